@@ -1,0 +1,1 @@
+//! Reproducible experiments with A-LLMRec and the recommenders it is compared with.
