@@ -1,1 +1,30 @@
 //! Reproducible experiments with A-LLMRec and the recommenders it is compared with.
+//!
+//! The rooms stand in the order in which they may import each other: a room uses only rooms above it.
+//! `tests/layering.rs` fails, naming file and import, when one does not.
+
+// Words.
+pub mod digest;
+pub mod fs;
+pub mod metric;
+pub mod seed;
+// Asking: the experiment file, as written, as checked, as resolved.
+pub mod spec;
+// Values.
+pub mod data;
+pub mod stats;
+pub mod store;
+pub mod text;
+// Planning: resolved spec to stages with keys.
+pub mod plan;
+// The protocol with the worker.
+pub mod event;
+// Answers.
+pub mod record;
+pub mod render;
+// Doing.
+pub mod observe;
+pub mod exec;
+// Door.
+pub mod cli;
+pub mod cmd;

@@ -1,1 +1,3 @@
-fn main(){}
+//! The `allround` command.
+
+fn main() {}

@@ -1,1 +1,8 @@
-fn main(){}
+//! Runs one stage of an allround experiment: `allround-worker JOB.json`.
+//!
+//! The rooms stand in the order in which they may import each other.
+
+pub mod data;
+pub mod models;
+
+fn main() {}

@@ -1,0 +1,31 @@
+//! What every source yields.
+
+/// Interactions in file order with interned ids, and the texts of items.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawData {
+    /// Raw user ids, by user number.
+    pub users: Vec<String>,
+    /// Raw item ids, by item number (from 0 here).
+    pub items: Vec<String>,
+    /// User number of each interaction.
+    pub user: Vec<u32>,
+    /// Item number of each interaction.
+    pub item: Vec<u32>,
+    /// Rating of each interaction; empty when the source has none.
+    pub rating: Vec<f32>,
+    /// Time of each interaction, any unit, larger is later; empty when the file's order is the time order.
+    pub time: Vec<i64>,
+    /// Texts by item number; empty when the source has none.
+    pub texts: Vec<Text>,
+}
+
+/// An item's texts. `None`: the source has no such field for the item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// Title.
+    pub title: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Categories or genres, in the source's order.
+    pub categories: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! Runs stages in worker processes.

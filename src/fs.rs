@@ -1,0 +1,1 @@
+//! Files: read, write-then-rename, lock; the path in every error.

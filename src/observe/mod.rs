@@ -1,0 +1,1 @@
+//! Listeners: terminal and log.

@@ -1,0 +1,136 @@
+//! Stages: what is hashed into a key, and the job that a worker is given.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Key;
+use crate::spec::config::dataset::Dataset;
+use crate::spec::config::protocol::{Candidates, Rules};
+use crate::spec::config::{Model, Scenario};
+
+/// A unit of work with a content key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What to do, with every setting that can change the outcome.
+    pub settings: Settings,
+    /// Keys of the stages whose artefacts are read, by role (`prepared`, `candidates`, `backbone`).
+    pub needs: BTreeMap<String, Key>,
+    /// Digests of the input files, by path as written in the spec.
+    pub inputs: BTreeMap<String, Key>,
+}
+
+impl Stage {
+    /// The stage's key: BLAKE3 over kind, version, settings, needs and the digests (not the paths) of inputs.
+    pub fn key(&self) -> Key {
+        let digests: Vec<&Key> = self.inputs.values().collect();
+        crate::digest::of_value(&(self.settings.version(), &self.settings, &self.needs, digests))
+    }
+}
+
+/// The settings of a stage, one variant a kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Settings {
+    /// Source to filtered, split, indexed data set.
+    Prepare(Prepare),
+    /// Frozen candidate lists.
+    Candidates(DrawCandidates),
+    /// Training of a CF model.
+    Backbone(TrainBackbone),
+    /// Ranks of every measured user's target.
+    Evaluate(Evaluate),
+}
+
+impl Settings {
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Settings::Prepare(_) => "prepare",
+            Settings::Candidates(_) => "candidates",
+            Settings::Backbone(_) => "backbone",
+            Settings::Evaluate(_) => "evaluate",
+        }
+    }
+
+    /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
+    pub fn version(&self) -> u32 {
+        match self {
+            Settings::Prepare(_) | Settings::Candidates(_) | Settings::Backbone(_) | Settings::Evaluate(_) => 1,
+        }
+    }
+}
+
+/// Settings of `prepare`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The data set that is trained on.
+    pub dataset: Dataset,
+    /// A scenario that changes training; `None` for those that only select test users.
+    pub scenario: Option<Scenario>,
+    /// The data set that a cross-domain scenario measures.
+    pub target: Option<Dataset>,
+    /// Cell seed, where the scenario samples users; `None` where nothing is drawn.
+    pub seed: Option<u64>,
+    /// `--limit N`: only the first N users, for smoke runs.
+    pub limit: Option<u64>,
+}
+
+/// Settings of `candidates`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrawCandidates {
+    /// What the target is ranked against.
+    pub candidates: Candidates,
+    /// Which rules decide what may be drawn.
+    pub rules: Rules,
+    /// Most users evaluated; 0 is all.
+    pub max_users: u64,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+/// Settings of `backbone`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainBackbone {
+    /// The model, whole.
+    pub model: Model,
+    /// Cell seed.
+    pub seed: u64,
+    /// `cpu` or `cuda` (the index does not matter to the result).
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// Settings of `evaluate`: needs `prepared`, `candidates`, `backbone`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluate {
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// What a worker process is given, as JSON in a file: `allround-worker JOB.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// What to do.
+    pub stage: Stage,
+    /// The stage's key.
+    pub key: Key,
+    /// Folders of the artefacts in `stage.needs`, by role.
+    pub needs: BTreeMap<String, PathBuf>,
+    /// Empty folder to write the artefact into; the store publishes it by rename.
+    pub output: PathBuf,
+    /// Folder for checkpoints; survives a killed process.
+    pub checkpoint: PathBuf,
+    /// Folder that relative paths of the spec refer to.
+    pub base: PathBuf,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// CPU threads to use.
+    pub threads: usize,
+    /// Epochs between two checkpoints.
+    pub checkpoint_every: u32,
+}

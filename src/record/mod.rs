@@ -1,0 +1,5 @@
+//! Rows to CSV and back: the only writer of results.
+
+pub mod row;
+
+pub use row::{EpochRow, MetricRow, RankRow, TimingRow};

@@ -1,0 +1,109 @@
+//! The rows of the results files; the fields, in order, are the columns.
+
+use serde::{Deserialize, Serialize};
+
+/// A row of `metrics.csv`: one metric of one cell under one protocol. A failed cell has one row with an empty value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRow {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the cell: `dataset.scenario.model.s<seed>`.
+    pub cell: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Name of the model that the variant varies; of the model itself otherwise.
+    pub model: String,
+    /// Name of the variant; empty for the model itself.
+    pub variant: String,
+    /// Kind of the CF model (`sasrec`, ...).
+    pub backbone: String,
+    /// Seed of the cell.
+    pub seed: u64,
+    /// `test` or `valid`.
+    pub split: String,
+    /// `hit`, `ndcg`, `mrr`; empty in a failed cell's row.
+    pub metric: String,
+    /// Cut-off; `None` for a metric without one.
+    pub k: Option<u32>,
+    /// Mean over users; `None` when the cell failed or the slice is empty.
+    pub value: Option<f64>,
+    /// Users measured.
+    pub n_users: Option<u64>,
+    /// `NAME:FINGERPRINT` of the protocol: numbers with different ones are not comparable.
+    pub protocol: String,
+    /// `ok`, `failed`, `blocked` (something it needs failed), `empty` (no user in the slice).
+    pub status: String,
+    /// The error in one line; empty when all is well.
+    pub error: String,
+}
+
+/// A row of `timing.csv`: one phase of one stage of one cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimingRow {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the cell.
+    pub cell: String,
+    /// Kind of the stage.
+    pub stage: String,
+    /// Phase within the stage.
+    pub phase: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Wall time in seconds.
+    pub wall_s: f64,
+    /// Device time in seconds.
+    pub device_s: Option<f64>,
+    /// Examples worked on.
+    pub examples: Option<u64>,
+    /// Examples of a wall second.
+    pub examples_per_s: Option<f64>,
+    /// Tokens worked on.
+    pub tokens: Option<u64>,
+    /// Peak resident memory in bytes.
+    pub peak_rss_bytes: Option<u64>,
+    /// Peak device memory in bytes.
+    pub peak_device_bytes: Option<u64>,
+    /// Energy in joules.
+    pub energy_j: Option<f64>,
+    /// Parameters.
+    pub params: Option<u64>,
+    /// Parameters trained by the stage.
+    pub trained_params: Option<u64>,
+    /// Whether the stage came from the store in this run; the time is then that of the run that made it.
+    pub cached: bool,
+}
+
+/// A row of `epochs.csv`: the loss, or one validation metric, of one epoch of one cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the cell.
+    pub cell: String,
+    /// Kind of the stage.
+    pub stage: String,
+    /// 1 for the first.
+    pub epoch: u32,
+    /// `loss`, or a validation metric such as `ndcg@10`.
+    pub quantity: String,
+    /// Its value.
+    pub value: f64,
+    /// Wall time of the epoch's training in seconds.
+    pub wall_s: f64,
+    /// Training sequences seen.
+    pub examples: u64,
+}
+
+/// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankRow {
+    /// The user's id in the source.
+    pub user: String,
+    /// The target item's id in the source.
+    pub target: String,
+    /// 1 + greater scores + half of the equal ones.
+    pub rank: f64,
+}

@@ -1,0 +1,1 @@
+//! Figures, tables and the report, from a results folder alone.

@@ -1,0 +1,224 @@
+//! `[dataset.NAME]`: a source, filters in order, a split.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One data set: where it comes from, what is kept of it, how it is split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Where the interactions and texts come from.
+    pub source: Source,
+    /// Filters, applied in the order written.
+    pub filter: Vec<Filter>,
+    /// How each user's sequence is split.
+    pub split: Split,
+}
+
+/// A data source: one file in `data/source/` each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// The publisher's Amazon review and metadata JSON lines (2014 and 2018 forms), plain or gzip.
+    Amazon(AmazonSource),
+    /// MovieLens 100K, 1M or latest.
+    Movielens(MovielensSource),
+    /// RecBole atomic files and UniSRec whole-sequence rows.
+    Atomic(AtomicSource),
+    /// Lines of `user item` or `user item item ...`, in time order, plain or gzip.
+    Sequences(SequencesSource),
+    /// Two CSV files with named columns.
+    Csv(CsvSource),
+    /// Generated data of known structure.
+    Synthetic(SyntheticSource),
+}
+
+/// Files of an Amazon category.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AmazonSource {
+    /// Reviews, JSON lines, `.gz` or plain.
+    pub reviews: String,
+    /// Metadata, JSON lines, `.gz` or plain. Empty: no texts.
+    pub metadata: String,
+    /// `published`: as the A-LLMRec code reads texts (an item without the `description` key gets no title either; only the
+    /// first description is kept). `full`: title and every description that is there.
+    pub text: AmazonText,
+}
+
+/// How an Amazon item's text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AmazonText {
+    /// The A-LLMRec code's rule.
+    Published,
+    /// Everything there is.
+    Full,
+}
+
+/// A MovieLens folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MovielensSource {
+    /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M), or `ratings.csv` and `movies.csv`
+    /// (latest); the form is told from the files.
+    pub folder: String,
+}
+
+/// RecBole's atomic files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AtomicSource {
+    /// The `.inter` file: rows of `user_id item_id [rating] [timestamp]`, or of `user_id item_id_list item_id` (UniSRec).
+    pub inter: String,
+    /// The `.item` file, or UniSRec's `.text`. Empty: no texts.
+    pub item: String,
+    /// UniSRec's `.item2index`, which maps raw ids to the indices in `inter`. Empty: ids are used as they are.
+    pub item_index: String,
+}
+
+/// Lines of ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SequencesSource {
+    /// The file, `.gz` or plain.
+    pub path: String,
+    /// `pairs`: a line is `user item`. `rows`: a line is `user item item ...`.
+    pub form: SequenceForm,
+}
+
+/// What a line of a sequences file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceForm {
+    /// `user item`, one interaction a line.
+    Pairs,
+    /// `user item item ...`, one user a line.
+    Rows,
+}
+
+/// Two CSV files with a header line each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CsvSource {
+    /// The interactions.
+    pub interactions: String,
+    /// The items with their texts. Empty: no texts.
+    pub items: String,
+    /// Column of the user id.
+    pub user: String,
+    /// Column of the item id, in both files.
+    pub item: String,
+    /// Column of the time (a number; larger is later). Empty: file order.
+    pub timestamp: String,
+    /// Column of the rating. Empty: no ratings.
+    pub rating: String,
+    /// Column of the title in `items`. Empty: no titles.
+    pub title: String,
+    /// Column of the description in `items`. Empty: no descriptions.
+    pub description: String,
+    /// Column of the categories in `items`. Empty: none.
+    pub category: String,
+}
+
+/// Generated users, items and texts; see `data/source/synthetic.rs` for the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyntheticSource {
+    /// Users to generate.
+    #[schemars(range(min = 1))]
+    pub users: u64,
+    /// Items to generate.
+    #[schemars(range(min = 2))]
+    pub items: u64,
+    /// Latent genres.
+    #[schemars(range(min = 1))]
+    pub genres: u64,
+    /// Mean interactions of a user (at least 3 each; a long right tail).
+    #[schemars(range(min = 3.0))]
+    pub mean_length: f64,
+    /// How strongly a user's taste decides, against popularity (0 to 1).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub taste: f64,
+    /// How strongly the last item decides the next one (0 to 1).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub habit: f64,
+    /// Exponent of the popularity law inside a genre (0: uniform).
+    #[schemars(range(min = 0.0, max = 5.0))]
+    pub popularity_skew: f64,
+    /// Share of items that are rare in training and that only their text explains.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub cold_items: f64,
+    /// Share of users with exactly three interactions.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub cold_users: f64,
+    /// Which domain: domains with one `world_seed` share genres and their words, and nothing else.
+    pub domain: u64,
+    /// Seed of genres, words, items and users. Not the cell's seed: the data are the same for every seed of a spec.
+    pub world_seed: u64,
+}
+
+/// One filter rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Filter {
+    /// The A-LLMRec code's single pass: users and items whose raw counts reach `threshold` stay; with `count_rating`
+    /// above 0, only reviews with at least that rating are counted, yet lower ones stay in the sequences.
+    Published {
+        /// Least count of a user and of an item.
+        threshold: u64,
+        /// Least rating that is counted; 0 counts all.
+        count_rating: f64,
+    },
+    /// Repeated until every user has `users` and every item has `items` interactions.
+    KCore {
+        /// Least interactions of a user.
+        users: u64,
+        /// Least interactions of an item.
+        items: u64,
+    },
+    /// Interactions with a lower rating are dropped.
+    Rating {
+        /// Least rating kept.
+        minimum: f64,
+    },
+    /// Repeated (user, item) pairs.
+    Duplicates {
+        /// Which of the repeats stays.
+        keep: Keep,
+    },
+    /// Users with fewer or more interactions are dropped.
+    Length {
+        /// Least interactions of a user.
+        minimum: u64,
+        /// Most interactions of a user; 0 is no bound.
+        maximum: u64,
+    },
+}
+
+/// Which of several equal interactions stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The earliest.
+    First,
+    /// The latest.
+    Last,
+}
+
+/// How a user's time-ordered sequence is split. Ties in time keep the order of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Split {
+    /// Last item test, second last validation, rest training; users with fewer than three items only train.
+    LeaveOneOut {},
+    /// One moment for all users: a user's first item at or after `test_share`'s moment is its test target.
+    GlobalTime {
+        /// Share of all interactions (by time) that come before the validation period.
+        #[schemars(range(min = 0.0, max = 1.0))]
+        train_share: f64,
+        /// Share of all interactions in the validation period.
+        #[schemars(range(min = 0.0, max = 1.0))]
+        valid_share: f64,
+    },
+}

@@ -1,0 +1,109 @@
+//! The resolved experiment: what every other room reads. No field has a default here; all defaults stand in
+//! `defaults.toml`, and the names of fields are the keys of the TOML file.
+
+pub mod answer;
+pub mod dataset;
+pub mod model;
+pub mod protocol;
+pub mod scenario;
+pub mod train;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use answer::{Expected, Figure, Table};
+pub use dataset::Dataset;
+pub use model::{Model, Variant};
+pub use protocol::Protocol;
+pub use scenario::Scenario;
+
+/// One experiment: what to run on what, how to measure it, and what to draw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Version of the file format; this program reads 1.
+    pub spec_version: u32,
+    /// Name of the experiment and of its results folder: letters, digits, `-` and `_`.
+    pub name: String,
+    /// The question that the experiment answers, in words.
+    pub question: String,
+    /// What one expects to see, written down before running.
+    pub expectation: String,
+    /// What was seen, for the report (Markdown paragraphs). Empty until written.
+    pub analysis: String,
+    /// One run of every cell for each seed.
+    pub seeds: Vec<u64>,
+    /// How stages are run.
+    pub run: Run,
+    /// Data sets by name.
+    pub dataset: BTreeMap<String, Dataset>,
+    /// Models by name, each a table named after its kind.
+    pub model: BTreeMap<String, Model>,
+    /// Variants (ablations): a model with some keys changed.
+    pub variant: BTreeMap<String, Variant>,
+    /// Scenarios by name, each a table named after its kind.
+    pub scenario: BTreeMap<String, Scenario>,
+    /// Evaluation protocols by name. Every cell is measured under each of them.
+    pub protocol: BTreeMap<String, Protocol>,
+    /// Which combinations are run.
+    pub matrix: Matrix,
+    /// Published or earlier values to compare the results with.
+    pub expected: Vec<Expected>,
+    /// Figures by name, each a table named after its kind.
+    pub figure: BTreeMap<String, Figure>,
+    /// Tables by name, each a table named after its kind.
+    pub table: BTreeMap<String, Table>,
+}
+
+/// How stages are run. Everything here but `alone` is part of a stage's key where it can change a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// `cpu` or `cuda:N`. `--device` overrides it.
+    #[schemars(regex(pattern = r"^(cpu|cuda:[0-9]+)$"))]
+    pub device: String,
+    /// CPU threads of one training or evaluation stage. Part of the key: another count may change the last bits.
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: usize,
+    /// Whether stages run one at a time, so that no neighbour disturbs their timing.
+    pub alone: bool,
+    /// How often a failed stage is tried again within one run.
+    #[schemars(range(max = 10))]
+    pub retries: u32,
+    /// Epochs between two checkpoints of a training stage.
+    #[schemars(range(min = 1))]
+    pub checkpoint_every: u32,
+}
+
+/// The axes of the matrix. An empty axis means everything that the file declares on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// Names of data sets.
+    pub dataset: Vec<String>,
+    /// Names of models and variants.
+    pub model: Vec<String>,
+    /// Names of scenarios.
+    pub scenario: Vec<String>,
+    /// Combinations to leave out: a cell is excluded when it matches every given key of an entry.
+    pub exclude: Vec<MatrixEntry>,
+    /// Combinations to add; each must name a data set, a model and a scenario.
+    pub include: Vec<MatrixEntry>,
+}
+
+/// A pattern over cells: keys that are absent match everything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatrixEntry {
+    /// Name of a data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Name of a model or variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Name of a scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+}

@@ -1,0 +1,177 @@
+//! `[model.NAME.KIND]`: one configuration a model, with the field's usual words.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::train::{Loss, Train};
+
+/// A collaborative-filtering model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Model {
+    /// Self-attention over the history (Kang and McAuley 2018).
+    Sasrec(Sasrec),
+    /// A gated recurrent network over the history (Hidasi et al. 2016).
+    Gru4rec(Gru4rec),
+    /// Dilated causal convolutions over the history (Yuan et al. 2019).
+    Nextitnet(Nextitnet),
+    /// Two towers of embeddings and MLPs (after He et al. 2017).
+    Ncf(Ncf),
+    /// Items by training count: a floor.
+    Popularity(Popularity),
+    /// First-order Markov chain over items: a floor.
+    Markov(Markov),
+}
+
+impl Model {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Model::Sasrec(_) => "sasrec",
+            Model::Gru4rec(_) => "gru4rec",
+            Model::Nextitnet(_) => "nextitnet",
+            Model::Ncf(_) => "ncf",
+            Model::Popularity(_) => "popularity",
+            Model::Markov(_) => "markov",
+        }
+    }
+}
+
+/// A model with some keys changed: `[variant.NAME]` with `of = "MODEL"` and `[variant.NAME.set]`.
+///
+/// In the resolved spec a variant also carries the whole model that results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Name of the model that is varied.
+    pub of: String,
+    /// Dotted keys of that model's configuration and their new values.
+    pub set: BTreeMap<String, serde_json::Value>,
+    /// The model that results; written by the resolver, never in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub resolved: Option<Model>,
+}
+
+/// SASRec. Upstream: pmixer/SASRec.pytorch; the A-LLMRec paper's settings are `preset = "paper"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sasrec {
+    /// Width D of item embeddings and states.
+    #[schemars(range(min = 1, max = 8192))]
+    pub hidden_units: usize,
+    /// Self-attention blocks.
+    #[schemars(range(min = 1, max = 64))]
+    pub num_blocks: usize,
+    /// Attention heads; must divide `hidden_units`.
+    #[schemars(range(min = 1, max = 64))]
+    pub num_heads: usize,
+    /// Dropout probability.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// Slots of the input: the last `maxlen` items of a history count.
+    #[schemars(range(min = 1, max = 4096))]
+    pub maxlen: usize,
+    /// Which of the published forms.
+    pub form: SasrecForm,
+    /// The training loss.
+    pub loss: Loss,
+    /// Optimiser, epochs, stopping.
+    pub train: Train,
+}
+
+/// Forms of SASRec that are published under one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SasrecForm {
+    /// As in A-LLMRec's code: LayerNorm on the query only, residual from the normed query, positions 0 to maxlen-1 over all slots.
+    Allmrec,
+    /// Pre-norm: LayerNorm before attention and feed-forward, residual from their inputs; positions 1..n on items only.
+    PreNorm,
+}
+
+/// GRU4Rec. Upstream: hungpthanh/GRU4REC-pytorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gru4rec {
+    /// Width of item embeddings and, through a linear layer where it differs from `hidden_units`, of states.
+    #[schemars(range(min = 1, max = 8192))]
+    pub embedding_dim: usize,
+    /// Width of the recurrent state.
+    #[schemars(range(min = 1, max = 8192))]
+    pub hidden_units: usize,
+    /// Recurrent layers.
+    #[schemars(range(min = 1, max = 16))]
+    pub num_layers: usize,
+    /// Dropout on embeddings.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub embedding_dropout: f64,
+    /// Dropout between recurrent layers.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// The last `maxlen` items of a history count.
+    #[schemars(range(min = 1, max = 4096))]
+    pub maxlen: usize,
+    /// The training loss.
+    pub loss: Loss,
+    /// Optimiser, epochs, stopping.
+    pub train: Train,
+}
+
+/// NextItNet. Upstream: syiswell/NextItNet-Pytorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nextitnet {
+    /// Width of embeddings and channels.
+    #[schemars(range(min = 1, max = 8192))]
+    pub hidden_units: usize,
+    /// Dilations, one residual block each; a block convolves with d, then with 2d.
+    pub dilations: Vec<usize>,
+    /// Kernel size of the causal convolutions.
+    #[schemars(range(min = 1, max = 64))]
+    pub kernel_size: usize,
+    /// Dropout on embeddings (upstream has none: 0).
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// The last `maxlen` items of a history count.
+    #[schemars(range(min = 1, max = 4096))]
+    pub maxlen: usize,
+    /// The training loss.
+    pub loss: Loss,
+    /// Optimiser, epochs, stopping.
+    pub train: Train,
+}
+
+/// NCF as two towers: an embedding and an MLP for users, the same for items, and a dot product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ncf {
+    /// Width of embeddings and of the towers' outputs.
+    #[schemars(range(min = 1, max = 8192))]
+    pub hidden_units: usize,
+    /// Widths of each tower's hidden layers.
+    pub layers: Vec<usize>,
+    /// Dropout between layers.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// The training loss.
+    pub loss: Loss,
+    /// Optimiser, epochs, stopping.
+    pub train: Train,
+}
+
+/// Items by training count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Popularity {}
+
+/// First-order Markov chain with popularity as back-off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Markov {
+    /// Weight of the popularity back-off, in pseudo-counts.
+    #[schemars(range(min = 0.0))]
+    pub smoothing: f64,
+}

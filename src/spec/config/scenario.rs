@@ -1,0 +1,103 @@
+//! `[scenario.NAME.KIND]`: which users and items are trained on and which are measured (A-LLMRec paper, section 5.2).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scenario {
+    /// All users with a test target.
+    Overall {},
+    /// Users whose target is among the least popular items. Nothing is trained anew.
+    ColdItems(ItemShare),
+    /// Users whose target is among the most popular items. Nothing is trained anew.
+    WarmItems(ItemShare),
+    /// Users with few interactions, left out of training, then measured.
+    ColdUsers {
+        /// Exact number of interactions of such a user (the paper: 3).
+        #[schemars(range(min = 2))]
+        length: u64,
+        /// Users sampled; 0 takes all of them.
+        users: u64,
+    },
+    /// Training is limited to K users.
+    FewShot {
+        /// Training users K (the paper: 256 and 128).
+        #[schemars(range(min = 1))]
+        users: u64,
+        /// Which users are measured.
+        evaluate: FewShotUsers,
+        /// Whether the CF model, too, is trained on the K users only (the paper does not say).
+        backbone: bool,
+    },
+    /// Trained on the cell's data set, measured on another.
+    CrossDomain {
+        /// Name of the data set that is measured.
+        target: String,
+        /// How the target's unseen items are given a row.
+        unseen: UnseenItems,
+    },
+}
+
+/// How items are called cold or warm; the paper leaves the first two open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemShare {
+    /// Share of the bottom or top (the paper: 0.35).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+    /// Share of what.
+    pub by: ShareOf,
+    /// Which interactions count.
+    pub counted_on: CountedOn,
+}
+
+/// What a share of items is a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareOf {
+    /// The list of items, sorted by count.
+    Items,
+    /// The mass of interactions.
+    Interactions,
+}
+
+/// Which interactions an item's popularity is counted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedOn {
+    /// Training interactions.
+    Train,
+    /// All interactions.
+    All,
+}
+
+/// Which users a few-shot scenario measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FewShotUsers {
+    /// Everyone with a test target.
+    All,
+    /// The K training users.
+    Training,
+    /// Everyone but the K training users.
+    Others,
+}
+
+/// How items that training has never seen get an embedding row in a cross-domain scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnseenItems {
+    /// One table for both catalogues; unseen rows keep their initial values.
+    Untrained,
+    /// The target's item i uses the source's row ((i - 1) mod n) + 1.
+    Reindexed,
+}
+
+impl Scenario {
+    /// Whether the scenario only selects test users, so that models trained for `overall` serve it.
+    pub fn is_slice(&self) -> bool {
+        matches!(self, Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_))
+    }
+}

@@ -1,0 +1,1 @@
+//! Key to finished folder: locks, publication by rename, damage detection.
