@@ -58,7 +58,9 @@ impl Serialize for Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -108,8 +110,14 @@ mod tests {
             b: u32,
             a: u32,
         }
-        assert_eq!(of_value(&Forward { a: 1, b: 2 }), of_value(&Backward { b: 2, a: 1 }));
-        assert_ne!(of_value(&Forward { a: 1, b: 2 }), of_value(&Forward { a: 2, b: 1 }));
+        assert_eq!(
+            of_value(&Forward { a: 1, b: 2 }),
+            of_value(&Backward { b: 2, a: 1 })
+        );
+        assert_ne!(
+            of_value(&Forward { a: 1, b: 2 }),
+            of_value(&Forward { a: 2, b: 1 })
+        );
     }
 
     #[test]

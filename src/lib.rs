@@ -23,8 +23,8 @@ pub mod event;
 pub mod record;
 pub mod render;
 // Doing.
-pub mod observe;
 pub mod exec;
+pub mod observe;
 // Door.
 pub mod cli;
 pub mod cmd;

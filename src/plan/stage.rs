@@ -25,7 +25,12 @@ impl Stage {
     /// The stage's key: BLAKE3 over kind, version, settings, needs and the digests (not the paths) of inputs.
     pub fn key(&self) -> Key {
         let digests: Vec<&Key> = self.inputs.values().collect();
-        crate::digest::of_value(&(self.settings.version(), &self.settings, &self.needs, digests))
+        crate::digest::of_value(&(
+            self.settings.version(),
+            &self.settings,
+            &self.needs,
+            digests,
+        ))
     }
 }
 
@@ -57,7 +62,10 @@ impl Settings {
     /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
     pub fn version(&self) -> u32 {
         match self {
-            Settings::Prepare(_) | Settings::Candidates(_) | Settings::Backbone(_) | Settings::Evaluate(_) => 1,
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::Evaluate(_) => 1,
         }
     }
 }

@@ -98,6 +98,9 @@ pub enum UnseenItems {
 impl Scenario {
     /// Whether the scenario only selects test users, so that models trained for `overall` serve it.
     pub fn is_slice(&self) -> bool {
-        matches!(self, Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_))
+        matches!(
+            self,
+            Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_)
+        )
     }
 }
