@@ -10,13 +10,10 @@ pub struct Stop(Arc<AtomicU8>);
 impl Stop {
     /// Asks once more.
     pub fn ask(&self) {
-        // Saturating: a tenth Ctrl-C means no more than the second.
-        drop(
-            self.0
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |asked| {
-                    Some(asked.saturating_add(1))
-                }),
-        );
+        // One more than "at once" would mean nothing, and must not wrap around.
+        if !self.is_urgent() {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Whether anybody asked.
