@@ -56,7 +56,12 @@ impl Checked {
         );
         print_table(&tree, "", &origins, &mut text);
         let base = base.to_owned();
-        Checked { spec, origins, base, text }
+        Checked {
+            spec,
+            origins,
+            base,
+            text,
+        }
     }
 
     /// The resolved spec as TOML, each value with its origin in a comment; [`super::load_resolved`] reads it back.
@@ -65,7 +70,12 @@ impl Checked {
     }
 }
 
-fn collect_origins(node: &Node, path: &str, sources: &Sources, origins: &mut BTreeMap<String, Origin>) {
+fn collect_origins(
+    node: &Node,
+    path: &str,
+    sources: &Sources,
+    origins: &mut BTreeMap<String, Origin>,
+) {
     match &node.value {
         Value::Table(table) => {
             for (key, entry) in table {
@@ -106,7 +116,10 @@ fn print_table(node: &Node, path: &str, origins: &BTreeMap<String, Origin>, text
         let sections = matches!(&entry.node.value, Value::List(items) if path.is_empty() && is_list_of_tables(items));
         if entry.node.table().is_none() && !sections {
             let value = toml_value(&entry.node);
-            let origin = origins.get(&below).map(Origin::to_string).unwrap_or_default();
+            let origin = origins
+                .get(&below)
+                .map(Origin::to_string)
+                .unwrap_or_default();
             text.push_str(&format!("{key} = {value} # {origin}\n"));
         }
     }
@@ -114,7 +127,8 @@ fn print_table(node: &Node, path: &str, origins: &BTreeMap<String, Origin>, text
         let below = join(path, &bare(key));
         match &entry.node.value {
             Value::Table(table) => {
-                let only_tables = !table.is_empty() && table.values().all(|entry| entry.node.table().is_some());
+                let only_tables =
+                    !table.is_empty() && table.values().all(|entry| entry.node.table().is_some());
                 if !only_tables {
                     text.push_str(&format!("\n[{below}]\n"));
                 }
@@ -134,7 +148,10 @@ fn print_table(node: &Node, path: &str, origins: &BTreeMap<String, Origin>, text
 fn print_item(item: &Node, path: &str, origins: &BTreeMap<String, Origin>, text: &mut String) {
     for (key, entry) in item.table().into_iter().flatten() {
         let key = bare(key);
-        let origin = origins.get(&join(path, &key)).map(Origin::to_string).unwrap_or_default();
+        let origin = origins
+            .get(&join(path, &key))
+            .map(Origin::to_string)
+            .unwrap_or_default();
         text.push_str(&format!("{key} = {} # {origin}\n", toml_value(&entry.node)));
     }
 }
@@ -151,7 +168,10 @@ fn bare(key: &str) -> String {
 fn toml_value(node: &Node) -> toml::Value {
     match &node.value {
         Value::Table(table) => toml::Value::Table(
-            table.iter().map(|(key, entry)| (key.clone(), toml_value(&entry.node))).collect(),
+            table
+                .iter()
+                .map(|(key, entry)| (key.clone(), toml_value(&entry.node)))
+                .collect(),
         ),
         Value::List(items) => toml::Value::Array(items.iter().map(toml_value).collect()),
         Value::Text(text) | Value::Foreign(text) => toml::Value::String(text.clone()),
@@ -164,9 +184,12 @@ fn toml_value(node: &Node) -> toml::Value {
 /// The tree as JSON, for the config types to be read from.
 pub(super) fn to_json(node: &Node) -> Json {
     match &node.value {
-        Value::Table(table) => {
-            Json::Object(table.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect())
-        }
+        Value::Table(table) => Json::Object(
+            table
+                .iter()
+                .map(|(key, entry)| (key.clone(), to_json(&entry.node)))
+                .collect(),
+        ),
         Value::List(items) => Json::Array(items.iter().map(to_json).collect()),
         Value::Text(text) | Value::Foreign(text) => Json::from(text.as_str()),
         Value::Integer(integer) => Json::from(*integer),

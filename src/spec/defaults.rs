@@ -25,7 +25,9 @@ fn mark_presets(root: &mut Node) {
     let Value::Table(sections) = &mut root.value else {
         return;
     };
-    let presets = sections.get_mut("preset").map(|entry| &mut entry.node.value);
+    let presets = sections
+        .get_mut("preset")
+        .map(|entry| &mut entry.node.value);
     if let Some(Value::Table(presets)) = presets {
         for (name, entry) in presets {
             entry.node.mark_preset(name);

@@ -193,10 +193,7 @@ impl Faults {
         vec![group]
     }
 
-    fn snippet<'a>(
-        &'a self,
-        place: Place,
-    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    fn snippet<'a>(&'a self, place: Place) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let source = self.sources.of(place);
         Snippet::source(source.text.as_str()).path(source.name.as_str())
     }

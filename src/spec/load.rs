@@ -89,7 +89,8 @@ pub(super) fn resolved_from_text(name: &str, text: &str) -> Result<Spec, Faults>
             end: span.end,
         };
         let message = format!("not a resolved spec: {}", error.message());
-        let hint = "the file is written by `allround run`; running the experiment again writes it anew";
+        let hint =
+            "the file is written by `allround run`; running the experiment again writes it anew";
         Faults::new(
             Sources::new(name, text),
             vec![Fault::at(place, message).hint(hint)],
@@ -139,7 +140,9 @@ fn version_fault(file: &Node) -> Option<Fault> {
         Value::Integer(other) => Some(
             Fault::at(
                 version.place,
-                format!("spec_version `{other}` is not known to this program, which reads version 1"),
+                format!(
+                    "spec_version `{other}` is not known to this program, which reads version 1"
+                ),
             )
             .label("expected 1")
             .hint(match other > 1 {
@@ -157,17 +160,33 @@ fn fill_missing(tree: &mut Node, faults: &mut Vec<Fault>) {
         return;
     };
     for (field, value, hint) in [
-        ("spec_version", Value::Integer(1), "write `spec_version = 1` as the first line"),
-        ("name", Value::Text("unnamed".to_owned()), "write `name = \"...\"`: it names the results folder"),
+        (
+            "spec_version",
+            Value::Integer(1),
+            "write `spec_version = 1` as the first line",
+        ),
+        (
+            "name",
+            Value::Text("unnamed".to_owned()),
+            "write `name = \"...\"`: it names the results folder",
+        ),
     ] {
         if !fields.contains_key(field) {
             // A value of the wrong type was reported where it stands.
-            let reported = faults.iter().any(|fault| fault.message.starts_with(&format!("`{field}` ")));
+            let reported = faults
+                .iter()
+                .any(|fault| fault.message.starts_with(&format!("`{field}` ")));
             if !reported {
                 faults.push(Fault::at(Place::top(), format!("missing field `{field}`")).hint(hint));
             }
             let node = Node::new(Place::top(), value);
-            fields.insert(field.to_owned(), super::written::Entry { key: Place::top(), node });
+            fields.insert(
+                field.to_owned(),
+                super::written::Entry {
+                    key: Place::top(),
+                    node,
+                },
+            );
         }
     }
 }
@@ -177,7 +196,9 @@ fn read(path: &Path) -> Result<String, Faults> {
     let whole = |fault: Fault| Faults::new(Sources::new(&name, ""), vec![fault]);
     if path.is_dir() {
         let hint = "name the experiment file in it, such as `quickstart.toml`";
-        return Err(whole(Fault::of_file("is a folder, expected a TOML file").hint(hint)));
+        return Err(whole(
+            Fault::of_file("is a folder, expected a TOML file").hint(hint),
+        ));
     }
     if !path.exists() {
         let hint = "experiment files are in `experiments/`, named `*.toml`";

@@ -49,13 +49,19 @@ pub(super) fn check_names(layers: &[Node], faults: &mut Vec<Fault>) {
         return;
     };
     let defaults = super::defaults::Defaults::built_in().root();
-    for section in ["dataset", "model", "variant", "scenario", "protocol", "figure", "table"] {
+    for section in [
+        "dataset", "model", "variant", "scenario", "protocol", "figure", "table",
+    ] {
         let declared = file
             .get(section)
             .and_then(Node::table)
             .filter(|table| !table.is_empty())
             .or_else(|| defaults.get(section)?.table());
-        let names: Vec<&str> = declared.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = declared
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
         for flag in flags {
             let set = flag.get(section).and_then(Node::table);
             for (name, Entry { key, .. }) in set.into_iter().flatten() {

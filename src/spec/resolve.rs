@@ -69,7 +69,10 @@ impl<'a> Resolver<'a> {
                     self.value(item, &[node], &format!("{path}[{at}]"), true)
                 });
                 let items = Value::List(items.collect());
-                Some(Node { value: items, ..(*list).clone() })
+                Some(Node {
+                    value: items,
+                    ..(*list).clone()
+                })
             }
             Shape::Number { .. } => {
                 let mut node = (*layers.first()?).clone();
@@ -103,7 +106,10 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        whole.then(|| Node { value: Value::Table(fields), ..layers[0].clone() })
+        whole.then(|| Node {
+            value: Value::Table(fields),
+            ..layers[0].clone()
+        })
     }
 
     fn kinds(&mut self, kinds: &Kinds, layers: &[&Node], path: &str) -> Resolved {
@@ -114,13 +120,18 @@ impl<'a> Resolver<'a> {
                 self.faults.push(
                     Fault::at(first.place, format!("`{path}` has no kind"))
                         .label(format!("expected one of {}", suggest::list(&names)))
-                        .hint(format!("name the table after its kind, such as `[{path}.{}]`", names[0])),
+                        .hint(format!(
+                            "name the table after its kind, such as `[{path}.{}]`",
+                            names[0]
+                        )),
                 );
             }
             return None;
         };
         let table = &kinds.kinds[kind];
-        let same = speaking.clone().take_while(|layer| layer.only_key() == Some(kind));
+        let same = speaking
+            .clone()
+            .take_while(|layer| layer.only_key() == Some(kind));
         let mut below: Vec<&Node> = same.filter_map(|layer| layer.get(kind)).collect();
         let first = speaking.clone().next()?;
         if kinds.name == "model" {
@@ -132,7 +143,10 @@ impl<'a> Resolver<'a> {
         let node = self.table(table, &below, &join(path, kind))?;
         let key = first.table()?.get(kind)?.key;
         let entries = BTreeMap::from([(kind.to_owned(), Entry { key, node })]);
-        Some(Node { value: Value::Table(entries), ..(*first).clone() })
+        Some(Node {
+            value: Value::Table(entries),
+            ..(*first).clone()
+        })
     }
 
     fn map(&mut self, shape: &Shape, layers: &[&Node], path: &str) -> Node {
@@ -145,8 +159,11 @@ impl<'a> Resolver<'a> {
             .copied()
             .filter(|layer| layer.place.is_written() || !declared)
             .collect();
-        let names: std::collections::BTreeSet<&String> =
-            used.iter().filter_map(|layer| layer.table()).flat_map(|table| table.keys()).collect();
+        let names: std::collections::BTreeSet<&String> = used
+            .iter()
+            .filter_map(|layer| layer.table())
+            .flat_map(|table| table.keys())
+            .collect();
         let mut entries = BTreeMap::new();
         for name in names {
             let node = self.value(shape, &below(&used, name), &join(path, name), true);
@@ -154,7 +171,9 @@ impl<'a> Resolver<'a> {
                 entries.insert(name.clone(), entry);
             }
         }
-        let place = layers.first().map_or(self.defaults.root().place, |layer| layer.place);
+        let place = layers
+            .first()
+            .map_or(self.defaults.root().place, |layer| layer.place);
         Node::new(place, Value::Table(entries))
     }
 

@@ -40,7 +40,10 @@ impl Spec {
         };
         let datasets = all(&self.matrix.dataset, self.dataset.keys().collect());
         let scenarios = all(&self.matrix.scenario, self.scenario.keys().collect());
-        let models = all(&self.matrix.model, self.model.keys().chain(self.variant.keys()).collect());
+        let models = all(
+            &self.matrix.model,
+            self.model.keys().chain(self.variant.keys()).collect(),
+        );
         let mut product = Vec::new();
         for dataset in &datasets {
             for scenario in &scenarios {
@@ -66,7 +69,9 @@ impl Spec {
 impl MatrixEntry {
     /// Whether a combination has every name that the entry gives.
     pub fn matches(&self, cell: &Selected) -> bool {
-        let same = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        let same = |wanted: &Option<String>, name: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == name)
+        };
         same(&self.dataset, &cell.dataset)
             && same(&self.scenario, &cell.scenario)
             && same(&self.model, &cell.model)

@@ -16,11 +16,18 @@ pub(super) enum Shape {
     /// A table whose keys are names that the user chooses.
     Map(Box<Shape>),
     /// A list.
-    List { item: Box<Shape>, length: Option<usize> },
+    List {
+        item: Box<Shape>,
+        length: Option<usize>,
+    },
     /// A whole number.
     Integer { least: i64, most: i64 },
     /// A finite number.
-    Number { least: Option<f64>, above: Option<f64>, most: Option<f64> },
+    Number {
+        least: Option<f64>,
+        above: Option<f64>,
+        most: Option<f64>,
+    },
     /// Any text.
     Text,
     /// A metric's name.
@@ -120,7 +127,9 @@ impl Reader<'_> {
             },
             "array" => Shape::List {
                 item: Box::new(self.shape(&schema["items"], name)),
-                length: schema["minItems"].as_u64().and_then(|n| usize::try_from(n).ok()),
+                length: schema["minItems"]
+                    .as_u64()
+                    .and_then(|n| usize::try_from(n).ok()),
             },
             "integer" => integer(schema),
             "number" => Shape::Number {
@@ -306,6 +315,8 @@ mod tests {
             sasrec.fields["form"].shape.words(),
             "`allmrec` or `pre_norm`"
         );
-        assert!(matches!(&sasrec.fields["loss"].shape, Shape::Kinds(kinds) if kinds.name == "loss"));
+        assert!(
+            matches!(&sasrec.fields["loss"].shape, Shape::Kinds(kinds) if kinds.name == "loss")
+        );
     }
 }

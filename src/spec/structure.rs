@@ -40,10 +40,19 @@ impl<'a> Structure<'a> {
                 }
             };
             if let Some(node) = node {
-                right.insert(key.clone(), Entry { node, ..entry.clone() });
+                right.insert(
+                    key.clone(),
+                    Entry {
+                        node,
+                        ..entry.clone()
+                    },
+                );
             }
         }
-        Some(Node { value: Value::Table(right), ..node.clone() })
+        Some(Node {
+            value: Value::Table(right),
+            ..node.clone()
+        })
     }
 
     fn value(&mut self, shape: &Shape, node: &Node, path: &str) -> Option<Node> {
@@ -54,10 +63,19 @@ impl<'a> Structure<'a> {
                 let mut right = BTreeMap::new();
                 for (key, entry) in entries {
                     if let Some(node) = self.value(shape, &entry.node, &join(path, key)) {
-                        right.insert(key.clone(), Entry { node, ..entry.clone() });
+                        right.insert(
+                            key.clone(),
+                            Entry {
+                                node,
+                                ..entry.clone()
+                            },
+                        );
                     }
                 }
-                Some(Node { value: Value::Table(right), ..node.clone() })
+                Some(Node {
+                    value: Value::Table(right),
+                    ..node.clone()
+                })
             }
             (Shape::List { item, length }, Value::List(items)) => {
                 if length.is_some_and(|length| length != items.len()) {
@@ -71,7 +89,10 @@ impl<'a> Structure<'a> {
                     .collect();
                 // A list that lost an element of fixed meaning says something else than was written.
                 let whole = length.is_none() || self.faults.len() == before;
-                whole.then(|| Node { value: Value::List(items), ..node.clone() })
+                whole.then(|| Node {
+                    value: Value::List(items),
+                    ..node.clone()
+                })
             }
             (shape, _) => match leaf(shape, &node.value) {
                 true => Some(node.clone()),
@@ -87,23 +108,34 @@ impl<'a> Structure<'a> {
             match kinds.kinds.get(kind) {
                 Some(table) => {
                     if let Some(node) = self.table(table, &entry.node, &join(path, kind)) {
-                        right.insert(kind.clone(), Entry { node, ..entry.clone() });
+                        right.insert(
+                            kind.clone(),
+                            Entry {
+                                node,
+                                ..entry.clone()
+                            },
+                        );
                     }
                 }
                 None => self.unknown_kind(kinds, kind, entry, path),
             }
         }
-        let mut written = entries.iter().filter(|(kind, _)| kinds.kinds.contains_key(*kind));
+        let mut written = entries
+            .iter()
+            .filter(|(kind, _)| kinds.kinds.contains_key(*kind));
         if let (Some((first, one)), Some((second, two))) = (written.next(), written.next()) {
             let (first, one, second, two) = match one.key < two.key {
                 true => (first, one, second, two),
                 false => (second, two, first, one),
             };
             self.faults.push(
-                Fault::at(two.key, format!("`{path}` has two kinds: `{first}` and `{second}`"))
-                    .label("the second kind")
-                    .related(one.key, "the first kind")
-                    .hint("keep one of them, or give each a name of its own"),
+                Fault::at(
+                    two.key,
+                    format!("`{path}` has two kinds: `{first}` and `{second}`"),
+                )
+                .label("the second kind")
+                .related(one.key, "the first kind")
+                .hint("keep one of them, or give each a name of its own"),
             );
             return None;
         }
@@ -111,7 +143,10 @@ impl<'a> Structure<'a> {
         if right.is_empty() && !entries.is_empty() {
             return None;
         }
-        Some(Node { value: Value::Table(right), ..node.clone() })
+        Some(Node {
+            value: Value::Table(right),
+            ..node.clone()
+        })
     }
 
     fn unknown_field(&mut self, table: &Table, key: &str, entry: &Entry, path: &str) {
@@ -138,10 +173,15 @@ impl<'a> Structure<'a> {
             .filter(|(_, table)| table.fields.contains_key(kind))
             .map(|(name, _)| name.as_str())
             .collect();
-        let named = entry.node.text().filter(|text| kinds.kinds.contains_key(*text));
+        let named = entry
+            .node
+            .text()
+            .filter(|text| kinds.kinds.contains_key(*text));
         let hint = match (suggest::nearest(kind, names.iter().copied()), named) {
             (None, Some(named)) => {
-                format!("kinds are table names: write `[{path}.{named}]` instead of `{kind} = \"{named}\"`")
+                format!(
+                    "kinds are table names: write `[{path}.{named}]` instead of `{kind} = \"{named}\"`"
+                )
             }
             (None, None) if !holders.is_empty() => format!(
                 "`{kind}` is a field of {}: put it into a table named after the kind, such as `[{path}.{}]`",
@@ -193,9 +233,9 @@ impl<'a> Structure<'a> {
                 suggest::nearest(text, words).map(|word| format!("did you mean `{word}`?"))
             }
             (Shape::Metric, Value::Text(text)) => nearest_metric(text),
-            (Shape::Kinds(kinds), Value::Text(text)) if kinds.kinds.contains_key(text) => {
-                Some(format!("kinds are table names: write `{path}.{text} = {{}}`"))
-            }
+            (Shape::Kinds(kinds), Value::Text(text)) if kinds.kinds.contains_key(text) => Some(
+                format!("kinds are table names: write `{path}.{text} = {{}}`"),
+            ),
             (Shape::Integer { .. } | Shape::Number { .. }, Value::Text(text))
                 if text.parse::<f64>().is_ok() =>
             {
@@ -209,8 +249,11 @@ impl<'a> Structure<'a> {
             }
             _ => None,
         };
-        self.faults
-            .push(Fault::at(node.place, message).label(format!("expected {expected}")).maybe_hint(hint));
+        self.faults.push(
+            Fault::at(node.place, message)
+                .label(format!("expected {expected}"))
+                .maybe_hint(hint),
+        );
         None
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn check_keys(layers: &mut [Node], faults: &mut Vec<Fault>) {
         let Value::Table(sections) = &mut layer.value else {
             continue;
         };
-        let Some(Value::Table(variants)) = sections.get_mut("variant").map(|entry| &mut entry.node.value) else {
+        let Some(Value::Table(variants)) = sections
+            .get_mut("variant")
+            .map(|entry| &mut entry.node.value)
+        else {
             continue;
         };
         for (name, entry) in variants {
@@ -30,7 +33,13 @@ pub(super) fn check_keys(layers: &mut [Node], faults: &mut Vec<Fault>) {
                 continue;
             };
             if let Some(set) = checked_set(&set.node, kind, name, faults) {
-                fields.insert("set".to_owned(), Entry { node: set, key: entry.key });
+                fields.insert(
+                    "set".to_owned(),
+                    Entry {
+                        node: set,
+                        key: entry.key,
+                    },
+                );
             } else {
                 fields.remove("set");
             }
@@ -38,10 +47,18 @@ pub(super) fn check_keys(layers: &mut [Node], faults: &mut Vec<Fault>) {
     }
 }
 
-fn checked_set(set: &Node, kind: Option<&str>, name: &str, faults: &mut Vec<Fault>) -> Option<Node> {
+fn checked_set(
+    set: &Node,
+    kind: Option<&str>,
+    name: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<Node> {
     let path = format!("variant.{name}.set");
     let Some(table) = set.table() else {
-        faults.push(Fault::at(set.place, format!("`{path}` must be a table of keys and their new values")));
+        faults.push(Fault::at(
+            set.place,
+            format!("`{path}` must be a table of keys and their new values"),
+        ));
         return None;
     };
     let mut nested = Node::new(set.place, Value::Table(BTreeMap::new()));
@@ -87,7 +104,10 @@ pub(super) fn resolve(tree: &mut Node, layers: &[&Node], faults: &mut Vec<Fault>
     let Value::Table(sections) = &mut tree.value else {
         return;
     };
-    let Some(Value::Table(variants)) = sections.get_mut("variant").map(|entry| &mut entry.node.value) else {
+    let Some(Value::Table(variants)) = sections
+        .get_mut("variant")
+        .map(|entry| &mut entry.node.value)
+    else {
         return;
     };
     for (name, entry) in variants.iter_mut() {
@@ -112,13 +132,23 @@ pub(super) fn resolve(tree: &mut Node, layers: &[&Node], faults: &mut Vec<Fault>
 }
 
 fn resolve_one(name: &str, of: &str, layers: &[&Node], faults: &mut Vec<Fault>) -> Option<Node> {
-    let kind = layers.iter().find_map(|layer| layer.at(&["model", of])?.only_key())?;
-    let sets = layers.iter().filter_map(|layer| layer.at(&["variant", name, "set"]));
+    let kind = layers
+        .iter()
+        .find_map(|layer| layer.at(&["model", of])?.only_key())?;
+    let sets = layers
+        .iter()
+        .filter_map(|layer| layer.at(&["variant", name, "set"]));
     // A set names fields of the model; as a layer it has to stand under the model's kind.
     let sets: Vec<Node> = sets
         .map(|set| {
-            let entry = Entry { key: set.place, node: set.clone() };
-            Node::new(set.place, Value::Table(BTreeMap::from([(kind.to_owned(), entry)])))
+            let entry = Entry {
+                key: set.place,
+                node: set.clone(),
+            };
+            Node::new(
+                set.place,
+                Value::Table(BTreeMap::from([(kind.to_owned(), entry)])),
+            )
         })
         .collect();
     let below = layers.iter().filter_map(|layer| layer.at(&["model", of]));
@@ -144,5 +174,7 @@ fn text_of<'n>(layers: &'n [Node], path: &[&str]) -> Option<&'n str> {
 }
 
 fn kind_of<'n>(layers: &'n [Node], model: &str) -> Option<&'n str> {
-    layers.iter().find_map(|layer| layer.at(&["model", model])?.only_key())
+    layers
+        .iter()
+        .find_map(|layer| layer.at(&["model", model])?.only_key())
 }

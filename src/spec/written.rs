@@ -65,11 +65,10 @@ impl Node {
 
     /// The value at the end of a path of keys and list positions.
     pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
-        path.iter()
-            .try_fold(self, |node, step| match &node.value {
-                Value::List(items) => items.get(step.parse::<usize>().ok()?),
-                _ => node.get(step),
-            })
+        path.iter().try_fold(self, |node, step| match &node.value {
+            Value::List(items) => items.get(step.parse::<usize>().ok()?),
+            _ => node.get(step),
+        })
     }
 
     /// The text, if it is one.
@@ -166,12 +165,10 @@ fn read_table(table: &DeTable<'_>, source: usize) -> Value {
 fn read_value(value: &toml::Spanned<DeValue<'_>>, source: usize) -> Node {
     let read = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(integer) => {
-            match i64::from_str_radix(integer.as_str(), integer.radix()) {
-                Ok(integer) => Value::Integer(integer),
-                Err(_) => Value::Foreign(integer.to_string()),
-            }
-        }
+        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(integer) => Value::Integer(integer),
+            Err(_) => Value::Foreign(integer.to_string()),
+        },
         DeValue::Float(float) => match float.as_str().parse() {
             Ok(float) => Value::Number(float),
             Err(_) => Value::Foreign(float.to_string()),
