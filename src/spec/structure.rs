@@ -303,9 +303,9 @@ pub(super) fn found(value: &Value) -> String {
             n => format!("a list of {n} elements"),
         },
         Value::Text(text) => format!("the text `{}`", text.escape_debug()),
-        Value::Integer(integer) => format!("{integer}"),
-        Value::Number(number) => format!("{number:?}"),
-        Value::Boolean(boolean) => format!("{boolean}"),
+        Value::Integer(integer) => format!("`{integer}`"),
+        Value::Number(number) => format!("`{number:?}`"),
+        Value::Boolean(boolean) => format!("`{boolean}`"),
         Value::Foreign(text) => format!("`{text}`"),
     }
 }
