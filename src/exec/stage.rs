@@ -52,7 +52,7 @@ impl Task<'_> {
             return Ok(Outcome::Interrupted);
         };
         // Another run may have made it while this one waited for the lock.
-        if self.store.look(node.stage.settings.kind(), &node.key) == Presence::Whole {
+        if self.store.verify(node.stage.settings.kind(), &node.key) == Presence::Whole {
             return Ok(Outcome::Cached);
         }
         claim.begin()?;
@@ -231,12 +231,13 @@ fn one_line(error: &FsError) -> String {
     }
 }
 
-/// The last three lines of a log that say something, in one.
+/// The last lines of a log that say something, in one: those of a panic without its backtrace, else the last three.
 fn quote(log: &str) -> Option<String> {
-    let lines: Vec<&str> = log
+    let end = log.find("stack backtrace:").unwrap_or(log.len());
+    let lines: Vec<&str> = log[..end]
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with("note:"))
         .collect();
     let last = &lines[lines.len().saturating_sub(3)..];
     (!last.is_empty()).then(|| last.join(" | "))
