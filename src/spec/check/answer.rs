@@ -16,11 +16,24 @@ pub(super) fn check(check: &mut Check<'_>) {
         let scenarios = check.names("scenario");
         let models = check.model_names();
         let mut known = check.known("dataset", &expected.dataset, &datasets, &path("dataset"));
-        known &= check.known("scenario", &expected.scenario, &scenarios, &path("scenario"));
+        known &= check.known(
+            "scenario",
+            &expected.scenario,
+            &scenarios,
+            &path("scenario"),
+        );
         known &= check.known("model", &expected.model, &models, &path("model"));
-        measured(check, &expected.protocol, &[expected.metric], &path("protocol"), &path("metric"));
+        measured(
+            check,
+            &expected.protocol,
+            &[expected.metric],
+            &path("protocol"),
+            &path("metric"),
+        );
         let runs = spec.selected().iter().any(|cell| {
-            cell.dataset == expected.dataset && cell.scenario == expected.scenario && cell.model == expected.model
+            cell.dataset == expected.dataset
+                && cell.scenario == expected.scenario
+                && cell.model == expected.model
         });
         let resolved = spec.dataset.contains_key(&expected.dataset)
             && spec.scenario.contains_key(&expected.scenario)
@@ -28,17 +41,23 @@ pub(super) fn check(check: &mut Check<'_>) {
         if known && resolved && !runs {
             let place = check.place(&["expected", &at]);
             check.push(
-                Fault::at(place, "this expected value is for a combination that the matrix does not run")
-                    .label("never measured")
-                    .hint("add the combination to the matrix, or remove the expected value"),
+                Fault::at(
+                    place,
+                    "this expected value is for a combination that the matrix does not run",
+                )
+                .label("never measured")
+                .hint("add the combination to the matrix, or remove the expected value"),
             );
         }
         if !(0.0..=1.0).contains(&expected.value) {
             let place = check.place(&path("value"));
             check.push(
-                Fault::at(place, format!("`{}` is no value of `{}`", expected.value, expected.metric))
-                    .label("expected a number from 0 to 1")
-                    .hint("percentages are written as shares: 25.7 % is 0.257"),
+                Fault::at(
+                    place,
+                    format!("`{}` is no value of `{}`", expected.value, expected.metric),
+                )
+                .label("expected a number from 0 to 1")
+                .hint("percentages are written as shares: 25.7 % is 0.257"),
             );
         }
     }
@@ -51,7 +70,13 @@ pub(super) fn check(check: &mut Check<'_>) {
 }
 
 /// Whether a protocol is there and measures the metrics.
-fn measured(check: &mut Check<'_>, protocol: &str, metrics: &[Metric], protocol_path: &[&str], metric_path: &[&str]) {
+fn measured(
+    check: &mut Check<'_>,
+    protocol: &str,
+    metrics: &[Metric],
+    protocol_path: &[&str],
+    metric_path: &[&str],
+) {
     let protocols = check.names("protocol");
     if !check.known("protocol", protocol, &protocols, protocol_path) {
         return;
@@ -67,9 +92,12 @@ fn measured(check: &mut Check<'_>, protocol: &str, metrics: &[Metric], protocol_
             let place = check.place(&path);
             let there: Vec<String> = found.metrics.iter().map(Metric::to_string).collect();
             let there: Vec<&str> = there.iter().map(String::as_str).collect();
-            let fault = Fault::at(place, format!("protocol `{protocol}` does not measure `{metric}`"))
-                .label(format!("expected one of {}", suggest::list(&there)))
-                .hint(format!("add `{metric}` to `protocol.{protocol}.metrics`"));
+            let fault = Fault::at(
+                place,
+                format!("protocol `{protocol}` does not measure `{metric}`"),
+            )
+            .label(format!("expected one of {}", suggest::list(&there)))
+            .hint(format!("add `{metric}` to `protocol.{protocol}.metrics`"));
             check.push(fault);
         }
     }
@@ -85,15 +113,39 @@ fn named_if_given(check: &mut Check<'_>, what: &str, name: &str, path: &[&str]) 
 
 fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
     match figure {
-        Figure::Bars { metric, protocol, dataset, scenario, .. } => {
+        Figure::Bars {
+            metric,
+            protocol,
+            dataset,
+            scenario,
+            ..
+        } => {
             let path = |field: &'static str| ["figure", name, "bars", field];
-            measured(check, protocol, &[*metric], &path("protocol"), &path("metric"));
+            measured(
+                check,
+                protocol,
+                &[*metric],
+                &path("protocol"),
+                &path("metric"),
+            );
             named_if_given(check, "dataset", dataset, &path("dataset"));
             named_if_given(check, "scenario", scenario, &path("scenario"));
         }
-        Figure::Scatter { metric, protocol, dataset, scenario, .. } => {
+        Figure::Scatter {
+            metric,
+            protocol,
+            dataset,
+            scenario,
+            ..
+        } => {
             let path = |field: &'static str| ["figure", name, "scatter", field];
-            measured(check, protocol, &[*metric], &path("protocol"), &path("metric"));
+            measured(
+                check,
+                protocol,
+                &[*metric],
+                &path("protocol"),
+                &path("metric"),
+            );
             named_if_given(check, "dataset", dataset, &path("dataset"));
             named_if_given(check, "scenario", scenario, &path("scenario"));
         }
@@ -118,7 +170,11 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         );
         return;
     }
-    let models: Vec<&Model> = spec.selected().iter().filter_map(|cell| spec.model_named(&cell.model)).collect();
+    let models: Vec<&Model> = spec
+        .selected()
+        .iter()
+        .filter_map(|cell| spec.model_named(&cell.model))
+        .collect();
     let trains: Vec<&Train> = models.iter().filter_map(|model| train_of(model)).collect();
     let broken = check.names("model").len() != spec.model.len();
     if broken || models.is_empty() {
@@ -133,12 +189,17 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
     if !records {
         let hint = match value {
             "loss" => "add a model that is trained".to_owned(),
-            value => format!("give a model `train.stop.early = {{ metric = \"{value}\" }}`, or draw `loss`"),
+            value => format!(
+                "give a model `train.stop.early = {{ metric = \"{value}\" }}`, or draw `loss`"
+            ),
         };
         check.push(
-            Fault::at(place, format!("no model of the matrix records `{value}` while it trains"))
-                .label("nothing to draw")
-                .hint(hint),
+            Fault::at(
+                place,
+                format!("no model of the matrix records `{value}` while it trains"),
+            )
+            .label("nothing to draw")
+            .hint(hint),
         );
     }
 }
@@ -154,16 +215,38 @@ fn train_of(model: &Model) -> Option<&Train> {
 }
 
 fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
-    let Table::Comparison { metrics, protocol, datasets, scenarios, baseline, .. } = table else {
+    let Table::Comparison {
+        metrics,
+        protocol,
+        datasets,
+        scenarios,
+        baseline,
+        ..
+    } = table
+    else {
         return;
     };
     let path = |field: &'static str| ["table", name, "comparison", field];
-    measured(check, protocol, metrics, &path("protocol"), &path("metrics"));
+    measured(
+        check,
+        protocol,
+        metrics,
+        &path("protocol"),
+        &path("metrics"),
+    );
     check.no_repeats(metrics, &path("metrics"));
-    for (section, field, names) in [("dataset", "datasets", datasets), ("scenario", "scenarios", scenarios)] {
+    for (section, field, names) in [
+        ("dataset", "datasets", datasets),
+        ("scenario", "scenarios", scenarios),
+    ] {
         let known = check.names(section);
         for (at, one) in names.iter().enumerate() {
-            check.known(section, one, &known, &["table", name, "comparison", field, &at.to_string()]);
+            check.known(
+                section,
+                one,
+                &known,
+                &["table", name, "comparison", field, &at.to_string()],
+            );
         }
         check.no_repeats(names, &path(field));
     }

@@ -19,7 +19,12 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     for (name, scenario) in &spec.scenario {
         if let Scenario::CrossDomain { target, .. } = scenario {
             let known = check.names("dataset");
-            check.known("dataset", target, &known, &["scenario", name, "cross_domain", "target"]);
+            check.known(
+                "dataset",
+                target,
+                &known,
+                &["scenario", name, "cross_domain", "target"],
+            );
         }
     }
     for (name, protocol) in &spec.protocol {
@@ -35,14 +40,24 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         check.no_repeats(&protocol.metrics, &path);
         for (at, metric) in protocol.metrics.iter().enumerate() {
             let at = at.to_string();
-            cut_off(check, *metric, &protocol.candidates, &["protocol", name, "metrics", &at]);
+            cut_off(
+                check,
+                *metric,
+                &protocol.candidates,
+                &["protocol", name, "metrics", &at],
+            );
         }
         sizes(check, name, &protocol.candidates);
     }
 }
 
 /// A cut-off that every rank reaches says nothing about a model.
-pub(super) fn cut_off(check: &mut Check<'_>, metric: Metric, candidates: &Candidates, path: &[&str]) {
+pub(super) fn cut_off(
+    check: &mut Check<'_>,
+    metric: Metric,
+    candidates: &Candidates,
+    path: &[&str],
+) {
     let (Candidates::Uniform { n } | Candidates::Popularity { n }) = candidates else {
         return;
     };
@@ -94,14 +109,23 @@ fn sizes(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
 }
 
 fn split(check: &mut Check<'_>, name: &str, split: &Split) {
-    if let Split::GlobalTime { train_share, valid_share } = split {
+    if let Split::GlobalTime {
+        train_share,
+        valid_share,
+    } = split
+    {
         let sum = train_share + valid_share;
         if sum >= 1.0 {
             let place = check.place(&["dataset", name, "split", "global_time", "train_share"]);
             check.push(
-                Fault::at(place, format!("`train_share` and `valid_share` sum to {sum}, which leaves no test period"))
-                    .label("expected a sum below 1")
-                    .hint("for example `train_share = 0.8` and `valid_share = 0.1`"),
+                Fault::at(
+                    place,
+                    format!(
+                        "`train_share` and `valid_share` sum to {sum}, which leaves no test period"
+                    ),
+                )
+                .label("expected a sum below 1")
+                .hint("for example `train_share = 0.8` and `valid_share = 0.1`"),
             );
         }
     }
@@ -116,9 +140,12 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
         {
             let place = check.place(&["dataset", name, "filter", &at]);
             check.push(
-                Fault::at(place, format!("no user has at least {minimum} and at most {maximum} interactions"))
-                    .label("this filter drops everybody")
-                    .hint("`maximum = 0` is no bound"),
+                Fault::at(
+                    place,
+                    format!("no user has at least {minimum} and at most {maximum} interactions"),
+                )
+                .label("this filter drops everybody")
+                .hint("`maximum = 0` is no bound"),
             );
         }
         let by_rating = match filter {
@@ -138,9 +165,12 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
                 _ => "remove the filter",
             };
             check.push(
-                Fault::at(place, format!("data set `{name}` has no ratings to filter by"))
-                    .label("needs ratings")
-                    .hint(hint),
+                Fault::at(
+                    place,
+                    format!("data set `{name}` has no ratings to filter by"),
+                )
+                .label("needs ratings")
+                .hint(hint),
             );
         }
     }
@@ -148,16 +178,32 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
 
 fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
     let (kind, fields): (&str, Vec<(&str, &String, bool)>) = match source {
-        Source::Amazon(s) => ("amazon", vec![("reviews", &s.reviews, true), ("metadata", &s.metadata, false)]),
+        Source::Amazon(s) => (
+            "amazon",
+            vec![
+                ("reviews", &s.reviews, true),
+                ("metadata", &s.metadata, false),
+            ],
+        ),
         Source::Movielens(s) => ("movielens", vec![("folder", &s.folder, true)]),
         Source::Atomic(s) => (
             "atomic",
-            vec![("inter", &s.inter, true), ("item", &s.item, false), ("item_index", &s.item_index, false)],
+            vec![
+                ("inter", &s.inter, true),
+                ("item", &s.item, false),
+                ("item_index", &s.item_index, false),
+            ],
         ),
         Source::Sequences(s) => ("sequences", vec![("path", &s.path, true)]),
         Source::Csv(s) => {
             csv_columns(check, name, s);
-            ("csv", vec![("interactions", &s.interactions, true), ("items", &s.items, false)])
+            (
+                "csv",
+                vec![
+                    ("interactions", &s.interactions, true),
+                    ("items", &s.items, false),
+                ],
+            )
         }
         Source::Synthetic(_) => return,
     };
@@ -178,7 +224,10 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
         check.push(
             Fault::at(place, format!("`{path}` {wrong}"))
                 .label(expected)
-                .hint(format!("paths are relative to the spec's folder; looked for `{}`", full.display())),
+                .hint(format!(
+                    "paths are relative to the spec's folder; looked for `{}`",
+                    full.display()
+                )),
         );
     }
 }
@@ -193,13 +242,20 @@ fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dat
             );
         }
     }
-    for (field, column) in [("title", &csv.title), ("description", &csv.description), ("category", &csv.category)] {
+    for (field, column) in [
+        ("title", &csv.title),
+        ("description", &csv.description),
+        ("category", &csv.category),
+    ] {
         if csv.items.is_empty() && !column.is_empty() {
             let place = check.place(&["dataset", name, "source", "csv", field]);
             check.push(
-                Fault::at(place, format!("column `{column}` is read from `items`, which is not given"))
-                    .label("needs `items`")
-                    .hint("add `items = \"...\"`, the file with one line an item"),
+                Fault::at(
+                    place,
+                    format!("column `{column}` is read from `items`, which is not given"),
+                )
+                .label("needs `items`")
+                .hint("add `items = \"...\"`, the file with one line an item"),
             );
         }
     }

@@ -32,7 +32,9 @@ pub(super) fn check(check: &mut Check<'_>) {
         include(check, entry, &path, &product);
     }
     let selected = spec.selected();
-    let complete = ["dataset", "model", "scenario"].iter().all(|section| !check.names(section).is_empty());
+    let complete = ["dataset", "model", "scenario"]
+        .iter()
+        .all(|section| !check.names(section).is_empty());
     if selected.is_empty() && complete && whole(check) {
         let place = check.place(&["matrix"]);
         check.push(
@@ -106,8 +108,18 @@ fn include(check: &mut Check<'_>, entry: &MatrixEntry, path: &[&str], product: &
         );
         return;
     }
-    let excluded = |cell: &Selected| check.spec.matrix.exclude.iter().any(|entry| entry.matches(cell));
-    if product.iter().any(|cell| entry.matches(cell) && !excluded(cell)) {
+    let excluded = |cell: &Selected| {
+        check
+            .spec
+            .matrix
+            .exclude
+            .iter()
+            .any(|entry| entry.matches(cell))
+    };
+    if product
+        .iter()
+        .any(|cell| entry.matches(cell) && !excluded(cell))
+    {
         check.push(
             Fault::at(place, "this `include` adds what the matrix already has")
                 .label("already there")
@@ -119,13 +131,19 @@ fn include(check: &mut Check<'_>, entry: &MatrixEntry, path: &[&str], product: &
 /// A combination that no data can fill.
 fn possible(check: &mut Check<'_>, cell: &Selected) {
     let spec = check.spec;
-    let (Some(dataset), Some(scenario)) = (spec.dataset.get(&cell.dataset), spec.scenario.get(&cell.scenario)) else {
+    let (Some(dataset), Some(scenario)) = (
+        spec.dataset.get(&cell.dataset),
+        spec.scenario.get(&cell.scenario),
+    ) else {
         return;
     };
     match scenario {
         Scenario::CrossDomain { target, .. } if *target == cell.dataset => {
             let place = check.place(&["scenario", &cell.scenario, "cross_domain", "target"]);
-            let message = format!("scenario `{}` measures `{target}` on models trained on `{target}`", cell.scenario);
+            let message = format!(
+                "scenario `{}` measures `{target}` on models trained on `{target}`",
+                cell.scenario
+            );
             check.push(
                 Fault::at(place, message)
                     .label("expected another data set than the one that is trained on")
@@ -161,8 +179,13 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
                 && *users > source.users
             {
                 let place = check.place(&["scenario", &cell.scenario, "few_shot", "users"]);
-                let message = format!("{users} training users, data set `{}` has {} users", cell.dataset, source.users);
-                check.push(Fault::at(place, message).label(format!("expected at most {}", source.users)));
+                let message = format!(
+                    "{users} training users, data set `{}` has {} users",
+                    cell.dataset, source.users
+                );
+                check.push(
+                    Fault::at(place, message).label(format!("expected at most {}", source.users)),
+                );
             }
         }
         _ => {}

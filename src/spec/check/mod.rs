@@ -108,10 +108,13 @@ impl Check<'_> {
                     path.push(&at);
                     self.place(&path)
                 };
-                let fault = Fault::at(place(at), format!("`{item}` is in `{}` twice", path.join(".")))
-                    .label("again here")
-                    .related(place(first), "first here")
-                    .hint("remove one of the two");
+                let fault = Fault::at(
+                    place(at),
+                    format!("`{item}` is in `{}` twice", path.join(".")),
+                )
+                .label("again here")
+                .related(place(first), "first here")
+                .hint("remove one of the two");
                 self.push(fault);
             }
             seen.push(item);

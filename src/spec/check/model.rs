@@ -38,9 +38,12 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
                 let place = place(check, path, "num_heads");
                 let (heads, width) = (m.num_heads, m.hidden_units);
                 check.push(
-                    Fault::at(place, format!("{heads} heads do not divide `hidden_units` {width}"))
-                        .label(format!("expected a divisor of {width}"))
-                        .hint(format!("the divisors are {}", divisors(width))),
+                    Fault::at(
+                        place,
+                        format!("{heads} heads do not divide `hidden_units` {width}"),
+                    )
+                    .label(format!("expected a divisor of {width}"))
+                    .hint(format!("the divisors are {}", divisors(width))),
                 );
             }
             trained(check, &m.loss, &m.train, path);
@@ -63,9 +66,12 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
             if matches!(m.loss, Loss::Top1Max { .. }) {
                 let place = place(check, path, "loss");
                 check.push(
-                    Fault::at(place, "`ncf` cannot use the loss `top1_max`, which is defined over sessions")
-                        .label("not for `ncf`")
-                        .hint("use `bce`, `bpr`, `full_softmax` or `sampled_softmax`"),
+                    Fault::at(
+                        place,
+                        "`ncf` cannot use the loss `top1_max`, which is defined over sessions",
+                    )
+                    .label("not for `ncf`")
+                    .hint("use `bce`, `bpr`, `full_softmax` or `sampled_softmax`"),
                 );
             }
             trained(check, &m.loss, &m.train, path);
@@ -102,9 +108,12 @@ fn trained(check: &mut Check<'_>, loss: &Loss, train: &Train, path: &[&str]) {
     if matches!(loss, Loss::Top1Max { negatives: 0 }) && train.batch_size == 1 {
         let place = place(check, path, "train.batch_size");
         check.push(
-            Fault::at(place, "`top1_max` compares with the other targets of a batch, and a batch of 1 has none")
-                .label("expected at least 2")
-                .hint("raise `batch_size`, or sample `negatives`"),
+            Fault::at(
+                place,
+                "`top1_max` compares with the other targets of a batch, and a batch of 1 has none",
+            )
+            .label("expected at least 2")
+            .hint("raise `batch_size`, or sample `negatives`"),
         );
     }
     let (Optimizer::Adam { betas, .. } | Optimizer::Adamw { betas, .. }) = &train.optimizer else {
@@ -112,7 +121,11 @@ fn trained(check: &mut Check<'_>, loss: &Loss, train: &Train, path: &[&str]) {
     };
     for (at, beta) in betas.iter().enumerate() {
         if !(0.0..1.0).contains(beta) {
-            let kind = if matches!(train.optimizer, Optimizer::Adam { .. }) { "adam" } else { "adamw" };
+            let kind = if matches!(train.optimizer, Optimizer::Adam { .. }) {
+                "adam"
+            } else {
+                "adamw"
+            };
             let place = place(check, path, &format!("train.optimizer.{kind}.betas.{at}"));
             check.push(
                 Fault::at(place, format!("`{beta}` is not a decay rate"))
@@ -126,7 +139,12 @@ fn trained(check: &mut Check<'_>, loss: &Loss, train: &Train, path: &[&str]) {
 fn stopping(check: &mut Check<'_>, train: &Train, path: &[&str]) {
     let (field, every) = match &train.stop {
         Stop::Fixed { validate_every } => ("train.stop.fixed.validate_every", *validate_every),
-        Stop::Early { metric, every, candidates, .. } => {
+        Stop::Early {
+            metric,
+            every,
+            candidates,
+            ..
+        } => {
             let mut metric_path = path.to_vec();
             metric_path.extend(["train", "stop", "early", "metric"]);
             cut_off(check, *metric, candidates, &metric_path);
@@ -135,7 +153,10 @@ fn stopping(check: &mut Check<'_>, train: &Train, path: &[&str]) {
     };
     if every > train.epochs {
         let place = place(check, path, field);
-        let message = format!("a validation every {every} epochs never happens in {} epochs", train.epochs);
+        let message = format!(
+            "a validation every {every} epochs never happens in {} epochs",
+            train.epochs
+        );
         check.push(
             Fault::at(place, message)
                 .label(format!("expected at most {}", train.epochs))

@@ -54,9 +54,12 @@ fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
     let clean = clean.trim_matches('-');
     let hint = (!clean.is_empty()).then(|| format!("for example `{clean}`"));
     check.push(
-        Fault::at(place, format!("the {what} name `{}` {fault}", name.escape_debug()))
-            .label("expected letters, digits, `-` and `_`: it becomes a file name")
-            .maybe_hint(hint),
+        Fault::at(
+            place,
+            format!("the {what} name `{}` {fault}", name.escape_debug()),
+        )
+        .label("expected letters, digits, `-` and `_`: it becomes a file name")
+        .maybe_hint(hint),
     );
 }
 
@@ -76,7 +79,10 @@ fn shared(check: &mut Check<'_>) {
 
 fn seeds(check: &mut Check<'_>) {
     let seeds = check.spec.seeds.clone();
-    let written_wrong = check.faults.iter().any(|fault| fault.message.starts_with("`seeds"));
+    let written_wrong = check
+        .faults
+        .iter()
+        .any(|fault| fault.message.starts_with("`seeds"));
     if seeds.is_empty() && !written_wrong {
         let place = check.place(&["seeds"]);
         check.push(
