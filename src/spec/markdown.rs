@@ -52,7 +52,8 @@ impl Page {
     }
 
     fn fields(&mut self, heading: &str, table: &Table, defaults: Option<&Node>) {
-        self.text.push_str(&format!("{heading}\n\n{}\n\n", table.doc));
+        self.text
+            .push_str(&format!("{heading}\n\n{}\n\n", table.doc));
         let presets = presets(table);
         if table.fields.is_empty() {
             self.text.push_str("It has no fields.\n\n");
@@ -63,16 +64,25 @@ impl Page {
             presets => presets.iter().map(|name| format!("`{name}`")).collect(),
         };
         let rule = " --- |".repeat(columns.len());
-        self.text.push_str(&format!("| Field | Value | {} | Meaning |\n| --- | --- |{rule} --- |\n", columns.join(" | ")));
+        self.text.push_str(&format!(
+            "| Field | Value | {} | Meaning |\n| --- | --- |{rule} --- |\n",
+            columns.join(" | ")
+        ));
         let own = defaults.or_else(|| Defaults::built_in().of(table));
         for (name, field) in &table.fields {
             let cells: Vec<String> = match presets.as_slice() {
                 [] => vec![default(own, name)],
-                presets => presets.iter().map(|preset| of_preset(table, preset, own, name)).collect(),
+                presets => presets
+                    .iter()
+                    .map(|preset| of_preset(table, preset, own, name))
+                    .collect(),
             };
             let value = self.value(&field.shape);
             let doc = field.doc.replace('|', "\\|");
-            self.text.push_str(&format!("| `{name}` | {value} | {} | {doc} |\n", cells.join(" | ")));
+            self.text.push_str(&format!(
+                "| `{name}` | {value} | {} | {doc} |\n",
+                cells.join(" | ")
+            ));
         }
         self.text.push('\n');
     }
@@ -114,7 +124,8 @@ impl Page {
             }
             let kinds = self.shared[described].clone();
             described += 1;
-            self.text.push_str(&format!("## {}\n\n{}\n\n", kinds.name, kinds.doc));
+            self.text
+                .push_str(&format!("## {}\n\n{}\n\n", kinds.name, kinds.doc));
             for (kind, table) in &kinds.kinds {
                 self.fields(&format!("### `{}.{kind}`", kinds.name), table, None);
             }

@@ -180,7 +180,9 @@ impl<'a> Resolver<'a> {
     fn reported(&self, path: &str) -> bool {
         let says = |fault: &Fault| {
             let message = &fault.message;
-            ["`", ".", "["].iter().any(|next| message.contains(&format!("`{path}{next}")))
+            ["`", ".", "["]
+                .iter()
+                .any(|next| message.contains(&format!("`{path}{next}")))
         };
         self.faults.iter().any(says)
     }

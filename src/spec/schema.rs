@@ -30,11 +30,15 @@ fn table(table: &Table, defaults: Option<&Node>) -> Json {
         let mut schema = shape(&field.shape, default);
         schema["description"] = json!(field.doc);
         if let Some(default) = default
-            && !matches!(field.shape, Shape::Map(_) | Shape::Table(_) | Shape::Kinds(_))
+            && !matches!(
+                field.shape,
+                Shape::Map(_) | Shape::Table(_) | Shape::Kinds(_)
+            )
         {
             schema["default"] = to_json(default);
         }
-        let filled = matches!(&field.shape, Shape::Table(inner) if Defaults::built_in().of(inner).is_some());
+        let filled =
+            matches!(&field.shape, Shape::Table(inner) if Defaults::built_in().of(inner).is_some());
         if default.is_none() && !field.optional && !filled && presets.is_empty() {
             required.push(name.clone());
         }
@@ -97,7 +101,11 @@ fn shape(shape: &Shape, default: Option<&Node>) -> Json {
         }
         Shape::Number { least, above, most } => {
             let mut number = json!({ "type": "number" });
-            for (key, bound) in [("minimum", least), ("exclusiveMinimum", above), ("maximum", most)] {
+            for (key, bound) in [
+                ("minimum", least),
+                ("exclusiveMinimum", above),
+                ("maximum", most),
+            ] {
                 if let Some(bound) = bound {
                     number[key] = json!(bound);
                 }
@@ -108,7 +116,9 @@ fn shape(shape: &Shape, default: Option<&Node>) -> Json {
         Shape::Metric => json!({ "type": "string", "pattern": "^((hit|ndcg)@[1-9][0-9]*|mrr)$" }),
         Shape::Device => json!({ "type": "string", "pattern": "^(cpu|cuda:[0-9]+)$" }),
         Shape::Choice(words) => {
-            let words = words.iter().map(|word| json!({ "const": word.word, "description": word.doc }));
+            let words = words
+                .iter()
+                .map(|word| json!({ "const": word.word, "description": word.doc }));
             json!({ "oneOf": words.collect::<Vec<_>>() })
         }
         Shape::Boolean => json!({ "type": "boolean" }),

@@ -148,9 +148,7 @@ fn syntax_fault(error: &toml::de::Error, text: &str, source: usize) -> Fault {
         what if what.starts_with("string values must be quoted") => {
             Some(format!("write `\"{found}\"` if it is meant as text"))
         }
-        what if what.contains("array") => {
-            Some("is the list before it closed with `]`?".to_owned())
-        }
+        what if what.contains("array") => Some("is the list before it closed with `]`?".to_owned()),
         what if what.contains("inline table") => {
             Some("is the inline table before it closed with `}` on its line?".to_owned())
         }

@@ -75,7 +75,9 @@ pub(super) fn check(check: &mut Check<'_>) {
 /// Whether every name on the matrix's axes is that of something.
 fn matrix_is_known(check: &Check<'_>) -> bool {
     let matrix = &check.spec.matrix;
-    let all = |axis: &[String], known: &std::collections::BTreeSet<String>| axis.iter().all(|name| known.contains(name));
+    let all = |axis: &[String], known: &std::collections::BTreeSet<String>| {
+        axis.iter().all(|name| known.contains(name))
+    };
     all(&matrix.dataset, &check.names("dataset"))
         && all(&matrix.scenario, &check.names("scenario"))
         && all(&matrix.model, &check.model_names())

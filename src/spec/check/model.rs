@@ -16,7 +16,12 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (name, variant) in &spec.variant {
         let is_known = check.known("model", &variant.of, &known, &["variant", name, "of"]);
         let path = ["variant", name.as_str(), "set"];
-        let lost = check.layers.iter().any(|layer| layer.at(&path).and_then(Node::table).is_some_and(|set| !set.is_empty()));
+        let lost = check.layers.iter().any(|layer| {
+            layer
+                .at(&path)
+                .and_then(Node::table)
+                .is_some_and(|set| !set.is_empty())
+        });
         if is_known && variant.set.is_empty() && !lost {
             let place = check.place(&["variant", name]);
             check.push(

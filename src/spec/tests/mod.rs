@@ -32,7 +32,10 @@ fn is_current(path: &str, generated: &str) {
     }
     let committed = crate::fs::read_to_string(&path).unwrap_or_default();
     let path = path.display();
-    assert!(committed == generated, "{path} is not current: run `UPDATE=1 cargo test -p allround --lib spec`");
+    assert!(
+        committed == generated,
+        "{path} is not current: run `UPDATE=1 cargo test -p allround --lib spec`"
+    );
 }
 
 #[test]
@@ -80,14 +83,33 @@ fn every_default_has_a_field_to_be_the_default_of() {
     assert!(faults.is_empty(), "{faults:#?}");
     let mut there = 0;
     for (_, entry) in own.table().unwrap() {
-        let is_kinds = entry.node.table().unwrap().values().all(|entry| entry.node.table().is_some());
+        let is_kinds = entry
+            .node
+            .table()
+            .unwrap()
+            .values()
+            .all(|entry| entry.node.table().is_some());
         let names = seen.iter().map(|table| table.name.as_slice());
-        there += match names.clone().any(|name| name.len() == 2 && own.get(&name[0]).is_some_and(|node| std::ptr::eq(node, &entry.node))) {
-            true => entry.node.table().unwrap().values().filter(|entry| entry.node.table().is_some()).count(),
+        there += match names.clone().any(|name| {
+            name.len() == 2
+                && own
+                    .get(&name[0])
+                    .is_some_and(|node| std::ptr::eq(node, &entry.node))
+        }) {
+            true => entry
+                .node
+                .table()
+                .unwrap()
+                .values()
+                .filter(|entry| entry.node.table().is_some())
+                .count(),
             false => usize::from(!is_kinds || entry.node.table().unwrap().is_empty()),
         };
     }
-    assert_eq!(reached, there, "a default stands for a table that no type describes");
+    assert_eq!(
+        reached, there,
+        "a default stands for a table that no type describes"
+    );
 }
 
 fn tables(shape: &shape::Shape, seen: &mut Vec<shape::Table>) {
@@ -103,16 +125,26 @@ fn tables(shape: &shape::Shape, seen: &mut Vec<shape::Table>) {
 fn add(table: &shape::Table, seen: &mut Vec<shape::Table>) {
     if !seen.iter().any(|other| other.name == table.name) {
         seen.push(table.clone());
-        table.fields.values().for_each(|field| tables(&field.shape, seen));
+        table
+            .fields
+            .values()
+            .for_each(|field| tables(&field.shape, seen));
     }
 }
 
 #[test]
 fn every_preset_gives_a_whole_model() {
-    for (kind, presets) in shape::models().kinds.keys().map(|kind| (kind, defaults::Defaults::built_in().presets(kind))) {
+    for (kind, presets) in shape::models()
+        .kinds
+        .keys()
+        .map(|kind| (kind, defaults::Defaults::built_in().presets(kind)))
+    {
         for preset in presets {
-            let text = format!("spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[model.m.{kind}]\npreset = \"{preset}\"\n");
-            load_text("x.toml", &text, root(), &[]).unwrap_or_else(|faults| panic!("{kind} {preset}: {faults}"));
+            let text = format!(
+                "spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[model.m.{kind}]\npreset = \"{preset}\"\n"
+            );
+            load_text("x.toml", &text, root(), &[])
+                .unwrap_or_else(|faults| panic!("{kind} {preset}: {faults}"));
         }
     }
 }
@@ -124,8 +156,17 @@ fn quickstart_with(overrides: &[&str]) -> Result<Checked, Faults> {
 
 #[test]
 fn a_flag_overrides_the_file_and_says_so() {
-    let flags = ["run.device=cuda:0", "model.sasrec.sasrec.train.epochs=3", "seeds=[7]"];
-    let checked = quickstart_with(&["model.sasrec.sasrec.train.stop.fixed={}", flags[0], flags[1], flags[2]]);
+    let flags = [
+        "run.device=cuda:0",
+        "model.sasrec.sasrec.train.epochs=3",
+        "seeds=[7]",
+    ];
+    let checked = quickstart_with(&[
+        "model.sasrec.sasrec.train.stop.fixed={}",
+        flags[0],
+        flags[1],
+        flags[2],
+    ]);
     // The validation curve then still has other models to draw.
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(checked.spec.run.device, "cuda:0");
@@ -134,7 +175,10 @@ fn a_flag_overrides_the_file_and_says_so() {
         panic!("the file says sasrec");
     };
     assert_eq!(sasrec.train.epochs, 3);
-    assert_eq!(sasrec.train.stop, config::train::Stop::Fixed { validate_every: 0 });
+    assert_eq!(
+        sasrec.train.stop,
+        config::train::Stop::Fixed { validate_every: 0 }
+    );
     let origin = |path: &str| checked.origins[path].to_string();
     assert_eq!(origin("run.device"), "--set 2");
     assert_eq!(origin("run.threads"), "default");
@@ -145,12 +189,24 @@ fn a_flag_overrides_the_file_and_says_so() {
 #[test]
 fn a_wrong_flag_is_refused_where_it_is_wrong() {
     for (flag, line) in [
-        ("model.sasrec.sasrec.dropuot=0.1", "--set 1:1:21: unknown field `dropuot` in `model.sasrec.sasrec`"),
-        ("model.sasrce.sasrec.dropout=0.1", "--set 1:1:7: no model is called `sasrce`"),
-        ("run.threads=many", "--set 1:1:13: `run.threads` must be a whole number from 1 to 1024, found the text `many`"),
+        (
+            "model.sasrec.sasrec.dropuot=0.1",
+            "--set 1:1:21: unknown field `dropuot` in `model.sasrec.sasrec`",
+        ),
+        (
+            "model.sasrce.sasrec.dropout=0.1",
+            "--set 1:1:7: no model is called `sasrce`",
+        ),
+        (
+            "run.threads=many",
+            "--set 1:1:13: `run.threads` must be a whole number from 1 to 1024, found the text `many`",
+        ),
         ("run.threads", "--set 1:1:1: `run.threads` sets nothing"),
         ("seeds=[1", "--set 1:1:9: not TOML: unclosed array"),
-        ("matrix.model=[\"gru\"]", "--set 1:1:15: no model is called `gru`"),
+        (
+            "matrix.model=[\"gru\"]",
+            "--set 1:1:15: no model is called `gru`",
+        ),
     ] {
         let faults = quickstart_with(&[flag]).expect_err(flag);
         assert_eq!(faults.lines().trim_end(), line);
@@ -173,11 +229,18 @@ fn files_that_are_no_text_are_refused() {
     assert_eq!(said("absent.toml", None), ": there is no such file");
     assert_eq!(said("empty.toml", Some(b"\n \n")), ": the file is empty");
     assert_eq!(
-        said("latin.toml", Some(b"spec_version = 1\nname = \"caf\xe9\"\n")),
+        said(
+            "latin.toml",
+            Some(b"spec_version = 1\nname = \"caf\xe9\"\n")
+        ),
         ":2:12: not UTF-8: byte 0xE9 at offset 28"
     );
     let faults = load(folder.path(), &[]).expect_err("a folder");
-    assert!(faults.lines().ends_with(": is a folder, expected a TOML file\n"));
+    assert!(
+        faults
+            .lines()
+            .ends_with(": is a folder, expected a TOML file\n")
+    );
 }
 
 #[test]
@@ -201,15 +264,22 @@ fn a_fault_is_drawn_with_its_line_and_the_hint_apart() {
 fn a_chosen_kind_replaces_the_default_one() {
     let text = "spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[model.m.sasrec]\nloss.bpr = {}\n\
                 [variant.v]\nof = \"m\"\nset = { \"loss.sampled_softmax.negatives\" = 9 }\n";
-    let checked = load_text("x.toml", text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let checked =
+        load_text("x.toml", text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
     let loss = |name: &str| match checked.spec.model_named(name) {
         Some(config::Model::Sasrec(model)) => model.loss.clone(),
         _ => panic!("{name} is a sasrec"),
     };
     assert_eq!(loss("m"), config::train::Loss::Bpr { negatives: 1 });
-    assert_eq!(loss("v"), config::train::Loss::SampledSoftmax { negatives: 9 });
+    assert_eq!(
+        loss("v"),
+        config::train::Loss::SampledSoftmax { negatives: 9 }
+    );
     assert_eq!(checked.spec.protocol.keys().collect::<Vec<_>>(), ["strict"]);
-    assert_eq!(checked.spec.scenario.keys().collect::<Vec<_>>(), ["overall"]);
+    assert_eq!(
+        checked.spec.scenario.keys().collect::<Vec<_>>(),
+        ["overall"]
+    );
 }
 
 #[test]
@@ -218,7 +288,8 @@ fn excludes_leave_out_and_includes_add() {
                 [model.m.sasrec]\n[model.p.popularity]\n\
                 [matrix]\ndataset = [\"a\"]\nexclude = [{ model = \"p\" }]\n\
                 include = [{ dataset = \"b\", scenario = \"overall\", model = \"p\" }]\n";
-    let checked = load_text("x.toml", text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let checked =
+        load_text("x.toml", text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
     let cells: Vec<String> = checked
         .spec
         .selected()
