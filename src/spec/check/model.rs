@@ -93,7 +93,7 @@ fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::spec::place::P
 }
 
 fn divisors(width: usize) -> String {
-    let divisors = (1..=width.min(64)).filter(|heads| width % heads == 0);
+    let divisors = (1..=width.min(64)).filter(|heads| width.is_multiple_of(*heads));
     let texts: Vec<String> = divisors.map(|heads| format!("`{heads}`")).collect();
     texts.join(", ")
 }
