@@ -337,12 +337,16 @@ proptest::proptest! {
 #[test]
 fn every_committed_experiment_has_no_fault_but_absent_data() {
     let paths = crate::fs::list(&root().join("experiments")).unwrap();
-    let specs = paths.iter().filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let specs = paths
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"));
     let mut checked = 0;
     for path in specs {
         checked += 1;
         if let Err(faults) = load(path, &[]) {
-            let absent = faults.iter().all(|fault| fault.message.ends_with("does not exist"));
+            let absent = faults
+                .iter()
+                .all(|fault| fault.message.ends_with("does not exist"));
             assert!(absent, "{faults}");
             eprintln!("data absent: {}", path.display());
         }
