@@ -1,15 +1,15 @@
 //! `allround check`: every fault of a file, or how much it would run.
 
 use super::{Exit, count, planning, print};
-use crate::cli::{Check, FaultFormat};
+use crate::cli::{Check, Common, FaultFormat};
 use crate::observe::say;
 use crate::spec::Faults;
 use crate::store::Store;
 
 /// Checks an experiment file.
-pub(crate) fn run(arguments: &Check) -> anyhow::Result<Exit> {
-    // Nothing is remembered: a check leaves no trace.
-    let store = Store::at("".as_ref());
+pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
+    // The store is only read: a check leaves no trace.
+    let store = Store::at(&common.store);
     let planned = match planning::plan(&arguments.spec, &store) {
         Ok(planned) => planned,
         Err(error) if arguments.format == FaultFormat::Lines => return lines(error),

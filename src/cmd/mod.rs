@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(arguments) => run::run(arguments, &cli.common),
-        Command::Check(arguments) => check::run(arguments),
+        Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::List => list::run(&cli.common),
         Command::Show(arguments) => show::run(arguments),
