@@ -250,7 +250,10 @@ mod tests {
     #[test]
     fn a_wrong_row_is_refused_with_its_line() {
         let text = back(b"user,target,rank\na,b,1\na,b,x\n").unwrap_err();
-        assert!(text.contains("line 3: ") && text.contains("invalid float"), "{text}");
+        assert!(
+            text.contains("line 3: ") && text.contains("invalid float"),
+            "{text}"
+        );
         assert!(back(b"user,target,rank\na,b\n").is_err());
     }
 
