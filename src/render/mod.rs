@@ -33,16 +33,6 @@ pub enum RenderError {
     /// `spec.toml` in the results folder is not a resolved spec.
     #[error("{0}")]
     Spec(String),
-    /// A row of a results file cannot be read.
-    #[error("cannot read `{}`{place}: {reason}", .path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// ` line N`, or nothing.
-        place: String,
-        /// What is wrong.
-        reason: String,
-    },
     /// `machine.toml` is not TOML.
     #[error("cannot read `{}`: {reason}", .path.display())]
     Machine {
@@ -57,21 +47,6 @@ pub enum RenderError {
     /// The report's template failed: a fault of this program.
     #[error("cannot fill the report's template: {0}")]
     Template(#[from] minijinja::Error),
-}
-
-impl RenderError {
-    fn csv(path: &Path, error: &csv::Error) -> Self {
-        let place = error.position().map(|place| format!(", line {}", place.line()));
-        let reason = match error.kind() {
-            csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-            _ => error.to_string(),
-        };
-        RenderError::Csv {
-            path: path.to_owned(),
-            place: place.unwrap_or_default(),
-            reason,
-        }
-    }
 }
 
 /// A figure of the spec, drawn.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::RenderError;
 use crate::fs;
-use crate::record::{EpochRow, MetricRow, TimingRow};
+use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::{self, Spec};
 
 /// The contents of a results folder. Files that a run has not written yet are empty here.
@@ -26,20 +27,11 @@ pub struct Results {
     /// `epochs.csv`.
     pub epochs: Vec<EpochRow>,
     /// `data.csv`: counts of every data set and scenario.
-    pub counts: Counts,
+    pub counts: Vec<DataRow>,
     /// `machine.toml` flattened to dotted names, in the order of the file.
     pub machine: Vec<(String, String)>,
     /// Cells by name.
     pub cells: BTreeMap<String, CellIdentity>,
-}
-
-/// A CSV file as texts.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Counts {
-    /// Column names.
-    pub header: Vec<String>,
-    /// Rows.
-    pub rows: Vec<Vec<String>>,
 }
 
 /// What a cell is.
@@ -77,7 +69,7 @@ impl Results {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
         let spec = spec::load_resolved(&spec_path).map_err(|faults| RenderError::Spec(faults.to_string()))?;
-        let metrics: Vec<MetricRow> = rows(&folder.join("metrics.csv"))?;
+        let metrics: Vec<MetricRow> = record::read(&folder.join("metrics.csv"))?;
         let identity = |row: &MetricRow| CellIdentity {
             dataset: row.dataset.clone(),
             scenario: row.scenario.clone(),
@@ -91,7 +83,7 @@ impl Results {
             spec_text,
             timing: rows_if_there(&folder.join("timing.csv"))?,
             epochs: rows_if_there(&folder.join("epochs.csv"))?,
-            counts: counts(&folder.join("data.csv"))?,
+            counts: rows_if_there(&folder.join("data.csv"))?,
             machine: machine(&folder.join("machine.toml"))?,
             metrics,
             cells,
@@ -172,29 +164,8 @@ pub fn shown_name(row: &MetricRow) -> &str {
     if row.variant.is_empty() { &row.model } else { &row.variant }
 }
 
-fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RenderError> {
-    let mut reader = csv::Reader::from_reader(fs::open(path)?);
-    let rows = reader.deserialize().collect::<Result<_, _>>();
-    rows.map_err(|error| RenderError::csv(path, &error))
-}
-
-fn rows_if_there<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RenderError> {
-    if path.exists() { rows(path) } else { Ok(Vec::new()) }
-}
-
-fn counts(path: &Path) -> Result<Counts, RenderError> {
-    if !path.exists() {
-        return Ok(Counts::default());
-    }
-    let mut reader = csv::Reader::from_reader(fs::open(path)?);
-    let texts = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
-    let header = reader.headers().map(texts);
-    let header = header.map_err(|error| RenderError::csv(path, &error))?;
-    let rows = reader.records().map(|record| record.as_ref().map(texts).map_err(|error| RenderError::csv(path, error)));
-    Ok(Counts {
-        header,
-        rows: rows.collect::<Result<_, _>>()?,
-    })
+fn rows_if_there<R: Serialize + Default + DeserializeOwned>(path: &Path) -> Result<Vec<R>, RenderError> {
+    if path.exists() { Ok(record::read(path)?) } else { Ok(Vec::new()) }
 }
 
 fn machine(path: &Path) -> Result<Vec<(String, String)>, RenderError> {

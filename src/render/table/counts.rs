@@ -1,49 +1,103 @@
-//! Counts of every data set and scenario, as `data.csv` has them.
+//! Counts of every data set and scenario, from `data.csv`.
+
+use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
+use crate::record::DataRow;
 use crate::render::results::Results;
 use crate::render::style;
 
 /// The data table of a results folder.
 pub fn grid(name: &str, title: &str, results: &Results) -> Grid {
-    let counts = &results.counts;
-    let is_text = |column: usize| counts.rows.iter().any(|row| !row[column].is_empty() && row[column].parse::<f64>().is_err());
-    let head = |(column, name): (usize, &String)| match column == 0 || is_text(column) {
-        true => Head::text(words(name)),
-        false => Head::number(words(name)),
-    };
-    let row = |row: &Vec<String>| Row {
-        name: row.first().cloned().unwrap_or_default(),
-        cells: row.iter().skip(1).enumerate().map(|(column, text)| cell(text, is_text(column + 1))).collect(),
-        ..Row::default()
-    };
+    let mut groups: BTreeMap<(&str, &str), Vec<&DataRow>> = BTreeMap::new();
+    for row in &results.counts {
+        groups.entry((&row.dataset, &row.scenario)).or_default().push(row);
+    }
+    let mut header = vec![Head::text("Data set"), Head::text("Scenario")];
+    header.extend(COLUMNS.iter().map(|column| Head::number(column.head)));
+    let rows = groups.iter().map(|((dataset, scenario), seeds)| {
+        let mut cells = vec![Cell::text(*scenario)];
+        cells.extend(COLUMNS.iter().map(|column| Cell::number(mean(seeds, column.get), column.read)));
+        Row {
+            name: (*dataset).to_owned(),
+            cells,
+            ..Row::default()
+        }
+    });
     Grid {
         name: name.to_owned(),
         title: title.to_owned(),
-        notes: if counts.rows.is_empty() { vec!["No counts were recorded.".to_owned()] } else { Vec::new() },
-        header: vec![counts.header.iter().enumerate().map(head).collect()],
-        rows: counts.rows.iter().map(row).collect(),
-        data: (counts.header.clone(), counts.rows.clone()),
+        notes: notes(results, groups.values().any(|seeds| differ(seeds))),
+        header: vec![header],
+        rows: rows.collect(),
+        data: data(&groups),
     }
 }
 
-/// A column's name in words: `n_users` is `Users`.
-fn words(name: &str) -> String {
-    let name = name.strip_prefix("n_").unwrap_or(name).replace('_', " ");
-    let mut letters = name.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => name,
+struct CountColumn {
+    head: &'static str,
+    name: &'static str,
+    get: fn(&DataRow) -> Option<f64>,
+    read: fn(f64) -> String,
+}
+
+const COLUMNS: [CountColumn; 8] = [
+    column("Users", "users", |row| Some(row.users as f64)),
+    column("Items", "items", |row| Some(row.items as f64)),
+    column("Interactions", "interactions", |row| Some(row.interactions as f64)),
+    CountColumn {
+        head: "Mean length",
+        name: "mean_length",
+        get: |row| row.mean_length,
+        read: |value| format!("{value:.2}"),
+    },
+    column("Trained users", "trained_users", |row| Some(row.trained_users as f64)),
+    column("Measured users", "measured_users", |row| Some(row.measured_users as f64)),
+    column("In the scenario", "slice_users", |row| Some(row.slice_users as f64)),
+    CountColumn {
+        head: "With title",
+        name: "with_title",
+        get: |row| row.with_title,
+        read: |value| format!("{:.1} %", value * 100.0),
+    },
+];
+
+const fn column(head: &'static str, name: &'static str, get: fn(&DataRow) -> Option<f64>) -> CountColumn {
+    CountColumn {
+        head,
+        name,
+        get,
+        read: |value| style::count(value.round() as u64),
     }
 }
 
-fn cell(text: &str, is_text: bool) -> Cell {
-    if is_text {
-        return Cell::text(text);
+fn mean(seeds: &[&DataRow], get: fn(&DataRow) -> Option<f64>) -> Option<f64> {
+    let known: Vec<f64> = seeds.iter().filter_map(|row| get(row)).collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+}
+
+fn differ(seeds: &[&DataRow]) -> bool {
+    COLUMNS.iter().any(|column| seeds.iter().any(|row| (column.get)(row) != (column.get)(seeds[0])))
+}
+
+fn notes(results: &Results, seeds_differ: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if results.counts.is_empty() {
+        notes.push("No counts were recorded.".to_owned());
     }
-    let value: Option<f64> = text.parse().ok();
-    Cell::number(value, |value| match value.fract() == 0.0 && value >= 0.0 {
-        true => style::count(value as u64),
-        false => format!("{value:.3}"),
-    })
+    if seeds_differ {
+        notes.push("Where seeds sample other users, counts are means over seeds, rounded.".to_owned());
+    }
+    notes
+}
+
+fn data(groups: &BTreeMap<(&str, &str), Vec<&DataRow>>) -> (Vec<String>, Vec<Vec<String>>) {
+    let names = ["dataset", "scenario", "n_seeds"].into_iter().chain(COLUMNS.iter().map(|column| column.name));
+    let row = |((dataset, scenario), seeds): (&(&str, &str), &Vec<&DataRow>)| {
+        let mut cells = vec![(*dataset).to_owned(), (*scenario).to_owned(), seeds.len().to_string()];
+        let means = COLUMNS.iter().map(|column| mean(seeds, column.get));
+        cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
+        cells
+    };
+    (names.map(str::to_owned).collect(), groups.iter().map(row).collect())
 }
