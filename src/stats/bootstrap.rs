@@ -93,7 +93,11 @@ fn resampled_mean(panel: &Panel, counts: &[f64], seed: u64, index: u64) -> f64 {
     for _ in 0..n {
         times[below(n, random.next_u32())] += 1.0;
     }
-    let drawn = panel.seeds.iter().zip(&times).filter(|(_, times)| **times > 0.0);
+    let drawn = panel
+        .seeds
+        .iter()
+        .zip(&times)
+        .filter(|(_, times)| **times > 0.0);
     let sum: f64 = drawn
         .map(|(values, times)| times * weighted_mean(values, counts))
         .sum();
@@ -146,8 +150,14 @@ mod tests {
         let found = one(panel(&[&values]), values.len());
         let half = 1.96 * standard_deviation(&values).unwrap() / 1_000f64.sqrt();
         let middle = mean(&values).unwrap();
-        assert!((found.low - (middle - half)).abs() < 0.15 * half, "{found:?}");
-        assert!((found.high - (middle + half)).abs() < 0.15 * half, "{found:?}");
+        assert!(
+            (found.low - (middle - half)).abs() < 0.15 * half,
+            "{found:?}"
+        );
+        assert!(
+            (found.high - (middle + half)).abs() < 0.15 * half,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -155,7 +165,10 @@ mod tests {
         let values: Vec<f64> = (0..300).map(|i| f64::from(i % 7)).collect();
         let copied = one(panel(&[&values, &values, &values]), 300);
         let single = one(panel(&[&values]), 300);
-        assert!((copied.low - single.low).abs() < 1e-12, "{copied:?} {single:?}");
+        assert!(
+            (copied.low - single.low).abs() < 1e-12,
+            "{copied:?} {single:?}"
+        );
         assert!((copied.high - single.high).abs() < 1e-12);
     }
 
@@ -173,7 +186,10 @@ mod tests {
         let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
         let both = [panel(&[&[1.0, 2.0]]), panel(&[&values, &values[..50]])];
         let on = |threads, panels: &[Panel]| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| intervals(panels, 100, HOW))
         };
         assert_eq!(on(1, &both), on(3, &both));
@@ -188,10 +204,16 @@ mod tests {
 
     #[test]
     fn nine_in_ten_intervals_of_ninety_percent_hold_the_truth() {
-        let how = Resampling { confidence: 0.9, times: 400, seed: 5 };
+        let how = Resampling {
+            confidence: 0.9,
+            times: 400,
+            seed: 5,
+        };
         let held = (0..400).filter(|trial| {
             let mut random = stream(*trial, Stream::Resample, u64::MAX);
-            let values: Vec<f64> = (0..60).map(|_| f64::from(random.next_u32()) / 2f64.powi(32)).collect();
+            let values: Vec<f64> = (0..60)
+                .map(|_| f64::from(random.next_u32()) / 2f64.powi(32))
+                .collect();
             let found = intervals(&[panel(&[&values])], 60, how)[0].unwrap();
             (found.low..=found.high).contains(&0.5)
         });

@@ -103,12 +103,19 @@ mod tests {
     #[test]
     fn without_an_effect_the_power_is_the_level_at_every_size() {
         for n in [2, 3, 10, 237, 256, 340, 500, 5_000, 100_000] {
-            assert!((power(0.0, n) - LEVEL).abs() < 1e-6, "{n}: {}", power(0.0, n));
+            assert!(
+                (power(0.0, n) - LEVEL).abs() < 1e-6,
+                "{n}: {}",
+                power(0.0, n)
+            );
         }
     }
 
     #[test]
     fn the_sign_of_the_gap_does_not_matter() {
-        assert_eq!(seeds_needed(&[0.1, 0.2, 0.15]), seeds_needed(&[-0.1, -0.2, -0.15]));
+        assert_eq!(
+            seeds_needed(&[0.1, 0.2, 0.15]),
+            seeds_needed(&[-0.1, -0.2, -0.15])
+        );
     }
 }

@@ -102,7 +102,10 @@ mod tests {
     fn the_same_seed_gives_the_same_p_on_any_number_of_threads() {
         let differences: Vec<f64> = (0..500).map(|i| f64::from(i * 37 % 101) - 48.0).collect();
         let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| test(&differences, 5_000, 9))
         };
         assert_eq!(on(1), on(3));

@@ -39,7 +39,10 @@ fn fixture() -> Fixture {
 }
 
 fn near(found: f64, expected: f64, what: &str) {
-    assert!((found - expected).abs() < 1e-9 * expected.abs().max(1e-3), "{what}: {found}, expected {expected}");
+    assert!(
+        (found - expected).abs() < 1e-9 * expected.abs().max(1e-3),
+        "{what}: {found}, expected {expected}"
+    );
 }
 
 #[test]
@@ -48,9 +51,17 @@ fn paired_tests_and_effects_are_scipys() {
         let test = wilcoxon::test(&case.differences);
         near(test.p, case.wilcoxon_p, &case.name);
         near(test.plus.min(test.minus), case.statistic, &case.name);
-        near(effect::cohen_dz(&case.differences).unwrap(), case.dz, &case.name);
+        near(
+            effect::cohen_dz(&case.differences).unwrap(),
+            case.dz,
+            &case.name,
+        );
         if let Some(expected) = case.randomisation_p {
-            near(randomisation::test(&case.differences, 0, 1), expected, &case.name);
+            near(
+                randomisation::test(&case.differences, 0, 1),
+                expected,
+                &case.name,
+            );
         }
     }
 }
@@ -67,6 +78,10 @@ fn holms_adjustment_is_that_of_statsmodels() {
 fn power_is_that_of_statsmodels() {
     for case in fixture().power {
         let found = power::power(case.effect, case.n);
-        assert!((found - case.power).abs() < 1e-6, "{found}, expected {}", case.power);
+        assert!(
+            (found - case.power).abs() < 1e-6,
+            "{found}, expected {}",
+            case.power
+        );
     }
 }
