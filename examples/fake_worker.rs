@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use allround::data::{Part, Ranks};
 use allround::event::{Epoch, Event, Failure, Phase, Started};
 use allround::fs;
 use allround::plan::{Job, Settings};
@@ -95,7 +96,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
         examples: Some(10),
         ..Phase::default()
     }));
-    allround_fake::artefact(job, loss)
+    artefact(job, loss)
 }
 
 fn phase(job: &Job) -> &'static str {
@@ -165,14 +166,29 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
     }
 }
 
-/// What the stages leave.
-mod allround_fake {
-    use super::{Job, fs};
+/// Writes a small artefact that is a function of the job's key: ranks for an evaluation, a text for the rest.
+fn artefact(job: &Job, loss: f64) -> Result<(), String> {
+    if let Settings::Evaluate(_) = job.stage.settings {
+        ranks(job)
+            .save(&job.output)
+            .map_err(|error| error.to_string())?;
+    }
+    let text = format!("{} {loss}\n", job.key);
+    fs::write_atomic(&job.output.join("fake.txt"), text.as_bytes())
+        .map_err(|error| error.to_string())
+}
 
-    /// Writes a small artefact that is a function of the job's key.
-    pub(crate) fn artefact(job: &Job, loss: f64) -> Result<(), String> {
-        let text = format!("{} {loss}\n", job.key);
-        fs::write_atomic(&job.output.join("fake.txt"), text.as_bytes())
-            .map_err(|error| error.to_string())
+fn ranks(job: &Job) -> Ranks {
+    let bytes = job.key.bytes();
+    Ranks {
+        part: Part::Test,
+        users: (0..bytes.len())
+            .filter_map(|user| u32::try_from(user).ok())
+            .collect(),
+        targets: bytes.iter().map(|_| 1).collect(),
+        ranks: bytes
+            .iter()
+            .map(|&byte| f64::from(byte % 20) + 1.0)
+            .collect(),
     }
 }

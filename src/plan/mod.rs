@@ -3,8 +3,9 @@
 pub mod cell;
 pub mod graph;
 pub mod inputs;
-pub mod matrix;
 pub mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,10 +15,9 @@ pub use stage::{Job, Settings, Stage};
 
 use crate::digest::Key;
 use crate::fs::FsError;
-use crate::spec::Spec;
 use crate::spec::config::scenario::Scenario;
 use crate::spec::config::{Dataset, Model, Protocol};
-use matrix::Combination;
+use crate::spec::{Selected, Spec};
 use stage::{DrawCandidates, Evaluate, Prepare, TrainBackbone};
 
 /// What digests an input file, given its path as written in the spec.
@@ -47,7 +47,7 @@ pub enum PlanError {
 /// Everything that an experiment runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The cells, in matrix order: data set, scenario, model, seed.
+    /// The cells, ordered by data set, scenario, model and seed.
     pub cells: Vec<Cell>,
     /// The stages of all cells.
     pub graph: Graph,
@@ -80,7 +80,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
         fingerprints: HashMap::new(),
     };
     let mut cells = Vec::new();
-    for combination in matrix::combinations(spec) {
+    for combination in spec.selected() {
         for &seed in &spec.seeds {
             cells.push(planner.cell(&combination, seed)?);
         }
@@ -103,8 +103,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn cell(&mut self, combination: &Combination, seed: u64) -> Result<Cell, PlanError> {
-        let Combination {
+    fn cell(&mut self, combination: &Selected, seed: u64) -> Result<Cell, PlanError> {
+        let Selected {
             dataset,
             scenario,
             model,

@@ -165,7 +165,7 @@ fn bare(key: &str) -> String {
     }
 }
 
-fn toml_value(node: &Node) -> toml::Value {
+pub(super) fn toml_value(node: &Node) -> toml::Value {
     match &node.value {
         Value::Table(table) => toml::Value::Table(
             table

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use super::defaults::Defaults;
 use super::fault::Fault;
-use super::shape::{Kinds, Shape, Table};
+use super::shape::{Kinds, Shape, Table, either};
 use super::structure::join;
-use super::suggest;
 use super::written::{Entry, Node, Value};
 
 /// Resolves layers; collects what is missing.
@@ -100,7 +99,7 @@ impl<'a> Resolver<'a> {
                 None if field.optional => {}
                 None => {
                     whole = false;
-                    if self.faults.len() == before {
+                    if self.faults.len() == before && !self.reported(&join(path, name)) {
                         self.missing(layers[0], path, name, &field.doc);
                     }
                 }
@@ -119,7 +118,7 @@ impl<'a> Resolver<'a> {
                 let names: Vec<&str> = kinds.kinds.keys().map(String::as_str).collect();
                 self.faults.push(
                     Fault::at(first.place, format!("`{path}` has no kind"))
-                        .label(format!("expected one of {}", suggest::list(&names)))
+                        .label(format!("expected one of {}", either(&names)))
                         .hint(format!(
                             "name the table after its kind, such as `[{path}.{}]`",
                             names[0]
@@ -175,6 +174,17 @@ impl<'a> Resolver<'a> {
             .first()
             .map_or(self.defaults.root().place, |layer| layer.place);
         Node::new(place, Value::Table(entries))
+    }
+
+    /// Whether a value was written there, found wrong, and left out.
+    fn reported(&self, path: &str) -> bool {
+        let says = |fault: &Fault| {
+            let message = &fault.message;
+            ["`", ".", "["]
+                .iter()
+                .any(|next| message.contains(&format!("`{path}{next}")))
+        };
+        self.faults.iter().any(says)
     }
 
     fn missing(&mut self, table: &Node, path: &str, name: &str, doc: &str) {

@@ -244,7 +244,7 @@ impl<'a> Structure<'a> {
             (Shape::Boolean, Value::Text(text)) if matches!(text.as_str(), "true" | "false") => {
                 Some(format!("write it without quotes: `{text}`"))
             }
-            (Shape::List { .. }, value) if !matches!(value, Value::Table(_)) => {
+            (Shape::List { .. }, value) if !matches!(value, Value::Table(_) | Value::List(_)) => {
                 Some("a list stands in brackets, also when it has one element".to_owned())
             }
             _ => None,

@@ -115,7 +115,11 @@ pub(super) fn parse(text: &str, source: usize) -> Result<Node, Vec<Fault>> {
         let table = read_table(table.get_ref(), source);
         return Ok(Node::new(place, table));
     }
-    Err(errors
+    // An open list or inline table swallows the rest of the file; what is said of that rest means nothing.
+    let swallows = |message: &str| message.contains("array") || message.contains("inline table");
+    let open = errors.iter().position(|error| swallows(error.message()));
+    let kept = open.map_or(errors.len(), |at| at + 1);
+    Err(errors[..kept]
         .iter()
         .map(|error| syntax_fault(error, text, source))
         .collect())
@@ -143,6 +147,10 @@ fn syntax_fault(error: &toml::de::Error, text: &str, source: usize) -> Fault {
         }
         what if what.starts_with("string values must be quoted") => {
             Some(format!("write `\"{found}\"` if it is meant as text"))
+        }
+        what if what.contains("array") => Some("is the list before it closed with `]`?".to_owned()),
+        what if what.contains("inline table") => {
+            Some("is the inline table before it closed with `}` on its line?".to_owned())
         }
         _ => None,
     };

@@ -57,22 +57,22 @@ impl Experiment {
         };
         !self.files.is_empty() && self.files.iter().all(same)
     }
+}
 
-    /// Takes the stamps of the results files, but for logs.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn stamp_files(&mut self) -> Result<(), FsError> {
-        self.files.clear();
-        for path in fs::walk(&self.results)? {
-            let below = path.strip_prefix(&self.results).unwrap_or(&path);
-            let name = below.to_string_lossy().into_owned();
-            if !name.starts_with("logs/") && !name.starts_with('.') {
-                self.files.insert(name, fs::stamp(&path)?);
-            }
+/// Size and time of each file below a results folder, but for logs and hidden files.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn stamps(results: &Path) -> Result<BTreeMap<String, Stamp>, FsError> {
+    let mut files = BTreeMap::new();
+    for path in fs::walk(results)? {
+        let below = path.strip_prefix(results).unwrap_or(&path);
+        let name = below.to_string_lossy().into_owned();
+        if !name.starts_with("logs/") && !name.starts_with('.') {
+            files.insert(name, fs::stamp(&path)?);
         }
-        Ok(())
     }
+    Ok(files)
 }
 
 impl Store {

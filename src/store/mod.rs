@@ -63,8 +63,9 @@ impl Store {
 
     /// The store in folder `root`, which may not be there yet: for reading only.
     pub fn at(root: &Path) -> Store {
+        // Absolute, since workers are told paths inside it; only an empty path has no absolute form.
         Store {
-            root: root.to_owned(),
+            root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
         }
     }
 

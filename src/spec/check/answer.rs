@@ -5,10 +5,13 @@ use crate::metric::Metric;
 use crate::spec::config::train::{Stop, Train};
 use crate::spec::config::{Figure, Model, Table};
 use crate::spec::fault::Fault;
+use crate::spec::shape::either;
 use crate::spec::suggest;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
+    let selected = spec.selected();
+    let axes_known = matrix_is_known(check) && !selected.is_empty();
     for (at, expected) in spec.expected.iter().enumerate() {
         let at = at.to_string();
         let path = |field: &'static str| ["expected", at.as_str(), field];
@@ -30,7 +33,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             &path("protocol"),
             &path("metric"),
         );
-        let runs = spec.selected().iter().any(|cell| {
+        let runs = selected.iter().any(|cell| {
             cell.dataset == expected.dataset
                 && cell.scenario == expected.scenario
                 && cell.model == expected.model
@@ -38,7 +41,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         let resolved = spec.dataset.contains_key(&expected.dataset)
             && spec.scenario.contains_key(&expected.scenario)
             && spec.model_named(&expected.model).is_some();
-        if known && resolved && !runs {
+        if known && axes_known && resolved && !runs {
             let place = check.place(&["expected", &at]);
             check.push(
                 Fault::at(
@@ -69,6 +72,17 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
 }
 
+/// Whether every name on the matrix's axes is that of something.
+fn matrix_is_known(check: &Check<'_>) -> bool {
+    let matrix = &check.spec.matrix;
+    let all = |axis: &[String], known: &std::collections::BTreeSet<String>| {
+        axis.iter().all(|name| known.contains(name))
+    };
+    all(&matrix.dataset, &check.names("dataset"))
+        && all(&matrix.scenario, &check.names("scenario"))
+        && all(&matrix.model, &check.model_names())
+}
+
 /// Whether a protocol is there and measures the metrics.
 fn measured(
     check: &mut Check<'_>,
@@ -85,7 +99,7 @@ fn measured(
         return;
     };
     for (at, metric) in metrics.iter().enumerate() {
-        if !found.metrics.contains(metric) {
+        if !found.metrics.is_empty() && !found.metrics.contains(metric) {
             let at = at.to_string();
             let mut path = metric_path.to_vec();
             path.push(&at);
@@ -96,7 +110,7 @@ fn measured(
                 place,
                 format!("protocol `{protocol}` does not measure `{metric}`"),
             )
-            .label(format!("expected one of {}", suggest::list(&there)))
+            .label(format!("expected one of {}", either(&there)))
             .hint(format!("add `{metric}` to `protocol.{protocol}.metrics`"));
             check.push(fault);
         }

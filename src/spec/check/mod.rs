@@ -37,6 +37,14 @@ pub(super) fn meaning(
     answer::check(&mut check);
 }
 
+/// A section's word in a sentence.
+fn words(section: &str) -> &str {
+    match section {
+        "dataset" => "data set",
+        section => section,
+    }
+}
+
 struct Check<'a> {
     spec: &'a Spec,
     tree: &'a Node,
@@ -87,6 +95,7 @@ impl Check<'_> {
             return true;
         }
         let place = self.place(path);
+        let what = words(what);
         let hint = suggest::hint(name, known.iter().map(String::as_str), &format!("{what}s"));
         self.push(
             Fault::at(place, format!("no {what} is called `{name}`"))

@@ -5,6 +5,7 @@ use super::data::cut_off;
 use crate::spec::config::Model;
 use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
 use crate::spec::fault::Fault;
+use crate::spec::written::Node;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
@@ -15,7 +16,12 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (name, variant) in &spec.variant {
         let is_known = check.known("model", &variant.of, &known, &["variant", name, "of"]);
         let path = ["variant", name.as_str(), "set"];
-        let lost = check.layers.iter().any(|layer| layer.at(&path).is_some());
+        let lost = check.layers.iter().any(|layer| {
+            layer
+                .at(&path)
+                .and_then(Node::table)
+                .is_some_and(|set| !set.is_empty())
+        });
         if is_known && variant.set.is_empty() && !lost {
             let place = check.place(&["variant", name]);
             check.push(
@@ -87,7 +93,7 @@ fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::spec::place::P
 }
 
 fn divisors(width: usize) -> String {
-    let divisors = (1..=width.min(64)).filter(|heads| width % heads == 0);
+    let divisors = (1..=width.min(64)).filter(|heads| width.is_multiple_of(*heads));
     let texts: Vec<String> = divisors.map(|heads| format!("`{heads}`")).collect();
     texts.join(", ")
 }

@@ -25,8 +25,11 @@ pub(super) fn check(check: &mut Check<'_>) {
     ] {
         if check.names(section).is_empty() {
             check.push(
-                Fault::at(Place::top(), format!("the file declares no {section}"))
-                    .hint(format!("add one, for example `{example}`")),
+                Fault::at(
+                    Place::top(),
+                    format!("the file declares no {}", super::words(section)),
+                )
+                .hint(format!("add one, for example `{example}`")),
             );
         }
     }
@@ -56,7 +59,11 @@ fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
     check.push(
         Fault::at(
             place,
-            format!("the {what} name `{}` {fault}", name.escape_debug()),
+            format!(
+                "the {} name `{}` {fault}",
+                super::words(what),
+                name.escape_debug()
+            ),
         )
         .label("expected letters, digits, `-` and `_`: it becomes a file name")
         .maybe_hint(hint),
