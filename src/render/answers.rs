@@ -41,9 +41,19 @@ pub fn of_table(results: &Results, table: &Table) -> Result<AnswerTable, RenderE
 /// # Errors
 /// As [`of_table`].
 pub fn of(results: &Results, question: &Question) -> Result<AnswerTable, RenderError> {
-    let rows: Vec<&MetricRow> = results.metrics.iter().filter(|row| row.split == "test" || row.split.is_empty()).collect();
+    let rows: Vec<&MetricRow> = results
+        .metrics
+        .iter()
+        .filter(|row| row.split == "test" || row.split.is_empty())
+        .collect();
     let mut columns = Vec::new();
-    let all = |wanted: &[String], known: Vec<String>| if wanted.is_empty() { known } else { wanted.to_vec() };
+    let all = |wanted: &[String], known: Vec<String>| {
+        if wanted.is_empty() {
+            known
+        } else {
+            wanted.to_vec()
+        }
+    };
     for dataset in all(&question.datasets, results.datasets()) {
         for scenario in all(&question.scenarios, results.scenarios()) {
             for metric in metrics(results, question) {
@@ -60,7 +70,10 @@ pub fn of(results: &Results, question: &Question) -> Result<AnswerTable, RenderE
         name: name.clone(),
         model: name.clone(),
         backbone: String::new(),
-        answers: columns.iter().map(|column| answer(&rows, name, column)).collect(),
+        answers: columns
+            .iter()
+            .map(|column| answer(&rows, name, column))
+            .collect(),
     };
     let mut table = AnswerTable {
         protocol: question.protocol.clone(),
@@ -82,20 +95,39 @@ fn metrics(results: &Results, question: &Question) -> Vec<Metric> {
         return question.metrics.clone();
     }
     let protocol = results.spec.protocol.get(&question.protocol);
-    protocol.map(|protocol| protocol.metrics.clone()).unwrap_or_default()
+    protocol
+        .map(|protocol| protocol.metrics.clone())
+        .unwrap_or_default()
 }
 
 fn answer(rows: &[&MetricRow], model: &str, column: &Column) -> Answer {
-    let of_cell = |row: &&&MetricRow| shown_name(row) == model && row.dataset == column.dataset && row.scenario == column.scenario;
+    let of_cell = |row: &&&MetricRow| {
+        shown_name(row) == model && row.dataset == column.dataset && row.scenario == column.scenario
+    };
     let rows: Vec<&&MetricRow> = rows.iter().filter(of_cell).collect();
     let is_metric = |row: &&&&MetricRow| {
-        row.metric == column.metric.family() && row.k == column.metric.k() && row.protocol.split(':').next() == Some(&column.protocol)
+        row.metric == column.metric.family()
+            && row.k == column.metric.k()
+            && row.protocol.split(':').next() == Some(&column.protocol)
     };
-    let values: Vec<(u64, f64)> = rows.iter().filter(is_metric).filter_map(|row| Some((row.seed, row.value?))).collect();
-    let errors: BTreeSet<String> = rows.iter().filter(|row| !row.error.is_empty()).map(|row| row.error.clone()).collect();
+    let values: Vec<(u64, f64)> = rows
+        .iter()
+        .filter(is_metric)
+        .filter_map(|row| Some((row.seed, row.value?)))
+        .collect();
+    let errors: BTreeSet<String> = rows
+        .iter()
+        .filter(|row| !row.error.is_empty())
+        .map(|row| row.error.clone())
+        .collect();
     let n = values.len() as f64;
     let mean = (!values.is_empty()).then(|| values.iter().map(|(_, value)| value).sum::<f64>() / n);
-    let squares = |mean: f64| values.iter().map(|(_, value)| (value - mean).powi(2)).sum::<f64>();
+    let squares = |mean: f64| {
+        values
+            .iter()
+            .map(|(_, value)| (value - mean).powi(2))
+            .sum::<f64>()
+    };
     Answer {
         state: match () {
             () if mean.is_some() && errors.is_empty() => State::Measured,
@@ -105,7 +137,9 @@ fn answer(rows: &[&MetricRow], model: &str, column: &Column) -> Answer {
             () => State::Failed,
         },
         mean,
-        sd: mean.filter(|_| values.len() > 1).map(|mean| (squares(mean) / (n - 1.0)).sqrt()),
+        sd: mean
+            .filter(|_| values.len() > 1)
+            .map(|mean| (squares(mean) / (n - 1.0)).sqrt()),
         seeds: values.iter().map(|(seed, _)| *seed).collect(),
         errors: errors.into_iter().collect(),
         ..Answer::default()
@@ -113,7 +147,11 @@ fn answer(rows: &[&MetricRow], model: &str, column: &Column) -> Answer {
 }
 
 fn places(table: &mut AnswerTable, column: usize) {
-    let mut means: Vec<f64> = table.rows.iter().filter_map(|row| row.answers[column].mean).collect();
+    let mut means: Vec<f64> = table
+        .rows
+        .iter()
+        .filter_map(|row| row.answers[column].mean)
+        .collect();
     means.sort_by(|a, b| b.total_cmp(a));
     means.dedup();
     for row in &mut table.rows {

@@ -51,7 +51,10 @@ pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
     let mut groups: BTreeMap<CostKey, Vec<Costs>> = BTreeMap::new();
     for (training, _) in results.trainings() {
         // A slice that was evaluated together with another may have no rows of its own.
-        let cells = results.cells.keys().filter(|cell| results.training(cell).as_ref() == Some(&training));
+        let cells = results
+            .cells
+            .keys()
+            .filter(|cell| results.training(cell).as_ref() == Some(&training));
         let rows = cells.filter_map(|cell| by_cell.get(cell.as_str())).next();
         if let Some(rows) = rows {
             let Training {
@@ -60,10 +63,16 @@ pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
                 model,
                 ..
             } = training;
-            groups.entry((dataset, scenario, model)).or_default().push(of_cell(rows));
+            groups
+                .entry((dataset, scenario, model))
+                .or_default()
+                .push(of_cell(rows));
         }
     }
-    groups.into_iter().map(|(key, seeds)| (key, mean(&seeds))).collect()
+    groups
+        .into_iter()
+        .map(|(key, seeds)| (key, mean(&seeds)))
+        .collect()
 }
 
 fn of_cell(rows: &[&TimingRow]) -> Costs {
@@ -72,10 +81,16 @@ fn of_cell(rows: &[&TimingRow]) -> Costs {
     let trained = sum(phase("train").map(|row| row.examples.map(|examples| examples as f64)));
     let evaluate_s = sum(phase("evaluate").map(|row| Some(row.wall_s)));
     let users = sum(phase("evaluate").map(|row| row.examples.map(|users| users as f64)));
-    let ratio = |above: Option<f64>, below: Option<f64>| Some(above? / below.filter(|&below| below > 0.0)?);
+    let ratio =
+        |above: Option<f64>, below: Option<f64>| Some(above? / below.filter(|&below| below > 0.0)?);
     // Preparing data and drawing candidates is not the model's cost.
-    let own = || rows.iter().filter(|row| !matches!(row.stage.as_str(), "prepare" | "candidates"));
-    let highest = |values: &mut dyn Iterator<Item = Option<u64>>| values.flatten().max().map(|value| value as f64);
+    let own = || {
+        rows.iter()
+            .filter(|row| !matches!(row.stage.as_str(), "prepare" | "candidates"))
+    };
+    let highest = |values: &mut dyn Iterator<Item = Option<u64>>| {
+        values.flatten().max().map(|value| value as f64)
+    };
     Costs {
         train_s,
         examples_per_s: ratio(trained, train_s),

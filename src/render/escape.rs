@@ -70,7 +70,8 @@ fn csv_cell(text: &str) -> String {
 
 /// A whole CSV file.
 pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Vec<u8> {
-    const IN_MEMORY: &str = "a buffer in memory takes every byte, and rows are as long as the header";
+    const IN_MEMORY: &str =
+        "a buffer in memory takes every byte, and rows are as long as the header";
     let mut writer = WriterBuilder::new()
         .quote_style(QuoteStyle::Necessary)
         .from_writer(Vec::new());
@@ -91,7 +92,10 @@ mod tests {
     #[test]
     fn markdown_cells_hold_no_markup() {
         let escaped = markdown(HOSTILE);
-        assert!(!escaped.contains('<') && !escaped.contains('\n'), "{escaped}");
+        assert!(
+            !escaped.contains('<') && !escaped.contains('\n'),
+            "{escaped}"
+        );
         assert!(!escaped.replace("\\|", "").contains('|'), "{escaped}");
     }
 
@@ -105,7 +109,12 @@ mod tests {
 
     #[test]
     fn no_csv_cell_starts_a_formula() {
-        let rows = vec![vec!["=1+1".into(), "@x".into(), "-0.5".into(), "-x,\"y\"".into()]];
+        let rows = vec![vec![
+            "=1+1".into(),
+            "@x".into(),
+            "-0.5".into(),
+            "-x,\"y\"".into(),
+        ]];
         let text = String::from_utf8(csv(["a", "b", "c", "d"].map(String::from), &rows)).unwrap();
         assert_eq!(text, "a,b,c,d\n'=1+1,'@x,-0.5,\"'-x,\"\"y\"\"\"\n");
     }

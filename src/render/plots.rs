@@ -23,7 +23,11 @@ use crate::spec::config::protocol::{Candidates, Protocol};
 pub fn draw(results: &Results, figure: &Figure) -> Result<Drawn, RenderError> {
     Ok(match figure {
         Figure::Bars { .. } => bars::draw(&bar_data(results, figure)?),
-        Figure::Curves { title, value, dataset } => curves::draw(&curve_data(results, title, value, dataset)),
+        Figure::Curves {
+            title,
+            value,
+            dataset,
+        } => curves::draw(&curve_data(results, title, value, dataset)),
         Figure::Scatter { .. } => scatter::draw(&scatter_data(results, figure)?),
     })
 }
@@ -47,10 +51,20 @@ fn series(results: &Results, model: &str) -> Series {
 
 /// `[name]`, or nothing for "all".
 fn only(name: &str) -> Vec<String> {
-    if name.is_empty() { Vec::new() } else { vec![name.to_owned()] }
+    if name.is_empty() {
+        Vec::new()
+    } else {
+        vec![name.to_owned()]
+    }
 }
 
-fn answer(results: &Results, protocol: &str, metric: Metric, dataset: &str, scenario: &str) -> Result<AnswerTable, RenderError> {
+fn answer(
+    results: &Results,
+    protocol: &str,
+    metric: Metric,
+    dataset: &str,
+    scenario: &str,
+) -> Result<AnswerTable, RenderError> {
     let question = Question {
         protocol: protocol.to_owned(),
         metrics: vec![metric],
@@ -63,7 +77,9 @@ fn answer(results: &Results, protocol: &str, metric: Metric, dataset: &str, scen
 }
 
 fn interval(answer: &Answer) -> Option<(f64, f64)> {
-    answer.interval.map(|interval| (interval.low, interval.high))
+    answer
+        .interval
+        .map(|interval| (interval.low, interval.high))
 }
 
 fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
@@ -79,13 +95,20 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
         return Ok(Bars::default());
     };
     let table = answer(results, protocol, *metric, dataset, scenario)?;
-    let chance = results.spec.protocol.get(protocol).and_then(|protocol| chance(protocol, *metric));
+    let chance = results
+        .spec
+        .protocol
+        .get(protocol)
+        .and_then(|protocol| chance(protocol, *metric));
     let mut panels: Vec<BarPanel> = Vec::new();
     for (index, column) in table.columns.iter().enumerate() {
         let (panel_title, group_name) = match group {
             Axis::Dataset => (column.scenario.clone(), column.dataset.clone()),
             Axis::Scenario => (column.dataset.clone(), column.scenario.clone()),
-            Axis::Model => (format!("{}, {}", column.dataset, column.scenario), String::new()),
+            Axis::Model => (
+                format!("{}, {}", column.dataset, column.scenario),
+                String::new(),
+            ),
         };
         let bars = table.rows.iter().map(|row| Bar {
             model: series(results, &row.name),
@@ -93,7 +116,12 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
             interval: interval(&row.answers[index]),
         });
         let groups: Vec<BarGroup> = match group {
-            Axis::Model => bars.map(|bar| BarGroup { name: bar.model.name.clone(), bars: vec![bar] }).collect(),
+            Axis::Model => bars
+                .map(|bar| BarGroup {
+                    name: bar.model.name.clone(),
+                    bars: vec![bar],
+                })
+                .collect(),
             _ => vec![BarGroup {
                 name: group_name,
                 bars: bars.collect(),
@@ -118,8 +146,16 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
 fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Curves {
     // Panel (data set and training scenario), model, epoch -> values of the seeds.
     let mut seeds: BTreeMap<(String, usize, String), BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
-    let cells: BTreeMap<&str, _> = results.trainings().into_iter().map(|(training, cell)| (cell, training)).collect();
-    for row in results.epochs.iter().filter(|row| row.quantity == value && row.value.is_finite()) {
+    let cells: BTreeMap<&str, _> = results
+        .trainings()
+        .into_iter()
+        .map(|(training, cell)| (cell, training))
+        .collect();
+    for row in results
+        .epochs
+        .iter()
+        .filter(|row| row.quantity == value && row.value.is_finite())
+    {
         let Some(training) = cells.get(row.cell.as_str()) else {
             continue;
         };
@@ -130,14 +166,26 @@ fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Cur
             "" => training.dataset.clone(),
             scenario => format!("{}, {scenario}", training.dataset),
         };
-        let key = (panel, results.position(&training.model), training.model.clone());
-        seeds.entry(key).or_default().entry(row.epoch).or_default().push(row.value);
+        let key = (
+            panel,
+            results.position(&training.model),
+            training.model.clone(),
+        );
+        seeds
+            .entry(key)
+            .or_default()
+            .entry(row.epoch)
+            .or_default()
+            .push(row.value);
     }
     let mut panels: Vec<CurvePanel> = Vec::new();
     for ((panel, position, name), epochs) in seeds {
         let curve = Curve {
             model: Series { name, position },
-            points: epochs.into_iter().map(|(epoch, values)| point(epoch, &values)).collect(),
+            points: epochs
+                .into_iter()
+                .map(|(epoch, values)| point(epoch, &values))
+                .collect(),
         };
         match panels.last_mut().filter(|last| last.title == panel) {
             Some(last) => last.curves.push(curve),
@@ -181,12 +229,17 @@ fn scatter_data(results: &Results, figure: &Figure) -> Result<Scatter, RenderErr
     };
     let table = answer(results, protocol, *metric, dataset, scenario)?;
     let costs = costs(results);
-    let many_scenarios = table.columns.iter().any(|column| column.scenario != table.columns[0].scenario);
+    let many_scenarios = table
+        .columns
+        .iter()
+        .any(|column| column.scenario != table.columns[0].scenario);
     let mut panels = Vec::new();
     for (index, column) in table.columns.iter().enumerate() {
         let of_model = |model: &String| {
             let key = |scenario: &str| (column.dataset.clone(), scenario.to_owned(), model.clone());
-            let costs = costs.get(&key(&column.scenario)).or_else(|| costs.get(&key("")))?;
+            let costs = costs
+                .get(&key(&column.scenario))
+                .or_else(|| costs.get(&key("")))?;
             costs.get(*cost).filter(|&cost| cost > 0.0)
         };
         let point = |row: &crate::record::summary::AnswerRow| {

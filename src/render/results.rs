@@ -68,7 +68,8 @@ impl Results {
     pub fn read(folder: &Path) -> Result<Self, RenderError> {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
-        let spec = spec::load_resolved(&spec_path).map_err(|faults| RenderError::Spec(faults.to_string()))?;
+        let spec = spec::load_resolved(&spec_path)
+            .map_err(|faults| RenderError::Spec(faults.to_string()))?;
         let metrics: Vec<MetricRow> = record::read(&folder.join("metrics.csv"))?;
         let identity = |row: &MetricRow| CellIdentity {
             dataset: row.dataset.clone(),
@@ -76,7 +77,10 @@ impl Results {
             model: shown_name(row).to_owned(),
             seed: row.seed,
         };
-        let cells = metrics.iter().map(|row| (row.cell.clone(), identity(row))).collect();
+        let cells = metrics
+            .iter()
+            .map(|row| (row.cell.clone(), identity(row)))
+            .collect();
         Ok(Results {
             folder: folder.to_owned(),
             spec,
@@ -97,7 +101,12 @@ impl Results {
             false => self.spec.matrix.model.clone(),
             true => self.declared_models(),
         };
-        let included = self.spec.matrix.include.iter().filter_map(|entry| entry.model.clone());
+        let included = self
+            .spec
+            .matrix
+            .include
+            .iter()
+            .filter_map(|entry| entry.model.clone());
         names.extend(included);
         names.extend(self.metrics.iter().map(|row| shown_name(row).to_owned()));
         let mut seen = BTreeSet::new();
@@ -109,7 +118,11 @@ impl Results {
         let mut names = Vec::new();
         for model in self.spec.model.keys() {
             names.push(model.clone());
-            let variants = self.spec.variant.iter().filter(|(_, variant)| &variant.of == model);
+            let variants = self
+                .spec
+                .variant
+                .iter()
+                .filter(|(_, variant)| &variant.of == model);
             names.extend(variants.map(|(name, _)| name.clone()));
         }
         names
@@ -118,7 +131,10 @@ impl Results {
     /// Place of a model in the spec's order; it decides its colour.
     pub fn position(&self, model: &str) -> usize {
         let models = self.models();
-        models.iter().position(|name| name == model).unwrap_or(models.len())
+        models
+            .iter()
+            .position(|name| name == model)
+            .unwrap_or(models.len())
     }
 
     /// Data sets that were measured, by name.
@@ -131,17 +147,31 @@ impl Results {
     pub fn scenarios(&self) -> Vec<String> {
         let names: BTreeSet<&String> = self.metrics.iter().map(|row| &row.scenario).collect();
         let mut names: Vec<String> = names.into_iter().cloned().collect();
-        names.sort_by_key(|name| !matches!(self.spec.scenario.get(name), Some(spec::config::Scenario::Overall {})));
+        names.sort_by_key(|name| {
+            !matches!(
+                self.spec.scenario.get(name),
+                Some(spec::config::Scenario::Overall {})
+            )
+        });
         names
     }
 
     /// The training that a cell uses; `None` for a cell without a row in `metrics.csv`.
     pub fn training(&self, cell: &str) -> Option<Training> {
         let cell = self.cells.get(cell)?;
-        let is_slice = |name: &String| self.spec.scenario.get(name).is_some_and(spec::config::Scenario::is_slice);
+        let is_slice = |name: &String| {
+            self.spec
+                .scenario
+                .get(name)
+                .is_some_and(spec::config::Scenario::is_slice)
+        };
         Some(Training {
             dataset: cell.dataset.clone(),
-            scenario: if is_slice(&cell.scenario) { String::new() } else { cell.scenario.clone() },
+            scenario: if is_slice(&cell.scenario) {
+                String::new()
+            } else {
+                cell.scenario.clone()
+            },
             model: cell.model.clone(),
             seed: cell.seed,
         })
@@ -161,21 +191,34 @@ impl Results {
 
 /// Name under which people know what a row measures: the variant's, or the model's.
 pub fn shown_name(row: &MetricRow) -> &str {
-    if row.variant.is_empty() { &row.model } else { &row.variant }
+    if row.variant.is_empty() {
+        &row.model
+    } else {
+        &row.variant
+    }
 }
 
-fn rows_if_there<R: Serialize + Default + DeserializeOwned>(path: &Path) -> Result<Vec<R>, RenderError> {
-    if path.exists() { Ok(record::read(path)?) } else { Ok(Vec::new()) }
+fn rows_if_there<R: Serialize + Default + DeserializeOwned>(
+    path: &Path,
+) -> Result<Vec<R>, RenderError> {
+    if path.exists() {
+        Ok(record::read(path)?)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 fn machine(path: &Path) -> Result<Vec<(String, String)>, RenderError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let table: toml::Table = fs::read_to_string(path)?.parse().map_err(|error: toml::de::Error| RenderError::Machine {
-        path: path.to_owned(),
-        reason: error.message().to_owned(),
-    })?;
+    let table: toml::Table =
+        fs::read_to_string(path)?
+            .parse()
+            .map_err(|error: toml::de::Error| RenderError::Machine {
+                path: path.to_owned(),
+                reason: error.message().to_owned(),
+            })?;
     let mut flat = Vec::new();
     flatten("", &toml::Value::Table(table), &mut flat);
     Ok(flat)
@@ -185,7 +228,11 @@ fn flatten(name: &str, value: &toml::Value, flat: &mut Vec<(String, String)>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                let name = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
                 flatten(&name, value, flat);
             }
         }

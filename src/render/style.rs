@@ -91,7 +91,11 @@ pub fn count(value: u64) -> String {
 pub fn seconds(value: f64) -> String {
     if value >= 3600.0 {
         let minutes = (value / 60.0).round();
-        format!("{:.0} h {:02.0} min", (minutes / 60.0).floor(), minutes % 60.0)
+        format!(
+            "{:.0} h {:02.0} min",
+            (minutes / 60.0).floor(),
+            minutes % 60.0
+        )
     } else {
         format!("{} s", significant(value))
     }

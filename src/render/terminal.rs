@@ -48,29 +48,60 @@ pub fn text(grid: &Grid, look: Look) -> String {
         parts.push(block(grid, first, count, look).to_string());
         first += count;
     }
-    parts.extend(grid.notes.iter().map(|note| wrap(&one_line(note), usize::from(look.width))));
+    parts.extend(
+        grid.notes
+            .iter()
+            .map(|note| wrap(&one_line(note), usize::from(look.width))),
+    );
     parts.push(String::new());
     parts.join("\n")
 }
 
 fn natural_width(grid: &Grid, first: usize, count: usize) -> usize {
-    let mut table = block(grid, first, count, Look { width: u16::MAX, styled: false });
+    let mut table = block(
+        grid,
+        first,
+        count,
+        Look {
+            width: u16::MAX,
+            styled: false,
+        },
+    );
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    table
+        .lines()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0)
 }
 
 fn block(grid: &Grid, first: usize, count: usize, look: Look) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(look.width);
+    if look.styled {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
     let shown = |column: usize| column == 0 || (column > first && column <= first + count);
     let heads = heads(grid);
-    table.set_header(heads.into_iter().enumerate().filter(|(column, _)| shown(*column)).map(|(_, head)| head));
+    table.set_header(
+        heads
+            .into_iter()
+            .enumerate()
+            .filter(|(column, _)| shown(*column))
+            .map(|(_, head)| head),
+    );
     for row in &grid.rows {
         let mut cells = vec![Cell::new(one_line(&row.name))];
-        let columns = row.cells.iter().enumerate().filter(|(column, _)| shown(column + 1));
+        let columns = row
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(column, _)| shown(column + 1));
         cells.extend(columns.map(|(_, cell)| body(cell, look)));
         table.add_row(cells);
     }
@@ -81,7 +112,9 @@ fn block(grid: &Grid, first: usize, count: usize, look: Look) -> Table {
 fn heads(grid: &Grid) -> Vec<Cell> {
     let mut texts = vec![Vec::new(); grid.width()];
     for line in &grid.header {
-        let spread = line.iter().flat_map(|head: &Head| std::iter::repeat_n(head, head.span));
+        let spread = line
+            .iter()
+            .flat_map(|head: &Head| std::iter::repeat_n(head, head.span));
         for (text, head) in texts.iter_mut().zip(spread) {
             text.push(one_line(&head.text));
         }
@@ -127,5 +160,11 @@ fn failures(results: &Results) -> Option<String> {
         .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"))
         .map(|row| row.cell.as_str())
         .collect();
-    (!failed.is_empty()).then(|| format!("{} of {} cells failed: see report.html or metrics.csv\n", failed.len(), results.cells.len()))
+    (!failed.is_empty()).then(|| {
+        format!(
+            "{} of {} cells failed: see report.html or metrics.csv\n",
+            failed.len(),
+            results.cells.len()
+        )
+    })
 }

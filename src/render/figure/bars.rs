@@ -58,11 +58,31 @@ const AREA_WIDTH: f64 = style::FIGURE_WIDTH - 2.0 * MARGIN - 54.0;
 /// Draws the chart.
 pub fn draw(bars: &Bars) -> Drawn {
     let panels: Vec<BarPanel> = bars.panels.iter().flat_map(continued).collect();
-    let all = || bars.panels.iter().flat_map(|panel| &panel.groups).flat_map(|group| &group.bars);
-    let by_name = all().all(|bar| bars.panels.iter().flat_map(|panel| &panel.groups).any(|group| group.bars.len() == 1 && group.name == bar.model.name));
+    let all = || {
+        bars.panels
+            .iter()
+            .flat_map(|panel| &panel.groups)
+            .flat_map(|group| &group.bars)
+    };
+    let by_name = all().all(|bar| {
+        bars.panels
+            .iter()
+            .flat_map(|panel| &panel.groups)
+            .any(|group| group.bars.len() == 1 && group.name == bar.model.name)
+    });
     // A legend that repeats the labels below the bars says nothing.
-    let keys: Vec<Key> = if by_name { Vec::new() } else { legend(all().map(|bar| bar.model.key())) };
-    let layout = Layout::new(&bars.title, &keys, panels.len(), 1, 2.0 * TICK_SIZE * 1.3 + MARGIN);
+    let keys: Vec<Key> = if by_name {
+        Vec::new()
+    } else {
+        legend(all().map(|bar| bar.model.key()))
+    };
+    let layout = Layout::new(
+        &bars.title,
+        &keys,
+        panels.len(),
+        1,
+        2.0 * TICK_SIZE * 1.3 + MARGIN,
+    );
     let highest = highest(&bars.panels);
     let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
@@ -92,14 +112,24 @@ fn continued(panel: &BarPanel) -> Vec<BarPanel> {
             used = 0.0;
         }
         used += slots(group);
-        rows.last_mut().expect("a row was begun for the first group").groups.push(group.clone());
+        rows.last_mut()
+            .expect("a row was begun for the first group")
+            .groups
+            .push(group.clone());
     }
-    if rows.is_empty() { vec![panel.clone()] } else { rows }
+    if rows.is_empty() {
+        vec![panel.clone()]
+    } else {
+        rows
+    }
 }
 
 /// The highest end of a bar, whisker or chance line: all panels share one axis, so that they can be compared.
 fn highest(panels: &[BarPanel]) -> f64 {
-    let bars = panels.iter().flat_map(|panel| &panel.groups).flat_map(|group| &group.bars);
+    let bars = panels
+        .iter()
+        .flat_map(|panel| &panel.groups)
+        .flat_map(|group| &group.bars);
     let ends = bars.flat_map(|bar| [bar.value, bar.interval.map(|(_, high)| high)]);
     let chances = panels.iter().map(|panel| panel.chance);
     ends.chain(chances).flatten().fold(0.0, f64::max)
@@ -109,7 +139,11 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &BarPanel, highest: f
     let scale = Scale::from_zero(highest).on(area.bottom, area.top);
     area.title(canvas, &panel.title);
     area.vertical(canvas, &scale, value);
-    let slots: f64 = panel.groups.iter().map(|group| group.bars.len() as f64 + 1.0).sum();
+    let slots: f64 = panel
+        .groups
+        .iter()
+        .map(|group| group.bars.len() as f64 + 1.0)
+        .sum();
     if slots == 0.0 {
         area.nothing(canvas);
     }
@@ -128,11 +162,21 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &BarPanel, highest: f
         area.dashed(canvas, y);
         let ink = Ink::new(TICK_SIZE - 1.0, QUIET, Anchor::End);
         // Above the panel, where no bar can be.
-        canvas.text(&format!("dashed: chance {}", style::significant(chance)), (area.right, area.top - 9.0), ink);
+        canvas.text(
+            &format!("dashed: chance {}", style::significant(chance)),
+            (area.right, area.top - 9.0),
+            ink,
+        );
     }
 }
 
-fn draw_group(canvas: &mut dyn Canvas, area: &Area, scale: &Scale, group: &BarGroup, place: (f64, f64, f64)) {
+fn draw_group(
+    canvas: &mut dyn Canvas,
+    area: &Area,
+    scale: &Scale,
+    group: &BarGroup,
+    place: (f64, f64, f64),
+) {
     let (left, width, slot) = place;
     let bars = slot * group.bars.len() as f64;
     let first = left + (width - bars) / 2.0;
@@ -142,9 +186,19 @@ fn draw_group(canvas: &mut dyn Canvas, area: &Area, scale: &Scale, group: &BarGr
         let Some(value) = bar.value else {
             continue;
         };
-        canvas.rectangle((from, scale.at(value)), (to, area.bottom), bar.model.colour(), 1.0);
+        canvas.rectangle(
+            (from, scale.at(value)),
+            (to, area.bottom),
+            bar.model.colour(),
+            1.0,
+        );
         if let Some((low, high)) = bar.interval {
-            whisker(canvas, (from + to) / 2.0, (scale.at(low.max(0.0)), scale.at(high)), slot);
+            whisker(
+                canvas,
+                (from + to) / 2.0,
+                (scale.at(low.max(0.0)), scale.at(high)),
+                slot,
+            );
         }
     }
     let lines = wrapped(&group.name, width - 4.0, TICK_SIZE, false);
@@ -172,7 +226,11 @@ fn csv(bars: &Bars) -> Vec<u8> {
         for group in &panel.groups {
             for bar in &group.bars {
                 let (low, high) = bar.interval.unzip();
-                let mut row = vec![panel.title.clone(), group.name.clone(), bar.model.name.clone()];
+                let mut row = vec![
+                    panel.title.clone(),
+                    group.name.clone(),
+                    bar.model.name.clone(),
+                ];
                 row.extend([bar.value, low, high, panel.chance].map(super::number));
                 rows.push(row);
             }

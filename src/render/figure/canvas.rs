@@ -236,7 +236,10 @@ impl<B: DrawingBackend> Canvas for Surface<B> {
     fn rectangle(&mut self, from: Point, to: Point, colour: Colour, opacity: f64) {
         let (mut from, mut to) = (self.unit(from), self.unit(to));
         // plotters' bitmaps include the last row and column, its SVG does not.
-        (from, to) = ((from.0.min(to.0), from.1.min(to.1)), (from.0.max(to.0), from.1.max(to.1)));
+        (from, to) = (
+            (from.0.min(to.0), from.1.min(to.1)),
+            (from.0.max(to.0), from.1.max(to.1)),
+        );
         let style = self.shape(colour, opacity, 1.0);
         self.backend
             .draw_rect(from, to, &style, true)
@@ -365,7 +368,10 @@ fn write_raster(backend: &mut BitMapBackend<'_>, text: &str, at: Point, ink: Ink
         };
         let bounds = outline.px_bounds();
         outline.draw(|x, y, coverage| {
-            let (dx, dy) = (bounds.min.x as i32 + x as i32, bounds.min.y as i32 + y as i32);
+            let (dx, dy) = (
+                bounds.min.x as i32 + x as i32,
+                bounds.min.y as i32 + y as i32,
+            );
             let (dx, dy) = if ink.upwards { (dy, -dx) } else { (dx, dy) };
             let x = (at.0 * units).round() as i32 + dx;
             let y = (at.1 * units).round() as i32 + dy;

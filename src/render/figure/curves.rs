@@ -53,7 +53,13 @@ pub struct CurvePoint {
 pub fn draw(curves: &Curves) -> Drawn {
     let all = curves.panels.iter().flat_map(|panel| &panel.curves);
     let keys = legend(all.map(|curve| curve.model.key()));
-    let layout = Layout::new(&curves.title, &keys, curves.panels.len(), 2, below_numeric());
+    let layout = Layout::new(
+        &curves.title,
+        &keys,
+        curves.panels.len(),
+        2,
+        below_numeric(),
+    );
     let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in curves.panels.iter().enumerate() {
@@ -97,8 +103,15 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &CurvePanel, value: &
 
 fn band(canvas: &mut dyn Canvas, curve: &Curve, epochs: &Scale, vertical: &Scale) {
     let x = |point: &CurvePoint| epochs.at(f64::from(point.epoch));
-    let upper = curve.points.iter().map(|point| (x(point), vertical.at(point.high)));
-    let lower = curve.points.iter().rev().map(|point| (x(point), vertical.at(point.low)));
+    let upper = curve
+        .points
+        .iter()
+        .map(|point| (x(point), vertical.at(point.high)));
+    let lower = curve
+        .points
+        .iter()
+        .rev()
+        .map(|point| (x(point), vertical.at(point.low)));
     let outline: Vec<_> = upper.chain(lower).collect();
     if outline.len() > 2 && curve.points.iter().any(|point| point.seeds > 1) {
         canvas.polygon(&outline, curve.model.colour(), 0.18);
@@ -111,7 +124,11 @@ fn csv(curves: &Curves) -> Vec<u8> {
     for panel in &curves.panels {
         for curve in &panel.curves {
             for point in &curve.points {
-                let mut row = vec![panel.title.clone(), curve.model.name.clone(), point.epoch.to_string()];
+                let mut row = vec![
+                    panel.title.clone(),
+                    curve.model.name.clone(),
+                    point.epoch.to_string(),
+                ];
                 row.extend([point.mean, point.low, point.high].map(|value| number(Some(value))));
                 row.push(point.seeds.to_string());
                 rows.push(row);

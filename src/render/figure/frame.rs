@@ -3,7 +3,8 @@
 use super::canvas::{Anchor, Canvas, Ink, Point, fitted, width_of, wrapped};
 use super::scale::{Scale, Tick};
 use crate::render::style::{
-    self, Colour, FIGURE_WIDTH, GRID, INK, LABEL_SIZE, MARGIN, PANEL_HEIGHT, PAPER, QUIET, TICK_SIZE, TITLE_SIZE,
+    self, Colour, FIGURE_WIDTH, GRID, INK, LABEL_SIZE, MARGIN, PANEL_HEIGHT, PAPER, QUIET,
+    TICK_SIZE, TITLE_SIZE,
 };
 
 /// A name with its colour.
@@ -62,7 +63,10 @@ impl Layout {
     /// Size of the whole figure.
     pub fn size(&self) -> (f64, f64) {
         let row = ABOVE + PANEL_HEIGHT + self.below;
-        (FIGURE_WIDTH, self.head() + row * self.rows as f64 + MARGIN / 2.0)
+        (
+            FIGURE_WIDTH,
+            self.head() + row * self.rows as f64 + MARGIN / 2.0,
+        )
     }
 
     fn head(&self) -> f64 {
@@ -120,13 +124,19 @@ fn legend_lines(keys: &[Key]) -> Vec<Vec<Key>> {
     let mut used = f64::INFINITY;
     for key in keys {
         let name = fitted(&key.name, room / 2.0, LABEL_SIZE, false);
-        let key = Key { name, ..key.clone() };
+        let key = Key {
+            name,
+            ..key.clone()
+        };
         if used + entry_width(&key) > room {
             lines.push(Vec::new());
             used = 0.0;
         }
         used += entry_width(&key);
-        lines.last_mut().expect("a line was begun for the first key").push(key);
+        lines
+            .last_mut()
+            .expect("a line was begun for the first key")
+            .push(key);
     }
     lines
 }
@@ -169,7 +179,11 @@ impl Area {
 
     /// Draws the line that values stand on.
     pub fn base_line(&self, canvas: &mut dyn Canvas) {
-        canvas.line(&[(self.left, self.bottom), (self.right, self.bottom)], INK, 1.0);
+        canvas.line(
+            &[(self.left, self.bottom), (self.right, self.bottom)],
+            INK,
+            1.0,
+        );
     }
 
     /// Draws a dashed line across the panel at `y`.
@@ -184,7 +198,10 @@ impl Area {
     /// Says in the middle of an empty panel that nothing was measured.
     pub fn nothing(&self, canvas: &mut dyn Canvas) {
         let ink = Ink::new(LABEL_SIZE, QUIET, Anchor::Middle);
-        let middle: Point = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0);
+        let middle: Point = (
+            (self.left + self.right) / 2.0,
+            (self.top + self.bottom) / 2.0,
+        );
         canvas.text("nothing measured", middle, ink);
     }
 }

@@ -26,11 +26,19 @@ impl Scale {
     /// A linear axis around all of `values`, its ends on ticks.
     pub fn around(values: impl Iterator<Item = f64> + Clone) -> Self {
         let (low, high) = bounds(values);
-        let spread = if high > low { high - low } else { high.abs().max(1.0) * 0.1 };
+        let spread = if high > low {
+            high - low
+        } else {
+            high.abs().max(1.0) * 0.1
+        };
         let step = nice_step(spread / 4.0);
         let low_tick = ((low - 0.05 * spread) / step).floor() * step;
         // A loss or a metric is never negative: white space must not suggest that it is.
-        let low_tick = if low >= 0.0 { low_tick.max(0.0) } else { low_tick };
+        let low_tick = if low >= 0.0 {
+            low_tick.max(0.0)
+        } else {
+            low_tick
+        };
         let high_tick = ((high + 0.05 * spread) / step).ceil() * step;
         Scale::new(low_tick, high_tick, false)
     }
@@ -70,7 +78,11 @@ impl Scale {
 
     /// Values worth a tick, lowest first: about five, of 1, 2 or 5 times a power of ten.
     pub fn ticks(&self) -> Vec<Tick> {
-        if self.log { self.log_ticks() } else { self.linear_ticks(nice_step((self.high - self.low) / 5.0)) }
+        if self.log {
+            self.log_ticks()
+        } else {
+            self.linear_ticks(nice_step((self.high - self.low) / 5.0))
+        }
     }
 
     /// As [`Scale::ticks`], on whole numbers only.
@@ -85,7 +97,10 @@ impl Scale {
         let tick = |index: i64| {
             let value = index as f64 * step;
             let label = match decimals {
-                0 => style::significant(value).trim_end_matches(".00").trim_end_matches(".0").to_owned(),
+                0 => style::significant(value)
+                    .trim_end_matches(".00")
+                    .trim_end_matches(".0")
+                    .to_owned(),
                 _ => format!("{value:.decimals$}"),
             };
             (value, label.replace('-', "−"))
@@ -96,7 +111,11 @@ impl Scale {
     fn log_ticks(&self) -> Vec<Tick> {
         let decades = (self.low.floor() as i32)..=(self.high.ceil() as i32);
         let with = |factors: &[f64]| -> Vec<Tick> {
-            let of_decade = |decade: i32| factors.iter().map(move |factor| factor * 10f64.powi(decade));
+            let of_decade = |decade: i32| {
+                factors
+                    .iter()
+                    .map(move |factor| factor * 10f64.powi(decade))
+            };
             let inside = |value: &f64| (self.low..=self.high).contains(&value.log10());
             let all = decades.clone().flat_map(of_decade).filter(inside);
             all.map(|value| (value, plain(value))).collect()
@@ -172,15 +191,27 @@ mod tests {
 
     #[test]
     fn constant_and_absent_values_still_make_an_axis() {
-        for scale in [Scale::around([2.0].into_iter()), Scale::around(std::iter::empty()), Scale::from_zero(0.0)] {
+        for scale in [
+            Scale::around([2.0].into_iter()),
+            Scale::around(std::iter::empty()),
+            Scale::from_zero(0.0),
+        ] {
             assert!(scale.ticks().len() >= 2, "{scale:?}");
-            assert!(scale.ticks().iter().all(|(value, _)| scale.at(*value).is_finite()));
+            assert!(
+                scale
+                    .ticks()
+                    .iter()
+                    .all(|(value, _)| scale.at(*value).is_finite())
+            );
         }
     }
 
     #[test]
     fn values_far_from_one_have_readable_ticks() {
-        assert_eq!(labels(Scale::from_zero(1500.0)), ["0", "500", "1,000", "1,500"]);
+        assert_eq!(
+            labels(Scale::from_zero(1500.0)),
+            ["0", "500", "1,000", "1,500"]
+        );
         assert_eq!(plain(2e6), "2M");
         assert_eq!(plain(0.002), "0.002");
     }

@@ -73,8 +73,18 @@ pub fn draw(scatter: &Scatter) -> Drawn {
 
 fn layout(scatter: &Scatter, with_legend: bool) -> Layout {
     let all = scatter.panels.iter().flat_map(|panel| &panel.points);
-    let keys = if with_legend { legend(all.map(|point| point.model.key())) } else { Vec::new() };
-    Layout::new(&scatter.title, &keys, scatter.panels.len(), 2, below_numeric())
+    let keys = if with_legend {
+        legend(all.map(|point| point.model.key()))
+    } else {
+        Vec::new()
+    };
+    Layout::new(
+        &scatter.title,
+        &keys,
+        scatter.panels.len(),
+        2,
+        below_numeric(),
+    )
 }
 
 /// The two axes of a panel.
@@ -125,7 +135,12 @@ type Place = (f64, f64, f64, f64);
 impl Label {
     fn place(&self) -> Place {
         let high = TICK_SIZE + 4.0;
-        (self.left, self.bottom - high, self.left + self.width, self.bottom)
+        (
+            self.left,
+            self.bottom - high,
+            self.left + self.width,
+            self.bottom,
+        )
     }
 }
 
@@ -146,7 +161,10 @@ fn labels(area: &Area, panel: &ScatterPanel) -> Option<Vec<Label>> {
         }
     }
     let inside = |place: Place| {
-        place.0 >= area.left && place.2 <= area.right && place.1 >= area.top && place.3 <= area.bottom
+        place.0 >= area.left
+            && place.2 <= area.right
+            && place.1 >= area.top
+            && place.3 <= area.bottom
     };
     let mut labels = Vec::new();
     for point in &panel.points {
@@ -154,7 +172,9 @@ fn labels(area: &Area, panel: &ScatterPanel) -> Option<Vec<Label>> {
             let place = label.place();
             inside(place) && !taken.iter().any(|&other| overlap(place, other))
         };
-        let label = candidates(&point.model.name, at(point)).into_iter().find(free)?;
+        let label = candidates(&point.model.name, at(point))
+            .into_iter()
+            .find(free)?;
         taken.push(label.place());
         labels.push(label);
     }

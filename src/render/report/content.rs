@@ -90,10 +90,17 @@ struct Fingerprint {
 ///
 /// # Errors
 /// When the statistics for expected values or for a missing table cannot be computed.
-pub fn gather(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Result<Content, RenderError> {
+pub fn gather(
+    results: &Results,
+    figures: &[NamedFigure],
+    tables: &[Grid],
+) -> Result<Content, RenderError> {
     let spec = &results.spec;
     let failures = failures(results);
-    let failed = results.metrics.iter().filter(|row| matches!(row.status.as_str(), "failed" | "blocked"));
+    let failed = results
+        .metrics
+        .iter()
+        .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"));
     let failed: BTreeSet<&String> = failed.map(|row| &row.cell).collect();
     let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
         let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
@@ -109,18 +116,38 @@ pub fn gather(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Re
         n_failed: failed.len(),
         limit: spec.run.limit,
         models: models(results),
-        answers: or_default(of_kind(|table| matches!(table, Table::Comparison { .. })), || default_answers(results))?,
+        answers: or_default(
+            of_kind(|table| matches!(table, Table::Comparison { .. })),
+            || default_answers(results),
+        )?,
         figures: figures.iter().map(figure).collect(),
-        expected: spec.expected.iter().map(|expected| compare(results, expected)).collect::<Result<_, _>>()?,
+        expected: spec
+            .expected
+            .iter()
+            .map(|expected| compare(results, expected))
+            .collect::<Result<_, _>>()?,
         failures,
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
-            Ok(vec![table::counts::grid("", "Counts of every data set and scenario", results)])
+            Ok(vec![table::counts::grid(
+                "",
+                "Counts of every data set and scenario",
+                results,
+            )])
         })?,
         costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
-            Ok(vec![table::cost::grid("", "Time, memory and parameters", results, |model| colour(results, model))])
+            Ok(vec![table::cost::grid(
+                "",
+                "Time, memory and parameters",
+                results,
+                |model| colour(results, model),
+            )])
         })?,
         protocols: protocols(results),
-        scenarios: spec.scenario.iter().map(|(name, scenario)| (name.clone(), words::scenario(scenario))).collect(),
+        scenarios: spec
+            .scenario
+            .iter()
+            .map(|(name, scenario)| (name.clone(), words::scenario(scenario)))
+            .collect(),
         machine: results.machine.clone(),
         files: files(results, figures, tables),
         spec_text: results.spec_text.clone(),
@@ -132,14 +159,28 @@ fn colour(results: &Results, model: &str) -> String {
 }
 
 /// The grids, or what the report shows when the spec asks for none.
-fn or_default(grids: Vec<Grid>, default: impl FnOnce() -> Result<Vec<Grid>, RenderError>) -> Result<Vec<Grid>, RenderError> {
-    if grids.is_empty() { default() } else { Ok(grids) }
+fn or_default(
+    grids: Vec<Grid>,
+    default: impl FnOnce() -> Result<Vec<Grid>, RenderError>,
+) -> Result<Vec<Grid>, RenderError> {
+    if grids.is_empty() {
+        default()
+    } else {
+        Ok(grids)
+    }
 }
 
 fn models(results: &Results) -> Vec<ModelKey> {
     let key = |name: String| ModelKey {
-        kind: match (results.spec.variant.get(&name), results.spec.model.get(&name)) {
-            (Some(variant), _) => format!("variant of {}: {}", variant.of, words::settings(&variant.set)),
+        kind: match (
+            results.spec.variant.get(&name),
+            results.spec.model.get(&name),
+        ) {
+            (Some(variant), _) => format!(
+                "variant of {}: {}",
+                variant.of,
+                words::settings(&variant.set)
+            ),
             (None, Some(model)) => words::kind(model),
             (None, None) => String::new(),
         },
@@ -159,7 +200,9 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
         };
         let answer = answers::of(results, &question)?;
         let title = format!("All models under protocol {protocol}");
-        Ok(table::comparison::grid("", &title, &answer, "", |model| colour(results, model)))
+        Ok(table::comparison::grid("", &title, &answer, "", |model| {
+            colour(results, model)
+        }))
     };
     results.spec.protocol.keys().map(grid).collect()
 }
@@ -184,12 +227,25 @@ fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, Rende
     let table = answers::of(results, &question)?;
     let measured = table.rows.first().and_then(|row| row.answers.first()?.mean);
     let difference = measured.map(|mean| mean - expected.value);
-    let signed = |value: f64| format!("{}{}", if value < 0.0 { "−" } else { "+" }, style::metric(value.abs()));
+    let signed = |value: f64| {
+        format!(
+            "{}{}",
+            if value < 0.0 { "−" } else { "+" },
+            style::metric(value.abs())
+        )
+    };
     Ok(ExpectedView {
-        place: format!("{}, {}, {}", expected.dataset, expected.scenario, expected.protocol),
+        place: format!(
+            "{}, {}, {}",
+            expected.dataset, expected.scenario, expected.protocol
+        ),
         model: expected.model.clone(),
         metric: expected.metric.to_string(),
-        expected: format!("{} ± {}", style::metric(expected.value), style::metric(expected.tolerance)),
+        expected: format!(
+            "{} ± {}",
+            style::metric(expected.value),
+            style::metric(expected.tolerance)
+        ),
         measured: measured.map_or_else(|| style::UNKNOWN.to_owned(), style::metric),
         difference: difference.map_or_else(|| style::UNKNOWN.to_owned(), signed),
         verdict: verdict(expected, difference),
@@ -215,7 +271,12 @@ fn failures(results: &Results) -> Vec<Failure> {
     let bad = bad.filter(|row| seen.insert((&row.cell, &row.protocol, &row.status, &row.error)));
     let failure = |row: &crate::record::MetricRow| Failure {
         cell: row.cell.clone(),
-        protocol: row.protocol.split(':').next().unwrap_or_default().to_owned(),
+        protocol: row
+            .protocol
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         status: row.status.clone(),
         error: row.error.clone(),
     };
@@ -224,7 +285,8 @@ fn failures(results: &Results) -> Vec<Failure> {
 
 fn protocols(results: &Results) -> Vec<ProtocolView> {
     let fingerprints = |name: &str| -> BTreeSet<Fingerprint> {
-        let of_protocol = |row: &&crate::record::MetricRow| row.protocol.split(':').next() == Some(name);
+        let of_protocol =
+            |row: &&crate::record::MetricRow| row.protocol.split(':').next() == Some(name);
         let fingerprint = |row: &crate::record::MetricRow| {
             Some(Fingerprint {
                 dataset: row.dataset.clone(),
@@ -232,7 +294,12 @@ fn protocols(results: &Results) -> Vec<ProtocolView> {
                 fingerprint: row.protocol.split_once(':')?.1.to_owned(),
             })
         };
-        results.metrics.iter().filter(of_protocol).filter_map(fingerprint).collect()
+        results
+            .metrics
+            .iter()
+            .filter(of_protocol)
+            .filter_map(fingerprint)
+            .collect()
     };
     let view = |(name, protocol): (&String, &crate::spec::config::Protocol)| ProtocolView {
         name: name.clone(),
@@ -249,12 +316,29 @@ fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(St
         ("timing.csv", "every timed phase of every stage"),
         ("epochs.csv", "loss and validation metrics by epoch"),
         ("data.csv", "counts of every data set and scenario"),
-        ("spec.toml", "the resolved spec with the origin of each value"),
+        (
+            "spec.toml",
+            "the resolved spec with the origin of each value",
+        ),
         ("machine.toml", "the machine and the program"),
     ];
-    let there = KNOWN.iter().filter(|(file, _)| results.folder.join(file).exists());
-    let mut files: Vec<(String, String)> = there.map(|(file, what)| ((*file).to_owned(), (*what).to_owned())).collect();
-    files.extend(figures.iter().map(|figure| (format!("figures/{}.csv", figure.name), format!("numbers of the figure “{}”", figure.title))));
-    files.extend(tables.iter().map(|table| (format!("tables/{}.csv", table.name), format!("numbers of the table “{}”", table.title))));
+    let there = KNOWN
+        .iter()
+        .filter(|(file, _)| results.folder.join(file).exists());
+    let mut files: Vec<(String, String)> = there
+        .map(|(file, what)| ((*file).to_owned(), (*what).to_owned()))
+        .collect();
+    files.extend(figures.iter().map(|figure| {
+        (
+            format!("figures/{}.csv", figure.name),
+            format!("numbers of the figure “{}”", figure.title),
+        )
+    }));
+    files.extend(tables.iter().map(|table| {
+        (
+            format!("tables/{}.csv", table.name),
+            format!("numbers of the table “{}”", table.title),
+        )
+    }));
     files
 }

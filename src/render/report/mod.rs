@@ -5,6 +5,8 @@ mod prose;
 mod svg;
 mod words;
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 
 use super::results::Results;
@@ -20,18 +22,22 @@ const SCRIPT: &str = include_str!("report.js");
 ///
 /// # Errors
 /// When statistics fail, or the template does, which is a fault of this program.
-pub fn html(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Result<String, RenderError> {
+pub fn html(
+    results: &Results,
+    figures: &[NamedFigure],
+    tables: &[Grid],
+) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    let mut syntax = SyntaxConfig::builder();
+    environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("table.html", TABLE)?;
     environment.add_template("report.html", TEMPLATE)?;
     let content = content::gather(results, figures, tables)?;
     let page = minijinja::context! {
         style => STYLE,
         script => SCRIPT,
-        ..minijinja::Value::from_serialize(&content)
+        ..Serde(&content)
     };
     Ok(environment.get_template("report.html")?.render(page)?)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::config::Model;
 use crate::spec::config::protocol::{Candidates, Protocol, Rules};
 use crate::spec::config::scenario::{FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems};
-use crate::spec::config::Model;
 
 /// `a, b and c`.
 pub fn list(items: &[String]) -> String {
@@ -25,23 +25,34 @@ pub fn kind(model: &Model) -> String {
 
 /// `num_blocks = 1, dropout = 0.1`.
 pub fn settings(set: &BTreeMap<String, serde_json::Value>) -> String {
-    set.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+    set.iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// How a protocol measures.
 pub fn protocol(protocol: &Protocol) -> String {
     let against = match protocol.candidates {
-        Candidates::Full {} => "every item of the catalogue but those of the user's history".to_owned(),
+        Candidates::Full {} => {
+            "every item of the catalogue but those of the user's history".to_owned()
+        }
         Candidates::Uniform { n } => format!("{n} items drawn uniformly"),
-        Candidates::Popularity { n } => format!("{n} items drawn in proportion to their training counts"),
+        Candidates::Popularity { n } => {
+            format!("{n} items drawn in proportion to their training counts")
+        }
     };
     let drawn = match (&protocol.candidates, protocol.candidates_seed) {
         (Candidates::Full {}, _) => String::new(),
         (_, 0) => " They are drawn once for each seed and used by every model.".to_owned(),
-        (_, seed) => format!(" They are drawn once, with seed {seed}, and used by every model and seed."),
+        (_, seed) => {
+            format!(" They are drawn once, with seed {seed}, and used by every model and seed.")
+        }
     };
     let rules = match protocol.rules {
-        Rules::Strict => "No candidate repeats, and none is an item that the user has in training, validation or test.",
+        Rules::Strict => {
+            "No candidate repeats, and none is an item that the user has in training, validation or test."
+        }
         Rules::Published => {
             "As in the A-LLMRec code, only training items are excluded: the validation item, the target and repeats may be drawn."
         }
@@ -63,7 +74,11 @@ pub fn scenario(scenario: &Scenario) -> String {
         Scenario::ColdItems(share) => share_of(share, "least"),
         Scenario::WarmItems(share) => share_of(share, "most"),
         Scenario::ColdUsers { length, users } => {
-            let sample = if *users == 0 { String::new() } else { format!(" ({users} of them, sampled)") };
+            let sample = if *users == 0 {
+                String::new()
+            } else {
+                format!(" ({users} of them, sampled)")
+            };
             format!("Users with exactly {length} interactions{sample}, left out of training.")
         }
         Scenario::FewShot {
@@ -76,7 +91,11 @@ pub fn scenario(scenario: &Scenario) -> String {
                 FewShotUsers::Training => "the same users are measured",
                 FewShotUsers::Others => "everyone else is measured",
             };
-            let also = if *backbone { ", the CF model too" } else { ", but the CF model on all" };
+            let also = if *backbone {
+                ", the CF model too"
+            } else {
+                ", but the CF model on all"
+            };
             format!("Trained on {users} users{also}; {whom}.")
         }
         Scenario::CrossDomain { target, unseen } => {
@@ -94,5 +113,8 @@ fn share_of(share: &ItemShare, which: &str) -> String {
         ShareOf::Items => "of items",
         ShareOf::Interactions => "of interactions",
     };
-    format!("Users whose target is among the {:.0} % {of} that are {which} popular.", share.share * 100.0)
+    format!(
+        "Users whose target is among the {:.0} % {of} that are {which} popular.",
+        share.share * 100.0
+    )
 }

@@ -5,13 +5,23 @@ use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
 use crate::render::style::{self, UNKNOWN};
 
 /// The grid of an answer table; `colour` gives a model's colour as `#rrggbb`.
-pub fn grid(name: &str, title: &str, table: &AnswerTable, baseline: &str, colour: impl Fn(&str) -> String) -> Grid {
+pub fn grid(
+    name: &str,
+    title: &str,
+    table: &AnswerTable,
+    baseline: &str,
+    colour: impl Fn(&str) -> String,
+) -> Grid {
     let seeds = common_seeds(table);
     let row = |row: &AnswerRow| Row {
         name: row.name.clone(),
         colour: colour(&row.name),
         is_summary: false,
-        cells: row.answers.iter().map(|answer| cell(answer, seeds, baseline, table.alpha)).collect(),
+        cells: row
+            .answers
+            .iter()
+            .map(|answer| cell(answer, seeds, baseline, table.alpha))
+            .collect(),
     };
     let mut rows: Vec<Row> = table.rows.iter().map(row).collect();
     rows.extend(improvements(table, baseline));
@@ -27,7 +37,11 @@ pub fn grid(name: &str, title: &str, table: &AnswerTable, baseline: &str, colour
 
 /// Number of seeds of every measured number, where it is one and the same.
 fn common_seeds(table: &AnswerTable) -> Option<usize> {
-    let measured = table.rows.iter().flat_map(|row| &row.answers).filter(|answer| answer.mean.is_some());
+    let measured = table
+        .rows
+        .iter()
+        .flat_map(|row| &row.answers)
+        .filter(|answer| answer.mean.is_some());
     let mut counts: Vec<usize> = measured.map(|answer| answer.seeds.len()).collect();
     counts.dedup();
     match counts.as_slice() {
@@ -50,17 +64,29 @@ fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
         lines.push(spans(table.columns.len(), both, scenario));
     }
     let mut last = vec![Head::text("Model")];
-    last.extend(table.columns.iter().map(|column| Head::number(column.metric.to_string())));
+    last.extend(
+        table
+            .columns
+            .iter()
+            .map(|column| Head::number(column.metric.to_string())),
+    );
     lines.push(last);
     lines
 }
 
 /// Neighbouring columns with equal keys under one head.
-fn spans<K: PartialEq>(columns: usize, key: impl Fn(usize) -> K, text: impl Fn(usize) -> String) -> Vec<Head> {
+fn spans<K: PartialEq>(
+    columns: usize,
+    key: impl Fn(usize) -> K,
+    text: impl Fn(usize) -> String,
+) -> Vec<Head> {
     let mut heads = vec![Head::text("")];
     for index in 0..columns {
         if index > 0 && key(index) == key(index - 1) {
-            heads.last_mut().expect("the first head stands above the names").span += 1;
+            heads
+                .last_mut()
+                .expect("the first head stands above the names")
+                .span += 1;
         } else {
             heads.push(Head::over(text(index), 1));
         }
@@ -87,10 +113,16 @@ fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Ce
     if seeds.is_none() {
         text += &format!(" ({})", answer.seeds.len());
     }
-    let improvement = answer.against.as_ref().and_then(|against| against.improvement);
+    let improvement = answer
+        .against
+        .as_ref()
+        .and_then(|against| against.improvement);
     Cell {
         text,
-        remark: improvement.filter(|_| !baseline.is_empty()).map(style::percent).unwrap_or_default(),
+        remark: improvement
+            .filter(|_| !baseline.is_empty())
+            .map(style::percent)
+            .unwrap_or_default(),
         value: Some(mean),
         mark: match answer.place {
             Place::Best => Mark::Best,
@@ -104,7 +136,10 @@ fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Ce
 
 /// A star means better or worse than what it is tested against, by the adjusted test.
 fn is_starred(answer: &Answer, alpha: f64) -> bool {
-    let test = answer.against.as_ref().and_then(|against| against.test.as_ref());
+    let test = answer
+        .against
+        .as_ref()
+        .and_then(|against| against.test.as_ref());
     test.is_some_and(|test| test.is_significant(alpha))
 }
 
@@ -115,8 +150,15 @@ fn improvements(table: &AnswerTable, baseline: &str) -> Option<Row> {
     }
     let best = |column: usize| {
         let answers = table.rows.iter().map(move |row| &row.answers[column]);
-        let improvement = |answer: &Answer| answer.against.as_ref().and_then(|against| against.improvement);
-        answers.filter(|answer| answer.place == Place::Best).find_map(improvement)
+        let improvement = |answer: &Answer| {
+            answer
+                .against
+                .as_ref()
+                .and_then(|against| against.improvement)
+        };
+        answers
+            .filter(|answer| answer.place == Place::Best)
+            .find_map(improvement)
     };
     let cells = (0..table.columns.len()).map(|column| Cell::number(best(column), style::percent));
     Some(Row {
@@ -134,7 +176,11 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         notes.push(format!("In brackets: change against {baseline}."));
     }
     if answers().any(|answer| is_starred(answer, table.alpha)) {
-        let against = if baseline.is_empty() { "the second best of its column" } else { baseline };
+        let against = if baseline.is_empty() {
+            "the second best of its column"
+        } else {
+            baseline
+        };
         notes.push(format!(
             "* differs from {against} (paired randomisation test over users, two-sided, p < {} after Holm's adjustment over the {} tests of this table).",
             table.alpha, table.n_tests
@@ -158,24 +204,66 @@ fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
     let first = table.columns.first();
     let same = |all: bool, text: String| if all { text } else { String::new() };
     let dataset = first.map_or(String::new(), |first| {
-        same(table.columns.iter().all(|column| column.dataset == first.dataset), format!(", data set {}", first.dataset))
+        same(
+            table
+                .columns
+                .iter()
+                .all(|column| column.dataset == first.dataset),
+            format!(", data set {}", first.dataset),
+        )
     });
     let scenario = first.map_or(String::new(), |first| {
-        same(table.columns.iter().all(|column| column.scenario == first.scenario), format!(", scenario {}", first.scenario))
+        same(
+            table
+                .columns
+                .iter()
+                .all(|column| column.scenario == first.scenario),
+            format!(", scenario {}", first.scenario),
+        )
     });
-    format!("{what}, protocol {}{dataset}{scenario}; best bold, second best underlined.", table.protocol)
+    format!(
+        "{what}, protocol {}{dataset}{scenario}; best bold, second best underlined.",
+        table.protocol
+    )
 }
 
 fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
     let header = [
-        "model", "dataset", "scenario", "protocol", "metric", "state", "mean", "sd", "n_seeds", "n_users", "low", "high", "place",
-        "baseline", "difference", "improvement", "randomisation_p", "randomisation_p_holm", "wilcoxon_p", "wilcoxon_p_holm",
-        "rank_biserial", "cohen_dz", "seeds_needed",
+        "model",
+        "dataset",
+        "scenario",
+        "protocol",
+        "metric",
+        "state",
+        "mean",
+        "sd",
+        "n_seeds",
+        "n_users",
+        "low",
+        "high",
+        "place",
+        "baseline",
+        "difference",
+        "improvement",
+        "randomisation_p",
+        "randomisation_p_holm",
+        "wilcoxon_p",
+        "wilcoxon_p_holm",
+        "rank_biserial",
+        "cohen_dz",
+        "seeds_needed",
     ];
     let mut rows = Vec::new();
     for row in &table.rows {
         for (column, answer) in table.columns.iter().zip(&row.answers) {
-            let mut cells = [&row.name, &column.dataset, &column.scenario, &column.protocol].map(Clone::clone).to_vec();
+            let mut cells = [
+                &row.name,
+                &column.dataset,
+                &column.scenario,
+                &column.protocol,
+            ]
+            .map(Clone::clone)
+            .to_vec();
             cells.push(column.metric.to_string());
             cells.extend(numbers(answer));
             rows.push(cells);
@@ -193,11 +281,16 @@ fn numbers(answer: &Answer) -> Vec<String> {
         real(answer.mean),
         real(answer.sd),
         answer.seeds.len().to_string(),
-        answer.n_users.map(|users| users.to_string()).unwrap_or_default(),
+        answer
+            .n_users
+            .map(|users| users.to_string())
+            .unwrap_or_default(),
         real(answer.interval.map(|interval| interval.low)),
         real(answer.interval.map(|interval| interval.high)),
         format!("{:?}", answer.place).to_lowercase(),
-        against.map(|against| against.baseline.clone()).unwrap_or_default(),
+        against
+            .map(|against| against.baseline.clone())
+            .unwrap_or_default(),
         real(against.map(|against| against.difference)),
         real(against.and_then(|against| against.improvement)),
         real(test.map(|test| test.randomisation_p)),
@@ -206,6 +299,8 @@ fn numbers(answer: &Answer) -> Vec<String> {
         real(test.map(|test| test.wilcoxon_p_holm)),
         real(test.map(|test| test.rank_biserial)),
         real(test.and_then(|test| test.cohen_dz)),
-        test.and_then(|test| test.seeds_needed).map(|seeds| seeds.to_string()).unwrap_or_default(),
+        test.and_then(|test| test.seeds_needed)
+            .map(|seeds| seeds.to_string())
+            .unwrap_or_default(),
     ]
 }

@@ -9,14 +9,23 @@ use crate::render::style;
 pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
     let mut all: Vec<_> = costs(results).into_iter().collect();
     // Models in the spec's order within each data set.
-    all.sort_by_key(|((dataset, scenario, model), _)| (dataset.clone(), scenario.clone(), results.position(model)));
+    all.sort_by_key(|((dataset, scenario, model), _)| {
+        (dataset.clone(), scenario.clone(), results.position(model))
+    });
     let has = |get: fn(&Costs) -> Option<f64>| all.iter().any(|(_, costs)| get(costs).is_some());
-    let columns: Vec<&CostColumn> = COLUMNS.iter().filter(|column| column.always || has(column.get)).collect();
+    let columns: Vec<&CostColumn> = COLUMNS
+        .iter()
+        .filter(|column| column.always || has(column.get))
+        .collect();
     let mut header = vec![Head::text("Model"), Head::text("Data set")];
     header.extend(columns.iter().map(|column| Head::number(column.head)));
     let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
         let mut cells = vec![Cell::text(trained_on(dataset, scenario))];
-        cells.extend(columns.iter().map(|column| Cell::number((column.get)(costs), column.read)));
+        cells.extend(
+            columns
+                .iter()
+                .map(|column| Cell::number((column.get)(costs), column.read)),
+        );
         Row {
             name: model.clone(),
             colour: colour(model),
@@ -107,14 +116,31 @@ fn trained_on(dataset: &str, scenario: &str) -> String {
 
 fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<String>>) {
     let header = [
-        "model", "dataset", "training_scenario", "n_seeds", "train_s", "examples_per_s", "evaluate_s_per_user", "params",
-        "peak_rss_bytes", "peak_device_bytes", "energy_j",
+        "model",
+        "dataset",
+        "training_scenario",
+        "n_seeds",
+        "train_s",
+        "examples_per_s",
+        "evaluate_s_per_user",
+        "params",
+        "peak_rss_bytes",
+        "peak_device_bytes",
+        "energy_j",
     ];
     let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
-        let mut cells = vec![model.clone(), dataset.clone(), scenario.clone(), costs.seeds.to_string()];
+        let mut cells = vec![
+            model.clone(),
+            dataset.clone(),
+            scenario.clone(),
+            costs.seeds.to_string(),
+        ];
         let values = COLUMNS.iter().map(|column| (column.get)(costs));
         cells.extend(values.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };
-    (header.map(str::to_owned).to_vec(), all.iter().map(row).collect())
+    (
+        header.map(str::to_owned).to_vec(),
+        all.iter().map(row).collect(),
+    )
 }

@@ -11,13 +11,20 @@ use crate::render::style;
 pub fn grid(name: &str, title: &str, results: &Results) -> Grid {
     let mut groups: BTreeMap<(&str, &str), Vec<&DataRow>> = BTreeMap::new();
     for row in &results.counts {
-        groups.entry((&row.dataset, &row.scenario)).or_default().push(row);
+        groups
+            .entry((&row.dataset, &row.scenario))
+            .or_default()
+            .push(row);
     }
     let mut header = vec![Head::text("Data set"), Head::text("Scenario")];
     header.extend(COLUMNS.iter().map(|column| Head::number(column.head)));
     let rows = groups.iter().map(|((dataset, scenario), seeds)| {
         let mut cells = vec![Cell::text(*scenario)];
-        cells.extend(COLUMNS.iter().map(|column| Cell::number(mean(seeds, column.get), column.read)));
+        cells.extend(
+            COLUMNS
+                .iter()
+                .map(|column| Cell::number(mean(seeds, column.get), column.read)),
+        );
         Row {
             name: (*dataset).to_owned(),
             cells,
@@ -44,16 +51,24 @@ struct CountColumn {
 const COLUMNS: [CountColumn; 8] = [
     column("Users", "users", |row| Some(row.users as f64)),
     column("Items", "items", |row| Some(row.items as f64)),
-    column("Interactions", "interactions", |row| Some(row.interactions as f64)),
+    column("Interactions", "interactions", |row| {
+        Some(row.interactions as f64)
+    }),
     CountColumn {
         head: "Mean length",
         name: "mean_length",
         get: |row| row.mean_length,
         read: |value| format!("{value:.2}"),
     },
-    column("Trained users", "trained_users", |row| Some(row.trained_users as f64)),
-    column("Measured users", "measured_users", |row| Some(row.measured_users as f64)),
-    column("In the scenario", "slice_users", |row| Some(row.slice_users as f64)),
+    column("Trained users", "trained_users", |row| {
+        Some(row.trained_users as f64)
+    }),
+    column("Measured users", "measured_users", |row| {
+        Some(row.measured_users as f64)
+    }),
+    column("In the scenario", "slice_users", |row| {
+        Some(row.slice_users as f64)
+    }),
     CountColumn {
         head: "With title",
         name: "with_title",
@@ -62,7 +77,11 @@ const COLUMNS: [CountColumn; 8] = [
     },
 ];
 
-const fn column(head: &'static str, name: &'static str, get: fn(&DataRow) -> Option<f64>) -> CountColumn {
+const fn column(
+    head: &'static str,
+    name: &'static str,
+    get: fn(&DataRow) -> Option<f64>,
+) -> CountColumn {
     CountColumn {
         head,
         name,
@@ -77,7 +96,11 @@ fn mean(seeds: &[&DataRow], get: fn(&DataRow) -> Option<f64>) -> Option<f64> {
 }
 
 fn differ(seeds: &[&DataRow]) -> bool {
-    COLUMNS.iter().any(|column| seeds.iter().any(|row| (column.get)(row) != (column.get)(seeds[0])))
+    COLUMNS.iter().any(|column| {
+        seeds
+            .iter()
+            .any(|row| (column.get)(row) != (column.get)(seeds[0]))
+    })
 }
 
 fn notes(results: &Results, seeds_differ: bool) -> Vec<String> {
@@ -86,18 +109,29 @@ fn notes(results: &Results, seeds_differ: bool) -> Vec<String> {
         notes.push("No counts were recorded.".to_owned());
     }
     if seeds_differ {
-        notes.push("Where seeds sample other users, counts are means over seeds, rounded.".to_owned());
+        notes.push(
+            "Where seeds sample other users, counts are means over seeds, rounded.".to_owned(),
+        );
     }
     notes
 }
 
 fn data(groups: &BTreeMap<(&str, &str), Vec<&DataRow>>) -> (Vec<String>, Vec<Vec<String>>) {
-    let names = ["dataset", "scenario", "n_seeds"].into_iter().chain(COLUMNS.iter().map(|column| column.name));
+    let names = ["dataset", "scenario", "n_seeds"]
+        .into_iter()
+        .chain(COLUMNS.iter().map(|column| column.name));
     let row = |((dataset, scenario), seeds): (&(&str, &str), &Vec<&DataRow>)| {
-        let mut cells = vec![(*dataset).to_owned(), (*scenario).to_owned(), seeds.len().to_string()];
+        let mut cells = vec![
+            (*dataset).to_owned(),
+            (*scenario).to_owned(),
+            seeds.len().to_string(),
+        ];
         let means = COLUMNS.iter().map(|column| mean(seeds, column.get));
         cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };
-    (names.map(str::to_owned).collect(), groups.iter().map(row).collect())
+    (
+        names.map(str::to_owned).collect(),
+        groups.iter().map(row).collect(),
+    )
 }

@@ -48,13 +48,18 @@ fn label(name: &str) -> String {
 fn columns(grid: &Grid) -> String {
     let last = grid.header.last().map(Vec::as_slice).unwrap_or_default();
     let is_text = |index: usize| index == 0 || last.get(index).is_some_and(|head| head.is_text);
-    (0..grid.width()).map(|index| if is_text(index) { 'l' } else { 'r' }).collect()
+    (0..grid.width())
+        .map(|index| if is_text(index) { 'l' } else { 'r' })
+        .collect()
 }
 
 fn header(line: &[Head]) -> String {
     let cell = |head: &Head| match head.span {
         1 => escape::latex(&head.text),
-        span => format!("\\multicolumn{{{span}}}{{c}}{{{}}}", escape::latex(&head.text)),
+        span => format!(
+            "\\multicolumn{{{span}}}{{c}}{{{}}}",
+            escape::latex(&head.text)
+        ),
     };
     line.iter().map(cell).collect::<Vec<_>>().join(" & ")
 }
@@ -65,7 +70,10 @@ fn rules(line: &[Head]) -> Option<String> {
     let mut rules = Vec::new();
     for head in line {
         if head.span > 1 {
-            rules.push(format!("\\cmidrule(lr){{{column}-{}}}", column + head.span - 1));
+            rules.push(format!(
+                "\\cmidrule(lr){{{column}-{}}}",
+                column + head.span - 1
+            ));
         }
         column += head.span;
     }

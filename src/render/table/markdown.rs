@@ -10,13 +10,21 @@ pub fn write(grid: &Grid) -> String {
     let mut text = format!("**{}**\n\n", escape::markdown(&grid.title));
     let heads = heads(grid);
     line(&mut text, heads.iter().map(|(name, _)| name.clone()));
-    line(&mut text, heads.iter().map(|(_, is_text)| if *is_text { ":---" } else { "---:" }.to_owned()));
+    line(
+        &mut text,
+        heads
+            .iter()
+            .map(|(_, is_text)| if *is_text { ":---" } else { "---:" }.to_owned()),
+    );
     for row in &grid.rows {
         let name = match row.is_summary {
             true => format!("*{}*", escape::markdown(&row.name)),
             false => escape::markdown(&row.name),
         };
-        line(&mut text, std::iter::once(name).chain(row.cells.iter().map(cell)));
+        line(
+            &mut text,
+            std::iter::once(name).chain(row.cells.iter().map(cell)),
+        );
     }
     for note in &grid.notes {
         write!(text, "\n{}\n", escape::markdown(note)).expect("a text takes every byte");
@@ -46,7 +54,8 @@ fn heads(grid: &Grid) -> Vec<(String, bool)> {
 
 /// Each header cell once for every column that it spans.
 fn spread(line: &[Head]) -> impl Iterator<Item = &Head> {
-    line.iter().flat_map(|head| std::iter::repeat_n(head, head.span))
+    line.iter()
+        .flat_map(|head| std::iter::repeat_n(head, head.span))
 }
 
 fn cell(cell: &Cell) -> String {

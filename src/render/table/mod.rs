@@ -147,7 +147,16 @@ impl Grid {
 
     /// Number of columns, that of the names included.
     pub fn width(&self) -> usize {
-        let heads = self.header.last().map_or(0, |line| line.iter().map(|head| head.span).sum());
-        heads.max(self.rows.iter().map(|row| row.cells.len() + 1).max().unwrap_or(0))
+        let heads = self
+            .header
+            .last()
+            .map_or(0, |line| line.iter().map(|head| head.span).sum());
+        heads.max(
+            self.rows
+                .iter()
+                .map(|row| row.cells.len() + 1)
+                .max()
+                .unwrap_or(0),
+        )
     }
 }
