@@ -365,7 +365,13 @@ mod tests {
                     });
                     continue;
                 }
-                let rank = |user: u64| if (user * 7 + seed) % 5 < share { 1.0 } else { 9.0 };
+                let rank = |user: u64| {
+                    if (user * 7 + seed) % 5 < share {
+                        1.0
+                    } else {
+                        9.0
+                    }
+                };
                 let file: Vec<RankRow> = (0..60)
                     .map(|user| RankRow {
                         user: format!("u{user}"),
@@ -375,7 +381,11 @@ mod tests {
                     .collect();
                 let blank = row(model, seed);
                 ranks::write(&ranks::path(dir.path(), &blank.cell, "p"), &file).unwrap();
-                rows.extend(ranks::metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &file));
+                rows.extend(ranks::metric_rows(
+                    &blank,
+                    &[Metric::Hit(1), Metric::Mrr],
+                    &file,
+                ));
             }
         }
         Folder { dir, rows }
@@ -394,13 +404,22 @@ mod tests {
         let Folder { dir, rows } = folder();
         let table = answer(dir.path(), &rows, &question("")).unwrap();
         let names: Vec<&str> = table.rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!((names, table.columns.len()), (vec!["broken", "good", "plain"], 2));
+        assert_eq!(
+            (names, table.columns.len()),
+            (vec!["broken", "good", "plain"], 2)
+        );
         let [broken, good, plain] = [0, 1, 2].map(|row: usize| &table.rows[row].answers[0]);
-        assert_eq!((good.mean, good.sd, good.n_users), (Some(0.8), Some(0.0), Some(60)));
+        assert_eq!(
+            (good.mean, good.sd, good.n_users),
+            (Some(0.8), Some(0.0), Some(60))
+        );
         assert_eq!((good.place, plain.place), (Place::Best, Place::Second));
         let interval = good.interval.unwrap();
         assert!(interval.low < 0.8 && interval.high > 0.8 && interval.low > 0.6);
-        assert_eq!((broken.state, plain.state), (State::Partial, State::Measured));
+        assert_eq!(
+            (broken.state, plain.state),
+            (State::Partial, State::Measured)
+        );
         assert_eq!(broken.errors, ["seed 2: loss is NaN"]);
         assert_eq!(broken.sd, None);
     }
@@ -459,7 +478,12 @@ mod tests {
     fn two_fingerprints_in_one_column_are_refused_by_name() {
         let Folder { dir, mut rows } = folder();
         rows[0].protocol = "p:ffffffffffff".to_owned();
-        let text = answer(dir.path(), &rows, &question("")).unwrap_err().to_string();
-        assert!(text.contains("`p:ffffffffffff` and `p:0123456789ab`"), "{text}");
+        let text = answer(dir.path(), &rows, &question(""))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("`p:ffffffffffff` and `p:0123456789ab`"),
+            "{text}"
+        );
     }
 }

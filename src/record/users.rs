@@ -104,7 +104,10 @@ pub(super) fn paired_test(
             continue;
         };
         let differences = differences(metric, ours, theirs);
-        let plain: Vec<f64> = differences.iter().map(|(_, difference)| *difference).collect();
+        let plain: Vec<f64> = differences
+            .iter()
+            .map(|(_, difference)| *difference)
+            .collect();
         by_seed.extend(mean(&plain));
         for (user, difference) in differences {
             let sum = &mut sums[user as usize];
@@ -150,7 +153,10 @@ pub(super) fn adjust(tests: &mut [&mut PairedTest]) {
     };
     let randomisation = adjust(|test| test.randomisation_p, tests);
     let wilcoxon = adjust(|test| test.wilcoxon_p, tests);
-    for (test, (flips, ranks)) in tests.iter_mut().zip(randomisation.into_iter().zip(wilcoxon)) {
+    for (test, (flips, ranks)) in tests
+        .iter_mut()
+        .zip(randomisation.into_iter().zip(wilcoxon))
+    {
         test.randomisation_p_holm = flips;
         test.wilcoxon_p_holm = ranks;
     }
