@@ -131,11 +131,7 @@ impl<'a> Book<'a> {
     }
 
     fn rows<T>(&self, of: impl Fn(&CellRows) -> &Vec<T>) -> Vec<&T> {
-        self.cells
-            .iter()
-            .flatten()
-            .flat_map(|cell| of(cell))
-            .collect()
+        self.cells.iter().flatten().flat_map(of).collect()
     }
 
     /// Writes everything; called once, after the last stage.
