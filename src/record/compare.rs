@@ -107,13 +107,19 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
     };
     let mut alike = Vec::new();
     for (subject, old) in &old {
-        let Some(new) = new.get(subject) else { continue };
+        let Some(new) = new.get(subject) else {
+            continue;
+        };
         let (before, after) = (fingerprints(old), fingerprints(new));
         if before.len() == 1 && before == after {
             alike.push((subject, old, new));
         } else {
             let subject = subject.clone();
-            comparison.refused.push(Refused { subject, before, after });
+            comparison.refused.push(Refused {
+                subject,
+                before,
+                after,
+            });
         }
     }
     let mut ranks = Pairs::default();
@@ -128,13 +134,20 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
         });
     }
     let tests = comparison.compared.iter_mut();
-    users::adjust(&mut tests.filter_map(|compared| compared.test.as_mut()).collect::<Vec<_>>());
+    users::adjust(
+        &mut tests
+            .filter_map(|compared| compared.test.as_mut())
+            .collect::<Vec<_>>(),
+    );
     Ok(comparison)
 }
 
 fn by_subject(rows: &[MetricRow]) -> BySubject<'_> {
     let mut found = BySubject::new();
-    for row in rows.iter().filter(|row| row.split == "test" && row.value.is_some()) {
+    for row in rows
+        .iter()
+        .filter(|row| row.split == "test" && row.value.is_some())
+    {
         let Some(metric) = row.metric() else { continue };
         let subject = Subject {
             dataset: row.dataset.clone(),
@@ -178,12 +191,19 @@ impl Pairs {
         after: (&Path, &[&MetricRow]),
     ) -> Result<Option<PairedTest>, FsError> {
         let rows = before.1.iter().chain(after.1);
-        let cells = rows.map(|row| format!("{} {}", row.cell, row.protocol)).collect();
+        let cells = rows
+            .map(|row| format!("{} {}", row.cell, row.protocol))
+            .collect();
         if self.cells != cells {
             self.read(before, after)?;
             self.cells = cells;
         }
-        Ok(users::paired_test(subject.metric, &self.after, &self.before, self.n_users))
+        Ok(users::paired_test(
+            subject.metric,
+            &self.after,
+            &self.before,
+            self.n_users,
+        ))
     }
 
     fn read(
@@ -192,16 +212,22 @@ impl Pairs {
         (after, new): (&Path, &[&MetricRow]),
     ) -> Result<(), FsError> {
         let cells = |rows: &[&'_ MetricRow]| -> Vec<(String, String)> {
-            rows.iter().map(|row| (row.cell.clone(), row.protocol.clone())).collect()
+            rows.iter()
+                .map(|row| (row.cell.clone(), row.protocol.clone()))
+                .collect()
         };
         let (old_cells, new_cells) = (cells(old), cells(new));
         let files = |results, cells: &[(String, String)]| {
-            let named = cells.iter().map(|(cell, protocol)| (cell.as_str(), protocol.as_str()));
+            let named = cells
+                .iter()
+                .map(|(cell, protocol)| (cell.as_str(), protocol.as_str()));
             users::read(results, &named.collect())
         };
         let (old_files, new_files) = (files(before, &old_cells)?, files(after, &new_cells)?);
         let users = Users::of(old_files.values().chain(new_files.values()));
-        let number = |rows: &[&MetricRow], files: &BTreeMap<String, Vec<super::RankRow>>| -> BySeed {
+        let number = |rows: &[&MetricRow],
+                      files: &BTreeMap<String, Vec<super::RankRow>>|
+         -> BySeed {
             let numbered = |row: &&MetricRow| Some((row.seed, users.number(files.get(&row.cell)?)));
             rows.iter().filter_map(numbered).collect()
         };
@@ -241,12 +267,23 @@ mod tests {
         (dir, rows)
     }
 
-    fn of(a: &(tempfile::TempDir, Vec<MetricRow>), b: &(tempfile::TempDir, Vec<MetricRow>)) -> Comparison {
-        let side = |folder: &'_ (tempfile::TempDir, Vec<MetricRow>)| (folder.0.path().to_owned(), folder.1.clone());
+    fn of(
+        a: &(tempfile::TempDir, Vec<MetricRow>),
+        b: &(tempfile::TempDir, Vec<MetricRow>),
+    ) -> Comparison {
+        let side = |folder: &'_ (tempfile::TempDir, Vec<MetricRow>)| {
+            (folder.0.path().to_owned(), folder.1.clone())
+        };
         let ((a, a_rows), (b, b_rows)) = (side(a), side(b));
         compare(
-            Side { results: &a, rows: &a_rows },
-            Side { results: &b, rows: &b_rows },
+            Side {
+                results: &a,
+                rows: &a_rows,
+            },
+            Side {
+                results: &b,
+                rows: &b_rows,
+            },
         )
         .unwrap()
     }
@@ -267,7 +304,10 @@ mod tests {
     fn the_same_numbers_do_not_differ() {
         let found = of(&folder("p:1", "m", 4), &folder("p:1", "m", 4));
         let test = found.compared[0].test.as_ref().unwrap();
-        assert_eq!((test.randomisation_p, test.wilcoxon_p, test.cohen_dz), (1.0, 1.0, None));
+        assert_eq!(
+            (test.randomisation_p, test.wilcoxon_p, test.cohen_dz),
+            (1.0, 1.0, None)
+        );
     }
 
     #[test]
@@ -281,7 +321,12 @@ mod tests {
     #[test]
     fn what_one_folder_lacks_is_listed() {
         let found = of(&folder("p:1", "m", 4), &folder("p:1", "n", 4));
-        let models = |subjects: &[Subject]| subjects.iter().map(|s| s.model.clone()).collect::<BTreeSet<_>>();
+        let models = |subjects: &[Subject]| {
+            subjects
+                .iter()
+                .map(|s| s.model.clone())
+                .collect::<BTreeSet<_>>()
+        };
         assert_eq!(models(&found.only_before), BTreeSet::from(["m".to_owned()]));
         assert_eq!(models(&found.only_after), BTreeSet::from(["n".to_owned()]));
     }

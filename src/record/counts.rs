@@ -7,7 +7,8 @@ use crate::data::{Item, Prepared};
 pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
     let users = 0..prepared.n_users();
     let has_target = |user: &usize| {
-        prepared.measured[*user] && (prepared.valid_end[*user] as usize) < prepared.items_of(*user).len()
+        prepared.measured[*user]
+            && (prepared.valid_end[*user] as usize) < prepared.items_of(*user).len()
     };
     let count = |n: usize| n as u64;
     let share = |has: fn(&Item) -> bool| {
@@ -21,7 +22,10 @@ pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow 
         train_interactions: prepared.train_end.iter().map(|end| u64::from(*end)).sum(),
         mean_length: (prepared.n_users() > 0)
             .then(|| prepared.sequence.len() as f64 / prepared.n_users() as f64),
-        longest: users.clone().map(|user| count(prepared.items_of(user).len())).max(),
+        longest: users
+            .clone()
+            .map(|user| count(prepared.items_of(user).len()))
+            .max(),
         trained_users: count(prepared.trained.iter().filter(|is| **is).count()),
         measured_users: count(users.clone().filter(has_target).count()),
         slice_users: count(users.filter(|user| mask[*user] && has_target(user)).count()),
@@ -56,9 +60,23 @@ mod tests {
             row: vec![1, 2],
         };
         let row = data_row(&DataRow::default(), &prepared, &[false, true, true]);
-        assert_eq!((row.users, row.items, row.interactions, row.train_interactions), (3, 2, 8, 4));
+        assert_eq!(
+            (
+                row.users,
+                row.items,
+                row.interactions,
+                row.train_interactions
+            ),
+            (3, 2, 8, 4)
+        );
         // User b has nothing but training items.
-        assert_eq!((row.measured_users, row.slice_users, row.trained_users), (2, 1, 2));
-        assert_eq!((row.longest, row.with_title, row.with_description), (Some(3), Some(0.5), Some(0.0)));
+        assert_eq!(
+            (row.measured_users, row.slice_users, row.trained_users),
+            (2, 1, 2)
+        );
+        assert_eq!(
+            (row.longest, row.with_title, row.with_description),
+            (Some(3), Some(0.5), Some(0.0))
+        );
     }
 }

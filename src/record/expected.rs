@@ -34,7 +34,10 @@ const ROUNDING: f64 = 1e-9;
 
 /// The outcome of each expected value, in the order of the file, from the test rows of `metrics.csv`.
 pub fn outcomes(expected: &[Expected], rows: &[MetricRow]) -> Vec<Outcome> {
-    expected.iter().map(|expected| outcome(expected, rows)).collect()
+    expected
+        .iter()
+        .map(|expected| outcome(expected, rows))
+        .collect()
 }
 
 fn outcome(expected: &Expected, rows: &[MetricRow]) -> Outcome {
@@ -46,11 +49,15 @@ fn outcome(expected: &Expected, rows: &[MetricRow]) -> Outcome {
             && row.protocol_name() == expected.protocol
     };
     let rows: Vec<&MetricRow> = rows.iter().filter(is_meant).collect();
-    let of_metric = rows.iter().filter(|row| row.metric() == Some(expected.metric));
+    let of_metric = rows
+        .iter()
+        .filter(|row| row.metric() == Some(expected.metric));
     let values: Vec<f64> = of_metric.filter_map(|row| row.value).collect();
     let found = mean(&values);
     let verdict = match found {
-        _ if !expected.not_comparable.is_empty() => Verdict::NotComparable(expected.not_comparable.clone()),
+        _ if !expected.not_comparable.is_empty() => {
+            Verdict::NotComparable(expected.not_comparable.clone())
+        }
         Some(found) if is_within(found, expected) => Verdict::Within,
         Some(_) => Verdict::Outside,
         None if rows.iter().any(|row| row.status == "empty") => Verdict::Missing(State::Empty),
@@ -104,7 +111,9 @@ mod tests {
     }
 
     fn verdict(expected: &Expected, rows: &[MetricRow]) -> Verdict {
-        outcomes(std::slice::from_ref(expected), rows).remove(0).verdict
+        outcomes(std::slice::from_ref(expected), rows)
+            .remove(0)
+            .verdict
     }
 
     #[test]
@@ -112,28 +121,52 @@ mod tests {
         let rows = [row(Some(0.25), "ok"), row(Some(0.27), "ok")];
         assert_eq!(verdict(&expected(0.25, 0.01, ""), &rows), Verdict::Within);
         assert_eq!(verdict(&expected(0.25, 0.009, ""), &rows), Verdict::Outside);
-        assert_eq!(outcomes(&[expected(0.25, 0.01, "")], &rows)[0].found, Some(0.26));
+        assert_eq!(
+            outcomes(&[expected(0.25, 0.01, "")], &rows)[0].found,
+            Some(0.26)
+        );
     }
 
     #[test]
     fn a_difference_of_exactly_the_tolerance_is_within() {
-        assert_eq!(verdict(&expected(0.3, 0.1, ""), &[row(Some(0.2), "ok")]), Verdict::Within);
-        assert_eq!(verdict(&expected(0.2, 0.0, ""), &[row(Some(0.2), "ok")]), Verdict::Within);
+        assert_eq!(
+            verdict(&expected(0.3, 0.1, ""), &[row(Some(0.2), "ok")]),
+            Verdict::Within
+        );
+        assert_eq!(
+            verdict(&expected(0.2, 0.0, ""), &[row(Some(0.2), "ok")]),
+            Verdict::Within
+        );
     }
 
     #[test]
     fn what_is_not_comparable_is_never_judged() {
         let other = expected(0.9, 0.0, "another LLM");
-        assert_eq!(verdict(&other, &[row(Some(0.9), "ok")]), Verdict::NotComparable("another LLM".to_owned()));
+        assert_eq!(
+            verdict(&other, &[row(Some(0.9), "ok")]),
+            Verdict::NotComparable("another LLM".to_owned())
+        );
     }
 
     #[test]
     fn a_number_that_is_not_there_is_said_to_be_missing_and_why() {
         let wanted = expected(0.2, 0.1, "");
         assert_eq!(verdict(&wanted, &[]), Verdict::Missing(State::Missing));
-        assert_eq!(verdict(&wanted, &[row(None, "empty")]), Verdict::Missing(State::Empty));
-        assert_eq!(verdict(&wanted, &[row(None, "failed")]), Verdict::Missing(State::Failed));
-        let elsewhere = MetricRow { scenario: "cold".to_owned(), ..row(Some(0.2), "ok") };
-        assert_eq!(verdict(&wanted, &[elsewhere]), Verdict::Missing(State::Missing));
+        assert_eq!(
+            verdict(&wanted, &[row(None, "empty")]),
+            Verdict::Missing(State::Empty)
+        );
+        assert_eq!(
+            verdict(&wanted, &[row(None, "failed")]),
+            Verdict::Missing(State::Failed)
+        );
+        let elsewhere = MetricRow {
+            scenario: "cold".to_owned(),
+            ..row(Some(0.2), "ok")
+        };
+        assert_eq!(
+            verdict(&wanted, &[elsewhere]),
+            Verdict::Missing(State::Missing)
+        );
     }
 }

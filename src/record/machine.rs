@@ -124,7 +124,10 @@ impl SystemFacts {
             .with_cpu(CpuRefreshKind::nothing())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(wanted);
-        let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+        let brand = system
+            .cpus()
+            .first()
+            .map(|cpu| cpu.brand().trim().to_owned());
         let cores = std::thread::available_parallelism().ok();
         SystemFacts {
             os: System::long_os_version(),
@@ -146,9 +149,16 @@ fn nvidia_driver() -> Option<String> {
 /// The first word of digits and points in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue ...`.
 fn version_of_driver(text: &str) -> Option<String> {
     let is_version = |word: &&str| {
-        word.contains('.') && word.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
+        word.contains('.')
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_digit() || letter == '.')
     };
-    text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
+    text.lines()
+        .next()?
+        .split_whitespace()
+        .find(is_version)
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -180,7 +190,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("machine.toml"), "[system]\nspeed = 1\n").unwrap();
         let text = Machine::load(dir.path()).unwrap_err().to_string();
-        assert!(text.contains("machine.toml") && text.contains("speed"), "{text}");
+        assert!(
+            text.contains("machine.toml") && text.contains("speed"),
+            "{text}"
+        );
     }
 
     #[test]
