@@ -1,1 +1,417 @@
 //! Files: read, write-then-rename, lock; the path in every error.
+//!
+//! Every other room goes through here, so that no error of the operating system reaches a user without the file it is
+//! about and what was being done to it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A failed access to a file or folder.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}`: {}", .path.display(), reason(.source))]
+pub struct FsError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What was being done: `read`, `write`, `create folder`, ...
+    pub action: &'static str,
+    /// What the operating system says.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// An error of `source` while doing `action` to `path`.
+    pub fn new(path: &Path, action: &'static str, source: io::Error) -> Self {
+        FsError {
+            path: path.to_owned(),
+            action,
+            source,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.source.kind() {
+            io::ErrorKind::StorageFull => {
+                Some("free some space, or move the store with `--store DIR`")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Some("check the permissions, or choose another folder")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The operating system's sentence without its `(os error N)`, in lower case.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => error.kind().to_string(),
+    }
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> FsError {
+    move |source| FsError::new(path, action, source)
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// When the file cannot be opened or read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    std::fs::read(path).map_err(failed(path, "read"))
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// When the file cannot be read, or is not UTF-8; the error then names the offset of the first wrong byte.
+pub fn read_to_string(path: &Path) -> Result<String, FsError> {
+    String::from_utf8(read(path)?).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let byte = error.as_bytes()[offset];
+        let text = format!("not UTF-8: byte {byte:#04x} at offset {offset}");
+        FsError::new(
+            path,
+            "read",
+            io::Error::new(io::ErrorKind::InvalidData, text),
+        )
+    })
+}
+
+/// A file opened for buffered reading.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open(path: &Path) -> Result<BufReader<File>, FsError> {
+    let file = File::open(path).map_err(failed(path, "open"))?;
+    Ok(BufReader::with_capacity(1 << 16, file))
+}
+
+/// A file made (or emptied) for buffered writing. Flush it, and turn its errors into [`FsError`]s with [`FsError::new`].
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn create(path: &Path) -> Result<BufWriter<File>, FsError> {
+    let file = File::create(path).map_err(failed(path, "create"))?;
+    Ok(BufWriter::with_capacity(1 << 16, file))
+}
+
+/// A file, made if need be, whose writes go to its end.
+///
+/// # Errors
+/// When the file cannot be opened for writing.
+pub fn append(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(failed(path, "open for writing"))
+}
+
+/// Writes a whole file, or leaves what was there: a file beside it is written, flushed to the disk, and renamed.
+///
+/// # Errors
+/// When writing or renaming fails; the old file is then untouched and the new one removed.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let beside = beside(path);
+    let written = write_through(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // The error of the write is what matters; a leftover is swept by the next run.
+        drop(std::fs::remove_file(&beside));
+        FsError::new(path, "write", error)
+    })
+}
+
+/// Writes `bytes` only when the file does not hold them already, so that an unchanged file keeps its time.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    write_atomic(path, bytes)
+}
+
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+/// A name in the same folder that no other writer uses.
+fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.{count}.tmp", std::process::id()))
+}
+
+/// Makes a folder and its parents, if they are not there.
+///
+/// # Errors
+/// When a folder cannot be made.
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    std::fs::create_dir_all(path).map_err(failed(path, "create folder"))
+}
+
+/// Removes a folder and all it holds; one that is not there is no error.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    ignore_missing(std::fs::remove_dir_all(path)).map_err(failed(path, "remove folder"))
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    ignore_missing(std::fs::remove_file(path)).map_err(failed(path, "remove"))
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Renames a file or folder; both names must be on one file system.
+///
+/// # Errors
+/// When the rename fails.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    std::fs::rename(from, to).map_err(failed(to, "rename into"))
+}
+
+/// The paths in a folder, sorted by name; a folder that is not there is empty.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed(dir, "list"))?,
+    };
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(failed(dir, "list"))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Every file below a folder, in sorted order; links are not followed.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn walk(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let mut files = Vec::new();
+    for path in list(dir)? {
+        if path.is_dir() && !path.is_symlink() {
+            files.extend(walk(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Size in bytes and time of the last change (nanoseconds since 1970) of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970; 0 where the file system has no such time.
+    pub modified_ns: u64,
+}
+
+/// The stamp of a file.
+///
+/// # Errors
+/// When the file is not there or may not be looked at.
+pub fn stamp(path: &Path) -> Result<Stamp, FsError> {
+    let metadata = std::fs::metadata(path).map_err(failed(path, "read"))?;
+    let modified = metadata.modified().ok();
+    let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    Ok(Stamp {
+        size: metadata.len(),
+        modified_ns: since.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+    })
+}
+
+/// The digest of a file, read in constant memory.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn digest(path: &Path) -> Result<crate::digest::Key, FsError> {
+    let file = File::open(path).map_err(failed(path, "read"))?;
+    crate::digest::of_reader(file).map_err(failed(path, "read"))
+}
+
+/// The last `limit` bytes of a file as text; wrong bytes become replacement characters.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn tail(path: &Path, limit: u64) -> Result<String, FsError> {
+    use std::io::Seek;
+    let mut file = File::open(path).map_err(failed(path, "read"))?;
+    let size = file.metadata().map_err(failed(path, "read"))?.len();
+    file.seek(io::SeekFrom::Start(size.saturating_sub(limit)))
+        .map_err(failed(path, "read"))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed(path, "read"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A lock on a file, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    // The operating system frees the lock when the file is closed.
+    _file: File,
+}
+
+/// Waits for the lock of `path`, which is made if need be.
+///
+/// # Errors
+/// When the file cannot be made or locked.
+pub fn lock(path: &Path) -> Result<Lock, FsError> {
+    let file = append(path)?;
+    file.lock().map_err(failed(path, "lock"))?;
+    Ok(Lock { _file: file })
+}
+
+/// The lock of `path`, or `None` while another process (or another part of this one) holds it.
+///
+/// # Errors
+/// When the file cannot be made or locked.
+pub fn try_lock(path: &Path) -> Result<Option<Lock>, FsError> {
+    let file = append(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(FsError::new(path, "lock", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn every_refusal_names_the_path() {
+        let dir = folder();
+        let missing = dir.path().join("missing/file");
+        let name = missing.display().to_string();
+        let refusals = [
+            read(&missing).unwrap_err(),
+            read_to_string(&missing).unwrap_err(),
+            open(&missing).unwrap_err(),
+            create(&missing).unwrap_err(),
+            append(&missing).unwrap_err(),
+            write_atomic(&missing, b"x").unwrap_err(),
+            rename(dir.path(), &missing).unwrap_err(),
+            stamp(&missing).unwrap_err(),
+            digest(&missing).unwrap_err(),
+            tail(&missing, 1).unwrap_err(),
+            lock(&missing).unwrap_err(),
+            try_lock(&missing).unwrap_err(),
+        ];
+        for refusal in refusals {
+            let text = refusal.to_string();
+            assert!(text.contains(&name), "{text}");
+            assert!(!text.contains("os error"), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused_with_its_offset() {
+        let path = folder().path().join("latin1");
+        create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"caf\xe9").unwrap();
+        let text = read_to_string(&path).unwrap_err().to_string();
+        assert!(text.ends_with("not UTF-8: byte 0xe9 at offset 3"), "{text}");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_with_a_hint() {
+        let mut file = create(Path::new("/dev/full")).unwrap();
+        file.write_all(b"x").unwrap();
+        let error = FsError::new(Path::new("/dev/full"), "write", file.flush().unwrap_err());
+        assert_eq!(
+            error.to_string(),
+            "cannot write `/dev/full`: no space left on device"
+        );
+        assert!(error.hint().unwrap().contains("free some space"));
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_no_leftover() {
+        let dir = folder();
+        // A folder cannot be replaced by a file, for root neither.
+        let path = dir.path().join("target");
+        create_dir_all(&path.join("inside")).unwrap();
+        assert!(write_atomic(&path, b"new").is_err());
+        assert_eq!(list(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_written_again() {
+        let path = folder().path().join("file");
+        create_dir_all(path.parent().unwrap()).unwrap();
+        write_if_changed(&path, b"one").unwrap();
+        let first = stamp(&path).unwrap();
+        write_if_changed(&path, b"one").unwrap();
+        assert_eq!(stamp(&path).unwrap(), first);
+        write_if_changed(&path, b"two!").unwrap();
+        assert_eq!(read(&path).unwrap(), b"two!");
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_freed_by_drop() {
+        let dir = folder();
+        let path = dir.path().join("lock");
+        let held = lock(&path).unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(try_lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn walking_finds_files_at_every_depth_in_order() {
+        let dir = folder();
+        create_dir_all(&dir.path().join("b/c")).unwrap();
+        for name in ["b/c/1", "b/0", "a"] {
+            write_atomic(&dir.path().join(name), b"").unwrap();
+        }
+        let found = walk(dir.path()).unwrap();
+        let names: Vec<_> = found
+            .iter()
+            .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(names, ["a", "b/0", "b/c/1"]);
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_no_error_but_a_file_in_place_of_a_folder_is() {
+        let dir = folder();
+        remove_dir_all(&dir.path().join("nothing")).unwrap();
+        remove_file(&dir.path().join("nothing")).unwrap();
+        let file = dir.path().join("file");
+        write_atomic(&file, b"").unwrap();
+        let text = create_dir_all(&file.join("below")).unwrap_err().to_string();
+        assert!(text.starts_with("cannot create folder"), "{text}");
+    }
+}

@@ -3,6 +3,8 @@
 //! The rooms stand in the order in which they may import each other.
 
 pub mod data;
+pub mod nn;
+
 pub mod models;
 
 fn main() {}

@@ -1,0 +1,9 @@
+//! Layers written once.
+//!
+//! Letters: B batch, T tokens of a packed batch, D width, H recurrent width, V items (row 0 of a table is padding), N negatives.
+
+pub mod embedding;
+pub mod parameters;
+pub mod time_major;
+
+pub use parameters::Parameters;
