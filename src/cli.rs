@@ -1,1 +1,268 @@
-//! The command line's types.
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
+///
+/// An experiment is one TOML file. `allround run FILE` trains its models, measures them and leaves CSV files, tables,
+/// figures and a report in `results/NAME/`; the same command continues what was interrupted and repeats nothing.
+///
+/// Exit codes: 0 all well, 1 a cell failed, 2 bad usage or a bad file, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "allround", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Folder of finished artefacts and checkpoints.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ALLROUND_STORE",
+        default_value = ".allround"
+    )]
+    pub store: PathBuf,
+    /// The worker program [default: `allround-worker` beside this program, then on the PATH].
+    #[arg(long, global = true, value_name = "PATH", env = "ALLROUND_WORKER")]
+    pub worker: Option<PathBuf>,
+    /// Say less: no progress.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: notes of the workers and what rules have counted.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment, or what is left of it.
+    Run(Run),
+    /// Check an experiment file and say how much it would run.
+    Check(Check),
+    /// Show the stages and cells of an experiment, and what is in the store.
+    Plan(Plan),
+    /// List the experiments that the store knows.
+    List,
+    /// Print the numbers of a results folder.
+    Show(Show),
+    /// Compare the numbers of two results folders.
+    Compare(Compare),
+    /// Look at the worker, the devices and the store, and say what is wrong.
+    Doctor(Doctor),
+    /// Remove artefacts that no experiment with a results folder needs.
+    Clean(Clean),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// An experiment file with changes.
+#[derive(Clone, Debug, Args)]
+pub struct SpecArgs {
+    /// The experiment file.
+    #[arg(value_name = "SPEC")]
+    pub path: PathBuf,
+    /// Set a value of the file, for example `--set model.sasrec.sasrec.lr=0.01`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to compute: `cpu` or `cuda:N`. As `--set run.device=...`.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Keep at most N users of each data set, to try whether everything runs. As `--set run.limit=N`.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+impl SpecArgs {
+    /// All changes, as `--set` would have them.
+    pub fn overrides(&self) -> Vec<String> {
+        let mut all = self.set.clone();
+        all.extend(
+            self.device
+                .iter()
+                .map(|device| format!("run.device={device:?}")),
+        );
+        all.extend(self.limit.iter().map(|limit| format!("run.limit={limit}")));
+        all
+    }
+}
+
+/// `run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// The experiment.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// Only show what would run.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Most stages at a time [default: as many as the cores have threads for].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Start nothing more after the first failure.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Folder in which the experiment's results folder is made.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Kill a worker that is silent for so long: `90s`, `10m`, `2h`.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct Check {
+    /// The experiment.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// How faults are written.
+    #[arg(long, value_enum, default_value_t = FaultFormat::Text)]
+    pub format: FaultFormat,
+}
+
+/// How faults are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FaultFormat {
+    /// With the lines they are on.
+    Text,
+    /// `file:line:column: message`, for editors.
+    Lines,
+}
+
+/// `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct Plan {
+    /// The experiment.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// How the plan is written.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// The resolved experiment file, each value with where it comes from.
+    Toml,
+}
+
+/// `show`.
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    /// The results folder.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// Only this metric, such as `ndcg@10`.
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<crate::metric::Metric>,
+}
+
+/// `report`.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// The results folder.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// Write nothing; exit with 1 when a file would change.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `compare`.
+#[derive(Clone, Debug, Args)]
+pub struct Compare {
+    /// The results folder to compare with.
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// The results folder to compare.
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+}
+
+/// `doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Read every artefact and compare it with its digests.
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// `clean`.
+#[derive(Clone, Debug, Args)]
+pub struct Clean {
+    /// Only show what would be removed.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// `90`, `90s`, `10m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time: expected a number with `s`, `m` or `h`");
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1.0),
+        Some((at, 'm')) => (&text[..at], 60.0),
+        Some((at, 'h')) => (&text[..at], 3600.0),
+        _ => (text, 1.0),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_has_a_unit_and_is_not_zero() {
+        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("1.5m").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("2h").unwrap(), Duration::from_secs(7200));
+        for wrong in ["", "s", "0s", "-1s", "1d", "nan", "1e300h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn device_and_limit_are_overrides() {
+        let line = [
+            "allround", "run", "a.toml", "--device", "cuda:1", "--limit", "9", "--set", "name=x",
+        ];
+        let Command::Run(run) = Cli::parse_from(line).command else {
+            panic!()
+        };
+        assert_eq!(
+            run.spec.overrides(),
+            ["name=x", "run.device=\"cuda:1\"", "run.limit=9"]
+        );
+    }
+}

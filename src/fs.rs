@@ -276,7 +276,14 @@ pub fn tail(path: &Path, limit: u64) -> Result<String, FsError> {
 #[derive(Debug)]
 pub struct Lock {
     // The operating system frees the lock when the file is closed.
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// The open file's number. A child process that inherits it holds the lock, too.
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.file)
+    }
 }
 
 /// Waits for the lock of `path`, which is made if need be.
@@ -286,7 +293,7 @@ pub struct Lock {
 pub fn lock(path: &Path) -> Result<Lock, FsError> {
     let file = append(path)?;
     file.lock().map_err(failed(path, "lock"))?;
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 /// The lock of `path`, or `None` while another process (or another part of this one) holds it.
@@ -296,7 +303,7 @@ pub fn lock(path: &Path) -> Result<Lock, FsError> {
 pub fn try_lock(path: &Path) -> Result<Option<Lock>, FsError> {
     let file = append(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file })),
+        Ok(()) => Ok(Some(Lock { file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(FsError::new(path, "lock", error)),
     }

@@ -1,3 +1,7 @@
 //! The `allround` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allround::cmd::main()
+}

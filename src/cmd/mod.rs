@@ -1,1 +1,146 @@
-//! One file a subcommand.
+//! One file a subcommand; what they share is here: exit codes, and how an error is told.
+
+mod check;
+mod clean;
+mod compare;
+mod completions;
+mod csv_file;
+mod doctor;
+mod list;
+mod numbers;
+mod plan;
+mod planning;
+mod run;
+mod show;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::fs::FsError;
+use crate::observe::say;
+
+/// The exit codes of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well.
+    Well = 0,
+    /// Some cell failed, or a check found a difference.
+    Failed = 1,
+    /// Bad usage, a bad experiment file, or a machine that does not let the program work.
+    Bad = 2,
+    /// Stopped by Ctrl-C or SIGTERM; the same command continues.
+    Interrupted = 130,
+}
+
+/// An error with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Advice {
+    text: String,
+    hint: String,
+}
+
+/// An error that says `text` and advises `hint`.
+pub(crate) fn advise(text: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    let (text, hint) = (text.into(), hint.into());
+    Advice { text, hint }.into()
+}
+
+/// The program: reads the command line, does what it says, tells what went wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = dispatch(&cli).unwrap_or_else(|error| {
+        tell(&error);
+        Exit::Bad
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
+    match &cli.command {
+        Command::Run(arguments) => run::run(arguments, &cli.common),
+        Command::Check(arguments) => check::run(arguments, &cli.common),
+        Command::Plan(arguments) => plan::run(arguments, &cli.common),
+        Command::List => list::run(&cli.common),
+        Command::Show(arguments) => show::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments, &cli.common),
+        Command::Clean(arguments) => clean::run(arguments, &cli.common),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}
+
+fn tell(error: &anyhow::Error) {
+    // Faults are whole pictures and need no introduction.
+    if let Some(faults) = error.downcast_ref::<crate::spec::Faults>() {
+        use std::io::IsTerminal;
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        return say(&faults.render(colour));
+    }
+    say(&format!("error: {error:#}"));
+    let of_file = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<FsError>()?.hint());
+    let advice = error
+        .downcast_ref::<Advice>()
+        .map(|advice| advice.hint.as_str());
+    if let Some(hint) = advice.or(of_file) {
+        say(&format!("hint: {hint}"));
+    }
+}
+
+/// Writes `text` to standard output. A reader that has gone (`| head`) ends the program quietly.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => {
+            Ok(other.map_err(|error| FsError::new("standard output".as_ref(), "write", error))?)
+        }
+    }
+}
+
+/// `1 cell`, `2 cells`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// Bytes for people: `12.3 MB`.
+pub(crate) fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    let mut units = ["B", "kB", "MB", "GB", "TB"].iter().peekable();
+    while value >= 1000.0 && units.len() > 1 {
+        value /= 1000.0;
+        units.next();
+    }
+    let unit = units.next().copied().unwrap_or_default();
+    if unit == "B" {
+        format!("{number} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_counts_are_written_for_people() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1234), "1.2 kB");
+        assert_eq!(bytes(5_600_000_000), "5.6 GB");
+        assert_eq!(
+            (count(1, "cell"), count(0, "cell")),
+            ("1 cell".into(), "0 cells".into())
+        );
+    }
+}

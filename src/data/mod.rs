@@ -5,8 +5,10 @@
 
 pub mod candidates;
 pub mod prepared;
+pub mod ranks;
 pub mod raw;
 
 pub use candidates::{CandidateLists, Part};
 pub use prepared::{Item, Prepared};
+pub use ranks::Ranks;
 pub use raw::RawData;

@@ -1,5 +1,341 @@
-//! A resolved spec to stages with keys: pure, but for the digests of input files that it is given.
+//! A resolved spec to cells and stages with keys: pure, but for the digests of input files that it is given.
 
+pub mod cell;
+pub mod graph;
+pub mod inputs;
 pub mod stage;
 
+use std::collections::{BTreeMap, HashMap};
+
+pub use cell::{Cell, Measure};
+pub use graph::{Graph, Node, NodeId};
 pub use stage::{Job, Settings, Stage};
+
+use crate::digest::Key;
+use crate::fs::FsError;
+use crate::spec::config::scenario::Scenario;
+use crate::spec::config::{Dataset, Model, Protocol};
+use crate::spec::{Selected, Spec};
+use stage::{DrawCandidates, Evaluate, Prepare, TrainBackbone};
+
+/// What digests an input file, given its path as written in the spec.
+pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
+
+/// Why a spec cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// An input file cannot be read.
+    #[error("data set `{dataset}`: {source}")]
+    Input {
+        /// Name of the data set.
+        dataset: String,
+        /// What is wrong with the file.
+        source: FsError,
+    },
+    /// The matrix names something that the spec does not declare; the check of a spec finds this first.
+    #[error("the matrix names {what} `{name}`, which the file does not declare")]
+    Unknown {
+        /// `data set`, `scenario` or `model`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+}
+
+/// Everything that an experiment runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The cells, ordered by data set, scenario, model and seed.
+    pub cells: Vec<Cell>,
+    /// The stages of all cells.
+    pub graph: Graph,
+}
+
+impl Plan {
+    /// One digest of everything that decides the results: every cell's name, protocols and keys.
+    pub fn digest(&self) -> Key {
+        let cells: Vec<_> = self
+            .cells
+            .iter()
+            .map(|cell| cell.identity(&self.graph))
+            .collect();
+        crate::digest::of_value(&cells)
+    }
+}
+
+/// Plans `spec`; `digest` is asked for each input file once.
+///
+/// # Errors
+/// When an input file cannot be digested, or the matrix names what is not declared.
+pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
+    let mut planner = Planner {
+        spec,
+        inputs: inputs::digests(spec, digest)?,
+        graph: Graph::default(),
+        prepared: HashMap::new(),
+        candidates: HashMap::new(),
+        trained: HashMap::new(),
+        fingerprints: HashMap::new(),
+    };
+    let mut cells = Vec::new();
+    for combination in spec.selected() {
+        for &seed in &spec.seeds {
+            cells.push(planner.cell(&combination, seed)?);
+        }
+    }
+    Ok(Plan {
+        cells,
+        graph: planner.graph,
+    })
+}
+
+/// Builds the graph; the maps spare hashing one stage a thousand times.
+struct Planner<'a> {
+    spec: &'a Spec,
+    inputs: BTreeMap<String, BTreeMap<String, Key>>,
+    graph: Graph,
+    prepared: HashMap<(String, String, Option<u64>), NodeId>,
+    candidates: HashMap<(NodeId, String, u64), NodeId>,
+    trained: HashMap<(NodeId, String, u64), NodeId>,
+    fingerprints: HashMap<(String, String, String), String>,
+}
+
+impl Planner<'_> {
+    fn cell(&mut self, combination: &Selected, seed: u64) -> Result<Cell, PlanError> {
+        let Selected {
+            dataset,
+            scenario,
+            model,
+        } = combination;
+        let axis = find(&self.spec.scenario, "scenario", scenario)?;
+        let (base, variant, config) = self.model(model)?;
+        let prepared = self.prepare(dataset, scenario, axis, seed)?;
+        let taught = self.prepare(dataset, scenario, backbone_scenario(axis), seed)?;
+        let trained = self.train(taught, (model, &config), seed);
+        let mut measures = Vec::with_capacity(self.spec.protocol.len());
+        for (name, protocol) in &self.spec.protocol {
+            let candidates = self.draw(prepared, (name, protocol), seed);
+            let evaluate = self.evaluate(prepared, candidates, trained);
+            let protocol = self.fingerprint(dataset, scenario, (name, protocol))?;
+            measures.push(Measure {
+                name: name.clone(),
+                protocol,
+                candidates,
+                evaluate,
+            });
+        }
+        Ok(Cell {
+            name: format!("{dataset}.{scenario}.{model}.s{seed}"),
+            dataset: dataset.clone(),
+            scenario: scenario.clone(),
+            model: base,
+            variant,
+            backbone: config.kind().to_owned(),
+            seed,
+            prepared,
+            trained,
+            measures,
+        })
+    }
+
+    /// Base model's name, variant's name (empty for none) and configuration of what the matrix calls `name`.
+    fn model(&self, name: &str) -> Result<(String, String, Model), PlanError> {
+        if let Some(variant) = self.spec.variant.get(name) {
+            let model = variant.resolved.clone();
+            let model = model.ok_or_else(|| unknown("model", name))?;
+            return Ok((variant.of.clone(), name.to_owned(), model));
+        }
+        let model = find(&self.spec.model, "model", name)?;
+        Ok((name.to_owned(), String::new(), model.clone()))
+    }
+
+    fn prepare(
+        &mut self,
+        name: &str,
+        scenario_name: &str,
+        scenario: &Scenario,
+        seed: u64,
+    ) -> Result<NodeId, PlanError> {
+        let seed = samples_users(scenario).then_some(seed);
+        let changes = !scenario.is_slice();
+        let scenario_name = if changes { scenario_name } else { "" };
+        let id = (name.to_owned(), scenario_name.to_owned(), seed);
+        if let Some(&node) = self.prepared.get(&id) {
+            return Ok(node);
+        }
+        let target = match scenario {
+            Scenario::CrossDomain { target, .. } => Some(target.as_str()),
+            _ => None,
+        };
+        let mut inputs = self.inputs[name].clone();
+        inputs.extend(
+            target
+                .iter()
+                .flat_map(|&target| self.inputs[target].clone()),
+        );
+        let find_dataset = |name: &str| find(&self.spec.dataset, "data set", name).cloned();
+        let settings = Prepare {
+            dataset: find_dataset(name)?,
+            scenario: changes.then(|| scenario.clone()),
+            target: target.map(find_dataset).transpose()?,
+            seed,
+            limit: limit(self.spec),
+        };
+        let node = self
+            .graph
+            .add(Settings::Prepare(settings), BTreeMap::new(), inputs);
+        self.prepared.insert(id, node);
+        Ok(node)
+    }
+
+    fn draw(&mut self, prepared: NodeId, protocol: (&String, &Protocol), cell_seed: u64) -> NodeId {
+        let (name, protocol) = protocol;
+        let seed = draw_seed(protocol, cell_seed);
+        let id = (prepared, name.clone(), seed);
+        if let Some(&node) = self.candidates.get(&id) {
+            return node;
+        }
+        let settings = Settings::Candidates(DrawCandidates {
+            candidates: protocol.candidates.clone(),
+            rules: protocol.rules,
+            max_users: protocol.max_users,
+            seed,
+        });
+        let node = self
+            .graph
+            .add(settings, roles([("prepared", prepared)]), BTreeMap::new());
+        self.candidates.insert(id, node);
+        node
+    }
+
+    fn train(&mut self, prepared: NodeId, model: (&String, &Model), cell_seed: u64) -> NodeId {
+        let (name, model) = model;
+        let seed = if draws_nothing(model) { 0 } else { cell_seed };
+        let id = (prepared, name.clone(), seed);
+        if let Some(&node) = self.trained.get(&id) {
+            return node;
+        }
+        let settings = Settings::Backbone(TrainBackbone {
+            model: model.clone(),
+            seed,
+            device: device_kind(&self.spec.run.device),
+            threads: self.spec.run.threads,
+        });
+        let node = self
+            .graph
+            .add(settings, roles([("prepared", prepared)]), BTreeMap::new());
+        self.trained.insert(id, node);
+        node
+    }
+
+    fn evaluate(&mut self, prepared: NodeId, candidates: NodeId, backbone: NodeId) -> NodeId {
+        let settings = Settings::Evaluate(Evaluate {
+            device: device_kind(&self.spec.run.device),
+            threads: self.spec.run.threads,
+        });
+        let needs = [
+            ("prepared", prepared),
+            ("candidates", candidates),
+            ("backbone", backbone),
+        ];
+        self.graph.add(settings, roles(needs), BTreeMap::new())
+    }
+
+    /// `NAME:DIGITS` over everything that makes two numbers comparable; metrics and the cell's seed do not.
+    fn fingerprint(
+        &mut self,
+        dataset: &str,
+        scenario: &str,
+        protocol: (&String, &Protocol),
+    ) -> Result<String, PlanError> {
+        let (name, protocol) = protocol;
+        let id = (dataset.to_owned(), scenario.to_owned(), name.clone());
+        if let Some(known) = self.fingerprints.get(&id) {
+            return Ok(known.clone());
+        }
+        let config = find(&self.spec.dataset, "data set", dataset)?;
+        let axis = find(&self.spec.scenario, "scenario", scenario)?;
+        let data = |name: &str, config: &Dataset| inputs::without_paths(config, &self.inputs[name]);
+        let target = match axis {
+            Scenario::CrossDomain { target, .. } => {
+                Some(data(target, find(&self.spec.dataset, "data set", target)?))
+            }
+            _ => None,
+        };
+        let digest = crate::digest::of_value(&(
+            (&protocol.candidates, protocol.rules),
+            (protocol.max_users, protocol.candidates_seed),
+            data(dataset, config),
+            (axis, target, limit(self.spec)),
+        ));
+        let text = format!("{name}:{}", digest.short());
+        self.fingerprints.insert(id, text.clone());
+        Ok(text)
+    }
+}
+
+fn find<'a, T>(
+    declared: &'a BTreeMap<String, T>,
+    what: &'static str,
+    name: &str,
+) -> Result<&'a T, PlanError> {
+    declared.get(name).ok_or_else(|| unknown(what, name))
+}
+
+fn unknown(what: &'static str, name: &str) -> PlanError {
+    PlanError::Unknown {
+        what,
+        name: name.to_owned(),
+    }
+}
+
+fn roles<const N: usize>(needs: [(&str, NodeId); N]) -> BTreeMap<String, NodeId> {
+    needs
+        .into_iter()
+        .map(|(role, id)| (role.to_owned(), id))
+        .collect()
+}
+
+fn limit(spec: &Spec) -> Option<u64> {
+    (spec.run.limit > 0).then_some(spec.run.limit)
+}
+
+/// `cpu` or `cuda`: which of several equal devices was used does not matter to a result.
+fn device_kind(device: &str) -> String {
+    device.split(':').next().unwrap_or(device).to_owned()
+}
+
+/// The scenario that the CF model is trained under: few-shot training may leave it its full data.
+fn backbone_scenario(scenario: &Scenario) -> &Scenario {
+    match scenario {
+        Scenario::FewShot {
+            backbone: false, ..
+        } => &Scenario::Overall {},
+        other => other,
+    }
+}
+
+/// Whether the scenario draws users at random, so that every cell seed has its own data.
+fn samples_users(scenario: &Scenario) -> bool {
+    match scenario {
+        Scenario::ColdUsers { users, .. } => *users > 0,
+        Scenario::FewShot { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a model is the same for every seed.
+fn draws_nothing(model: &Model) -> bool {
+    matches!(model, Model::Popularity(_) | Model::Markov(_))
+}
+
+/// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.
+fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
+    use crate::spec::config::protocol::Candidates;
+    let nothing = matches!(protocol.candidates, Candidates::Full {}) && protocol.max_users == 0;
+    match protocol.candidates_seed {
+        _ if nothing => 0,
+        0 => cell_seed,
+        seed => seed,
+    }
+}

@@ -22,15 +22,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The stage's key: BLAKE3 over kind, version, settings, needs and the digests (not the paths) of inputs.
+    /// The stage's key: BLAKE3 over kind, version, settings and needs. An input file counts by its digest, not its path.
     pub fn key(&self) -> Key {
-        let digests: Vec<&Key> = self.inputs.values().collect();
-        crate::digest::of_value(&(
-            self.settings.version(),
-            &self.settings,
-            &self.needs,
-            digests,
-        ))
+        let settings = super::inputs::without_paths(&self.settings, &self.inputs);
+        crate::digest::of_value(&(self.settings.version(), settings, &self.needs))
     }
 }
 

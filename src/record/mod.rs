@@ -1,5 +1,9 @@
 //! Rows to CSV and back: the only writer of results.
 
+pub mod file;
+pub mod ranks;
 pub mod row;
+pub mod summary;
 
-pub use row::{EpochRow, MetricRow, RankRow, TimingRow};
+pub use file::{read, write};
+pub use row::{DataRow, EpochRow, MetricRow, RankRow, TimingRow};

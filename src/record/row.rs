@@ -1,9 +1,10 @@
 //! The rows of the results files; the fields, in order, are the columns.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A row of `metrics.csv`: one metric of one cell under one protocol. A failed cell has one row with an empty value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricRow {
     /// Name of the experiment.
     pub experiment: String,
@@ -40,7 +41,7 @@ pub struct MetricRow {
 }
 
 /// A row of `timing.csv`: one phase of one stage of one cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimingRow {
     /// Name of the experiment.
     pub experiment: String,
@@ -77,7 +78,7 @@ pub struct TimingRow {
 }
 
 /// A row of `epochs.csv`: the loss, or one validation metric, of one epoch of one cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRow {
     /// Name of the experiment.
     pub experiment: String,
@@ -98,7 +99,7 @@ pub struct EpochRow {
 }
 
 /// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RankRow {
     /// The user's id in the source.
     pub user: String,
@@ -106,4 +107,39 @@ pub struct RankRow {
     pub target: String,
     /// 1 + greater scores + half of the equal ones.
     pub rank: f64,
+}
+
+/// A row of `data.csv`: counts of one data set under one scenario.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataRow {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Seed of the cell that was counted; scenarios that sample users differ by seed.
+    pub seed: u64,
+    /// Users.
+    pub users: u64,
+    /// Items.
+    pub items: u64,
+    /// Interactions of all users.
+    pub interactions: u64,
+    /// Interactions in training.
+    pub train_interactions: u64,
+    /// Mean interactions of a user; empty without users.
+    pub mean_length: Option<f64>,
+    /// Most interactions of a user; empty without users.
+    pub longest: Option<u64>,
+    /// Users that the CF model is trained on.
+    pub trained_users: u64,
+    /// Users with a test target that are measured.
+    pub measured_users: u64,
+    /// Measured users in the scenario's slice; 0 makes every metric's status `empty`.
+    pub slice_users: u64,
+    /// Share of items with a title; empty without items.
+    pub with_title: Option<f64>,
+    /// Share of items with a description; empty without items.
+    pub with_description: Option<f64>,
 }

@@ -1,1 +1,279 @@
 //! Key to finished folder: locks, publication by rename, damage detection.
+//!
+//! ```text
+//! .allround/
+//!   artefacts/KIND/KEY/        finished, never changed; manifest.json has every file's size and digest
+//!   work/KEY/output/           what a running worker writes; published by rename
+//!   work/KEY/checkpoint/       survives a killed worker
+//!   work/KEY/events.jsonl      events of the attempts so far
+//!   locks/KEY                  held while a stage is made, by this process and by its worker
+//!   inputs.json                digests of input files by path, size and time
+//!   experiments/ID.json        which results folder needs which artefacts
+//! ```
+
+pub mod clean;
+pub mod experiment;
+pub mod inputs;
+pub mod manifest;
+
+use std::path::{Path, PathBuf};
+
+pub use experiment::Experiment;
+pub use manifest::Manifest;
+
+use crate::digest::Key;
+use crate::fs::{self, FsError, Lock};
+
+/// Name of the manifest inside an artefact folder.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Name of the events file inside an artefact folder and a work folder.
+pub const EVENTS: &str = "events.jsonl";
+
+/// A store of artefacts.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What the store knows of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Absent,
+    /// A finished folder.
+    Whole,
+    /// A folder whose files are not those of its manifest; why.
+    Damaged(String),
+}
+
+impl Store {
+    /// The store in folder `root`, which is made if need be and hidden from git.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written.
+    pub fn open(root: &Path) -> Result<Store, FsError> {
+        let store = Store::at(root);
+        for part in ["artefacts", "work", "locks", "experiments"] {
+            fs::create_dir_all(&root.join(part))?;
+        }
+        fs::write_if_changed(&root.join(".gitignore"), b"*\n")?;
+        Ok(store)
+    }
+
+    /// The store in folder `root`, which may not be there yet: for reading only.
+    pub fn at(root: &Path) -> Store {
+        // Absolute, since workers are told paths inside it; only an empty path has no absolute form.
+        Store {
+            root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
+        }
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The finished folder of a key, whether it is there or not.
+    pub fn folder(&self, kind: &str, key: &Key) -> PathBuf {
+        self.root.join("artefacts").join(kind).join(key.to_string())
+    }
+
+    /// Whether an artefact is there with every file in its size: cheap, done on every use.
+    pub fn look(&self, kind: &str, key: &Key) -> Presence {
+        self.inspect(kind, key, Manifest::check_sizes)
+    }
+
+    /// Whether an artefact is there with every file's digest: reads everything, done before a worker reads it.
+    pub fn verify(&self, kind: &str, key: &Key) -> Presence {
+        self.inspect(kind, key, Manifest::check_digests)
+    }
+
+    fn inspect(
+        &self,
+        kind: &str,
+        key: &Key,
+        check: fn(&Manifest, &Path) -> Result<(), String>,
+    ) -> Presence {
+        let folder = self.folder(kind, key);
+        if !folder.exists() {
+            return Presence::Absent;
+        }
+        let checked =
+            Manifest::load(&folder).and_then(|manifest| manifest.check(key, &folder, check));
+        match checked {
+            Ok(()) => Presence::Whole,
+            Err(damage) => Presence::Damaged(damage),
+        }
+    }
+
+    /// The right to make the artefact of `key`, or `None` while another run has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn try_claim(&self, key: &Key) -> Result<Option<Claim>, FsError> {
+        let lock = fs::try_lock(&self.root.join("locks").join(key.to_string()))?;
+        Ok(lock.map(|lock| Claim {
+            work: self.root.join("work").join(key.to_string()),
+            lock,
+        }))
+    }
+
+    /// Removes the output folders that killed runs have left; checkpoints stay.
+    ///
+    /// # Errors
+    /// When a folder cannot be removed.
+    pub fn sweep(&self) -> Result<(), FsError> {
+        for work in fs::list(&self.root.join("work"))? {
+            let name = work.file_name().unwrap_or_default().to_string_lossy();
+            let output = work.join("output");
+            let Ok(key) = name.parse::<Key>() else {
+                continue;
+            };
+            if output.exists() && self.try_claim(&key)?.is_some() {
+                fs::remove_dir_all(&output)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The right to make one artefact, held until it is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    work: PathBuf,
+    lock: Lock,
+}
+
+impl Claim {
+    /// Makes the work folders, the output empty.
+    ///
+    /// # Errors
+    /// When a folder cannot be made or emptied.
+    pub fn begin(&self) -> Result<(), FsError> {
+        fs::remove_dir_all(&self.output())?;
+        fs::create_dir_all(&self.output())?;
+        fs::create_dir_all(&self.checkpoint())
+    }
+
+    /// Where the worker writes.
+    pub fn output(&self) -> PathBuf {
+        self.work.join("output")
+    }
+
+    /// Where checkpoints are kept.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.work.join("checkpoint")
+    }
+
+    /// The events of all attempts so far.
+    pub fn events(&self) -> PathBuf {
+        self.work.join(EVENTS)
+    }
+
+    /// The work folder itself.
+    pub fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// The lock's open file, for the worker to inherit: the lock is free when both have ended.
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        self.lock.descriptor()
+    }
+
+    /// Publishes the output under its key and removes the work folder.
+    ///
+    /// # Errors
+    /// When the manifest cannot be written or the folder cannot be renamed.
+    pub fn publish(self, store: &Store, kind: &str, key: &Key) -> Result<PathBuf, FsError> {
+        let output = self.output();
+        Manifest::of_folder(kind, key, &output)?.save(&output)?;
+        let folder = store.folder(kind, key);
+        fs::create_dir_all(folder.parent().unwrap_or(store.root()))?;
+        fs::remove_dir_all(&folder)?;
+        fs::rename(&output, &folder)?;
+        fs::remove_dir_all(&self.work)?;
+        Ok(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(store: &Store, key: &Key) -> PathBuf {
+        let claim = store.try_claim(key).unwrap().unwrap();
+        claim.begin().unwrap();
+        fs::create_dir_all(&claim.output().join("deep")).unwrap();
+        fs::write_atomic(&claim.output().join("deep/a"), b"first").unwrap();
+        fs::write_atomic(&claim.output().join("b"), b"second").unwrap();
+        claim.publish(store, "prepare", key).unwrap()
+    }
+
+    #[test]
+    fn a_published_artefact_is_whole_and_leaves_no_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let key = crate::digest::of_bytes(b"x");
+        assert_eq!(store.look("prepare", &key), Presence::Absent);
+        make(&store, &key);
+        assert_eq!(store.look("prepare", &key), Presence::Whole);
+        assert_eq!(store.verify("prepare", &key), Presence::Whole);
+        assert!(fs::list(&dir.path().join("work")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn damage_is_detected_and_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let key = crate::digest::of_bytes(b"x");
+        let folder = make(&store, &key);
+        let damage = |presence| match presence {
+            Presence::Damaged(why) => why,
+            other => panic!("{other:?}"),
+        };
+        std::fs::write(folder.join("deep/a"), b"First").unwrap();
+        assert_eq!(store.look("prepare", &key), Presence::Whole);
+        let why = damage(store.verify("prepare", &key));
+        assert!(why.contains("deep/a") && why.contains("contents"), "{why}");
+        std::fs::write(folder.join("deep/a"), b"cut").unwrap();
+        let why = damage(store.look("prepare", &key));
+        assert!(why.contains("deep/a` has 3 bytes, not 5"), "{why}");
+        std::fs::remove_file(folder.join("deep/a")).unwrap();
+        assert!(damage(store.look("prepare", &key)).contains("deep/a"));
+        std::fs::write(folder.join(MANIFEST), b"{").unwrap();
+        assert!(damage(store.look("prepare", &key)).contains("manifest"));
+        make(&store, &key);
+        assert_eq!(store.verify("prepare", &key), Presence::Whole);
+    }
+
+    #[test]
+    fn an_artefact_under_a_wrong_key_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (key, other) = (crate::digest::of_bytes(b"x"), crate::digest::of_bytes(b"y"));
+        let folder = make(&store, &key);
+        fs::rename(&folder, &store.folder("prepare", &other)).unwrap();
+        assert!(matches!(
+            store.look("prepare", &other),
+            Presence::Damaged(_)
+        ));
+    }
+
+    #[test]
+    fn a_claim_is_held_by_one_run_and_its_leftovers_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let key = crate::digest::of_bytes(b"x");
+        let claim = store.try_claim(&key).unwrap().unwrap();
+        claim.begin().unwrap();
+        fs::write_atomic(&claim.checkpoint().join("epoch"), b"3").unwrap();
+        assert!(store.try_claim(&key).unwrap().is_none());
+        store.sweep().unwrap();
+        assert!(claim.output().exists(), "a living run keeps its output");
+        let (output, checkpoint) = (claim.output(), claim.checkpoint());
+        drop(claim);
+        store.sweep().unwrap();
+        assert!(!output.exists() && checkpoint.join("epoch").exists());
+    }
+}

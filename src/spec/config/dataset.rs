@@ -166,6 +166,7 @@ pub enum Filter {
     /// above 0, only reviews with at least that rating are counted, yet lower ones stay in the sequences.
     Published {
         /// Least count of a user and of an item.
+        #[schemars(range(min = 1))]
         threshold: u64,
         /// Least rating that is counted; 0 counts all.
         count_rating: f64,
@@ -173,8 +174,10 @@ pub enum Filter {
     /// Repeated until every user has `users` and every item has `items` interactions.
     KCore {
         /// Least interactions of a user.
+        #[schemars(range(min = 1))]
         users: u64,
         /// Least interactions of an item.
+        #[schemars(range(min = 1))]
         items: u64,
     },
     /// Interactions with a lower rating are dropped.
@@ -215,7 +218,7 @@ pub enum Split {
     /// One moment for all users: a user's first item at or after `test_share`'s moment is its test target.
     GlobalTime {
         /// Share of all interactions (by time) that come before the validation period.
-        #[schemars(range(min = 0.0, max = 1.0))]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
         train_share: f64,
         /// Share of all interactions in the validation period.
         #[schemars(range(min = 0.0, max = 1.0))]

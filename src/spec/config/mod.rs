@@ -75,6 +75,9 @@ pub struct Run {
     /// Epochs between two checkpoints of a training stage.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
+    /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
+    /// limited run are marked as such and mean nothing beyond that the program runs.
+    pub limit: u64,
 }
 
 /// The axes of the matrix. An empty axis means everything that the file declares on it.

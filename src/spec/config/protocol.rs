@@ -30,11 +30,13 @@ pub enum Candidates {
     /// `n` items drawn uniformly.
     Uniform {
         /// Negatives beside the target.
+        #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },
     /// `n` items drawn in proportion to their training counts.
     Popularity {
         /// Negatives beside the target.
+        #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },
 }

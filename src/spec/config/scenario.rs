@@ -45,7 +45,7 @@ pub enum Scenario {
 #[serde(deny_unknown_fields)]
 pub struct ItemShare {
     /// Share of the bottom or top (the paper: 0.35).
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub share: f64,
     /// Share of what.
     pub by: ShareOf,

@@ -17,7 +17,7 @@ pub struct Train {
     #[schemars(range(min = 1, max = 1000000))]
     pub batch_size: usize,
     /// Learning rate.
-    #[schemars(range(min = 0.0, max = 100.0))]
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0.0))]
     pub lr: f64,
     /// The optimiser.
     pub optimizer: Optimizer,
@@ -40,8 +40,10 @@ pub enum Optimizer {
         /// Decay rates of the two moments.
         betas: [f64; 2],
         /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// L2 factor.
+        #[schemars(range(min = 0.0))]
         weight_decay: f64,
     },
     /// AdamW (Loshchilov and Hutter 2019): decoupled weight decay.
@@ -49,17 +51,22 @@ pub enum Optimizer {
         /// Decay rates of the two moments.
         betas: [f64; 2],
         /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// Decoupled decay factor.
+        #[schemars(range(min = 0.0))]
         weight_decay: f64,
     },
     /// Adagrad (Duchi et al. 2011), PyTorch's form.
     Adagrad {
         /// Starting value of the squared-gradient sum.
+        #[schemars(range(min = 0.0))]
         initial_accumulator: f64,
         /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// L2 factor.
+        #[schemars(range(min = 0.0))]
         weight_decay: f64,
     },
 }
@@ -78,8 +85,10 @@ pub enum Stop {
         /// The metric that decides.
         metric: Metric,
         /// Validations without a rise before training ends.
+        #[schemars(range(min = 1))]
         patience: u32,
         /// Epochs between two validations.
+        #[schemars(range(min = 1))]
         every: u32,
         /// Candidates of the validation.
         candidates: Candidates,
@@ -93,11 +102,13 @@ pub enum Loss {
     /// Binary cross-entropy on the target and on sampled negatives.
     Bce {
         /// Negatives of a target.
+        #[schemars(range(min = 1))]
         negatives: usize,
     },
     /// Bayesian personalised ranking.
     Bpr {
         /// Negatives of a target.
+        #[schemars(range(min = 1))]
         negatives: usize,
     },
     /// Cross-entropy over all items.
@@ -105,6 +116,7 @@ pub enum Loss {
     /// Cross-entropy over the target and sampled negatives shared by the batch, uncorrected.
     SampledSoftmax {
         /// Negatives of a batch.
+        #[schemars(range(min = 1))]
         negatives: usize,
     },
     /// TOP1-max (Hidasi and Karatzoglou 2018) over the other targets of the batch and, beyond them, shared samples.

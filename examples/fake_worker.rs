@@ -1,0 +1,194 @@
+//! A worker that speaks the protocol and computes nothing: the whole path around it is tested in milliseconds.
+//!
+//! `FAKE_WORKER` says how it behaves, as `KIND[/MODEL]=ACTION` rules between semicolons, the first that matches wins:
+//! `sleep:MS` (before every epoch and before the end), `crash`, `kill`, `hang`, `nan`, `silent`, `print`, `full`,
+//! `once` (fails the first time only). `FAKE_WORKER_LOG` names a file that gets a line for each start.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use allround::data::{Part, Ranks};
+use allround::event::{Epoch, Event, Failure, Phase, Started};
+use allround::fs;
+use allround::plan::{Job, Settings};
+
+fn main() {
+    let path = std::env::args().nth(1).expect("a job file");
+    let bytes = fs::read(Path::new(&path)).expect("a readable job");
+    let job: Job = serde_json::from_slice(&bytes).expect("a job");
+    note_start(&job);
+    let action = action(&job);
+    match work(&job, &action) {
+        Ok(()) if action == "silent" => {}
+        Ok(()) => send(&Event::Finished),
+        Err(error) => {
+            let hint = Some("this worker is a fake".to_owned());
+            send(&Event::Failed(Failure { error, hint }));
+            std::process::exit(1);
+        }
+    }
+}
+
+fn send(event: &Event) {
+    let mut line = serde_json::to_string(event).expect("an event is plain data");
+    line.push('\n');
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(line.as_bytes())
+        .and_then(|()| stdout.flush())
+        .expect("a reader");
+}
+
+fn note_start(job: &Job) {
+    if let Some(path) = std::env::var_os("FAKE_WORKER_LOG") {
+        let line = format!("{} {}\n", job.stage.settings.kind(), job.key.short());
+        let mut file = fs::append(Path::new(&path)).expect("a log");
+        file.write_all(line.as_bytes()).expect("a log line");
+    }
+}
+
+fn action(job: &Job) -> String {
+    let kind = job.stage.settings.kind();
+    let model = match &job.stage.settings {
+        Settings::Backbone(settings) => settings.model.kind(),
+        _ => "",
+    };
+    let rules = std::env::var("FAKE_WORKER").unwrap_or_default();
+    let found = rules
+        .split(';')
+        .filter_map(|rule| rule.split_once('='))
+        .find(|(name, _)| *name == kind || *name == "all" || *name == format!("{kind}/{model}"));
+    found
+        .map(|(_, action)| action.to_owned())
+        .unwrap_or_default()
+}
+
+fn work(job: &Job, action: &str) -> Result<(), String> {
+    let marker = job.checkpoint.join("epoch");
+    let done: u32 = fs::read_to_string(&marker)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    send(&Event::Started(Started {
+        device: job.device.clone(),
+        device_name: "fake".to_owned(),
+        libtorch: None,
+        threads: job.threads,
+        resumed_epoch: done,
+    }));
+    misbehave(job, action)?;
+    let mut loss = f64::from(job.key.bytes()[0]);
+    for epoch in 1..=epochs(job) {
+        loss *= 0.9;
+        if epoch > done {
+            pause(action);
+            send(&Event::Epoch(epoch_event(epoch, loss)));
+            fs::write_atomic(&marker, epoch.to_string().as_bytes())
+                .map_err(|error| error.to_string())?;
+        }
+    }
+    pause(action);
+    send(&Event::Phase(Phase {
+        phase: phase(job).to_owned(),
+        wall_s: 0.5,
+        examples: Some(10),
+        ..Phase::default()
+    }));
+    artefact(job, loss)
+}
+
+fn phase(job: &Job) -> &'static str {
+    match job.stage.settings {
+        Settings::Prepare(_) => "read",
+        Settings::Candidates(_) => "draw",
+        Settings::Backbone(_) => "train",
+        Settings::Evaluate(_) => "evaluate",
+    }
+}
+
+fn epochs(job: &Job) -> u32 {
+    let Settings::Backbone(settings) = &job.stage.settings else {
+        return 0;
+    };
+    let model = serde_json::to_value(&settings.model).expect("plain data");
+    let epochs = model[settings.model.kind()]["train"]["epochs"].as_u64();
+    epochs
+        .and_then(|epochs| u32::try_from(epochs).ok())
+        .unwrap_or(0)
+}
+
+fn epoch_event(epoch: u32, loss: f64) -> Epoch {
+    Epoch {
+        epoch,
+        loss,
+        validation: BTreeMap::new(),
+        wall_s: 0.25,
+        examples: 10,
+    }
+}
+
+fn pause(action: &str) {
+    if let Some(ms) = action.strip_prefix("sleep:").and_then(|ms| ms.parse().ok()) {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
+}
+
+fn misbehave(job: &Job, action: &str) -> Result<(), String> {
+    match action {
+        "crash" => panic!("the fake worker crashes as asked"),
+        "kill" => {
+            // SAFETY: a signal to this very process.
+            unsafe { libc::raise(libc::SIGKILL) };
+            Ok(())
+        }
+        "hang" => loop {
+            std::thread::sleep(Duration::from_secs(1));
+        },
+        "nan" => Err("the loss is NaN at step 3 of epoch 1".to_owned()),
+        "full" => {
+            let mut file = fs::create(Path::new("/dev/full")).map_err(|error| error.to_string())?;
+            let written = file.write_all(b"weights").and_then(|()| file.flush());
+            let path = Path::new("/dev/full");
+            written.map_err(|error| fs::FsError::new(path, "write", error).to_string())
+        }
+        "once" if !job.checkpoint.join("tried").exists() => {
+            fs::write_atomic(&job.checkpoint.join("tried"), b"")
+                .map_err(|error| error.to_string())?;
+            Err("the first attempt fails".to_owned())
+        }
+        "print" => {
+            println!("a library says hello");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a small artefact that is a function of the job's key: ranks for an evaluation, a text for the rest.
+fn artefact(job: &Job, loss: f64) -> Result<(), String> {
+    if let Settings::Evaluate(_) = job.stage.settings {
+        ranks(job)
+            .save(&job.output)
+            .map_err(|error| error.to_string())?;
+    }
+    let text = format!("{} {loss}\n", job.key);
+    fs::write_atomic(&job.output.join("fake.txt"), text.as_bytes())
+        .map_err(|error| error.to_string())
+}
+
+fn ranks(job: &Job) -> Ranks {
+    let bytes = job.key.bytes();
+    Ranks {
+        part: Part::Test,
+        users: (0..bytes.len())
+            .filter_map(|user| u32::try_from(user).ok())
+            .collect(),
+        targets: bytes.iter().map(|_| 1).collect(),
+        ranks: bytes
+            .iter()
+            .map(|&byte| f64::from(byte % 20) + 1.0)
+            .collect(),
+    }
+}

@@ -1,0 +1,43 @@
+//! `allround clean`: what no experiment with a results folder needs.
+
+use std::collections::BTreeMap;
+
+use super::{Exit, bytes, count, print};
+use crate::cli::{Clean, Common};
+use crate::store::Store;
+use crate::store::clean::Waste;
+
+/// Removes unneeded artefacts, or says what it would remove.
+pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
+    let store = Store::at(&common.store);
+    let waste = store.waste()?;
+    for (kind, (number, size)) in by_kind(&waste) {
+        print(&format!(
+            "{kind}: {}, {}\n",
+            count(number, "folder"),
+            bytes(size)
+        ))?;
+    }
+    if arguments.dry_run {
+        let all: u64 = waste.iter().map(|piece| piece.size).sum();
+        print(&format!("would free {}\n", bytes(all)))?;
+    } else {
+        let freed = if waste.is_empty() {
+            0
+        } else {
+            store.remove(&waste)?
+        };
+        print(&format!("freed {}\n", bytes(freed)))?;
+    }
+    Ok(Exit::Well)
+}
+
+fn by_kind(waste: &[Waste]) -> BTreeMap<&str, (usize, u64)> {
+    let mut kinds = BTreeMap::new();
+    for piece in waste {
+        let (number, size) = kinds.entry(piece.kind.as_str()).or_insert((0, 0));
+        *number += 1;
+        *size += piece.size;
+    }
+    kinds
+}

@@ -1,0 +1,149 @@
+//! `allround doctor`: the worker, the devices, the store, the disk.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{Exit, bytes, count, print};
+use crate::cli::{Common, Doctor};
+use crate::digest::Key;
+use crate::exec::locate;
+use crate::fs;
+use crate::store::{Manifest, Presence, Store};
+
+/// Prints what is there and what is wrong; the exit code says whether anything is.
+pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
+    let store = Store::at(&common.store);
+    let mut findings = vec![
+        Ok(format!("allround {}", env!("CARGO_PKG_VERSION"))),
+        Ok(machine()),
+        worker(common.worker.as_deref()),
+        writable(&store),
+        disk(&common.store),
+    ];
+    findings.extend(artefacts(&store, arguments.full)?);
+    let mut exit = Exit::Well;
+    for finding in findings {
+        match finding {
+            Ok(text) => print(&format!("ok    {text}\n"))?,
+            Err(text) => {
+                print(&format!("wrong {text}\n"))?;
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let system = sysinfo::System::new_with_specifics(
+        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::everything()),
+    );
+    format!(
+        "machine: {}, {} of memory",
+        count(cores, "core"),
+        bytes(system.total_memory())
+    )
+}
+
+/// What `allround-worker --version` says: its own version, LibTorch's, the CUDA devices.
+fn worker(given: Option<&Path>) -> Result<String, String> {
+    let worker = locate::worker(given).map_err(|error| {
+        format!("worker: {error}\n      hint: build it with `cargo build --release`, or name it with `--worker PATH`")
+    })?;
+    let output = Command::new(&worker)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output();
+    let output = output.map_err(|error| format!("worker `{}`: {error}", worker.display()))?;
+    let said = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .trim()
+            .replace('\n', "\n      ")
+    };
+    if output.status.success() {
+        Ok(format!(
+            "worker `{}`\n      {}",
+            worker.display(),
+            said(&output.stdout)
+        ))
+    } else {
+        Err(format!(
+            "worker `{}` does not run\n      {}\n      hint: run `scripts/setup.sh` and build again",
+            worker.display(),
+            said(&output.stderr)
+        ))
+    }
+}
+
+fn writable(store: &Store) -> Result<String, String> {
+    let root = store.root();
+    if !root.exists() {
+        return Ok(format!("store `{}`: made by the first run", root.display()));
+    }
+    let probe = root.join(".probe");
+    fs::write_atomic(&probe, b"")
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(|error| format!("store: {error}"))?;
+    Ok(format!("store `{}`: writable", root.display()))
+}
+
+fn disk(store: &Path) -> Result<String, String> {
+    let path = std::path::absolute(store).unwrap_or_default();
+    let disks = sysinfo::Disks::new_with_refreshed_list();
+    let mut disks: Vec<_> = disks
+        .iter()
+        .filter(|disk| path.starts_with(disk.mount_point()))
+        .collect();
+    disks.sort_by_key(|disk| disk.mount_point().as_os_str().len());
+    match disks.last().map(|disk| disk.available_space()) {
+        None => Ok("disk: free space unknown".to_owned()),
+        Some(free) if free < 1_000_000_000 => Err(format!("disk: only {} free", bytes(free))),
+        Some(free) => Ok(format!("disk: {} free", bytes(free))),
+    }
+}
+
+fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, String>>> {
+    let mut findings = Vec::new();
+    let (mut number, mut size) = (0, 0);
+    for kind in fs::list(&store.root().join("artefacts"))? {
+        let name = kind
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        for folder in fs::list(&kind)? {
+            let text = folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let Ok(key) = text.parse::<Key>() else {
+                continue;
+            };
+            let presence = if full {
+                store.verify(&name, &key)
+            } else {
+                store.look(&name, &key)
+            };
+            number += 1;
+            size += Manifest::load(&folder).map_or(0, |manifest| manifest.size());
+            if let Presence::Damaged(why) = presence {
+                findings.push(Err(format!(
+                    "{name} {}: {why}\n      hint: the next run makes it anew",
+                    key.short()
+                )));
+            }
+        }
+    }
+    let how = if full {
+        "every byte read"
+    } else {
+        "sizes only; `--full` reads every byte"
+    };
+    findings.insert(
+        0,
+        Ok(format!("artefacts: {number}, {} ({how})", bytes(size))),
+    );
+    Ok(findings)
+}

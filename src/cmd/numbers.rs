@@ -1,0 +1,98 @@
+//! Numbers of a results folder, averaged over seeds: what `show` prints and `compare` puts side by side.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::csv_file;
+use crate::record::MetricRow;
+
+/// What a mean over seeds belongs to, in the order of tables.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject {
+    /// Name of the data set.
+    pub(crate) dataset: String,
+    /// Name of the scenario.
+    pub(crate) scenario: String,
+    /// `valid` or `test`.
+    pub(crate) split: String,
+    /// Name of the protocol, without its fingerprint.
+    pub(crate) protocol: String,
+    /// `hit`, `ndcg`, `mrr`.
+    pub(crate) metric: String,
+    /// Cut-off.
+    pub(crate) k: Option<u32>,
+    /// Name of the variant, or of the model.
+    pub(crate) model: String,
+}
+
+impl Subject {
+    /// `ndcg@10`, or `mrr`.
+    pub(crate) fn metric(&self) -> String {
+        match self.k {
+            Some(k) => format!("{}@{k}", self.metric),
+            None => self.metric.clone(),
+        }
+    }
+}
+
+/// Values over seeds, with the fingerprint that they share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Values {
+    /// One value a seed.
+    pub(crate) values: Vec<f64>,
+    /// `NAME:FINGERPRINT`.
+    pub(crate) protocol: String,
+}
+
+impl Values {
+    /// The mean; never of nothing.
+    pub(crate) fn mean(&self) -> f64 {
+        self.values.iter().sum::<f64>() / self.values.len() as f64
+    }
+
+    /// `0.1234 ± 0.0012`, or the mean alone where there is one seed.
+    pub(crate) fn text(&self) -> String {
+        let (n, mean) = (self.values.len() as f64, self.mean());
+        if self.values.len() < 2 {
+            return format!("{mean:.4}");
+        }
+        let squares: f64 = self.values.iter().map(|value| (value - mean).powi(2)).sum();
+        format!("{mean:.4} ± {:.4}", (squares / (n - 1.0)).sqrt())
+    }
+}
+
+/// The rows of `metrics.csv` in a results folder.
+pub(crate) fn read(results: &Path) -> anyhow::Result<Vec<MetricRow>> {
+    Ok(csv_file::read(&results.join("metrics.csv"))?)
+}
+
+/// Rows grouped over seeds; failed and empty ones are left out.
+pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
+    let mut found: BTreeMap<Subject, Values> = BTreeMap::new();
+    for row in rows {
+        let Some(value) = row.value else { continue };
+        let name = if row.variant.is_empty() {
+            &row.model
+        } else {
+            &row.variant
+        };
+        let subject = Subject {
+            dataset: row.dataset.clone(),
+            scenario: row.scenario.clone(),
+            split: row.split.clone(),
+            protocol: row
+                .protocol
+                .split(':')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            metric: row.metric.clone(),
+            k: row.k,
+            model: name.clone(),
+        };
+        let values = found.entry(subject).or_default();
+        values.values.push(value);
+        values.protocol.clone_from(&row.protocol);
+    }
+    found
+}

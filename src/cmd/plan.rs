@@ -1,0 +1,92 @@
+//! `allround plan`: stages with keys and what is in the store, and each cell's keys.
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use super::planning::{self, Planned};
+use super::{Exit, count, print};
+use crate::cli::{Common, Plan as Arguments, PlanFormat};
+use crate::observe::labels;
+use crate::plan::{Cell, Graph, Node, NodeId};
+use crate::store::{Presence, Store};
+
+/// Prints a plan.
+pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit> {
+    let store = Store::at(&common.store);
+    let planned = planning::plan(&arguments.spec, &store)?;
+    match arguments.format {
+        PlanFormat::Text => print(&text(&planned, &store))?,
+        PlanFormat::Json => print(&format!("{:#}\n", json(&planned, &store)))?,
+        PlanFormat::Toml => print(planned.checked.resolved_toml())?,
+    }
+    if store.root().exists() {
+        planned.inputs.save()?;
+    }
+    Ok(Exit::Well)
+}
+
+/// The plan as text: what is to do, stage by stage, and a summary.
+pub(crate) fn text(planned: &Planned, store: &Store) -> String {
+    let plan = &planned.plan;
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["stage", "key", "state", "for"]);
+    let mut cached = 0;
+    for (node, label) in plan.graph.nodes.iter().zip(labels(plan)) {
+        let state = state(store, node);
+        cached += usize::from(state == "cached");
+        let kind = node.stage.settings.kind();
+        let cells = label.strip_prefix(kind).unwrap_or(&label).trim();
+        table.add_row([kind, &node.key.short(), state, cells]);
+    }
+    let stages = plan.graph.nodes.len();
+    format!(
+        "{}\n\n{}, {}: {cached} in the store, {} to run\n",
+        table.trim_fmt(),
+        count(plan.cells.len(), "cell"),
+        count(stages, "stage"),
+        stages - cached,
+    )
+}
+
+fn state(store: &Store, node: &Node) -> &'static str {
+    match store.look(node.stage.settings.kind(), &node.key) {
+        Presence::Whole => "cached",
+        Presence::Absent => "to run",
+        Presence::Damaged(_) => "damaged",
+    }
+}
+
+fn json(planned: &Planned, store: &Store) -> Value {
+    let graph = &planned.plan.graph;
+    let stage = |node: &Node| {
+        let kind = node.stage.settings.kind();
+        json!({ "kind": kind, "key": node.key, "state": state(store, node), "needs": node.stage.needs })
+    };
+    let stages: Vec<Value> = graph.nodes.iter().map(stage).collect();
+    let cells: Vec<Value> = planned
+        .plan
+        .cells
+        .iter()
+        .map(|each| cell(each, graph))
+        .collect();
+    json!({ "experiment": planned.checked.spec.name, "cells": cells, "stages": stages })
+}
+
+fn cell(cell: &Cell, graph: &Graph) -> Value {
+    let key = |id: NodeId| graph.nodes[id].key;
+    let measures = cell.measures.iter().map(|measure| {
+        json!({
+            "protocol": measure.protocol,
+            "candidates": key(measure.candidates),
+            "evaluate": key(measure.evaluate),
+        })
+    });
+    json!({
+        "cell": cell.name,
+        "prepare": key(cell.prepared),
+        "backbone": key(cell.trained),
+        "measures": measures.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,163 @@
+//! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::super::csv_file;
+use super::super::planning::Planned;
+use super::rows::Source;
+use crate::exec::Outcome;
+use crate::fs::{self, FsError, Stamp};
+use crate::plan::NodeId;
+use crate::record::{EpochRow, MetricRow, TimingRow};
+use crate::store::{Store, experiment};
+
+/// The rows so far.
+pub(super) struct Book<'a> {
+    source: Source<'a>,
+    results: PathBuf,
+    outcomes: Vec<Option<Outcome>>,
+    /// Cells by stage that their rows wait for.
+    waiting: Vec<Vec<usize>>,
+    cells: Vec<Option<CellRows>>,
+    written: Option<Written>,
+    stamps: BTreeMap<String, Stamp>,
+}
+
+/// When the files were last written, and how long that took.
+struct Written {
+    at: Instant,
+    took: Duration,
+}
+
+#[derive(Default)]
+struct CellRows {
+    metrics: Vec<MetricRow>,
+    timing: Vec<TimingRow>,
+    epochs: Vec<EpochRow>,
+}
+
+impl<'a> Book<'a> {
+    /// Opens the book of a results folder and writes down what is being run.
+    pub(super) fn open(
+        planned: &'a Planned,
+        store: &'a Store,
+        results: &Path,
+    ) -> Result<Book<'a>, FsError> {
+        let plan = &planned.plan;
+        let mut waiting = vec![Vec::new(); plan.graph.nodes.len()];
+        for (at, cell) in plan.cells.iter().enumerate() {
+            cell.roots().for_each(|id| waiting[id].push(at));
+        }
+        fs::write_if_changed(
+            &results.join("spec.toml"),
+            planned.checked.resolved_toml().as_bytes(),
+        )?;
+        Ok(Book {
+            source: Source {
+                spec: &planned.checked.spec,
+                plan,
+                store,
+            },
+            results: results.to_owned(),
+            outcomes: vec![None; plan.graph.nodes.len()],
+            waiting,
+            cells: plan.cells.iter().map(|_| None).collect(),
+            written: None,
+            stamps: BTreeMap::new(),
+        })
+    }
+
+    /// Takes in how a stage ended; writes the files when a cell is finished by it.
+    pub(super) fn settle(&mut self, id: NodeId, outcome: &Outcome) -> anyhow::Result<()> {
+        self.outcomes[id] = Some(outcome.clone());
+        let mut is_changed = false;
+        for at in self.waiting[id].clone() {
+            is_changed |= self.finish(at)?;
+        }
+        // A thousand cells are not written a thousand times: writing takes at most a tenth of the time.
+        let is_due = self
+            .written
+            .as_ref()
+            .is_none_or(|last| last.at.elapsed() > 10 * last.took);
+        if is_changed && is_due {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a cell's rows once all its measurements have an outcome.
+    fn finish(&mut self, at: usize) -> anyhow::Result<bool> {
+        let cell = &self.source.plan.cells[at];
+        let outcome = |id: NodeId| self.outcomes[id].as_ref();
+        let is_over = |outcome: Option<&Outcome>| {
+            outcome.is_some_and(|outcome| *outcome != Outcome::Interrupted)
+        };
+        if self.cells[at].is_some() || !cell.roots().all(|id| is_over(outcome(id))) {
+            return Ok(false);
+        }
+        let mut rows = CellRows::default();
+        for measure in &cell.measures {
+            if let Some(ended) = outcome(measure.evaluate) {
+                rows.metrics.extend(
+                    self.source
+                        .measure((cell, measure), ended, &self.outcomes)?,
+                );
+            }
+        }
+        for id in cell.stages(&self.source.plan.graph) {
+            if let Some(ended) = outcome(id).filter(|ended| ended.is_good()) {
+                let (timing, epochs) = self.source.stage(cell, id, *ended == Outcome::Cached)?;
+                rows.timing.extend(timing);
+                rows.epochs.extend(epochs);
+            }
+        }
+        self.cells[at] = Some(rows);
+        Ok(true)
+    }
+
+    fn write(&mut self) -> Result<(), FsError> {
+        let start = Instant::now();
+        let all = |file: &str| self.results.join(file);
+        csv_file::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
+        csv_file::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
+        csv_file::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
+        self.written = Some(Written {
+            at: Instant::now(),
+            took: start.elapsed(),
+        });
+        Ok(())
+    }
+
+    fn rows<T>(&self, of: impl Fn(&CellRows) -> &Vec<T>) -> Vec<&T> {
+        self.cells
+            .iter()
+            .flatten()
+            .flat_map(|cell| of(cell))
+            .collect()
+    }
+
+    /// Writes everything; called once, after the last stage.
+    pub(super) fn close(&mut self) -> anyhow::Result<()> {
+        self.write()?;
+        self.stamps = experiment::stamps(&self.results)?;
+        Ok(())
+    }
+
+    /// Cells with rows.
+    pub(super) fn finished(&self) -> usize {
+        self.cells.iter().flatten().count()
+    }
+
+    /// Cells with a row that has an error.
+    pub(super) fn failed(&self) -> usize {
+        let is_bad = |cell: &&CellRows| cell.metrics.iter().any(|row| !row.error.is_empty());
+        self.cells.iter().flatten().filter(is_bad).count()
+    }
+
+    /// Size and time of every file of the results folder, but for logs.
+    pub(super) fn stamps(&self) -> BTreeMap<String, Stamp> {
+        self.stamps.clone()
+    }
+}

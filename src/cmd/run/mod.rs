@@ -1,0 +1,235 @@
+//! `allround run`: what is not done yet, then the results.
+
+mod book;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::planning::{self, Planned};
+use super::{Exit, advise, count, plan as plan_command, print, show};
+use crate::cli::{Common, Run};
+use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
+use crate::fs;
+use crate::observe::{Observer, Volume, say};
+use crate::plan::{NodeId, Settings};
+use crate::store::{Experiment, Presence, Store};
+use book::Book;
+
+/// Runs an experiment.
+pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
+    let store = Store::at(&common.store);
+    let planned = planning::plan(&arguments.spec, &store)?;
+    if arguments.dry_run {
+        print(&plan_command::text(&planned, &store))?;
+        return Ok(Exit::Well);
+    }
+    let results = planning::base(&arguments.out)?.join(&planned.checked.spec.name);
+    let session = Session {
+        arguments,
+        common,
+        planned: &planned,
+        results,
+    };
+    if session.is_done(&store) {
+        return session.answer(Exit::Well);
+    }
+    session.work()
+}
+
+/// One run of one experiment.
+struct Session<'a> {
+    arguments: &'a Run,
+    common: &'a Common,
+    planned: &'a Planned,
+    results: PathBuf,
+}
+
+impl Session<'_> {
+    /// Whether the last run into the results folder was this very one, ended well, and everything is still there.
+    fn is_done(&self, store: &Store) -> bool {
+        let Some(last) = store.experiment(&self.results) else {
+            return false;
+        };
+        let is_whole =
+            |(kind, key): &(String, crate::digest::Key)| store.look(kind, key) == Presence::Whole;
+        last.identity == self.planned.identity()
+            && last.is_complete()
+            && last.files_are_untouched()
+            && last.artefacts.iter().all(is_whole)
+    }
+
+    fn work(&self) -> anyhow::Result<Exit> {
+        let logs = self.results.join("logs");
+        fs::create_dir_all(&logs)?;
+        let _lock = self.lock()?;
+        let store = Store::open(&self.common.store)?;
+        // Another run may have done it all while this one waited.
+        if self.is_done(&store) {
+            return self.answer(Exit::Well);
+        }
+        store.sweep()?;
+        self.planned.inputs.save()?;
+        // A failed or stopped run needs its artefacts, too: `clean` must not take them.
+        store.remember(&self.experiment(None))?;
+        let mut book = Book::open(self.planned, &store, &self.results)?;
+        let options = self.options(&store, &logs)?;
+        let stop = Stop::default();
+        let wish = stop.clone();
+        ctrlc::set_handler(move || wish.ask())?;
+        let outcomes = self.execute(&store, (&options, &stop), &mut book)?;
+        book.close()?;
+        store.remember(&self.experiment(Some(&book)))?;
+        self.answer(verdict(&outcomes, self))
+    }
+
+    /// Waits until no other run writes into the results folder.
+    fn lock(&self) -> anyhow::Result<fs::Lock> {
+        let path = self.results.join(".lock");
+        if let Some(lock) = fs::try_lock(&path)? {
+            return Ok(lock);
+        }
+        say(&format!(
+            "waiting for another run that writes into `{}`",
+            self.results.display()
+        ));
+        Ok(fs::lock(&path)?)
+    }
+
+    fn execute(
+        &self,
+        store: &Store,
+        run: (&Options, &Stop),
+        book: &mut Book<'_>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let plan = &self.planned.plan;
+        let mut observer = Observer::new(plan, self.volume(), &run.0.logs)?;
+        let mut trouble = None;
+        let outcomes = exec::execute(
+            &plan.graph,
+            store,
+            run,
+            &mut |id: NodeId, happening: &Happening| {
+                observer.listen(id, happening);
+                if let Happening::Ended(outcome) = happening
+                    && let Err(error) = book.settle(id, outcome)
+                {
+                    // Results that cannot be written end the run; what was computed stays in the store.
+                    trouble.get_or_insert(error);
+                    run.1.ask();
+                }
+            },
+        );
+        observer.close()?;
+        match trouble {
+            Some(error) => Err(error),
+            None => Ok(outcomes),
+        }
+    }
+
+    fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
+        let spec = &self.planned.checked.spec;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = (cores / spec.run.threads.max(1)).max(1);
+        Ok(Options {
+            worker: self.worker(store)?,
+            base: planning::base(&self.planned.checked.base)?,
+            logs: logs.to_owned(),
+            device: spec.run.device.clone(),
+            cores,
+            jobs: self.arguments.jobs.map_or(most, usize::from),
+            alone: spec.run.alone,
+            retries: spec.run.retries,
+            fail_fast: self.arguments.fail_fast,
+            timeout: self.arguments.timeout,
+            checkpoint_every: spec.run.checkpoint_every,
+        })
+    }
+
+    /// The worker program; it may be missing where nothing is left to run.
+    fn worker(&self, store: &Store) -> anyhow::Result<PathBuf> {
+        let found = locate::worker(self.common.worker.as_deref());
+        let is_needed = || {
+            exec::pool::survey(&self.planned.plan.graph, store)
+                .iter()
+                .any(|state| *state != Presence::Whole)
+        };
+        match found {
+            Ok(path) => Ok(path),
+            Err(error) if is_needed() => Err(advise(
+                error.to_string(),
+                "build it with `cargo build --release`, or name it with `--worker PATH` or ALLROUND_WORKER",
+            )),
+            Err(_) => Ok(PathBuf::new()),
+        }
+    }
+
+    fn volume(&self) -> Volume {
+        match (self.common.quiet, self.common.verbose) {
+            (true, _) => Volume::Quiet,
+            (_, true) => Volume::Verbose,
+            _ => Volume::Usual,
+        }
+    }
+
+    fn experiment(&self, book: Option<&Book<'_>>) -> Experiment {
+        let graph = &self.planned.plan.graph;
+        let artefact = |node: &crate::plan::Node| (node.stage.settings.kind().to_owned(), node.key);
+        Experiment {
+            name: self.planned.checked.spec.name.clone(),
+            spec: self.arguments.spec.path.clone(),
+            results: self.results.clone(),
+            artefacts: graph.nodes.iter().map(artefact).collect(),
+            identity: self.planned.identity(),
+            cells: self.planned.plan.cells.len(),
+            finished: book.map_or(0, Book::finished),
+            failed: book.map_or(0, Book::failed),
+            ended: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string(),
+            files: book.map_or_else(BTreeMap::new, Book::stamps),
+        }
+    }
+
+    /// The table of results on standard output, and where the rest is.
+    fn answer(&self, exit: Exit) -> anyhow::Result<Exit> {
+        if self.results.join("metrics.csv").exists() {
+            print(&show::text(&self.results, None)?)?;
+        }
+        let limit = self.planned.checked.spec.run.limit;
+        if limit > 0 {
+            say(&format!(
+                "limited to {}: a test of the program, not a result",
+                count(limit as usize, "user")
+            ));
+        }
+        match exit {
+            Exit::Interrupted => say("interrupted; the same command continues"),
+            _ => say(&format!("results are in {}", self.results.display())),
+        }
+        Ok(exit)
+    }
+}
+
+fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
+    let failures = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Failed(_)))
+        .count();
+    if failures > 0 {
+        let labels = crate::observe::labels(&session.planned.plan);
+        for (outcome, label) in outcomes.iter().zip(labels) {
+            if let Outcome::Failed(error) = outcome {
+                say(&format!("failed: {label}: {error}"));
+            }
+        }
+        return Exit::Failed;
+    }
+    match outcomes.contains(&Outcome::Interrupted) {
+        true => Exit::Interrupted,
+        false => Exit::Well,
+    }
+}
+
+/// Whether a stage of these settings belongs to a cell alone, so that its failure is the cell's own.
+fn is_own(settings: &Settings) -> bool {
+    matches!(settings, Settings::Backbone(_) | Settings::Evaluate(_))
+}

@@ -1,0 +1,186 @@
+//! From artefacts and outcomes to rows.
+
+use std::path::Path;
+
+use super::is_own;
+use crate::data::{Part, Ranks};
+use crate::event::{Event, Phase};
+use crate::exec::{Outcome, history};
+use crate::fs::FsError;
+use crate::plan::{Cell, Measure, Node, NodeId, Plan};
+use crate::record::{EpochRow, MetricRow, TimingRow};
+use crate::spec::Spec;
+use crate::store::{EVENTS, Store};
+
+/// What rows are made from.
+pub(super) struct Source<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) plan: &'a Plan,
+    pub(super) store: &'a Store,
+}
+
+impl Source<'_> {
+    /// The rows of one cell under one protocol, given the outcome of its evaluation.
+    pub(super) fn measure(
+        &self,
+        (cell, measure): (&Cell, &Measure),
+        outcome: &Outcome,
+        outcomes: &[Option<Outcome>],
+    ) -> Result<Vec<MetricRow>, FsError> {
+        let graph = &self.plan.graph;
+        match outcome {
+            Outcome::Cached | Outcome::Made => self.values(cell, measure),
+            Outcome::Failed(error) => {
+                Ok(vec![self.failed(cell, measure, (measure.evaluate, error))])
+            }
+            Outcome::Blocked(culprit) => {
+                let error = match &outcomes[*culprit] {
+                    Some(Outcome::Failed(error)) => error.as_str(),
+                    _ => "",
+                };
+                debug_assert!(*culprit < graph.nodes.len());
+                Ok(vec![self.failed(cell, measure, (*culprit, error))])
+            }
+            Outcome::Interrupted => Ok(Vec::new()),
+        }
+    }
+
+    fn values(&self, cell: &Cell, measure: &Measure) -> Result<Vec<MetricRow>, FsError> {
+        let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
+        let ranks = Ranks::load(&folder, Part::Test)?;
+        let metrics = &self.spec.protocol[&measure.name].metrics;
+        let row = |metric: &crate::metric::Metric| {
+            let value = metric.mean(&ranks.ranks);
+            MetricRow {
+                metric: metric.family().to_owned(),
+                k: metric.k(),
+                value,
+                n_users: Some(ranks.ranks.len() as u64),
+                status: if value.is_some() { "ok" } else { "empty" }.to_owned(),
+                ..self.blank(cell, measure)
+            }
+        };
+        Ok(metrics.iter().map(row).collect())
+    }
+
+    /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
+    fn failed(
+        &self,
+        cell: &Cell,
+        measure: &Measure,
+        (culprit, error): (NodeId, &str),
+    ) -> MetricRow {
+        let node = &self.plan.graph.nodes[culprit];
+        let status = if is_own(&node.stage.settings) {
+            "failed"
+        } else {
+            "blocked"
+        };
+        MetricRow {
+            status: status.to_owned(),
+            error: format!("{}: {error}", node.label()),
+            ..self.blank(cell, measure)
+        }
+    }
+
+    fn blank(&self, cell: &Cell, measure: &Measure) -> MetricRow {
+        MetricRow {
+            experiment: self.spec.name.clone(),
+            cell: cell.name.clone(),
+            dataset: cell.dataset.clone(),
+            scenario: cell.scenario.clone(),
+            model: cell.model.clone(),
+            variant: cell.variant.clone(),
+            backbone: cell.backbone.clone(),
+            seed: cell.seed,
+            split: "test".to_owned(),
+            metric: String::new(),
+            k: None,
+            value: None,
+            n_users: None,
+            protocol: measure.protocol.clone(),
+            status: String::new(),
+            error: String::new(),
+        }
+    }
+
+    /// Timing and epochs of one stage of a cell, from the events that its artefact keeps.
+    pub(super) fn stage(
+        &self,
+        cell: &Cell,
+        id: NodeId,
+        cached: bool,
+    ) -> Result<(Vec<TimingRow>, Vec<EpochRow>), FsError> {
+        let node = &self.plan.graph.nodes[id];
+        let events = history::read(&self.folder(node).join(EVENTS))?;
+        let device = events.iter().find_map(|event| match event {
+            Event::Started(started) => Some(started.device.clone()),
+            _ => None,
+        });
+        let device = device.unwrap_or_default();
+        let kind = node.stage.settings.kind();
+        let (mut timing, mut epochs) = (Vec::new(), Vec::new());
+        for event in &events {
+            match event {
+                Event::Phase(phase) => {
+                    timing.push(self.timing((cell, kind), &device, (phase, cached)))
+                }
+                Event::Epoch(epoch) => epochs.extend(self.epoch((cell, kind), epoch)),
+                _ => {}
+            }
+        }
+        Ok((timing, epochs))
+    }
+
+    fn timing(
+        &self,
+        (cell, kind): (&Cell, &str),
+        device: &str,
+        (phase, cached): (&Phase, bool),
+    ) -> TimingRow {
+        let speed = |examples: u64| (phase.wall_s > 0.0).then(|| examples as f64 / phase.wall_s);
+        TimingRow {
+            experiment: self.spec.name.clone(),
+            cell: cell.name.clone(),
+            stage: kind.to_owned(),
+            phase: phase.phase.clone(),
+            device: device.to_owned(),
+            wall_s: phase.wall_s,
+            device_s: phase.device_s,
+            examples: phase.examples,
+            examples_per_s: phase.examples.and_then(speed),
+            tokens: phase.tokens,
+            peak_rss_bytes: phase.peak_rss_bytes,
+            peak_device_bytes: phase.peak_device_bytes,
+            energy_j: phase.energy_j,
+            params: phase.params,
+            trained_params: phase.trained_params,
+            cached,
+        }
+    }
+
+    fn epoch(&self, (cell, kind): (&Cell, &str), epoch: &crate::event::Epoch) -> Vec<EpochRow> {
+        let row = |quantity: String, value: f64| EpochRow {
+            experiment: self.spec.name.clone(),
+            cell: cell.name.clone(),
+            stage: kind.to_owned(),
+            epoch: epoch.epoch,
+            quantity,
+            value,
+            wall_s: epoch.wall_s,
+            examples: epoch.examples,
+        };
+        let validation = epoch
+            .validation
+            .iter()
+            .map(|(metric, value)| row(metric.to_string(), *value));
+        std::iter::once(row("loss".to_owned(), epoch.loss))
+            .chain(validation)
+            .collect()
+    }
+
+    fn folder(&self, node: &Node) -> std::path::PathBuf {
+        let folder: &Path = &self.store.folder(node.stage.settings.kind(), &node.key);
+        folder.to_owned()
+    }
+}

@@ -1,0 +1,85 @@
+//! `allround show`: the numbers of a results folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::numbers::{self, Subject, Values};
+use super::{Exit, count, print};
+use crate::cli::Show;
+use crate::metric::Metric;
+
+/// Prints a table of means over seeds, and what failed.
+pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
+    print(&text(&arguments.results, arguments.metric)?)?;
+    Ok(Exit::Well)
+}
+
+/// The table: a row a model, a column a metric, a block for each data set, scenario, split and protocol.
+pub(crate) fn text(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
+    let rows = numbers::read(results)?;
+    let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
+    for (subject, values) in numbers::by_subject(&rows) {
+        if only.is_none_or(|metric| metric.to_string() == subject.metric()) {
+            let Subject {
+                dataset,
+                scenario,
+                split,
+                protocol,
+                ..
+            } = &subject;
+            let title = format!("{dataset}, {scenario}, {split}, {protocol}");
+            blocks.entry(title).or_default().push((subject, values));
+        }
+    }
+    let mut text = String::new();
+    for (title, values) in &blocks {
+        text.push_str(&format!("{title}\n{}\n\n", block(values)));
+    }
+    let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
+    for row in &failed {
+        text.push_str(&format!("{} {}: {}\n", row.cell, row.status, row.error));
+    }
+    if !failed.is_empty() {
+        text.push_str(&format!(
+            "{} without a value\n",
+            count(failed.len(), "measurement")
+        ));
+    }
+    Ok(text)
+}
+
+fn block(values: &[(Subject, Values)]) -> String {
+    let mut metrics: Vec<(String, Option<u32>, String)> = Vec::new();
+    let mut models: Vec<&str> = Vec::new();
+    for (subject, _) in values {
+        let metric = (subject.metric.clone(), subject.k, subject.metric());
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+        if !models.contains(&subject.model.as_str()) {
+            models.push(&subject.model);
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+        .set_header(std::iter::once("model").chain(metrics.iter().map(|metric| metric.2.as_str())));
+    for model in models {
+        let cell = |metric: &(String, Option<u32>, String)| {
+            let is_it = |(subject, _): &&(Subject, Values)| {
+                subject.model == model && subject.metric() == metric.2
+            };
+            values
+                .iter()
+                .find(is_it)
+                .map_or(String::new(), |(_, values)| values.text())
+        };
+        table.add_row(std::iter::once(model.to_owned()).chain(metrics.iter().map(cell)));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}

@@ -1,0 +1,200 @@
+//! Which stages run when: what is not in the store, after what it needs, within the machine's threads.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::Scope;
+use std::time::Duration;
+
+use super::stage::Task;
+use super::{Happening, Options, Outcome, Stop};
+use crate::plan::{Graph, NodeId, Settings};
+use crate::store::{Presence, Store};
+
+/// What a stage's thread tells the pool.
+type Message = (NodeId, Happening);
+
+/// Brings every stage of `graph` into the store, as far as that is possible, and says how each ended.
+pub fn execute(
+    graph: &Graph,
+    store: &Store,
+    (options, stop): (&Options, &Stop),
+    listen: &mut dyn FnMut(NodeId, &Happening),
+) -> Vec<Outcome> {
+    let mut pool = Pool {
+        graph,
+        options,
+        outcomes: vec![None; graph.nodes.len()],
+        running: Vec::new(),
+        has_failed: false,
+    };
+    for (id, presence) in survey(graph, store).into_iter().enumerate() {
+        match presence {
+            Presence::Whole => pool.settle(id, Outcome::Cached, listen),
+            Presence::Damaged(why) => listen(id, &Happening::Damaged(why)),
+            Presence::Absent => {}
+        }
+    }
+    let (sender, messages) = mpsc::channel::<Message>();
+    std::thread::scope(|scope| {
+        loop {
+            while let Some((id, threads)) = pool.next(stop, listen) {
+                pool.running.push((id, threads));
+                let task = Run {
+                    graph,
+                    store,
+                    options,
+                    stop,
+                    id,
+                    threads,
+                };
+                task.start(scope, sender.clone());
+            }
+            if pool.running.is_empty() {
+                break;
+            }
+            match messages.recv_timeout(Duration::from_millis(100)) {
+                Ok((id, Happening::Ended(outcome))) => pool.settle(id, outcome, listen),
+                Ok((id, happening)) => listen(id, &happening),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    });
+    pool.close(listen)
+}
+
+/// What is in the store. What a worker will read, and ranks, are read through; the rest is looked at.
+pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
+    let mut found: Vec<Presence> = graph
+        .nodes
+        .iter()
+        .map(|node| match node.stage.settings {
+            Settings::Evaluate(_) => store.verify("evaluate", &node.key),
+            _ => store.look(node.stage.settings.kind(), &node.key),
+        })
+        .collect();
+    let mut is_read = vec![false; found.len()];
+    for id in (0..found.len()).rev() {
+        let node = &graph.nodes[id];
+        if is_read[id] && found[id] == Presence::Whole {
+            found[id] = store.verify(node.stage.settings.kind(), &node.key);
+        }
+        if found[id] != Presence::Whole {
+            node.needs.values().for_each(|&need| is_read[need] = true);
+        }
+    }
+    found
+}
+
+/// One stage on its way to a thread of its own.
+struct Run<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    options: &'a Options,
+    stop: &'a Stop,
+    id: NodeId,
+    threads: usize,
+}
+
+impl<'a> Run<'a> {
+    fn start<'scope>(self, scope: &'scope Scope<'scope, 'a>, sender: Sender<Message>) {
+        scope.spawn(move || {
+            // The pool listens until every stage has ended, so that sending cannot fail.
+            let tell = |id, happening| drop(sender.send((id, happening)));
+            let task = Task {
+                graph: self.graph,
+                id: self.id,
+                store: self.store,
+                options: self.options,
+                threads: self.threads,
+                stop: self.stop,
+                tell: &tell,
+            };
+            let outcome = task.run();
+            tell(self.id, Happening::Ended(outcome));
+        });
+    }
+}
+
+struct Pool<'a> {
+    graph: &'a Graph,
+    options: &'a Options,
+    outcomes: Vec<Option<Outcome>>,
+    running: Vec<(NodeId, usize)>,
+    has_failed: bool,
+}
+
+impl Pool<'_> {
+    fn settle(&mut self, id: NodeId, outcome: Outcome, listen: &mut dyn FnMut(NodeId, &Happening)) {
+        self.running.retain(|&(running, _)| running != id);
+        self.has_failed |= matches!(outcome, Outcome::Failed(_));
+        listen(id, &Happening::Ended(outcome.clone()));
+        self.outcomes[id] = Some(outcome);
+    }
+
+    /// The next stage that may start now, with its threads; stages that cannot run any more are settled on the way.
+    fn next(
+        &mut self,
+        stop: &Stop,
+        listen: &mut dyn FnMut(NodeId, &Happening),
+    ) -> Option<(NodeId, usize)> {
+        let is_ending = stop.is_asked() || (self.options.fail_fast && self.has_failed);
+        for id in 0..self.graph.nodes.len() {
+            if self.outcomes[id].is_some() || self.running.iter().any(|&(running, _)| running == id)
+            {
+                continue;
+            }
+            if let Some(culprit) = self.culprit(id) {
+                self.settle(id, Outcome::Blocked(culprit), listen);
+            } else if !is_ending && self.is_ready(id) {
+                let threads = self.threads(id);
+                if self.has_room(threads) {
+                    return Some((id, threads));
+                }
+            }
+        }
+        None
+    }
+
+    /// The failed stage that `id` cannot do without.
+    fn culprit(&self, id: NodeId) -> Option<NodeId> {
+        let mut needs = self.graph.nodes[id].needs.values();
+        needs.find_map(|&need| match &self.outcomes[need] {
+            Some(Outcome::Failed(_)) => Some(need),
+            Some(Outcome::Blocked(culprit)) => Some(*culprit),
+            _ => None,
+        })
+    }
+
+    fn is_ready(&self, id: NodeId) -> bool {
+        let is_good = |need: &NodeId| self.outcomes[*need].as_ref().is_some_and(Outcome::is_good);
+        self.graph.nodes[id].needs.values().all(is_good)
+    }
+
+    fn threads(&self, id: NodeId) -> usize {
+        match &self.graph.nodes[id].stage.settings {
+            Settings::Backbone(settings) => settings.threads,
+            Settings::Evaluate(settings) => settings.threads,
+            // Their outcome does not depend on threads: they take their share of the machine.
+            Settings::Prepare(_) => (self.options.cores / self.options.jobs.max(1)).max(1),
+            Settings::Candidates(_) => 1,
+        }
+    }
+
+    /// Whether a stage of so many threads fits beside those that run; one that asks for too many runs alone.
+    fn has_room(&self, threads: usize) -> bool {
+        let used: usize = self.running.iter().map(|&(_, threads)| threads).sum();
+        match self.running.len() {
+            0 => true,
+            _ if self.options.alone => false,
+            running => running < self.options.jobs && used + threads <= self.options.cores,
+        }
+    }
+
+    fn close(mut self, listen: &mut dyn FnMut(NodeId, &Happening)) -> Vec<Outcome> {
+        for id in 0..self.outcomes.len() {
+            if self.outcomes[id].is_none() {
+                self.settle(id, Outcome::Interrupted, listen);
+            }
+        }
+        self.outcomes.into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Progress bars: one for all stages, one for each that runs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::event::{Event, Progress};
+use crate::exec::Happening;
+use crate::plan::NodeId;
+
+pub(super) struct Bars {
+    screen: MultiProgress,
+    total: ProgressBar,
+    running: HashMap<NodeId, ProgressBar>,
+}
+
+impl Bars {
+    pub(super) fn new(stages: usize) -> Bars {
+        let screen = MultiProgress::new();
+        let total = screen.add(ProgressBar::new(stages as u64));
+        total.set_style(style(
+            "{bar:30} {pos}/{len} stages, {elapsed} so far, {eta} to go",
+        ));
+        total.enable_steady_tick(Duration::from_millis(500));
+        Bars {
+            screen,
+            total,
+            running: HashMap::new(),
+        }
+    }
+
+    pub(super) fn listen(
+        &mut self,
+        (id, label): (NodeId, &str),
+        happening: &Happening,
+        line: Option<&str>,
+    ) {
+        match happening {
+            Happening::Begun => self.begin(id, label),
+            Happening::Reported(Event::Progress(progress)) => self.progress(id, progress),
+            Happening::Reported(Event::Epoch(epoch)) => {
+                if let Some(bar) = self.running.get(&id) {
+                    bar.set_message(format!("epoch {}, loss {:.4}", epoch.epoch, epoch.loss));
+                }
+            }
+            Happening::Ended(_) => {
+                if let Some(bar) = self.running.remove(&id) {
+                    bar.finish_and_clear();
+                }
+                self.total.inc(1);
+            }
+            _ => {}
+        }
+        let is_worth_a_line = !matches!(
+            happening,
+            Happening::Begun | Happening::Reported(Event::Epoch(_) | Event::Progress(_))
+        );
+        if let Some(line) = line.filter(|_| is_worth_a_line) {
+            // A terminal that is gone is no reason to stop.
+            drop(self.screen.println(line));
+        }
+    }
+
+    fn begin(&mut self, id: NodeId, label: &str) {
+        let bar = self
+            .screen
+            .insert_before(&self.total, ProgressBar::new_spinner());
+        bar.set_style(style("{spinner} {prefix} {elapsed} {msg}"));
+        bar.set_prefix(label.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.running.insert(id, bar);
+    }
+
+    fn progress(&mut self, id: NodeId, progress: &Progress) {
+        let Some(bar) = self.running.get(&id) else {
+            return;
+        };
+        if let Some(total) = progress.total {
+            bar.set_style(style("{bar:20} {prefix} {pos}/{len} {msg}, {eta} to go"));
+            bar.set_length(total);
+        }
+        bar.set_position(progress.done);
+        bar.set_message(format!(
+            "{} ({}) {}",
+            progress.unit, progress.phase, progress.remark
+        ));
+    }
+
+    pub(super) fn close(self) {
+        self.running
+            .into_values()
+            .for_each(|bar| bar.finish_and_clear());
+        self.total.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("templates of this file are right")
+}

@@ -1,0 +1,71 @@
+//! Cells: one model on one data set under one scenario with one seed, and the stages that measure it.
+
+use super::graph::{Graph, NodeId};
+use crate::digest::Key;
+
+/// A cell of the matrix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// `dataset.scenario.model.s<seed>`, where model is the variant's name for a variant.
+    pub name: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Name of the model, or of the model that the variant varies.
+    pub model: String,
+    /// Name of the variant; empty for the model itself.
+    pub variant: String,
+    /// Kind of the CF model.
+    pub backbone: String,
+    /// The cell's seed.
+    pub seed: u64,
+    /// The stage that prepares the data that is measured.
+    pub prepared: NodeId,
+    /// The stage that trains the model.
+    pub trained: NodeId,
+    /// One measurement a protocol, in the order of their names.
+    pub measures: Vec<Measure>,
+}
+
+/// A cell under one protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Name of the protocol.
+    pub name: String,
+    /// `NAME:FINGERPRINT`: numbers with different ones are not comparable.
+    pub protocol: String,
+    /// The stage that draws the candidates.
+    pub candidates: NodeId,
+    /// The stage that leaves the ranks.
+    pub evaluate: NodeId,
+}
+
+impl Cell {
+    /// The stages whose artefacts the cell's rows are computed from.
+    pub fn roots(&self) -> impl Iterator<Item = NodeId> {
+        self.measures.iter().map(|measure| measure.evaluate)
+    }
+
+    /// Every stage of the cell, in graph order.
+    pub fn stages(&self, graph: &Graph) -> Vec<NodeId> {
+        let mut stages = vec![self.prepared, self.trained];
+        stages.extend(graph.nodes[self.trained].needs.values());
+        for measure in &self.measures {
+            stages.extend([measure.candidates, measure.evaluate]);
+        }
+        stages.sort_unstable();
+        stages.dedup();
+        stages
+    }
+
+    /// What decides the cell's rows: its name, and protocol and key of each measurement.
+    pub fn identity(&self, graph: &Graph) -> (String, Vec<(String, Key)>) {
+        let measure =
+            |measure: &Measure| (measure.protocol.clone(), graph.nodes[measure.evaluate].key);
+        (
+            self.name.clone(),
+            self.measures.iter().map(measure).collect(),
+        )
+    }
+}

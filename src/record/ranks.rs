@@ -1,0 +1,147 @@
+//! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
+
+use super::file::{from_bytes, to_bytes, wrong};
+use super::row::{MetricRow, RankRow};
+use crate::data::{Prepared, Ranks};
+use crate::fs::{self, FsError};
+use crate::metric::Metric;
+
+/// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
+pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
+    let name = protocol.split(':').next().unwrap_or_default();
+    results.join("ranks").join(format!("{cell}.{name}.csv.gz"))
+}
+
+/// Writes ranks, compressed; the same rows are the same bytes at any time.
+///
+/// # Errors
+/// When the file or its folder cannot be written.
+pub fn write(path: &Path, rows: &[RankRow]) -> Result<(), FsError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let rows: Vec<&RankRow> = rows.iter().collect();
+    let text = to_bytes(path, &rows)?;
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::default());
+    let bytes = encoder
+        .write_all(&text)
+        .and_then(|()| encoder.finish())
+        .map_err(|error| FsError::new(path, "compress", error))?;
+    fs::write_if_changed(path, &bytes)
+}
+
+/// The ranks of a file.
+///
+/// # Errors
+/// When the file cannot be read, is cut short or damaged, has other columns, or holds a rank below 1.
+pub fn read(path: &Path) -> Result<Vec<RankRow>, FsError> {
+    let mut text = Vec::new();
+    MultiGzDecoder::new(fs::open(path)?)
+        .read_to_end(&mut text)
+        .map_err(|error| wrong(path, &format!("damaged gzip: {error}")))?;
+    let rows: Vec<RankRow> = from_bytes(path, &text)?;
+    match rows
+        .iter()
+        .position(|row| !row.rank.is_finite() || row.rank < 1.0)
+    {
+        Some(at) => Err(wrong(
+            path,
+            &format!("row {}: `{}` is no rank", at + 1, rows[at].rank),
+        )),
+        None => Ok(rows),
+    }
+}
+
+/// The rows of the users in a slice; `mask` runs over the users of `prepared`.
+///
+/// # Panics
+/// When a user or a target is none of `prepared`'s: ranks and data set are then of different stages.
+pub fn rows(ranks: &Ranks, prepared: &Prepared, mask: &[bool]) -> Vec<RankRow> {
+    let all = ranks.users.iter().zip(&ranks.targets).zip(&ranks.ranks);
+    all.filter(|((user, _), _)| mask[**user as usize])
+        .map(|((user, target), rank)| RankRow {
+            user: prepared.users[*user as usize].clone(),
+            target: prepared.items[*target as usize - 1].id.clone(),
+            rank: *rank,
+        })
+        .collect()
+}
+
+/// One row a metric from the ranks of a slice's users. `blank` has the cell, the split and the protocol; a slice without
+/// users gives rows with status `empty` and no value.
+pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> Vec<MetricRow> {
+    let ranks: Vec<f64> = ranks.iter().map(|row| row.rank).collect();
+    let row = |metric: &Metric| {
+        let value = metric.mean(&ranks);
+        MetricRow {
+            metric: metric.family().to_owned(),
+            k: metric.k(),
+            value,
+            n_users: Some(ranks.len() as u64),
+            status: if value.is_some() { "ok" } else { "empty" }.to_owned(),
+            ..blank.clone()
+        }
+    };
+    metrics.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(user: &str, rank: f64) -> RankRow {
+        RankRow {
+            user: user.to_owned(),
+            target: "i".to_owned(),
+            rank,
+        }
+    }
+
+    #[test]
+    fn ranks_are_read_back_and_their_bytes_do_not_depend_on_the_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(dir.path(), "d.overall.m.s1", "sampled:0123456789ab");
+        assert!(path.ends_with("ranks/d.overall.m.s1.sampled.csv.gz"));
+        let rows = [row("a\n\"", 1.5), row("=b", 20.0)];
+        write(&path, &rows).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(bytes[4..8], [0; 4]);
+        assert_eq!(read(&path).unwrap(), rows);
+    }
+
+    #[test]
+    fn a_cut_file_and_an_impossible_rank_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv.gz");
+        write(&path, &[row("a", 0.5)]).unwrap();
+        let text = read(&path).unwrap_err().to_string();
+        assert!(text.contains("row 1: `0.5` is no rank"), "{text}");
+        let bytes = fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        let text = read(&path).unwrap_err().to_string();
+        assert!(text.contains("damaged gzip"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_slice_is_a_status_and_not_a_zero() {
+        let rows = metric_rows(&MetricRow::default(), &[Metric::Hit(1), Metric::Mrr], &[]);
+        assert!(
+            rows.iter()
+                .all(|row| row.status == "empty" && row.value.is_none())
+        );
+        let rows = metric_rows(
+            &MetricRow::default(),
+            &[Metric::Mrr],
+            &[row("a", 1.0), row("b", 2.0)],
+        );
+        assert_eq!((rows[0].value, rows[0].n_users), (Some(0.75), Some(2)));
+    }
+}

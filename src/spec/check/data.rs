@@ -1,0 +1,262 @@
+//! Data sets, scenarios and protocols, each for itself.
+
+use std::path::Path;
+
+use super::Check;
+use crate::metric::Metric;
+use crate::spec::config::dataset::{Filter, Source, Split};
+use crate::spec::config::protocol::Candidates;
+use crate::spec::config::{Dataset, Scenario};
+use crate::spec::fault::Fault;
+
+pub(super) fn check(check: &mut Check<'_>, base: &Path) {
+    let spec = check.spec;
+    for (name, dataset) in &spec.dataset {
+        files(check, name, &dataset.source, base);
+        split(check, name, &dataset.split);
+        filters(check, name, dataset);
+    }
+    for (name, scenario) in &spec.scenario {
+        if let Scenario::CrossDomain { target, .. } = scenario {
+            let known = check.names("dataset");
+            check.known(
+                "dataset",
+                target,
+                &known,
+                &["scenario", name, "cross_domain", "target"],
+            );
+        }
+    }
+    for (name, protocol) in &spec.protocol {
+        let path = ["protocol", name, "metrics"];
+        if protocol.metrics.is_empty() {
+            let place = check.place(&path);
+            check.push(
+                Fault::at(place, format!("protocol `{name}` measures nothing"))
+                    .label("expected at least one metric")
+                    .hint("write for example `metrics = [\"hit@1\", \"ndcg@10\"]`"),
+            );
+        }
+        check.no_repeats(&protocol.metrics, &path);
+        for (at, metric) in protocol.metrics.iter().enumerate() {
+            let at = at.to_string();
+            cut_off(
+                check,
+                *metric,
+                &protocol.candidates,
+                &["protocol", name, "metrics", &at],
+            );
+        }
+        sizes(check, name, &protocol.candidates);
+    }
+}
+
+/// A cut-off that every rank reaches says nothing about a model.
+pub(super) fn cut_off(
+    check: &mut Check<'_>,
+    metric: Metric,
+    candidates: &Candidates,
+    path: &[&str],
+) {
+    let (Candidates::Uniform { n } | Candidates::Popularity { n }) = candidates else {
+        return;
+    };
+    let length = *n as u64 + 1;
+    let says_nothing = match metric {
+        Metric::Hit(k) => u64::from(k) >= length,
+        Metric::Ndcg(k) => u64::from(k) > length,
+        Metric::Mrr => false,
+    };
+    if says_nothing {
+        let why = match metric {
+            Metric::Hit(_) => format!("`{metric}` is always 1 in a list of {length} candidates"),
+            _ => format!("`{metric}` cuts off behind the end of a list of {length} candidates"),
+        };
+        let place = check.place(path);
+        check.push(
+            Fault::at(place, why)
+                .label(format!("expected a cut-off below {length}"))
+                .hint("lower k, or draw more candidates"),
+        );
+    }
+}
+
+/// More candidates than items, where the number of items is known before the data are.
+fn sizes(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
+    let (kind, n) = match candidates {
+        Candidates::Full {} => return,
+        Candidates::Uniform { n } => ("uniform", *n),
+        Candidates::Popularity { n } => ("popularity", *n),
+    };
+    for (name, dataset) in &check.spec.dataset {
+        let Source::Synthetic(source) = &dataset.source else {
+            continue;
+        };
+        if n as u64 + 1 > source.items {
+            let place = check.place(&["protocol", protocol, "candidates", kind, "n"]);
+            let message = format!(
+                "protocol `{protocol}` ranks {} candidates, data set `{name}` has {} items",
+                n + 1,
+                source.items
+            );
+            check.push(
+                Fault::at(place, message)
+                    .label(format!("expected fewer than {}", source.items))
+                    .hint("lower `n`, or use `candidates.full = {}`"),
+            );
+        }
+    }
+}
+
+fn split(check: &mut Check<'_>, name: &str, split: &Split) {
+    if let Split::GlobalTime {
+        train_share,
+        valid_share,
+    } = split
+    {
+        let sum = train_share + valid_share;
+        if sum >= 1.0 {
+            let place = check.place(&["dataset", name, "split", "global_time", "train_share"]);
+            check.push(
+                Fault::at(
+                    place,
+                    format!(
+                        "`train_share` and `valid_share` sum to {sum}, which leaves no test period"
+                    ),
+                )
+                .label("expected a sum below 1")
+                .hint("for example `train_share = 0.8` and `valid_share = 0.1`"),
+            );
+        }
+    }
+}
+
+fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
+    for (at, filter) in dataset.filter.iter().enumerate() {
+        let at = at.to_string();
+        if let Filter::Length { minimum, maximum } = filter
+            && *maximum > 0
+            && minimum > maximum
+        {
+            let place = check.place(&["dataset", name, "filter", &at]);
+            check.push(
+                Fault::at(
+                    place,
+                    format!("no user has at least {minimum} and at most {maximum} interactions"),
+                )
+                .label("this filter drops everybody")
+                .hint("`maximum = 0` is no bound"),
+            );
+        }
+        let by_rating = match filter {
+            Filter::Rating { .. } => true,
+            Filter::Published { count_rating, .. } => *count_rating > 0.0,
+            _ => false,
+        };
+        let without = match &dataset.source {
+            Source::Csv(csv) => csv.rating.is_empty(),
+            Source::Sequences(_) | Source::Synthetic(_) => true,
+            _ => false,
+        };
+        if by_rating && without {
+            let place = check.place(&["dataset", name, "filter", &at]);
+            let hint = match &dataset.source {
+                Source::Csv(_) => "name the column: `rating = \"...\"` in the source",
+                _ => "remove the filter",
+            };
+            check.push(
+                Fault::at(
+                    place,
+                    format!("data set `{name}` has no ratings to filter by"),
+                )
+                .label("needs ratings")
+                .hint(hint),
+            );
+        }
+    }
+}
+
+fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
+    let (kind, fields): (&str, Vec<(&str, &String, bool)>) = match source {
+        Source::Amazon(s) => (
+            "amazon",
+            vec![
+                ("reviews", &s.reviews, true),
+                ("metadata", &s.metadata, false),
+            ],
+        ),
+        Source::Movielens(s) => ("movielens", vec![("folder", &s.folder, true)]),
+        Source::Atomic(s) => (
+            "atomic",
+            vec![
+                ("inter", &s.inter, true),
+                ("item", &s.item, false),
+                ("item_index", &s.item_index, false),
+            ],
+        ),
+        Source::Sequences(s) => ("sequences", vec![("path", &s.path, true)]),
+        Source::Csv(s) => {
+            csv_columns(check, name, s);
+            (
+                "csv",
+                vec![
+                    ("interactions", &s.interactions, true),
+                    ("items", &s.items, false),
+                ],
+            )
+        }
+        Source::Synthetic(_) => return,
+    };
+    for (field, path, required) in fields {
+        if path.is_empty() && !required {
+            continue;
+        }
+        let full = base.join(path);
+        let is_folder = field == "folder";
+        let (wrong, expected) = match (full.exists(), full.is_dir()) {
+            _ if path.is_empty() => ("is empty", "expected a path"),
+            (false, _) => ("does not exist", "not found"),
+            (true, true) if !is_folder => ("is a folder", "expected a file"),
+            (true, false) if is_folder => ("is a file", "expected a folder"),
+            _ => continue,
+        };
+        let place = check.place(&["dataset", name, "source", kind, field]);
+        check.push(
+            Fault::at(place, format!("`{path}` {wrong}"))
+                .label(expected)
+                .hint(format!(
+                    "paths are relative to the spec's folder; looked for `{}`",
+                    full.display()
+                )),
+        );
+    }
+}
+
+fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dataset::CsvSource) {
+    for (field, column) in [("user", &csv.user), ("item", &csv.item)] {
+        if column.is_empty() {
+            let place = check.place(&["dataset", name, "source", "csv", field]);
+            check.push(
+                Fault::at(place, format!("column `{field}` has no name"))
+                    .label("expected the name of a column"),
+            );
+        }
+    }
+    for (field, column) in [
+        ("title", &csv.title),
+        ("description", &csv.description),
+        ("category", &csv.category),
+    ] {
+        if csv.items.is_empty() && !column.is_empty() {
+            let place = check.place(&["dataset", name, "source", "csv", field]);
+            check.push(
+                Fault::at(
+                    place,
+                    format!("column `{column}` is read from `items`, which is not given"),
+                )
+                .label("needs `items`")
+                .hint("add `items = \"...\"`, the file with one line an item"),
+            );
+        }
+    }
+}

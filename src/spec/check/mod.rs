@@ -1,0 +1,132 @@
+//! Meaning: what the structure allows and the experiment does not. One file a part of the spec.
+
+mod answer;
+mod data;
+mod matrix;
+mod model;
+mod name;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Spec;
+use super::fault::Fault;
+use super::place::Place;
+use super::suggest;
+use super::written::Node;
+
+/// Collects every fault of meaning. `tree` is the resolved spec with places; `layers` is what was written, also where it
+/// was too faulty to be resolved: its names still count as declared.
+pub(super) fn meaning(
+    spec: &Spec,
+    tree: &Node,
+    layers: &[Node],
+    base: &Path,
+    faults: &mut Vec<Fault>,
+) {
+    let mut check = Check {
+        spec,
+        tree,
+        layers,
+        faults,
+    };
+    name::check(&mut check);
+    data::check(&mut check, base);
+    model::check(&mut check);
+    matrix::check(&mut check);
+    answer::check(&mut check);
+}
+
+/// A section's word in a sentence.
+fn words(section: &str) -> &str {
+    match section {
+        "dataset" => "data set",
+        section => section,
+    }
+}
+
+struct Check<'a> {
+    spec: &'a Spec,
+    tree: &'a Node,
+    layers: &'a [Node],
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Where the value at a path was written; the nearest table around it where only a default speaks.
+    fn place(&self, path: &[&str]) -> Place {
+        (0..=path.len())
+            .rev()
+            .filter_map(|length| self.tree.at(&path[..length]))
+            .map(|node| node.place)
+            .find(|place| place.is_written())
+            .unwrap_or(Place::top())
+    }
+
+    /// Where a name of a section stands as a key.
+    fn key_place(&self, section: &str, name: &str) -> Place {
+        let written = |layer: &Node| Some(layer.get(section)?.table()?.get(name)?.key);
+        let place = self.layers.iter().rev().find_map(written);
+        place.unwrap_or_else(|| self.place(&[section, name]))
+    }
+
+    /// Names that a section declares, faulty entries included.
+    fn names(&self, section: &str) -> BTreeSet<String> {
+        let resolved = self.tree.get(section).into_iter();
+        let all = self.layers.iter().filter_map(|layer| layer.get(section));
+        let tables = all.chain(resolved).filter_map(Node::table);
+        tables.flat_map(|table| table.keys().cloned()).collect()
+    }
+
+    /// Names of models and variants.
+    fn model_names(&self) -> BTreeSet<String> {
+        let mut names = self.names("model");
+        names.extend(self.names("variant"));
+        names
+    }
+
+    fn push(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Reports a name that nothing has; `true` when it is known.
+    fn known(&mut self, what: &str, name: &str, known: &BTreeSet<String>, path: &[&str]) -> bool {
+        if known.contains(name) {
+            return true;
+        }
+        let place = self.place(path);
+        let what = words(what);
+        let hint = suggest::hint(name, known.iter().map(String::as_str), &format!("{what}s"));
+        self.push(
+            Fault::at(place, format!("no {what} is called `{name}`"))
+                .label(format!("expected the name of a {what}"))
+                .hint(hint),
+        );
+        false
+    }
+
+    /// Reports what a list says twice.
+    fn no_repeats<T: ToString>(&mut self, items: &[T], path: &[&str]) {
+        let mut seen: Vec<String> = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            let item = item.to_string();
+            if let Some(first) = seen.iter().position(|earlier| *earlier == item) {
+                let place = |at: usize| {
+                    let at = at.to_string();
+                    let mut path = path.to_vec();
+                    path.push(&at);
+                    self.place(&path)
+                };
+                let fault = Fault::at(
+                    place(at),
+                    format!("`{item}` is in `{}` twice", path.join(".")),
+                )
+                .label("again here")
+                .related(place(first), "first here")
+                .hint("remove one of the two");
+                self.push(fault);
+            }
+            seen.push(item);
+        }
+    }
+}

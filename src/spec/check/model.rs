@@ -1,0 +1,172 @@
+//! Models and variants: settings that contradict each other.
+
+use super::Check;
+use super::data::cut_off;
+use crate::spec::config::Model;
+use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
+use crate::spec::fault::Fault;
+use crate::spec::written::Node;
+
+pub(super) fn check(check: &mut Check<'_>) {
+    let spec = check.spec;
+    for (name, model) in &spec.model {
+        one(check, model, &["model", name, model.kind()]);
+    }
+    let known = check.names("model");
+    for (name, variant) in &spec.variant {
+        let is_known = check.known("model", &variant.of, &known, &["variant", name, "of"]);
+        let path = ["variant", name.as_str(), "set"];
+        let lost = check.layers.iter().any(|layer| {
+            layer
+                .at(&path)
+                .and_then(Node::table)
+                .is_some_and(|set| !set.is_empty())
+        });
+        if is_known && variant.set.is_empty() && !lost {
+            let place = check.place(&["variant", name]);
+            check.push(
+                Fault::at(place, format!("variant `{name}` changes nothing"))
+                    .label("expected `set` with at least one key")
+                    .hint("for example `set = { dropout = 0.0 }`"),
+            );
+        }
+        if let Some(model) = &variant.resolved {
+            one(check, model, &["variant", name, "resolved", model.kind()]);
+        }
+    }
+}
+
+/// Messages name no model: a fault that a variant has from its model stands at the same place and is said once.
+fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
+    match model {
+        Model::Sasrec(m) => {
+            if m.hidden_units % m.num_heads != 0 {
+                let place = place(check, path, "num_heads");
+                let (heads, width) = (m.num_heads, m.hidden_units);
+                check.push(
+                    Fault::at(
+                        place,
+                        format!("{heads} heads do not divide `hidden_units` {width}"),
+                    )
+                    .label(format!("expected a divisor of {width}"))
+                    .hint(format!("the divisors are {}", divisors(width))),
+                );
+            }
+            trained(check, &m.loss, &m.train, path);
+        }
+        Model::Gru4rec(m) => trained(check, &m.loss, &m.train, path),
+        Model::Nextitnet(m) => {
+            widths(check, &m.dilations, path, "dilations");
+            if m.dilations.is_empty() {
+                let place = place(check, path, "dilations");
+                check.push(
+                    Fault::at(place, "`dilations` is empty, so the net has no block")
+                        .label("expected one dilation a block")
+                        .hint("for example `dilations = [1, 4]`"),
+                );
+            }
+            trained(check, &m.loss, &m.train, path);
+        }
+        Model::Ncf(m) => {
+            widths(check, &m.layers, path, "layers");
+            if matches!(m.loss, Loss::Top1Max { .. }) {
+                let place = place(check, path, "loss");
+                check.push(
+                    Fault::at(
+                        place,
+                        "`ncf` cannot use the loss `top1_max`, which is defined over sessions",
+                    )
+                    .label("not for `ncf`")
+                    .hint("use `bce`, `bpr`, `full_softmax` or `sampled_softmax`"),
+                );
+            }
+            trained(check, &m.loss, &m.train, path);
+        }
+        Model::Popularity(_) | Model::Markov(_) => {}
+    }
+}
+
+fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::spec::place::Place {
+    let mut path = path.to_vec();
+    path.extend(field.split('.'));
+    check.place(&path)
+}
+
+fn divisors(width: usize) -> String {
+    let divisors = (1..=width.min(64)).filter(|heads| width.is_multiple_of(*heads));
+    let texts: Vec<String> = divisors.map(|heads| format!("`{heads}`")).collect();
+    texts.join(", ")
+}
+
+fn widths(check: &mut Check<'_>, widths: &[usize], path: &[&str], field: &str) {
+    for (at, width) in widths.iter().enumerate() {
+        if !(1..=65536).contains(width) {
+            let place = place(check, path, &format!("{field}.{at}"));
+            check.push(
+                Fault::at(place, format!("`{field}` holds `{width}`"))
+                    .label("expected a whole number from 1 to 65536"),
+            );
+        }
+    }
+}
+
+fn trained(check: &mut Check<'_>, loss: &Loss, train: &Train, path: &[&str]) {
+    if matches!(loss, Loss::Top1Max { negatives: 0 }) && train.batch_size == 1 {
+        let place = place(check, path, "train.batch_size");
+        check.push(
+            Fault::at(
+                place,
+                "`top1_max` compares with the other targets of a batch, and a batch of 1 has none",
+            )
+            .label("expected at least 2")
+            .hint("raise `batch_size`, or sample `negatives`"),
+        );
+    }
+    let (Optimizer::Adam { betas, .. } | Optimizer::Adamw { betas, .. }) = &train.optimizer else {
+        return stopping(check, train, path);
+    };
+    for (at, beta) in betas.iter().enumerate() {
+        if !(0.0..1.0).contains(beta) {
+            let kind = if matches!(train.optimizer, Optimizer::Adam { .. }) {
+                "adam"
+            } else {
+                "adamw"
+            };
+            let place = place(check, path, &format!("train.optimizer.{kind}.betas.{at}"));
+            check.push(
+                Fault::at(place, format!("`{beta}` is not a decay rate"))
+                    .label("expected a number of at least 0 and below 1"),
+            );
+        }
+    }
+    stopping(check, train, path);
+}
+
+fn stopping(check: &mut Check<'_>, train: &Train, path: &[&str]) {
+    let (field, every) = match &train.stop {
+        Stop::Fixed { validate_every } => ("train.stop.fixed.validate_every", *validate_every),
+        Stop::Early {
+            metric,
+            every,
+            candidates,
+            ..
+        } => {
+            let mut metric_path = path.to_vec();
+            metric_path.extend(["train", "stop", "early", "metric"]);
+            cut_off(check, *metric, candidates, &metric_path);
+            ("train.stop.early.every", *every)
+        }
+    };
+    if every > train.epochs {
+        let place = place(check, path, field);
+        let message = format!(
+            "a validation every {every} epochs never happens in {} epochs",
+            train.epochs
+        );
+        check.push(
+            Fault::at(place, message)
+                .label(format!("expected at most {}", train.epochs))
+                .hint("lower it, or raise `train.epochs`"),
+        );
+    }
+}

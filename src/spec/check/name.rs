@@ -1,0 +1,102 @@
+//! Names, seeds, and the parts that must be there.
+
+use super::Check;
+use crate::spec::fault::Fault;
+use crate::spec::place::Place;
+
+const SECTIONS: [&str; 7] = [
+    "dataset", "model", "variant", "scenario", "protocol", "figure", "table",
+];
+
+pub(super) fn check(check: &mut Check<'_>) {
+    let name = check.spec.name.clone();
+    one(check, &name, "experiment", check.place(&["name"]));
+    for section in SECTIONS {
+        for name in check.names(section) {
+            let place = check.key_place(section, &name);
+            one(check, &name, section, place);
+        }
+    }
+    shared(check);
+    seeds(check);
+    for (section, example) in [
+        ("dataset", "[dataset.synthetic.source.synthetic]"),
+        ("model", "[model.sasrec.sasrec]"),
+    ] {
+        if check.names(section).is_empty() {
+            check.push(
+                Fault::at(
+                    Place::top(),
+                    format!("the file declares no {}", super::words(section)),
+                )
+                .hint(format!("add one, for example `{example}`")),
+            );
+        }
+    }
+}
+
+/// Names become names of files and of cells, whose parts a dot separates.
+fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
+    let right = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let fault = if name.is_empty() {
+        "is empty"
+    } else if name.len() > 100 {
+        "is longer than 100 characters"
+    } else if !name.chars().all(right) {
+        "holds more than letters, digits, `-` and `_`"
+    } else if name.starts_with('-') {
+        "begins with `-`"
+    } else {
+        return;
+    };
+    let clean: String = name
+        .chars()
+        .map(|letter| if right(letter) { letter } else { '-' })
+        .take(100)
+        .collect();
+    let clean = clean.trim_matches('-');
+    let hint = (!clean.is_empty()).then(|| format!("for example `{clean}`"));
+    check.push(
+        Fault::at(
+            place,
+            format!(
+                "the {} name `{}` {fault}",
+                super::words(what),
+                name.escape_debug()
+            ),
+        )
+        .label("expected letters, digits, `-` and `_`: it becomes a file name")
+        .maybe_hint(hint),
+    );
+}
+
+fn shared(check: &mut Check<'_>) {
+    let models = check.names("model");
+    for name in check.names("variant").intersection(&models) {
+        let fault = Fault::at(
+            check.key_place("variant", name),
+            format!("`{name}` names a model and a variant"),
+        )
+        .label("the variant")
+        .related(check.key_place("model", name), "the model")
+        .hint("the results tell them apart by name alone: rename the variant");
+        check.push(fault);
+    }
+}
+
+fn seeds(check: &mut Check<'_>) {
+    let seeds = check.spec.seeds.clone();
+    let written_wrong = check
+        .faults
+        .iter()
+        .any(|fault| fault.message.starts_with("`seeds"));
+    if seeds.is_empty() && !written_wrong {
+        let place = check.place(&["seeds"]);
+        check.push(
+            Fault::at(place, "`seeds` is empty, so nothing would run")
+                .label("expected at least one seed")
+                .hint("write `seeds = [1, 2, 3]`"),
+        );
+    }
+    check.no_repeats(&seeds, &["seeds"]);
+}

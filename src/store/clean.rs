@@ -1,0 +1,108 @@
+//! What no kept experiment needs.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::{Manifest, Store};
+use crate::digest::Key;
+use crate::fs::{self, FsError};
+
+/// Something that may be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waste {
+    /// The folder or file.
+    pub path: PathBuf,
+    /// Kind of the stage, or `work` for what an unfinished stage has left.
+    pub kind: String,
+    /// The stage's key.
+    pub key: Key,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Store {
+    /// Artefacts and unfinished work that no experiment with a results folder needs.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn waste(&self) -> Result<Vec<Waste>, FsError> {
+        let needed = self.needed()?;
+        let mut waste = Vec::new();
+        for kind in fs::list(&self.root().join("artefacts"))? {
+            let name = kind
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            self.collect(&kind, &name, (&needed, &mut waste))?;
+        }
+        self.collect(&self.root().join("work"), "work", (&needed, &mut waste))?;
+        Ok(waste)
+    }
+
+    /// Removes what [`Store::waste`] found, but for what a run is using; returns the bytes freed.
+    ///
+    /// # Errors
+    /// When a folder cannot be removed.
+    pub fn remove(&self, waste: &[Waste]) -> Result<u64, FsError> {
+        let mut freed = 0;
+        for piece in waste {
+            if let Some(claim) = self.try_claim(&piece.key)? {
+                fs::remove_dir_all(&piece.path)?;
+                freed += piece.size;
+                // The lock's file stays: another run may already wait on it.
+                drop(claim);
+            }
+        }
+        for experiment in self.experiments()? {
+            if !experiment.results.exists() {
+                self.forget(&experiment.results)?;
+            }
+        }
+        Ok(freed)
+    }
+
+    fn needed(&self) -> Result<HashSet<Key>, FsError> {
+        let kept = self.experiments()?.into_iter();
+        let kept = kept.filter(|experiment| experiment.results.exists());
+        Ok(kept
+            .flat_map(|experiment| experiment.artefacts)
+            .map(|(_, key)| key)
+            .collect())
+    }
+
+    fn collect(
+        &self,
+        folder: &std::path::Path,
+        kind: &str,
+        (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
+    ) -> Result<(), FsError> {
+        for path in fs::list(folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let Ok(key) = name.parse::<Key>() else {
+                continue;
+            };
+            if !needed.contains(&key) {
+                waste.push(Waste {
+                    kind: kind.to_owned(),
+                    key,
+                    size: size(&path)?,
+                    path,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn size(folder: &std::path::Path) -> Result<u64, FsError> {
+    if let Ok(manifest) = Manifest::load(folder) {
+        return Ok(manifest.size());
+    }
+    let files = fs::walk(folder)?;
+    Ok(files
+        .iter()
+        .filter_map(|file| fs::stamp(file).ok())
+        .map(|stamp| stamp.size)
+        .sum())
+}

@@ -1,0 +1,119 @@
+//! Which results folder needs which artefacts: what `list` shows, what `clean` keeps, what an idle second run trusts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use crate::digest::Key;
+use crate::fs::{self, FsError, Stamp};
+
+/// The last run of an experiment into one results folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// The experiment's name.
+    pub name: String,
+    /// Its file.
+    pub spec: PathBuf,
+    /// Its results folder, absolute.
+    pub results: PathBuf,
+    /// Artefacts that its rows come from, as (kind, key).
+    pub artefacts: Vec<(String, Key)>,
+    /// Digest of resolved spec, plan and program: the same means that a run has nothing to do.
+    pub identity: Key,
+    /// Cells in all.
+    pub cells: usize,
+    /// Cells with an outcome of their own, good or bad.
+    pub finished: usize,
+    /// Cells that failed or were blocked.
+    pub failed: usize,
+    /// When the run ended.
+    pub ended: String,
+    /// Size and time of each results file as written, by path below `results`.
+    pub files: BTreeMap<String, Stamp>,
+}
+
+impl Experiment {
+    /// Whether every cell ended well.
+    pub fn is_complete(&self) -> bool {
+        self.finished == self.cells && self.failed == 0
+    }
+
+    /// `complete`, `failed`, `partial`, or `gone` when the results folder is no more.
+    pub fn state(&self) -> &'static str {
+        match self {
+            _ if !self.results.exists() => "gone",
+            _ if self.is_complete() => "complete",
+            _ if self.failed > 0 => "failed",
+            _ => "partial",
+        }
+    }
+
+    /// Whether the results files are still those that were written.
+    pub fn files_are_untouched(&self) -> bool {
+        let same = |(name, stamp): (&String, &Stamp)| {
+            fs::stamp(&self.results.join(name)).is_ok_and(|now| now == *stamp)
+        };
+        !self.files.is_empty() && self.files.iter().all(same)
+    }
+}
+
+/// Size and time of each file below a results folder, but for logs and hidden files.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn stamps(results: &Path) -> Result<BTreeMap<String, Stamp>, FsError> {
+    let mut files = BTreeMap::new();
+    for path in fs::walk(results)? {
+        let below = path.strip_prefix(results).unwrap_or(&path);
+        let name = below.to_string_lossy().into_owned();
+        if !name.starts_with("logs/") && !name.starts_with('.') {
+            files.insert(name, fs::stamp(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+impl Store {
+    fn experiment_file(&self, results: &Path) -> PathBuf {
+        let id = crate::digest::of_bytes(results.as_os_str().as_encoded_bytes());
+        let file = format!("{}.json", id.short());
+        self.root().join("experiments").join(file)
+    }
+
+    /// Remembers an experiment by its results folder.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn remember(&self, experiment: &Experiment) -> Result<(), FsError> {
+        let text = serde_json::to_vec(experiment).expect("an experiment is plain data");
+        fs::write_atomic(&self.experiment_file(&experiment.results), &text)
+    }
+
+    /// Forgets the experiment of a results folder.
+    ///
+    /// # Errors
+    /// When its file cannot be removed.
+    pub fn forget(&self, results: &Path) -> Result<(), FsError> {
+        fs::remove_file(&self.experiment_file(results))
+    }
+
+    /// The experiment whose results folder this is; `None` when unknown or unreadable.
+    pub fn experiment(&self, results: &Path) -> Option<Experiment> {
+        let bytes = fs::read(&self.experiment_file(results)).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// All experiments, sorted by name; unreadable files are skipped.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn experiments(&self) -> Result<Vec<Experiment>, FsError> {
+        let files = fs::list(&self.root().join("experiments"))?;
+        let parse = |path: &PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
+        let mut found: Vec<Experiment> = files.iter().filter_map(parse).collect();
+        found.sort_by(|a, b| (&a.name, &a.results).cmp(&(&b.name, &b.results)));
+        Ok(found)
+    }
+}

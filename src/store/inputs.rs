@@ -1,0 +1,115 @@
+//! Digests of input files, remembered by path, size and time of change, so that a large file is read once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use crate::digest::Key;
+use crate::fs::{self, FsError, Stamp};
+
+/// Remembered digests.
+#[derive(Debug)]
+pub struct Inputs {
+    path: PathBuf,
+    known: BTreeMap<PathBuf, Known>,
+    changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Known {
+    stamp: Stamp,
+    digest: Key,
+}
+
+impl Inputs {
+    /// What `store` remembers; nothing when its file is missing or damaged, for it can be made again.
+    pub fn load(store: &Store) -> Inputs {
+        let path = store.root().join("inputs.json");
+        let bytes = fs::read(&path).unwrap_or_default();
+        Inputs {
+            path,
+            known: serde_json::from_slice(&bytes).unwrap_or_default(),
+            changed: false,
+        }
+    }
+
+    /// The digest of a file, or of a folder's files with their names.
+    ///
+    /// # Errors
+    /// When a file is missing or cannot be read.
+    pub fn digest(&mut self, path: &Path) -> Result<Key, FsError> {
+        if path.is_dir() {
+            let mut parts = Vec::new();
+            for file in fs::walk(path)? {
+                let name = file
+                    .strip_prefix(path)
+                    .unwrap_or(&file)
+                    .to_string_lossy()
+                    .into_owned();
+                parts.push((name, self.digest(&file)?));
+            }
+            return Ok(crate::digest::of_value(&parts));
+        }
+        let stamp = fs::stamp(path)?;
+        let path = std::path::absolute(path).map_err(|error| FsError::new(path, "find", error))?;
+        if let Some(known) = self.known.get(&path).filter(|known| known.stamp == stamp) {
+            return Ok(known.digest);
+        }
+        let digest = fs::digest(&path)?;
+        self.known.insert(path, Known { stamp, digest });
+        self.changed = true;
+        Ok(digest)
+    }
+
+    /// Writes what was learnt.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self) -> Result<(), FsError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(&self.known).expect("digests are plain data");
+        fs::write_atomic(&self.path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_follows_the_contents_and_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let file = dir.path().join("reviews.json");
+        fs::write_atomic(&file, b"one").unwrap();
+        let mut inputs = Inputs::load(&store);
+        assert_eq!(
+            inputs.digest(&file).unwrap(),
+            crate::digest::of_bytes(b"one")
+        );
+        inputs.save().unwrap();
+        let mut again = Inputs::load(&store);
+        again.digest(&file).unwrap();
+        assert!(!again.changed, "the file was read a second time");
+        fs::write_atomic(&file, b"three").unwrap();
+        assert_eq!(
+            again.digest(&file).unwrap(),
+            crate::digest::of_bytes(b"three")
+        );
+    }
+
+    #[test]
+    fn a_missing_input_is_refused_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut inputs = Inputs::load(&Store::at(dir.path()));
+        let text = inputs
+            .digest(&dir.path().join("gone.gz"))
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("gone.gz"), "{text}");
+    }
+}

@@ -1,0 +1,195 @@
+//! A run that is killed at any moment ends, when it is repeated, with the bytes of a run that was not. The worker is the
+//! fake one, so that a run takes half a second; its results are a function of the keys alone, as a real worker's are.
+
+mod common;
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use allround::seed::{Stream, stream};
+use rand::RngExt;
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "killed"
+question = "Does a killed run end as one that was not?"
+seeds = [1, 2]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 30
+
+[model.gru4rec.gru4rec]
+train.epochs = 8
+train.stop.fixed = {}
+
+[model.popularity.popularity]
+"#;
+
+/// A folder with a spec, a store and results of its own.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
+        Folder(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// `allround run spec.toml` in a process group of its own, every epoch taking 10 ms.
+    fn start(&self) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allround"));
+        command
+            .args(["run", "spec.toml", "--quiet", "-j", "2"])
+            .current_dir(self.path())
+            .env("ALLROUND_WORKER", common::fake_worker())
+            .env("FAKE_WORKER", "all=sleep:10")
+            .env("FAKE_WORKER_LOG", self.path().join("starts"))
+            .env_remove("ALLROUND_STORE")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        command.spawn().unwrap()
+    }
+
+    fn finish(&self) {
+        assert!(self.start().wait().unwrap().success());
+    }
+
+    fn file(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path().join("results/killed").join(name)).unwrap()
+    }
+}
+
+/// How a run is killed.
+#[derive(Clone, Copy, Debug)]
+enum Kill {
+    /// The program and its workers at once.
+    Group,
+    /// The program only; its workers must not outlive it.
+    Parent,
+}
+
+fn kill(child: &mut Child, how: Kill) {
+    let id = i32::try_from(child.id()).unwrap();
+    let target = match how {
+        Kill::Group => -id,
+        Kill::Parent => id,
+    };
+    // SAFETY: the child has not been waited for, so its number is still its own.
+    unsafe { libc::kill(target, libc::SIGKILL) };
+    child.wait().unwrap();
+}
+
+/// Processes whose command line names a job below `folder`.
+fn workers_of(folder: &Path) -> Vec<PathBuf> {
+    let needle = folder.display().to_string();
+    let processes = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let is_worker = |path: &PathBuf| {
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains("fake_worker") && line.contains(&needle)
+    };
+    processes.filter(is_worker).collect()
+}
+
+#[test]
+fn a_run_killed_at_ten_random_moments_ends_with_the_same_bytes() {
+    let whole = Folder::new();
+    let start = Instant::now();
+    whole.finish();
+    let length = u64::try_from(start.elapsed().as_millis()).unwrap();
+    let mut random = stream(length, Stream::Resample, 0);
+    let mut cut_short = 0;
+    for round in 0..10 {
+        let how = if round % 2 == 0 {
+            Kill::Group
+        } else {
+            Kill::Parent
+        };
+        let moment = Duration::from_millis(random.random_range(0..length));
+        let folder = Folder::new();
+        let mut child = folder.start();
+        std::thread::sleep(moment);
+        cut_short += usize::from(child.try_wait().unwrap().is_none());
+        kill(&mut child, how);
+        folder.finish();
+        let told = format!("{how:?} after {moment:?} of {length} ms");
+        assert_eq!(
+            folder.file("metrics.csv"),
+            whole.file("metrics.csv"),
+            "{told}"
+        );
+        assert_eq!(
+            folder.file("epochs.csv"),
+            whole.file("epochs.csv"),
+            "{told}"
+        );
+    }
+    assert!(
+        cut_short >= 5,
+        "only {cut_short} of 10 runs were killed before their end"
+    );
+}
+
+#[test]
+fn a_worker_does_not_outlive_the_program() {
+    let folder = Folder::new();
+    let mut child = folder.start();
+    let start = Instant::now();
+    while workers_of(folder.path()).is_empty() {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "no worker was started"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill(&mut child, Kill::Parent);
+    let start = Instant::now();
+    while !workers_of(folder.path()).is_empty() {
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "a worker outlived the program"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_a_state_that_the_same_command_continues() {
+    let whole = Folder::new();
+    whole.finish();
+    let folder = Folder::new();
+    let mut child = folder.start();
+    std::thread::sleep(Duration::from_millis(150));
+    let id = i32::try_from(child.id()).unwrap();
+    // SAFETY: the child has not been waited for, so its number is still its own.
+    unsafe { libc::kill(-id, libc::SIGINT) };
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    folder.finish();
+    assert_eq!(folder.file("metrics.csv"), whole.file("metrics.csv"));
+}
+
+#[test]
+fn two_runs_at_once_on_one_store_make_every_stage_once() {
+    let folder = Folder::new();
+    let mut children = [folder.start(), folder.start()];
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let starts = std::fs::read_to_string(folder.path().join("starts")).unwrap();
+    let mut stages: Vec<&str> = starts.lines().collect();
+    let all = stages.len();
+    stages.sort_unstable();
+    stages.dedup();
+    assert_eq!(stages.len(), all, "a stage was started twice: {starts}");
+}

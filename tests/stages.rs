@@ -1,0 +1,316 @@
+//! Stages in worker processes: order, reuse, failures, locks, threads. The worker is the fake one.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use allround::exec::{self, Happening, Options, Outcome, Stop};
+use allround::plan::stage::{DrawCandidates, Evaluate};
+use allround::plan::{Graph, NodeId, Settings};
+use allround::spec::config::protocol::{Candidates, Rules};
+use allround::store::{Presence, Store};
+
+/// A graph of one `candidates` stage a seed and one `evaluate` stage on each.
+fn graph(seeds: u64) -> Graph {
+    let mut graph = Graph::default();
+    for seed in 0..seeds {
+        let draw = Settings::Candidates(DrawCandidates {
+            candidates: Candidates::Full {},
+            rules: Rules::Strict,
+            max_users: 0,
+            seed,
+        });
+        let draw = graph.add(draw, BTreeMap::new(), BTreeMap::new());
+        let evaluate = Settings::Evaluate(Evaluate {
+            device: "cpu".into(),
+            threads: 1,
+        });
+        graph.add(
+            evaluate,
+            BTreeMap::from([("candidates".into(), draw)]),
+            BTreeMap::new(),
+        );
+    }
+    graph
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Store,
+    options: Options,
+}
+
+impl Bench {
+    /// `rules` are the fake worker's; they go through a script, since tests share one environment.
+    fn new(rules: &str) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        std::fs::create_dir_all(&logs).unwrap();
+        let script = dir.path().join("worker.sh");
+        let lines = format!(
+            "#!/bin/sh\nFAKE_WORKER='{rules}' FAKE_WORKER_LOG='{}' exec '{}' \"$@\"\n",
+            dir.path().join("starts").display(),
+            common::fake_worker().display(),
+        );
+        std::fs::write(&script, lines).unwrap();
+        make_executable(&script);
+        Bench {
+            store: Store::open(&dir.path().join("store")).unwrap(),
+            options: Options {
+                worker: script,
+                base: dir.path().to_owned(),
+                logs,
+                device: "cpu".into(),
+                cores: 4,
+                jobs: 4,
+                alone: false,
+                retries: 0,
+                fail_fast: false,
+                timeout: None,
+                checkpoint_every: 1,
+            },
+            dir,
+        }
+    }
+
+    fn run(&self, graph: &Graph) -> Vec<Outcome> {
+        self.run_with(graph, &Stop::default(), &mut |_, _| {})
+    }
+
+    fn run_with(
+        &self,
+        graph: &Graph,
+        stop: &Stop,
+        listen: &mut dyn FnMut(NodeId, &Happening),
+    ) -> Vec<Outcome> {
+        exec::execute(graph, &self.store, (&self.options, stop), listen)
+    }
+
+    fn starts(&self) -> usize {
+        let log = std::fs::read_to_string(self.dir.path().join("starts")).unwrap_or_default();
+        log.lines().count()
+    }
+}
+
+fn make_executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn failure(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Failed(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_stage_is_made_once_and_then_comes_from_the_store() {
+    let bench = Bench::new("");
+    let graph = graph(3);
+    assert!(
+        bench
+            .run(&graph)
+            .iter()
+            .all(|outcome| *outcome == Outcome::Made)
+    );
+    assert_eq!(bench.starts(), 6);
+    assert!(
+        bench
+            .run(&graph)
+            .iter()
+            .all(|outcome| *outcome == Outcome::Cached)
+    );
+    assert_eq!(bench.starts(), 6);
+}
+
+#[test]
+fn a_failure_blocks_what_needs_it_and_nothing_else() {
+    let bench = Bench::new("evaluate=nan");
+    let mut graph = graph(1);
+    let last = graph.nodes.len() - 1;
+    let settings = Settings::Evaluate(Evaluate {
+        device: "cpu".into(),
+        threads: 2,
+    });
+    graph.add(
+        settings,
+        BTreeMap::from([("prepared".into(), last)]),
+        BTreeMap::new(),
+    );
+    let outcomes = bench.run(&graph);
+    assert_eq!(outcomes[0], Outcome::Made);
+    assert_eq!(
+        failure(&outcomes[1]),
+        "the loss is NaN at step 3 of epoch 1; hint: this worker is a fake"
+    );
+    assert_eq!(outcomes[2], Outcome::Blocked(1));
+}
+
+#[test]
+fn fail_fast_starts_nothing_after_the_first_failure() {
+    let mut bench = Bench::new("candidates=nan");
+    (bench.options.jobs, bench.options.fail_fast) = (1, true);
+    let outcomes = bench.run(&graph(3));
+    assert_eq!(bench.starts(), 1);
+    assert_eq!(outcomes[1], Outcome::Blocked(0));
+    assert_eq!(outcomes[2], Outcome::Interrupted);
+}
+
+#[test]
+fn a_worker_that_dies_is_named_with_how_and_when_and_what_it_said() {
+    let errors = |rules: &str| {
+        let bench = Bench::new(rules);
+        failure(&bench.run(&graph(1))[0]).to_owned()
+    };
+    let killed = errors("candidates=kill");
+    assert!(
+        killed.contains("killed by signal 9 (SIGKILL) after it started"),
+        "{killed}"
+    );
+    assert!(killed.contains("memory"), "{killed}");
+    let crashed = errors("candidates=crash");
+    assert!(
+        crashed.contains("exit code 101") && crashed.contains("crashes as asked"),
+        "{crashed}"
+    );
+    let silent = errors("candidates=silent");
+    assert!(silent.contains("ended without finishing"), "{silent}");
+    let full = errors("candidates=full");
+    assert!(
+        full.contains("`/dev/full`: no space left on device"),
+        "{full}"
+    );
+}
+
+#[test]
+fn a_silent_worker_is_killed_after_the_timeout() {
+    let mut bench = Bench::new("candidates=hang");
+    bench.options.timeout = Some(Duration::from_millis(200));
+    let outcomes = bench.run(&graph(1));
+    assert!(
+        failure(&outcomes[0]).contains("`--timeout`"),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn a_missing_worker_program_is_a_failure_that_names_it() {
+    let mut bench = Bench::new("");
+    bench.options.worker = bench.dir.path().join("nowhere");
+    let outcomes = bench.run(&graph(1));
+    assert!(failure(&outcomes[0]).contains("nowhere"), "{outcomes:?}");
+}
+
+#[test]
+fn a_retry_may_mend_a_failure() {
+    let mut bench = Bench::new("candidates=once");
+    bench.options.retries = 1;
+    let mut retried = Vec::new();
+    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, happening| {
+        if let Happening::Retried(why) = happening {
+            retried.push(why.clone());
+        }
+    });
+    assert_eq!(outcomes[0], Outcome::Made);
+    assert!(retried[0].contains("first attempt fails"), "{retried:?}");
+}
+
+#[test]
+fn what_a_library_prints_is_a_note_and_no_failure() {
+    let bench = Bench::new("candidates=print");
+    let mut notes = 0;
+    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, happening| {
+        notes += usize::from(format!("{happening:?}").contains("a library says hello"));
+    });
+    assert_eq!((outcomes[0].clone(), notes), (Outcome::Made, 1));
+}
+
+#[test]
+fn a_damaged_artefact_is_reported_and_made_anew() {
+    let bench = Bench::new("");
+    let graph = graph(1);
+    bench.run(&graph);
+    let node = &graph.nodes[1];
+    let file = bench.store.folder("evaluate", &node.key).join("fake.txt");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, vec![b'x'; whole.len()]).unwrap();
+    let mut damage = String::new();
+    let outcomes = bench.run_with(&graph, &Stop::default(), &mut |_, happening| {
+        if let Happening::Damaged(why) = happening {
+            damage.clone_from(why);
+        }
+    });
+    assert!(damage.contains("fake.txt"), "{damage}");
+    assert_eq!(outcomes, [Outcome::Cached, Outcome::Made]);
+    assert_eq!(std::fs::read(&file).unwrap(), whole);
+}
+
+#[test]
+fn two_runs_at_once_do_not_make_a_stage_twice() {
+    let bench = Bench::new("all=sleep:100");
+    let graph = graph(3);
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| bench.run(&graph));
+        let two = scope.spawn(|| bench.run(&graph));
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    assert_eq!(bench.starts(), graph.nodes.len());
+    assert!(
+        one.iter().chain(&two).all(Outcome::is_good),
+        "{one:?} {two:?}"
+    );
+}
+
+#[test]
+fn threads_are_never_promised_twice() {
+    for (jobs, alone, most) in [(4, false, 2), (1, false, 1), (4, true, 1)] {
+        let mut bench = Bench::new("all=sleep:20");
+        (bench.options.cores, bench.options.jobs, bench.options.alone) = (2, jobs, alone);
+        let (mut running, mut peak) = (0usize, 0usize);
+        bench.run_with(
+            &graph(3),
+            &Stop::default(),
+            &mut |_, happening| match happening {
+                Happening::Begun => {
+                    running += 1;
+                    peak = peak.max(running);
+                }
+                Happening::Ended(Outcome::Made) => running -= 1,
+                _ => {}
+            },
+        );
+        assert_eq!(peak, most, "jobs {jobs}, alone {alone}");
+    }
+}
+
+#[test]
+fn a_wish_to_stop_ends_workers_and_a_second_run_goes_on() {
+    let bench = Bench::new("all=sleep:300");
+    let graph = graph(2);
+    let stop = Stop::default();
+    let wish = stop.clone();
+    let outcomes = bench.run_with(&graph, &stop, &mut |_, happening| {
+        if matches!(happening, Happening::Begun) {
+            wish.ask();
+        }
+    });
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| *outcome == Outcome::Interrupted),
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        bench.store.look("candidates", &graph.nodes[0].key),
+        Presence::Absent
+    );
+    assert!(
+        bench
+            .run(&graph)
+            .iter()
+            .all(|outcome| *outcome == Outcome::Made)
+    );
+}
