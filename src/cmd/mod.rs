@@ -4,7 +4,6 @@ mod check;
 mod clean;
 mod compare;
 mod completions;
-mod csv_file;
 mod doctor;
 mod list;
 mod numbers;

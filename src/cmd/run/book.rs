@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::csv_file;
 use super::super::planning::Planned;
 use super::rows::Source;
 use crate::exec::Outcome;
 use crate::fs::{self, FsError, Stamp};
 use crate::plan::NodeId;
-use crate::record::{EpochRow, MetricRow, TimingRow};
+use crate::record::{self, EpochRow, MetricRow, TimingRow};
 use crate::store::{Store, experiment};
 
 /// The rows so far.
@@ -81,7 +80,8 @@ impl<'a> Book<'a> {
             .written
             .as_ref()
             .is_none_or(|last| last.at.elapsed() > 10 * last.took);
-        if is_changed && is_due {
+        // What comes from the store comes at once; the folder is not cut down to the first of it.
+        if is_changed && is_due && *outcome != Outcome::Cached {
             self.write()?;
         }
         Ok(())
@@ -120,9 +120,9 @@ impl<'a> Book<'a> {
     fn write(&mut self) -> Result<(), FsError> {
         let start = Instant::now();
         let all = |file: &str| self.results.join(file);
-        csv_file::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
-        csv_file::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
-        csv_file::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
+        record::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
+        record::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
+        record::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
         self.written = Some(Written {
             at: Instant::now(),
             took: start.elapsed(),
