@@ -45,9 +45,12 @@ pub fn save(
             }
         })
         .collect();
-    let views = arrays.iter().zip(&bytes).map(|((name, _), (kind, n, bytes))| {
-        TensorView::new(*kind, vec![*n], bytes).map(|view| (*name, view))
-    });
+    let views = arrays
+        .iter()
+        .zip(&bytes)
+        .map(|((name, _), (kind, n, bytes))| {
+            TensorView::new(*kind, vec![*n], bytes).map(|view| (*name, view))
+        });
     let file = views
         .collect::<Result<Vec<_>, _>>()
         .and_then(|views| serialize(views, Some(notes)))
@@ -114,7 +117,11 @@ impl Arrays {
     /// # Errors
     /// As for [`Arrays::u32`].
     pub fn bools(&self, name: &str) -> Result<Vec<bool>, DataError> {
-        Ok(self.raw(name, Dtype::U8)?.iter().map(|&byte| byte != 0).collect())
+        Ok(self
+            .raw(name, Dtype::U8)?
+            .iter()
+            .map(|&byte| byte != 0)
+            .collect())
     }
 
     /// The note `name`.

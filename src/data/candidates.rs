@@ -11,8 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::arrays::{self, Array, Arrays};
-use super::{DataError, Prepared};
-use crate::plan::stage::DrawCandidates;
+use super::{DataError, DrawCandidates, Prepared};
 use crate::seed::{Stream, stream};
 use crate::spec::config::protocol::{Candidates, Rules};
 
@@ -63,10 +62,16 @@ pub struct CandidateLists {
 ///
 /// # Errors
 /// When a user has fewer possible negatives than asked for.
-pub fn draw(data: &Prepared, settings: &DrawCandidates, part: Part) -> Result<CandidateLists, DataError> {
+pub fn draw(
+    data: &Prepared,
+    settings: &DrawCandidates,
+    part: Part,
+) -> Result<CandidateLists, DataError> {
     let users = measured_users(data, settings, part);
     let target = |&user: &u32| {
-        let at = part.target_at(data, user as usize).expect("measured users have a target");
+        let at = part
+            .target_at(data, user as usize)
+            .expect("measured users have a target");
         data.items_of(user as usize)[at]
     };
     let targets: Vec<u32> = users.iter().map(target).collect();
@@ -75,13 +80,23 @@ pub fn draw(data: &Prepared, settings: &DrawCandidates, part: Part) -> Result<Ca
         Candidates::Uniform { n } => (Some(n), false),
         Candidates::Popularity { n } => (Some(n), true),
     };
-    let mut lists = CandidateLists { part, users, targets, n, negatives: Vec::new() };
+    let mut lists = CandidateLists {
+        part,
+        users,
+        targets,
+        n,
+        negatives: Vec::new(),
+    };
     if let Some(n) = n {
         let pool = Pool::new(data, weighted);
-        let rows = lists.users.par_iter().zip(&lists.targets).map(|(&user, &target)| {
-            let rng = stream(settings.seed, Stream::Candidates, user_index(part, user));
-            pool.row(data, (user, target), (n, settings.rules), rng)
-        });
+        let rows = lists
+            .users
+            .par_iter()
+            .zip(&lists.targets)
+            .map(|(&user, &target)| {
+                let rng = stream(settings.seed, Stream::Candidates, user_index(part, user));
+                pool.row(data, (user, target), (n, settings.rules), rng)
+            });
         lists.negatives = rows.collect::<Result<Vec<_>, _>>()?.concat();
     }
     Ok(lists)
@@ -100,7 +115,10 @@ fn measured_users(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec
         return users;
     }
     let mut rng = stream(settings.seed, Stream::Candidates, 0);
-    let mut drawn: Vec<u32> = index::sample(&mut rng, users.len(), most).into_iter().map(|at| users[at]).collect();
+    let mut drawn: Vec<u32> = index::sample(&mut rng, users.len(), most)
+        .into_iter()
+        .map(|at| users[at])
+        .collect();
     drawn.sort_unstable();
     drawn
 }
@@ -115,7 +133,11 @@ struct Pool {
 
 impl Pool {
     fn new(data: &Prepared, weighted: bool) -> Self {
-        let counts = if weighted { data.train_counts() } else { vec![1; data.n_items()] };
+        let counts = if weighted {
+            data.train_counts()
+        } else {
+            vec![1; data.n_items()]
+        };
         let drawable = (0..data.n_items()).filter(|&at| data.in_candidates[at] && counts[at] > 0);
         let items: Vec<u32> = drawable.map(|at| data_item(at)).collect();
         let mut sum = 0;
@@ -123,7 +145,11 @@ impl Pool {
             sum += counts[item as usize - 1];
             sum
         });
-        let cumulative = if weighted { cumulative.collect() } else { Vec::new() };
+        let cumulative = if weighted {
+            cumulative.collect()
+        } else {
+            Vec::new()
+        };
         Self { items, cumulative }
     }
 
@@ -157,7 +183,10 @@ impl Pool {
             Rules::Strict => sequence.iter().copied().chain([target]).collect(),
             Rules::Published => data.train_of(user as usize).iter().copied().collect(),
         };
-        let barred = taken.iter().filter(|item| self.items.binary_search(item).is_ok()).count();
+        let barred = taken
+            .iter()
+            .filter(|item| self.items.binary_search(item).is_ok())
+            .count();
         let free = self.items.len() - barred;
         let least = if rules == Rules::Strict { n } else { n.min(1) };
         if free < least {
@@ -228,7 +257,8 @@ impl CandidateLists {
             part,
             users: arrays.u32("users")?,
             targets: arrays.u32("targets")?,
-            n: n.transpose().map_err(|error| DataError::new(error.to_string()).at(dir))?,
+            n: n.transpose()
+                .map_err(|error| DataError::new(error.to_string()).at(dir))?,
             negatives: arrays.u32("negatives")?,
         })
     }
@@ -240,21 +270,43 @@ mod tests {
     use crate::data::prepared::tests::sample_data;
 
     fn settings(candidates: Candidates, rules: Rules) -> DrawCandidates {
-        DrawCandidates { candidates, rules, max_users: 0, seed: 5 }
+        DrawCandidates {
+            candidates,
+            rules,
+            max_users: 0,
+            seed: 5,
+        }
     }
 
     #[test]
     fn strict_lists_hold_no_repeat_and_nothing_of_the_user() {
         let data = sample_data(60, 40);
-        for candidates in [Candidates::Uniform { n: 19 }, Candidates::Uniform { n: 28 }, Candidates::Popularity { n: 15 }] {
-            let n = match candidates { Candidates::Uniform { n } | Candidates::Popularity { n } => n, Candidates::Full {} => 0 };
+        for candidates in [
+            Candidates::Uniform { n: 19 },
+            Candidates::Uniform { n: 28 },
+            Candidates::Popularity { n: 15 },
+        ] {
+            let n = match candidates {
+                Candidates::Uniform { n } | Candidates::Popularity { n } => n,
+                Candidates::Full {} => 0,
+            };
             let lists = draw(&data, &settings(candidates, Rules::Strict), Part::Test).unwrap();
             assert!(lists.users.len() > 20);
             for (at, &user) in lists.users.iter().enumerate() {
-                let row: HashSet<u32> = lists.negatives[at * n..(at + 1) * n].iter().copied().collect();
+                let row: HashSet<u32> = lists.negatives[at * n..(at + 1) * n]
+                    .iter()
+                    .copied()
+                    .collect();
                 assert_eq!(row.len(), n);
-                assert!(data.items_of(user as usize).iter().all(|item| !row.contains(item)));
-                assert_eq!(lists.targets[at], *data.items_of(user as usize).last().unwrap());
+                assert!(
+                    data.items_of(user as usize)
+                        .iter()
+                        .all(|item| !row.contains(item))
+                );
+                assert_eq!(
+                    lists.targets[at],
+                    *data.items_of(user as usize).last().unwrap()
+                );
             }
         }
     }
@@ -262,11 +314,20 @@ mod tests {
     #[test]
     fn published_lists_bar_training_items_only_and_may_repeat() {
         let data = sample_data(60, 12);
-        let lists = draw(&data, &settings(Candidates::Uniform { n: 30 }, Rules::Published), Part::Test).unwrap();
+        let lists = draw(
+            &data,
+            &settings(Candidates::Uniform { n: 30 }, Rules::Published),
+            Part::Test,
+        )
+        .unwrap();
         let mut met_target = false;
         for (at, &user) in lists.users.iter().enumerate() {
             let row = &lists.negatives[at * 30..(at + 1) * 30];
-            assert!(data.train_of(user as usize).iter().all(|item| !row.contains(item)));
+            assert!(
+                data.train_of(user as usize)
+                    .iter()
+                    .all(|item| !row.contains(item))
+            );
             met_target |= row.contains(&lists.targets[at]);
         }
         assert!(met_target, "the published rule lets the target in");
@@ -275,10 +336,26 @@ mod tests {
     #[test]
     fn popular_items_are_drawn_more_often() {
         let data = sample_data(400, 60);
-        let lists = draw(&data, &settings(Candidates::Popularity { n: 5 }, Rules::Strict), Part::Test).unwrap();
+        let lists = draw(
+            &data,
+            &settings(Candidates::Popularity { n: 5 }, Rules::Strict),
+            Part::Test,
+        )
+        .unwrap();
         let counts = data.train_counts();
-        let mean = |items: &[u32]| items.iter().map(|&i| counts[i as usize - 1] as f64).sum::<f64>() / items.len() as f64;
-        let uniform = draw(&data, &settings(Candidates::Uniform { n: 5 }, Rules::Strict), Part::Test).unwrap();
+        let mean = |items: &[u32]| {
+            items
+                .iter()
+                .map(|&i| counts[i as usize - 1] as f64)
+                .sum::<f64>()
+                / items.len() as f64
+        };
+        let uniform = draw(
+            &data,
+            &settings(Candidates::Uniform { n: 5 }, Rules::Strict),
+            Part::Test,
+        )
+        .unwrap();
         assert!(mean(&lists.negatives) > mean(&uniform.negatives));
     }
 
@@ -292,22 +369,39 @@ mod tests {
         assert_ne!(draw(&data, &other, Part::Valid).unwrap(), lists);
         let dir = tempfile::tempdir().unwrap();
         lists.save(dir.path()).unwrap();
-        assert_eq!(CandidateLists::load(dir.path(), Part::Valid).unwrap(), lists);
+        assert_eq!(
+            CandidateLists::load(dir.path(), Part::Valid).unwrap(),
+            lists
+        );
     }
 
     #[test]
     fn at_most_so_many_users_are_drawn() {
         let data = sample_data(60, 40);
-        let wanted = DrawCandidates { max_users: 7, ..settings(Candidates::Full {}, Rules::Strict) };
+        let wanted = DrawCandidates {
+            max_users: 7,
+            ..settings(Candidates::Full {}, Rules::Strict)
+        };
         let lists = draw(&data, &wanted, Part::Test).unwrap();
-        assert_eq!((lists.users.len(), lists.n, lists.negatives.len()), (7, None, 0));
+        assert_eq!(
+            (lists.users.len(), lists.n, lists.negatives.len()),
+            (7, None, 0)
+        );
     }
 
     #[test]
     fn more_candidates_than_items_are_refused_with_both_counts() {
         let data = sample_data(20, 9);
-        let error = draw(&data, &settings(Candidates::Uniform { n: 9 }, Rules::Strict), Part::Test).unwrap_err();
+        let error = draw(
+            &data,
+            &settings(Candidates::Uniform { n: 9 }, Rules::Strict),
+            Part::Test,
+        )
+        .unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("9 candidates are asked for") && text.contains("items to draw from"), "{text}");
+        assert!(
+            text.contains("9 candidates are asked for") && text.contains("items to draw from"),
+            "{text}"
+        );
     }
 }

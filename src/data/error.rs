@@ -69,12 +69,12 @@ impl std::error::Error for DataError {}
 
 impl From<FsError> for DataError {
     fn from(error: FsError) -> Self {
-        let hint = error.hint().map(str::to_owned);
+        let hint = error.hint().unwrap_or("check the path; relative paths start at the spec's folder");
         Self {
             path: None,
             line: None,
             what: error.to_string(),
-            hint,
+            hint: Some(hint.to_owned()),
         }
     }
 }

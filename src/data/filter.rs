@@ -25,7 +25,11 @@ pub fn apply(raw: &mut RawData, rule: &Filter) {
         } => published(raw, threshold, count_rating),
         Filter::KCore { users, items } => k_core(raw, users, items),
         Filter::Rating { minimum } => {
-            let keep: Vec<bool> = raw.rating.iter().map(|&r| f64::from(r) >= minimum).collect();
+            let keep: Vec<bool> = raw
+                .rating
+                .iter()
+                .map(|&r| f64::from(r) >= minimum)
+                .collect();
             if !keep.is_empty() {
                 raw.retain(&keep);
             }
@@ -34,7 +38,11 @@ pub fn apply(raw: &mut RawData, rule: &Filter) {
         Filter::Length { minimum, maximum } => {
             let counts = count(&raw.user, raw.users.len(), |_| true);
             let fits = |n: u64| n >= minimum && (maximum == 0 || n <= maximum);
-            let keep: Vec<bool> = raw.user.iter().map(|&user| fits(counts[user as usize])).collect();
+            let keep: Vec<bool> = raw
+                .user
+                .iter()
+                .map(|&user| fits(counts[user as usize]))
+                .collect();
             raw.retain(&keep);
         }
     }
@@ -137,8 +145,17 @@ mod tests {
 
     #[test]
     fn published_counts_once_and_keeps_low_ratings_of_survivors() {
-        let mut data = raw(&[(0, 0, 5.0, 1), (0, 1, 5.0, 2), (0, 0, 1.0, 3), (1, 0, 5.0, 1), (1, 1, 1.0, 2)]);
-        let rule = Filter::Published { threshold: 2, count_rating: 3.0 };
+        let mut data = raw(&[
+            (0, 0, 5.0, 1),
+            (0, 1, 5.0, 2),
+            (0, 0, 1.0, 3),
+            (1, 0, 5.0, 1),
+            (1, 1, 1.0, 2),
+        ]);
+        let rule = Filter::Published {
+            threshold: 2,
+            count_rating: 3.0,
+        };
         apply(&mut data, &rule);
         // Item 1 and user 1 have one counted review each; user 0's low rating of item 0 stays.
         assert_eq!(data.user, [0, 0]);
@@ -147,7 +164,14 @@ mod tests {
 
     #[test]
     fn k_core_repeats_until_nothing_changes() {
-        let mut data = raw(&[(0, 0, 5.0, 1), (0, 1, 5.0, 2), (1, 0, 5.0, 1), (1, 1, 5.0, 2), (2, 1, 5.0, 1), (2, 2, 5.0, 2)]);
+        let mut data = raw(&[
+            (0, 0, 5.0, 1),
+            (0, 1, 5.0, 2),
+            (1, 0, 5.0, 1),
+            (1, 1, 5.0, 2),
+            (2, 1, 5.0, 1),
+            (2, 2, 5.0, 2),
+        ]);
         apply(&mut data, &Filter::KCore { users: 2, items: 2 });
         // Item 2 goes, then user 2, and the rest is a 2-core.
         assert_eq!(data.user, [0, 0, 1, 1]);
@@ -166,8 +190,21 @@ mod tests {
 
     #[test]
     fn length_bounds_users() {
-        let mut data = raw(&[(0, 0, 1.0, 1), (1, 0, 1.0, 1), (1, 1, 1.0, 2), (2, 0, 1.0, 1), (2, 1, 1.0, 1), (2, 2, 1.0, 1)]);
-        apply(&mut data, &Filter::Length { minimum: 2, maximum: 2 });
+        let mut data = raw(&[
+            (0, 0, 1.0, 1),
+            (1, 0, 1.0, 1),
+            (1, 1, 1.0, 2),
+            (2, 0, 1.0, 1),
+            (2, 1, 1.0, 1),
+            (2, 2, 1.0, 1),
+        ]);
+        apply(
+            &mut data,
+            &Filter::Length {
+                minimum: 2,
+                maximum: 2,
+            },
+        );
         assert_eq!(data.user, [1, 1]);
     }
 }

@@ -11,6 +11,7 @@ pub mod prepared;
 pub mod ranks;
 pub mod raw;
 pub mod scenario;
+pub mod settings;
 pub mod source;
 pub mod split;
 pub mod stats;
@@ -22,9 +23,9 @@ pub use error::DataError;
 pub use prepared::{Item, Prepared};
 pub use ranks::Ranks;
 pub use raw::RawData;
+pub use settings::{DrawCandidates, Prepare};
 
 use crate::event::{Counted, Event};
-use crate::plan::stage::Prepare;
 use crate::spec::config::dataset::Dataset;
 
 /// Reads, filters and splits the data set of `settings`, and applies its scenario.
@@ -41,9 +42,12 @@ pub fn prepare(
     let target = settings.target.as_ref().map(&mut load).transpose()?;
     match &settings.scenario {
         None => Ok(prepared),
-        Some(scenario) => {
-            scenario::apply(prepared, target, scenario, settings.seed.unwrap_or_default())
-        }
+        Some(scenario) => scenario::apply(
+            prepared,
+            target,
+            scenario,
+            settings.seed.unwrap_or_default(),
+        ),
     }
 }
 

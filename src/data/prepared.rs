@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::arrays::{self, Array, Arrays};
 use super::DataError;
+use super::arrays::{self, Array, Arrays};
 use crate::fs;
 
 const NUMBERS: &str = "sequences.safetensors";
@@ -98,7 +98,11 @@ impl Prepared {
     /// When a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), DataError> {
         let titled: Vec<bool> = self.items.iter().map(|item| item.title.is_some()).collect();
-        let described: Vec<bool> = self.items.iter().map(|item| item.description.is_some()).collect();
+        let described: Vec<bool> = self
+            .items
+            .iter()
+            .map(|item| item.description.is_some())
+            .collect();
         let arrays = [
             ("offsets", Array::U64(&self.offsets)),
             ("sequence", Array::U32(&self.sequence)),
@@ -114,7 +118,11 @@ impl Prepared {
             ("described", Array::Bool(&described)),
         ];
         arrays::save(&dir.join(NUMBERS), &arrays, HashMap::new())?;
-        write_csv(&dir.join(USERS), &["user"], self.users.iter().map(|user| [user.as_str()]))?;
+        write_csv(
+            &dir.join(USERS),
+            &["user"],
+            self.users.iter().map(|user| [user.as_str()]),
+        )?;
         let items = self.items.iter().map(|item| {
             [
                 item.id.clone(),
@@ -123,7 +131,11 @@ impl Prepared {
                 item.categories.join(SEPARATOR),
             ]
         });
-        write_csv(&dir.join(ITEMS), &["item", "title", "description", "categories"], items)
+        write_csv(
+            &dir.join(ITEMS),
+            &["item", "title", "description", "categories"],
+            items,
+        )
     }
 
     /// The data set in folder `dir`.
@@ -141,10 +153,17 @@ impl Prepared {
             id,
             title: titled[at].then_some(title),
             description: described[at].then_some(description),
-            categories: categories.split(SEPARATOR).filter(|c| !c.is_empty()).map(str::to_owned).collect(),
+            categories: categories
+                .split(SEPARATOR)
+                .filter(|c| !c.is_empty())
+                .map(str::to_owned)
+                .collect(),
         };
         if texts.len() != titled.len() || texts.len() != described.len() {
-            return Err(DataError::new("the number of items differs from that in the arrays").at(&dir.join(ITEMS)));
+            return Err(
+                DataError::new("the number of items differs from that in the arrays")
+                    .at(&dir.join(ITEMS)),
+            );
         }
         Ok(Self {
             users,
@@ -174,14 +193,20 @@ fn write_csv<T: AsRef<[u8]>, const N: usize>(
     for row in rows {
         writer.write_record(row).map_err(wrong)?;
     }
-    let bytes = writer.into_inner().map_err(|error| DataError::new(error.to_string()).at(path))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| DataError::new(error.to_string()).at(path))?;
     Ok(fs::write_atomic(path, &bytes)?)
 }
 
 fn read_csv<T>(path: &Path, row: impl Fn(&csv::StringRecord) -> T) -> Result<Vec<T>, DataError> {
     let mut reader = csv::Reader::from_reader(fs::open(path)?);
-    let wrong = |error: csv::Error| DataError::new(format!("the file is damaged: {error}")).at(path);
-    reader.records().map(|record| record.map(|record| row(&record)).map_err(wrong)).collect()
+    let wrong =
+        |error: csv::Error| DataError::new(format!("the file is damaged: {error}")).at(path);
+    reader
+        .records()
+        .map(|record| record.map(|record| row(&record)).map_err(wrong))
+        .collect()
 }
 
 #[cfg(test)]
@@ -215,7 +240,8 @@ pub(crate) mod tests {
                 raw.item.push(rng.random_range(0..items));
             }
         }
-        crate::data::split::split(raw, &crate::spec::config::dataset::Split::LeaveOneOut {}).unwrap()
+        crate::data::split::split(raw, &crate::spec::config::dataset::Split::LeaveOneOut {})
+            .unwrap()
     }
 
     #[test]
@@ -234,6 +260,9 @@ pub(crate) mod tests {
         let bytes = fs::read(&path).unwrap();
         fs::write_atomic(&path, &bytes[..bytes.len() / 2]).unwrap();
         let error = Prepared::load(dir.path()).unwrap_err().to_string();
-        assert!(error.contains(NUMBERS) && error.contains("damaged"), "{error}");
+        assert!(
+            error.contains(NUMBERS) && error.contains("damaged"),
+            "{error}"
+        );
     }
 }

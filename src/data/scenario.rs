@@ -11,8 +11,8 @@ use rand::seq::index;
 
 use super::{DataError, Prepared};
 use crate::seed::{Stream, stream};
-use crate::spec::config::scenario::{CountedOn, FewShotUsers, ItemShare, ShareOf, UnseenItems};
 use crate::spec::config::Scenario;
+use crate::spec::config::scenario::{CountedOn, FewShotUsers, ItemShare, ShareOf, UnseenItems};
 
 /// Applies a scenario that changes training; a slice changes nothing.
 ///
@@ -48,7 +48,9 @@ pub fn slice(prepared: &Prepared, scenario: &Scenario) -> Vec<bool> {
     };
     (0..prepared.n_users())
         .map(|user| {
-            let target = prepared.items_of(user).get(prepared.valid_end[user] as usize);
+            let target = prepared
+                .items_of(user)
+                .get(prepared.valid_end[user] as usize);
             prepared.measured[user] && target.is_some_and(|&item| chosen[item as usize - 1])
         })
         .collect()
@@ -63,11 +65,16 @@ fn share_of_items(prepared: &Prepared, share: &ItemShare, cold: bool) -> Vec<boo
         CountedOn::Train => prepared.train_counts(),
         CountedOn::All => {
             let mut counts = vec![0; prepared.n_items()];
-            prepared.sequence.iter().for_each(|&item| counts[item as usize - 1] += 1);
+            prepared
+                .sequence
+                .iter()
+                .for_each(|&item| counts[item as usize - 1] += 1);
             counts
         }
     };
-    let mut order: Vec<usize> = (0..prepared.n_items()).filter(|&at| prepared.in_candidates[at]).collect();
+    let mut order: Vec<usize> = (0..prepared.n_items())
+        .filter(|&at| prepared.in_candidates[at])
+        .collect();
     order.sort_by_key(|&at| (counts[at], at));
     if !cold {
         order.reverse();
@@ -102,15 +109,29 @@ fn sample(among: &[usize], users: u64, seed: u64, what: &str) -> Result<Vec<usiz
         .hint("ask for fewer users, or loosen the filters"));
     }
     let mut rng = stream(seed, Stream::Scenario, 0);
-    let mut drawn: Vec<usize> = index::sample(&mut rng, among.len(), wanted).into_iter().map(|at| among[at]).collect();
+    let mut drawn: Vec<usize> = index::sample(&mut rng, among.len(), wanted)
+        .into_iter()
+        .map(|at| among[at])
+        .collect();
     drawn.sort_unstable();
     Ok(drawn)
 }
 
 /// Users of exactly `length` interactions; 0 `users` takes all of them. Their last item is the target.
-fn cold_users(mut data: Prepared, length: u64, users: u64, seed: u64) -> Result<Prepared, DataError> {
-    let eligible: Vec<usize> = (0..data.n_users()).filter(|&user| data.items_of(user).len() as u64 == length).collect();
-    let drawn = if users == 0 { eligible } else { sample(&eligible, users, seed, "cold users")? };
+fn cold_users(
+    mut data: Prepared,
+    length: u64,
+    users: u64,
+    seed: u64,
+) -> Result<Prepared, DataError> {
+    let eligible: Vec<usize> = (0..data.n_users())
+        .filter(|&user| data.items_of(user).len() as u64 == length)
+        .collect();
+    let drawn = if users == 0 {
+        eligible
+    } else {
+        sample(&eligible, users, seed, "cold users")?
+    };
     data.measured = vec![false; data.n_users()];
     for user in drawn {
         let n = u32::try_from(length).unwrap_or(u32::MAX);
@@ -130,15 +151,25 @@ fn few_shot(
     seed: u64,
 ) -> Result<Prepared, DataError> {
     // A user with one training item gives no (history, next item) pair to learn from.
-    let eligible: Vec<usize> = (0..data.n_users()).filter(|&user| data.train_end[user] >= 2).collect();
+    let eligible: Vec<usize> = (0..data.n_users())
+        .filter(|&user| data.train_end[user] >= 2)
+        .collect();
     let mut drawn = vec![false; data.n_users()];
     for user in sample(&eligible, users, seed, "training users")? {
         drawn[user] = true;
     }
     match evaluate {
         FewShotUsers::All => {}
-        FewShotUsers::Training => data.measured.iter_mut().zip(&drawn).for_each(|(m, &d)| *m &= d),
-        FewShotUsers::Others => data.measured.iter_mut().zip(&drawn).for_each(|(m, &d)| *m &= !d),
+        FewShotUsers::Training => data
+            .measured
+            .iter_mut()
+            .zip(&drawn)
+            .for_each(|(m, &d)| *m &= d),
+        FewShotUsers::Others => data
+            .measured
+            .iter_mut()
+            .zip(&drawn)
+            .for_each(|(m, &d)| *m &= !d),
     }
     if backbone {
         data.trained.clone_from(&drawn);
@@ -156,8 +187,10 @@ fn cross_domain(source: Prepared, target: Prepared, unseen: UnseenItems) -> Prep
     let (more_users, more_items) = (target.n_users(), target.n_items());
     both.users.extend(target.users);
     both.items.extend(target.items);
-    both.offsets.extend(target.offsets[1..].iter().map(|offset| offset + base));
-    both.sequence.extend(target.sequence.iter().map(|item| item + shift));
+    both.offsets
+        .extend(target.offsets[1..].iter().map(|offset| offset + base));
+    both.sequence
+        .extend(target.sequence.iter().map(|item| item + shift));
     both.train_end.extend(target.train_end);
     both.valid_end.extend(target.valid_end);
     both.trained.resize(users + more_users, false);
@@ -183,11 +216,20 @@ mod tests {
     #[test]
     fn cold_and_warm_items_are_opposite_ends_of_the_training_counts() {
         let data = sample_data(40, 12);
-        let share = ItemShare { share: 0.25, by: ShareOf::Items, counted_on: CountedOn::Train };
+        let share = ItemShare {
+            share: 0.25,
+            by: ShareOf::Items,
+            counted_on: CountedOn::Train,
+        };
         let cold = share_of_items(&data, &share, true);
         let warm = share_of_items(&data, &share, false);
         let counts = data.train_counts();
-        let of = |mask: &[bool]| -> Vec<u64> { (0..12).filter(|&at| mask[at]).map(|at| counts[at]).collect() };
+        let of = |mask: &[bool]| -> Vec<u64> {
+            (0..12)
+                .filter(|&at| mask[at])
+                .map(|at| counts[at])
+                .collect()
+        };
         assert_eq!((of(&cold).len(), of(&warm).len()), (3, 3));
         assert!(of(&cold).iter().max() <= of(&warm).iter().min());
         let users = slice(&data, &Scenario::ColdItems(share));
@@ -203,24 +245,45 @@ mod tests {
         let lengths: Vec<usize> = (0..40).map(|user| data.items_of(user).len()).collect();
         let there = lengths.iter().filter(|&&n| n == 3).count();
         assert!(there > 2, "the sample needs some");
-        let scenario = Scenario::ColdUsers { length: 3, users: 2 };
+        let scenario = Scenario::ColdUsers {
+            length: 3,
+            users: 2,
+        };
         let cold = apply(data.clone(), None, &scenario, 1).unwrap();
         let measured: Vec<usize> = (0..40).filter(|&user| cold.measured[user]).collect();
         assert_eq!(measured.len(), 2);
-        assert!(measured.iter().all(|&user| lengths[user] == 3 && !cold.trained[user]));
-        let too_many = Scenario::ColdUsers { length: 3, users: 1000 };
+        assert!(
+            measured
+                .iter()
+                .all(|&user| lengths[user] == 3 && !cold.trained[user])
+        );
+        let too_many = Scenario::ColdUsers {
+            length: 3,
+            users: 1000,
+        };
         let error = apply(data, None, &too_many, 1).unwrap_err().to_string();
-        assert!(error.contains("asks for 1000 cold users") && error.contains(&there.to_string()), "{error}");
+        assert!(
+            error.contains("asks for 1000 cold users") && error.contains(&there.to_string()),
+            "{error}"
+        );
     }
 
     #[test]
     fn few_shot_trains_on_exactly_k_users() {
         let data = sample_data(40, 12);
-        let scenario = Scenario::FewShot { users: 5, evaluate: FewShotUsers::Others, backbone: true };
+        let scenario = Scenario::FewShot {
+            users: 5,
+            evaluate: FewShotUsers::Others,
+            backbone: true,
+        };
         let few = apply(data.clone(), None, &scenario, 3).unwrap();
         assert_eq!(few.trained.iter().filter(|&&t| t).count(), 5);
         assert!((0..40).all(|user| !(few.trained[user] && few.measured[user])));
-        let frozen = Scenario::FewShot { users: 5, evaluate: FewShotUsers::All, backbone: false };
+        let frozen = Scenario::FewShot {
+            users: 5,
+            evaluate: FewShotUsers::All,
+            backbone: false,
+        };
         let few = apply(data, None, &frozen, 3).unwrap();
         assert!(few.trained.iter().all(|&t| t));
         assert_eq!(few.aligned.iter().filter(|&&t| t).count(), 5);

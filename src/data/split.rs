@@ -64,8 +64,10 @@ fn ends(
             valid_share,
         } => {
             if raw.time.is_empty() {
-                return Err(DataError::new("`split.global_time` needs times, and this source has none")
-                    .hint("name the column of the time, or use `split.leave_one_out`"));
+                return Err(DataError::new(
+                    "`split.global_time` needs times, and this source has none",
+                )
+                .hint("name the column of the time, or use `split.leave_one_out`"));
             }
             let mut times = raw.time.clone();
             times.sort_unstable();
@@ -74,8 +76,12 @@ fn ends(
                 times.get(at).copied().unwrap_or(i64::MAX)
             };
             let (valid, test) = (moment(train_share), moment(train_share + valid_share));
-            let before = |row: &[(i64, u32)], moment| row.partition_point(|&(time, _)| time < moment);
-            Ok(rows.iter().map(|row| (before(row, valid), before(row, test))).collect())
+            let before =
+                |row: &[(i64, u32)], moment| row.partition_point(|&(time, _)| time < moment);
+            Ok(rows
+                .iter()
+                .map(|row| (before(row, valid), before(row, test)))
+                .collect())
         }
     }
 }
@@ -92,12 +98,18 @@ fn assemble(
         sequence.extend(row.iter().map(|&(_, item)| item));
         offsets.push(sequence.len() as u64);
     }
-    let measured = rows.iter().zip(&ends).map(|(row, &(_, valid_end))| valid_end < row.len());
+    let measured = rows
+        .iter()
+        .zip(&ends)
+        .map(|(row, &(_, valid_end))| valid_end < row.len());
     let word = |n: usize| u32::try_from(n).expect("a sequence is shorter than 2^32");
     let n_items = items.order.len();
     let texts = &mut raw.texts;
     let item = |&old: &u32| {
-        let text: Text = texts.get_mut(old as usize).map(std::mem::take).unwrap_or_default();
+        let text: Text = texts
+            .get_mut(old as usize)
+            .map(std::mem::take)
+            .unwrap_or_default();
         Item {
             id: std::mem::take(&mut raw.items[old as usize]),
             title: text.title,
@@ -108,7 +120,11 @@ fn assemble(
     Prepared {
         measured: measured.collect(),
         items: items.order.iter().map(item).collect(),
-        users: users.order.iter().map(|&old| std::mem::take(&mut raw.users[old as usize])).collect(),
+        users: users
+            .order
+            .iter()
+            .map(|&old| std::mem::take(&mut raw.users[old as usize]))
+            .collect(),
         offsets,
         sequence,
         train_end: ends.iter().map(|&(train, _)| word(train)).collect(),
@@ -145,18 +161,27 @@ mod tests {
         assert_eq!(data.items_of(0), [3, 1, 2]);
         assert_eq!((data.train_end[0], data.valid_end[0]), (1, 2));
         // Two items only: all training, no target.
-        assert_eq!((data.train_end[1], data.valid_end[1], data.measured[1]), (2, 2, false));
+        assert_eq!(
+            (data.train_end[1], data.valid_end[1], data.measured[1]),
+            (2, 2, false)
+        );
     }
 
     #[test]
     fn a_split_by_time_has_one_moment_for_everybody() {
-        let rule = Split::GlobalTime { train_share: 0.4, valid_share: 0.2 };
+        let rule = Split::GlobalTime {
+            train_share: 0.4,
+            valid_share: 0.2,
+        };
         let data = split(raw(), &rule).unwrap();
         // Times 1 1 2 5 5: validation from 2, test from 5.
         assert_eq!((data.train_end[0], data.valid_end[0]), (1, 1));
         assert_eq!((data.train_end[1], data.valid_end[1]), (1, 2));
         assert_eq!(data.measured, [true, false]);
-        let untimed = RawData { time: Vec::new(), ..raw() };
+        let untimed = RawData {
+            time: Vec::new(),
+            ..raw()
+        };
         let error = split(untimed, &rule).unwrap_err();
         assert!(error.to_string().contains("needs times"), "{error}");
     }
