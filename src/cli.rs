@@ -111,7 +111,7 @@ pub struct Run {
     /// Only show what would run.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Most stages at a time [default: as many as the cores have threads for].
+    /// Most stages at a time [default: as many as the cores have threads for; 1 on a GPU].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Start nothing more after the first failure.

@@ -80,7 +80,8 @@ impl<'a> Book<'a> {
             .written
             .as_ref()
             .is_none_or(|last| last.at.elapsed() > 10 * last.took);
-        if is_changed && is_due {
+        // What comes from the store comes at once; the folder is not cut down to the first of it.
+        if is_changed && is_due && *outcome != Outcome::Cached {
             self.write()?;
         }
         Ok(())
@@ -130,11 +131,7 @@ impl<'a> Book<'a> {
     }
 
     fn rows<T>(&self, of: impl Fn(&CellRows) -> &Vec<T>) -> Vec<&T> {
-        self.cells
-            .iter()
-            .flatten()
-            .flat_map(|cell| of(cell))
-            .collect()
+        self.cells.iter().flatten().flat_map(of).collect()
     }
 
     /// Writes everything; called once, after the last stage.

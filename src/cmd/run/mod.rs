@@ -130,7 +130,11 @@ impl Session<'_> {
     fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
         let spec = &self.planned.checked.spec;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let most = (cores / spec.run.threads.max(1)).max(1);
+        // Stages would fight for a GPU's memory, unless somebody says that they fit.
+        let most = match spec.run.device.as_str() {
+            "cpu" => (cores / spec.run.threads.max(1)).max(1),
+            _ => 1,
+        };
         Ok(Options {
             worker: self.worker(store)?,
             base: planning::base(&self.planned.checked.base)?,
