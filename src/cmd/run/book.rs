@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::planning::Planned;
+use super::machine::Machine;
 use super::rows::Source;
 use crate::exec::Outcome;
 use crate::fs::{self, FsError, Stamp};
@@ -137,8 +138,26 @@ impl<'a> Book<'a> {
     /// Writes everything; called once, after the last stage.
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.write()?;
+        self.note_machine()?;
         self.stamps = experiment::stamps(&self.results)?;
         Ok(())
+    }
+
+    /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
+    fn note_machine(&self) -> Result<(), FsError> {
+        let has_worked = self
+            .outcomes
+            .iter()
+            .any(|outcome| *outcome == Some(Outcome::Made));
+        if !has_worked && self.results.join("machine.toml").exists() {
+            return Ok(());
+        }
+        let is_good = |id: &NodeId| self.outcomes[*id].as_ref().is_some_and(Outcome::is_good);
+        let mut starts = Vec::new();
+        for id in (0..self.outcomes.len()).filter(is_good) {
+            starts.extend(self.source.start(id)?);
+        }
+        Machine::here(starts.iter()).save(&self.results)
     }
 
     /// Cells with rows.

@@ -1,6 +1,7 @@
 //! `allround run`: what is not done yet, then the results.
 
 mod book;
+mod machine;
 mod rows;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::is_own;
 use crate::data::{Part, Ranks};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan};
