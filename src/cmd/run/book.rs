@@ -1,6 +1,5 @@
 //! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,10 +7,10 @@ use super::super::planning::Planned;
 use super::machine::Machine;
 use super::rows::Source;
 use crate::exec::Outcome;
-use crate::fs::{self, FsError, Stamp};
+use crate::fs::{self, FsError};
 use crate::plan::NodeId;
 use crate::record::{self, EpochRow, MetricRow, TimingRow};
-use crate::store::{Store, experiment};
+use crate::store::Store;
 
 /// The rows so far.
 pub(super) struct Book<'a> {
@@ -22,7 +21,6 @@ pub(super) struct Book<'a> {
     waiting: Vec<Vec<usize>>,
     cells: Vec<Option<CellRows>>,
     written: Option<Written>,
-    stamps: BTreeMap<String, Stamp>,
 }
 
 /// When the files were last written, and how long that took.
@@ -65,7 +63,6 @@ impl<'a> Book<'a> {
             waiting,
             cells: plan.cells.iter().map(|_| None).collect(),
             written: None,
-            stamps: BTreeMap::new(),
         })
     }
 
@@ -139,7 +136,6 @@ impl<'a> Book<'a> {
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.write()?;
         self.note_machine()?;
-        self.stamps = experiment::stamps(&self.results)?;
         Ok(())
     }
 
@@ -169,10 +165,5 @@ impl<'a> Book<'a> {
     pub(super) fn failed(&self) -> usize {
         let is_bad = |cell: &&CellRows| cell.metrics.iter().any(|row| !row.error.is_empty());
         self.cells.iter().flatten().filter(is_bad).count()
-    }
-
-    /// Size and time of every file of the results folder, but for logs.
-    pub(super) fn stamps(&self) -> BTreeMap<String, Stamp> {
-        self.stamps.clone()
     }
 }

@@ -133,6 +133,15 @@ impl Source<'_> {
         Ok((timing, epochs))
     }
 
+    /// What a stage's worker said of its machine.
+    pub(super) fn start(&self, id: NodeId) -> Result<Option<Started>, FsError> {
+        let events = history::read(&self.folder(&self.plan.graph.nodes[id]).join(EVENTS))?;
+        Ok(events.into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        }))
+    }
+
     fn timing(
         &self,
         (cell, kind): (&Cell, &str),
