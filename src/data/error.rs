@@ -69,7 +69,9 @@ impl std::error::Error for DataError {}
 
 impl From<FsError> for DataError {
     fn from(error: FsError) -> Self {
-        let hint = error.hint().unwrap_or("check the path; relative paths start at the spec's folder");
+        let hint = error
+            .hint()
+            .unwrap_or("check the path; relative paths start at the spec's folder");
         Self {
             path: None,
             line: None,
