@@ -47,7 +47,10 @@ fn table<R: Serialize + Default + JsonSchema>(file: &str) -> String {
     for column in columns::<R>() {
         let property = schema.get("properties").and_then(|all| all.get(&column));
         let meaning = about(property).replace('|', "\\|");
-        text.push_str(&format!("| `{column}` | {} | {meaning} |\n", kind(property)));
+        text.push_str(&format!(
+            "| `{column}` | {} | {meaning} |\n",
+            kind(property)
+        ));
     }
     text
 }
@@ -81,10 +84,16 @@ mod tests {
         let rows = text.lines().filter(|line| line.starts_with("| `"));
         for row in rows.clone() {
             let cells: Vec<&str> = row.split(" | ").collect();
-            assert!(cells.len() == 3 && cells.iter().all(|cell| cell.len() > 3), "{row}");
+            assert!(
+                cells.len() == 3 && cells.iter().all(|cell| cell.len() > 3),
+                "{row}"
+            );
         }
         assert!(rows.count() > 50);
-        assert!(text.contains("| `k` | integer or empty | Cut-off;"), "{text}");
+        assert!(
+            text.contains("| `k` | integer or empty | Cut-off;"),
+            "{text}"
+        );
     }
 
     #[test]

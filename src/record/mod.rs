@@ -15,7 +15,7 @@ mod users;
 pub use answer::answer;
 pub use compare::compare;
 pub use counts::data_row;
-pub use format::format_markdown;
 pub use file::{read, write};
+pub use format::format_markdown;
 pub use machine::Machine;
 pub use row::{DataRow, EpochRow, MetricRow, RankRow, TimingRow};
