@@ -41,9 +41,6 @@ pub enum RenderError {
         /// What is wrong.
         reason: String,
     },
-    /// Statistics could not be computed from the rows.
-    #[error("{0}")]
-    Answers(String),
     /// The report's template failed: a fault of this program.
     #[error("cannot fill the report's template: {0}")]
     Template(#[from] minijinja::Error),
