@@ -187,7 +187,7 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         ));
     }
     if !table.method.is_empty() {
-        notes.push(table.method.clone());
+        notes.push(table.method.replace('`', ""));
     }
     if answers().any(|answer| answer.state == State::Partial) {
         notes.push("Where seeds failed, the number is of the others; see the failures.".to_owned());
