@@ -58,6 +58,8 @@ pub enum Command {
     List,
     /// Print the numbers of a results folder.
     Show(Show),
+    /// Draw figures, tables and the report of a results folder again.
+    Report(Report),
     /// Compare the numbers of two results folders.
     Compare(Compare),
     /// Look at the worker, the devices and the store, and say what is wrong.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::is_own;
 use crate::data::{Part, Ranks};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan};
@@ -131,6 +131,15 @@ impl Source<'_> {
             }
         }
         Ok((timing, epochs))
+    }
+
+    /// What a stage's worker said of its machine.
+    pub(super) fn start(&self, id: NodeId) -> Result<Option<Started>, FsError> {
+        let events = history::read(&self.folder(&self.plan.graph.nodes[id]).join(EVENTS))?;
+        Ok(events.into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        }))
     }
 
     fn timing(
