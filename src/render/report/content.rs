@@ -1,6 +1,6 @@
 //! What the report says, as plain values for its template.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -66,7 +66,8 @@ struct ExpectedView {
 
 #[derive(Debug, Serialize)]
 struct Failure {
-    cell: String,
+    n_cells: usize,
+    cells: Vec<String>,
     protocol: String,
     status: String,
     error: String,
@@ -89,7 +90,7 @@ struct Fingerprint {
 /// Gathers everything.
 ///
 /// # Errors
-/// When the statistics for expected values or for a missing table cannot be computed.
+/// When the statistics of a table that the spec does not have cannot be computed.
 pub fn gather(
     results: &Results,
     figures: &[NamedFigure],
@@ -125,7 +126,7 @@ pub fn gather(
             .expected
             .iter()
             .map(|expected| compare(results, expected))
-            .collect::<Result<_, _>>()?,
+            .collect(),
         failures,
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
             Ok(vec![table::counts::grid(
@@ -215,17 +216,8 @@ fn figure(figure: &NamedFigure) -> FigureView {
     }
 }
 
-fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, RenderError> {
-    let question = Question {
-        protocol: expected.protocol.clone(),
-        metrics: vec![expected.metric],
-        datasets: vec![expected.dataset.clone()],
-        scenarios: vec![expected.scenario.clone()],
-        models: vec![expected.model.clone()],
-        baseline: String::new(),
-    };
-    let table = answers::of(results, &question)?;
-    let measured = table.rows.first().and_then(|row| row.answers.first()?.mean);
+fn compare(results: &Results, expected: &Expected) -> ExpectedView {
+    let measured = answers::mean(results, expected);
     let difference = measured.map(|mean| mean - expected.value);
     let signed = |value: f64| {
         format!(
@@ -234,7 +226,7 @@ fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, Rende
             style::metric(value.abs())
         )
     };
-    Ok(ExpectedView {
+    ExpectedView {
         place: format!(
             "{}, {}, {}",
             expected.dataset, expected.scenario, expected.protocol
@@ -251,7 +243,7 @@ fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, Rende
         verdict: verdict(expected, difference),
         source: expected.source.clone(),
         reason: expected.not_comparable.clone(),
-    })
+    }
 }
 
 fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
@@ -265,22 +257,25 @@ fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
     }
 }
 
+/// Cells that ended alike, in one row.
 fn failures(results: &Results) -> Vec<Failure> {
-    let mut seen = BTreeSet::new();
-    let bad = results.metrics.iter().filter(|row| row.status != "ok");
-    let bad = bad.filter(|row| seen.insert((&row.cell, &row.protocol, &row.status, &row.error)));
-    let failure = |row: &crate::record::MetricRow| Failure {
-        cell: row.cell.clone(),
-        protocol: row
-            .protocol
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        status: row.status.clone(),
-        error: row.error.clone(),
-    };
-    bad.map(failure).collect()
+    let mut groups: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for row in results.metrics.iter().filter(|row| row.status != "ok") {
+        let key = (row.status.as_str(), row.error.as_str(), row.protocol_name());
+        groups.entry(key).or_default().insert(&row.cell);
+    }
+    let failure =
+        |((status, error, protocol), cells): ((&str, &str, &str), BTreeSet<&str>)| Failure {
+            n_cells: cells.len(),
+            cells: cells.into_iter().map(str::to_owned).collect(),
+            protocol: protocol.to_owned(),
+            status: status.to_owned(),
+            error: match status {
+                "empty" => "no user is in the scenario".to_owned(),
+                _ => error.to_owned(),
+            },
+        };
+    groups.into_iter().map(failure).collect()
 }
 
 fn protocols(results: &Results) -> Vec<ProtocolView> {
