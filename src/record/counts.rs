@@ -6,21 +6,18 @@ use crate::data::{Prepared, stats};
 /// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
 pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
     let counts = stats::counts(prepared);
-    let has_target = |user: &usize| {
-        prepared.measured[*user]
-            && (prepared.valid_end[*user] as usize) < prepared.items_of(*user).len()
-    };
-    let measured: Vec<usize> = (0..prepared.n_users()).filter(has_target).collect();
+    let sliced =
+        (0..prepared.n_users()).filter(|&user| mask[user] && stats::is_measured(prepared, user));
     DataRow {
         users: counts.users,
         items: counts.items,
         interactions: counts.interactions,
         train_interactions: counts.train_interactions,
         mean_length: counts.mean_length,
-        longest: counts.mean_length.map(|_| counts.longest),
+        longest: (counts.users > 0).then_some(counts.longest),
         trained_users: counts.trained_users,
-        measured_users: measured.len() as u64,
-        slice_users: measured.iter().filter(|user| mask[**user]).count() as u64,
+        measured_users: counts.measured_users,
+        slice_users: sliced.count() as u64,
         with_title: counts.with_title,
         with_description: counts.with_description,
         ..blank.clone()
@@ -60,9 +57,9 @@ mod tests {
                 row.interactions,
                 row.train_interactions
             ),
-            (3, 2, 8, 3)
+            (3, 2, 8, 4)
         );
-        // User c is not trained on; user b has nothing but training items.
+        // User b has nothing but training items.
         assert_eq!(
             (row.measured_users, row.slice_users, row.trained_users),
             (2, 1, 2)
