@@ -13,7 +13,7 @@ pub struct Counts {
     pub items: u64,
     /// Interactions of all users.
     pub interactions: u64,
-    /// Interactions in training.
+    /// Interactions that the split gives to training.
     pub train_interactions: u64,
     /// Fewest interactions of a user.
     pub shortest: u64,
@@ -31,6 +31,11 @@ pub struct Counts {
     pub with_title: Option<f64>,
     /// Share of items with a description; `None` without items.
     pub with_description: Option<f64>,
+}
+
+/// Whether the user's test target is measured: wished for, and there.
+pub fn is_measured(data: &Prepared, user: usize) -> bool {
+    data.measured[user] && (data.valid_end[user] as usize) < data.items_of(user).len()
 }
 
 /// Counts `data`.
@@ -55,7 +60,7 @@ pub fn counts(data: &Prepared) -> Counts {
         users: data.n_users() as u64,
         items: data.n_items() as u64,
         interactions: data.sequence.len() as u64,
-        train_interactions: data.train_counts().iter().sum(),
+        train_interactions: data.train_end.iter().map(|&end| u64::from(end)).sum(),
         shortest: lengths.first().copied().unwrap_or_default(),
         median_length: lengths
             .get(lengths.len().saturating_sub(1) / 2)
@@ -64,7 +69,9 @@ pub fn counts(data: &Prepared) -> Counts {
         mean_length: share(data.sequence.len(), data.n_users()),
         longest: lengths.last().copied().unwrap_or_default(),
         trained_users: truths(&data.trained),
-        measured_users: truths(&data.measured),
+        measured_users: (0..data.n_users())
+            .filter(|&user| is_measured(data, user))
+            .count() as u64,
         with_title: share(titled, data.n_items()),
         with_description: share(described, data.n_items()),
     }

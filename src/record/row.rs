@@ -127,7 +127,7 @@ pub struct DataRow {
     pub items: u64,
     /// Interactions of all users.
     pub interactions: u64,
-    /// Interactions in training.
+    /// Interactions that the CF model is trained on.
     pub train_interactions: u64,
     /// Mean interactions of a user; empty without users.
     pub mean_length: Option<f64>,

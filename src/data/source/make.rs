@@ -14,7 +14,7 @@ use crate::fs;
 use crate::seed::{Stream, stream};
 use crate::spec::config::dataset::SyntheticSource;
 
-/// Names of the files that [`write`] makes in its folder.
+/// Names of the files that [`write()`] makes in its folder.
 pub const FILES: [&str; 2] = ["reviews.json.gz", "meta.json.gz"];
 
 /// Sentences of reviews, joined at random to the length of real ones.
