@@ -159,8 +159,8 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
             Err("the first attempt fails".to_owned())
         }
         "print" => {
-            println!("a library says hello");
-            Ok(())
+            let said = writeln!(std::io::stdout(), "a library says hello");
+            said.map_err(|error| error.to_string())
         }
         _ => Ok(()),
     }

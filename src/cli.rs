@@ -58,6 +58,8 @@ pub enum Command {
     List,
     /// Print the numbers of a results folder.
     Show(Show),
+    /// Draw figures, tables and the report of a results folder again.
+    Report(Report),
     /// Compare the numbers of two results folders.
     Compare(Compare),
     /// Look at the worker, the devices and the store, and say what is wrong.
@@ -111,7 +113,7 @@ pub struct Run {
     /// Only show what would run.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Most stages at a time [default: as many as the cores have threads for].
+    /// Most stages at a time [default: as many as the cores have threads for; 1 on a GPU].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Start nothing more after the first failure.

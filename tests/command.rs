@@ -96,6 +96,7 @@ fn run_ends_with_a_table_on_stdout_and_talk_on_stderr() {
         "timing.csv",
         "epochs.csv",
         "spec.toml",
+        "machine.toml",
         "logs/run.jsonl",
     ] {
         assert!(

@@ -109,19 +109,25 @@ fn a_run_killed_at_ten_random_moments_ends_with_the_same_bytes() {
     whole.finish();
     let length = u64::try_from(start.elapsed().as_millis()).unwrap();
     let mut random = stream(length, Stream::Resample, 0);
-    let mut cut_short = 0;
     for round in 0..10 {
         let how = if round % 2 == 0 {
             Kill::Group
         } else {
             Kill::Parent
         };
-        let moment = Duration::from_millis(random.random_range(0..length));
-        let folder = Folder::new();
-        let mut child = folder.start();
-        std::thread::sleep(moment);
-        cut_short += usize::from(child.try_wait().unwrap().is_none());
-        kill(&mut child, how);
+        let mut moment = Duration::from_millis(random.random_range(0..length));
+        let folder = loop {
+            let folder = Folder::new();
+            let mut child = folder.start();
+            std::thread::sleep(moment);
+            let is_running = child.try_wait().unwrap().is_none();
+            kill(&mut child, how);
+            if is_running {
+                break folder;
+            }
+            // It was over already: the machine has become faster, and an earlier moment is needed.
+            moment /= 2;
+        };
         folder.finish();
         let told = format!("{how:?} after {moment:?} of {length} ms");
         assert_eq!(
@@ -135,10 +141,6 @@ fn a_run_killed_at_ten_random_moments_ends_with_the_same_bytes() {
             "{told}"
         );
     }
-    assert!(
-        cut_short >= 5,
-        "only {cut_short} of 10 runs were killed before their end"
-    );
 }
 
 #[test]

@@ -4,12 +4,12 @@ mod check;
 mod clean;
 mod compare;
 mod completions;
-mod csv_file;
 mod doctor;
 mod list;
 mod numbers;
 mod plan;
 mod planning;
+mod report;
 mod run;
 mod show;
 
@@ -67,6 +67,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::List => list::run(&cli.common),
         Command::Show(arguments) => show::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.common),
         Command::Clean(arguments) => clean::run(arguments, &cli.common),

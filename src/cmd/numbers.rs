@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::csv_file;
-use crate::record::MetricRow;
+use crate::record::{self, MetricRow};
 
 /// What a mean over seeds belongs to, in the order of tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +62,7 @@ impl Values {
 
 /// The rows of `metrics.csv` in a results folder.
 pub(crate) fn read(results: &Path) -> anyhow::Result<Vec<MetricRow>> {
-    Ok(csv_file::read(&results.join("metrics.csv"))?)
+    Ok(record::read(&results.join("metrics.csv"))?)
 }
 
 /// Rows grouped over seeds; failed and empty ones are left out.

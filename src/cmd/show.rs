@@ -1,6 +1,7 @@
 //! `allround show`: the numbers of a results folder.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,15 +10,35 @@ use super::numbers::{self, Subject, Values};
 use super::{Exit, count, print};
 use crate::cli::Show;
 use crate::metric::Metric;
+use crate::render::terminal::{self, Look};
+use crate::spec::config::Table as TableSpec;
 
-/// Prints a table of means over seeds, and what failed.
+/// Prints the answer tables of a results folder, or one metric of every block.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
-    print(&text(&arguments.results, arguments.metric)?)?;
+    let text = match arguments.metric {
+        Some(metric) => blocks(&arguments.results, Some(metric))?,
+        None => answer(&arguments.results)?,
+    };
+    print(&text)?;
     Ok(Exit::Well)
 }
 
-/// The table: a row a model, a column a metric, a block for each data set, scenario, split and protocol.
-pub(crate) fn text(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
+/// The comparison tables that the experiment asks for; means over seeds where it asks for none.
+pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
+    let look = Look {
+        width: Table::new().width().unwrap_or(160),
+        styled: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
+    let is_comparison = |table: &TableSpec| matches!(table, TableSpec::Comparison { .. });
+    match spec.table.values().any(is_comparison) {
+        true => Ok(terminal::summary(results, look)?),
+        false => blocks(results, None),
+    }
+}
+
+/// A row a model, a column a metric, a block for each data set, scenario, split and protocol; then what failed.
+fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
     let rows = numbers::read(results)?;
     let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
     for (subject, values) in numbers::by_subject(&rows) {

@@ -41,7 +41,7 @@ pub struct Launch<'a> {
     pub log: &'a Path,
     /// The lock that it inherits.
     pub lock: RawFd,
-    /// CPU threads, told to OpenMP too.
+    /// CPU threads, told to OpenMP and rayon too.
     pub threads: usize,
     /// Longest silence.
     pub timeout: Option<Duration>,
@@ -72,6 +72,7 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
     command
         .arg(launch.job)
         .env("OMP_NUM_THREADS", launch.threads.to_string())
+        .env("RAYON_NUM_THREADS", launch.threads.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log);

@@ -1,6 +1,5 @@
 //! The log of a run: JSON lines with the time, the stage and what happened.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use crate::fs::{self, FsError};
 
 pub(super) struct Log {
     path: PathBuf,
-    file: File,
+    file: Box<dyn Write>,
     trouble: Option<std::io::Error>,
 }
 
@@ -20,7 +19,7 @@ impl Log {
     pub(super) fn open(path: &Path) -> Result<Log, FsError> {
         Ok(Log {
             path: path.to_owned(),
-            file: fs::append(path)?,
+            file: Box::new(fs::append(path)?),
             trouble: None,
         })
     }

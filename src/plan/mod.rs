@@ -4,6 +4,8 @@ pub mod cell;
 pub mod graph;
 pub mod inputs;
 pub mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 

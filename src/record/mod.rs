@@ -1,9 +1,19 @@
-//! Rows to CSV and back: the only writer of results.
+//! Rows to CSV and back: the only writer of results. And the answers that follow from the rows.
 
+pub mod answer;
+pub mod compare;
+pub mod counts;
+pub mod expected;
 pub mod file;
+pub mod machine;
 pub mod ranks;
 pub mod row;
 pub mod summary;
+mod users;
 
+pub use answer::answer;
+pub use compare::compare;
+pub use counts::data_row;
 pub use file::{read, write};
+pub use machine::Machine;
 pub use row::{DataRow, EpochRow, MetricRow, RankRow, TimingRow};

@@ -1,5 +1,6 @@
 //! The rows of the results files; the fields, in order, are the columns.
 
+use crate::metric::Metric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,4 +143,30 @@ pub struct DataRow {
     pub with_title: Option<f64>,
     /// Share of items with a description; empty without items.
     pub with_description: Option<f64>,
+}
+
+impl MetricRow {
+    /// The protocol's name, without its fingerprint.
+    pub fn protocol_name(&self) -> &str {
+        self.protocol.split(':').next().unwrap_or_default()
+    }
+
+    /// Name of the variant, or of the model itself.
+    pub fn shown_name(&self) -> &str {
+        if self.variant.is_empty() {
+            &self.model
+        } else {
+            &self.variant
+        }
+    }
+
+    /// The metric; `None` in a failed cell's row.
+    pub fn metric(&self) -> Option<Metric> {
+        match (self.metric.as_str(), self.k) {
+            ("hit", Some(k)) => Some(Metric::Hit(k)),
+            ("ndcg", Some(k)) => Some(Metric::Ndcg(k)),
+            ("mrr", None) => Some(Metric::Mrr),
+            _ => None,
+        }
+    }
 }

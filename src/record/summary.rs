@@ -3,6 +3,7 @@
 //! One function computes it from the rows; the terminal, the tables and the report all show the same one.
 
 use crate::metric::Metric;
+pub use crate::stats::Interval;
 
 /// What an answer table is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,15 +104,6 @@ pub enum State {
     /// The combination was not run.
     #[default]
     Missing,
-}
-
-/// An interval from `low` to `high`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// Standing in a column.

@@ -1,1 +1,354 @@
-//! Figures, tables and the report, from a results folder alone.
+//! Figures, tables and the report, from a results folder alone: no store, no LibTorch, no clock, no network.
+//!
+//! Everything that is drawn is made in memory first, so that the same results always give the same bytes, and so that
+//! [`stale`] can say which files on disk are not what the results would give.
+
+mod answers;
+mod costs;
+pub mod escape;
+pub mod figure;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod plots;
+mod report;
+mod results;
+pub mod style;
+pub mod table;
+pub mod terminal;
+
+use std::path::{Path, PathBuf};
+
+use crate::fs::{self, FsError};
+use crate::spec::config::{Figure, Table};
+use figure::Drawn;
+use results::Results;
+use table::Grid;
+
+/// Why nothing was rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A file of the results cannot be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// `spec.toml` in the results folder is not a resolved spec.
+    #[error("{0}")]
+    Spec(String),
+    /// `machine.toml` is not TOML.
+    #[error("cannot read `{}`: {reason}", .path.display())]
+    Machine {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Statistics could not be computed from the rows.
+    #[error("{0}")]
+    Answers(String),
+    /// The report's template failed: a fault of this program.
+    #[error("cannot fill the report's template: {0}")]
+    Template(#[from] minijinja::Error),
+}
+
+/// A figure of the spec, drawn.
+struct NamedFigure {
+    name: String,
+    title: String,
+    drawn: Drawn,
+}
+
+/// A file to write: its path below the results folder and its bytes.
+type Output = (PathBuf, Vec<u8>);
+
+/// Renders a results folder anew and returns the paths of everything that belongs there. Files that are already right
+/// are not touched; figures and tables that the spec no longer has are removed.
+///
+/// # Errors
+/// When the results cannot be read or a file cannot be written.
+pub fn all(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
+    let outputs = outputs(results)?;
+    for folder in ["figures", "tables"] {
+        fs::create_dir_all(&results.join(folder))?;
+    }
+    for leftover in leftovers(results, &outputs)? {
+        fs::remove_file(&leftover)?;
+    }
+    let mut paths = Vec::new();
+    for (path, bytes) in outputs {
+        let path = results.join(path);
+        fs::write_if_changed(&path, &bytes)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Renders in memory and returns the paths on disk that are missing, differ, or should not be there: empty when
+/// `figures/`, `tables/` and `report.html` are what the results give. Nothing is written.
+///
+/// # Errors
+/// When the results cannot be read.
+pub fn stale(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
+    let outputs = outputs(results)?;
+    let mut stale = leftovers(results, &outputs)?;
+    for (path, bytes) in outputs {
+        let path = results.join(path);
+        if !path.exists() || fs::read(&path)? != bytes {
+            stale.push(path);
+        }
+    }
+    stale.sort();
+    Ok(stale)
+}
+
+/// Everything that is derived from the results.
+fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
+    let results = Results::read(folder)?;
+    let figures = figures(&results)?;
+    let tables = tables(&results)?;
+    let report = report::html(&results, &figures, &tables)?;
+    let mut outputs = Vec::new();
+    for figure in figures {
+        let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
+        outputs.push((file("svg"), figure.drawn.svg.into_bytes()));
+        outputs.push((file("png"), figure.drawn.png));
+        outputs.push((file("csv"), figure.drawn.csv));
+    }
+    for table in tables {
+        let file = |extension: &str| PathBuf::from(format!("tables/{}.{extension}", table.name));
+        outputs.push((file("md"), table.markdown().into_bytes()));
+        outputs.push((file("tex"), table.latex().into_bytes()));
+        outputs.push((file("csv"), table.csv()));
+    }
+    outputs.push((PathBuf::from("report.html"), report.into_bytes()));
+    Ok(outputs)
+}
+
+/// The spec's figures, drawn.
+fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
+    let draw = |(name, figure): (&String, &Figure)| {
+        Ok(NamedFigure {
+            name: name.clone(),
+            title: title_of(figure).to_owned(),
+            drawn: plots::draw(results, figure)?,
+        })
+    };
+    results.spec.figure.iter().map(draw).collect()
+}
+
+fn title_of(figure: &Figure) -> &str {
+    match figure {
+        Figure::Bars { title, .. }
+        | Figure::Curves { title, .. }
+        | Figure::Scatter { title, .. } => title,
+    }
+}
+
+/// The spec's tables, filled.
+fn tables(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    results
+        .spec
+        .table
+        .iter()
+        .map(|(name, table)| grid(results, name, table))
+        .collect()
+}
+
+fn grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
+    let colour = |model: &str| hex(style::colour_of(results.position(model)));
+    Ok(match table {
+        Table::Comparison {
+            title, baseline, ..
+        } => {
+            let answer = answers::of_table(results, table)?;
+            table::comparison::grid(name, title, &answer, baseline, colour)
+        }
+        Table::Cost { title } => table::cost::grid(name, title, results, colour),
+        Table::Data { title } => table::counts::grid(name, title, results),
+    })
+}
+
+fn hex((red, green, blue): style::Colour) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+/// Files in `figures/` and `tables/` of the kinds that are written there, which no figure or table of the spec has.
+fn leftovers(folder: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>, RenderError> {
+    let mut leftovers = Vec::new();
+    for (below, kinds) in [
+        ("figures", ["svg", "png", "csv"]),
+        ("tables", ["md", "tex", "csv"]),
+    ] {
+        for path in fs::list(&folder.join(below))? {
+            let is_ours = path
+                .extension()
+                .is_some_and(|kind| kinds.iter().any(|ours| kind == *ours));
+            let is_wanted = outputs
+                .iter()
+                .any(|(output, _)| folder.join(output) == path);
+            if is_ours && !is_wanted {
+                leftovers.push(path);
+            }
+        }
+    }
+    Ok(leftovers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(folder: &Path, file: &str) -> String {
+        fs::read_to_string(&folder.join(file)).unwrap()
+    }
+
+    #[test]
+    fn rendering_twice_gives_the_same_bytes_and_nothing_stale() {
+        let (one, two) = (fixture::results(), fixture::results());
+        let paths = all(one.path()).unwrap();
+        all(two.path()).unwrap();
+        for path in &paths {
+            let other = two.path().join(path.strip_prefix(one.path()).unwrap());
+            assert_eq!(
+                fs::read(path).unwrap(),
+                fs::read(&other).unwrap(),
+                "{}",
+                path.display()
+            );
+        }
+        assert_eq!(stale(one.path()).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(paths.len(), 4 * 3 + 4 * 3 + 1);
+    }
+
+    #[test]
+    fn a_changed_missing_or_leftover_file_is_stale_and_is_put_right() {
+        let folder = fixture::results();
+        all(folder.path()).unwrap();
+        let changed = folder.path().join("tables/main.md");
+        let missing = folder.path().join("figures/quality.png");
+        let leftover = folder.path().join("figures/gone.svg");
+        let mine = folder.path().join("figures/notes.txt");
+        fs::write_atomic(&changed, b"x").unwrap();
+        fs::remove_file(&missing).unwrap();
+        fs::write_atomic(&leftover, b"x").unwrap();
+        fs::write_atomic(&mine, b"x").unwrap();
+        assert_eq!(
+            stale(folder.path()).unwrap(),
+            [leftover.clone(), missing, changed]
+        );
+        all(folder.path()).unwrap();
+        assert!(stale(folder.path()).unwrap().is_empty() && !leftover.exists() && mine.exists());
+    }
+
+    #[test]
+    fn no_text_from_data_becomes_markup_in_the_report() {
+        let folder = fixture::results();
+        all(folder.path()).unwrap();
+        let report = text(folder.path(), "report.html");
+        assert_eq!(
+            report.matches("<script").count(),
+            1,
+            "only the report's own script"
+        );
+        assert!(!report.contains("alert('x')</script>") && !report.contains("href=\"javascript"));
+        assert!(report.contains("&lt;script&gt;alert("));
+        assert!(report.contains("loss is NaN at step 17"));
+        for verdict in ["within", "outside", "missing", "not comparable"] {
+            assert!(report.contains(&format!(">{verdict}</span>")), "{verdict}");
+        }
+        // Nothing is loaded: the only addresses are relative links and the SVG's name space.
+        let foreign = report.replace("http://www.w3.org/2000/svg", "");
+        assert!(!foreign.contains("http://") && !foreign.contains("https://"));
+    }
+
+    #[test]
+    fn latex_tables_have_balanced_braces_and_as_many_cells_in_every_row() {
+        let folder = fixture::results();
+        all(folder.path()).unwrap();
+        for name in ["main", "best", "cost", "data"] {
+            let tex = text(folder.path(), &format!("tables/{name}.tex"));
+            let bare = tex.replace("\\{", "").replace("\\}", "").replace("\\&", "");
+            assert_eq!(
+                bare.matches('{').count(),
+                bare.matches('}').count(),
+                "{tex}"
+            );
+            let columns = columns_of(&tex);
+            for line in bare.lines().filter(|line| line.ends_with("\\\\")) {
+                assert_eq!(cells_of(line), columns, "{name}: {line}");
+            }
+        }
+    }
+
+    fn columns_of(tex: &str) -> usize {
+        let start = tex.split("\\begin{tabular}{").nth(1).unwrap();
+        start.split('}').next().unwrap().len()
+    }
+
+    /// Cells of a row, a `\multicolumn` counted as what it spans.
+    fn cells_of(line: &str) -> usize {
+        let spans = line.split("\\multicolumn{").skip(1);
+        let more: usize = spans
+            .map(|rest| rest.split('}').next().unwrap().parse::<usize>().unwrap() - 1)
+            .sum();
+        line.matches('&').count() + 1 + more
+    }
+
+    #[test]
+    fn markdown_tables_have_as_many_cells_in_every_row() {
+        let folder = fixture::results();
+        all(folder.path()).unwrap();
+        let markdown = text(folder.path(), "tables/main.md").replace("\\|", "");
+        let rows: Vec<usize> = markdown
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.matches('|').count())
+            .collect();
+        assert!(
+            rows.len() > 5 && rows.iter().all(|&bars| bars == rows[0]),
+            "{markdown}"
+        );
+        assert!(
+            markdown.contains("**") && markdown.contains("<u>") && !markdown.contains("<script")
+        );
+    }
+
+    #[test]
+    fn a_run_without_results_is_named_with_its_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let error = all(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("spec.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_terminal_table_fits_any_width_and_names_failures() {
+        let folder = fixture::results();
+        for width in [60, 100, 200] {
+            let look = terminal::Look {
+                width,
+                styled: false,
+            };
+            let text = terminal::summary(folder.path(), look).unwrap();
+            let table_lines = text
+                .lines()
+                .filter(|line| line.contains('─') || line.contains("0."));
+            for line in table_lines {
+                assert!(
+                    line.chars().count() <= usize::from(width),
+                    "{width}: {line}"
+                );
+            }
+            assert!(
+                text.contains("cells failed") && text.contains('^') && !text.contains('\u{1b}'),
+                "{text}"
+            );
+        }
+    }
+
+    /// `scripts/check-report.sh` opens what this leaves in a browser.
+    #[test]
+    fn the_fixture_report_is_written_for_a_browser() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-fixture");
+        fixture::write(&folder);
+        all(&folder).unwrap();
+        assert!(folder.join("report.html").exists());
+    }
+}

@@ -1,1 +1,16 @@
-//! Numbers in, numbers out: intervals, paired tests, corrections.
+//! Statistics: numbers in, numbers out. Checked against SciPy and statsmodels (`tests/fixtures/statistics.json`).
+
+pub mod bootstrap;
+pub mod effect;
+pub mod holm;
+pub mod power;
+pub mod randomisation;
+pub mod rank;
+pub mod spread;
+pub mod wilcoxon;
+
+pub use bootstrap::{Interval, Panel};
+pub use spread::{mean, standard_deviation};
+
+#[cfg(test)]
+mod reference;

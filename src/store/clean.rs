@@ -34,9 +34,9 @@ impl Store {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            self.collect(&kind, &name, (&needed, &mut waste))?;
+            collect(&kind, &name, (&needed, &mut waste))?;
         }
-        self.collect(&self.root().join("work"), "work", (&needed, &mut waste))?;
+        collect(&self.root().join("work"), "work", (&needed, &mut waste))?;
         Ok(waste)
     }
 
@@ -70,29 +70,28 @@ impl Store {
             .map(|(_, key)| key)
             .collect())
     }
+}
 
-    fn collect(
-        &self,
-        folder: &std::path::Path,
-        kind: &str,
-        (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
-    ) -> Result<(), FsError> {
-        for path in fs::list(folder)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let Ok(key) = name.parse::<Key>() else {
-                continue;
-            };
-            if !needed.contains(&key) {
-                waste.push(Waste {
-                    kind: kind.to_owned(),
-                    key,
-                    size: size(&path)?,
-                    path,
-                });
-            }
+fn collect(
+    folder: &std::path::Path,
+    kind: &str,
+    (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
+) -> Result<(), FsError> {
+    for path in fs::list(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Ok(key) = name.parse::<Key>() else {
+            continue;
+        };
+        if !needed.contains(&key) {
+            waste.push(Waste {
+                kind: kind.to_owned(),
+                key,
+                size: size(&path)?,
+                path,
+            });
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn size(folder: &std::path::Path) -> Result<u64, FsError> {

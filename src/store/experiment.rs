@@ -32,6 +32,8 @@ pub struct Experiment {
     pub ended: String,
     /// Size and time of each results file as written, by path below `results`.
     pub files: BTreeMap<String, Stamp>,
+    /// The answer tables that the run has printed: an idle run prints them again and computes nothing.
+    pub answer: String,
 }
 
 impl Experiment {

@@ -1,17 +1,16 @@
 //! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::csv_file;
 use super::super::planning::Planned;
+use super::machine::Machine;
 use super::rows::Source;
 use crate::exec::Outcome;
-use crate::fs::{self, FsError, Stamp};
+use crate::fs::{self, FsError};
 use crate::plan::NodeId;
-use crate::record::{EpochRow, MetricRow, TimingRow};
-use crate::store::{Store, experiment};
+use crate::record::{self, EpochRow, MetricRow, TimingRow};
+use crate::store::Store;
 
 /// The rows so far.
 pub(super) struct Book<'a> {
@@ -22,7 +21,6 @@ pub(super) struct Book<'a> {
     waiting: Vec<Vec<usize>>,
     cells: Vec<Option<CellRows>>,
     written: Option<Written>,
-    stamps: BTreeMap<String, Stamp>,
 }
 
 /// When the files were last written, and how long that took.
@@ -65,7 +63,6 @@ impl<'a> Book<'a> {
             waiting,
             cells: plan.cells.iter().map(|_| None).collect(),
             written: None,
-            stamps: BTreeMap::new(),
         })
     }
 
@@ -81,7 +78,8 @@ impl<'a> Book<'a> {
             .written
             .as_ref()
             .is_none_or(|last| last.at.elapsed() > 10 * last.took);
-        if is_changed && is_due {
+        // What comes from the store comes at once; the folder is not cut down to the first of it.
+        if is_changed && is_due && *outcome != Outcome::Cached {
             self.write()?;
         }
         Ok(())
@@ -120,9 +118,9 @@ impl<'a> Book<'a> {
     fn write(&mut self) -> Result<(), FsError> {
         let start = Instant::now();
         let all = |file: &str| self.results.join(file);
-        csv_file::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
-        csv_file::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
-        csv_file::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
+        record::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
+        record::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
+        record::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
         self.written = Some(Written {
             at: Instant::now(),
             took: start.elapsed(),
@@ -131,18 +129,31 @@ impl<'a> Book<'a> {
     }
 
     fn rows<T>(&self, of: impl Fn(&CellRows) -> &Vec<T>) -> Vec<&T> {
-        self.cells
-            .iter()
-            .flatten()
-            .flat_map(|cell| of(cell))
-            .collect()
+        self.cells.iter().flatten().flat_map(of).collect()
     }
 
     /// Writes everything; called once, after the last stage.
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.write()?;
-        self.stamps = experiment::stamps(&self.results)?;
+        self.note_machine()?;
         Ok(())
+    }
+
+    /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
+    fn note_machine(&self) -> Result<(), FsError> {
+        let has_worked = self
+            .outcomes
+            .iter()
+            .any(|outcome| *outcome == Some(Outcome::Made));
+        if !has_worked && self.results.join("machine.toml").exists() {
+            return Ok(());
+        }
+        let is_good = |id: &NodeId| self.outcomes[*id].as_ref().is_some_and(Outcome::is_good);
+        let mut starts = Vec::new();
+        for id in (0..self.outcomes.len()).filter(is_good) {
+            starts.extend(self.source.start(id)?);
+        }
+        Machine::here(starts.iter()).save(&self.results)
     }
 
     /// Cells with rows.
@@ -154,10 +165,5 @@ impl<'a> Book<'a> {
     pub(super) fn failed(&self) -> usize {
         let is_bad = |cell: &&CellRows| cell.metrics.iter().any(|row| !row.error.is_empty());
         self.cells.iter().flatten().filter(is_bad).count()
-    }
-
-    /// Size and time of every file of the results folder, but for logs.
-    pub(super) fn stamps(&self) -> BTreeMap<String, Stamp> {
-        self.stamps.clone()
     }
 }

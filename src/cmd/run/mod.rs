@@ -1,19 +1,21 @@
 //! `allround run`: what is not done yet, then the results.
 
 mod book;
+mod machine;
 mod rows;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::planning::{self, Planned};
-use super::{Exit, advise, count, plan as plan_command, print, show};
+use super::{Exit, advise, plan as plan_command, print, show};
 use crate::cli::{Common, Run};
 use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
 use crate::fs;
 use crate::observe::{Observer, Volume, say};
 use crate::plan::{NodeId, Settings};
-use crate::store::{Experiment, Presence, Store};
+use crate::render;
+use crate::store::{self, Experiment, Presence, Store};
 use book::Book;
 
 /// Runs an experiment.
@@ -31,10 +33,10 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         planned: &planned,
         results,
     };
-    if session.is_done(&store) {
-        return session.answer(Exit::Well);
+    match session.done(&store) {
+        Some(last) => session.tell(&last.answer, Exit::Well),
+        None => session.work(),
     }
-    session.work()
 }
 
 /// One run of one experiment.
@@ -46,17 +48,16 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Whether the last run into the results folder was this very one, ended well, and everything is still there.
-    fn is_done(&self, store: &Store) -> bool {
-        let Some(last) = store.experiment(&self.results) else {
-            return false;
-        };
+    /// The last run into the results folder, if it was this very one, ended well, and everything is still there.
+    fn done(&self, store: &Store) -> Option<Experiment> {
+        let last = store.experiment(&self.results)?;
         let is_whole =
             |(kind, key): &(String, crate::digest::Key)| store.look(kind, key) == Presence::Whole;
-        last.identity == self.planned.identity()
+        let is_done = last.identity == self.planned.identity()
             && last.is_complete()
             && last.files_are_untouched()
-            && last.artefacts.iter().all(is_whole)
+            && last.artefacts.iter().all(is_whole);
+        is_done.then_some(last)
     }
 
     fn work(&self) -> anyhow::Result<Exit> {
@@ -65,8 +66,8 @@ impl Session<'_> {
         let _lock = self.lock()?;
         let store = Store::open(&self.common.store)?;
         // Another run may have done it all while this one waited.
-        if self.is_done(&store) {
-            return self.answer(Exit::Well);
+        if let Some(last) = self.done(&store) {
+            return self.tell(&last.answer, Exit::Well);
         }
         store.sweep()?;
         self.planned.inputs.save()?;
@@ -79,8 +80,20 @@ impl Session<'_> {
         ctrlc::set_handler(move || wish.ask())?;
         let outcomes = self.execute(&store, (&options, &stop), &mut book)?;
         book.close()?;
-        store.remember(&self.experiment(Some(&book)))?;
-        self.answer(verdict(&outcomes, self))
+        let exit = verdict(&outcomes, self);
+        let answer = match exit {
+            // Whoever stops a run does not want to wait for figures.
+            Exit::Interrupted => String::new(),
+            _ => {
+                render::all(&self.results)?;
+                show::answer(&self.results)?
+            }
+        };
+        let mut experiment = self.experiment(Some(&book));
+        experiment.files = store::experiment::stamps(&self.results)?;
+        experiment.answer.clone_from(&answer);
+        store.remember(&experiment)?;
+        self.tell(&answer, exit)
     }
 
     /// Waits until no other run writes into the results folder.
@@ -130,7 +143,11 @@ impl Session<'_> {
     fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
         let spec = &self.planned.checked.spec;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let most = (cores / spec.run.threads.max(1)).max(1);
+        // Stages would fight for a GPU's memory, unless somebody says that they fit.
+        let most = match spec.run.device.as_str() {
+            "cpu" => (cores / spec.run.threads.max(1)).max(1),
+            _ => 1,
+        };
         Ok(Options {
             worker: self.worker(store)?,
             base: planning::base(&self.planned.checked.base)?,
@@ -185,25 +202,26 @@ impl Session<'_> {
             finished: book.map_or(0, Book::finished),
             failed: book.map_or(0, Book::failed),
             ended: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string(),
-            files: book.map_or_else(BTreeMap::new, Book::stamps),
+            files: BTreeMap::new(),
+            answer: String::new(),
         }
     }
 
-    /// The table of results on standard output, and where the rest is.
-    fn answer(&self, exit: Exit) -> anyhow::Result<Exit> {
-        if self.results.join("metrics.csv").exists() {
-            print(&show::text(&self.results, None)?)?;
-        }
+    /// The answer on standard output, and where the rest is.
+    fn tell(&self, answer: &str, exit: Exit) -> anyhow::Result<Exit> {
+        print(answer)?;
         let limit = self.planned.checked.spec.run.limit;
         if limit > 0 {
             say(&format!(
-                "limited to {}: a test of the program, not a result",
-                count(limit as usize, "user")
+                "limited to {limit} users: a test of the program, not a result"
             ));
         }
         match exit {
             Exit::Interrupted => say("interrupted; the same command continues"),
-            _ => say(&format!("results are in {}", self.results.display())),
+            _ => say(&format!(
+                "results are in {}, to be read in report.html",
+                self.results.display()
+            )),
         }
         Ok(exit)
     }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::is_own;
 use crate::data::{Part, Ranks};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan};
-use crate::record::{EpochRow, MetricRow, TimingRow};
+use crate::record::{self, EpochRow, MetricRow, RankRow, TimingRow};
 use crate::spec::Spec;
 use crate::store::{EVENTS, Store};
 
@@ -48,19 +48,20 @@ impl Source<'_> {
     fn values(&self, cell: &Cell, measure: &Measure) -> Result<Vec<MetricRow>, FsError> {
         let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
         let ranks = Ranks::load(&folder, Part::Test)?;
+        let rows: Vec<RankRow> = ranks
+            .ranks
+            .iter()
+            .map(|&rank| RankRow {
+                rank,
+                ..RankRow::default()
+            })
+            .collect();
         let metrics = &self.spec.protocol[&measure.name].metrics;
-        let row = |metric: &crate::metric::Metric| {
-            let value = metric.mean(&ranks.ranks);
-            MetricRow {
-                metric: metric.family().to_owned(),
-                k: metric.k(),
-                value,
-                n_users: Some(ranks.ranks.len() as u64),
-                status: if value.is_some() { "ok" } else { "empty" }.to_owned(),
-                ..self.blank(cell, measure)
-            }
-        };
-        Ok(metrics.iter().map(row).collect())
+        Ok(record::ranks::metric_rows(
+            &self.blank(cell, measure),
+            metrics,
+            &rows,
+        ))
     }
 
     /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
@@ -130,6 +131,15 @@ impl Source<'_> {
             }
         }
         Ok((timing, epochs))
+    }
+
+    /// What a stage's worker said of its machine.
+    pub(super) fn start(&self, id: NodeId) -> Result<Option<Started>, FsError> {
+        let events = history::read(&self.folder(&self.plan.graph.nodes[id]).join(EVENTS))?;
+        Ok(events.into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        }))
     }
 
     fn timing(

@@ -1,5 +1,6 @@
 //! Rows of item tables: one gather for everything that a batch reads of a table, so that backward fills one buffer.
 
+use allround::spec::config::train::Loss;
 use tch::{Device, Tensor};
 
 use crate::data::TrainingBatch;
@@ -27,11 +28,15 @@ pub struct BatchRows {
 }
 
 impl BatchRows {
-    /// Inputs, targets and negatives of `batch` in one gather.
-    pub fn gather(table: &Tensor, batch: &TrainingBatch) -> Self {
-        let all = [&batch.inputs[..], &batch.targets, &batch.negatives].concat();
+    /// Inputs, targets and negatives of `batch` in one gather; no targets for the full softmax, which reads the table.
+    pub fn gather(table: &Tensor, batch: &TrainingBatch, loss: &Loss) -> Self {
+        let asked: &[u32] = match loss {
+            Loss::FullSoftmax {} => &[],
+            _ => &batch.targets,
+        };
+        let all = [&batch.inputs[..], asked, &batch.negatives].concat();
         let gathered = rows(table, &indices(&all, table.device()));
-        let (inputs, targets) = (batch.inputs.len() as i64, batch.targets.len() as i64);
+        let (inputs, targets) = (batch.inputs.len() as i64, asked.len() as i64);
         let negatives = batch.negatives.len() as i64;
         let parts = gathered.split_with_sizes([inputs, targets, negatives], 0);
         let [inputs, targets, negatives]: [Tensor; 3] =
@@ -84,7 +89,7 @@ mod tests {
             targets: vec![2, 3],
             negatives: vec![1],
         };
-        let gathered = BatchRows::gather(&table, &batch);
+        let gathered = BatchRows::gather(&table, &batch, &Loss::Bce { negatives: 1 });
         assert_eq!(gathered.inputs, table.narrow(0, 1, 2));
         assert_eq!(gathered.targets, table.narrow(0, 2, 2));
         assert_eq!(gathered.negatives, table.narrow(0, 1, 1));

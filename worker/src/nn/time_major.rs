@@ -2,6 +2,11 @@
 //!
 //! Rows that have ended drop out, so that no slot is padding: what a recurrent layer reads.
 
+use allround::spec::config::train::Loss;
+
+use super::loss;
+use crate::data::TrainingBatch;
+
 /// How the T tokens of B rows in CSR lie in time-major order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeMajor {
@@ -54,6 +59,23 @@ impl TimeMajor {
     /// Rows with at least one token.
     pub fn rows_with_tokens(&self) -> usize {
         self.running.first().map_or(0, |&rows| rows as usize)
+    }
+}
+
+impl TrainingBatch {
+    /// The batch with its tokens in `order`; users and offsets stay those of the rows.
+    pub fn arranged(&self, order: &TimeMajor, loss: &Loss) -> Self {
+        let negatives = match loss::negatives_of(loss) {
+            (count, true) => order.arrange(&self.negatives, count),
+            (_, false) => self.negatives.clone(),
+        };
+        Self {
+            users: self.users.clone(),
+            offsets: self.offsets.clone(),
+            inputs: order.arrange(&self.inputs, 1),
+            targets: order.arrange(&self.targets, 1),
+            negatives,
+        }
     }
 }
 

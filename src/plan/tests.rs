@@ -1,0 +1,233 @@
+//! What changes a key and what does not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::spec;
+use crate::spec::config::dataset::{
+    AmazonSource, AmazonText, SequenceForm, SequencesSource, Source,
+};
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "plan"
+question = "What changes a key?"
+seeds = [1, 2]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 30
+
+[dataset.games.source.synthetic]
+users = 60
+items = 30
+world_seed = 2
+
+[scenario.overall.overall]
+[scenario.cold.cold_items]
+[scenario.warm.warm_items]
+[scenario.few.few_shot]
+users = 20
+
+[model.sasrec.sasrec]
+[model.popularity.popularity]
+
+[variant.deep]
+of = "sasrec"
+set.num_blocks = 3
+"#;
+
+fn plan_of(text: &str, flags: &[&str]) -> Plan {
+    let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+    let checked = spec::load_text("spec.toml", text, Path::new("."), &flags);
+    let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+    plan(&checked.spec, &mut |path| {
+        Ok(crate::digest::of_bytes(path.as_bytes()))
+    })
+    .unwrap()
+}
+
+fn cell<'a>(plan: &'a Plan, name: &str) -> &'a Cell {
+    plan.cells
+        .iter()
+        .find(|cell| cell.name == name)
+        .unwrap_or_else(|| panic!("{name}"))
+}
+
+fn keys(plan: &Plan, kind: &str) -> BTreeSet<Key> {
+    let nodes = plan
+        .graph
+        .nodes
+        .iter()
+        .filter(|node| node.stage.settings.kind() == kind);
+    nodes.map(|node| node.key).collect()
+}
+
+#[test]
+fn there_is_a_cell_for_every_combination_and_seed() {
+    let plan = plan_of(SPEC, &[]);
+    assert_eq!(plan.cells.len(), 2 * 4 * 3 * 2);
+    let deep = cell(&plan, "toys.cold.deep.s2");
+    assert_eq!(
+        (deep.model.as_str(), deep.variant.as_str()),
+        ("sasrec", "deep")
+    );
+    assert_eq!((deep.backbone.as_str(), deep.seed), ("sasrec", 2));
+}
+
+#[test]
+fn every_stage_comes_after_what_it_needs() {
+    let plan = plan_of(SPEC, &[]);
+    for (id, node) in plan.graph.nodes.iter().enumerate() {
+        assert!(node.needs.values().all(|&need| need < id));
+        assert_eq!(node.key, node.stage.key());
+    }
+}
+
+#[test]
+fn slices_share_the_model_and_its_evaluation() {
+    let plan = plan_of(SPEC, &[]);
+    let [overall, cold, warm, few] = ["overall", "cold", "warm", "few"]
+        .map(|scenario| cell(&plan, &format!("toys.{scenario}.sasrec.s1")));
+    assert_eq!(overall.measures[0].evaluate, cold.measures[0].evaluate);
+    assert_eq!(overall.trained, warm.trained);
+    assert_ne!(overall.measures[0].protocol, cold.measures[0].protocol);
+    assert_ne!(overall.prepared, few.prepared);
+}
+
+#[test]
+fn variants_share_data_and_candidates_and_nothing_that_is_trained() {
+    let plan = plan_of(SPEC, &[]);
+    let base = cell(&plan, "toys.overall.sasrec.s1");
+    let deep = cell(&plan, "toys.overall.deep.s1");
+    assert_eq!(base.prepared, deep.prepared);
+    assert_eq!(base.measures[0].candidates, deep.measures[0].candidates);
+    assert_ne!(base.trained, deep.trained);
+    assert_eq!(base.measures[0].protocol, deep.measures[0].protocol);
+}
+
+#[test]
+fn seeds_share_data_protocol_and_what_draws_nothing() {
+    let plan = plan_of(SPEC, &[]);
+    let [one, two] = [1, 2].map(|seed| cell(&plan, &format!("toys.overall.sasrec.s{seed}")));
+    assert_eq!(one.prepared, two.prepared);
+    assert_ne!(one.trained, two.trained);
+    assert_eq!(one.measures[0].protocol, two.measures[0].protocol);
+    let [one, two] = [1, 2].map(|seed| cell(&plan, &format!("toys.overall.popularity.s{seed}")));
+    assert_eq!(one.trained, two.trained);
+    let [one, two] = [1, 2].map(|seed| cell(&plan, &format!("toys.few.sasrec.s{seed}")));
+    assert_ne!(
+        one.prepared, two.prepared,
+        "few-shot users are sampled with the cell's seed"
+    );
+}
+
+#[test]
+fn few_shot_training_of_later_stages_only_leaves_the_model_as_it_is() {
+    let own = plan_of(SPEC, &["scenario.few.few_shot.backbone=true"]);
+    assert_ne!(
+        cell(&own, "toys.few.sasrec.s1").trained,
+        cell(&own, "toys.overall.sasrec.s1").trained
+    );
+    let shared = plan_of(SPEC, &["scenario.few.few_shot.backbone=false"]);
+    assert_eq!(
+        cell(&shared, "toys.few.sasrec.s1").trained,
+        cell(&shared, "toys.overall.sasrec.s1").trained
+    );
+}
+
+#[test]
+fn words_metrics_and_how_stages_are_run_change_no_key() {
+    let before = plan_of(SPEC, &[]);
+    for flag in [
+        "question=\"Another?\"",
+        "run.checkpoint_every=7",
+        "run.alone=true",
+        "run.retries=2",
+        "protocol.strict.metrics=[\"hit@3\"]",
+    ] {
+        assert_eq!(plan_of(SPEC, &[flag]).digest(), before.digest(), "{flag}");
+    }
+}
+
+#[test]
+fn what_can_change_a_result_changes_the_keys_of_its_stage_and_of_those_above() {
+    let before = plan_of(SPEC, &[]);
+    for (flag, first) in [
+        ("dataset.toys.source.synthetic.users=61", "prepare"),
+        (
+            "dataset.toys.filter=[{ k_core = { users = 2, items = 2 } }]",
+            "prepare",
+        ),
+        ("run.limit=9", "prepare"),
+        ("protocol.strict.candidates.uniform.n=12", "candidates"),
+        ("protocol.strict.rules=\"published\"", "candidates"),
+        ("protocol.strict.max_users=10", "candidates"),
+        ("protocol.strict.candidates_seed=5", "candidates"),
+        ("model.sasrec.sasrec.dropout=0.33", "backbone"),
+        ("model.sasrec.sasrec.train.lr=0.5", "backbone"),
+        ("run.threads=2", "backbone"),
+        ("run.device=\"cuda:0\"", "backbone"),
+    ] {
+        let after = plan_of(SPEC, &[flag]);
+        let kinds = ["prepare", "candidates", "backbone", "evaluate"];
+        for kind in kinds {
+            let is_above = match first {
+                "prepare" => true,
+                "candidates" => kind == "candidates" || kind == "evaluate",
+                _ => kind == "backbone" || kind == "evaluate",
+            };
+            assert_eq!(
+                keys(&before, kind) != keys(&after, kind),
+                is_above,
+                "{flag}: {kind}"
+            );
+        }
+    }
+}
+
+/// Digest of a plan whose data set reads these reviews and metadata, each as (path, contents).
+fn plan_of_files(files: [(&str, &str); 2]) -> Key {
+    let mut spec = spec::load_text("spec.toml", SPEC, Path::new("."), &[])
+        .unwrap()
+        .spec;
+    spec.dataset.get_mut("toys").unwrap().source = Source::Amazon(AmazonSource {
+        reviews: files[0].0.to_owned(),
+        metadata: files[1].0.to_owned(),
+        text: AmazonText::Full,
+    });
+    let mut digest = |path: &str| {
+        let (_, contents) = files.iter().find(|(name, _)| *name == path).unwrap();
+        Ok(crate::digest::of_bytes(contents.as_bytes()))
+    };
+    plan(&spec, &mut digest).unwrap().digest()
+}
+
+#[test]
+fn a_file_counts_by_its_contents_and_its_part_not_by_its_place() {
+    let here = plan_of_files([("a/r", "reviews"), ("a/m", "metadata")]);
+    let moved = plan_of_files([("z/r", "reviews"), ("b/m", "metadata")]);
+    let changed = plan_of_files([("a/r", "reviews, changed"), ("a/m", "metadata")]);
+    let swapped = plan_of_files([("a/r", "metadata"), ("a/m", "reviews")]);
+    assert_eq!(here, moved);
+    assert_ne!(here, changed);
+    assert_ne!(here, swapped);
+}
+
+#[test]
+fn an_unreadable_file_names_the_data_set() {
+    let checked = spec::load_text("spec.toml", SPEC, Path::new("."), &[]).unwrap();
+    let mut spec = checked.spec;
+    spec.dataset.get_mut("toys").unwrap().source = Source::Sequences(SequencesSource {
+        path: "gone.txt".into(),
+        form: SequenceForm::Pairs,
+    });
+    let error = plan(&spec, &mut |path| crate::fs::digest(Path::new(path)))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("data set `toys`: cannot read `gone.txt`"),
+        "{error}"
+    );
+}

@@ -1,0 +1,333 @@
+//! Two results folders side by side: only numbers that were measured alike are compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::MetricRow;
+use super::summary::PairedTest;
+use super::users::{self, ALPHA, BySeed, Users};
+use crate::fs::FsError;
+use crate::metric::Metric;
+use crate::stats::{mean, standard_deviation};
+
+/// What a mean over seeds belongs to, in the order of tables.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Name of the protocol, without its fingerprint.
+    pub protocol: String,
+    /// Name of the variant, or of the model itself.
+    pub model: String,
+    /// The metric.
+    pub metric: Metric,
+}
+
+/// The numbers of two folders.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Numbers measured alike, in the order of their subjects.
+    pub compared: Vec<Compared>,
+    /// Numbers of one subject measured under different protocols, data or filters.
+    pub refused: Vec<Refused>,
+    /// Subjects that only the first folder has.
+    pub only_before: Vec<Subject>,
+    /// Subjects that only the second folder has.
+    pub only_after: Vec<Subject>,
+    /// Error rate of the family of tests (0.05).
+    pub alpha: f64,
+}
+
+/// One subject in both folders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// What was measured.
+    pub subject: Subject,
+    /// `NAME:FINGERPRINT` of both.
+    pub protocol: String,
+    /// The number in the first folder.
+    pub before: Spread,
+    /// The number in the second folder.
+    pub after: Spread,
+    /// Paired tests of after less before over users and shared seeds, Holm-adjusted over the comparison; `None` without
+    /// per-user ranks or without a shared seed.
+    pub test: Option<PairedTest>,
+}
+
+/// A number over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    /// Mean over seeds.
+    pub mean: f64,
+    /// Standard deviation over seeds (n - 1); `None` for one seed.
+    pub sd: Option<f64>,
+    /// Seeds with a value.
+    pub n_seeds: usize,
+}
+
+/// Two numbers that must not be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What both call by the same names.
+    pub subject: Subject,
+    /// `NAME:FINGERPRINT`s in the first folder.
+    pub before: BTreeSet<String>,
+    /// `NAME:FINGERPRINT`s in the second folder.
+    pub after: BTreeSet<String>,
+}
+
+/// One folder: where it is and the rows of its `metrics.csv`.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The results folder.
+    pub results: &'a Path,
+    /// Its metric rows.
+    pub rows: &'a [MetricRow],
+}
+
+type BySubject<'a> = BTreeMap<Subject, Vec<&'a MetricRow>>;
+
+/// Compares the test numbers of two folders.
+///
+/// # Errors
+/// When a rank file is damaged.
+pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
+    let (old, new) = (by_subject(before.rows), by_subject(after.rows));
+    let only = |these: &BySubject, those: &BySubject| {
+        let missing = these.keys().filter(|subject| !those.contains_key(*subject));
+        missing.cloned().collect()
+    };
+    let mut comparison = Comparison {
+        only_before: only(&old, &new),
+        only_after: only(&new, &old),
+        alpha: ALPHA,
+        ..Comparison::default()
+    };
+    let mut alike = Vec::new();
+    for (subject, old) in &old {
+        let Some(new) = new.get(subject) else {
+            continue;
+        };
+        let (before, after) = (fingerprints(old), fingerprints(new));
+        if before.len() == 1 && before == after {
+            alike.push((subject, old, new));
+        } else {
+            let subject = subject.clone();
+            comparison.refused.push(Refused {
+                subject,
+                before,
+                after,
+            });
+        }
+    }
+    let mut ranks = Pairs::default();
+    for (subject, old, new) in alike {
+        let test = ranks.test(subject, (before.results, old), (after.results, new))?;
+        comparison.compared.push(Compared {
+            subject: subject.clone(),
+            protocol: old[0].protocol.clone(),
+            before: spread(old),
+            after: spread(new),
+            test,
+        });
+    }
+    let tests = comparison.compared.iter_mut();
+    users::adjust(
+        &mut tests
+            .filter_map(|compared| compared.test.as_mut())
+            .collect::<Vec<_>>(),
+    );
+    Ok(comparison)
+}
+
+fn by_subject(rows: &[MetricRow]) -> BySubject<'_> {
+    let mut found = BySubject::new();
+    for row in rows
+        .iter()
+        .filter(|row| row.split == "test" && row.value.is_some())
+    {
+        let Some(metric) = row.metric() else { continue };
+        let subject = Subject {
+            dataset: row.dataset.clone(),
+            scenario: row.scenario.clone(),
+            protocol: row.protocol_name().to_owned(),
+            model: row.shown_name().to_owned(),
+            metric,
+        };
+        found.entry(subject).or_default().push(row);
+    }
+    found
+}
+
+fn fingerprints(rows: &[&MetricRow]) -> BTreeSet<String> {
+    rows.iter().map(|row| row.protocol.clone()).collect()
+}
+
+fn spread(rows: &[&MetricRow]) -> Spread {
+    let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
+    Spread {
+        mean: mean(&values).expect("rows with a value make a subject"),
+        sd: standard_deviation(&values),
+        n_seeds: values.len(),
+    }
+}
+
+/// The ranks of the model that was looked at last: its metrics follow one another, and files are read once.
+#[derive(Default)]
+struct Pairs {
+    cells: Vec<String>,
+    before: BySeed,
+    after: BySeed,
+    n_users: usize,
+}
+
+impl Pairs {
+    fn test(
+        &mut self,
+        subject: &Subject,
+        before: (&Path, &[&MetricRow]),
+        after: (&Path, &[&MetricRow]),
+    ) -> Result<Option<PairedTest>, FsError> {
+        let rows = before.1.iter().chain(after.1);
+        let cells = rows
+            .map(|row| format!("{} {}", row.cell, row.protocol))
+            .collect();
+        if self.cells != cells {
+            self.read(before, after)?;
+            self.cells = cells;
+        }
+        Ok(users::paired_test(
+            subject.metric,
+            &self.after,
+            &self.before,
+            self.n_users,
+        ))
+    }
+
+    fn read(
+        &mut self,
+        (before, old): (&Path, &[&MetricRow]),
+        (after, new): (&Path, &[&MetricRow]),
+    ) -> Result<(), FsError> {
+        let cells = |rows: &[&'_ MetricRow]| -> Vec<(String, String)> {
+            rows.iter()
+                .map(|row| (row.cell.clone(), row.protocol.clone()))
+                .collect()
+        };
+        let (old_cells, new_cells) = (cells(old), cells(new));
+        let files = |results, cells: &[(String, String)]| {
+            let named = cells
+                .iter()
+                .map(|(cell, protocol)| (cell.as_str(), protocol.as_str()));
+            users::read(results, &named.collect())
+        };
+        let (old_files, new_files) = (files(before, &old_cells)?, files(after, &new_cells)?);
+        let users = Users::of(old_files.values().chain(new_files.values()));
+        let number = |rows: &[&MetricRow],
+                      files: &BTreeMap<String, Vec<super::RankRow>>|
+         -> BySeed {
+            let numbered = |row: &&MetricRow| Some((row.seed, users.number(files.get(&row.cell)?)));
+            rows.iter().filter_map(numbered).collect()
+        };
+        self.before = number(old, &old_files);
+        self.after = number(new, &new_files);
+        self.n_users = users.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{RankRow, ranks};
+
+    fn folder(protocol: &str, model: &str, hits: u32) -> (tempfile::TempDir, Vec<MetricRow>) {
+        let dir = tempfile::tempdir().unwrap();
+        let blank = MetricRow {
+            cell: format!("d.overall.{model}.s1"),
+            dataset: "d".to_owned(),
+            scenario: "overall".to_owned(),
+            model: model.to_owned(),
+            seed: 1,
+            split: "test".to_owned(),
+            protocol: protocol.to_owned(),
+            ..MetricRow::default()
+        };
+        let file: Vec<RankRow> = (0..20)
+            .map(|user| RankRow {
+                user: format!("u{user}"),
+                target: "i".to_owned(),
+                rank: if user < hits { 1.0 } else { 4.0 },
+            })
+            .collect();
+        ranks::write(&ranks::path(dir.path(), &blank.cell, protocol), &file).unwrap();
+        let rows = ranks::metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &file);
+        (dir, rows)
+    }
+
+    fn of(
+        a: &(tempfile::TempDir, Vec<MetricRow>),
+        b: &(tempfile::TempDir, Vec<MetricRow>),
+    ) -> Comparison {
+        let side = |folder: &'_ (tempfile::TempDir, Vec<MetricRow>)| {
+            (folder.0.path().to_owned(), folder.1.clone())
+        };
+        let ((a, a_rows), (b, b_rows)) = (side(a), side(b));
+        compare(
+            Side {
+                results: &a,
+                rows: &a_rows,
+            },
+            Side {
+                results: &b,
+                rows: &b_rows,
+            },
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn numbers_measured_alike_are_compared_user_by_user() {
+        let found = of(&folder("p:1", "m", 4), &folder("p:1", "m", 16));
+        assert_eq!((found.compared.len(), found.refused.len()), (2, 0));
+        let first = &found.compared[0];
+        assert_eq!((first.before.mean, first.after.mean), (0.2, 0.8));
+        let test = first.test.as_ref().unwrap();
+        assert_eq!((test.n_pairs, test.rank_biserial), (20, 1.0));
+        assert!(test.is_significant(found.alpha));
+        assert_eq!(test.randomisation_p_holm, 2.0 * test.randomisation_p);
+    }
+
+    #[test]
+    fn the_same_numbers_do_not_differ() {
+        let found = of(&folder("p:1", "m", 4), &folder("p:1", "m", 4));
+        let test = found.compared[0].test.as_ref().unwrap();
+        assert_eq!(
+            (test.randomisation_p, test.wilcoxon_p, test.cohen_dz),
+            (1.0, 1.0, None)
+        );
+    }
+
+    #[test]
+    fn other_fingerprints_are_refused_by_name() {
+        let found = of(&folder("p:1", "m", 4), &folder("p:2", "m", 4));
+        assert!(found.compared.is_empty());
+        assert_eq!(found.refused.len(), 2);
+        assert!(found.refused[0].before.contains("p:1") && found.refused[0].after.contains("p:2"));
+    }
+
+    #[test]
+    fn what_one_folder_lacks_is_listed() {
+        let found = of(&folder("p:1", "m", 4), &folder("p:1", "n", 4));
+        let models = |subjects: &[Subject]| {
+            subjects
+                .iter()
+                .map(|s| s.model.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(models(&found.only_before), BTreeSet::from(["m".to_owned()]));
+        assert_eq!(models(&found.only_after), BTreeSet::from(["n".to_owned()]));
+    }
+}

@@ -1,0 +1,205 @@
+//! `machine.toml`: on what, and by which program, results were made.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use super::file::wrong;
+use crate::event::Started;
+use crate::fs::{self, FsError};
+
+/// The program and the machine of the latest run. What is not known is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// The program.
+    pub program: Program,
+    /// The computer.
+    pub system: SystemFacts,
+    /// What the stages ran on, one entry a device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub device: Vec<Device>,
+}
+
+/// Which program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Version of allround.
+    pub version: String,
+    /// Git commit that was checked out at build time; absent in a build outside a repository. Uncommitted changes do not show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// Which computer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemFacts {
+    /// Operating system with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// Version of the kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Model of the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Cores that the process may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u64>,
+    /// Main memory in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Version of the NVIDIA driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nvidia_driver: Option<String>,
+}
+
+/// A device that stages ran on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Model of the CPU or GPU.
+    pub name: String,
+    /// LibTorch's version; absent for stages without tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libtorch: Option<String>,
+    /// CPU threads of a stage.
+    pub threads: u64,
+}
+
+impl Machine {
+    /// This machine, with the devices that stages reported when they started.
+    pub fn here<'a>(started: impl IntoIterator<Item = &'a Started>) -> Machine {
+        let mut device: Vec<Device> = started.into_iter().map(Device::of).collect();
+        device.sort();
+        device.dedup();
+        Machine {
+            program: Program {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: option_env!("ALLROUND_COMMIT").map(str::to_owned),
+            },
+            system: SystemFacts::here(),
+            device,
+        }
+    }
+
+    /// Writes `machine.toml` into a results folder, unless it says the same already.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, results: &Path) -> Result<(), FsError> {
+        let text = toml::to_string(self).expect("a machine is tables of plain values");
+        fs::write_if_changed(&results.join("machine.toml"), text.as_bytes())
+    }
+
+    /// The machine of a results folder.
+    ///
+    /// # Errors
+    /// When `machine.toml` cannot be read or has other keys.
+    pub fn load(results: &Path) -> Result<Machine, FsError> {
+        let path = results.join("machine.toml");
+        toml::from_str(&fs::read_to_string(&path)?).map_err(|error| wrong(&path, error.message()))
+    }
+}
+
+impl Device {
+    fn of(started: &Started) -> Device {
+        Device {
+            device: started.device.clone(),
+            name: started.device_name.clone(),
+            libtorch: started.libtorch.clone(),
+            threads: started.threads as u64,
+        }
+    }
+}
+
+impl SystemFacts {
+    fn here() -> SystemFacts {
+        let wanted = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(wanted);
+        let brand = system
+            .cpus()
+            .first()
+            .map(|cpu| cpu.brand().trim().to_owned());
+        let cores = std::thread::available_parallelism().ok();
+        SystemFacts {
+            os: System::long_os_version(),
+            kernel: System::kernel_version(),
+            cpu: brand.filter(|brand| !brand.is_empty()),
+            cores: cores.map(|cores| cores.get() as u64),
+            memory_bytes: Some(system.total_memory()).filter(|bytes| *bytes > 0),
+            nvidia_driver: nvidia_driver(),
+        }
+    }
+}
+
+/// The version that the driver's own file names; absent without a driver.
+fn nvidia_driver() -> Option<String> {
+    let text = fs::read_to_string(Path::new("/proc/driver/nvidia/version")).ok()?;
+    version_of_driver(&text)
+}
+
+/// The first word of digits and points in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue ...`.
+fn version_of_driver(text: &str) -> Option<String> {
+    let is_version = |word: &&str| {
+        word.contains('.')
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_digit() || letter == '.')
+    };
+    text.lines()
+        .next()?
+        .split_whitespace()
+        .find(is_version)
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(threads: usize) -> Started {
+        Started {
+            device: "cpu".to_owned(),
+            device_name: "A \"quoted\" CPU".to_owned(),
+            libtorch: Some("2.11.0".to_owned()),
+            threads,
+            resumed_epoch: 0,
+        }
+    }
+
+    #[test]
+    fn a_machine_is_read_back_and_names_each_device_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::here(&[started(2), started(1), started(2)]);
+        assert_eq!(machine.device.len(), 2);
+        assert!(machine.system.cores.unwrap() > 0 && !machine.program.version.is_empty());
+        machine.save(dir.path()).unwrap();
+        assert_eq!(Machine::load(dir.path()).unwrap(), machine);
+    }
+
+    #[test]
+    fn another_key_is_refused_with_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("machine.toml"), "[system]\nspeed = 1\n").unwrap();
+        let text = Machine::load(dir.path()).unwrap_err().to_string();
+        assert!(
+            text.contains("machine.toml") && text.contains("speed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_driver_version_is_found_in_its_file() {
+        let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (root)  Sun\nGCC version: 12.2.0";
+        assert_eq!(version_of_driver(open).unwrap(), "580.65.06");
+        assert_eq!(version_of_driver("nothing"), None);
+    }
+}

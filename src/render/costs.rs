@@ -1,0 +1,127 @@
+//! What a training and its evaluation cost, from the rows of `timing.csv`.
+
+use std::collections::BTreeMap;
+
+use super::results::{Results, Training};
+use crate::record::TimingRow;
+use crate::spec::config::answer::Cost;
+
+/// Costs of one model on one data set, means over seeds. Absent values are unknown, never 0.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    /// Wall seconds in training epochs: without reading, validation and saving.
+    pub train_s: Option<f64>,
+    /// Training sequences of a second.
+    pub examples_per_s: Option<f64>,
+    /// Wall seconds of evaluation for one user.
+    pub evaluate_s_per_user: Option<f64>,
+    /// Parameters of the model.
+    pub params: Option<f64>,
+    /// Peak resident memory of a training or evaluating process, in bytes.
+    pub peak_rss_bytes: Option<f64>,
+    /// Peak device memory, in bytes.
+    pub peak_device_bytes: Option<f64>,
+    /// Energy of all its stages, in joules.
+    pub energy_j: Option<f64>,
+    /// Seeds that were timed.
+    pub seeds: usize,
+}
+
+/// What costs belong to: data set, scenario that changes the training (or nothing), model.
+pub type CostKey = (String, String, String);
+
+impl Costs {
+    /// One of the costs.
+    pub fn get(&self, cost: Cost) -> Option<f64> {
+        match cost {
+            Cost::TrainSeconds => self.train_s,
+            Cost::EvaluateSecondsPerUser => self.evaluate_s_per_user,
+            Cost::Params => self.params,
+            Cost::PeakRssBytes => self.peak_rss_bytes,
+        }
+    }
+}
+
+/// The costs of every training, means over its seeds.
+pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
+    let mut by_cell: BTreeMap<&str, Vec<&TimingRow>> = BTreeMap::new();
+    for row in &results.timing {
+        by_cell.entry(&row.cell).or_default().push(row);
+    }
+    let mut groups: BTreeMap<CostKey, Vec<Costs>> = BTreeMap::new();
+    for (training, _) in results.trainings() {
+        // A slice that was evaluated together with another may have no rows of its own.
+        let cells = results
+            .cells
+            .keys()
+            .filter(|cell| results.training(cell).as_ref() == Some(&training));
+        let rows = cells.filter_map(|cell| by_cell.get(cell.as_str())).next();
+        if let Some(rows) = rows {
+            let Training {
+                dataset,
+                scenario,
+                model,
+                ..
+            } = training;
+            groups
+                .entry((dataset, scenario, model))
+                .or_default()
+                .push(of_cell(rows));
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(key, seeds)| (key, mean(&seeds)))
+        .collect()
+}
+
+fn of_cell(rows: &[&TimingRow]) -> Costs {
+    let phase = |name: &'static str| rows.iter().filter(move |row| row.phase == name);
+    let train_s = sum(phase("train").map(|row| Some(row.wall_s)));
+    let trained = sum(phase("train").map(|row| row.examples.map(|examples| examples as f64)));
+    let evaluate_s = sum(phase("evaluate").map(|row| Some(row.wall_s)));
+    let users = sum(phase("evaluate").map(|row| row.examples.map(|users| users as f64)));
+    let ratio =
+        |above: Option<f64>, below: Option<f64>| Some(above? / below.filter(|&below| below > 0.0)?);
+    // Preparing data and drawing candidates is not the model's cost.
+    let own = || {
+        rows.iter()
+            .filter(|row| !matches!(row.stage.as_str(), "prepare" | "candidates"))
+    };
+    let highest = |values: &mut dyn Iterator<Item = Option<u64>>| {
+        values.flatten().max().map(|value| value as f64)
+    };
+    Costs {
+        train_s,
+        examples_per_s: ratio(trained, train_s),
+        evaluate_s_per_user: ratio(evaluate_s, users),
+        params: highest(&mut own().map(|row| row.params)),
+        peak_rss_bytes: highest(&mut own().map(|row| row.peak_rss_bytes)),
+        peak_device_bytes: highest(&mut own().map(|row| row.peak_device_bytes)),
+        energy_j: sum(own().map(|row| row.energy_j).filter(Option::is_some)),
+        seeds: 1,
+    }
+}
+
+/// The sum; `None` when there is nothing to sum or a part is unknown.
+fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum())
+}
+
+fn mean(seeds: &[Costs]) -> Costs {
+    let over = |get: fn(&Costs) -> Option<f64>| {
+        let known: Vec<f64> = seeds.iter().filter_map(get).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    Costs {
+        train_s: over(|costs| costs.train_s),
+        examples_per_s: over(|costs| costs.examples_per_s),
+        evaluate_s_per_user: over(|costs| costs.evaluate_s_per_user),
+        params: over(|costs| costs.params),
+        peak_rss_bytes: over(|costs| costs.peak_rss_bytes),
+        peak_device_bytes: over(|costs| costs.peak_device_bytes),
+        energy_j: over(|costs| costs.energy_j),
+        seeds: seeds.len(),
+    }
+}

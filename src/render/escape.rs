@@ -1,0 +1,121 @@
+//! Texts from data made harmless in each format. HTML is escaped by the template engine.
+
+use csv::{QuoteStyle, WriterBuilder};
+
+/// Text in one line without control characters: what no format can hold or show.
+pub fn one_line(text: &str) -> String {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let spaced: String = visible.collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text inside a Markdown table or paragraph: nothing in it is markup, HTML or a cell's end.
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in one_line(text).chars() {
+        match letter {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' => {
+                escaped.push('\\');
+                escaped.push(letter);
+            }
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// Text inside LaTeX, in text mode.
+pub fn latex(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in one_line(text).chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                escaped.push('\\');
+                escaped.push(letter);
+            }
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '<' => escaped.push_str("\\textless{}"),
+            '>' => escaped.push_str("\\textgreater{}"),
+            '|' => escaped.push_str("\\textbar{}"),
+            '"' => escaped.push_str("\\textquotedbl{}"),
+            '`' => escaped.push_str("\\textasciigrave{}"),
+            // A bracket after `\\` would be read as its optional argument.
+            '[' => escaped.push_str("{[}"),
+            ']' => escaped.push_str("{]}"),
+            '-' => escaped.push_str("{-}"),
+            '±' => escaped.push_str("$\\pm$"),
+            '−' => escaped.push_str("$-$"),
+            '–' => escaped.push_str("--"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// A CSV text cell: one that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets read as
+/// "this is text".
+fn csv_cell(text: &str) -> String {
+    let text = text.replace('\0', " ");
+    let starts_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if starts_formula && text.parse::<f64>().is_err() {
+        return format!("'{text}");
+    }
+    text
+}
+
+/// A whole CSV file.
+pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Vec<u8> {
+    const IN_MEMORY: &str =
+        "a buffer in memory takes every byte, and rows are as long as the header";
+    let mut writer = WriterBuilder::new()
+        .quote_style(QuoteStyle::Necessary)
+        .from_writer(Vec::new());
+    writer.write_record(header).expect(IN_MEMORY);
+    for row in rows {
+        let cells = row.iter().map(|cell| csv_cell(cell));
+        writer.write_record(cells).expect(IN_MEMORY);
+    }
+    writer.into_inner().expect(IN_MEMORY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a|b <script>alert(1)</script> & 50% $x_1^2$ #{\\} \"q\" [y]\n=1+1";
+
+    #[test]
+    fn markdown_cells_hold_no_markup() {
+        let escaped = markdown(HOSTILE);
+        assert!(
+            !escaped.contains('<') && !escaped.contains('\n'),
+            "{escaped}"
+        );
+        assert!(!escaped.replace("\\|", "").contains('|'), "{escaped}");
+    }
+
+    #[test]
+    fn latex_specials_are_all_escaped() {
+        assert_eq!(
+            latex("50% of A&B_{x}^2 #1 ~ \\dots $"),
+            "50\\% of A\\&B\\_\\{x\\}\\textasciicircum{}2 \\#1 \\textasciitilde{} \\textbackslash{}dots \\$"
+        );
+    }
+
+    #[test]
+    fn no_csv_cell_starts_a_formula() {
+        let rows = vec![vec![
+            "=1+1".into(),
+            "@x".into(),
+            "-0.5".into(),
+            "-x,\"y\"".into(),
+        ]];
+        let text = String::from_utf8(csv(["a", "b", "c", "d"].map(String::from), &rows)).unwrap();
+        assert_eq!(text, "a,b,c,d\n'=1+1,'@x,-0.5,\"'-x,\"\"y\"\"\"\n");
+    }
+}

@@ -1,0 +1,240 @@
+//! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model.
+
+use super::canvas::{Anchor, Canvas, Ink, wrapped};
+use super::frame::{Area, Key, Layout, legend};
+use super::scale::Scale;
+use super::{Drawn, Series, csv_text};
+use crate::render::style::{self, GRID, INK, MARGIN, QUIET, TICK_SIZE};
+
+/// What a bar chart shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bars {
+    /// Caption.
+    pub title: String,
+    /// Name of the vertical axis.
+    pub value: String,
+    /// Panels, one under another.
+    pub panels: Vec<BarPanel>,
+}
+
+/// One panel of groups.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BarPanel {
+    /// Title; empty when there is only one panel.
+    pub title: String,
+    /// Groups from left to right.
+    pub groups: Vec<BarGroup>,
+    /// What guessing gets, where the protocol samples its candidates.
+    pub chance: Option<f64>,
+}
+
+/// Bars that stand together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BarGroup {
+    /// Label below.
+    pub name: String,
+    /// Bars from left to right.
+    pub bars: Vec<Bar>,
+}
+
+/// One bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bar {
+    /// The model.
+    pub model: Series,
+    /// Its height; `None` when nothing was measured, which leaves a gap.
+    pub value: Option<f64>,
+    /// Ends of the whisker; `None` where no interval is known.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Narrowest bar in pixels; panels with more bars than fit are continued in another row.
+const NARROWEST: f64 = 7.0;
+/// Widest bar in pixels.
+const WIDEST: f64 = 42.0;
+/// Width of an area of a figure with one column; the layout's own sums.
+const AREA_WIDTH: f64 = style::FIGURE_WIDTH - 2.0 * MARGIN - 54.0;
+
+/// Draws the chart.
+pub fn draw(bars: &Bars) -> Drawn {
+    let panels: Vec<BarPanel> = bars.panels.iter().flat_map(continued).collect();
+    let all = || {
+        bars.panels
+            .iter()
+            .flat_map(|panel| &panel.groups)
+            .flat_map(|group| &group.bars)
+    };
+    let by_name = all().all(|bar| {
+        bars.panels
+            .iter()
+            .flat_map(|panel| &panel.groups)
+            .any(|group| group.bars.len() == 1 && group.name == bar.model.name)
+    });
+    // A legend that repeats the labels below the bars says nothing.
+    let keys: Vec<Key> = if by_name {
+        Vec::new()
+    } else {
+        legend(all().map(|bar| bar.model.key()))
+    };
+    let layout = Layout::new(
+        &bars.title,
+        &keys,
+        panels.len(),
+        1,
+        2.0 * TICK_SIZE * 1.3 + MARGIN,
+    );
+    let highest = highest(&bars.panels);
+    let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
+        layout.draw(canvas);
+        for (index, panel) in panels.iter().enumerate() {
+            draw_panel(canvas, &layout.area(index), panel, highest, &bars.value);
+        }
+    });
+    Drawn {
+        svg,
+        png,
+        csv: csv(bars),
+    }
+}
+
+/// The panel in as many rows as it takes for readable bars.
+fn continued(panel: &BarPanel) -> Vec<BarPanel> {
+    let slots = |group: &BarGroup| group.bars.len() as f64 + 1.0;
+    let most = AREA_WIDTH / NARROWEST;
+    let mut rows: Vec<BarPanel> = Vec::new();
+    let mut used = f64::INFINITY;
+    for group in &panel.groups {
+        if used + slots(group) > most {
+            rows.push(BarPanel {
+                groups: Vec::new(),
+                ..panel.clone()
+            });
+            used = 0.0;
+        }
+        used += slots(group);
+        rows.last_mut()
+            .expect("a row was begun for the first group")
+            .groups
+            .push(group.clone());
+    }
+    if rows.is_empty() {
+        vec![panel.clone()]
+    } else {
+        rows
+    }
+}
+
+/// The highest end of a bar, whisker or chance line: all panels share one axis, so that they can be compared.
+fn highest(panels: &[BarPanel]) -> f64 {
+    let bars = panels
+        .iter()
+        .flat_map(|panel| &panel.groups)
+        .flat_map(|group| &group.bars);
+    let ends = bars.flat_map(|bar| [bar.value, bar.interval.map(|(_, high)| high)]);
+    let chances = panels.iter().map(|panel| panel.chance);
+    ends.chain(chances).flatten().fold(0.0, f64::max)
+}
+
+fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &BarPanel, highest: f64, value: &str) {
+    let scale = Scale::from_zero(highest).on(area.bottom, area.top);
+    area.title(canvas, &panel.title);
+    area.vertical(canvas, &scale, value);
+    let slots: f64 = panel
+        .groups
+        .iter()
+        .map(|group| group.bars.len() as f64 + 1.0)
+        .sum();
+    if slots == 0.0 {
+        area.nothing(canvas);
+    }
+    let slot = ((area.right - area.left) / slots.max(1.0)).min(WIDEST);
+    // Spare room goes between the groups.
+    let spare = (area.right - area.left - slot * slots) / panel.groups.len().max(1) as f64;
+    let mut left = area.left;
+    for group in &panel.groups {
+        let width = slot * (group.bars.len() as f64 + 1.0) + spare;
+        draw_group(canvas, area, &scale, group, (left, width, slot));
+        left += width;
+    }
+    area.base_line(canvas);
+    if let Some(chance) = panel.chance {
+        let y = scale.at(chance);
+        area.dashed(canvas, y);
+        let ink = Ink::new(TICK_SIZE - 1.0, QUIET, Anchor::End);
+        // Above the panel, where no bar can be.
+        canvas.text(
+            &format!("dashed: chance {}", style::significant(chance)),
+            (area.right, area.top - 9.0),
+            ink,
+        );
+    }
+}
+
+fn draw_group(
+    canvas: &mut dyn Canvas,
+    area: &Area,
+    scale: &Scale,
+    group: &BarGroup,
+    place: (f64, f64, f64),
+) {
+    let (left, width, slot) = place;
+    let bars = slot * group.bars.len() as f64;
+    let first = left + (width - bars) / 2.0;
+    for (index, bar) in group.bars.iter().enumerate() {
+        let from = first + slot * index as f64 + 0.5;
+        let to = from + slot - 1.0;
+        let Some(value) = bar.value else {
+            continue;
+        };
+        canvas.rectangle(
+            (from, scale.at(value)),
+            (to, area.bottom),
+            bar.model.colour(),
+            1.0,
+        );
+        if let Some((low, high)) = bar.interval {
+            whisker(
+                canvas,
+                (from + to) / 2.0,
+                (scale.at(low.max(0.0)), scale.at(high)),
+                slot,
+            );
+        }
+    }
+    let lines = wrapped(&group.name, width - 4.0, TICK_SIZE, false);
+    let ink = Ink::new(TICK_SIZE, INK, Anchor::Middle);
+    for (index, line) in lines.iter().take(2).enumerate() {
+        let y = area.bottom + 6.0 + TICK_SIZE * (1.0 + 1.25 * index as f64);
+        canvas.text(line, (left + width / 2.0, y), ink);
+    }
+}
+
+fn whisker(canvas: &mut dyn Canvas, x: f64, (low, high): (f64, f64), slot: f64) {
+    let cap = (slot * 0.18).min(5.0);
+    // A light seam keeps the dark line visible on dark bars.
+    canvas.line(&[(x, low), (x, high)], GRID, 3.0);
+    canvas.line(&[(x, low), (x, high)], INK, 1.2);
+    for y in [low, high] {
+        canvas.line(&[(x - cap, y), (x + cap, y)], INK, 1.2);
+    }
+}
+
+fn csv(bars: &Bars) -> Vec<u8> {
+    let header = ["panel", "group", "model", "value", "low", "high", "chance"];
+    let mut rows = Vec::new();
+    for panel in &bars.panels {
+        for group in &panel.groups {
+            for bar in &group.bars {
+                let (low, high) = bar.interval.unzip();
+                let mut row = vec![
+                    panel.title.clone(),
+                    group.name.clone(),
+                    bar.model.name.clone(),
+                ];
+                row.extend([bar.value, low, high, panel.chance].map(super::number));
+                rows.push(row);
+            }
+        }
+    }
+    csv_text(&header, &rows)
+}

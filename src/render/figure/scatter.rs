@@ -1,0 +1,220 @@
+//! Quality against cost: a point a model, with its interval; up and to the left is better.
+
+use super::canvas::{Anchor, Canvas, Ink, width_of};
+use super::frame::{Area, Layout, below_numeric, legend};
+use super::scale::Scale;
+use super::{Drawn, Series, csv_text, number};
+use crate::render::style::{INK, TICK_SIZE};
+
+/// What a scatter chart shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scatter {
+    /// Caption.
+    pub title: String,
+    /// Name of the vertical axis.
+    pub value: String,
+    /// Name of the horizontal axis, with its unit; it is logarithmic.
+    pub cost: String,
+    /// Panels, two side by side.
+    pub panels: Vec<ScatterPanel>,
+}
+
+/// One panel of points.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScatterPanel {
+    /// Title.
+    pub title: String,
+    /// One point a model.
+    pub points: Vec<ScatterPoint>,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScatterPoint {
+    /// The model.
+    pub model: Series,
+    /// Its cost, above 0.
+    pub cost: f64,
+    /// Its quality.
+    pub value: f64,
+    /// Interval of the quality; `None` where none is known.
+    pub interval: Option<(f64, f64)>,
+}
+
+const RADIUS: f64 = 5.0;
+
+/// Draws the chart.
+pub fn draw(scatter: &Scatter) -> Drawn {
+    // Names stand beside their points where there is room for all of them; otherwise a legend names all.
+    let bare = layout(scatter, false);
+    let places: Option<Vec<Vec<Label>>> = scatter
+        .panels
+        .iter()
+        .enumerate()
+        .map(|(index, panel)| labels(&bare.area(index), panel))
+        .collect();
+    let layout = layout(scatter, places.is_none());
+    let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
+        layout.draw(canvas);
+        for (index, panel) in scatter.panels.iter().enumerate() {
+            draw_panel(canvas, &layout.area(index), panel, scatter);
+            for label in places.iter().flat_map(|places| &places[index]) {
+                let ink = Ink::new(TICK_SIZE, INK, Anchor::Start);
+                canvas.text(&label.text, (label.left, label.bottom - 3.0), ink);
+            }
+        }
+    });
+    Drawn {
+        svg,
+        png,
+        csv: csv(scatter),
+    }
+}
+
+fn layout(scatter: &Scatter, with_legend: bool) -> Layout {
+    let all = scatter.panels.iter().flat_map(|panel| &panel.points);
+    let keys = if with_legend {
+        legend(all.map(|point| point.model.key()))
+    } else {
+        Vec::new()
+    };
+    Layout::new(
+        &scatter.title,
+        &keys,
+        scatter.panels.len(),
+        2,
+        below_numeric(),
+    )
+}
+
+/// The two axes of a panel.
+fn scales(area: &Area, panel: &ScatterPanel) -> (Scale, Scale) {
+    let costs = panel.points.iter().map(|point| point.cost);
+    let ends = |point: &ScatterPoint| {
+        let (low, high) = point.interval.unwrap_or((point.value, point.value));
+        [low, high]
+    };
+    let values = panel.points.iter().flat_map(ends);
+    (
+        Scale::logarithmic(costs).on(area.left, area.right),
+        Scale::around(values).on(area.bottom, area.top),
+    )
+}
+
+fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &ScatterPanel, scatter: &Scatter) {
+    area.title(canvas, &panel.title);
+    if panel.points.is_empty() {
+        area.nothing(canvas);
+        return;
+    }
+    let (costs, values) = scales(area, panel);
+    area.vertical(canvas, &values, &scatter.value);
+    area.horizontal(canvas, &costs, &costs.ticks(), &scatter.cost);
+    for point in &panel.points {
+        let at = (costs.at(point.cost), values.at(point.value));
+        if let Some((low, high)) = point.interval {
+            let ends = [(at.0, values.at(low)), (at.0, values.at(high))];
+            canvas.line(&ends, point.model.colour(), 1.5);
+        }
+        canvas.disc(at, RADIUS, point.model.colour());
+    }
+}
+
+/// A name's box.
+#[derive(Clone, Debug)]
+struct Label {
+    text: String,
+    left: f64,
+    bottom: f64,
+    width: f64,
+}
+
+/// A rectangle: left, top, right, bottom.
+type Place = (f64, f64, f64, f64);
+
+impl Label {
+    fn place(&self) -> Place {
+        let high = TICK_SIZE + 4.0;
+        (
+            self.left,
+            self.bottom - high,
+            self.left + self.width,
+            self.bottom,
+        )
+    }
+}
+
+fn overlap(a: Place, b: Place) -> bool {
+    a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
+}
+
+/// A free place for the name of each point, or `None` when one has none.
+fn labels(area: &Area, panel: &ScatterPanel) -> Option<Vec<Label>> {
+    let (costs, values) = scales(area, panel);
+    let at = |point: &ScatterPoint| (costs.at(point.cost), values.at(point.value));
+    let mut taken: Vec<Place> = Vec::new();
+    for point in &panel.points {
+        let (x, y) = at(point);
+        taken.push((x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS));
+        if let Some((low, high)) = point.interval {
+            taken.push((x - 1.0, values.at(high), x + 1.0, values.at(low)));
+        }
+    }
+    let inside = |place: Place| {
+        place.0 >= area.left
+            && place.2 <= area.right
+            && place.1 >= area.top
+            && place.3 <= area.bottom
+    };
+    let mut labels = Vec::new();
+    for point in &panel.points {
+        let free = |label: &Label| {
+            let place = label.place();
+            inside(place) && !taken.iter().any(|&other| overlap(place, other))
+        };
+        let label = candidates(&point.model.name, at(point))
+            .into_iter()
+            .find(free)?;
+        taken.push(label.place());
+        labels.push(label);
+    }
+    Some(labels)
+}
+
+/// Places around a point, best first.
+fn candidates(name: &str, (x, y): (f64, f64)) -> Vec<Label> {
+    let width = width_of(name, TICK_SIZE, false);
+    let half = (TICK_SIZE + 4.0) / 2.0;
+    let (right, left) = (x + RADIUS + 4.0, x - RADIUS - 4.0 - width);
+    let (above, below) = (y - RADIUS - 2.0, y + RADIUS + 3.0 + 2.0 * half);
+    let label = |left: f64, bottom: f64| Label {
+        text: name.to_owned(),
+        left,
+        bottom,
+        width,
+    };
+    vec![
+        label(right, y + half),
+        label(left, y + half),
+        label(right, above),
+        label(right, below),
+        label(left, above),
+        label(left, below),
+        label(x - width / 2.0, above),
+        label(x - width / 2.0, below),
+    ]
+}
+
+fn csv(scatter: &Scatter) -> Vec<u8> {
+    let header = ["panel", "model", "cost", "value", "low", "high"];
+    let mut rows = Vec::new();
+    for panel in &scatter.panels {
+        for point in &panel.points {
+            let (low, high) = point.interval.unzip();
+            let mut row = vec![panel.title.clone(), point.model.name.clone()];
+            row.extend([Some(point.cost), Some(point.value), low, high].map(number));
+            rows.push(row);
+        }
+    }
+    csv_text(&header, &rows)
+}

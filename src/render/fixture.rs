@@ -1,0 +1,311 @@
+//! A results folder as a run would leave it, with everything that rendering must bear: several data sets, scenarios,
+//! models and seeds, a failed seed, a model that failed whole, an empty slice, and texts full of HTML, LaTeX, CSV and
+//! Markdown specials.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::metric::Metric;
+use crate::record::{self, DataRow, EpochRow, MetricRow, RankRow, TimingRow};
+use crate::{fs, spec};
+
+/// A text that means something in every format it may land in.
+pub const HOSTILE: &str = "<script>alert('x')</script> & 50% of $x_1^2$ #{\\} \"q\" | `c` *b* [l](javascript:alert(1)) \u{1}=1+1";
+
+/// The experiment that the fixture belongs to; texts hold [`HOSTILE`].
+fn experiment() -> String {
+    let quoted = toml::Value::from(HOSTILE).to_string();
+    format!(
+        r#"
+spec_version = 1
+name = "fixture"
+question = {quoted}
+expectation = "The sequence models lead; *popularity* is the floor."
+analysis = "SASRec leads on both data sets, and every model falls on cold items.\n\n- cold items have no history\n- <b>raw</b> HTML is text"
+seeds = [1, 2, 3]
+
+[dataset.toys.source.synthetic]
+users = 100
+[dataset.games.source.synthetic]
+users = 100
+
+[model.sasrec.sasrec]
+[model.gru4rec.gru4rec]
+[model.popularity.popularity]
+[model.broken.markov]
+[variant.sasrec-1block]
+of = "sasrec"
+set = {{ num_blocks = 1 }}
+
+[scenario.overall.overall]
+[scenario.cold.cold_items]
+[scenario.warm.warm_items]
+
+[protocol.strict]
+candidates.uniform = {{ n = 19 }}
+metrics = ["hit@1", "ndcg@10", "mrr"]
+
+[[expected]]
+dataset = "toys"
+scenario = "overall"
+model = "sasrec"
+protocol = "strict"
+metric = "hit@1"
+value = 0.4
+tolerance = 0.5
+source = {quoted}
+[[expected]]
+dataset = "toys"
+scenario = "overall"
+model = "gru4rec"
+protocol = "strict"
+metric = "hit@1"
+value = 0.99
+tolerance = 0.001
+source = "nowhere"
+[[expected]]
+dataset = "toys"
+scenario = "overall"
+model = "broken"
+protocol = "strict"
+metric = "hit@1"
+value = 0.2
+tolerance = 0.01
+source = "nowhere"
+[[expected]]
+dataset = "games"
+scenario = "overall"
+model = "sasrec"
+protocol = "strict"
+metric = "ndcg@10"
+value = 0.5
+tolerance = 0.01
+source = "the paper"
+not_comparable = "other data"
+
+[figure.quality.bars]
+title = {quoted}
+metric = "hit@1"
+protocol = "strict"
+group = "scenario"
+[figure.models.bars]
+title = "Hit@1 of every model"
+metric = "hit@1"
+protocol = "strict"
+group = "model"
+dataset = "toys"
+scenario = "overall"
+[figure.learning.curves]
+title = "Training loss"
+value = "loss"
+[figure.cost.scatter]
+title = "Quality against training time"
+metric = "ndcg@10"
+protocol = "strict"
+cost = "train_seconds"
+scenario = "overall"
+
+[table.main.comparison]
+title = {quoted}
+protocol = "strict"
+metrics = ["hit@1", "ndcg@10"]
+baseline = "popularity"
+[table.best.comparison]
+title = "Overall"
+protocol = "strict"
+scenarios = ["overall"]
+[table.cost.cost]
+title = "What the models cost"
+[table.data.data]
+title = "The data"
+"#
+    )
+}
+
+const MODELS: [(&str, &str, f64); 5] = [
+    ("sasrec", "", 0.55),
+    ("gru4rec", "", 0.48),
+    ("popularity", "", 0.2),
+    ("sasrec", "sasrec-1block", 0.5),
+    ("broken", "", 0.0),
+];
+
+/// Everything a run writes, before it is written.
+#[derive(Default)]
+struct Rows {
+    metrics: Vec<MetricRow>,
+    timing: Vec<TimingRow>,
+    epochs: Vec<EpochRow>,
+    data: Vec<DataRow>,
+}
+
+/// Writes the fixture into a temporary folder.
+pub fn results() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(folder.path());
+    folder
+}
+
+/// Writes the fixture into `folder`.
+pub fn write(folder: &Path) {
+    let checked = spec::load_text("fixture.toml", &experiment(), folder, &[]).unwrap();
+    fs::create_dir_all(&folder.join("ranks")).unwrap();
+    fs::write_atomic(
+        &folder.join("spec.toml"),
+        checked.resolved_toml().as_bytes(),
+    )
+    .unwrap();
+    let machine = "cpu = \"Fixture <CPU> & co\"\nthreads = 2\n[libtorch]\nversion = \"2.11\"\n";
+    fs::write_atomic(&folder.join("machine.toml"), machine.as_bytes()).unwrap();
+    let mut rows = Rows::default();
+    for (index, dataset) in ["games", "toys"].into_iter().enumerate() {
+        for scenario in ["overall", "cold", "warm"] {
+            rows.data.push(counts(dataset, scenario));
+            for model in MODELS {
+                for seed in 1..=3 {
+                    cell(folder, &mut rows, (dataset, index, scenario), model, seed);
+                }
+            }
+        }
+    }
+    record::write(
+        &folder.join("metrics.csv"),
+        &rows.metrics.iter().collect::<Vec<_>>(),
+    )
+    .unwrap();
+    record::write(
+        &folder.join("timing.csv"),
+        &rows.timing.iter().collect::<Vec<_>>(),
+    )
+    .unwrap();
+    record::write(
+        &folder.join("epochs.csv"),
+        &rows.epochs.iter().collect::<Vec<_>>(),
+    )
+    .unwrap();
+    record::write(
+        &folder.join("data.csv"),
+        &rows.data.iter().collect::<Vec<_>>(),
+    )
+    .unwrap();
+}
+
+fn counts(dataset: &str, scenario: &str) -> DataRow {
+    DataRow {
+        experiment: "fixture".into(),
+        dataset: dataset.into(),
+        scenario: scenario.into(),
+        seed: 1,
+        users: 1200,
+        items: 300,
+        interactions: 9876,
+        train_interactions: 7476,
+        mean_length: Some(8.23),
+        longest: Some(40),
+        trained_users: 1200,
+        measured_users: 1200,
+        slice_users: if dataset == "games" && scenario == "cold" {
+            0
+        } else {
+            60
+        },
+        with_title: Some(1.0),
+        with_description: Some(0.5),
+    }
+}
+
+fn cell(
+    folder: &Path,
+    rows: &mut Rows,
+    place: (&str, usize, &str),
+    model: (&str, &str, f64),
+    seed: u64,
+) {
+    let (dataset, index, scenario) = place;
+    let (model, variant, skill) = model;
+    let shown = if variant.is_empty() { model } else { variant };
+    let blank = MetricRow {
+        experiment: "fixture".into(),
+        cell: format!("{dataset}.{scenario}.{shown}.s{seed}"),
+        dataset: dataset.into(),
+        scenario: scenario.into(),
+        model: model.into(),
+        variant: variant.into(),
+        backbone: model.into(),
+        seed,
+        split: "test".into(),
+        protocol: format!("strict:{:012x}", 0xabc0 + index * 16 + scenario.len()),
+        status: "ok".into(),
+        ..MetricRow::default()
+    };
+    let metrics = [Metric::Hit(1), Metric::Ndcg(10), Metric::Mrr];
+    if model == "broken" || (model == "gru4rec" && seed == 3 && dataset == "toys") {
+        rows.metrics.push(MetricRow {
+            status: "failed".into(),
+            error: format!("loss is NaN at step 17 of {HOSTILE}").replace('\u{1}', ""),
+            ..blank
+        });
+        return;
+    }
+    let skill = if scenario == "cold" {
+        skill * 0.4
+    } else {
+        skill
+    } - 0.05 * index as f64;
+    let users = if dataset == "games" && scenario == "cold" {
+        0
+    } else {
+        60
+    };
+    let ranks: Vec<RankRow> = (0..users).map(|user| rank(user, skill, seed)).collect();
+    record::ranks::write(&record::ranks::path(folder, &blank.cell, "strict"), &ranks).unwrap();
+    rows.metrics
+        .extend(record::ranks::metric_rows(&blank, &metrics, &ranks));
+    rows.timing.extend(timing(&blank.cell, skill));
+    rows.epochs.extend((1..=12).map(|epoch| EpochRow {
+        experiment: "fixture".into(),
+        cell: blank.cell.clone(),
+        stage: "backbone".into(),
+        epoch,
+        quantity: "loss".into(),
+        value: 1.4 - skill + 1.0 / f64::from(epoch) + 0.02 * seed as f64,
+        wall_s: 0.5,
+        examples: 1200,
+    }));
+}
+
+/// A rank out of 20 that is 1 for a share `skill` of the users: the same on every call.
+fn rank(user: u64, skill: f64, seed: u64) -> RankRow {
+    // Multiples of the golden ratio are spread evenly over 0 to 1.
+    let draw = (user as f64 * 0.618_033_988_7 + seed as f64 * 0.013) % 1.0;
+    RankRow {
+        user: format!("u{user}"),
+        target: "i1".into(),
+        rank: if draw < skill {
+            1.0
+        } else {
+            2.0 + (draw * 997.0 % 18.0).floor()
+        },
+    }
+}
+
+fn timing(cell: &str, skill: f64) -> [TimingRow; 2] {
+    let row = |stage: &str, phase: &str, wall_s: f64, examples: u64| TimingRow {
+        experiment: "fixture".into(),
+        cell: cell.into(),
+        stage: stage.into(),
+        phase: phase.into(),
+        device: "cpu".into(),
+        wall_s,
+        examples: Some(examples),
+        examples_per_s: Some(examples as f64 / wall_s),
+        peak_rss_bytes: Some(300_000_000),
+        params: Some((skill.abs() * 1e6) as u64),
+        ..TimingRow::default()
+    };
+    [
+        row("backbone", "train", 1.0 + skill * skill * 400.0, 14_400),
+        row("evaluate", "evaluate", 0.05, 1200),
+    ]
+}

@@ -1,0 +1,344 @@
+//! What the report says, as plain values for its template.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{prose, svg, words};
+use crate::record::summary::Question;
+use crate::render::results::Results;
+use crate::render::style;
+use crate::render::table::{self, Grid};
+use crate::render::{NamedFigure, RenderError, answers, hex};
+use crate::spec::config::{Expected, Table};
+
+/// The template's values. Fields that end in `_html` are markup made here from escaped texts.
+#[derive(Debug, Serialize)]
+pub struct Content {
+    name: String,
+    question_html: String,
+    expectation_html: String,
+    analysis_html: String,
+    seeds: String,
+    n_cells: usize,
+    n_failed: usize,
+    limit: u64,
+    models: Vec<ModelKey>,
+    answers: Vec<Grid>,
+    figures: Vec<FigureView>,
+    expected: Vec<ExpectedView>,
+    failures: Vec<Failure>,
+    data: Vec<Grid>,
+    costs: Vec<Grid>,
+    protocols: Vec<ProtocolView>,
+    scenarios: Vec<(String, String)>,
+    machine: Vec<(String, String)>,
+    files: Vec<(String, String)>,
+    spec_text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelKey {
+    name: String,
+    kind: String,
+    colour: String,
+}
+
+#[derive(Debug, Serialize)]
+struct FigureView {
+    name: String,
+    title: String,
+    svg_html: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpectedView {
+    place: String,
+    model: String,
+    metric: String,
+    expected: String,
+    measured: String,
+    difference: String,
+    verdict: &'static str,
+    source: String,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    cell: String,
+    protocol: String,
+    status: String,
+    error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ProtocolView {
+    name: String,
+    words: String,
+    fingerprints: Vec<Fingerprint>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Fingerprint {
+    dataset: String,
+    scenario: String,
+    fingerprint: String,
+}
+
+/// Gathers everything.
+///
+/// # Errors
+/// When the statistics for expected values or for a missing table cannot be computed.
+pub fn gather(
+    results: &Results,
+    figures: &[NamedFigure],
+    tables: &[Grid],
+) -> Result<Content, RenderError> {
+    let spec = &results.spec;
+    let failures = failures(results);
+    let failed = results
+        .metrics
+        .iter()
+        .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"));
+    let failed: BTreeSet<&String> = failed.map(|row| &row.cell).collect();
+    let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
+        let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
+        tables.iter().filter(is_wanted).cloned().collect()
+    };
+    Ok(Content {
+        name: spec.name.clone(),
+        question_html: prose::html(&spec.question),
+        expectation_html: prose::html(&spec.expectation),
+        analysis_html: prose::html(&spec.analysis),
+        seeds: words::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
+        n_cells: results.cells.len(),
+        n_failed: failed.len(),
+        limit: spec.run.limit,
+        models: models(results),
+        answers: or_default(
+            of_kind(|table| matches!(table, Table::Comparison { .. })),
+            || default_answers(results),
+        )?,
+        figures: figures.iter().map(figure).collect(),
+        expected: spec
+            .expected
+            .iter()
+            .map(|expected| compare(results, expected))
+            .collect::<Result<_, _>>()?,
+        failures,
+        data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
+            Ok(vec![table::counts::grid(
+                "",
+                "Counts of every data set and scenario",
+                results,
+            )])
+        })?,
+        costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
+            Ok(vec![table::cost::grid(
+                "",
+                "Time, memory and parameters",
+                results,
+                |model| colour(results, model),
+            )])
+        })?,
+        protocols: protocols(results),
+        scenarios: spec
+            .scenario
+            .iter()
+            .map(|(name, scenario)| (name.clone(), words::scenario(scenario)))
+            .collect(),
+        machine: results.machine.clone(),
+        files: files(results, figures, tables),
+        spec_text: results.spec_text.clone(),
+    })
+}
+
+fn colour(results: &Results, model: &str) -> String {
+    hex(style::colour_of(results.position(model)))
+}
+
+/// The grids, or what the report shows when the spec asks for none.
+fn or_default(
+    grids: Vec<Grid>,
+    default: impl FnOnce() -> Result<Vec<Grid>, RenderError>,
+) -> Result<Vec<Grid>, RenderError> {
+    if grids.is_empty() {
+        default()
+    } else {
+        Ok(grids)
+    }
+}
+
+fn models(results: &Results) -> Vec<ModelKey> {
+    let key = |name: String| ModelKey {
+        kind: match (
+            results.spec.variant.get(&name),
+            results.spec.model.get(&name),
+        ) {
+            (Some(variant), _) => format!(
+                "variant of {}: {}",
+                variant.of,
+                words::settings(&variant.set)
+            ),
+            (None, Some(model)) => words::kind(model),
+            (None, None) => String::new(),
+        },
+        colour: colour(results, &name),
+        name,
+    };
+    results.models().into_iter().map(key).collect()
+}
+
+/// One table for each protocol.
+fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    let grid = |protocol: &String| {
+        let question = Question {
+            protocol: protocol.clone(),
+            models: results.models(),
+            ..Question::default()
+        };
+        let answer = answers::of(results, &question)?;
+        let title = format!("All models under protocol {protocol}");
+        Ok(table::comparison::grid("", &title, &answer, "", |model| {
+            colour(results, model)
+        }))
+    };
+    results.spec.protocol.keys().map(grid).collect()
+}
+
+fn figure(figure: &NamedFigure) -> FigureView {
+    FigureView {
+        name: figure.name.clone(),
+        title: figure.title.clone(),
+        svg_html: svg::inline(&figure.drawn.svg, &figure.name, &figure.title),
+    }
+}
+
+fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, RenderError> {
+    let question = Question {
+        protocol: expected.protocol.clone(),
+        metrics: vec![expected.metric],
+        datasets: vec![expected.dataset.clone()],
+        scenarios: vec![expected.scenario.clone()],
+        models: vec![expected.model.clone()],
+        baseline: String::new(),
+    };
+    let table = answers::of(results, &question)?;
+    let measured = table.rows.first().and_then(|row| row.answers.first()?.mean);
+    let difference = measured.map(|mean| mean - expected.value);
+    let signed = |value: f64| {
+        format!(
+            "{}{}",
+            if value < 0.0 { "−" } else { "+" },
+            style::metric(value.abs())
+        )
+    };
+    Ok(ExpectedView {
+        place: format!(
+            "{}, {}, {}",
+            expected.dataset, expected.scenario, expected.protocol
+        ),
+        model: expected.model.clone(),
+        metric: expected.metric.to_string(),
+        expected: format!(
+            "{} ± {}",
+            style::metric(expected.value),
+            style::metric(expected.tolerance)
+        ),
+        measured: measured.map_or_else(|| style::UNKNOWN.to_owned(), style::metric),
+        difference: difference.map_or_else(|| style::UNKNOWN.to_owned(), signed),
+        verdict: verdict(expected, difference),
+        source: expected.source.clone(),
+        reason: expected.not_comparable.clone(),
+    })
+}
+
+fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
+    // Rounding of the decimal texts in the spec must not push a value out.
+    const ROUNDING: f64 = 1e-12;
+    match difference {
+        _ if !expected.not_comparable.is_empty() => "not comparable",
+        None => "missing",
+        Some(difference) if difference.abs() <= expected.tolerance + ROUNDING => "within",
+        Some(_) => "outside",
+    }
+}
+
+fn failures(results: &Results) -> Vec<Failure> {
+    let mut seen = BTreeSet::new();
+    let bad = results.metrics.iter().filter(|row| row.status != "ok");
+    let bad = bad.filter(|row| seen.insert((&row.cell, &row.protocol, &row.status, &row.error)));
+    let failure = |row: &crate::record::MetricRow| Failure {
+        cell: row.cell.clone(),
+        protocol: row
+            .protocol
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        status: row.status.clone(),
+        error: row.error.clone(),
+    };
+    bad.map(failure).collect()
+}
+
+fn protocols(results: &Results) -> Vec<ProtocolView> {
+    let fingerprints = |name: &str| -> BTreeSet<Fingerprint> {
+        let of_protocol =
+            |row: &&crate::record::MetricRow| row.protocol.split(':').next() == Some(name);
+        let fingerprint = |row: &crate::record::MetricRow| {
+            Some(Fingerprint {
+                dataset: row.dataset.clone(),
+                scenario: row.scenario.clone(),
+                fingerprint: row.protocol.split_once(':')?.1.to_owned(),
+            })
+        };
+        results
+            .metrics
+            .iter()
+            .filter(of_protocol)
+            .filter_map(fingerprint)
+            .collect()
+    };
+    let view = |(name, protocol): (&String, &crate::spec::config::Protocol)| ProtocolView {
+        name: name.clone(),
+        words: words::protocol(protocol),
+        fingerprints: fingerprints(name).into_iter().collect(),
+    };
+    results.spec.protocol.iter().map(view).collect()
+}
+
+/// Every file beside the report that it links to, with what it holds.
+fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(String, String)> {
+    const KNOWN: [(&str, &str); 6] = [
+        ("metrics.csv", "every metric of every cell, long form"),
+        ("timing.csv", "every timed phase of every stage"),
+        ("epochs.csv", "loss and validation metrics by epoch"),
+        ("data.csv", "counts of every data set and scenario"),
+        (
+            "spec.toml",
+            "the resolved spec with the origin of each value",
+        ),
+        ("machine.toml", "the machine and the program"),
+    ];
+    let there = KNOWN
+        .iter()
+        .filter(|(file, _)| results.folder.join(file).exists());
+    let mut files: Vec<(String, String)> = there
+        .map(|(file, what)| ((*file).to_owned(), (*what).to_owned()))
+        .collect();
+    files.extend(figures.iter().map(|figure| {
+        (
+            format!("figures/{}.csv", figure.name),
+            format!("numbers of the figure “{}”", figure.title),
+        )
+    }));
+    files.extend(tables.iter().map(|table| {
+        (
+            format!("tables/{}.csv", table.name),
+            format!("numbers of the table “{}”", table.title),
+        )
+    }));
+    files
+}

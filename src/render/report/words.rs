@@ -1,0 +1,120 @@
+//! Settings in sentences.
+
+use std::collections::BTreeMap;
+
+use crate::spec::config::Model;
+use crate::spec::config::protocol::{Candidates, Protocol, Rules};
+use crate::spec::config::scenario::{FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems};
+
+/// `a, b and c`.
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A model's kind, as its table in the spec is called.
+pub fn kind(model: &Model) -> String {
+    match serde_json::to_value(model) {
+        Ok(serde_json::Value::Object(table)) => table.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// `num_blocks = 1, dropout = 0.1`.
+pub fn settings(set: &BTreeMap<String, serde_json::Value>) -> String {
+    set.iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// How a protocol measures.
+pub fn protocol(protocol: &Protocol) -> String {
+    let against = match protocol.candidates {
+        Candidates::Full {} => {
+            "every item of the catalogue but those of the user's history".to_owned()
+        }
+        Candidates::Uniform { n } => format!("{n} items drawn uniformly"),
+        Candidates::Popularity { n } => {
+            format!("{n} items drawn in proportion to their training counts")
+        }
+    };
+    let drawn = match (&protocol.candidates, protocol.candidates_seed) {
+        (Candidates::Full {}, _) => String::new(),
+        (_, 0) => " They are drawn once for each seed and used by every model.".to_owned(),
+        (_, seed) => {
+            format!(" They are drawn once, with seed {seed}, and used by every model and seed.")
+        }
+    };
+    let rules = match protocol.rules {
+        Rules::Strict => {
+            "No candidate repeats, and none is an item that the user has in training, validation or test."
+        }
+        Rules::Published => {
+            "As in the A-LLMRec code, only training items are excluded: the validation item, the target and repeats may be drawn."
+        }
+    };
+    let users = match protocol.max_users {
+        0 => "Every user with a target is measured.".to_owned(),
+        users => format!("At most {users} users with a target are measured, drawn at random."),
+    };
+    format!(
+        "Each user's target is ranked against {against}.{drawn} {rules} {users} The rank is 1, plus the candidates that score higher, plus \
+         half of those that score the same."
+    )
+}
+
+/// Whom a scenario trains and measures.
+pub fn scenario(scenario: &Scenario) -> String {
+    match scenario {
+        Scenario::Overall {} => "All users with a test target.".to_owned(),
+        Scenario::ColdItems(share) => share_of(share, "least"),
+        Scenario::WarmItems(share) => share_of(share, "most"),
+        Scenario::ColdUsers { length, users } => {
+            let sample = if *users == 0 {
+                String::new()
+            } else {
+                format!(" ({users} of them, sampled)")
+            };
+            format!("Users with exactly {length} interactions{sample}, left out of training.")
+        }
+        Scenario::FewShot {
+            users,
+            evaluate,
+            backbone,
+        } => {
+            let whom = match evaluate {
+                FewShotUsers::All => "everyone is measured",
+                FewShotUsers::Training => "the same users are measured",
+                FewShotUsers::Others => "everyone else is measured",
+            };
+            let also = if *backbone {
+                ", the CF model too"
+            } else {
+                ", but the CF model on all"
+            };
+            format!("Trained on {users} users{also}; {whom}.")
+        }
+        Scenario::CrossDomain { target, unseen } => {
+            let rows = match unseen {
+                UnseenItems::Untrained => "keep their initial embeddings",
+                UnseenItems::Reindexed => "use the rows of the source's items in turn",
+            };
+            format!("Trained on the data set, measured on {target}, whose unseen items {rows}.")
+        }
+    }
+}
+
+fn share_of(share: &ItemShare, which: &str) -> String {
+    let of = match share.by {
+        ShareOf::Items => "of items",
+        ShareOf::Interactions => "of interactions",
+    };
+    format!(
+        "Users whose target is among the {:.0} % {of} that are {which} popular.",
+        share.share * 100.0
+    )
+}

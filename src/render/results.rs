@@ -1,0 +1,252 @@
+//! A results folder, read: everything that figures, tables and the report show comes from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::RenderError;
+use crate::fs;
+use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
+use crate::spec::{self, Spec};
+
+/// The contents of a results folder. Files that a run has not written yet are empty here.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The resolved experiment.
+    pub spec: Spec,
+    /// The same as text, with the origin of each value.
+    pub spec_text: String,
+    /// `metrics.csv`.
+    pub metrics: Vec<MetricRow>,
+    /// `timing.csv`.
+    pub timing: Vec<TimingRow>,
+    /// `epochs.csv`.
+    pub epochs: Vec<EpochRow>,
+    /// `data.csv`: counts of every data set and scenario.
+    pub counts: Vec<DataRow>,
+    /// `machine.toml` flattened to dotted names, in the order of the file.
+    pub machine: Vec<(String, String)>,
+    /// Cells by name.
+    pub cells: BTreeMap<String, CellIdentity>,
+}
+
+/// What a cell is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellIdentity {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Name of the variant, or of the model itself.
+    pub model: String,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// One training: cells of scenarios that only select users share it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Training {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario that changes what is trained on; empty for those that only select users.
+    pub scenario: String,
+    /// Name of the variant, or of the model itself.
+    pub model: String,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Results {
+    /// Reads a results folder.
+    ///
+    /// # Errors
+    /// When `spec.toml` or `metrics.csv` is missing, or any file is not what the program writes.
+    pub fn read(folder: &Path) -> Result<Self, RenderError> {
+        let spec_path = folder.join("spec.toml");
+        let spec_text = fs::read_to_string(&spec_path)?;
+        let spec = spec::load_resolved(&spec_path)
+            .map_err(|faults| RenderError::Spec(faults.to_string()))?;
+        let metrics: Vec<MetricRow> = record::read(&folder.join("metrics.csv"))?;
+        let identity = |row: &MetricRow| CellIdentity {
+            dataset: row.dataset.clone(),
+            scenario: row.scenario.clone(),
+            model: shown_name(row).to_owned(),
+            seed: row.seed,
+        };
+        let cells = metrics
+            .iter()
+            .map(|row| (row.cell.clone(), identity(row)))
+            .collect();
+        Ok(Results {
+            folder: folder.to_owned(),
+            spec,
+            spec_text,
+            timing: rows_if_there(&folder.join("timing.csv"))?,
+            epochs: rows_if_there(&folder.join("epochs.csv"))?,
+            counts: rows_if_there(&folder.join("data.csv"))?,
+            machine: machine(&folder.join("machine.toml"))?,
+            metrics,
+            cells,
+        })
+    }
+
+    /// Models and variants in the spec's order: the matrix's where it names them, else each model before its variants;
+    /// then any others that have rows.
+    pub fn models(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self.spec.matrix.model.is_empty() {
+            false => self.spec.matrix.model.clone(),
+            true => self.declared_models(),
+        };
+        let included = self
+            .spec
+            .matrix
+            .include
+            .iter()
+            .filter_map(|entry| entry.model.clone());
+        names.extend(included);
+        names.extend(self.metrics.iter().map(|row| shown_name(row).to_owned()));
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
+    }
+
+    fn declared_models(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for model in self.spec.model.keys() {
+            names.push(model.clone());
+            let variants = self
+                .spec
+                .variant
+                .iter()
+                .filter(|(_, variant)| &variant.of == model);
+            names.extend(variants.map(|(name, _)| name.clone()));
+        }
+        names
+    }
+
+    /// Place of a model in the spec's order; it decides its colour.
+    pub fn position(&self, model: &str) -> usize {
+        let models = self.models();
+        models
+            .iter()
+            .position(|name| name == model)
+            .unwrap_or(models.len())
+    }
+
+    /// Data sets that were measured, by name.
+    pub fn datasets(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.metrics.iter().map(|row| &row.dataset).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// Scenarios that were measured: those of all users first, then by name.
+    pub fn scenarios(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.metrics.iter().map(|row| &row.scenario).collect();
+        let mut names: Vec<String> = names.into_iter().cloned().collect();
+        names.sort_by_key(|name| {
+            !matches!(
+                self.spec.scenario.get(name),
+                Some(spec::config::Scenario::Overall {})
+            )
+        });
+        names
+    }
+
+    /// The training that a cell uses; `None` for a cell without a row in `metrics.csv`.
+    pub fn training(&self, cell: &str) -> Option<Training> {
+        let cell = self.cells.get(cell)?;
+        let is_slice = |name: &String| {
+            self.spec
+                .scenario
+                .get(name)
+                .is_some_and(spec::config::Scenario::is_slice)
+        };
+        Some(Training {
+            dataset: cell.dataset.clone(),
+            scenario: if is_slice(&cell.scenario) {
+                String::new()
+            } else {
+                cell.scenario.clone()
+            },
+            model: cell.model.clone(),
+            seed: cell.seed,
+        })
+    }
+
+    /// One cell for each training: the first by name of those that share it.
+    pub fn trainings(&self) -> BTreeMap<Training, &str> {
+        let mut trainings = BTreeMap::new();
+        for cell in self.cells.keys() {
+            if let Some(training) = self.training(cell) {
+                trainings.entry(training).or_insert(cell.as_str());
+            }
+        }
+        trainings
+    }
+}
+
+/// Name under which people know what a row measures: the variant's, or the model's.
+pub fn shown_name(row: &MetricRow) -> &str {
+    if row.variant.is_empty() {
+        &row.model
+    } else {
+        &row.variant
+    }
+}
+
+fn rows_if_there<R: Serialize + Default + DeserializeOwned>(
+    path: &Path,
+) -> Result<Vec<R>, RenderError> {
+    if path.exists() {
+        Ok(record::read(path)?)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+fn machine(path: &Path) -> Result<Vec<(String, String)>, RenderError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let table: toml::Table =
+        fs::read_to_string(path)?
+            .parse()
+            .map_err(|error: toml::de::Error| RenderError::Machine {
+                path: path.to_owned(),
+                reason: error.message().to_owned(),
+            })?;
+    let mut flat = Vec::new();
+    flatten("", &toml::Value::Table(table), &mut flat);
+    Ok(flat)
+}
+
+fn flatten(name: &str, value: &toml::Value, flat: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let name = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
+                flatten(&name, value, flat);
+            }
+        }
+        toml::Value::Array(values) => {
+            let texts: Vec<String> = values.iter().map(plain).collect();
+            flat.push((name.to_owned(), texts.join(", ")));
+        }
+        value => flat.push((name.to_owned(), plain(value))),
+    }
+}
+
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}

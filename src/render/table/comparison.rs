@@ -1,0 +1,306 @@
+//! Models against data sets, scenarios and metrics: best bold, second underlined, stars for adjusted paired tests.
+
+use super::{Cell, Grid, Head, Mark, Row};
+use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
+use crate::render::style::{self, UNKNOWN};
+
+/// The grid of an answer table; `colour` gives a model's colour as `#rrggbb`.
+pub fn grid(
+    name: &str,
+    title: &str,
+    table: &AnswerTable,
+    baseline: &str,
+    colour: impl Fn(&str) -> String,
+) -> Grid {
+    let seeds = common_seeds(table);
+    let row = |row: &AnswerRow| Row {
+        name: row.name.clone(),
+        colour: colour(&row.name),
+        is_summary: false,
+        cells: row
+            .answers
+            .iter()
+            .map(|answer| cell(answer, seeds, baseline, table.alpha))
+            .collect(),
+    };
+    let mut rows: Vec<Row> = table.rows.iter().map(row).collect();
+    rows.extend(improvements(table, baseline));
+    Grid {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        notes: notes(table, seeds, baseline),
+        header: header(table),
+        rows,
+        data: data(table),
+    }
+}
+
+/// Number of seeds of every measured number, where it is one and the same.
+fn common_seeds(table: &AnswerTable) -> Option<usize> {
+    let measured = table
+        .rows
+        .iter()
+        .flat_map(|row| &row.answers)
+        .filter(|answer| answer.mean.is_some());
+    let mut counts: Vec<usize> = measured.map(|answer| answer.seeds.len()).collect();
+    counts.dedup();
+    match counts.as_slice() {
+        [seeds] => Some(*seeds),
+        _ => None,
+    }
+}
+
+/// Data set, scenario and metric, each line spanning what is below it; a line that says the same everywhere is left to
+/// the caption.
+fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
+    let mut lines = Vec::new();
+    let dataset = |index: usize| table.columns[index].dataset.clone();
+    let scenario = |index: usize| table.columns[index].scenario.clone();
+    let both = |index: usize| (dataset(index), scenario(index));
+    if (1..table.columns.len()).any(|index| dataset(index) != dataset(0)) {
+        lines.push(spans(table.columns.len(), dataset, dataset));
+    }
+    if (1..table.columns.len()).any(|index| scenario(index) != scenario(0)) {
+        lines.push(spans(table.columns.len(), both, scenario));
+    }
+    let mut last = vec![Head::text("Model")];
+    last.extend(
+        table
+            .columns
+            .iter()
+            .map(|column| Head::number(column.metric.to_string())),
+    );
+    lines.push(last);
+    lines
+}
+
+/// Neighbouring columns with equal keys under one head.
+fn spans<K: PartialEq>(
+    columns: usize,
+    key: impl Fn(usize) -> K,
+    text: impl Fn(usize) -> String,
+) -> Vec<Head> {
+    let mut heads = vec![Head::text("")];
+    for index in 0..columns {
+        if index > 0 && key(index) == key(index - 1) {
+            heads
+                .last_mut()
+                .expect("the first head stands above the names")
+                .span += 1;
+        } else {
+            heads.push(Head::over(text(index), 1));
+        }
+    }
+    heads
+}
+
+fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Cell {
+    let Some(mean) = answer.mean else {
+        return Cell {
+            text: match answer.state {
+                State::Failed => "failed",
+                State::Empty => "no users",
+                _ => UNKNOWN,
+            }
+            .to_owned(),
+            ..Cell::default()
+        };
+    };
+    let mut text = style::metric(mean);
+    if let Some(sd) = answer.sd {
+        text += &format!(" ± {}", style::metric(sd));
+    }
+    if seeds.is_none() {
+        text += &format!(" ({})", answer.seeds.len());
+    }
+    let improvement = answer
+        .against
+        .as_ref()
+        .and_then(|against| against.improvement);
+    Cell {
+        text,
+        remark: improvement
+            .filter(|_| !baseline.is_empty())
+            .map(style::percent)
+            .unwrap_or_default(),
+        value: Some(mean),
+        mark: match answer.place {
+            Place::Best => Mark::Best,
+            Place::Second => Mark::Second,
+            Place::Other => Mark::None,
+        },
+        star: is_starred(answer, alpha),
+        is_text: false,
+    }
+}
+
+/// A star means better or worse than what it is tested against, by the adjusted test.
+fn is_starred(answer: &Answer, alpha: f64) -> bool {
+    let test = answer
+        .against
+        .as_ref()
+        .and_then(|against| against.test.as_ref());
+    test.is_some_and(|test| test.is_significant(alpha))
+}
+
+/// Without a named baseline: how far the best of each column is above the second best.
+fn improvements(table: &AnswerTable, baseline: &str) -> Option<Row> {
+    if !baseline.is_empty() || table.rows.len() < 2 {
+        return None;
+    }
+    let best = |column: usize| {
+        let answers = table.rows.iter().map(move |row| &row.answers[column]);
+        let improvement = |answer: &Answer| {
+            answer
+                .against
+                .as_ref()
+                .and_then(|against| against.improvement)
+        };
+        answers
+            .filter(|answer| answer.place == Place::Best)
+            .find_map(improvement)
+    };
+    let cells = (0..table.columns.len()).map(|column| Cell::number(best(column), style::percent));
+    Some(Row {
+        name: "Best over second".to_owned(),
+        is_summary: true,
+        cells: cells.collect(),
+        ..Row::default()
+    })
+}
+
+fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<String> {
+    let mut notes = vec![measured(table, seeds)];
+    let answers = || table.rows.iter().flat_map(|row| &row.answers);
+    if !baseline.is_empty() {
+        notes.push(format!("In brackets: change against {baseline}."));
+    }
+    if answers().any(|answer| is_starred(answer, table.alpha)) {
+        let against = if baseline.is_empty() {
+            "the second best of its column"
+        } else {
+            baseline
+        };
+        notes.push(format!(
+            "* differs from {against} (paired randomisation test over users, two-sided, p < {} after Holm's adjustment over the {} tests of this table).",
+            table.alpha, table.n_tests
+        ));
+    }
+    if !table.method.is_empty() {
+        notes.push(table.method.clone());
+    }
+    if answers().any(|answer| answer.state == State::Partial) {
+        notes.push("Where seeds failed, the number is of the others; see the failures.".to_owned());
+    }
+    notes
+}
+
+fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
+    let what = match seeds {
+        Some(1) => "One seed".to_owned(),
+        Some(seeds) => format!("Mean ± standard deviation ({seeds} seeds)"),
+        None => "Mean ± standard deviation (number of seeds in brackets)".to_owned(),
+    };
+    let first = table.columns.first();
+    let same = |all: bool, text: String| if all { text } else { String::new() };
+    let dataset = first.map_or(String::new(), |first| {
+        same(
+            table
+                .columns
+                .iter()
+                .all(|column| column.dataset == first.dataset),
+            format!(", data set {}", first.dataset),
+        )
+    });
+    let scenario = first.map_or(String::new(), |first| {
+        same(
+            table
+                .columns
+                .iter()
+                .all(|column| column.scenario == first.scenario),
+            format!(", scenario {}", first.scenario),
+        )
+    });
+    format!(
+        "{what}, protocol {}{dataset}{scenario}; best bold, second best underlined.",
+        table.protocol
+    )
+}
+
+fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
+    let header = [
+        "model",
+        "dataset",
+        "scenario",
+        "protocol",
+        "metric",
+        "state",
+        "mean",
+        "sd",
+        "n_seeds",
+        "n_users",
+        "low",
+        "high",
+        "place",
+        "baseline",
+        "difference",
+        "improvement",
+        "randomisation_p",
+        "randomisation_p_holm",
+        "wilcoxon_p",
+        "wilcoxon_p_holm",
+        "rank_biserial",
+        "cohen_dz",
+        "seeds_needed",
+    ];
+    let mut rows = Vec::new();
+    for row in &table.rows {
+        for (column, answer) in table.columns.iter().zip(&row.answers) {
+            let mut cells = [
+                &row.name,
+                &column.dataset,
+                &column.scenario,
+                &column.protocol,
+            ]
+            .map(Clone::clone)
+            .to_vec();
+            cells.push(column.metric.to_string());
+            cells.extend(numbers(answer));
+            rows.push(cells);
+        }
+    }
+    (header.map(str::to_owned).to_vec(), rows)
+}
+
+fn numbers(answer: &Answer) -> Vec<String> {
+    let real = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let against = answer.against.as_ref();
+    let test = against.and_then(|against| against.test.as_ref());
+    vec![
+        format!("{:?}", answer.state).to_lowercase(),
+        real(answer.mean),
+        real(answer.sd),
+        answer.seeds.len().to_string(),
+        answer
+            .n_users
+            .map(|users| users.to_string())
+            .unwrap_or_default(),
+        real(answer.interval.map(|interval| interval.low)),
+        real(answer.interval.map(|interval| interval.high)),
+        format!("{:?}", answer.place).to_lowercase(),
+        against
+            .map(|against| against.baseline.clone())
+            .unwrap_or_default(),
+        real(against.map(|against| against.difference)),
+        real(against.and_then(|against| against.improvement)),
+        real(test.map(|test| test.randomisation_p)),
+        real(test.map(|test| test.randomisation_p_holm)),
+        real(test.map(|test| test.wilcoxon_p)),
+        real(test.map(|test| test.wilcoxon_p_holm)),
+        real(test.map(|test| test.rank_biserial)),
+        real(test.and_then(|test| test.cohen_dz)),
+        test.and_then(|test| test.seeds_needed)
+            .map(|seeds| seeds.to_string())
+            .unwrap_or_default(),
+    ]
+}

@@ -1,0 +1,146 @@
+//! Time, memory and parameters of every model.
+
+use super::{Cell, Grid, Head, Row};
+use crate::render::costs::{Costs, costs};
+use crate::render::results::Results;
+use crate::render::style;
+
+/// The cost table of a results folder.
+pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
+    let mut all: Vec<_> = costs(results).into_iter().collect();
+    // Models in the spec's order within each data set.
+    all.sort_by_key(|((dataset, scenario, model), _)| {
+        (dataset.clone(), scenario.clone(), results.position(model))
+    });
+    let has = |get: fn(&Costs) -> Option<f64>| all.iter().any(|(_, costs)| get(costs).is_some());
+    let columns: Vec<&CostColumn> = COLUMNS
+        .iter()
+        .filter(|column| column.always || has(column.get))
+        .collect();
+    let mut header = vec![Head::text("Model"), Head::text("Data set")];
+    header.extend(columns.iter().map(|column| Head::number(column.head)));
+    let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
+        let mut cells = vec![Cell::text(trained_on(dataset, scenario))];
+        cells.extend(
+            columns
+                .iter()
+                .map(|column| Cell::number((column.get)(costs), column.read)),
+        );
+        Row {
+            name: model.clone(),
+            colour: colour(model),
+            is_summary: false,
+            cells,
+        }
+    };
+    Grid {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        notes: vec![
+            "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken from the \
+             store keep the times of the run that made them."
+                .to_owned(),
+        ],
+        header: vec![header],
+        rows: all.iter().map(row).collect(),
+        data: data(&all),
+    }
+}
+
+struct CostColumn {
+    head: &'static str,
+    get: fn(&Costs) -> Option<f64>,
+    read: fn(f64) -> String,
+    always: bool,
+}
+
+const COLUMNS: [CostColumn; 7] = [
+    CostColumn {
+        head: "Training",
+        get: |costs| costs.train_s,
+        read: style::seconds,
+        always: true,
+    },
+    CostColumn {
+        head: "Sequences/s",
+        get: |costs| costs.examples_per_s,
+        read: style::significant,
+        always: true,
+    },
+    CostColumn {
+        head: "Evaluation/user",
+        get: |costs| costs.evaluate_s_per_user,
+        read: small_seconds,
+        always: true,
+    },
+    CostColumn {
+        head: "Parameters",
+        get: |costs| costs.params,
+        read: |value| style::count(value as u64),
+        always: true,
+    },
+    CostColumn {
+        head: "Peak memory",
+        get: |costs| costs.peak_rss_bytes,
+        read: style::bytes,
+        always: true,
+    },
+    CostColumn {
+        head: "Peak device memory",
+        get: |costs| costs.peak_device_bytes,
+        read: style::bytes,
+        always: false,
+    },
+    CostColumn {
+        head: "Energy (J)",
+        get: |costs| costs.energy_j,
+        read: style::significant,
+        always: false,
+    },
+];
+
+fn small_seconds(value: f64) -> String {
+    match value {
+        v if v >= 1.0 => style::seconds(v),
+        v if v >= 1e-3 => format!("{} ms", style::significant(v * 1e3)),
+        v => format!("{} µs", style::significant(v * 1e6)),
+    }
+}
+
+fn trained_on(dataset: &str, scenario: &str) -> String {
+    match scenario {
+        "" => dataset.to_owned(),
+        scenario => format!("{dataset}, {scenario}"),
+    }
+}
+
+fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<String>>) {
+    let header = [
+        "model",
+        "dataset",
+        "training_scenario",
+        "n_seeds",
+        "train_s",
+        "examples_per_s",
+        "evaluate_s_per_user",
+        "params",
+        "peak_rss_bytes",
+        "peak_device_bytes",
+        "energy_j",
+    ];
+    let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
+        let mut cells = vec![
+            model.clone(),
+            dataset.clone(),
+            scenario.clone(),
+            costs.seeds.to_string(),
+        ];
+        let values = COLUMNS.iter().map(|column| (column.get)(costs));
+        cells.extend(values.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
+        cells
+    };
+    (
+        header.map(str::to_owned).to_vec(),
+        all.iter().map(row).collect(),
+    )
+}

@@ -1,0 +1,137 @@
+//! Counts of every data set and scenario, from `data.csv`.
+
+use std::collections::BTreeMap;
+
+use super::{Cell, Grid, Head, Row};
+use crate::record::DataRow;
+use crate::render::results::Results;
+use crate::render::style;
+
+/// The data table of a results folder.
+pub fn grid(name: &str, title: &str, results: &Results) -> Grid {
+    let mut groups: BTreeMap<(&str, &str), Vec<&DataRow>> = BTreeMap::new();
+    for row in &results.counts {
+        groups
+            .entry((&row.dataset, &row.scenario))
+            .or_default()
+            .push(row);
+    }
+    let mut header = vec![Head::text("Data set"), Head::text("Scenario")];
+    header.extend(COLUMNS.iter().map(|column| Head::number(column.head)));
+    let rows = groups.iter().map(|((dataset, scenario), seeds)| {
+        let mut cells = vec![Cell::text(*scenario)];
+        cells.extend(
+            COLUMNS
+                .iter()
+                .map(|column| Cell::number(mean(seeds, column.get), column.read)),
+        );
+        Row {
+            name: (*dataset).to_owned(),
+            cells,
+            ..Row::default()
+        }
+    });
+    Grid {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        notes: notes(results, groups.values().any(|seeds| differ(seeds))),
+        header: vec![header],
+        rows: rows.collect(),
+        data: data(&groups),
+    }
+}
+
+struct CountColumn {
+    head: &'static str,
+    name: &'static str,
+    get: fn(&DataRow) -> Option<f64>,
+    read: fn(f64) -> String,
+}
+
+const COLUMNS: [CountColumn; 8] = [
+    column("Users", "users", |row| Some(row.users as f64)),
+    column("Items", "items", |row| Some(row.items as f64)),
+    column("Interactions", "interactions", |row| {
+        Some(row.interactions as f64)
+    }),
+    CountColumn {
+        head: "Mean length",
+        name: "mean_length",
+        get: |row| row.mean_length,
+        read: |value| format!("{value:.2}"),
+    },
+    column("Trained users", "trained_users", |row| {
+        Some(row.trained_users as f64)
+    }),
+    column("Measured users", "measured_users", |row| {
+        Some(row.measured_users as f64)
+    }),
+    column("In the scenario", "slice_users", |row| {
+        Some(row.slice_users as f64)
+    }),
+    CountColumn {
+        head: "With title",
+        name: "with_title",
+        get: |row| row.with_title,
+        read: |value| format!("{:.1} %", value * 100.0),
+    },
+];
+
+const fn column(
+    head: &'static str,
+    name: &'static str,
+    get: fn(&DataRow) -> Option<f64>,
+) -> CountColumn {
+    CountColumn {
+        head,
+        name,
+        get,
+        read: |value| style::count(value.round() as u64),
+    }
+}
+
+fn mean(seeds: &[&DataRow], get: fn(&DataRow) -> Option<f64>) -> Option<f64> {
+    let known: Vec<f64> = seeds.iter().filter_map(|row| get(row)).collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+}
+
+fn differ(seeds: &[&DataRow]) -> bool {
+    COLUMNS.iter().any(|column| {
+        seeds
+            .iter()
+            .any(|row| (column.get)(row) != (column.get)(seeds[0]))
+    })
+}
+
+fn notes(results: &Results, seeds_differ: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if results.counts.is_empty() {
+        notes.push("No counts were recorded.".to_owned());
+    }
+    if seeds_differ {
+        notes.push(
+            "Where seeds sample other users, counts are means over seeds, rounded.".to_owned(),
+        );
+    }
+    notes
+}
+
+fn data(groups: &BTreeMap<(&str, &str), Vec<&DataRow>>) -> (Vec<String>, Vec<Vec<String>>) {
+    let names = ["dataset", "scenario", "n_seeds"]
+        .into_iter()
+        .chain(COLUMNS.iter().map(|column| column.name));
+    let row = |((dataset, scenario), seeds): (&(&str, &str), &Vec<&DataRow>)| {
+        let mut cells = vec![
+            (*dataset).to_owned(),
+            (*scenario).to_owned(),
+            seeds.len().to_string(),
+        ];
+        let means = COLUMNS.iter().map(|column| mean(seeds, column.get));
+        cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
+        cells
+    };
+    (
+        names.map(str::to_owned).collect(),
+        groups.iter().map(row).collect(),
+    )
+}

@@ -1,0 +1,162 @@
+//! Tables: one grid in, Markdown, LaTeX, CSV and the report's HTML out. One file a kind and one a format.
+
+pub mod comparison;
+pub mod cost;
+pub mod counts;
+mod latex;
+mod markdown;
+
+use serde::Serialize;
+
+use super::escape;
+
+/// A table as every format shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Grid {
+    /// Name in the spec, and of its files.
+    pub name: String,
+    /// Caption.
+    pub title: String,
+    /// Sentences below: what the marks mean, which test was used, what is missing.
+    pub notes: Vec<String>,
+    /// Header lines; a cell may span several columns. The first cell of each stands above the rows' names.
+    pub header: Vec<Vec<Head>>,
+    /// Body.
+    pub rows: Vec<Row>,
+    /// The same numbers in full precision, tidy: a header, and a row a number.
+    #[serde(skip)]
+    pub data: (Vec<String>, Vec<Vec<String>>),
+}
+
+/// A header cell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Head {
+    /// Its text.
+    pub text: String,
+    /// Columns that it spans.
+    pub span: usize,
+    /// Whether its column holds texts, which are not aligned to the right.
+    pub is_text: bool,
+}
+
+/// A body row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Row {
+    /// Its name, in the first column.
+    pub name: String,
+    /// Colour of the model that it is about, `#rrggbb`; empty when it is about none.
+    pub colour: String,
+    /// Whether it sums up the rows above it.
+    pub is_summary: bool,
+    /// The cells after the first.
+    pub cells: Vec<Cell>,
+}
+
+/// A body cell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Cell {
+    /// What people read.
+    pub text: String,
+    /// A remark in smaller letters, such as the change against the baseline; empty when there is none.
+    pub remark: String,
+    /// What the report sorts by; `None` sorts last.
+    pub value: Option<f64>,
+    /// Rank in its column.
+    pub mark: Mark,
+    /// Whether the difference is significant by the test that the notes name.
+    pub star: bool,
+    /// Whether it is a text, not a number.
+    pub is_text: bool,
+}
+
+/// How a cell stands in its column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Neither of the two.
+    #[default]
+    None,
+    /// The best: bold.
+    Best,
+    /// The second best: underlined.
+    Second,
+}
+
+impl Head {
+    /// A header over one column of numbers.
+    pub fn number(text: impl Into<String>) -> Self {
+        Head {
+            text: text.into(),
+            span: 1,
+            is_text: false,
+        }
+    }
+
+    /// A header over one column of texts.
+    pub fn text(text: impl Into<String>) -> Self {
+        Head {
+            is_text: true,
+            ..Head::number(text)
+        }
+    }
+
+    /// A header over several columns.
+    pub fn over(text: impl Into<String>, span: usize) -> Self {
+        Head {
+            span,
+            ..Head::number(text)
+        }
+    }
+}
+
+impl Cell {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Cell {
+            text: text.into(),
+            is_text: true,
+            ..Cell::default()
+        }
+    }
+
+    /// A number with its reading for people; a dash when it is not known.
+    pub fn number(value: Option<f64>, reading: impl Fn(f64) -> String) -> Self {
+        Cell {
+            text: value.map_or_else(|| super::style::UNKNOWN.to_owned(), reading),
+            value,
+            ..Cell::default()
+        }
+    }
+}
+
+impl Grid {
+    /// The Markdown file.
+    pub fn markdown(&self) -> String {
+        markdown::write(self)
+    }
+
+    /// The LaTeX file: a `table` for `\input`, with `booktabs` and `ulem`-free underlines.
+    pub fn latex(&self) -> String {
+        latex::write(self)
+    }
+
+    /// The CSV file.
+    pub fn csv(&self) -> Vec<u8> {
+        escape::csv(self.data.0.iter().cloned(), &self.data.1)
+    }
+
+    /// Number of columns, that of the names included.
+    pub fn width(&self) -> usize {
+        let heads = self
+            .header
+            .last()
+            .map_or(0, |line| line.iter().map(|head| head.span).sum());
+        heads.max(
+            self.rows
+                .iter()
+                .map(|row| row.cells.len() + 1)
+                .max()
+                .unwrap_or(0),
+        )
+    }
+}

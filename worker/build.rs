@@ -1,0 +1,20 @@
+//! Builds the C++ shim against LibTorch's headers and writes LibTorch's folder into the worker, so that it is found at run time.
+
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/torch_ext/shim.cpp");
+    let library = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("tch names its library folder");
+    let library = std::fs::canonicalize(&library).unwrap_or_else(|_| PathBuf::from(library));
+    let include = library.with_file_name("include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .flag_if_supported("-Wno-unused-parameter")
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .file("src/torch_ext/shim.cpp")
+        .compile("allround_shim");
+    println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", library.display());
+}

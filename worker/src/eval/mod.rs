@@ -1,0 +1,173 @@
+//! Scores to ranks: candidate lists in large batches, full ranking by counting, never by sorting.
+//!
+//! A target's rank is 1 + the number of greater scores + half of the equal ones. NaN is an error, not a rank.
+
+use std::collections::BTreeMap;
+
+use allround::data::candidates::CandidateLists;
+use allround::data::ranks::Ranks;
+use allround::data::{Part, Prepared};
+use allround::metric::Metric;
+use tch::{Kind, Tensor};
+
+use crate::data::{Histories, history, row};
+use crate::models::Scorer;
+use crate::nn::embedding::indices;
+
+/// Users scored together against candidate lists.
+const LIST_BATCH: usize = 2048;
+/// Most scores held at once in full ranking.
+const FULL_SCORES: usize = 1 << 23;
+
+/// A score that is no number.
+#[derive(Debug, thiserror::Error)]
+#[error("a score of user `{user}` is not a number")]
+pub struct NotANumber {
+    /// The user's id in the source.
+    pub user: String,
+}
+
+/// The rank of every target in `lists`.
+///
+/// # Errors
+/// When a score is NaN.
+pub fn ranks(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) -> Result<Ranks, NotANumber> {
+    let _guard = tch::no_grad_guard();
+    let size = match lists.n {
+        Some(_) => LIST_BATCH,
+        None => (FULL_SCORES / (prepared.n_items() + 1)).clamp(1, LIST_BATCH),
+    };
+    let mut ranks = Vec::with_capacity(lists.users.len());
+    for start in (0..lists.users.len()).step_by(size) {
+        let end = (start + size).min(lists.users.len());
+        let users = &lists.users[start..end];
+        let histories = Histories::of(prepared, users, lists.part, scorer.maxlen());
+        let batch = match lists.n {
+            Some(n) => listed(scorer, prepared, lists, &histories, (start, end, n)),
+            None => full(scorer, prepared, lists, &histories, (start, end)),
+        };
+        if let Some(place) = batch.iter().position(|rank| rank.is_nan()) {
+            let user = prepared.users[users[place] as usize].clone();
+            return Err(NotANumber { user });
+        }
+        ranks.extend(batch);
+    }
+    Ok(Ranks {
+        part: lists.part,
+        users: lists.users.clone(),
+        targets: lists.targets.clone(),
+        ranks,
+    })
+}
+
+/// Means of `metrics` over `ranks`.
+pub fn means(ranks: &Ranks, metrics: &[Metric]) -> BTreeMap<Metric, f64> {
+    metrics
+        .iter()
+        .filter_map(|&metric| Some((metric, metric.mean(&ranks.ranks)?)))
+        .collect()
+}
+
+/// Ranks of users `start` to `end` among their `n` listed negatives.
+fn listed(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    histories: &Histories,
+    (start, end, n): (usize, usize, usize),
+) -> Vec<f64> {
+    let mut rows = Vec::with_capacity((end - start) * (n + 1));
+    for place in start..end {
+        rows.push(row(prepared, lists.targets[place]));
+        let negatives = &lists.negatives[place * n..(place + 1) * n];
+        rows.extend(negatives.iter().map(|&item| row(prepared, item)));
+    }
+    let candidates = indices(&rows, scorer.device()).view([(end - start) as i64, n as i64 + 1]);
+    let scores = scorer.score(histories, &candidates);
+    let target = scores.narrow(1, 0, 1);
+    rank(&target, &scores.narrow(1, 1, n as i64), None)
+}
+
+/// Ranks of users `start` to `end` among all items that may be candidates and that their history does not hold.
+fn full(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    histories: &Histories,
+    (start, end): (usize, usize),
+) -> Vec<f64> {
+    let device = scorer.device();
+    let scores = scorer.score_all(histories);
+    let items: Vec<u32> = (1..=prepared.n_items() as u32).collect();
+    let scores = if items.iter().all(|&item| row(prepared, item) == item) {
+        scores.narrow(1, 1, items.len() as i64)
+    } else {
+        let rows: Vec<u32> = items.iter().map(|&item| row(prepared, item)).collect();
+        scores.index_select(1, &indices(&rows, device))
+    };
+    let targets = &lists.targets[start..end];
+    let columns: Vec<u32> = targets.iter().map(|target| target - 1).collect();
+    let target = scores.gather(1, &indices(&columns, device).unsqueeze(-1), false);
+    let mut left_out = Vec::new();
+    let width = items.len() as i64;
+    for (place, &user) in histories.users.iter().enumerate() {
+        let known = history(prepared, user as usize, lists.part).iter();
+        let left = known.chain(std::iter::once(&targets[place]));
+        left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
+    }
+    let allowed: Vec<bool> = prepared.in_candidates.clone();
+    let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
+    let compared = allowed
+        .expand([(end - start) as i64, -1], false)
+        .contiguous();
+    let left_out = Tensor::from_slice(&left_out).to_device(device);
+    let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
+    rank(&target, &scores, Some(&compared))
+}
+
+/// 1 + greater + half of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.
+fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>) -> Vec<f64> {
+    let count = |found: Tensor| {
+        let found = match compared {
+            Some(compared) => found.logical_and(compared),
+            None => found,
+        };
+        found.sum_dim_intlist(1, false, Kind::Double)
+    };
+    let greater = count(others.gt_tensor(target));
+    let equal = count(others.eq_tensor(target));
+    let wrong = count(others.isnan()) + target.isnan().squeeze_dim(1).to_kind(Kind::Double);
+    let ranks = greater + equal * 0.5 + 1.0;
+    let ranks = ranks.masked_fill(&wrong.gt(0.0), f64::NAN);
+    Vec::try_from(ranks).expect("ranks are [B]")
+}
+
+/// The lists of a full ranking of every measured user's target in `part`.
+pub fn full_lists(prepared: &Prepared, part: Part) -> CandidateLists {
+    let mut lists = CandidateLists {
+        part,
+        users: Vec::new(),
+        targets: Vec::new(),
+        n: None,
+        negatives: Vec::new(),
+    };
+    for user in 0..prepared.n_users() {
+        let next = history(prepared, user, part).len();
+        let end = match part {
+            Part::Valid => prepared.valid_end[user] as usize,
+            Part::Test => prepared.items_of(user).len(),
+        };
+        if prepared.measured[user] && next < end {
+            lists.users.push(user as u32);
+            lists.targets.push(prepared.items_of(user)[next]);
+        }
+    }
+    lists
+}
+
+#[cfg(test)]
+mod tests;

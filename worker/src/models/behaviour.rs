@@ -1,0 +1,244 @@
+//! What every trained model must do, whatever its net: tests that state meaning, not shapes alone.
+
+use allround::spec::config::model::{Gru4rec, Ncf, Nextitnet};
+use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
+
+use super::*;
+use crate::nn::embedding;
+
+const SIZES: Sizes = Sizes {
+    users: 4,
+    items: 12,
+};
+
+fn train() -> Train {
+    Train {
+        epochs: 1,
+        batch_size: 4,
+        lr: 0.01,
+        optimizer: Optimizer::Adam {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        },
+        l2_emb: 0.0,
+        clip_norm: 0.0,
+        stop: Stop::Fixed { validate_every: 0 },
+    }
+}
+
+fn configurations(loss: Loss) -> Vec<Model> {
+    let gru4rec = Gru4rec {
+        embedding_dim: 8,
+        hidden_units: 6,
+        num_layers: 2,
+        embedding_dropout: 0.0,
+        dropout: 0.0,
+        maxlen: 10,
+        loss: loss.clone(),
+        train: train(),
+    };
+    let nextitnet = Nextitnet {
+        hidden_units: 8,
+        dilations: vec![1, 2],
+        kernel_size: 3,
+        dropout: 0.0,
+        maxlen: 10,
+        loss: loss.clone(),
+        train: train(),
+    };
+    let ncf = Ncf {
+        hidden_units: 8,
+        layers: vec![6],
+        dropout: 0.0,
+        loss,
+        train: train(),
+    };
+    vec![
+        Model::Gru4rec(gru4rec),
+        Model::Nextitnet(nextitnet),
+        Model::Ncf(ncf),
+    ]
+}
+
+fn nets(loss: Loss) -> Vec<Box<dyn Backbone>> {
+    tch::manual_seed(3);
+    configurations(loss)
+        .iter()
+        .map(|model| build(model, SIZES, Device::Cpu).unwrap())
+        .collect()
+}
+
+fn batch(loss: &Loss) -> TrainingBatch {
+    let negatives = match crate::nn::loss::negatives_of(loss) {
+        (count, true) => (0..8 * count as u32).map(|n| n % 12 + 1).collect(),
+        (count, false) => (0..count as u32).map(|n| n + 1).collect(),
+    };
+    TrainingBatch {
+        users: vec![0, 1, 3],
+        offsets: vec![0, 2, 3, 8],
+        inputs: vec![1, 2, 7, 3, 4, 5, 6, 7],
+        targets: vec![2, 3, 8, 4, 5, 6, 7, 9],
+        negatives,
+    }
+}
+
+#[test]
+fn states_and_scores_have_their_shapes_even_for_an_empty_history() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let histories = Histories::from_rows(&[&[1, 2, 3], &[], &[4]]);
+        let states = net.user_states(&histories);
+        assert_eq!(states.size(), [3, net.width()]);
+        assert_eq!(i64::try_from(states.isfinite().all()).unwrap(), 1);
+        assert_eq!(net.item_table().size(), [13, net.width()]);
+        assert_eq!(net.score_all(&histories).size(), [3, 13]);
+    }
+}
+
+#[test]
+fn a_batch_of_only_empty_histories_has_states() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let states = net.user_states(&Histories::from_rows(&[&[], &[]]));
+        assert_eq!(states.size(), [2, net.width()]);
+    }
+}
+
+#[test]
+fn neighbours_in_a_batch_and_their_padding_change_nothing() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let rows: [&[u32]; 4] = [&[1, 2, 3, 4, 5, 6, 7], &[8], &[], &[9, 10]];
+        let together = net.user_states(&Histories::from_rows(&rows));
+        for (place, row) in rows.iter().enumerate() {
+            let mut alone = Histories::from_rows(&[row]);
+            alone.users = vec![place as u32];
+            let state = net.user_states(&alone);
+            let together = together.narrow(0, place as i64, 1);
+            assert!(state.allclose(&together, 1e-5, 1e-6, false));
+        }
+    }
+}
+
+#[test]
+fn candidate_scores_equal_states_times_table_plus_bias() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let histories = Histories::from_rows(&[&[1, 2, 3], &[4]]);
+        let candidates = embedding::indices(&[1, 5, 12, 3, 3, 2], Device::Cpu).view([2, 3]);
+        let mut all = net.user_states(&histories).mm(&net.item_table().tr());
+        if let Some(bias) = net.item_bias() {
+            all += bias;
+        }
+        let scores = net.score(&histories, &candidates);
+        assert!(scores.allclose(&all.gather(1, &candidates, false), 1e-5, 1e-6, false));
+        assert!(net.score_all(&histories).allclose(&all, 1e-5, 1e-6, false));
+    }
+}
+
+#[test]
+fn later_items_change_no_earlier_prediction() {
+    // The loss of the first two tokens is a function of the first two inputs alone: with one target fixed, changing
+    // what follows changes the batch's loss only through the tokens that follow.
+    for (net, model) in nets(Loss::FullSoftmax {})
+        .iter()
+        .zip(configurations(Loss::FullSoftmax {}))
+    {
+        if matches!(model, Model::Ncf(_)) {
+            continue;
+        }
+        let part = |inputs: &[u32], targets: &[u32]| {
+            let batch = TrainingBatch {
+                users: vec![0],
+                offsets: vec![0, inputs.len() as u32],
+                inputs: inputs.to_vec(),
+                targets: targets.to_vec(),
+                negatives: vec![],
+            };
+            net.loss(&batch).double_value(&[]) * inputs.len() as f64
+        };
+        let head = part(&[1, 2], &[2, 3]);
+        // Tokens after the head see their own prefix; subtracting the head leaves the last token's loss.
+        let tail = part(&[1, 2, 9], &[2, 3, 4]) - head;
+        let histories = Histories::from_rows(&[&[1, 2, 9]]);
+        let scores = net.score_all(&histories).narrow(1, 1, 12);
+        let last = scores.cross_entropy_for_logits(&Tensor::from_slice(&[3i64]));
+        assert!(
+            (tail - last.double_value(&[])).abs() < 1e-4,
+            "{}",
+            model.kind()
+        );
+    }
+}
+
+#[test]
+fn every_loss_falls_on_one_batch() {
+    for loss in [
+        Loss::Bce { negatives: 2 },
+        Loss::Bpr { negatives: 2 },
+        Loss::FullSoftmax {},
+        Loss::SampledSoftmax { negatives: 5 },
+        Loss::Top1Max { negatives: 2 },
+    ] {
+        for net in nets(loss.clone()) {
+            let batch = batch(&loss);
+            let first = net.loss(&batch).double_value(&[]);
+            for _ in 0..60 {
+                net.loss(&batch).backward();
+                tch::no_grad(|| {
+                    for (_, weight) in net.weights() {
+                        let mut gradient = weight.grad();
+                        if gradient.defined() {
+                            let _ = weight.shallow_clone().g_sub_(&(&gradient * 0.1));
+                            let _ = gradient.zero_();
+                        }
+                    }
+                });
+            }
+            let last = net.loss(&batch).double_value(&[]);
+            assert!(last < first - 0.01, "{loss:?}: {first} to {last}");
+        }
+    }
+}
+
+#[test]
+fn states_equal_pytorch_for_the_same_weights() {
+    for (net, name) in nets(Loss::FullSoftmax {})
+        .iter()
+        .zip(["gru4rec", "nextitnet"])
+    {
+        let path = format!(
+            "{}/tests/fixtures/{name}.safetensors",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let fixture = weights::read_tensors(std::path::Path::new(&path)).unwrap();
+        weights::fill(&net.weights(), &fixture).unwrap();
+        let history = Vec::<i64>::try_from(&fixture["history"]).unwrap();
+        let history: Vec<u32> = history.iter().map(|&item| item as u32).collect();
+        // Shorter rows beside it, so that order and padding are at work.
+        let state = net
+            .user_states(&Histories::from_rows(&[&[2], &history, &[7, 8]]))
+            .get(1);
+        assert!(
+            state.allclose(&fixture["state"], 1e-5, 1e-6, false),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn weights_of_another_shape_are_refused_by_name() {
+    let net = &nets(Loss::FullSoftmax {})[0];
+    let mut tensors: std::collections::BTreeMap<String, Tensor> =
+        net.weights().into_iter().collect();
+    let missing = tensors.remove("dense.bias").unwrap();
+    let error = weights::fill(&net.weights(), &tensors)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no tensor `dense.bias`"), "{error}");
+    tensors.insert("dense.bias".to_owned(), missing.narrow(0, 0, 2));
+    let error = weights::fill(&net.weights(), &tensors)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`dense.bias` has shape [2]; expected [8]"),
+        "{error}"
+    );
+}

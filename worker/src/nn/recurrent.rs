@@ -1,0 +1,86 @@
+//! Gated recurrent units over a time-major batch.
+
+use tch::{Kind, Tensor};
+
+use super::parameters::{self, Parameters};
+use super::time_major::TimeMajor;
+
+/// A stack of GRU layers (Cho et al. 2014, in PyTorch's form).
+#[derive(Debug)]
+pub struct Gru {
+    weights: Vec<Tensor>,
+    hidden: i64,
+    layers: i64,
+    dropout: f64,
+}
+
+/// Widths of a [`Gru`].
+#[derive(Clone, Copy, Debug)]
+pub struct GruShape {
+    /// Width of the input.
+    pub input: i64,
+    /// Width H of the state.
+    pub hidden: i64,
+    /// Layers.
+    pub layers: i64,
+    /// Dropout between layers.
+    pub dropout: f64,
+}
+
+impl Gru {
+    /// Registers weights under `name`, with PyTorch's names and start (uniform within 1 / sqrt(H)).
+    pub fn new(parameters: &mut Parameters, name: &str, shape: GruShape) -> Self {
+        let GruShape {
+            input,
+            hidden,
+            layers,
+            dropout,
+        } = shape;
+        let bound = 1.0 / (hidden as f64).sqrt();
+        let mut weights = Vec::new();
+        for layer in 0..layers {
+            let width = if layer == 0 { input } else { hidden };
+            let shapes: [(&str, Vec<i64>); 4] = [
+                ("weight_ih", vec![3 * hidden, width]),
+                ("weight_hh", vec![3 * hidden, hidden]),
+                ("bias_ih", vec![3 * hidden]),
+                ("bias_hh", vec![3 * hidden]),
+            ];
+            for (part, shape) in shapes {
+                let value = parameters::uniform(&shape, bound);
+                weights.push(parameters.add(format!("{name}.{part}_l{layer}"), value));
+            }
+        }
+        Self {
+            weights,
+            hidden,
+            layers,
+            dropout,
+        }
+    }
+
+    /// Outputs [T, H] of the last layer for `inputs` [T, D] in time-major order, and the last state [R, H] of each of
+    /// the R rows with tokens, longest first.
+    pub fn forward(&self, inputs: &Tensor, order: &TimeMajor, train: bool) -> (Tensor, Tensor) {
+        let running: Vec<i64> = order.running.iter().map(|&rows| i64::from(rows)).collect();
+        let rows = order.rows_with_tokens() as i64;
+        let start = Tensor::zeros(
+            [self.layers, rows, self.hidden],
+            (Kind::Float, inputs.device()),
+        );
+        // Dropout after a single layer would do nothing but warn.
+        let dropout = if self.layers > 1 { self.dropout } else { 0.0 };
+        let (outputs, last) = Tensor::gru_data(
+            inputs,
+            &Tensor::from_slice(&running), // LibTorch wants it on the CPU.
+            &start,
+            &self.weights,
+            true,
+            self.layers,
+            dropout,
+            train,
+            false,
+        );
+        (outputs, last.get(self.layers - 1))
+    }
+}

@@ -1,0 +1,3 @@
+//! What tch lacks of LibTorch: a small C++ shim and its safe face.
+
+pub mod adam;

@@ -1,0 +1,121 @@
+//! Checkpoints: everything that a killed training stage needs to go on as if nothing had happened, in one file.
+//!
+//! Weights, best weights and optimiser state are tensors of a safetensors file; the rest is JSON in its header, so that
+//! one rename makes all of it current.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use allround::event::Epoch;
+use allround::fs;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::models::weights::{self, WeightsError};
+
+/// Where training stands after an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs done.
+    pub epoch: u32,
+    /// What was reported of each, first to last: told again on resuming, so that no epoch is missing from the record.
+    pub history: Vec<Epoch>,
+    /// Best value of the stopping metric so far.
+    pub best: Option<f64>,
+    /// Epoch of the best value.
+    pub best_epoch: u32,
+    /// Validations since the best value.
+    pub stale: u32,
+    /// Whether training has ended.
+    pub ended: bool,
+    /// Wall seconds of training so far, in all processes.
+    pub train_s: f64,
+    /// Wall seconds of validation so far.
+    pub validate_s: f64,
+    /// Targets trained on so far.
+    pub tokens: u64,
+}
+
+/// A checkpoint: progress and tensors by role (`weights/...`, `best/...`, `optimizer/...`).
+#[derive(Debug, Default)]
+pub struct Checkpoint {
+    /// Where training stands.
+    pub progress: Progress,
+    /// Tensors by role and name.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors")
+}
+
+impl Checkpoint {
+    /// Adds `named` tensors under `role`.
+    pub fn put(&mut self, role: &str, named: Vec<(String, Tensor)>) {
+        for (name, tensor) in named {
+            self.tensors.insert(format!("{role}/{name}"), tensor);
+        }
+    }
+
+    /// The tensors under `role`, by name.
+    pub fn get(&self, role: &str) -> BTreeMap<String, Tensor> {
+        let prefix = format!("{role}/");
+        self.tensors
+            .iter()
+            .filter_map(|(name, tensor)| {
+                let name = name.strip_prefix(&prefix)?;
+                Some((name.to_owned(), tensor.shallow_clone()))
+            })
+            .collect()
+    }
+
+    /// Replaces the checkpoint in `folder`, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), WeightsError> {
+        fs::create_dir_all(folder)?;
+        let progress = serde_json::to_string(&self.progress).expect("progress is plain data");
+        let notes = HashMap::from([("progress".to_owned(), progress)]);
+        let tensors: Vec<(String, Tensor)> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+            .collect();
+        let bytes = weights::to_bytes(&tensors, Some(notes));
+        Ok(fs::write_atomic(&file(folder), &bytes)?)
+    }
+
+    /// The checkpoint in `folder`; `None` when there is none or it is not whole, which costs time and nothing else.
+    pub fn load(folder: &Path) -> Option<Self> {
+        let (tensors, notes) = weights::read(&file(folder)).ok()?;
+        let progress = serde_json::from_str(notes.get("progress")?).ok()?;
+        Some(Self { progress, tensors })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_read_back_and_a_damaged_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Checkpoint::load(folder.path()).is_none());
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.progress.epoch = 3;
+        checkpoint.progress.best = Some(0.1 + 0.2);
+        let named = vec![("a.weight".to_owned(), Tensor::from_slice(&[1.0f32, 2.5]))];
+        checkpoint.put("weights", named);
+        checkpoint.save(folder.path()).unwrap();
+        let read = Checkpoint::load(folder.path()).unwrap();
+        assert_eq!(read.progress, checkpoint.progress);
+        assert_eq!(
+            read.get("weights")["a.weight"],
+            checkpoint.get("weights")["a.weight"]
+        );
+        let bytes = fs::read(&file(folder.path())).unwrap();
+        fs::write_atomic(&file(folder.path()), &bytes[..bytes.len() - 3]).unwrap();
+        assert!(Checkpoint::load(folder.path()).is_none());
+    }
+}

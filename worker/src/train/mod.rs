@@ -1,0 +1,8 @@
+//! Training: batches made ahead of the step, optimisers with saved state, stopping, checkpoints.
+
+pub mod batches;
+pub mod checkpoint;
+pub mod optimizer;
+pub mod run;
+
+pub use run::{Outcome, Plan, TrainError, run};

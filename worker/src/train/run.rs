@@ -1,0 +1,366 @@
+//! The training loop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use allround::event::{Epoch, Event, Phase, Progress as Shown};
+use allround::metric::Metric;
+use allround::seed::{Stream, foreign};
+use allround::spec::config::train::{Loss, Stop, Train};
+use tch::{Kind, Tensor};
+
+use super::batches::{NoNegative, Recipe, Sampler};
+use super::checkpoint::{Checkpoint, Progress};
+use super::optimizer::Optimizer;
+use crate::data::TrainingSet;
+use crate::models::Backbone;
+use crate::models::weights::{self, WeightsError};
+
+/// Losses that wait on the device before they are looked at: looking at each would stop a CUDA device at every step.
+const UNSEEN_LOSSES: usize = 32;
+
+/// What to train, and how.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The training sequences.
+    pub set: &'a TrainingSet,
+    /// Optimiser, epochs, stopping.
+    pub train: &'a Train,
+    /// The loss, which decides the negatives.
+    pub loss: &'a Loss,
+    /// A sequence's last `maxlen` inputs count.
+    pub maxlen: usize,
+    /// Cell seed.
+    pub seed: u64,
+    /// Folder of the checkpoint.
+    pub checkpoint: &'a Path,
+    /// Epochs between two checkpoints.
+    pub checkpoint_every: u32,
+}
+
+/// How training went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Phases `train` and, where there was any, `validate`.
+    pub phases: Vec<Phase>,
+}
+
+/// Why training failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The loss is no number any more.
+    #[error("the loss is `{loss}` at epoch {epoch}, step {step} of {steps}")]
+    Loss {
+        /// NaN or infinite.
+        loss: f64,
+        /// 1 for the first.
+        epoch: u32,
+        /// 1 for the first.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
+    },
+    /// Nobody to train on.
+    #[error("no user has two training items or more, so that there is nothing to train on")]
+    Empty,
+    /// A user cannot be given negatives.
+    #[error(transparent)]
+    NoNegative(#[from] NoNegative),
+    /// The checkpoint cannot be written, or is another model's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The validation failed.
+    #[error("validation after epoch {epoch}: {source}")]
+    Validation {
+        /// 1 for the first.
+        epoch: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl TrainError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            TrainError::Loss { .. } => Some("try a lower `lr`, or `clip_norm` above 0"),
+            TrainError::NoNegative(_) => {
+                Some("use a loss without own negatives, such as `full_softmax`")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Validation metrics of the net as it is.
+pub type Validate<'a> = dyn FnMut(&dyn Backbone) -> Result<BTreeMap<Metric, f64>, Box<dyn std::error::Error + Send + Sync>>
+    + 'a;
+
+/// Trains `net` from its checkpoint, or from the start, and leaves it with the weights to keep.
+///
+/// # Errors
+/// When there is nothing to train on, the loss is no number, validation fails or a checkpoint cannot be written.
+pub fn run(
+    plan: &Plan,
+    net: &dyn Backbone,
+    validate: &mut Validate,
+    observe: &mut dyn FnMut(Event),
+) -> Result<Outcome, TrainError> {
+    let recipe = Recipe::new(plan.seed, plan.train.batch_size, plan.maxlen, plan.loss);
+    let sampler = Sampler::new(plan.set, recipe)?;
+    if sampler.sequences() == 0 {
+        return Err(TrainError::Empty);
+    }
+    let mut training = Training::begin(plan, net)?;
+    for epoch in training.progress.history.clone() {
+        observe(Event::Epoch(epoch));
+    }
+    while !training.progress.ended {
+        training.epoch(&sampler, validate, observe)?;
+        let progress = &training.progress;
+        if progress.ended || progress.epoch % plan.checkpoint_every.max(1) == 0 {
+            training.save()?;
+        }
+    }
+    training.keep_best()?;
+    Ok(training.outcome(&sampler))
+}
+
+/// The epoch at which the checkpoint in `folder` stands; 0 without one.
+pub fn resumed_epoch(folder: &Path) -> u32 {
+    Checkpoint::load(folder).map_or(0, |checkpoint| checkpoint.progress.epoch)
+}
+
+struct Training<'a> {
+    plan: &'a Plan<'a>,
+    net: &'a dyn Backbone,
+    optimizer: Optimizer,
+    progress: Progress,
+    best: Vec<(String, Tensor)>,
+}
+
+impl<'a> Training<'a> {
+    fn begin(plan: &'a Plan, net: &'a dyn Backbone) -> Result<Self, TrainError> {
+        let mut training = Self {
+            plan,
+            net,
+            optimizer: Optimizer::new(&plan.train.optimizer, plan.train.lr, net.weights()),
+            progress: Progress::default(),
+            best: Vec::new(),
+        };
+        if let Some(checkpoint) = Checkpoint::load(plan.checkpoint) {
+            weights::fill(&net.weights(), &checkpoint.get("weights"))?;
+            training.optimizer.restore(&checkpoint.get("optimizer"))?;
+            training.best = checkpoint.get("best").into_iter().collect();
+            training.progress = checkpoint.progress;
+        }
+        Ok(training)
+    }
+
+    fn save(&self) -> Result<(), TrainError> {
+        let mut checkpoint = Checkpoint {
+            progress: self.progress.clone(),
+            ..Checkpoint::default()
+        };
+        checkpoint.put("weights", self.net.weights());
+        checkpoint.put("optimizer", self.optimizer.state());
+        let best = self.best.iter();
+        checkpoint.put(
+            "best",
+            best.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+                .collect(),
+        );
+        Ok(checkpoint.save(self.plan.checkpoint)?)
+    }
+
+    fn keep_best(&self) -> Result<(), TrainError> {
+        if self.best.is_empty() {
+            return Ok(());
+        }
+        let best = self.best.iter();
+        let best = best
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+            .collect();
+        Ok(weights::fill(&self.net.weights(), &best)?)
+    }
+
+    fn epoch(
+        &mut self,
+        sampler: &Sampler,
+        validate: &mut Validate,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<(), TrainError> {
+        let number = self.progress.epoch + 1;
+        let begun = Instant::now();
+        let loss = self.steps(sampler, number)?;
+        let wall_s = begun.elapsed().as_secs_f64();
+        self.progress.epoch = number;
+        self.progress.train_s += wall_s;
+        self.progress.ended = number >= self.plan.train.epochs;
+        let begun = Instant::now();
+        let validation = self.validation(number, validate)?;
+        self.progress.validate_s += begun.elapsed().as_secs_f64();
+        let epoch = Epoch {
+            epoch: number,
+            loss,
+            validation,
+            wall_s,
+            examples: sampler.sequences() as u64,
+        };
+        self.progress.history.push(epoch.clone());
+        observe(Event::Epoch(epoch));
+        observe(Event::Progress(Shown {
+            phase: "train".to_owned(),
+            done: u64::from(number),
+            total: Some(u64::from(self.plan.train.epochs)),
+            unit: "epochs".to_owned(),
+            remark: format!("loss {loss:.4}"),
+        }));
+        Ok(())
+    }
+
+    /// One pass over the data; the mean loss of its targets.
+    fn steps(&mut self, sampler: &Sampler, epoch: u32) -> Result<f64, TrainError> {
+        tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, u64::from(epoch)));
+        let (mut unseen, mut weighted, mut targets) = (Vec::new(), 0.0, 0u64);
+        std::thread::scope(|scope| {
+            for (step, batch) in sampler.spawn(scope, epoch).iter().enumerate() {
+                let loss = self.step(&batch);
+                unseen.push((batch.targets.len() as u64, loss));
+                targets += batch.targets.len() as u64;
+                if unseen.len() == UNSEEN_LOSSES || step + 1 == sampler.batches() {
+                    weighted += self.look(&mut unseen, epoch, step, sampler.batches())?;
+                }
+            }
+            Ok::<(), TrainError>(())
+        })?;
+        self.progress.tokens += targets;
+        Ok(weighted / targets as f64)
+    }
+
+    /// One step; the loss, detached, without penalty.
+    fn step(&mut self, batch: &crate::data::TrainingBatch) -> Tensor {
+        let train = self.plan.train;
+        let loss = self.net.loss(batch);
+        let seen = loss.detach();
+        if train.l2_emb > 0.0 {
+            (loss + self.net.item_table().norm() * train.l2_emb).backward();
+        } else {
+            loss.backward();
+        }
+        if train.clip_norm > 0.0 {
+            self.optimizer.clip(train.clip_norm);
+        }
+        self.optimizer.step();
+        seen
+    }
+
+    /// The sum over targets of the `unseen` losses, the last of which is step `last`'s (from 0).
+    fn look(
+        &self,
+        unseen: &mut Vec<(u64, Tensor)>,
+        epoch: u32,
+        last: usize,
+        steps: usize,
+    ) -> Result<f64, TrainError> {
+        let losses: Vec<&Tensor> = unseen.iter().map(|(_, loss)| loss).collect();
+        let stacked = Tensor::stack(&losses, 0).to_kind(Kind::Double);
+        let values = Vec::<f64>::try_from(stacked).expect("losses are scalars");
+        let first = last + 1 - values.len();
+        for (place, &loss) in values.iter().enumerate() {
+            if !loss.is_finite() {
+                let step = first + place + 1;
+                return Err(TrainError::Loss {
+                    loss,
+                    epoch,
+                    step,
+                    steps,
+                });
+            }
+        }
+        let sum = unseen
+            .iter()
+            .zip(&values)
+            .map(|((targets, _), loss)| *targets as f64 * loss);
+        let sum = sum.sum();
+        unseen.clear();
+        Ok(sum)
+    }
+
+    /// Validates where it is due, and decides whether training ends.
+    fn validation(
+        &mut self,
+        epoch: u32,
+        validate: &mut Validate,
+    ) -> Result<BTreeMap<Metric, f64>, TrainError> {
+        let every = match &self.plan.train.stop {
+            Stop::Fixed { validate_every } => *validate_every,
+            Stop::Early { every, .. } => *every,
+        };
+        if every == 0 || epoch % every != 0 {
+            return Ok(BTreeMap::new());
+        }
+        let guard = tch::no_grad_guard();
+        let metrics =
+            validate(self.net).map_err(|source| TrainError::Validation { epoch, source })?;
+        drop(guard);
+        if let Stop::Early {
+            metric, patience, ..
+        } = &self.plan.train.stop
+        {
+            let value = metrics.get(metric).copied();
+            self.judge(value.unwrap_or(0.0), epoch, *patience);
+        }
+        Ok(metrics)
+    }
+
+    fn judge(&mut self, value: f64, epoch: u32, patience: u32) {
+        if self.progress.best.is_none_or(|best| value > best) {
+            self.progress.best = Some(value);
+            self.progress.best_epoch = epoch;
+            self.progress.stale = 0;
+            let weights = self.net.weights().into_iter();
+            self.best = weights
+                .map(|(name, weight)| (name, weight.detach().copy()))
+                .collect();
+        } else {
+            self.progress.stale += 1;
+            self.progress.ended |= self.progress.stale >= patience;
+        }
+    }
+
+    fn outcome(&self, sampler: &Sampler) -> Outcome {
+        let progress = &self.progress;
+        let params: u64 = self
+            .net
+            .weights()
+            .iter()
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum();
+        let examples = u64::from(progress.epoch) * sampler.sequences() as u64;
+        let mut phases = vec![Phase {
+            phase: "train".to_owned(),
+            wall_s: progress.train_s,
+            device_s: Some(progress.train_s),
+            examples: Some(examples),
+            tokens: Some(progress.tokens),
+            params: Some(params),
+            trained_params: Some(params),
+            ..Phase::default()
+        }];
+        if progress
+            .history
+            .iter()
+            .any(|epoch| !epoch.validation.is_empty())
+        {
+            phases.push(Phase {
+                phase: "validate".to_owned(),
+                wall_s: progress.validate_s,
+                device_s: Some(progress.validate_s),
+                ..Phase::default()
+            });
+        }
+        Outcome { phases }
+    }
+}
