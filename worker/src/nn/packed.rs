@@ -54,7 +54,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Groups for rows in `order`, none longer than `maxlen`; the first tensor of masks is for all queries.
+    /// Groups for rows in `order`, none longer than `maxlen`, with every token asking.
     pub fn new(order: &TimeMajor, maxlen: usize, device: Device) -> Self {
         let lengths = lengths(order);
         let starts = starts(order);
