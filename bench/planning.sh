@@ -19,7 +19,7 @@ cd "$work"
     echo 'name = "thousand"'
     echo 'question = "How long does planning take?"'
     echo 'seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]'
-    for d in 1 2 3 4 5; do printf '[dataset.d%s.source.synthetic]\nusers = 100\nitems = 50\nworld_seed = %s\n' $d $d; done
+    for d in 1 2 3 4 5; do printf '[dataset.d%s.source.synthetic]\nusers = 100\nitems = 200\nworld_seed = %s\n' $d $d; done
     printf '[scenario.overall.overall]\n[scenario.cold.cold_items]\n[scenario.warm.warm_items]\n'
     printf '[scenario.few.few_shot]\nusers = 20\n'
     for m in sasrec gru4rec nextitnet ncf; do printf '[model.%s.%s]\ntrain.epochs = 1\ntrain.stop.fixed = {}\n' $m $m; done

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use allround::data::{Part, Ranks};
+use allround::data::{self, CandidateLists, Part, Prepared, Ranks, candidates};
 use allround::event::{Epoch, Event, Failure, Phase, Started};
 use allround::fs;
 use allround::plan::{Job, Settings};
@@ -166,29 +166,43 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
     }
 }
 
-/// Writes a small artefact that is a function of the job's key: ranks for an evaluation, a text for the rest.
+/// Writes the artefact of a stage: data and candidates are real, models are a text, ranks a function of the key. Without
+/// data to start from, everything is a text.
 fn artefact(job: &Job, loss: f64) -> Result<(), String> {
-    if let Settings::Evaluate(_) = job.stage.settings {
-        ranks(job)
-            .save(&job.output)
-            .map_err(|error| error.to_string())?;
-    }
     let text = format!("{} {loss}\n", job.key);
     fs::write_atomic(&job.output.join("fake.txt"), text.as_bytes())
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    let prepared = job
+        .needs
+        .get("prepared")
+        .map(|folder| Prepared::load(folder));
+    let prepared = prepared.transpose().map_err(|error| error.to_string())?;
+    let saved = match (&job.stage.settings, prepared) {
+        (Settings::Prepare(settings), _) => {
+            data::prepare(settings, &job.base, &mut |event| send(&event))
+                .and_then(|prepared| prepared.save(&job.output))
+        }
+        (Settings::Candidates(settings), Some(prepared)) => {
+            candidates::draw(&prepared, settings, Part::Test)
+                .and_then(|lists| lists.save(&job.output))
+        }
+        (Settings::Evaluate(_), Some(_)) => {
+            CandidateLists::load(&job.needs["candidates"], Part::Test)
+                .and_then(|lists| Ok(ranks(job, lists).save(&job.output)?))
+        }
+        _ => Ok(()),
+    };
+    saved.map_err(|error| error.to_string())
 }
 
-fn ranks(job: &Job) -> Ranks {
-    let bytes = job.key.bytes();
+fn ranks(job: &Job, lists: CandidateLists) -> Ranks {
+    let key = job.key.bytes();
+    let rank =
+        |&user: &u32| f64::from((u32::from(key[user as usize % key.len()]) + user) % 20) + 1.0;
     Ranks {
         part: Part::Test,
-        users: (0..bytes.len())
-            .filter_map(|user| u32::try_from(user).ok())
-            .collect(),
-        targets: bytes.iter().map(|_| 1).collect(),
-        ranks: bytes
-            .iter()
-            .map(|&byte| f64::from(byte % 20) + 1.0)
-            .collect(),
+        ranks: lists.users.iter().map(rank).collect(),
+        users: lists.users,
+        targets: lists.targets,
     }
 }

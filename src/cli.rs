@@ -62,6 +62,9 @@ pub enum Command {
     Report(Report),
     /// Compare the numbers of two results folders.
     Compare(Compare),
+    /// Count, prepare, make or fetch data.
+    #[command(subcommand)]
+    Data(Data),
     /// Look at the worker, the devices and the store, and say what is wrong.
     Doctor(Doctor),
     /// Remove artefacts that no experiment with a results folder needs.
@@ -200,6 +203,65 @@ pub struct Compare {
     /// The results folder to compare.
     #[arg(value_name = "B")]
     pub after: PathBuf,
+}
+
+/// `data`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Data {
+    /// Print users, items, interactions, lengths, slice counts and share of items with text of every data set of a file.
+    Stats(SpecArgs),
+    /// Read, filter and split one data set of a file into a folder.
+    Prepare {
+        /// The experiment.
+        #[command(flatten)]
+        spec: SpecArgs,
+        /// Name of the data set; may be left out when the file has one.
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Write a generated data set in Amazon's form: reviews and metadata, JSON lines, gzip.
+    Make {
+        /// Users.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+        users: u64,
+        /// Items.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(2..))]
+        items: u64,
+        /// Mean reviews of a user.
+        #[arg(long, default_value_t = 9.0)]
+        mean_length: f64,
+        /// Seed of everything.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Download a public data set, or say what to put where.
+    Fetch {
+        /// Which.
+        #[arg(value_enum)]
+        name: Public,
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        out: PathBuf,
+    },
+}
+
+/// Public data sets that `data fetch` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Public {
+    /// MovieLens 100K.
+    Movielens100k,
+    /// MovieLens 1M.
+    Movielens1m,
+    /// Amazon 2018, Luxury_Beauty, 5-core (the paper's Beauty).
+    AmazonLuxuryBeauty,
+    /// Amazon 2018, Video_Games, all reviews.
+    AmazonVideoGames,
 }
 
 /// `doctor`.

@@ -10,6 +10,8 @@ pub mod metric;
 pub mod seed;
 // Asking: the experiment file, as written, as checked, as resolved.
 pub mod spec;
+// The protocol with the worker.
+pub mod event;
 // Values.
 pub mod data;
 pub mod stats;
@@ -17,8 +19,6 @@ pub mod store;
 pub mod text;
 // Planning: resolved spec to stages with keys.
 pub mod plan;
-// The protocol with the worker.
-pub mod event;
 // Answers.
 pub mod record;
 pub mod render;

@@ -16,7 +16,7 @@ seeds = [1, 2]
 
 [dataset.toys.source.synthetic]
 users = 60
-items = 30
+items = 90
 
 [model.gru4rec.gru4rec]
 train.epochs = 2
@@ -206,7 +206,7 @@ fn a_bad_file_is_refused_before_anything_is_made() {
 fn a_missing_input_names_data_set_and_file() {
     let desk = Desk::new();
     let spec = SPEC.replace(
-        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 30",
+        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
         "[dataset.toys.source.sequences]\npath = \"gone.txt\"\nform = \"pairs\"",
     );
     std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
@@ -246,12 +246,12 @@ fn plan_and_dry_run_show_what_is_cached_and_run_nothing() {
 fn a_device_or_a_limit_makes_other_stages() {
     let desk = Desk::new();
     let plan = |flags: &str| out(&desk.run(&format!("plan spec.toml {flags}")));
-    assert_ne!(plan(""), plan("--limit 5"));
+    assert_ne!(plan(""), plan("--limit 50"));
     assert_ne!(plan(""), plan("--device cuda:0"));
     assert_eq!(plan("--device cuda:0"), plan("--device cuda:1"));
     assert_eq!(plan("--set run.checkpoint_every=3"), plan(""));
-    let output = desk.run("run spec.toml --limit 5 --quiet");
-    assert!(err(&output).contains("limited to 5 users: a test of the program, not a result"));
+    let output = desk.run("run spec.toml --limit 50 --quiet");
+    assert!(err(&output).contains("limited to 50 users: a test of the program, not a result"));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn compare_refuses_numbers_of_different_protocols() {
     let same = desk.run("compare results/small other/small");
     assert_eq!(same.status.code(), Some(0), "{}", err(&same));
     assert!(out(&same).contains("+0.0000"));
-    desk.run("run spec.toml --out limited --limit 5");
+    desk.run("run spec.toml --out limited --limit 50");
     let other = desk.run("compare results/small limited/small");
     assert_eq!(other.status.code(), Some(1));
     assert!(

@@ -13,7 +13,7 @@ seeds = [1]
 
 [dataset.toys.source.synthetic]
 users = 60
-items = 30
+items = 90
 
 [model.popularity.popularity]
 "#;

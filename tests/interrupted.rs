@@ -19,7 +19,7 @@ seeds = [1, 2]
 
 [dataset.toys.source.synthetic]
 users = 60
-items = 30
+items = 90
 
 [model.gru4rec.gru4rec]
 train.epochs = 8

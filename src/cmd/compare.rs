@@ -1,67 +1,90 @@
 //! `allround compare`: the numbers of two results folders side by side, where they were measured alike.
 
-use std::collections::BTreeMap;
-
 use comfy_table::{Table, presets};
 
-use super::numbers::{self, Subject, Values};
-use super::{Exit, advise, count, print};
+use super::{Exit, advise, count, numbers, print};
 use crate::cli::Compare;
 use crate::observe::say;
+use crate::record::compare::{Compared, Side, Spread};
+use crate::record::{self, summary::PairedTest};
 
 /// Prints a table of differences; numbers of different protocols are refused one by one.
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
-    let before = numbers::by_subject(&numbers::read(&arguments.before)?);
-    let after = numbers::by_subject(&numbers::read(&arguments.after)?);
-    let (table, compared, refused) = table(&before, &after);
-    if compared + refused == 0 {
+    let (before, after) = (
+        numbers::read(&arguments.before)?,
+        numbers::read(&arguments.after)?,
+    );
+    let side = |results, rows| Side { results, rows };
+    let comparison = record::compare(
+        side(&arguments.before, &before),
+        side(&arguments.after, &after),
+    )?;
+    if comparison.compared.is_empty() && comparison.refused.is_empty() {
         return Err(advise(
             "the folders have no number in common",
             "names of data sets, scenarios, models and protocols must be the same",
         ));
     }
-    if compared > 0 {
-        print(&format!("{table}\n"))?;
+    if !comparison.compared.is_empty() {
+        print(&format!(
+            "{}\n",
+            table(&comparison.compared, comparison.alpha)
+        ))?;
+        say(
+            "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
+        );
     }
-    if refused > 0 {
-        say(&format!(
-            "{} not compared: measured under different protocols, data or filters",
-            count(refused, "number")
-        ));
-        return Ok(Exit::Failed);
+    let alone = comparison.only_before.len() + comparison.only_after.len();
+    if alone > 0 {
+        say(&format!("{} in one folder only", count(alone, "number")));
     }
-    Ok(Exit::Well)
+    if comparison.refused.is_empty() {
+        return Ok(Exit::Well);
+    }
+    say(&format!(
+        "{} not compared: measured under different protocols, data or filters",
+        count(comparison.refused.len(), "number")
+    ));
+    Ok(Exit::Failed)
 }
 
-fn table(
-    before: &BTreeMap<Subject, Values>,
-    after: &BTreeMap<Subject, Values>,
-) -> (String, usize, usize) {
+fn table(compared: &[Compared], alpha: f64) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
-        "data set", "scenario", "split", "protocol", "model", "metric", "A", "B", "B - A",
+        "data set", "scenario", "protocol", "model", "metric", "A", "B", "B - A", "p",
     ]);
-    let (mut compared, mut refused) = (0, 0);
-    for (subject, old) in before {
-        let Some(new) = after.get(subject) else {
-            continue;
-        };
-        if old.protocol != new.protocol {
-            refused += 1;
-            continue;
-        }
-        compared += 1;
+    for Compared {
+        subject,
+        before,
+        after,
+        test,
+        ..
+    } in compared
+    {
         table.add_row([
             subject.dataset.clone(),
             subject.scenario.clone(),
-            subject.split.clone(),
             subject.protocol.clone(),
             subject.model.clone(),
-            subject.metric(),
-            old.text(),
-            new.text(),
-            format!("{:+.4}", new.mean() - old.mean()),
+            subject.metric.to_string(),
+            spread(before),
+            spread(after),
+            format!("{:+.4}", after.mean - before.mean),
+            test.as_ref()
+                .map_or_else(String::new, |test| probability(test, alpha)),
         ]);
     }
-    (table.trim_fmt(), compared, refused)
+    table.trim_fmt()
+}
+
+fn spread(spread: &Spread) -> String {
+    match spread.sd {
+        Some(sd) => format!("{:.4} ± {sd:.4}", spread.mean),
+        None => format!("{:.4}", spread.mean),
+    }
+}
+
+fn probability(test: &PairedTest, alpha: f64) -> String {
+    let star = if test.is_significant(alpha) { "*" } else { "" };
+    format!("{:.3}{star}", test.randomisation_p_holm)
 }

@@ -4,6 +4,7 @@ mod check;
 mod clean;
 mod compare;
 mod completions;
+mod data;
 mod doctor;
 mod list;
 mod numbers;
@@ -69,6 +70,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Show(arguments) => show::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Data(arguments) => data::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.common),
         Command::Clean(arguments) => clean::run(arguments, &cli.common),
         Command::Completions { shell } => completions::run(*shell),
@@ -89,7 +91,10 @@ fn tell(error: &anyhow::Error) {
     let advice = error
         .downcast_ref::<Advice>()
         .map(|advice| advice.hint.as_str());
-    if let Some(hint) = advice.or(of_file) {
+    let of_data = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<crate::data::DataError>()?.remedy());
+    if let Some(hint) = advice.or(of_data).or(of_file) {
         say(&format!("hint: {hint}"));
     }
 }

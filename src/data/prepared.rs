@@ -1,5 +1,18 @@
 //! The prepared data set: filtered, split, indexed from 1, with texts. An artefact folder in the store.
 
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::DataError;
+use super::arrays::{self, Array, Arrays};
+use crate::fs;
+
+const NUMBERS: &str = "sequences.safetensors";
+const USERS: &str = "users.csv";
+const ITEMS: &str = "items.csv";
+/// Between categories in one CSV cell: the unit separator, which no category holds.
+const SEPARATOR: &str = "\u{1f}";
+
 /// One item with its texts as the rest of the program sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
@@ -66,5 +79,190 @@ impl Prepared {
     /// The training items of user `user`.
     pub fn train_of(&self, user: usize) -> &[u32] {
         &self.items_of(user)[..self.train_end[user] as usize]
+    }
+
+    /// Training interactions of item i (at `i - 1`), over the users that are trained on.
+    pub fn train_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.n_items()];
+        for user in (0..self.n_users()).filter(|&user| self.trained[user]) {
+            for &item in self.train_of(user) {
+                counts[item as usize - 1] += 1;
+            }
+        }
+        counts
+    }
+
+    /// Writes the data set into folder `dir`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), DataError> {
+        let titled: Vec<bool> = self.items.iter().map(|item| item.title.is_some()).collect();
+        let described: Vec<bool> = self
+            .items
+            .iter()
+            .map(|item| item.description.is_some())
+            .collect();
+        let arrays = [
+            ("offsets", Array::U64(&self.offsets)),
+            ("sequence", Array::U32(&self.sequence)),
+            ("train_end", Array::U32(&self.train_end)),
+            ("valid_end", Array::U32(&self.valid_end)),
+            ("trained", Array::Bool(&self.trained)),
+            ("aligned", Array::Bool(&self.aligned)),
+            ("measured", Array::Bool(&self.measured)),
+            ("in_training", Array::Bool(&self.in_training)),
+            ("in_candidates", Array::Bool(&self.in_candidates)),
+            ("row", Array::U32(&self.row)),
+            ("titled", Array::Bool(&titled)),
+            ("described", Array::Bool(&described)),
+        ];
+        arrays::save(&dir.join(NUMBERS), &arrays, HashMap::new())?;
+        write_csv(
+            &dir.join(USERS),
+            &["user"],
+            self.users.iter().map(|user| [user.as_str()]),
+        )?;
+        let items = self.items.iter().map(|item| {
+            [
+                item.id.clone(),
+                item.title.clone().unwrap_or_default(),
+                item.description.clone().unwrap_or_default(),
+                item.categories.join(SEPARATOR),
+            ]
+        });
+        write_csv(
+            &dir.join(ITEMS),
+            &["item", "title", "description", "categories"],
+            items,
+        )
+    }
+
+    /// The data set in folder `dir`.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn load(dir: &Path) -> Result<Self, DataError> {
+        let arrays = Arrays::load(&dir.join(NUMBERS))?;
+        let (titled, described) = (arrays.bools("titled")?, arrays.bools("described")?);
+        let users = read_csv(&dir.join(USERS), |row| row[0].to_owned())?;
+        let texts = read_csv(&dir.join(ITEMS), |row| {
+            [&row[0], &row[1], &row[2], &row[3]].map(str::to_owned)
+        })?;
+        let item = |(at, [id, title, description, categories]): (usize, [String; 4])| Item {
+            id,
+            title: titled[at].then_some(title),
+            description: described[at].then_some(description),
+            categories: categories
+                .split(SEPARATOR)
+                .filter(|c| !c.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        };
+        if texts.len() != titled.len() || texts.len() != described.len() {
+            return Err(
+                DataError::new("the number of items differs from that in the arrays")
+                    .at(&dir.join(ITEMS)),
+            );
+        }
+        Ok(Self {
+            users,
+            items: texts.into_iter().enumerate().map(item).collect(),
+            offsets: arrays.u64("offsets")?,
+            sequence: arrays.u32("sequence")?,
+            train_end: arrays.u32("train_end")?,
+            valid_end: arrays.u32("valid_end")?,
+            trained: arrays.bools("trained")?,
+            aligned: arrays.bools("aligned")?,
+            measured: arrays.bools("measured")?,
+            in_training: arrays.bools("in_training")?,
+            in_candidates: arrays.bools("in_candidates")?,
+            row: arrays.u32("row")?,
+        })
+    }
+}
+
+fn write_csv<T: AsRef<[u8]>, const N: usize>(
+    path: &Path,
+    header: &[&str; N],
+    rows: impl Iterator<Item = [T; N]>,
+) -> Result<(), DataError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let wrong = |error: csv::Error| DataError::new(error.to_string()).at(path);
+    writer.write_record(header).map_err(wrong)?;
+    for row in rows {
+        writer.write_record(row).map_err(wrong)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| DataError::new(error.to_string()).at(path))?;
+    Ok(fs::write_atomic(path, &bytes)?)
+}
+
+fn read_csv<T>(path: &Path, row: impl Fn(&csv::StringRecord) -> T) -> Result<Vec<T>, DataError> {
+    let mut reader = csv::Reader::from_reader(fs::open(path)?);
+    let wrong =
+        |error: csv::Error| DataError::new(format!("the file is damaged: {error}")).at(path);
+    reader
+        .records()
+        .map(|record| record.map(|record| row(&record)).map_err(wrong))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::seed::{Stream, stream};
+
+    /// `users` users with 1 to 9 of `items` items each, split leave-one-out.
+    pub(crate) fn sample_data(users: u32, items: u32) -> Prepared {
+        let mut rng = stream(users.into(), Stream::Synthetic, items.into());
+        let mut raw = crate::data::RawData {
+            users: (0..users).map(|user| format!("user, \"{user}\"")).collect(),
+            items: (0..items).map(|item| format!("item\n{item}")).collect(),
+            ..Default::default()
+        };
+        for item in 0..items {
+            raw.texts.push(crate::data::raw::Text {
+                title: (item % 3 > 0).then(|| format!("<b>{item}</b>")),
+                description: (item % 2 > 0).then(String::new),
+                categories: vec!["a".to_owned(); (item % 3) as usize],
+            });
+            // Every item once, so that numbers and counts are known.
+            raw.user.push(item % users);
+            raw.item.push(item);
+        }
+        for user in 0..users {
+            for _ in 0..rng.random_range(1..=8) {
+                raw.user.push(user);
+                raw.item.push(rng.random_range(0..items));
+            }
+        }
+        crate::data::split::split(raw, &crate::spec::config::dataset::Split::LeaveOneOut {})
+            .unwrap()
+    }
+
+    #[test]
+    fn a_data_set_is_read_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = sample_data(20, 9);
+        data.save(dir.path()).unwrap();
+        assert_eq!(Prepared::load(dir.path()).unwrap(), data);
+    }
+
+    #[test]
+    fn a_truncated_data_set_is_refused_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        sample_data(20, 9).save(dir.path()).unwrap();
+        let path = dir.path().join(NUMBERS);
+        let bytes = fs::read(&path).unwrap();
+        fs::write_atomic(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let error = Prepared::load(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains(NUMBERS) && error.contains("damaged"),
+            "{error}"
+        );
     }
 }

@@ -29,3 +29,17 @@ pub struct Text {
     /// Categories or genres, in the source's order.
     pub categories: Vec<String>,
 }
+
+impl RawData {
+    /// Drops every interaction whose place in `keep` is false; users, items and texts stay.
+    pub fn retain(&mut self, keep: &[bool]) {
+        fn retain<T: Copy>(values: &mut Vec<T>, keep: &[bool]) {
+            let mut kept = keep.iter();
+            values.retain(|_| *kept.next().unwrap_or(&true));
+        }
+        retain(&mut self.user, keep);
+        retain(&mut self.item, keep);
+        retain(&mut self.rating, keep);
+        retain(&mut self.time, keep);
+    }
+}

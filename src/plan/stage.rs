@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Key;
-use crate::spec::config::dataset::Dataset;
-use crate::spec::config::protocol::{Candidates, Rules};
-use crate::spec::config::{Model, Scenario};
+use crate::spec::config::Model;
+
+pub use crate::data::settings::{DrawCandidates, Prepare};
 
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ impl Stage {
 /// The settings of a stage, one variant a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a plan holds thousands at most, and a box would be in every pattern"
+)]
 pub enum Settings {
     /// Source to filtered, split, indexed data set.
     Prepare(Prepare),
@@ -63,34 +67,6 @@ impl Settings {
             | Settings::Evaluate(_) => 1,
         }
     }
-}
-
-/// Settings of `prepare`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prepare {
-    /// The data set that is trained on.
-    pub dataset: Dataset,
-    /// A scenario that changes training; `None` for those that only select test users.
-    pub scenario: Option<Scenario>,
-    /// The data set that a cross-domain scenario measures.
-    pub target: Option<Dataset>,
-    /// Cell seed, where the scenario samples users; `None` where nothing is drawn.
-    pub seed: Option<u64>,
-    /// `--limit N`: only the first N users, for smoke runs.
-    pub limit: Option<u64>,
-}
-
-/// Settings of `candidates`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DrawCandidates {
-    /// What the target is ranked against.
-    pub candidates: Candidates,
-    /// Which rules decide what may be drawn.
-    pub rules: Rules,
-    /// Most users evaluated; 0 is all.
-    pub max_users: u64,
-    /// Seed of the draw.
-    pub seed: u64,
 }
 
 /// Settings of `backbone`.

@@ -1,36 +1,25 @@
 //! Rows of `data.csv`: what a prepared data set holds under a scenario.
 
 use super::DataRow;
-use crate::data::{Item, Prepared};
+use crate::data::{Prepared, stats};
 
 /// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
 pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
-    let users = 0..prepared.n_users();
-    let has_target = |user: &usize| {
-        prepared.measured[*user]
-            && (prepared.valid_end[*user] as usize) < prepared.items_of(*user).len()
-    };
-    let count = |n: usize| n as u64;
-    let share = |has: fn(&Item) -> bool| {
-        let n = prepared.items.iter().filter(|item| has(item)).count();
-        (prepared.n_items() > 0).then(|| n as f64 / prepared.n_items() as f64)
-    };
+    let counts = stats::counts(prepared);
+    let sliced =
+        (0..prepared.n_users()).filter(|&user| mask[user] && stats::is_measured(prepared, user));
     DataRow {
-        users: count(prepared.n_users()),
-        items: count(prepared.n_items()),
-        interactions: count(prepared.sequence.len()),
-        train_interactions: prepared.train_end.iter().map(|end| u64::from(*end)).sum(),
-        mean_length: (prepared.n_users() > 0)
-            .then(|| prepared.sequence.len() as f64 / prepared.n_users() as f64),
-        longest: users
-            .clone()
-            .map(|user| count(prepared.items_of(user).len()))
-            .max(),
-        trained_users: count(prepared.trained.iter().filter(|is| **is).count()),
-        measured_users: count(users.clone().filter(has_target).count()),
-        slice_users: count(users.filter(|user| mask[*user] && has_target(user)).count()),
-        with_title: share(|item| item.title.is_some()),
-        with_description: share(|item| item.description.is_some()),
+        users: counts.users,
+        items: counts.items,
+        interactions: counts.interactions,
+        train_interactions: counts.train_interactions,
+        mean_length: counts.mean_length,
+        longest: (counts.users > 0).then_some(counts.longest),
+        trained_users: counts.trained_users,
+        measured_users: counts.measured_users,
+        slice_users: sliced.count() as u64,
+        with_title: counts.with_title,
+        with_description: counts.with_description,
         ..blank.clone()
     }
 }
@@ -38,6 +27,7 @@ pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Item;
 
     #[test]
     fn counts_are_of_users_with_a_test_target() {

@@ -27,9 +27,9 @@ pub struct MetricRow {
     pub split: String,
     /// `hit`, `ndcg`, `mrr`; empty in a failed cell's row.
     pub metric: String,
-    /// Cut-off; `None` for a metric without one.
+    /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,
-    /// Mean over users; `None` when the cell failed or the slice is empty.
+    /// Mean over users; empty when the cell failed or the slice is empty.
     pub value: Option<f64>,
     /// Users measured.
     pub n_users: Option<u64>,
@@ -127,7 +127,7 @@ pub struct DataRow {
     pub items: u64,
     /// Interactions of all users.
     pub interactions: u64,
-    /// Interactions in training.
+    /// Interactions that the CF model is trained on.
     pub train_interactions: u64,
     /// Mean interactions of a user; empty without users.
     pub mean_length: Option<f64>,
@@ -160,7 +160,7 @@ impl MetricRow {
         }
     }
 
-    /// The metric; `None` in a failed cell's row.
+    /// The metric; empty in a failed cell's row.
     pub fn metric(&self) -> Option<Metric> {
         match (self.metric.as_str(), self.k) {
             ("hit", Some(k)) => Some(Metric::Hit(k)),

@@ -41,9 +41,6 @@ pub enum RenderError {
         /// What is wrong.
         reason: String,
     },
-    /// Statistics could not be computed from the rows.
-    #[error("{0}")]
-    Answers(String),
     /// The report's template failed: a fault of this program.
     #[error("cannot fill the report's template: {0}")]
     Template(#[from] minijinja::Error),
@@ -127,7 +124,7 @@ fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
     let draw = |(name, figure): (&String, &Figure)| {
         Ok(NamedFigure {
             name: name.clone(),
-            title: title_of(figure).to_owned(),
+            title: escape::one_line(title_of(figure)),
             drawn: plots::draw(results, figure)?,
         })
     };
@@ -153,6 +150,12 @@ fn tables(results: &Results) -> Result<Vec<Grid>, RenderError> {
 }
 
 fn grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
+    let mut grid = raw_grid(results, name, table)?;
+    grid.title = escape::one_line(&grid.title);
+    Ok(grid)
+}
+
+fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
     let colour = |model: &str| hex(style::colour_of(results.position(model)));
     Ok(match table {
         Table::Comparison {
@@ -194,33 +197,57 @@ fn leftovers(folder: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>, RenderEr
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
 
     fn text(folder: &Path, file: &str) -> String {
         fs::read_to_string(&folder.join(file)).unwrap()
     }
 
+    /// The fixture, rendered once for all tests that only look at it, where `scripts/check-report.sh` finds it too.
+    fn rendered() -> &'static Path {
+        static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+        let render = || {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-fixture");
+            fixture::write(&folder);
+            all(&folder).unwrap();
+            folder
+        };
+        FOLDER.get_or_init(render)
+    }
+
+    /// The fixture without ranks, which spares the tests' time: means without intervals.
+    fn without_ranks() -> tempfile::TempDir {
+        let folder = fixture::results();
+        fs::remove_dir_all(&folder.path().join("ranks")).unwrap();
+        folder
+    }
+
     #[test]
-    fn rendering_twice_gives_the_same_bytes_and_nothing_stale() {
-        let (one, two) = (fixture::results(), fixture::results());
-        let paths = all(one.path()).unwrap();
-        all(two.path()).unwrap();
-        for path in &paths {
-            let other = two.path().join(path.strip_prefix(one.path()).unwrap());
+    fn rendering_twice_gives_the_same_bytes() {
+        let again = fixture::results();
+        for path in all(again.path()).unwrap() {
+            let other = rendered().join(path.strip_prefix(again.path()).unwrap());
             assert_eq!(
-                fs::read(path).unwrap(),
+                fs::read(&path).unwrap(),
                 fs::read(&other).unwrap(),
                 "{}",
                 path.display()
             );
         }
-        assert_eq!(stale(one.path()).unwrap(), Vec::<PathBuf>::new());
-        assert_eq!(paths.len(), 4 * 3 + 4 * 3 + 1);
+    }
+
+    #[test]
+    fn rendered_results_are_not_stale() {
+        let folder = without_ranks();
+        assert_eq!(all(folder.path()).unwrap().len(), 4 * 3 + 4 * 3 + 1);
+        assert_eq!(stale(folder.path()).unwrap(), Vec::<PathBuf>::new());
     }
 
     #[test]
     fn a_changed_missing_or_leftover_file_is_stale_and_is_put_right() {
-        let folder = fixture::results();
+        let folder = without_ranks();
         all(folder.path()).unwrap();
         let changed = folder.path().join("tables/main.md");
         let missing = folder.path().join("figures/quality.png");
@@ -240,9 +267,8 @@ mod tests {
 
     #[test]
     fn no_text_from_data_becomes_markup_in_the_report() {
-        let folder = fixture::results();
-        all(folder.path()).unwrap();
-        let report = text(folder.path(), "report.html");
+        let folder = rendered();
+        let report = text(folder, "report.html");
         assert_eq!(
             report.matches("<script").count(),
             1,
@@ -261,10 +287,9 @@ mod tests {
 
     #[test]
     fn latex_tables_have_balanced_braces_and_as_many_cells_in_every_row() {
-        let folder = fixture::results();
-        all(folder.path()).unwrap();
+        let folder = rendered();
         for name in ["main", "best", "cost", "data"] {
-            let tex = text(folder.path(), &format!("tables/{name}.tex"));
+            let tex = text(folder, &format!("tables/{name}.tex"));
             let bare = tex.replace("\\{", "").replace("\\}", "").replace("\\&", "");
             assert_eq!(
                 bare.matches('{').count(),
@@ -294,9 +319,8 @@ mod tests {
 
     #[test]
     fn markdown_tables_have_as_many_cells_in_every_row() {
-        let folder = fixture::results();
-        all(folder.path()).unwrap();
-        let markdown = text(folder.path(), "tables/main.md").replace("\\|", "");
+        let folder = rendered();
+        let markdown = text(folder, "tables/main.md").replace("\\|", "");
         let rows: Vec<usize> = markdown
             .lines()
             .filter(|line| line.starts_with('|'))
@@ -320,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_terminal_table_fits_any_width_and_names_failures() {
-        let folder = fixture::results();
+        let folder = without_ranks();
         for width in [60, 100, 200] {
             let look = terminal::Look {
                 width,
@@ -341,14 +365,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    /// `scripts/check-report.sh` opens what this leaves in a browser.
-    #[test]
-    fn the_fixture_report_is_written_for_a_browser() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-fixture");
-        fixture::write(&folder);
-        all(&folder).unwrap();
-        assert!(folder.join("report.html").exists());
     }
 }

@@ -126,6 +126,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::stats::{mean, standard_deviation};
+    use proptest::prelude::*;
 
     const HOW: Resampling = Resampling {
         confidence: 0.95,
@@ -194,6 +195,28 @@ mod tests {
         };
         assert_eq!(on(1, &both), on(3, &both));
         assert_eq!(on(2, &both)[1], on(2, &both[1..])[0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_resampled_mean_is_that_of_the_drawn_lists(
+            values in prop::collection::vec(prop::collection::vec(0.0f64..1.0, 12), 1..4), index in 0u64..50,
+        ) {
+            let lists: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+            let mut counts = vec![0.0; 12];
+            draw_users(&mut counts, 7, index);
+            prop_assert_eq!(counts.iter().sum::<f64>(), 12.0);
+            // Naively: write down the drawn users and seeds one by one, and average what they point at.
+            let draw = |n: usize, stream_index| -> Vec<usize> {
+                let mut random = stream(7, Stream::Resample, stream_index);
+                (0..n).map(|_| below(n, random.next_u32())).collect()
+            };
+            let users = draw(12, 2 * index);
+            let seeds = draw(values.len(), 2 * index + 1);
+            let drawn: Vec<f64> = seeds.iter().flat_map(|seed| users.iter().map(|user| values[*seed][*user])).collect();
+            let found = resampled_mean(&panel(&lists), &counts, 7, index);
+            prop_assert!((found - mean(&drawn).unwrap()).abs() < 1e-12);
+        }
     }
 
     #[test]

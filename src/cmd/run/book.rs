@@ -1,15 +1,15 @@
 //! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::planning::Planned;
-use super::machine::Machine;
 use super::rows::Source;
 use crate::exec::Outcome;
 use crate::fs::{self, FsError};
 use crate::plan::NodeId;
-use crate::record::{self, EpochRow, MetricRow, TimingRow};
+use crate::record::{self, DataRow, EpochRow, Machine, MetricRow, TimingRow};
 use crate::store::Store;
 
 /// The rows so far.
@@ -34,6 +34,8 @@ struct CellRows {
     metrics: Vec<MetricRow>,
     timing: Vec<TimingRow>,
     epochs: Vec<EpochRow>,
+    /// Counts of the data; `None` where they could not be made.
+    data: Option<DataRow>,
 }
 
 impl<'a> Book<'a> {
@@ -41,7 +43,7 @@ impl<'a> Book<'a> {
     pub(super) fn open(
         planned: &'a Planned,
         store: &'a Store,
-        results: &Path,
+        results: &'a Path,
     ) -> Result<Book<'a>, FsError> {
         let plan = &planned.plan;
         let mut waiting = vec![Vec::new(); plan.graph.nodes.len()];
@@ -53,11 +55,7 @@ impl<'a> Book<'a> {
             planned.checked.resolved_toml().as_bytes(),
         )?;
         Ok(Book {
-            source: Source {
-                spec: &planned.checked.spec,
-                plan,
-                store,
-            },
+            source: Source::new(planned, store, results),
             results: results.to_owned(),
             outcomes: vec![None; plan.graph.nodes.len()],
             waiting,
@@ -111,6 +109,9 @@ impl<'a> Book<'a> {
                 rows.epochs.extend(epochs);
             }
         }
+        if outcome(cell.prepared).is_some_and(Outcome::is_good) {
+            rows.data = Some(self.source.counts(cell)?);
+        }
         self.cells[at] = Some(rows);
         Ok(true)
     }
@@ -121,6 +122,7 @@ impl<'a> Book<'a> {
         record::write(&all("metrics.csv"), &self.rows(|cell| &cell.metrics))?;
         record::write(&all("timing.csv"), &self.rows(|cell| &cell.timing))?;
         record::write(&all("epochs.csv"), &self.rows(|cell| &cell.epochs))?;
+        record::write(&all("data.csv"), &self.counts())?;
         self.written = Some(Written {
             at: Instant::now(),
             took: start.elapsed(),
@@ -132,19 +134,51 @@ impl<'a> Book<'a> {
         self.cells.iter().flatten().flat_map(of).collect()
     }
 
+    /// Counts of every data set and scenario, once for each prepared data set.
+    fn counts(&self) -> Vec<&DataRow> {
+        let mut seen = HashSet::new();
+        let cells = self.source.plan.cells.iter().zip(&self.cells);
+        let rows = cells.filter_map(|(cell, rows)| Some((cell, rows.as_ref()?.data.as_ref()?)));
+        rows.filter(|(cell, row)| {
+            seen.insert((cell.prepared, row.dataset.as_str(), cell.scenario.as_str()))
+        })
+        .map(|(_, row)| row)
+        .collect()
+    }
+
+    /// Removes ranks of cells that the experiment no longer has, or that have no numbers any more.
+    fn drop_old_ranks(&self) -> Result<(), FsError> {
+        let plan = self.source.plan;
+        let measured = plan
+            .cells
+            .iter()
+            .flat_map(|cell| cell.measures.iter().map(move |measure| (cell, measure)));
+        let is_good = |id: usize| self.outcomes[id].as_ref().is_some_and(Outcome::is_good);
+        let wanted: HashSet<PathBuf> = measured
+            .filter(|(_, measure)| is_good(measure.evaluate))
+            .map(|(cell, measure)| {
+                record::ranks::path(&self.results, &cell.name, &measure.protocol)
+            })
+            .collect();
+        for path in fs::list(&self.results.join("ranks"))? {
+            if !wanted.contains(&path) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes everything; called once, after the last stage.
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.write()?;
+        self.drop_old_ranks()?;
         self.note_machine()?;
         Ok(())
     }
 
     /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
     fn note_machine(&self) -> Result<(), FsError> {
-        let has_worked = self
-            .outcomes
-            .iter()
-            .any(|outcome| *outcome == Some(Outcome::Made));
+        let has_worked = self.outcomes.contains(&Some(Outcome::Made));
         if !has_worked && self.results.join("machine.toml").exists() {
             return Ok(());
         }

@@ -1,7 +1,6 @@
 //! `allround run`: what is not done yet, then the results.
 
 mod book;
-mod machine;
 mod rows;
 
 use std::collections::BTreeMap;

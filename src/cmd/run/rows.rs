@@ -1,33 +1,78 @@
 //! From artefacts and outcomes to rows.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
+use super::super::planning::Planned;
 use super::is_own;
-use crate::data::{Part, Ranks};
+use crate::data::{DataError, Part, Prepared, Ranks, scenario};
 use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan};
-use crate::record::{self, EpochRow, MetricRow, RankRow, TimingRow};
+use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::Spec;
 use crate::store::{EVENTS, Store};
+
+/// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
+const KEPT: usize = 3;
 
 /// What rows are made from.
 pub(super) struct Source<'a> {
     pub(super) spec: &'a Spec,
     pub(super) plan: &'a Plan,
     pub(super) store: &'a Store,
+    pub(super) results: &'a Path,
+    /// Data sets read so far, the latest last.
+    kept: RefCell<Vec<(NodeId, Rc<Prepared>)>>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The source of the rows of a plan.
+    pub(super) fn new(planned: &'a Planned, store: &'a Store, results: &'a Path) -> Self {
+        Source {
+            spec: &planned.checked.spec,
+            plan: &planned.plan,
+            store,
+            results,
+            kept: RefCell::default(),
+        }
+    }
+
+    fn prepared(&self, id: NodeId) -> Result<Rc<Prepared>, DataError> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some((_, prepared)) = kept.iter().find(|(known, _)| *known == id) {
+            return Ok(Rc::clone(prepared));
+        }
+        let prepared = Rc::new(Prepared::load(&self.folder(&self.plan.graph.nodes[id]))?);
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push((id, Rc::clone(&prepared)));
+        Ok(prepared)
+    }
+
+    /// The counts of a cell's data under its scenario.
+    pub(super) fn counts(&self, cell: &Cell) -> Result<DataRow, DataError> {
+        let prepared = self.prepared(cell.prepared)?;
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario]);
+        let blank = DataRow {
+            experiment: self.spec.name.clone(),
+            dataset: cell.dataset.clone(),
+            scenario: cell.scenario.clone(),
+            seed: cell.seed,
+            ..DataRow::default()
+        };
+        Ok(record::data_row(&blank, &prepared, &mask))
+    }
     /// The rows of one cell under one protocol, given the outcome of its evaluation.
     pub(super) fn measure(
         &self,
         (cell, measure): (&Cell, &Measure),
         outcome: &Outcome,
         outcomes: &[Option<Outcome>],
-    ) -> Result<Vec<MetricRow>, FsError> {
-        let graph = &self.plan.graph;
+    ) -> Result<Vec<MetricRow>, DataError> {
         match outcome {
             Outcome::Cached | Outcome::Made => self.values(cell, measure),
             Outcome::Failed(error) => {
@@ -38,24 +83,23 @@ impl Source<'_> {
                     Some(Outcome::Failed(error)) => error.as_str(),
                     _ => "",
                 };
-                debug_assert!(*culprit < graph.nodes.len());
                 Ok(vec![self.failed(cell, measure, (*culprit, error))])
             }
             Outcome::Interrupted => Ok(Vec::new()),
         }
     }
 
-    fn values(&self, cell: &Cell, measure: &Measure) -> Result<Vec<MetricRow>, FsError> {
+    /// Reads the ranks of an evaluation, keeps those of the scenario's users as a file, and averages them.
+    fn values(&self, cell: &Cell, measure: &Measure) -> Result<Vec<MetricRow>, DataError> {
         let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
         let ranks = Ranks::load(&folder, Part::Test)?;
-        let rows: Vec<RankRow> = ranks
-            .ranks
-            .iter()
-            .map(|&rank| RankRow {
-                rank,
-                ..RankRow::default()
-            })
-            .collect();
+        let prepared = self.prepared(cell.prepared)?;
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario]);
+        let rows = record::ranks::rows(&ranks, &prepared, &mask);
+        record::ranks::write(
+            &record::ranks::path(self.results, &cell.name, &measure.protocol),
+            &rows,
+        )?;
         let metrics = &self.spec.protocol[&measure.name].metrics;
         Ok(record::ranks::metric_rows(
             &self.blank(cell, measure),

@@ -201,6 +201,10 @@ fn draw_group(
             );
         }
     }
+    if group.bars.iter().all(|bar| bar.value.is_none()) {
+        let ink = Ink::new(TICK_SIZE, QUIET, Anchor::Middle);
+        canvas.text("–", (left + width / 2.0, area.bottom - 7.0), ink);
+    }
     let lines = wrapped(&group.name, width - 4.0, TICK_SIZE, false);
     let ink = Ink::new(TICK_SIZE, INK, Anchor::Middle);
     for (index, line) in lines.iter().take(2).enumerate() {

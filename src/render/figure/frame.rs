@@ -30,7 +30,7 @@ pub struct Layout {
 /// Room left of a panel for its tick labels and axis name.
 const LEFT: f64 = 62.0;
 /// Room above a panel for its title.
-const ABOVE: f64 = 26.0;
+const ABOVE: f64 = 34.0;
 const LINE: f64 = 1.35;
 const SWATCH: f64 = 11.0;
 

@@ -6,6 +6,8 @@ pub mod curves;
 mod frame;
 mod scale;
 pub mod scatter;
+#[cfg(test)]
+mod tests;
 
 use super::escape;
 use super::style::{self, Colour};

@@ -1,6 +1,6 @@
 //! What the report says, as plain values for its template.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -66,7 +66,8 @@ struct ExpectedView {
 
 #[derive(Debug, Serialize)]
 struct Failure {
-    cell: String,
+    n_cells: usize,
+    cells: Vec<String>,
     protocol: String,
     status: String,
     error: String,
@@ -89,19 +90,13 @@ struct Fingerprint {
 /// Gathers everything.
 ///
 /// # Errors
-/// When the statistics for expected values or for a missing table cannot be computed.
+/// When the statistics of a table that the spec does not have cannot be computed.
 pub fn gather(
     results: &Results,
     figures: &[NamedFigure],
     tables: &[Grid],
 ) -> Result<Content, RenderError> {
     let spec = &results.spec;
-    let failures = failures(results);
-    let failed = results
-        .metrics
-        .iter()
-        .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"));
-    let failed: BTreeSet<&String> = failed.map(|row| &row.cell).collect();
     let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
         let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
         tables.iter().filter(is_wanted).cloned().collect()
@@ -113,7 +108,7 @@ pub fn gather(
         analysis_html: prose::html(&spec.analysis),
         seeds: words::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
         n_cells: results.cells.len(),
-        n_failed: failed.len(),
+        n_failed: n_failed(results),
         limit: spec.run.limit,
         models: models(results),
         answers: or_default(
@@ -125,22 +120,13 @@ pub fn gather(
             .expected
             .iter()
             .map(|expected| compare(results, expected))
-            .collect::<Result<_, _>>()?,
-        failures,
+            .collect(),
+        failures: failures(results),
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
-            Ok(vec![table::counts::grid(
-                "",
-                "Counts of every data set and scenario",
-                results,
-            )])
+            default_data(results)
         })?,
         costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
-            Ok(vec![table::cost::grid(
-                "",
-                "Time, memory and parameters",
-                results,
-                |model| colour(results, model),
-            )])
+            default_costs(results)
         })?,
         protocols: protocols(results),
         scenarios: spec
@@ -187,7 +173,7 @@ fn models(results: &Results) -> Vec<ModelKey> {
         colour: colour(results, &name),
         name,
     };
-    results.models().into_iter().map(key).collect()
+    results.models.iter().cloned().map(key).collect()
 }
 
 /// One table for each protocol.
@@ -195,7 +181,7 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
     let grid = |protocol: &String| {
         let question = Question {
             protocol: protocol.clone(),
-            models: results.models(),
+            models: results.models.clone(),
             ..Question::default()
         };
         let answer = answers::of(results, &question)?;
@@ -207,6 +193,31 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
     results.spec.protocol.keys().map(grid).collect()
 }
 
+fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    let title = "Counts of every data set and scenario";
+    Ok(vec![table::counts::grid("", title, results)])
+}
+
+fn default_costs(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    let title = "Time, memory and parameters";
+    Ok(vec![table::cost::grid("", title, results, |model| {
+        colour(results, model)
+    })])
+}
+
+/// Cells that failed or were blocked under some protocol.
+fn n_failed(results: &Results) -> usize {
+    let is_bad =
+        |row: &&crate::record::MetricRow| matches!(row.status.as_str(), "failed" | "blocked");
+    let cells: BTreeSet<&String> = results
+        .metrics
+        .iter()
+        .filter(is_bad)
+        .map(|row| &row.cell)
+        .collect();
+    cells.len()
+}
+
 fn figure(figure: &NamedFigure) -> FigureView {
     FigureView {
         name: figure.name.clone(),
@@ -215,17 +226,8 @@ fn figure(figure: &NamedFigure) -> FigureView {
     }
 }
 
-fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, RenderError> {
-    let question = Question {
-        protocol: expected.protocol.clone(),
-        metrics: vec![expected.metric],
-        datasets: vec![expected.dataset.clone()],
-        scenarios: vec![expected.scenario.clone()],
-        models: vec![expected.model.clone()],
-        baseline: String::new(),
-    };
-    let table = answers::of(results, &question)?;
-    let measured = table.rows.first().and_then(|row| row.answers.first()?.mean);
+fn compare(results: &Results, expected: &Expected) -> ExpectedView {
+    let measured = answers::mean(results, expected);
     let difference = measured.map(|mean| mean - expected.value);
     let signed = |value: f64| {
         format!(
@@ -234,7 +236,7 @@ fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, Rende
             style::metric(value.abs())
         )
     };
-    Ok(ExpectedView {
+    ExpectedView {
         place: format!(
             "{}, {}, {}",
             expected.dataset, expected.scenario, expected.protocol
@@ -251,7 +253,7 @@ fn compare(results: &Results, expected: &Expected) -> Result<ExpectedView, Rende
         verdict: verdict(expected, difference),
         source: expected.source.clone(),
         reason: expected.not_comparable.clone(),
-    })
+    }
 }
 
 fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
@@ -265,22 +267,25 @@ fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
     }
 }
 
+/// Cells that ended alike, in one row.
 fn failures(results: &Results) -> Vec<Failure> {
-    let mut seen = BTreeSet::new();
-    let bad = results.metrics.iter().filter(|row| row.status != "ok");
-    let bad = bad.filter(|row| seen.insert((&row.cell, &row.protocol, &row.status, &row.error)));
-    let failure = |row: &crate::record::MetricRow| Failure {
-        cell: row.cell.clone(),
-        protocol: row
-            .protocol
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        status: row.status.clone(),
-        error: row.error.clone(),
-    };
-    bad.map(failure).collect()
+    let mut groups: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for row in results.metrics.iter().filter(|row| row.status != "ok") {
+        let key = (row.status.as_str(), row.error.as_str(), row.protocol_name());
+        groups.entry(key).or_default().insert(&row.cell);
+    }
+    let failure =
+        |((status, error, protocol), cells): ((&str, &str, &str), BTreeSet<&str>)| Failure {
+            n_cells: cells.len(),
+            cells: cells.into_iter().map(str::to_owned).collect(),
+            protocol: protocol.to_owned(),
+            status: status.to_owned(),
+            error: match status {
+                "empty" => "no user is in the scenario".to_owned(),
+                _ => error.to_owned(),
+            },
+        };
+    groups.into_iter().map(failure).collect()
 }
 
 fn protocols(results: &Results) -> Vec<ProtocolView> {

@@ -6,7 +6,11 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 /// Markdown to safe HTML.
 pub fn html(markdown: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let events = Parser::new_ext(markdown, options).filter_map(safe);
+    let markdown: String = markdown
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect();
+    let events = Parser::new_ext(&markdown, options).filter_map(safe);
     let mut text = String::new();
     html::push_html(&mut text, events);
     text

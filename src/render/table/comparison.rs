@@ -173,7 +173,7 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
     let mut notes = vec![measured(table, seeds)];
     let answers = || table.rows.iter().flat_map(|row| &row.answers);
     if !baseline.is_empty() {
-        notes.push(format!("In brackets: change against {baseline}."));
+        notes.push(format!("In small: change against {baseline}."));
     }
     if answers().any(|answer| is_starred(answer, table.alpha)) {
         let against = if baseline.is_empty() {
@@ -187,7 +187,7 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         ));
     }
     if !table.method.is_empty() {
-        notes.push(table.method.clone());
+        notes.push(table.method.replace('`', ""));
     }
     if answers().any(|answer| answer.state == State::Partial) {
         notes.push("Where seeds failed, the number is of the others; see the failures.".to_owned());

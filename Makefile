@@ -1,0 +1,28 @@
+# Everything that the project needs, from a clone: `make quickstart`, `make test`.
+
+.PHONY: setup build quickstart test lint check-report clean
+
+setup:
+	scripts/setup.sh
+
+build: setup
+	cargo build --release
+
+quickstart: build
+	target/release/allround run experiments/quickstart.toml
+	@echo "The report is at results/quickstart/report.html"
+
+# The fake worker stands in for the real one in the tests of the command.
+test: setup
+	cargo test --workspace --all-targets
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+check-report: quickstart
+	scripts/check-report.sh results/quickstart/report.html
+
+clean:
+	cargo clean

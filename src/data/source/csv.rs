@@ -1,0 +1,182 @@
+//! Two CSV files with named columns.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use ::csv::{ByteRecord, Reader};
+
+use super::ids::Ids;
+use super::lines::text;
+use crate::data::raw::Text;
+use crate::data::{DataError, RawData};
+use crate::fs;
+use crate::spec::config::dataset::CsvSource;
+
+pub(super) fn read(files: &CsvSource, base: &Path) -> Result<RawData, DataError> {
+    let mut items = Ids::default();
+    let mut raw = interactions(&base.join(&files.interactions), files, &mut items)?;
+    if !files.items.is_empty() {
+        raw.texts = texts(&base.join(&files.items), files, &items)?;
+    }
+    raw.items = items.into_names();
+    Ok(raw)
+}
+
+/// A CSV file whose columns are looked up by name.
+pub(super) struct Table {
+    reader: Reader<Box<dyn BufRead + Send>>,
+    header: Vec<String>,
+    path: std::path::PathBuf,
+    record: ByteRecord,
+}
+
+impl Table {
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let mut file = fs::open(path)?;
+        let start = file
+            .fill_buf()
+            .map_err(|error| DataError::new(error.to_string()).at(path))?;
+        if start.is_empty() {
+            return Err(DataError::new("the file is empty")
+                .at(path)
+                .hint("expected a header line and rows"));
+        }
+        let file: Box<dyn BufRead + Send> = if start.starts_with(&[0x1f, 0x8b]) {
+            Box::new(std::io::BufReader::new(
+                flate2::bufread::MultiGzDecoder::new(file),
+            ))
+        } else {
+            Box::new(file)
+        };
+        let mut reader = Reader::from_reader(file);
+        let header = reader.byte_headers().map_err(|error| wrong(path, &error))?;
+        let header = header
+            .iter()
+            .map(|name| text(name, path, 1).map(str::to_owned));
+        Ok(Self {
+            header: header.collect::<Result<_, _>>()?,
+            reader,
+            path: path.to_owned(),
+            record: ByteRecord::new(),
+        })
+    }
+
+    /// The place of column `name`; `None` for an empty name.
+    pub(super) fn column(&self, name: &str) -> Result<Option<usize>, DataError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let found = self.header.iter().position(|column| column == name);
+        found.map(Some).ok_or_else(|| {
+            DataError::new(format!("no column `{name}`"))
+                .at(&self.path)
+                .line(1)
+                .hint(format!("the columns are `{}`", self.header.join("`, `")))
+        })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
+        let more = self.reader.read_byte_record(&mut self.record);
+        let line = self.record.position().map_or(0, ::csv::Position::line);
+        more.map_err(|error| wrong(&self.path, &error))
+            .map(|more| more.then_some((line, &self.record)))
+    }
+}
+
+fn wrong(path: &Path, error: &::csv::Error) -> DataError {
+    let fault = DataError::new(error.to_string()).at(path);
+    match error.position() {
+        Some(position) => fault
+            .line(position.line())
+            .hint("every row needs as many cells as the header"),
+        None => fault.hint("fetch the file again if it was cut off"),
+    }
+}
+
+fn interactions(path: &Path, files: &CsvSource, items: &mut Ids) -> Result<RawData, DataError> {
+    let mut table = Table::open(path)?;
+    let required = |column: Option<usize>, key: &str| {
+        column.ok_or_else(|| {
+            DataError::new(format!("`source.csv.{key}` is empty"))
+                .hint("name the column of the ids")
+        })
+    };
+    let user = required(table.column(&files.user)?, "user")?;
+    let item = required(table.column(&files.item)?, "item")?;
+    let (time, rating) = (
+        table.column(&files.timestamp)?,
+        table.column(&files.rating)?,
+    );
+    let mut users = Ids::default();
+    let mut raw = RawData::default();
+    while let Some((line, row)) = table.next()? {
+        let id = |at: usize| match text(&row[at], path, line)? {
+            "" => Err(DataError::new("an id is empty")
+                .at(path)
+                .line(line)
+                .hint("remove the row, or give it an id")),
+            id => Ok(id),
+        };
+        raw.user.push(users.number(id(user)?));
+        raw.item.push(items.number(id(item)?));
+        if let Some(at) = time {
+            raw.time
+                .push(number(&row[at], (path, line), &files.timestamp)?.floor() as i64);
+        }
+        if let Some(at) = rating {
+            raw.rating
+                .push(number(&row[at], (path, line), &files.rating)? as f32);
+        }
+    }
+    raw.users = users.into_names();
+    Ok(raw)
+}
+
+/// A cell that must be a finite number.
+pub(super) fn number(
+    cell: &[u8],
+    (path, line): (&Path, u64),
+    column: &str,
+) -> Result<f64, DataError> {
+    let cell = text(cell, path, line)?;
+    cell.trim()
+        .parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| {
+            DataError::new(format!("`{cell}` in column `{column}` is not a number"))
+                .at(path)
+                .line(line)
+                .hint("correct the row, or name another column")
+        })
+}
+
+fn texts(path: &Path, files: &CsvSource, items: &Ids) -> Result<Vec<Text>, DataError> {
+    let mut table = Table::open(path)?;
+    let missing =
+        || DataError::new("`source.csv.item` is empty").hint("name the column of the ids");
+    let item = table.column(&files.item)?.ok_or_else(missing)?;
+    let title = table.column(&files.title)?;
+    let description = table.column(&files.description)?;
+    let category = table.column(&files.category)?;
+    let mut texts = Vec::new();
+    while let Some((line, row)) = table.next()? {
+        let cell = |at: usize| text(&row[at], path, line).map(str::to_owned);
+        let Some(number) = items.get(&cell(item)?) else {
+            continue;
+        };
+        let given = |at: Option<usize>| -> Result<Option<String>, DataError> {
+            Ok(at.map(cell).transpose()?.filter(|text| !text.is_empty()))
+        };
+        let slot = number as usize;
+        if texts.len() <= slot {
+            texts.resize_with(slot + 1, Text::default);
+        }
+        texts[slot] = Text {
+            title: given(title)?,
+            description: given(description)?,
+            categories: given(category)?.into_iter().collect(),
+        };
+    }
+    Ok(texts)
+}

@@ -1,0 +1,34 @@
+//! One file a source. Every reader yields [`RawData`] and names file and line in its errors.
+
+mod amazon;
+mod atomic;
+mod csv;
+pub mod ids;
+mod lines;
+pub mod make;
+mod movielens;
+mod python_literal;
+mod sequences;
+mod synthetic;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use super::{DataError, RawData};
+use crate::spec::config::dataset::Source;
+
+/// Reads a source; relative paths start at `base`.
+///
+/// # Errors
+/// When a file is missing, empty, truncated, not UTF-8, or a line is not what the source's form asks for.
+pub fn read(source: &Source, base: &Path) -> Result<RawData, DataError> {
+    match source {
+        Source::Amazon(files) => amazon::read(files, base),
+        Source::Movielens(files) => movielens::read(&base.join(&files.folder)),
+        Source::Atomic(files) => atomic::read(files, base),
+        Source::Sequences(files) => sequences::read(&base.join(&files.path), files.form),
+        Source::Csv(files) => csv::read(files, base),
+        Source::Synthetic(settings) => Ok(synthetic::generate(settings)),
+    }
+}

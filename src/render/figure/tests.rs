@@ -1,0 +1,153 @@
+//! The bytes of figures: a change here is a change of every user's figures, to be looked at before it is accepted.
+
+use super::bars::{Bar, BarGroup, BarPanel, Bars};
+use super::curves::{Curve, CurvePanel, CurvePoint, Curves};
+use super::scatter::{Scatter, ScatterPanel, ScatterPoint};
+use super::{Series, bars, curves, scatter};
+use crate::digest;
+
+fn model(position: usize) -> Series {
+    Series {
+        name: ["SASRec", "GRU4Rec & <co>"][position].to_owned(),
+        position,
+    }
+}
+
+fn two_groups() -> Bars {
+    let bar = |position, value| Bar {
+        model: model(position),
+        value: Some(value),
+        interval: Some((value - 0.05, value + 0.05)),
+    };
+    let group = |name: &str| BarGroup {
+        name: name.to_owned(),
+        bars: vec![bar(0, 0.4), bar(1, 0.25)],
+    };
+    Bars {
+        title: "Hit@1 by scenario".to_owned(),
+        value: "hit@1".to_owned(),
+        panels: vec![BarPanel {
+            title: "toys".to_owned(),
+            groups: vec![group("overall"), group("cold")],
+            chance: Some(0.05),
+        }],
+    }
+}
+
+#[test]
+fn bars_are_drawn_as_ever() {
+    let drawn = bars::draw(&two_groups());
+    insta::assert_snapshot!("bars", drawn.svg);
+    insta::assert_snapshot!("bars_csv", String::from_utf8(drawn.csv).unwrap());
+    insta::assert_snapshot!("bars_png", digest::of_bytes(&drawn.png).to_string());
+}
+
+#[test]
+fn a_bar_axis_starts_at_zero_and_bars_are_as_high_as_their_values() {
+    let svg = bars::draw(&two_groups()).svg;
+    let heights: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.starts_with("<rect") && line.contains("#0072B2"))
+        .filter_map(|line| {
+            line.split("height=\"")
+                .nth(1)?
+                .split('"')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    let others: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.starts_with("<rect") && line.contains("#D55E00"))
+        .filter_map(|line| {
+            line.split("height=\"")
+                .nth(1)?
+                .split('"')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    // The first of each is its key in the legend.
+    assert!(
+        (heights[1] / others[1] - 0.4 / 0.25).abs() < 0.01,
+        "{heights:?} {others:?}"
+    );
+}
+
+#[test]
+fn curves_are_drawn_as_ever() {
+    let point = |epoch: u32, shift: f64| {
+        let mean = shift + 1.0 / f64::from(epoch);
+        CurvePoint {
+            epoch,
+            mean,
+            low: mean - 0.1,
+            high: mean + 0.1,
+            seeds: 3,
+        }
+    };
+    let curve = |position: usize| Curve {
+        model: model(position),
+        points: (1..=6)
+            .map(|epoch| point(epoch, position as f64 * 0.3))
+            .collect(),
+    };
+    let panel = |title: &str| CurvePanel {
+        title: title.to_owned(),
+        curves: vec![curve(0), curve(1)],
+    };
+    let drawn = curves::draw(&Curves {
+        title: "Training loss".to_owned(),
+        value: "loss".to_owned(),
+        panels: vec![panel("games"), panel("toys")],
+    });
+    insta::assert_snapshot!("curves", drawn.svg);
+    insta::assert_snapshot!("curves_png", digest::of_bytes(&drawn.png).to_string());
+}
+
+fn points(costs: [f64; 2], values: [f64; 2]) -> Scatter {
+    let point = |position: usize| ScatterPoint {
+        model: model(position),
+        cost: costs[position],
+        value: values[position],
+        interval: None,
+    };
+    Scatter {
+        title: "Quality against training time".to_owned(),
+        value: "ndcg@10".to_owned(),
+        cost: "training time (s)".to_owned(),
+        panels: vec![ScatterPanel {
+            title: "toys".to_owned(),
+            points: vec![point(0), point(1)],
+        }],
+    }
+}
+
+#[test]
+fn points_are_drawn_as_ever_with_their_names_beside_them() {
+    let drawn = scatter::draw(&points([12.0, 340.0], [0.4, 0.3]));
+    insta::assert_snapshot!("scatter", drawn.svg);
+    insta::assert_snapshot!("scatter_png", digest::of_bytes(&drawn.png).to_string());
+}
+
+#[test]
+fn nothing_measured_is_said_and_not_drawn_as_zero() {
+    let empty = Scatter {
+        panels: vec![ScatterPanel::default()],
+        ..Scatter::default()
+    };
+    assert!(scatter::draw(&empty).svg.contains("nothing measured"));
+    let mut bars = two_groups();
+    for bar in bars.panels[0]
+        .groups
+        .iter_mut()
+        .flat_map(|group| &mut group.bars)
+    {
+        (bar.value, bar.interval) = (None, None);
+    }
+    let svg = bars::draw(&bars).svg;
+    // Only the keys of the legend have a model's colour.
+    assert_eq!(svg.matches("#0072B2").count(), 1, "{svg}");
+}

@@ -1,0 +1,173 @@
+//! Rooms import only rooms above them, in the order in which `lib.rs` (or the worker's `main.rs`) lists them.
+
+use std::path::{Path, PathBuf};
+
+/// One import that goes down the list.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    file: PathBuf,
+    line: usize,
+    room: String,
+    uses: String,
+}
+
+/// The rooms in order: names of `mod NAME;` lines.
+fn rooms(list: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?
+            .strip_suffix(';')
+            .map(str::to_owned)
+    };
+    list.lines().filter_map(name).collect()
+}
+
+/// Rooms that a line of source names through `crate::`.
+fn used(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let name = |rest: &str| -> String {
+        rest.chars()
+            .take_while(|&c| c.is_ascii_alphanumeric() || c == '_')
+            .collect()
+    };
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            // `use crate::{a::B, c}`: the first name of each part at depth one.
+            Some(group) => {
+                let mut depth = 0;
+                let mut start = true;
+                for (at, character) in group.char_indices() {
+                    match character {
+                        '{' => depth += 1,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        c if start && (c.is_ascii_alphanumeric() || c == '_') => {
+                            names.push(name(&group[at..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            None => names.push(name(rest)),
+        }
+    }
+    names
+}
+
+/// Every import in `source`, a file of room `room`, of a room that stands below it.
+fn faults(order: &[String], room: &str, file: &Path, source: &str) -> Vec<Fault> {
+    let place = |name: &str| order.iter().position(|other| other == name);
+    let Some(own) = place(room) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (at, line) in source.lines().enumerate() {
+        for uses in used(line) {
+            if place(&uses).is_some_and(|other| other > own) {
+                found.push(Fault {
+                    file: file.to_owned(),
+                    line: at + 1,
+                    room: room.to_owned(),
+                    uses,
+                });
+            }
+        }
+    }
+    found
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn check(source: &str, list: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+    let order = rooms(&std::fs::read_to_string(root.join(list)).unwrap());
+    assert!(order.len() > 3, "{list} lists rooms");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let mut all = Vec::new();
+    for file in files {
+        let first = file
+            .strip_prefix(&root)
+            .unwrap()
+            .components()
+            .next()
+            .unwrap();
+        let room = first
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs")
+            .to_owned();
+        all.extend(faults(
+            &order,
+            &room,
+            &file,
+            &std::fs::read_to_string(&file).unwrap(),
+        ));
+    }
+    let lines = all.iter().map(|f| {
+        format!(
+            "{}:{}: `{}` uses `{}`, which stands below it",
+            f.file.display(),
+            f.line,
+            f.room,
+            f.uses
+        )
+    });
+    assert!(all.is_empty(), "{}", lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn rooms_of_the_root_package_import_only_upwards() {
+    check("src", "lib.rs");
+}
+
+#[test]
+fn rooms_of_the_worker_import_only_upwards() {
+    check("worker/src", "main.rs");
+}
+
+#[test]
+fn an_import_of_a_later_room_is_found_in_every_form() {
+    let order = rooms("pub mod low;\n// words\nmod high;\n");
+    assert_eq!(order, ["low", "high"]);
+    let bad = [
+        "use crate::high::X;",
+        "use crate::{low::Y, high};",
+        "let x = crate::high::f();",
+        "use crate::{low::{a, b}, high::c};",
+    ];
+    for line in bad {
+        let found = faults(&order, "low", Path::new("low.rs"), &format!("\n{line}"));
+        assert_eq!(found.len(), 1, "{line}");
+        assert_eq!((found[0].line, found[0].uses.as_str()), (2, "high"));
+    }
+    let good = [
+        "use crate::low::X;",
+        "// crate::high",
+        "use other::high;",
+        "use crate::{low::{high}};",
+    ];
+    for line in good {
+        assert_eq!(
+            faults(&order, "low", Path::new("low.rs"), line),
+            [],
+            "{line}"
+        );
+    }
+    assert_eq!(
+        faults(&order, "high", Path::new("high.rs"), "use crate::low::X;"),
+        []
+    );
+}
