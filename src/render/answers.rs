@@ -1,7 +1,7 @@
 //! Answer tables for a spec's tables and figures.
 
 use super::RenderError;
-use super::results::{Results, shown_name};
+use super::results::Results;
 use crate::record::summary::{AnswerTable, Question};
 use crate::record::{self, MetricRow};
 use crate::spec::config::{Expected, Table};
@@ -27,7 +27,7 @@ pub fn of_table(results: &Results, table: &Table) -> Result<AnswerTable, RenderE
         metrics: metrics.clone(),
         datasets: datasets.clone(),
         scenarios: scenarios.clone(),
-        models: results.models(),
+        models: results.models.clone(),
         baseline: baseline.clone(),
     };
     of(results, &question)
@@ -45,7 +45,7 @@ pub fn of(results: &Results, question: &Question) -> Result<AnswerTable, RenderE
 pub fn mean(results: &Results, expected: &Expected) -> Option<f64> {
     let is_it = |row: &&MetricRow| {
         row.split == "test"
-            && shown_name(row) == expected.model
+            && row.shown_name() == expected.model
             && row.dataset == expected.dataset
             && row.scenario == expected.scenario
             && row.protocol_name() == expected.protocol

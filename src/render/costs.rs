@@ -49,13 +49,9 @@ pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
         by_cell.entry(&row.cell).or_default().push(row);
     }
     let mut groups: BTreeMap<CostKey, Vec<Costs>> = BTreeMap::new();
-    for (training, _) in results.trainings() {
+    for (training, cells) in results.trainings() {
         // A slice that was evaluated together with another may have no rows of its own.
-        let cells = results
-            .cells
-            .keys()
-            .filter(|cell| results.training(cell).as_ref() == Some(&training));
-        let rows = cells.filter_map(|cell| by_cell.get(cell.as_str())).next();
+        let rows = cells.iter().find_map(|cell| by_cell.get(cell));
         if let Some(rows) = rows {
             let Training {
                 dataset,

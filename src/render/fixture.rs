@@ -266,16 +266,22 @@ fn cell(
     rows.metrics
         .extend(record::ranks::metric_rows(&blank, &metrics, &ranks));
     rows.timing.extend(timing(&blank.cell, skill));
-    rows.epochs.extend((1..=12).map(|epoch| EpochRow {
+    rows.epochs.extend(
+        (1..=12).map(|number| epoch(&blank.cell, number, 1.4 - skill + 0.02 * seed as f64)),
+    );
+}
+
+fn epoch(cell: &str, epoch: u32, floor: f64) -> EpochRow {
+    EpochRow {
         experiment: "fixture".into(),
-        cell: blank.cell.clone(),
+        cell: cell.into(),
         stage: "backbone".into(),
         epoch,
         quantity: "loss".into(),
-        value: 1.4 - skill + 1.0 / f64::from(epoch) + 0.02 * seed as f64,
+        value: floor + 1.0 / f64::from(epoch),
         wall_s: 0.5,
         examples: 1200,
-    }));
+    }
 }
 
 /// A rank out of 20 that is 1 for a share `skill` of the users: the same on every call.

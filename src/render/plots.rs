@@ -1,6 +1,6 @@
 //! From results to the data of a figure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RenderError;
 use super::answers;
@@ -9,9 +9,9 @@ use super::figure::bars::{Bar, BarGroup, BarPanel, Bars};
 use super::figure::curves::{Curve, CurvePanel, CurvePoint, Curves};
 use super::figure::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::figure::{Drawn, Series, bars, curves, scatter};
-use super::results::Results;
+use super::results::{Results, Training};
 use crate::metric::Metric;
-use crate::record::summary::{Answer, AnswerTable, Question};
+use crate::record::summary::{Answer, AnswerTable, Column, Question};
 use crate::spec::config::Figure;
 use crate::spec::config::answer::{Axis, Cost};
 use crate::spec::config::protocol::{Candidates, Protocol};
@@ -70,7 +70,7 @@ fn answer(
         metrics: vec![metric],
         datasets: only(dataset),
         scenarios: only(scenario),
-        models: results.models(),
+        models: results.models.clone(),
         baseline: String::new(),
     };
     answers::of(results, &question)
@@ -102,31 +102,12 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
         .and_then(|protocol| chance(protocol, *metric));
     let mut panels: Vec<BarPanel> = Vec::new();
     for (index, column) in table.columns.iter().enumerate() {
-        let (panel_title, group_name) = match group {
-            Axis::Dataset => (column.scenario.clone(), column.dataset.clone()),
-            Axis::Scenario => (column.dataset.clone(), column.scenario.clone()),
-            Axis::Model => (
-                format!("{}, {}", column.dataset, column.scenario),
-                String::new(),
-            ),
-        };
         let bars = table.rows.iter().map(|row| Bar {
             model: series(results, &row.name),
             value: row.answers[index].mean,
             interval: interval(&row.answers[index]),
         });
-        let groups: Vec<BarGroup> = match group {
-            Axis::Model => bars
-                .map(|bar| BarGroup {
-                    name: bar.model.name.clone(),
-                    bars: vec![bar],
-                })
-                .collect(),
-            _ => vec![BarGroup {
-                name: group_name,
-                bars: bars.collect(),
-            }],
-        };
+        let (panel_title, groups) = grouped(*group, column, bars.collect());
         match panels.iter_mut().find(|panel| panel.title == panel_title) {
             Some(panel) => panel.groups.extend(groups),
             None => panels.push(BarPanel {
@@ -143,49 +124,47 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
     })
 }
 
-fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Curves {
-    // Panel (data set and training scenario), model, epoch -> values of the seeds.
-    let mut seeds: BTreeMap<(String, usize, String), BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
-    let cells: BTreeMap<&str, _> = results
-        .trainings()
-        .into_iter()
-        .map(|(training, cell)| (cell, training))
-        .collect();
-    for row in results
-        .epochs
-        .iter()
-        .filter(|row| row.quantity == value && row.value.is_finite())
-    {
-        let Some(training) = cells.get(row.cell.as_str()) else {
-            continue;
-        };
-        if !dataset.is_empty() && training.dataset != dataset {
-            continue;
-        }
-        let panel = match training.scenario.as_str() {
-            "" => training.dataset.clone(),
-            scenario => format!("{}, {scenario}", training.dataset),
-        };
-        let key = (
-            panel,
-            results.position(&training.model),
-            training.model.clone(),
-        );
-        seeds
-            .entry(key)
-            .or_default()
-            .entry(row.epoch)
-            .or_default()
-            .push(row.value);
+/// The panel that a column's bars belong to, and their groups in it.
+fn grouped(group: Axis, column: &Column, bars: Vec<Bar>) -> (String, Vec<BarGroup>) {
+    let (dataset, scenario) = (column.dataset.clone(), column.scenario.clone());
+    let alone = |bar: Bar| BarGroup {
+        name: bar.model.name.clone(),
+        bars: vec![bar],
+    };
+    match group {
+        Axis::Dataset => (
+            scenario,
+            vec![BarGroup {
+                name: dataset,
+                bars,
+            }],
+        ),
+        Axis::Scenario => (
+            dataset,
+            vec![BarGroup {
+                name: scenario,
+                bars,
+            }],
+        ),
+        Axis::Model => (
+            format!("{dataset}, {scenario}"),
+            bars.into_iter().map(alone).collect(),
+        ),
     }
+}
+
+/// Values of the seeds by epoch, by panel (data set and training scenario) and model (place and name).
+type SeedValues = BTreeMap<(String, usize, String), BTreeMap<u32, Vec<f64>>>;
+
+fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Curves {
     let mut panels: Vec<CurvePanel> = Vec::new();
-    for ((panel, position, name), epochs) in seeds {
+    for ((panel, position, name), epochs) in seed_values(results, value, dataset) {
+        let points = epochs
+            .into_iter()
+            .map(|(epoch, values)| point(epoch, &values));
         let curve = Curve {
             model: Series { name, position },
-            points: epochs
-                .into_iter()
-                .map(|(epoch, values)| point(epoch, &values))
-                .collect(),
+            points: points.collect(),
         };
         match panels.last_mut().filter(|last| last.title == panel) {
             Some(last) => last.curves.push(curve),
@@ -203,6 +182,43 @@ fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Cur
         value: value.to_owned(),
         panels,
     }
+}
+
+fn seed_values(results: &Results, value: &str, dataset: &str) -> SeedValues {
+    let cells = cells_with_epochs(results);
+    let mut seeds = SeedValues::new();
+    let rows = results
+        .epochs
+        .iter()
+        .filter(|row| row.quantity == value && row.value.is_finite());
+    for row in rows {
+        let training = cells.get(row.cell.as_str());
+        let Some(training) = training.filter(|it| dataset.is_empty() || it.dataset == dataset)
+        else {
+            continue;
+        };
+        let panel = match training.scenario.as_str() {
+            "" => training.dataset.clone(),
+            scenario => format!("{}, {scenario}", training.dataset),
+        };
+        let model = &training.model;
+        let epochs = seeds
+            .entry((panel, results.position(model), model.clone()))
+            .or_default();
+        epochs.entry(row.epoch).or_default().push(row.value);
+    }
+    seeds
+}
+
+/// Cells that share a training would count it twice: the first of them that has epochs speaks for all.
+fn cells_with_epochs(results: &Results) -> BTreeMap<&str, Training> {
+    let with_epochs: BTreeSet<&str> = results.epochs.iter().map(|row| row.cell.as_str()).collect();
+    let mut cells = BTreeMap::new();
+    for (training, sharers) in results.trainings() {
+        let speaker = sharers.into_iter().find(|cell| with_epochs.contains(cell));
+        cells.extend(speaker.map(|cell| (cell, training)));
+    }
+    cells
 }
 
 fn point(epoch: u32, values: &[f64]) -> CurvePoint {

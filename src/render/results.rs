@@ -32,6 +32,9 @@ pub struct Results {
     pub machine: Vec<(String, String)>,
     /// Cells by name.
     pub cells: BTreeMap<String, CellIdentity>,
+    /// Models and variants in the spec's order: the matrix's where it names them, else each model before its variants;
+    /// then any others that have rows.
+    pub models: Vec<String>,
 }
 
 /// What a cell is.
@@ -74,7 +77,7 @@ impl Results {
         let identity = |row: &MetricRow| CellIdentity {
             dataset: row.dataset.clone(),
             scenario: row.scenario.clone(),
-            model: shown_name(row).to_owned(),
+            model: row.shown_name().to_owned(),
             seed: row.seed,
         };
         let cells = metrics
@@ -83,6 +86,7 @@ impl Results {
             .collect();
         Ok(Results {
             folder: folder.to_owned(),
+            models: model_order(&spec, &metrics),
             spec,
             spec_text,
             timing: rows_if_there(&folder.join("timing.csv"))?,
@@ -94,47 +98,10 @@ impl Results {
         })
     }
 
-    /// Models and variants in the spec's order: the matrix's where it names them, else each model before its variants;
-    /// then any others that have rows.
-    pub fn models(&self) -> Vec<String> {
-        let mut names: Vec<String> = match self.spec.matrix.model.is_empty() {
-            false => self.spec.matrix.model.clone(),
-            true => self.declared_models(),
-        };
-        let included = self
-            .spec
-            .matrix
-            .include
-            .iter()
-            .filter_map(|entry| entry.model.clone());
-        names.extend(included);
-        names.extend(self.metrics.iter().map(|row| shown_name(row).to_owned()));
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(name.clone()));
-        names
-    }
-
-    fn declared_models(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for model in self.spec.model.keys() {
-            names.push(model.clone());
-            let variants = self
-                .spec
-                .variant
-                .iter()
-                .filter(|(_, variant)| &variant.of == model);
-            names.extend(variants.map(|(name, _)| name.clone()));
-        }
-        names
-    }
-
     /// Place of a model in the spec's order; it decides its colour.
     pub fn position(&self, model: &str) -> usize {
-        let models = self.models();
-        models
-            .iter()
-            .position(|name| name == model)
-            .unwrap_or(models.len())
+        let place = self.models.iter().position(|name| name == model);
+        place.unwrap_or(self.models.len())
     }
 
     /// Data sets that were measured, by name.
@@ -177,25 +144,46 @@ impl Results {
         })
     }
 
-    /// One cell for each training: the first by name of those that share it.
-    pub fn trainings(&self) -> BTreeMap<Training, &str> {
-        let mut trainings = BTreeMap::new();
+    /// The cells of each training, by name.
+    pub fn trainings(&self) -> BTreeMap<Training, Vec<&str>> {
+        let mut trainings: BTreeMap<Training, Vec<&str>> = BTreeMap::new();
         for cell in self.cells.keys() {
             if let Some(training) = self.training(cell) {
-                trainings.entry(training).or_insert(cell.as_str());
+                trainings.entry(training).or_default().push(cell);
             }
         }
         trainings
     }
 }
 
-/// Name under which people know what a row measures: the variant's, or the model's.
-pub fn shown_name(row: &MetricRow) -> &str {
-    if row.variant.is_empty() {
-        &row.model
-    } else {
-        &row.variant
+fn model_order(spec: &Spec, metrics: &[MetricRow]) -> Vec<String> {
+    let mut names = match spec.matrix.model.is_empty() {
+        false => spec.matrix.model.clone(),
+        true => declared_models(spec),
+    };
+    names.extend(
+        spec.matrix
+            .include
+            .iter()
+            .filter_map(|entry| entry.model.clone()),
+    );
+    names.extend(metrics.iter().map(|row| row.shown_name().to_owned()));
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+fn declared_models(spec: &Spec) -> Vec<String> {
+    let mut names = Vec::new();
+    for model in spec.model.keys() {
+        names.push(model.clone());
+        let variants = spec
+            .variant
+            .iter()
+            .filter(|(_, variant)| &variant.of == model);
+        names.extend(variants.map(|(name, _)| name.clone()));
     }
+    names
 }
 
 fn rows_if_there<R: Serialize + Default + DeserializeOwned>(

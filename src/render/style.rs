@@ -116,7 +116,7 @@ pub fn bytes(value: f64) -> String {
 /// About three significant digits, without an exponent where people read it easily.
 pub fn significant(value: f64) -> String {
     let size = value.abs();
-    if size >= 100.0 && size < 1e15 {
+    if (100.0..1e15).contains(&size) {
         let rounded = value.round();
         let sign = if rounded < 0.0 { "−" } else { "" };
         format!("{sign}{}", count(rounded.abs() as u64))

@@ -178,10 +178,7 @@ impl<'a> Book<'a> {
 
     /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
     fn note_machine(&self) -> Result<(), FsError> {
-        let has_worked = self
-            .outcomes
-            .iter()
-            .any(|outcome| *outcome == Some(Outcome::Made));
+        let has_worked = self.outcomes.contains(&Some(Outcome::Made));
         if !has_worked && self.results.join("machine.toml").exists() {
             return Ok(());
         }

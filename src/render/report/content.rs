@@ -97,12 +97,6 @@ pub fn gather(
     tables: &[Grid],
 ) -> Result<Content, RenderError> {
     let spec = &results.spec;
-    let failures = failures(results);
-    let failed = results
-        .metrics
-        .iter()
-        .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"));
-    let failed: BTreeSet<&String> = failed.map(|row| &row.cell).collect();
     let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
         let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
         tables.iter().filter(is_wanted).cloned().collect()
@@ -114,7 +108,7 @@ pub fn gather(
         analysis_html: prose::html(&spec.analysis),
         seeds: words::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
         n_cells: results.cells.len(),
-        n_failed: failed.len(),
+        n_failed: n_failed(results),
         limit: spec.run.limit,
         models: models(results),
         answers: or_default(
@@ -127,21 +121,12 @@ pub fn gather(
             .iter()
             .map(|expected| compare(results, expected))
             .collect(),
-        failures,
+        failures: failures(results),
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
-            Ok(vec![table::counts::grid(
-                "",
-                "Counts of every data set and scenario",
-                results,
-            )])
+            default_data(results)
         })?,
         costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
-            Ok(vec![table::cost::grid(
-                "",
-                "Time, memory and parameters",
-                results,
-                |model| colour(results, model),
-            )])
+            default_costs(results)
         })?,
         protocols: protocols(results),
         scenarios: spec
@@ -188,7 +173,7 @@ fn models(results: &Results) -> Vec<ModelKey> {
         colour: colour(results, &name),
         name,
     };
-    results.models().into_iter().map(key).collect()
+    results.models.iter().cloned().map(key).collect()
 }
 
 /// One table for each protocol.
@@ -196,7 +181,7 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
     let grid = |protocol: &String| {
         let question = Question {
             protocol: protocol.clone(),
-            models: results.models(),
+            models: results.models.clone(),
             ..Question::default()
         };
         let answer = answers::of(results, &question)?;
@@ -206,6 +191,31 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
         }))
     };
     results.spec.protocol.keys().map(grid).collect()
+}
+
+fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    let title = "Counts of every data set and scenario";
+    Ok(vec![table::counts::grid("", title, results)])
+}
+
+fn default_costs(results: &Results) -> Result<Vec<Grid>, RenderError> {
+    let title = "Time, memory and parameters";
+    Ok(vec![table::cost::grid("", title, results, |model| {
+        colour(results, model)
+    })])
+}
+
+/// Cells that failed or were blocked under some protocol.
+fn n_failed(results: &Results) -> usize {
+    let is_bad =
+        |row: &&crate::record::MetricRow| matches!(row.status.as_str(), "failed" | "blocked");
+    let cells: BTreeSet<&String> = results
+        .metrics
+        .iter()
+        .filter(is_bad)
+        .map(|row| &row.cell)
+        .collect();
+    cells.len()
 }
 
 fn figure(figure: &NamedFigure) -> FigureView {

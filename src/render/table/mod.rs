@@ -135,7 +135,7 @@ impl Grid {
         markdown::write(self)
     }
 
-    /// The LaTeX file: a `table` for `\input`, with `booktabs` and `ulem`-free underlines.
+    /// The LaTeX file: a `table` for `\input`, with `booktabs` rules.
     pub fn latex(&self) -> String {
         latex::write(self)
     }
