@@ -88,7 +88,7 @@ pub struct Sasrec {
 pub enum SasrecForm {
     /// As in A-LLMRec's code: LayerNorm on the query only, residual from the normed query, positions 0 to maxlen-1 over all slots.
     Allmrec,
-    /// Pre-norm: LayerNorm before attention and feed-forward, residual from their inputs; positions 1..n on items only.
+    /// Pre-norm: LayerNorm before attention and feed-forward, residual from their inputs; positions 1 to maxlen on items only, the newest item's being maxlen.
     PreNorm,
 }
 

@@ -1,6 +1,6 @@
 //! What every trained model must do, whatever its net: tests that state meaning, not shapes alone.
 
-use allround::spec::config::model::{Gru4rec, Ncf, Nextitnet};
+use allround::spec::config::model::{Gru4rec, Ncf, Nextitnet, Sasrec, SasrecForm};
 use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
 
 use super::*;
@@ -47,17 +47,33 @@ fn configurations(loss: Loss) -> Vec<Model> {
         loss: loss.clone(),
         train: train(),
     };
+    let sasrec = |form| {
+        Model::Sasrec(Sasrec {
+            hidden_units: 8,
+            num_blocks: 2,
+            num_heads: 2,
+            dropout: 0.0,
+            maxlen: 10,
+            form,
+            loss: loss.clone(),
+            train: train(),
+        })
+    };
+    let sasrecs = [SasrecForm::Allmrec, SasrecForm::PreNorm].map(sasrec);
     let ncf = Ncf {
         hidden_units: 8,
         layers: vec![6],
         dropout: 0.0,
-        loss,
+        loss: loss.clone(),
         train: train(),
     };
+    let [allmrec, pre_norm] = sasrecs;
     vec![
         Model::Gru4rec(gru4rec),
         Model::Nextitnet(nextitnet),
         Model::Ncf(ncf),
+        allmrec,
+        pre_norm,
     ]
 }
 

@@ -8,6 +8,7 @@ pub mod markov;
 pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
+pub mod sasrec;
 pub mod weights;
 
 use allround::spec::config::Model;
@@ -79,7 +80,7 @@ pub fn training_of(model: &Model) -> Option<(&Loss, &Train, usize)> {
 /// The caller has seeded LibTorch's generator from the `init` stream.
 pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Backbone>> {
     match model {
-        Model::Sasrec(_) => None,
+        Model::Sasrec(config) => Some(Box::new(sasrec::Sasrec::new(config, sizes, device))),
         Model::Gru4rec(config) => Some(Box::new(gru4rec::Gru4rec::new(config, sizes, device))),
         Model::Nextitnet(config) => {
             Some(Box::new(nextitnet::Nextitnet::new(config, sizes, device)))
