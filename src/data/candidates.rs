@@ -139,7 +139,7 @@ impl Pool {
             vec![1; data.n_items()]
         };
         let drawable = (0..data.n_items()).filter(|&at| data.in_candidates[at] && counts[at] > 0);
-        let items: Vec<u32> = drawable.map(|at| data_item(at)).collect();
+        let items: Vec<u32> = drawable.map(data_item).collect();
         let mut sum = 0;
         let cumulative = items.iter().map(|&item| {
             sum += counts[item as usize - 1];

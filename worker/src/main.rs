@@ -25,6 +25,9 @@ use allround::event::{Event, Failure};
 use allround::plan::Job;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--version") {
+        return version();
+    }
     let job = match read_job() {
         Ok(job) => job,
         Err(error) => {
@@ -51,6 +54,23 @@ fn main() -> ExitCode {
     };
     send(&Event::Failed(failure));
     ExitCode::FAILURE
+}
+
+/// What `allround doctor` asks for: this program, LibTorch, and the CUDA devices that it sees.
+fn version() -> ExitCode {
+    let cuda = match torch_ext::device::named("cuda:0") {
+        Ok(_) => format!("{} CUDA devices", tch::Cuda::device_count()),
+        Err(error) => format!("no CUDA device ({error})"),
+    };
+    let text = format!(
+        "allround-worker {}, LibTorch {}, {cuda}\n",
+        env!("CARGO_PKG_VERSION"),
+        torch_ext::device::LIBTORCH
+    );
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 fn read_job() -> Result<Job, String> {

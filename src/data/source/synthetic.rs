@@ -127,7 +127,7 @@ impl World {
         }
         shelves.retain(|(items, _)| !items.is_empty());
         for (_, weights) in &mut shelves {
-            *weights = cumulate(weights.drain(..).collect::<Vec<_>>().into_iter());
+            *weights = cumulate(std::mem::take(weights).into_iter());
         }
         let genres = cumulate(
             shelves

@@ -31,7 +31,7 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
     observe(Event::Started(Started {
         device: job.device.clone(),
         device_name: report::device_name(device),
-        libtorch: Some("2.11".to_owned()),
+        libtorch: Some(device::LIBTORCH.to_owned()),
         threads: job.threads,
         resumed_epoch: match settings {
             Settings::Backbone(_) => resumed_epoch(&job.checkpoint),

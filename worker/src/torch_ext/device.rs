@@ -2,6 +2,9 @@
 
 use tch::{Cuda, Device};
 
+/// The LibTorch that this program is built against; `scripts/setup.sh` pins it together with tch.
+pub const LIBTORCH: &str = "2.11.0";
+
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {

@@ -119,7 +119,7 @@ pub fn run(
     while !training.progress.ended {
         training.epoch(&sampler, validate, observe)?;
         let progress = &training.progress;
-        if progress.ended || progress.epoch % plan.checkpoint_every.max(1) == 0 {
+        if progress.ended || progress.epoch.is_multiple_of(plan.checkpoint_every.max(1)) {
             training.save()?;
         }
     }
@@ -298,7 +298,7 @@ impl<'a> Training<'a> {
             Stop::Fixed { validate_every } => *validate_every,
             Stop::Early { every, .. } => *every,
         };
-        if every == 0 || epoch % every != 0 {
+        if every == 0 || !epoch.is_multiple_of(every) {
             return Ok(BTreeMap::new());
         }
         let guard = tch::no_grad_guard();
