@@ -1,5 +1,8 @@
 //! Runs one stage of an allround experiment: `allround-worker JOB.json`.
 //!
+//! Events are JSON lines on standard output; talk is on standard error. Exit codes: 0 the artefact is complete, 1 the stage
+//! failed and the last event says why, 2 the job file cannot be read.
+//!
 //! The rooms stand in the order in which they may import each other.
 
 pub mod torch_ext;
@@ -12,4 +15,70 @@ pub mod models;
 pub mod eval;
 pub mod train;
 
-fn main() {}
+pub mod stage;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use allround::event::{Event, Failure};
+use allround::plan::Job;
+
+fn main() -> ExitCode {
+    let job = match read_job() {
+        Ok(job) => job,
+        Err(error) => {
+            send(&Event::Failed(Failure {
+                error,
+                hint: Some("the first argument is a job file that `allround run` wrote".to_owned()),
+            }));
+            return ExitCode::from(2);
+        }
+    };
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        stage::run(&job, &mut |event| send(&event))
+    }));
+    let failure = match done {
+        Ok(Ok(())) => {
+            send(&Event::Finished);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Err(error)) => error.failure(),
+        Err(panic) => Failure {
+            error: told(panic.as_ref()),
+            hint: None,
+        },
+    };
+    send(&Event::Failed(failure));
+    ExitCode::FAILURE
+}
+
+fn read_job() -> Result<Job, String> {
+    let path = std::env::args().nth(1).ok_or("no job file is named")?;
+    let bytes = allround::fs::read(Path::new(&path)).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{path}: not a job: {error}"))
+}
+
+/// What a panic says; LibTorch's own errors arrive so, with the place in the standard error.
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words");
+    let line = text.lines().next().unwrap_or_default();
+    format!("the worker broke down: {line}")
+}
+
+/// Writes one event as a line. A parent that has gone needs no more of them.
+fn send(event: &Event) {
+    let mut line = serde_json::to_string(event).expect("an event is plain data");
+    line.push('\n');
+    let mut stdout = std::io::stdout().lock();
+    if stdout
+        .write_all(line.as_bytes())
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,169 @@
+//! `backbone`: trains a CF model, or counts one of the floors.
+
+use std::collections::BTreeMap;
+
+use allround::data::{DrawCandidates, Part, Prepared, candidates};
+use allround::event::{Counted, Event};
+use allround::metric::Metric;
+use allround::plan::Job;
+use allround::plan::stage::TrainBackbone;
+use allround::seed::{Stream, foreign};
+use allround::spec::config::Model;
+use allround::spec::config::protocol::{Candidates, Rules};
+use allround::spec::config::train::{Stop, Train};
+use tch::Device;
+
+use super::need;
+use super::report::{StageError, peak_rss_bytes, timed};
+use crate::data::TrainingSet;
+use crate::eval;
+use crate::models::artefact::{self, Description};
+use crate::models::markov::Markov;
+use crate::models::popularity::Popularity;
+use crate::models::{self, Backbone, Scorer, Sizes};
+use crate::train::run::{self as training, Plan};
+
+/// Metrics that every validation records, beside the one that decides.
+const RECORDED: [Metric; 2] = [Metric::Hit(10), Metric::Ndcg(10)];
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainBackbone,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let sizes = Sizes {
+        users: prepared.n_users() as u64,
+        items: prepared.n_items() as u64,
+    };
+    let description = Description {
+        model: settings.model.clone(),
+        sizes,
+    };
+    let set = TrainingSet::of(&prepared);
+    observe(Event::Counted(Counted {
+        what: "users with fewer than two training items, who give nothing to train on".to_owned(),
+        count: set.skipped,
+    }));
+    tch::manual_seed(foreign(settings.seed, Stream::Init, 0));
+    match models::build(&settings.model, sizes, device) {
+        Some(net) => {
+            train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
+            artefact::save(&job.output, &description, net.as_ref())?;
+        }
+        None => {
+            let count = |_: &Box<dyn Scorer>| Some(set.items.len() as u64);
+            let (floor, phase) = timed("train", count, || {
+                floor(&settings.model, &prepared, &set, device)
+            });
+            observe(Event::Phase(phase));
+            artefact::save(&job.output, &description, floor.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
+/// A floor: counted, not trained.
+fn floor(model: &Model, prepared: &Prepared, set: &TrainingSet, device: Device) -> Box<dyn Scorer> {
+    let items = prepared.n_items() as u64;
+    match model {
+        Model::Markov(config) => Box::new(Markov::count(set, items, config.smoothing, device)),
+        // Users with one training item teach nothing else, but they count here.
+        _ => {
+            let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
+            let rows: Vec<u32> = users
+                .flat_map(|user| prepared.train_of(user))
+                .map(|&item| crate::data::row(prepared, item))
+                .collect();
+            Box::new(Popularity::count(&rows, items, device))
+        }
+    }
+}
+
+fn train(
+    job: &Job,
+    settings: &TrainBackbone,
+    (prepared, set): (&Prepared, &TrainingSet),
+    net: &dyn Backbone,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let (loss, train, maxlen) = models::training_of(&settings.model)
+        .ok_or_else(|| StageError::new(format!("a `{}` is not trained", settings.model.kind())))?;
+    let plan = Plan {
+        set,
+        train,
+        loss,
+        maxlen,
+        seed: settings.seed,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let lists = validation_lists(prepared, train, settings.seed)?;
+    let metrics = validation_metrics(train);
+    let mut validate = |net: &dyn Backbone| -> Result<
+        BTreeMap<Metric, f64>,
+        Box<dyn std::error::Error + Send + Sync>,
+    > {
+        let Some(lists) = &lists else {
+            return Ok(BTreeMap::new());
+        };
+        let ranks = eval::ranks(net, prepared, lists)?;
+        Ok(eval::means(&ranks, &metrics))
+    };
+    let outcome = training::run(&plan, net, &mut validate, observe)?;
+    let params: i64 = net
+        .weights()
+        .iter()
+        .map(|(_, weight)| weight.numel() as i64)
+        .sum();
+    for mut phase in outcome.phases {
+        phase.peak_rss_bytes = peak_rss_bytes();
+        phase.params = u64::try_from(params).ok();
+        phase.trained_params = phase.params;
+        observe(Event::Phase(phase));
+    }
+    Ok(())
+}
+
+/// What validations rank against; `None` when there are none.
+fn validation_lists(
+    prepared: &Prepared,
+    train: &Train,
+    seed: u64,
+) -> Result<Option<candidates::CandidateLists>, StageError> {
+    let candidates = match &train.stop {
+        Stop::Early { candidates, .. } => candidates.clone(),
+        Stop::Fixed { validate_every: 0 } => return Ok(None),
+        Stop::Fixed { .. } => Candidates::Full {},
+    };
+    let settings = DrawCandidates {
+        candidates,
+        rules: Rules::Strict,
+        max_users: 0,
+        seed,
+    };
+    Ok(Some(candidates::draw(
+        &validated(prepared),
+        &settings,
+        Part::Valid,
+    )?))
+}
+
+/// Validation measures whom training knows: cold and target-domain users have no say in when to stop.
+fn validated(prepared: &Prepared) -> Prepared {
+    let mut prepared = prepared.clone();
+    prepared.measured.clone_from(&prepared.trained);
+    prepared.in_candidates.clone_from(&prepared.in_training);
+    prepared
+}
+
+fn validation_metrics(train: &Train) -> Vec<Metric> {
+    let mut metrics = RECORDED.to_vec();
+    if let Stop::Early { metric, .. } = &train.stop
+        && !metrics.contains(metric)
+    {
+        metrics.push(*metric);
+    }
+    metrics
+}

@@ -1,0 +1,62 @@
+//! One file a stage kind: inputs from the artefacts of earlier stages, an artefact in the job's output folder.
+
+mod backbone;
+mod candidates;
+mod evaluate;
+mod prepare;
+pub mod report;
+
+use std::path::Path;
+
+use allround::event::{Event, Started};
+use allround::plan::{Job, Settings};
+use tch::Device;
+
+use crate::torch_ext::device;
+use crate::train::run::resumed_epoch;
+use report::StageError;
+
+/// Runs `job`, telling `observe` what happens.
+///
+/// # Errors
+/// When the stage cannot be done; the error says what is wrong and what to do.
+pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> {
+    let device = device::named(&job.device)?;
+    tch::set_num_threads(i32::try_from(job.threads).unwrap_or(i32::MAX));
+    // Sized once a process; a test that runs several stages keeps the first size.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(job.threads)
+        .build_global();
+    let settings = &job.stage.settings;
+    observe(Event::Started(Started {
+        device: job.device.clone(),
+        device_name: report::device_name(device),
+        libtorch: Some("2.11".to_owned()),
+        threads: job.threads,
+        resumed_epoch: match settings {
+            Settings::Backbone(_) => resumed_epoch(&job.checkpoint),
+            _ => 0,
+        },
+    }));
+    match settings {
+        Settings::Prepare(settings) => prepare::run(job, settings, observe),
+        Settings::Candidates(settings) => candidates::run(job, settings, observe),
+        Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
+        Settings::Evaluate(_) => evaluate::run(job, device, observe),
+    }
+}
+
+/// The folder of what the stage needs in the role `role`.
+fn need<'a>(job: &'a Job, role: &str) -> Result<&'a Path, StageError> {
+    let folder = job.needs.get(role);
+    folder
+        .map(AsRef::as_ref)
+        .ok_or_else(|| StageError::new(format!("the job names no `{role}`")))
+}
+
+/// Waits for the device, so that a clock read after it tells the device's time too.
+fn synchronise(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}

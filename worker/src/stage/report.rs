@@ -1,0 +1,102 @@
+//! What a stage says of itself: failures with advice, timed phases, the names of devices.
+
+use std::time::Instant;
+
+use allround::data::DataError;
+use allround::event::{Failure, Phase};
+use allround::fs;
+use tch::Device;
+
+use crate::eval::NotANumber;
+use crate::models::artefact::ArtefactError;
+use crate::torch_ext::device::DeviceError;
+use crate::train::run::TrainError;
+
+/// Why a stage failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct StageError {
+    text: String,
+    hint: Option<String>,
+}
+
+impl StageError {
+    /// A failure without advice.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            hint: None,
+        }
+    }
+
+    /// The failure as an event's content.
+    pub fn failure(self) -> Failure {
+        Failure {
+            error: self.text,
+            hint: self.hint,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($kind:ty => $hint:expr),+ $(,)?) => {$(
+        impl From<$kind> for StageError {
+            fn from(error: $kind) -> Self {
+                let hint: fn(&$kind) -> Option<String> = $hint;
+                Self { hint: hint(&error), text: error.to_string() }
+            }
+        }
+    )+};
+}
+
+from! {
+    DataError => |error| error.remedy().map(str::to_owned),
+    DeviceError => |error| Some(error.hint().to_owned()),
+    TrainError => |error| error.hint().map(str::to_owned),
+    ArtefactError => |_| None,
+    fs::FsError => |error| error.hint().map(str::to_owned),
+    NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
+}
+
+/// Runs `work` and times it as phase `name`.
+pub fn timed<T>(
+    name: &str,
+    examples: impl FnOnce(&T) -> Option<u64>,
+    work: impl FnOnce() -> T,
+) -> (T, Phase) {
+    let begun = Instant::now();
+    let done = work();
+    let phase = Phase {
+        phase: name.to_owned(),
+        wall_s: begun.elapsed().as_secs_f64(),
+        examples: examples(&done),
+        peak_rss_bytes: peak_rss_bytes(),
+        ..Phase::default()
+    };
+    (done, phase)
+}
+
+/// Most resident memory of this process so far; `None` where the system does not tell.
+pub fn peak_rss_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status".as_ref()).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// The device's name for people.
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => {
+            let text = fs::read_to_string("/proc/cpuinfo".as_ref()).unwrap_or_default();
+            let name = text
+                .lines()
+                .find_map(|line| line.strip_prefix("model name"));
+            name.and_then(|name| name.split_once(':'))
+                .map_or_else(|| "CPU".to_owned(), |(_, name)| name.trim().to_owned())
+        }
+        other => format!("{other:?}"),
+    }
+}
