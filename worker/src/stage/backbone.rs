@@ -53,10 +53,12 @@ pub(super) fn run(
             artefact::save(&job.output, &description, net.as_ref())?;
         }
         None => {
-            let count = |_: &Box<dyn Scorer>| Some(set.items.len() as u64);
-            let (floor, phase) = timed("train", count, || {
-                floor(&settings.model, &prepared, &set, device)
-            });
+            let counted = set.items.len() as u64;
+            let (floor, phase) = timed(
+                "train",
+                |_| Some(counted),
+                || floor(&settings.model, &prepared, &set, device),
+            );
             observe(Event::Phase(phase));
             artefact::save(&job.output, &description, floor.as_ref())?;
         }
