@@ -31,7 +31,7 @@ pub struct Gru4rec {
     /// `look_up.weight`, [V + 1, D].
     table: Tensor,
     gru: Gru,
-    /// `dense.weight` [D, H] and `dense.bias` [D], where H is not D.
+    /// `dense.weight` [D, H] and `dense.bias` `[D]`, where H is not D.
     projection: Option<(Tensor, Tensor)>,
 }
 

@@ -15,7 +15,7 @@ pub struct Attention {
     input_bias: Tensor,
     /// `out_proj.weight`, [D, D].
     output: Tensor,
-    /// `out_proj.bias`, [D].
+    /// `out_proj.bias`, `[D]`.
     output_bias: Tensor,
     heads: i64,
     dropout: f64,

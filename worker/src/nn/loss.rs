@@ -13,7 +13,7 @@ const CHUNK_LOGITS: i64 = 1 << 19;
 pub struct Items {
     /// Rows [N, D].
     pub rows: Tensor,
-    /// Scores [N]; `None` for a model without item bias.
+    /// Scores `[N]`; `None` for a model without item bias.
     pub bias: Option<Tensor>,
 }
 
@@ -33,7 +33,7 @@ pub struct Sampled<'a> {
     pub targets: Items,
     /// Negatives: T x n of them, or n that the batch shares.
     pub negatives: Items,
-    /// Item of each target, [T]: a shared negative that is the target does not count.
+    /// Item of each target, `[T]`: a shared negative that is the target does not count.
     pub target_items: &'a Tensor,
     /// Item of each negative.
     pub negative_items: &'a Tensor,
@@ -129,7 +129,7 @@ fn top1_max_step(target: &Tensor, others: &Tensor, masked: &Tensor) -> Tensor {
     terms.masked_fill(masked, 0.0).sum(Kind::Float)
 }
 
-/// Scores of targets, [T].
+/// Scores of targets, `[T]`.
 fn target_scores(batch: &Sampled) -> Tensor {
     let scores = (batch.states * &batch.targets.rows).sum_dim_intlist(-1, false, Kind::Float);
     match &batch.targets.bias {
@@ -158,7 +158,7 @@ fn shared_scores(batch: &Sampled) -> Tensor {
     }
 }
 
-/// Cross-entropy of `targets` [T] among items 1 to V of `table` [V + 1, D], whose row 0 is padding.
+/// Cross-entropy of `targets` `[T]` among items 1 to V of `table` [V + 1, D], whose row 0 is padding.
 ///
 /// The gradient is made in the same pass, chunk by chunk, so that no more than a chunk of the T x V logits exists.
 pub fn full_softmax(

@@ -45,7 +45,7 @@ pub struct Packed {
     pub keys: Tensor,
     /// Token of each query slot, [sum of b L].
     pub queries: Tensor,
-    /// Query slot of each token, [T].
+    /// Query slot of each token, `[T]`.
     pub back: Tensor,
     /// Last token of each row that has tokens, longest row first.
     pub last: Tensor,
