@@ -32,7 +32,7 @@ pub struct Group {
     pub longest: i64,
     /// Added to logits: [b, L, L + 1] for all queries, [b, 1, L + 1] for the last ones.
     pub mask: Tensor,
-    /// Padded slots of each row, [b].
+    /// Padded slots of each row, `[b]`.
     pub padded: Tensor,
 }
 
