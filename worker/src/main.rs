@@ -85,7 +85,9 @@ fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let text = text
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no words");
-    let line = text.lines().next().unwrap_or_default();
+    // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
+    let line = text.split("\\n").next().unwrap_or_default();
+    let line = line.lines().next().unwrap_or_default();
     format!("the worker broke down: {line}")
 }
 

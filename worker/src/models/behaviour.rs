@@ -27,13 +27,13 @@ fn train() -> Train {
     }
 }
 
-fn configurations(loss: Loss) -> Vec<Model> {
+fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
     let gru4rec = Gru4rec {
         embedding_dim: 8,
         hidden_units: 6,
         num_layers: 2,
-        embedding_dropout: 0.0,
-        dropout: 0.0,
+        embedding_dropout: dropout,
+        dropout,
         maxlen: 10,
         loss: loss.clone(),
         train: train(),
@@ -42,7 +42,7 @@ fn configurations(loss: Loss) -> Vec<Model> {
         hidden_units: 8,
         dilations: vec![1, 2],
         kernel_size: 3,
-        dropout: 0.0,
+        dropout,
         maxlen: 10,
         loss: loss.clone(),
         train: train(),
@@ -52,7 +52,7 @@ fn configurations(loss: Loss) -> Vec<Model> {
             hidden_units: 8,
             num_blocks: 2,
             num_heads: 2,
-            dropout: 0.0,
+            dropout,
             maxlen: 10,
             form,
             loss: loss.clone(),
@@ -63,7 +63,7 @@ fn configurations(loss: Loss) -> Vec<Model> {
     let ncf = Ncf {
         hidden_units: 8,
         layers: vec![6],
-        dropout: 0.0,
+        dropout,
         loss: loss.clone(),
         train: train(),
     };
@@ -78,8 +78,12 @@ fn configurations(loss: Loss) -> Vec<Model> {
 }
 
 fn nets(loss: Loss) -> Vec<Box<dyn Backbone>> {
+    nets_with_dropout(loss, 0.0)
+}
+
+fn nets_with_dropout(loss: Loss, dropout: f64) -> Vec<Box<dyn Backbone>> {
     tch::manual_seed(3);
-    configurations(loss)
+    configurations(loss, dropout)
         .iter()
         .map(|model| build(model, SIZES, Device::Cpu).unwrap())
         .collect()
@@ -155,7 +159,7 @@ fn later_items_change_no_earlier_prediction() {
     // what follows changes the batch's loss only through the tokens that follow.
     for (net, model) in nets(Loss::FullSoftmax {})
         .iter()
-        .zip(configurations(Loss::FullSoftmax {}))
+        .zip(configurations(Loss::FullSoftmax {}, 0.0))
     {
         if matches!(model, Model::Ncf(_)) {
             continue;
@@ -214,6 +218,23 @@ fn every_loss_falls_on_one_batch() {
             let last = net.loss(&batch).double_value(&[]);
             assert!(last < first - 0.01, "{loss:?}: {first} to {last}");
         }
+    }
+}
+
+#[test]
+fn dropout_leaves_every_weight_a_finite_gradient_and_changes_the_loss() {
+    let loss = Loss::Bce { negatives: 1 };
+    for net in nets_with_dropout(loss.clone(), 0.5) {
+        let batch = batch(&loss);
+        let first = net.loss(&batch);
+        first.backward();
+        for (name, weight) in net.weights() {
+            let gradient = weight.grad();
+            assert!(gradient.defined(), "{name}");
+            assert!(bool::try_from(gradient.isfinite().all()).unwrap(), "{name}");
+        }
+        let again = net.loss(&batch).double_value(&[]);
+        assert_ne!(first.double_value(&[]), again);
     }
 }
 

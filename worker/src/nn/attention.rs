@@ -108,7 +108,8 @@ impl Attention {
             let logits = mask.baddbmm(&q, &k.transpose(1, 2), 1.0, 1.0);
             let mut weights = logits.softmax(-1, Kind::Float);
             if train && self.dropout > 0.0 {
-                weights *= self.noise(group);
+                // Not in place: softmax keeps its output for the way back.
+                weights = weights * self.noise(group);
             }
             mixed.push(self.joined(&weights.bmm(&v), group.rows));
             query += asked;
