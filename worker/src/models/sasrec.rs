@@ -80,7 +80,8 @@ impl FeedForward {
             let weight = self.weights[n].squeeze_dim(-1);
             drop_some(x.linear(&weight, Some(&self.biases[n])), noise)
         };
-        layer(&layer(x, 0).relu(), 1)
+        let inner = layer(x, 0).relu();
+        layer(&inner, 1)
     }
 }
 
@@ -139,7 +140,13 @@ impl Sasrec {
     }
 
     /// One block on all tokens, [T, D] -> [T, D].
-    fn block(&self, block: &Block, x: &Tensor, packed: &Packed, noise: &mut Option<Noise>) -> Tensor {
+    fn block(
+        &self,
+        block: &Block,
+        x: &Tensor,
+        packed: &Packed,
+        noise: &mut Option<Noise>,
+    ) -> Tensor {
         let normed = block.norm_attention.forward(x);
         let keys = self.keys(block, x, &normed);
         let taken = block.attention.all(&normed, &keys, packed, noise.as_mut());

@@ -23,12 +23,7 @@ pub struct Attention {
 
 impl Attention {
     /// Xavier-normal matrices and zero biases.
-    pub fn new(
-        parameters: &mut Parameters,
-        name: &str,
-        width: i64,
-        heads: i64,
-    ) -> Self {
+    pub fn new(parameters: &mut Parameters, name: &str, width: i64, heads: i64) -> Self {
         let mut add = |part: &str, value| parameters.add(format!("{name}.{part}"), value);
         Self {
             input: add(

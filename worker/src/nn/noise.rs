@@ -74,7 +74,8 @@ impl Noise {
 
     fn drawn(&mut self, count: usize) -> Vec<f32> {
         self.draws.resize(count, 0);
-        self.random.fill_bytes(bytemuck::cast_slice_mut(&mut self.draws));
+        self.random
+            .fill_bytes(bytemuck::cast_slice_mut(&mut self.draws));
         let (kept_below, scale) = (self.kept_below, self.scale);
         let multiplier = |&draw: &u16| if draw < kept_below { scale } else { 0.0 };
         self.draws.iter().map(multiplier).collect()
@@ -106,7 +107,9 @@ mod tests {
     #[test]
     fn a_folded_key_has_the_mean_of_the_keys_that_it_stands_for() {
         let mut noise = Noise::new(0.5, 5, Device::Cpu);
-        let folded: Vec<u32> = (0..8000).map(|row| if row % 2 == 0 { 8 } else { 0 }).collect();
+        let folded: Vec<u32> = (0..8000)
+            .map(|row| if row % 2 == 0 { 8 } else { 0 })
+            .collect();
         let multipliers = noise.attention_multipliers(&[8000, 2, 3], &folded);
         let first = multipliers.select(2, 0).view([4000, 2, 2]);
         let (eight, none) = (first.select(1, 0), first.select(1, 1));

@@ -38,7 +38,7 @@ fn call(what: &str, shim: impl FnOnce(*mut c_char, usize) -> c_int) {
 }
 
 fn pointer(tensor: &Tensor) -> *mut tch_tensor {
-    tensor.as_ptr().cast()
+    tensor.as_ptr().cast_mut().cast()
 }
 
 /// Forgets the gradient of `weight`: the next backward pass leaves its own there instead of adding to it.
@@ -88,7 +88,9 @@ mod tests {
         let indices = Tensor::from_slice(&[2i64, 0, 2]);
         let rows = Tensor::arange(9, (Kind::Float, Device::Cpu)).view([3, 3]);
         add_rows(&table, &indices, &rows);
-        let expected = [3.0f32, 4.0, 5.0, 0.0, 0.0, 0.0, 6.0, 8.0, 10.0, 0.0, 0.0, 0.0];
+        let expected = [
+            3.0f32, 4.0, 5.0, 0.0, 0.0, 0.0, 6.0, 8.0, 10.0, 0.0, 0.0, 0.0,
+        ];
         assert_eq!(table.view([-1]), Tensor::from_slice(&expected));
         clear_rows(&table, &indices);
         assert_eq!(table.abs().max().double_value(&[]), 0.0);

@@ -10,3 +10,13 @@ pub mod gradient;
 struct tch_tensor {
     opaque: [u8; 0],
 }
+
+unsafe extern "C" {
+    fn allround_keep_memory();
+}
+
+/// Lets the allocator keep freed memory for the next step instead of giving it back to the kernel.
+pub fn keep_memory() {
+    // SAFETY: sets thresholds of the C library's allocator, nothing else.
+    unsafe { allround_keep_memory() }
+}

@@ -5,8 +5,8 @@ use std::thread::Scope;
 
 use allround::seed::{Stream, stream};
 use allround::spec::config::train::Loss;
-use rand::{Rng, RngExt};
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{TrainingBatch, TrainingSet};

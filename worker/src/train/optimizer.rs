@@ -152,11 +152,7 @@ impl Optimizer {
     /// Scales gradients down when their norm over all weights is above `limit`, as PyTorch's `clip_grad_norm_` does.
     pub fn clip(&mut self, limit: f64) {
         tch::no_grad(|| {
-            let gradients: Vec<Tensor> = self
-                .slots
-                .iter_mut()
-                .filter_map(Slot::gradient)
-                .collect();
+            let gradients: Vec<Tensor> = self.slots.iter_mut().filter_map(Slot::gradient).collect();
             let norms: Vec<Tensor> = gradients.iter().map(Tensor::norm).collect();
             let norm = Tensor::stack(&norms, 0).norm();
             let scale = (limit / (norm + 1e-6)).clamp_max(1.0);
@@ -272,8 +268,7 @@ mod tests {
             let named = vec![("w".to_owned(), table.shallow_clone())];
             let mut optimizer = Optimizer::new(&config, 0.1, named);
             for read in [[1i64, 4, 1], [2, 2, 5], [1, 0, 3]] {
-                let rows =
-                    Tensor::embedding(&table, &Tensor::from_slice(&read), -1, false, sparse);
+                let rows = Tensor::embedding(&table, &Tensor::from_slice(&read), -1, false, sparse);
                 rows.square().sum(Kind::Float).backward();
                 optimizer.clip(5.0);
                 optimizer.step();

@@ -238,7 +238,10 @@ fn packed_loss_and_gradients_are_the_padded_ones() {
         let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
         assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
         for (name, weight) in net.weights() {
-            let (found, mut expected) = (weight.grad().to_dense(None, false), twin.weight(&name).grad());
+            let (found, mut expected) = (
+                weight.grad().to_dense(None, false),
+                twin.weight(&name).grad(),
+            );
             if name == "item_emb.weight" {
                 assert_eq!(found.get(0).abs().max().double_value(&[]), 0.0);
                 let _ = expected.get(0).fill_(0.0);
