@@ -6,6 +6,7 @@ pub mod attention;
 pub mod convolution;
 pub mod embedding;
 pub mod loss;
+pub mod noise;
 pub mod packed;
 pub mod parameters;
 pub mod recurrent;
