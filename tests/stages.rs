@@ -24,6 +24,7 @@ fn graph(seeds: u64) -> Graph {
         });
         let draw = graph.add(draw, BTreeMap::new(), BTreeMap::new());
         let evaluate = Settings::Evaluate(Evaluate {
+            answering: None,
             device: "cpu".into(),
             threads: 1,
         });
@@ -132,6 +133,7 @@ fn a_failure_blocks_what_needs_it_and_nothing_else() {
     let mut graph = graph(1);
     let last = graph.nodes.len() - 1;
     let settings = Settings::Evaluate(Evaluate {
+        answering: None,
         device: "cpu".into(),
         threads: 2,
     });

@@ -172,6 +172,11 @@ impl Pool<'_> {
     fn threads(&self, id: NodeId) -> usize {
         match &self.graph.nodes[id].stage.settings {
             Settings::Backbone(settings) => settings.threads,
+            Settings::EncodeText(settings) => settings.threads,
+            Settings::PretrainLm(settings) => settings.threads,
+            Settings::Align(settings) => settings.threads,
+            Settings::Project(settings) => settings.threads,
+            Settings::Tune(settings) => settings.threads,
             Settings::Evaluate(settings) => settings.threads,
             // Their outcome does not depend on threads: they take their share of the machine.
             Settings::Prepare(_) => (self.options.cores / self.options.jobs.max(1)).max(1),

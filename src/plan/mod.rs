@@ -232,6 +232,7 @@ impl Planner<'_> {
 
     fn evaluate(&mut self, prepared: NodeId, candidates: NodeId, backbone: NodeId) -> NodeId {
         let settings = Settings::Evaluate(Evaluate {
+            answering: None,
             device: device_kind(&self.spec.run.device),
             threads: self.spec.run.threads,
         });

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Key;
-use crate::spec::config::Model;
+use crate::spec::config::llm::{Llm, SmallLlm, Wording, Words};
+use crate::spec::config::method::{
+    Align, Fit, Inference, ItemEmbedding, ItemText, Lora, Project, TallrecForm,
+};
+use crate::spec::config::{Encoder, Model};
 
 pub use crate::data::settings::{DrawCandidates, Prepare};
 
@@ -43,6 +47,16 @@ pub enum Settings {
     Candidates(DrawCandidates),
     /// Training of a CF model.
     Backbone(TrainBackbone),
+    /// A frozen text encoder's vector of every item.
+    EncodeText(EncodeText),
+    /// Training of a small language model on item texts.
+    PretrainLm(PretrainLm),
+    /// A-LLMRec's stage 1.
+    Align(TrainAlign),
+    /// A-LLMRec's stage 2, and the training of MLP-LLM.
+    Project(TrainProject),
+    /// TALLRec: adapters of a language model.
+    Tune(TrainTune),
     /// Ranks of every measured user's target.
     Evaluate(Evaluate),
 }
@@ -54,6 +68,11 @@ impl Settings {
             Settings::Prepare(_) => "prepare",
             Settings::Candidates(_) => "candidates",
             Settings::Backbone(_) => "backbone",
+            Settings::EncodeText(_) => "encode-text",
+            Settings::PretrainLm(_) => "pretrain-lm",
+            Settings::Align(_) => "align",
+            Settings::Project(_) => "project",
+            Settings::Tune(_) => "tune",
             Settings::Evaluate(_) => "evaluate",
         }
     }
@@ -64,6 +83,11 @@ impl Settings {
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Backbone(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
             | Settings::Evaluate(_) => 1,
         }
     }
@@ -82,9 +106,133 @@ pub struct TrainBackbone {
     pub threads: usize,
 }
 
-/// Settings of `evaluate`: needs `prepared`, `candidates`, `backbone`.
+/// Settings of `encode-text`: needs `prepared`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncodeText {
+    /// The encoder, whole; it stays as it is.
+    pub encoder: Encoder,
+    /// How title and description become one text.
+    pub text: ItemText,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// Settings of `pretrain-lm`: needs `prepared`, whose item texts are all that it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PretrainLm {
+    /// Shape and training.
+    pub llm: SmallLlm,
+    /// The words of the data set, for instructions in the prompt's own form.
+    pub words: Words,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// Settings of `align`: needs `prepared`, `backbone`, and `encoded` where the encoder is frozen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainAlign {
+    /// Losses and training.
+    pub align: Align,
+    /// The encoder, whole.
+    pub encoder: Encoder,
+    /// Cell seed.
+    pub seed: u64,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// A language model with what it is asked: needs `llm` (the artefact of `pretrain-lm`) where the model is a small one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reader {
+    /// The language model, whole.
+    pub llm: Llm,
+    /// What it is asked.
+    pub asked: Asked,
+    /// Whether the user representation stands in front.
+    pub user: bool,
+    /// The vector after each title.
+    pub item: ItemEmbedding,
+}
+
+/// A prompt with the words of one data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Which published wording; what `template` says where that is not empty.
+    pub wording: Wording,
+    /// A wording of the experiment's own, or empty.
+    pub template: String,
+    /// The data set's words.
+    pub words: Words,
+    /// Last items of the history that are told.
+    pub history: usize,
+    /// Candidates told while training.
+    pub candidates: usize,
+    /// Most tokens of a title; 0 is no bound.
+    pub title_tokens: usize,
+}
+
+/// Settings of `project`: needs `prepared`, `backbone`, `align` (not for MLP-LLM, whose items are the CF model's own
+/// rows) and what the reader needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainProject {
+    /// The language model and its prompt. Of `item`, `text` trains as `joint` does: only reading differs.
+    pub reader: Reader,
+    /// Targets and training.
+    pub project: Project,
+    /// Cell seed.
+    pub seed: u64,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// Settings of `tune`: needs `prepared` and what the reader needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainTune {
+    /// The language model and its prompt, without user and item vectors.
+    pub reader: Reader,
+    /// What is asked.
+    pub form: TallrecForm,
+    /// The adapters.
+    pub lora: Lora,
+    /// Whether the loss counts the prompt's tokens too.
+    pub train_on_inputs: bool,
+    /// Training.
+    pub train: Fit,
+    /// Cell seed.
+    pub seed: u64,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+}
+
+/// How a language model ranks: needs `backbone`, `align`, `project`, `tune`, `llm` as far as the method has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answering {
+    /// The language model and its prompt.
+    pub reader: Reader,
+    /// How an answer is read.
+    pub inference: Inference,
+    /// TALLRec's form and adapters; `None` for a frozen language model.
+    pub tuned: Option<(TallrecForm, Lora)>,
+    /// Cell seed, for the order of candidates.
+    pub seed: u64,
+}
+
+/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluate {
+    /// How a language model ranks; absent for a CF model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answering: Option<Answering>,
     /// `cpu` or `cuda`.
     pub device: String,
     /// CPU threads.

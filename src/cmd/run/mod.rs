@@ -248,5 +248,5 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
 
 /// Whether a stage of these settings belongs to a cell alone, so that its failure is the cell's own.
 fn is_own(settings: &Settings) -> bool {
-    matches!(settings, Settings::Backbone(_) | Settings::Evaluate(_))
+    !matches!(settings, Settings::Prepare(_) | Settings::Candidates(_))
 }

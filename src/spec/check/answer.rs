@@ -224,7 +224,8 @@ fn train_of(model: &Model) -> Option<&Train> {
         Model::Gru4rec(model) => Some(&model.train),
         Model::Nextitnet(model) => Some(&model.train),
         Model::Ncf(model) => Some(&model.train),
-        Model::Popularity(_) | Model::Markov(_) => None,
+        // Methods record their losses only.
+        _ => None,
     }
 }
 

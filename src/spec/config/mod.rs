@@ -3,6 +3,9 @@
 
 pub mod answer;
 pub mod dataset;
+pub mod encoder;
+pub mod llm;
+pub mod method;
 pub mod model;
 pub mod protocol;
 pub mod scenario;
@@ -15,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use answer::{Expected, Figure, Table};
 pub use dataset::Dataset;
+pub use encoder::Encoder;
+pub use llm::{Llm, Prompt};
 pub use model::{Model, Variant};
 pub use protocol::Protocol;
 pub use scenario::Scenario;
@@ -39,6 +44,12 @@ pub struct Spec {
     pub run: Run,
     /// Data sets by name.
     pub dataset: BTreeMap<String, Dataset>,
+    /// Text encoders by name, each a table named after its kind.
+    pub encoder: BTreeMap<String, Encoder>,
+    /// Language models by name, each a table named after its kind.
+    pub llm: BTreeMap<String, Llm>,
+    /// Prompts by name.
+    pub prompt: BTreeMap<String, Prompt>,
     /// Models by name, each a table named after its kind.
     pub model: BTreeMap<String, Model>,
     /// Variants (ablations): a model with some keys changed.

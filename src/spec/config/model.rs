@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::method::{Allmrec, LlmOnly, MlpLlm, Tallrec};
 use super::train::{Loss, Train};
 
-/// A collaborative-filtering model.
+/// A recommender: a collaborative-filtering model, or a method that asks a language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Model {
@@ -23,6 +24,14 @@ pub enum Model {
     Popularity(Popularity),
     /// First-order Markov chain over items: a floor.
     Markov(Markov),
+    /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al. 2024).
+    Allmrec(Allmrec),
+    /// A language model alone, zero-shot.
+    LlmOnly(LlmOnly),
+    /// A CF model's vectors, projected into a frozen language model.
+    MlpLlm(MlpLlm),
+    /// A language model with LoRA adapters (Bao et al. 2023).
+    Tallrec(Tallrec),
 }
 
 impl Model {
@@ -35,6 +44,27 @@ impl Model {
             Model::Ncf(_) => "ncf",
             Model::Popularity(_) => "popularity",
             Model::Markov(_) => "markov",
+            Model::Allmrec(_) => "allmrec",
+            Model::LlmOnly(_) => "llm_only",
+            Model::MlpLlm(_) => "mlp_llm",
+            Model::Tallrec(_) => "tallrec",
+        }
+    }
+
+    /// Whether a language model is asked; the others are CF models and floors.
+    pub fn asks_llm(&self) -> bool {
+        matches!(
+            self,
+            Model::Allmrec(_) | Model::LlmOnly(_) | Model::MlpLlm(_) | Model::Tallrec(_)
+        )
+    }
+
+    /// Name of the CF model that the method reads.
+    pub fn backbone(&self) -> Option<&str> {
+        match self {
+            Model::Allmrec(method) => Some(&method.backbone),
+            Model::MlpLlm(method) => Some(&method.backbone),
+            _ => None,
         }
     }
 }

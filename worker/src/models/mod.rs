@@ -71,7 +71,7 @@ pub fn training_of(model: &Model) -> Option<(&Loss, &Train, usize)> {
         Model::Nextitnet(config) => Some((&config.loss, &config.train, config.maxlen)),
         // A user's own row says all that the user tower knows, so every training item is a target.
         Model::Ncf(config) => Some((&config.loss, &config.train, usize::MAX)),
-        Model::Popularity(_) | Model::Markov(_) => None,
+        _ => None,
     }
 }
 
@@ -86,7 +86,7 @@ pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Back
             Some(Box::new(nextitnet::Nextitnet::new(config, sizes, device)))
         }
         Model::Ncf(config) => Some(Box::new(ncf::Ncf::new(config, sizes, device))),
-        Model::Popularity(_) | Model::Markov(_) => None,
+        _ => None,
     }
 }
 

@@ -42,6 +42,14 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::Prepare(settings) => prepare::run(job, settings, observe),
         Settings::Candidates(settings) => candidates::run(job, settings, observe),
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
+        Settings::EncodeText(_)
+        | Settings::PretrainLm(_)
+        | Settings::Align(_)
+        | Settings::Project(_)
+        | Settings::Tune(_) => Err(StageError::new(format!(
+            "this worker does not run `{}` yet",
+            settings.kind()
+        ))),
         Settings::Evaluate(_) => evaluate::run(job, device, observe),
     }
 }

@@ -1,0 +1,37 @@
+//! `[encoder.NAME.KIND]`: what turns an item's text into a vector.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A text encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Encoder {
+    /// A fixed, seeded feature map of words and letters; needs no weights and is never trained.
+    Hashed(HashedEncoder),
+    /// A sentence encoder (BERT or DistilBERT) in a Hugging Face folder.
+    Pretrained(PretrainedEncoder),
+}
+
+/// Signed hashing of words and letter n-grams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashedEncoder {
+    /// Width of the vectors.
+    #[schemars(range(min = 8, max = 65536))]
+    pub width: usize,
+    /// Seed of the hash; not the cell's, so that every cell reads the same vectors.
+    pub seed: u64,
+}
+
+/// A Hugging Face folder with a sentence encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainedEncoder {
+    /// Folder with `config.json`, weights and tokenizer. Empty: `hub` says what to fetch.
+    pub folder: String,
+    /// Name on the Hugging Face hub, such as `sentence-transformers/nq-distilbert-base-v1`; used where `folder` is empty.
+    pub hub: String,
+    /// Tokens of a text that are read; 0 is the encoder's own bound.
+    pub max_length: usize,
+}

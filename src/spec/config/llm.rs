@@ -1,0 +1,147 @@
+//! `[llm.NAME.KIND]` and `[prompt.NAME]`: language models and what they are asked.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Llm {
+    /// OPT or Llama weights in a Hugging Face folder.
+    Pretrained(PretrainedLlm),
+    /// Random weights of a published shape, for measuring cost; what is made with them is marked.
+    Random(RandomLlm),
+    /// A small OPT, trained from scratch on the data set's item texts, never on interactions.
+    Small(SmallLlm),
+}
+
+/// A Hugging Face folder with a language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainedLlm {
+    /// Folder with `config.json`, weights and tokenizer. Empty: `hub` says what to fetch.
+    pub folder: String,
+    /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`; used where `folder` is empty.
+    pub hub: String,
+    /// Number type of the weights.
+    pub dtype: Dtype,
+    /// Whether linear weights are held in eight bits, for small devices.
+    pub int8: bool,
+}
+
+/// A published shape with random weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RandomLlm {
+    /// The shape: `opt-125m`, `opt-350m`, `opt-1.3b`, `opt-2.7b`, `opt-6.7b`, `llama-3.2-3b`, `vicuna-7b`, ...
+    pub shape: String,
+    /// Folder with the tokenizer's files.
+    pub tokenizer: String,
+    /// Number type of the weights.
+    pub dtype: Dtype,
+    /// Whether linear weights are held in eight bits.
+    pub int8: bool,
+    /// Seed of the weights; not the cell's.
+    pub seed: u64,
+}
+
+/// A number type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// Single precision.
+    Fp32,
+    /// Eight bits of exponent, seven of fraction.
+    Bf16,
+    /// Five bits of exponent, ten of fraction.
+    Fp16,
+}
+
+/// A small OPT of one's own: its shape, what it reads, how long it learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmallLlm {
+    /// Width of states and embeddings.
+    #[schemars(range(min = 8, max = 8192))]
+    pub hidden_units: usize,
+    /// Decoder blocks.
+    #[schemars(range(min = 1, max = 96))]
+    pub num_blocks: usize,
+    /// Attention heads; must divide `hidden_units`.
+    #[schemars(range(min = 1, max = 128))]
+    pub num_heads: usize,
+    /// Positions, and so the longest prompt.
+    #[schemars(range(min = 32, max = 8192))]
+    pub positions: usize,
+    /// Pieces of the byte-level BPE that is trained on the texts.
+    #[schemars(range(min = 260, max = 65536))]
+    pub vocab_size: usize,
+    /// Titles in the lists of an instruction.
+    #[schemars(range(min = 2, max = 100))]
+    pub list: usize,
+    /// Training steps.
+    #[schemars(range(min = 1))]
+    pub steps: u64,
+    /// Texts of a step.
+    #[schemars(range(min = 1, max = 4096))]
+    pub batch_size: usize,
+    /// Learning rate, after `warmup` steps of rising and before a cosine fall to a tenth.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
+    pub lr: f64,
+    /// Steps in which the learning rate rises.
+    pub warmup: u64,
+    /// Number type of the saved weights.
+    pub dtype: Dtype,
+    /// Seed of weights and texts; not the cell's, so that every cell reads the same model.
+    pub seed: u64,
+}
+
+/// What the language model is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// Which published wording.
+    pub wording: Wording,
+    /// A wording of one's own, with `{user}`, `{history}`, `{candidates}`, `{past}`, `{verb}` and `{noun}`; empty: `wording`.
+    pub template: String,
+    /// Words of every data set that `words` does not name.
+    pub past: String,
+    /// The verb's plain form, such as `buy`.
+    pub verb: String,
+    /// What an item is called, such as `item`.
+    pub noun: String,
+    /// Words by data set.
+    pub words: BTreeMap<String, Words>,
+    /// Last items of the history that are told.
+    #[schemars(range(min = 1, max = 1000))]
+    pub history: usize,
+    /// Candidates told while training, the target among them; at inference the protocol's lists are told.
+    #[schemars(range(min = 2, max = 1000))]
+    pub candidates: usize,
+    /// Most tokens of a title; longer ones are cut, and counted. 0 is no bound.
+    pub title_tokens: usize,
+}
+
+/// Verbs and nouns of one data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// The verb's past form, such as `watched`.
+    pub past: String,
+    /// The verb's plain form, such as `watch`.
+    pub verb: String,
+    /// What an item is called, such as `movie`.
+    pub noun: String,
+}
+
+/// The published wordings of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Wording {
+    /// As the A-LLMRec code asks.
+    PublishedCode,
+    /// As the paper's figure 3 shows.
+    Paper,
+}
