@@ -110,7 +110,7 @@ mod tests {
             .iter()
             .map(|value| (value * 1e4).round() as i32)
             .collect();
-        assert_eq!(rounded, [0; 8]);
+        assert_eq!(rounded, [2144, 0, -2144, 7426, 3767, -2144, -3032, -2772]);
         assert_ne!(small.features("x"), Hashed { seed: 2, ..small }.features("x"));
     }
 }
