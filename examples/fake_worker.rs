@@ -103,8 +103,8 @@ fn phase(job: &Job) -> &'static str {
     match job.stage.settings {
         Settings::Prepare(_) => "read",
         Settings::Candidates(_) => "draw",
-        Settings::Backbone(_) => "train",
         Settings::Evaluate(_) => "evaluate",
+        _ => "train",
     }
 }
 
