@@ -185,7 +185,7 @@ impl Tokenizer {
             reason: error.to_string(),
         };
         let text = self.inner.to_string(false).map_err(wrong)?;
-        // A vocabulary is a hash map inside; as a value it is sorted by piece.
+        // Inside, the vocabulary is a hash map; the file form has it in the order of ids.
         fs::write_atomic(&folder.join("tokenizer.json"), text.as_bytes())?;
         let piece = |id: Option<u32>| id.and_then(|id| self.inner.id_to_token(id));
         let config = json!({
