@@ -12,6 +12,8 @@ pub mod nn;
 
 pub mod models;
 
+pub mod llm;
+
 pub mod eval;
 pub mod train;
 
