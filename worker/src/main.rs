@@ -12,8 +12,12 @@ pub mod nn;
 
 pub mod models;
 
+pub mod llm;
+
 pub mod eval;
 pub mod train;
+
+pub mod bench;
 
 pub mod stage;
 
@@ -27,6 +31,9 @@ use allround::plan::Job;
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
         return version();
+    }
+    if std::env::args().nth(1).as_deref() == Some("--bench") {
+        return bench::run();
     }
     let job = match read_job() {
         Ok(job) => job,

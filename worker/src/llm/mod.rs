@@ -1,0 +1,3 @@
+//! Language models: decoders, text encoders, their tokenizers and their weights.
+
+pub mod lm;
