@@ -1,3 +1,12 @@
-//! Language models: decoders, text encoders, their tokenizers and their weights.
+//! Language models and text encoders, their weights and tokenizers, as Hugging Face folders hold them.
+//!
+//! Letters: N texts or rows, T tokens, D width, H heads, V pieces of the vocabulary.
 
+pub mod bert;
+pub mod checkpoint;
+pub mod hashed;
 pub mod lm;
+pub mod packed_texts;
+pub mod pickle;
+pub mod tokenizer;
+pub mod torch_file;
