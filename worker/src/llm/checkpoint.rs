@@ -357,3 +357,6 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     };
     names.into_iter().map(path).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use allround::digest;
+use rayon::prelude::*;
 
 /// Lengths of a word's character n-grams; `<` and `>` mark its ends.
 const GRAMS: std::ops::RangeInclusive<usize> = 3..=5;
@@ -22,6 +23,11 @@ pub struct Hashed {
 }
 
 impl Hashed {
+    /// The vectors of many texts one after the other, N W numbers, on all threads.
+    pub fn all(&self, texts: &[&str]) -> Vec<f32> {
+        texts.par_iter().flat_map_iter(|text| self.features(text)).collect()
+    }
+
     /// The vector [W] of a text, of length 1; zeros when the text has no letter and no digit.
     pub fn features(&self, text: &str) -> Vec<f32> {
         let mut counts: BTreeMap<String, f64> = BTreeMap::new();

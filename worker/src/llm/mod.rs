@@ -5,8 +5,10 @@
 pub mod bert;
 pub mod checkpoint;
 pub mod hashed;
+pub mod hub;
 pub mod lm;
 pub mod packed_texts;
 pub mod pickle;
+pub mod sentence;
 pub mod tokenizer;
 pub mod torch_file;

@@ -51,6 +51,12 @@ pub struct Ragged {
 impl PackedTexts {
     /// Packs the pieces of texts, none of which is empty.
     pub fn new(texts: &[&[u32]], device: Device) -> Self {
+        let slack = if device == Device::Cpu { 0.0 } else { SLACK };
+        Self::with_slack(texts, slack, device)
+    }
+
+    /// As [`PackedTexts::new`], with rows that lack at most `slack` of their group's longest row in one group.
+    pub fn with_slack(texts: &[&[u32]], slack: f64, device: Device) -> Self {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
         let mut row_of = vec![0; texts.len()];
@@ -60,7 +66,6 @@ impl PackedTexts {
         let lengths: Vec<usize> = order.iter().map(|&text| texts[text].len()).collect();
         let ids: Vec<u32> = order.iter().flat_map(|&text| texts[text]).copied().collect();
         let positions: Vec<u32> = lengths.iter().flat_map(|&length| 0..length as u32).collect();
-        let slack = if device == Device::Cpu { 0.0 } else { SLACK };
         let groups = split(&lengths, slack);
         Self {
             ids: embedding::indices(&ids, device),
@@ -160,7 +165,7 @@ mod tests {
     fn rows_of_one_length_need_no_padding_and_slack_saves_groups() {
         assert_eq!(split(&[9, 9, 7, 3, 3], 0.0), [0..2, 2..3, 3..5]);
         assert_eq!(split(&[9, 9, 7, 3, 3], 0.25), [0..3, 3..5]);
-        assert_eq!(split(&[], 0.25), []);
+        assert!(split(&[], 0.25).is_empty());
     }
 
     #[test]

@@ -81,9 +81,8 @@ type Place = usize;
 #[derive(Clone, Debug)]
 enum Value {
     None,
-    Bool(bool),
     Int(i64),
-    /// An integer of more than eight bytes, or a real number: of no use here.
+    /// A truth value, a real number, an integer of more than eight bytes: of no use here.
     Other,
     Text(String),
     Tuple(Vec<Place>),
@@ -181,8 +180,7 @@ impl<'a> Reader<'a> {
             b'.' => return Ok(false),
             b'(' => self.marks.push(self.stack.len()),
             b'N' => self.push(Value::None),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
+            0x88 | 0x89 => self.push(Value::Other),
             b'}' => self.push(Value::Dict(Vec::new())),
             b']' => self.push(Value::List(Vec::new())),
             b')' => self.push(Value::Tuple(Vec::new())),

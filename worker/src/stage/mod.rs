@@ -1,7 +1,9 @@
 //! One file a stage kind: inputs from the artefacts of earlier stages, an artefact in the job's output folder.
 
+mod align;
 mod backbone;
 mod candidates;
+mod encode_text;
 mod evaluate;
 mod prepare;
 pub mod report;
@@ -34,7 +36,11 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         libtorch: Some(device::LIBTORCH.to_owned()),
         threads: job.threads,
         resumed_epoch: match settings {
-            Settings::Backbone(_) => resumed_epoch(&job.checkpoint),
+            Settings::Backbone(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
             _ => 0,
         },
     }));
@@ -42,9 +48,9 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::Prepare(settings) => prepare::run(job, settings, observe),
         Settings::Candidates(settings) => candidates::run(job, settings, observe),
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
-        Settings::EncodeText(_)
-        | Settings::PretrainLm(_)
-        | Settings::Align(_)
+        Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
+        Settings::Align(settings) => align::run(job, settings, device, observe),
+        Settings::PretrainLm(_)
         | Settings::Project(_)
         | Settings::Tune(_) => Err(StageError::new(format!(
             "this worker does not run `{}` yet",

@@ -8,7 +8,9 @@ use allround::fs;
 use tch::Device;
 
 use crate::eval::NotANumber;
+use crate::llm::sentence::SentenceError;
 use crate::models::artefact::ArtefactError;
+use crate::models::weights::WeightsError;
 use crate::torch_ext::device::DeviceError;
 use crate::train::run::TrainError;
 
@@ -54,6 +56,8 @@ from! {
     DeviceError => |error| Some(error.hint().to_owned()),
     TrainError => |error| error.hint().map(str::to_owned),
     ArtefactError => |_| None,
+    WeightsError => |_| None,
+    SentenceError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),
     NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
 }

@@ -8,3 +8,6 @@ pub mod optimizer;
 pub mod run;
 
 pub use run::{Outcome, Plan, TrainError, run};
+
+#[cfg(test)]
+mod encoder_speed;
