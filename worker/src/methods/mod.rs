@@ -4,6 +4,8 @@
 //! a language model's inputs, V items (0 is padding).
 
 pub mod align;
+pub mod project;
+pub mod reader;
 pub mod sequences;
 pub mod tables;
 
