@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Titles;
-use crate::spec::config::llm::{Wording, Words};
+use crate::spec::config::llm::{TEMPLATE_PLACES, Wording, Words};
 
 /// A prompt with the words of one data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,17 +55,6 @@ const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previo
 /// The wording of the paper's figure 3.
 const PAPER: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this user to {verb} \
     next from the following set of {noun} titles, {candidates}. The recommendation is ";
-
-/// The names that a template may hold in braces.
-pub const PLACES: [&str; 7] = [
-    "user",
-    "history",
-    "candidates",
-    "past",
-    "verb",
-    "noun",
-    "article",
-];
 
 /// The prompt for one user: the last `asked.history` items of `history` (oldest first) and all of `candidates`, in the
 /// order given. It ends right before the answer, which [`answer_of`] words.
@@ -140,7 +129,7 @@ enum Part<'a> {
     Place(&'a str),
 }
 
-/// A template's parts; braces around a name that is none of [`PLACES`] are text.
+/// A template's parts; braces around a name that is none of [`TEMPLATE_PLACES`] are text.
 fn parts(template: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = template;
@@ -154,7 +143,7 @@ fn parts(template: &str) -> Vec<Part<'_>> {
 }
 
 fn next_place(text: &str) -> Option<(usize, &'static str)> {
-    let found = PLACES.iter().filter_map(|&name| {
+    let found = TEMPLATE_PLACES.iter().filter_map(|&name| {
         let at = text.find(&format!("{{{name}}}"))?;
         Some((at, name))
     });
