@@ -4,6 +4,7 @@
 //! a language model's inputs, V items (0 is padding).
 
 pub mod align;
+pub mod answer;
 pub mod project;
 pub mod reader;
 pub mod sequences;

@@ -19,7 +19,7 @@ use tch::{Device, Tensor};
 use crate::data::{Histories, TrainingBatch};
 
 /// Anything that scores items for histories.
-pub trait Scorer {
+pub trait Scorer: std::fmt::Debug {
     /// How many of a history's last items count; callers cut histories to it.
     fn maxlen(&self) -> usize;
 

@@ -5,6 +5,7 @@ use allround::event::{Counted, Event};
 use allround::plan::Job;
 use allround::plan::stage::TrainAlign;
 use allround::seed::{Stream, foreign};
+use allround::spec::config::Encoder;
 use allround::text::item_text;
 use tch::{Device, Tensor};
 
@@ -31,7 +32,9 @@ pub(super) fn run(
         what: "users with fewer than two training items, who give nothing to align on".to_owned(),
         count: sequences.skipped,
     }));
-    let encoder = match settings.align.train_encoder {
+    // A hashed map has nothing to train, whatever is asked.
+    let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
+    let encoder = match trained {
         true => Some(sentence::open(&settings.encoder, &job.base, device)?),
         false => None,
     };

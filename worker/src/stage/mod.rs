@@ -6,6 +6,8 @@ mod candidates;
 mod encode_text;
 mod evaluate;
 mod prepare;
+mod project;
+mod reading;
 pub mod report;
 
 use std::path::Path;
@@ -50,13 +52,12 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
         Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
         Settings::Align(settings) => align::run(job, settings, device, observe),
-        Settings::PretrainLm(_)
-        | Settings::Project(_)
-        | Settings::Tune(_) => Err(StageError::new(format!(
+        Settings::Project(settings) => project::run(job, settings, device, observe),
+        Settings::PretrainLm(_) | Settings::Tune(_) => Err(StageError::new(format!(
             "this worker does not run `{}` yet",
             settings.kind()
         ))),
-        Settings::Evaluate(_) => evaluate::run(job, device, observe),
+        Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
     }
 }
 

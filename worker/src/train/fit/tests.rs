@@ -59,7 +59,7 @@ impl Task for Centre {
         let mean = (noisy - there).square().mean(Kind::Float);
         let broken = self.broken && self.calls.get() == 3;
         Ok(Loss {
-            mean: if broken { mean * f64::NAN } else { mean.shallow_clone() },
+            mean: if broken { &mean * f64::NAN } else { mean.shallow_clone() },
             parts: vec![("square", mean)],
             tokens: 3 * examples.len() as u64,
         })
