@@ -5,6 +5,7 @@
 
 pub mod align;
 pub mod answer;
+pub mod pretrain;
 pub mod project;
 pub mod reader;
 pub mod sequences;

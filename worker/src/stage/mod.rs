@@ -6,6 +6,7 @@ mod candidates;
 mod encode_text;
 mod evaluate;
 mod prepare;
+mod pretrain_lm;
 mod project;
 mod reading;
 pub mod report;
@@ -53,7 +54,8 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
         Settings::Align(settings) => align::run(job, settings, device, observe),
         Settings::Project(settings) => project::run(job, settings, device, observe),
-        Settings::PretrainLm(_) | Settings::Tune(_) => Err(StageError::new(format!(
+        Settings::PretrainLm(settings) => pretrain_lm::run(job, settings, device, observe),
+        Settings::Tune(_) => Err(StageError::new(format!(
             "this worker does not run `{}` yet",
             settings.kind()
         ))),

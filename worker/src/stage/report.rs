@@ -10,6 +10,7 @@ use tch::Device;
 use crate::eval::NotANumber;
 use crate::llm::lm::LmError;
 use crate::llm::sentence::SentenceError;
+use crate::llm::tokenizer::TokenizerError;
 use crate::methods::answer::AnswerError;
 use crate::methods::reader::ReaderError;
 use crate::models::artefact::ArtefactError;
@@ -68,6 +69,7 @@ from! {
     },
     SentenceError => |_| None,
     LmError => |_| None,
+    TokenizerError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),
     NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
 }

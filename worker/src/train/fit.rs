@@ -283,7 +283,7 @@ impl<'a, T: Task> Fitting<'a, T> {
             return lr;
         }
         let falling = (u64::from(epochs) * steps as u64).saturating_sub(warmup).max(1);
-        let share = (done - warmup) as f64 / falling as f64;
+        let share = ((done - warmup) as f64 / falling as f64).min(1.0);
         lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos()))
     }
 
