@@ -25,6 +25,11 @@ pub enum Event {
         /// The sentence.
         text: String,
     },
+    /// Something that belongs to every number that was made with this artefact, such as a batch halved for want of memory.
+    Remark {
+        /// A few words, without a stop.
+        text: String,
+    },
     /// The stage failed; the process exits with a non-zero code after it.
     Failed(Failure),
     /// The artefact is complete in the output folder.

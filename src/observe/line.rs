@@ -32,6 +32,7 @@ fn event_text(event: &Event, volume: Volume) -> Option<String> {
         Event::Started(started) if started.resumed_epoch > 0 => {
             Some(format!("continues after epoch {}", started.resumed_epoch))
         }
+        Event::Remark { text } => Some(text.clone()),
         _ if volume != Volume::Verbose => None,
         Event::Phase(phase) => Some(phase_text(phase)),
         Event::Counted(counted) => Some(format!("{}: {}", counted.what, counted.count)),

@@ -343,8 +343,6 @@ fn asked(prompt: &Prompt, dataset: &str) -> Asked {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::super::tests::{cell, plan_of};
     use super::super::{Cell, Plan, Settings, plan};
     use crate::digest::Key;
@@ -374,6 +372,9 @@ target = "games"
 
 [matrix]
 exclude = [{ dataset = "games", scenario = "cross" }]
+
+[protocol.strict]
+metrics = ["hit@1"]
 
 [encoder.hashed.hashed]
 [llm.small.small]

@@ -9,6 +9,7 @@ use crate::spec::config::method::{Inference, TallrecForm};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Encoder, Llm, Model};
 use crate::spec::fault::Fault;
+use crate::spec::place::Place;
 use crate::spec::select::Selected;
 use crate::spec::suggest;
 
@@ -129,7 +130,7 @@ fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
     };
     let place = check.place(path);
     check.push(
-        Fault::at(place, format!("`{name}` is a `{kind}`, {why}"))
+        Fault::at(place, format!("`{name}` is of kind `{kind}`, {why}"))
             .label("expected the name of a trained CF model")
             .hint(suggest::hint(
                 name,
@@ -158,7 +159,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
         one_title(check, inference, &path, protocol);
         let told = match &settings.candidates {
             Candidates::Full {} => {
-                let place = check.place(&below(&path[..2], &[]));
+                let place = check.place(&path);
                 let related = check.place(&["protocol", protocol, "candidates"]);
                 let message = format!(
                     "protocol `{protocol}` ranks every item, and a prompt cannot tell them all"
@@ -193,12 +194,16 @@ fn one_title(check: &mut Check<'_>, inference: Option<&Inference>, path: &[&str]
         let message = format!(
             "`{kind}` answers with one title, and protocol `{protocol}` measures `{metric}`"
         );
-        check.push(
-            Fault::at(place, message)
-                .label("only `hit@1` can be read from one title")
-                .related(related, "needs a ranking")
-                .hint("write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`"),
-        );
+        let fault = Fault::at(place, message)
+            .label("only `hit@1` can be read from one title")
+            .hint(
+                "write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+            );
+        // A protocol that the defaults declare has no place to point at.
+        check.push(match related == Place::top() {
+            true => fault,
+            false => fault.related(related, "needs a ranking"),
+        });
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn meaning(
 fn words(section: &str) -> &str {
     match section {
         "dataset" => "data set",
+        "encoder" => "text encoder",
         "llm" => "language model",
         section => section,
     }
