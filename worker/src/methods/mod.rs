@@ -10,6 +10,7 @@ pub mod project;
 pub mod reader;
 pub mod sequences;
 pub mod tables;
+pub mod tune;
 
 #[cfg(test)]
 mod tests;

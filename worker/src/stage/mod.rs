@@ -10,6 +10,7 @@ mod pretrain_lm;
 mod project;
 mod reading;
 pub mod report;
+mod tune;
 
 use std::path::Path;
 
@@ -55,10 +56,7 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::Align(settings) => align::run(job, settings, device, observe),
         Settings::Project(settings) => project::run(job, settings, device, observe),
         Settings::PretrainLm(settings) => pretrain_lm::run(job, settings, device, observe),
-        Settings::Tune(_) => Err(StageError::new(format!(
-            "this worker does not run `{}` yet",
-            settings.kind()
-        ))),
+        Settings::Tune(settings) => tune::run(job, settings, device, observe),
         Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
     }
 }
