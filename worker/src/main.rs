@@ -47,6 +47,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    torch_ext::keep_memory();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         stage::run(&job, &mut |event| send(&event))
     }));

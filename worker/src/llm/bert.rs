@@ -103,7 +103,9 @@ impl BertConfig {
             Some("distilbert") => Form::DistilBert,
             other => {
                 let other = other.unwrap_or("nothing");
-                return Err(format!("`model_type` is `{other}`; expected `bert` or `distilbert`"));
+                return Err(format!(
+                    "`model_type` is `{other}`; expected `bert` or `distilbert`"
+                ));
             }
         };
         let name = |bert: &'static str, distil: &'static str| match form {
@@ -112,7 +114,10 @@ impl BertConfig {
         };
         let count = |name: &str| match value[name].as_i64() {
             Some(count) if count > 0 => Ok(count),
-            _ => Err(format!("`{name}` is {}; expected a number above 0", value[name])),
+            _ => Err(format!(
+                "`{name}` is {}; expected a number above 0",
+                value[name]
+            )),
         };
         let real = |name: &str, default: f64| value[name].as_f64().unwrap_or(default);
         let activation = name("hidden_act", "activation");
@@ -129,7 +134,9 @@ impl BertConfig {
         if let Some(kind) = value["position_embedding_type"].as_str()
             && kind != "absolute"
         {
-            return Err(format!("`position_embedding_type` is `{kind}`; expected `absolute`"));
+            return Err(format!(
+                "`position_embedding_type` is `{kind}`; expected `absolute`"
+            ));
         }
         let config = Self {
             form,
@@ -141,7 +148,10 @@ impl BertConfig {
             positions: count("max_position_embeddings")?,
             segments: value["type_vocab_size"].as_i64().unwrap_or(2),
             dropout: real(name("hidden_dropout_prob", "dropout"), 0.1),
-            attention_dropout: real(name("attention_probs_dropout_prob", "attention_dropout"), 0.1),
+            attention_dropout: real(
+                name("attention_probs_dropout_prob", "attention_dropout"),
+                0.1,
+            ),
             eps: real("layer_norm_eps", 1e-12),
             activation,
         };
@@ -165,7 +175,9 @@ impl<'a> Source<'a> {
     fn new(checkpoint: &'a Checkpoint, device: Device) -> Self {
         let known = ["", "bert.", "distilbert.", "0.auto_model."];
         let first = "embeddings.word_embeddings.weight";
-        let prefix = known.into_iter().find(|prefix| checkpoint.contains(&format!("{prefix}{first}")));
+        let prefix = known
+            .into_iter()
+            .find(|prefix| checkpoint.contains(&format!("{prefix}{first}")));
         Self {
             checkpoint,
             prefix: prefix.unwrap_or_default(),
@@ -224,7 +236,13 @@ struct Norm {
 
 impl Norm {
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), self.eps, true)
+        x.layer_norm(
+            self.weight.size(),
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
     }
 }
 
@@ -257,7 +275,11 @@ struct Names {
 
 const BERT: Names = Names {
     layer: "encoder.layer",
-    inputs: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    inputs: [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    ],
     output: "attention.output.dense",
     attention_norm: "attention.output.LayerNorm",
     inner: "intermediate.dense",
@@ -305,7 +327,9 @@ impl Layer {
     /// New states [T, D] of the packed pieces.
     fn forward(&self, x: &Tensor, packed: &PackedTexts, train: bool) -> Tensor {
         let mixed = self.output.forward(&self.attend(x, packed, train));
-        let x = self.attention_norm.forward(&(x + mixed.dropout(self.dropout, train)));
+        let x = self
+            .attention_norm
+            .forward(&(x + mixed.dropout(self.dropout, train)));
         let inner = self.inner.forward(&x);
         let inner = match self.activation {
             Activation::Gelu => inner.gelu("none"),
@@ -324,7 +348,9 @@ impl Layer {
         // Splitting once, not narrowing often: each narrowing would give backward a gradient of full size.
         let parts = all.split_with_sizes(packed.sizes(), 0);
         let pairs = packed.groups.iter().zip(&parts);
-        let mixed: Vec<Tensor> = pairs.map(|(group, part)| self.mix(group, part, train)).collect();
+        let mixed: Vec<Tensor> = pairs
+            .map(|(group, part)| self.mix(group, part, train))
+            .collect();
         Tensor::cat(&mixed, 0)
     }
 
@@ -337,7 +363,11 @@ impl Layer {
         let mixed = Tensor::scaled_dot_product_attention(
             &parts[0], &parts[1], &parts[2], mask, dropout, false, None, false,
         ); // [b, H, L, D / H]
-        group.tokens(mixed.transpose(1, 2).reshape([group.rows * group.longest, -1]))
+        group.tokens(
+            mixed
+                .transpose(1, 2)
+                .reshape([group.rows * group.longest, -1]),
+        )
     }
 }
 
@@ -358,7 +388,11 @@ impl Bert {
     ///
     /// # Errors
     /// When a weight is missing or of another shape.
-    pub fn new(config: BertConfig, checkpoint: &Checkpoint, device: Device) -> Result<Self, BertError> {
+    pub fn new(
+        config: BertConfig,
+        checkpoint: &Checkpoint,
+        device: Device,
+    ) -> Result<Self, BertError> {
         let mut source = Source::new(checkpoint, device);
         let width = config.width;
         let name = |part: &str| format!("embeddings.{part}_embeddings.weight");
@@ -425,11 +459,18 @@ mod tests {
             "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 7,
         });
         let config = BertConfig::from_json(&whole).unwrap();
-        assert_eq!((config.eps, config.activation, config.segments), (1e-12, Activation::Gelu, 2));
+        assert_eq!(
+            (config.eps, config.activation, config.segments),
+            (1e-12, Activation::Gelu, 2)
+        );
         let changes = [
             ("model_type", json!("mpnet"), "`mpnet`"),
             ("hidden_act", json!("swish"), "`swish`"),
-            ("position_embedding_type", json!("relative_key"), "`relative_key`"),
+            (
+                "position_embedding_type",
+                json!("relative_key"),
+                "`relative_key`",
+            ),
             ("num_attention_heads", json!(4), "4 heads"),
             ("vocab_size", json!(0), "`vocab_size`"),
             ("intermediate_size", Value::Null, "`intermediate_size`"),

@@ -42,7 +42,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A shard that the index names is not there.
-    #[error("shard `{shard}` is missing beside `{index}`, which names {count} shards; fetch it again")]
+    #[error(
+        "shard `{shard}` is missing beside `{index}`, which names {count} shards; fetch it again"
+    )]
     MissingShard {
         /// The shard.
         shard: String,
@@ -251,11 +253,13 @@ impl Checkpoint {
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, CheckpointError> {
-        self.entries.get(name).ok_or_else(|| CheckpointError::Missing {
-            folder: self.folder.display().to_string(),
-            name: name.to_owned(),
-            found: self.told(name),
-        })
+        self.entries
+            .get(name)
+            .ok_or_else(|| CheckpointError::Missing {
+                folder: self.folder.display().to_string(),
+                name: name.to_owned(),
+                found: self.told(name),
+            })
     }
 
     /// Names for an error: those that end like `name` first.

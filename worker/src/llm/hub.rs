@@ -23,7 +23,9 @@ pub enum HubError {
         reason: String,
     },
     /// The hub has no weights of a known form under that name.
-    #[error("`{name}` on the hub has neither `model.safetensors` nor `pytorch_model.bin`, nor shards of either")]
+    #[error(
+        "`{name}` on the hub has neither `model.safetensors` nor `pytorch_model.bin`, nor shards of either"
+    )]
     NoWeights {
         /// The model.
         name: String,
@@ -46,9 +48,17 @@ pub fn folder(name: &str) -> Result<PathBuf, HubError> {
     let unreachable = |error: ApiError| HubError::Unreachable {
         name: name.to_owned(),
         cache: cache.path().display().to_string(),
-        reason: error.to_string().lines().next().unwrap_or_default().to_owned(),
+        reason: error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     };
-    let api = ApiBuilder::from_env().with_progress(false).build().map_err(unreachable)?;
+    let api = ApiBuilder::from_env()
+        .with_progress(false)
+        .build()
+        .map_err(unreachable)?;
     let model = api.model(name.to_owned());
     let files = model.info().map_err(unreachable)?.siblings;
     let files: Vec<&str> = files.iter().map(|file| file.rfilename.as_str()).collect();
@@ -69,7 +79,9 @@ pub fn folder(name: &str) -> Result<PathBuf, HubError> {
 fn wanted<'a>(files: &[&'a str]) -> Option<Vec<&'a str>> {
     let weights = |stem: &str, end: &str| -> Vec<&'a str> {
         let files = files.iter().copied();
-        files.filter(|file| file.starts_with(stem) && file.ends_with(end)).collect()
+        files
+            .filter(|file| file.starts_with(stem) && file.ends_with(end))
+            .collect()
     };
     let mut wanted = weights("model", ".safetensors");
     if wanted.is_empty() {
@@ -80,7 +92,8 @@ fn wanted<'a>(files: &[&'a str]) -> Option<Vec<&'a str>> {
     }
     let text = |file: &&&str| {
         let top = !file.contains('/');
-        let module = file.ends_with("/config.json") && file.starts_with(|c: char| c.is_ascii_digit());
+        let module =
+            file.ends_with("/config.json") && file.starts_with(|c: char| c.is_ascii_digit());
         (top && (file.ends_with(".json") || matches!(**file, "vocab.txt" | "merges.txt"))) || module
     };
     wanted.extend(files.iter().filter(text));
@@ -94,12 +107,31 @@ mod tests {
     #[test]
     fn one_form_of_weights_is_fetched_with_what_belongs_to_it() {
         let files = [
-            ".gitattributes", "1_Pooling/config.json", "README.md", "config.json", "model.safetensors", "modules.json",
-            "onnx/model.onnx", "openvino/config.json", "pytorch_model.bin", "tf_model.h5", "vocab.txt",
+            ".gitattributes",
+            "1_Pooling/config.json",
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "modules.json",
+            "onnx/model.onnx",
+            "openvino/config.json",
+            "pytorch_model.bin",
+            "tf_model.h5",
+            "vocab.txt",
         ];
-        let expected = ["model.safetensors", "1_Pooling/config.json", "config.json", "modules.json", "vocab.txt"];
+        let expected = [
+            "model.safetensors",
+            "1_Pooling/config.json",
+            "config.json",
+            "modules.json",
+            "vocab.txt",
+        ];
         assert_eq!(wanted(&files).unwrap(), expected);
-        let older = ["config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+        let older = [
+            "config.json",
+            "pytorch_model-00001-of-00002.bin",
+            "pytorch_model-00002-of-00002.bin",
+        ];
         assert_eq!(wanted(&older).unwrap(), [older[1], older[2], older[0]]);
         assert_eq!(wanted(&["config.json", "flax_model.msgpack"]), None);
     }
@@ -112,6 +144,9 @@ mod tests {
             reason: "request error".to_owned(),
         };
         let text = error.to_string();
-        assert!(!text.contains('\n') && text.contains("folder = \"FOLDER\""), "{text}");
+        assert!(
+            !text.contains('\n') && text.contains("folder = \"FOLDER\""),
+            "{text}"
+        );
     }
 }

@@ -64,13 +64,23 @@ impl PackedTexts {
             row_of[text] = row as u32;
         }
         let lengths: Vec<usize> = order.iter().map(|&text| texts[text].len()).collect();
-        let ids: Vec<u32> = order.iter().flat_map(|&text| texts[text]).copied().collect();
-        let positions: Vec<u32> = lengths.iter().flat_map(|&length| 0..length as u32).collect();
+        let ids: Vec<u32> = order
+            .iter()
+            .flat_map(|&text| texts[text])
+            .copied()
+            .collect();
+        let positions: Vec<u32> = lengths
+            .iter()
+            .flat_map(|&length| 0..length as u32)
+            .collect();
         let groups = split(&lengths, slack);
         Self {
             ids: embedding::indices(&ids, device),
             positions: embedding::indices(&positions, device),
-            groups: groups.into_iter().map(|rows| Group::new(&lengths[rows], device)).collect(),
+            groups: groups
+                .into_iter()
+                .map(|rows| Group::new(&lengths[rows], device))
+                .collect(),
             row_of,
         }
     }
@@ -127,7 +137,9 @@ impl Ragged {
         let mut start = 0;
         for (row, &length) in lengths.iter().enumerate() {
             let inside = |slot: usize| slot < length;
-            slots.extend((0..longest).map(|slot| (start + if inside(slot) { slot } else { 0 }) as u32));
+            slots.extend(
+                (0..longest).map(|slot| (start + if inside(slot) { slot } else { 0 }) as u32),
+            );
             back.extend((0..length).map(|slot| (row * longest + slot) as u32));
             mask.extend((0..longest).map(inside));
             start += length;
@@ -136,7 +148,9 @@ impl Ragged {
         Self {
             slots: embedding::indices(&slots, device),
             back: embedding::indices(&back, device),
-            mask: Tensor::from_slice(&mask).view([lengths.len() as i64, 1, 1, -1]).to_device(device),
+            mask: Tensor::from_slice(&mask)
+                .view([lengths.len() as i64, 1, 1, -1])
+                .to_device(device),
             lengths: Tensor::from_slice(&counts).unsqueeze(1).to_device(device),
         }
     }
@@ -186,6 +200,9 @@ mod tests {
         assert_eq!(table.size(), [2, 3, 2]);
         assert_eq!(group.tokens(table.view([6, 2])), tokens);
         let means = group.means(&tokens);
-        assert_eq!(means, Tensor::from_slice(&[2.0f32, 3.0, 7.0, 8.0]).view([2, 2]));
+        assert_eq!(
+            means,
+            Tensor::from_slice(&[2.0f32, 3.0, 7.0, 8.0]).view([2, 2])
+        );
     }
 }

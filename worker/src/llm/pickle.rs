@@ -19,7 +19,9 @@ pub enum PickleError {
         name: String,
     },
     /// It uses an operation that tensors do not need.
-    #[error("its pickle uses operation {code:#04x} at byte {at}, which no tensor needs; nothing was run")]
+    #[error(
+        "its pickle uses operation {code:#04x} at byte {at}, which no tensor needs; nothing was run"
+    )]
     Operation {
         /// The operation's byte.
         code: u8,
@@ -137,7 +139,8 @@ impl Pickle {
         let Value::Dict(entries) = &self.values[self.root] else {
             return Err(wrong("it holds no table at all".to_owned()));
         };
-        let entry = |&(key, value): &(Place, Place)| match (&self.values[key], &self.values[value]) {
+        let entry = |&(key, value): &(Place, Place)| match (&self.values[key], &self.values[value])
+        {
             (Value::Text(name), Value::Tensor(view)) => Ok((name.as_str(), view)),
             (Value::Text(name), _) => Err(wrong(format!("`{name}` is no tensor"))),
             _ => Err(wrong("a name is no text".to_owned())),
@@ -306,7 +309,9 @@ impl<'a> Reader<'a> {
             ("collections", "OrderedDict") => Global::OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2") => Global::RebuildTensor,
             ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
-            ("torch", storage) if STORAGES.contains(&storage) => Global::Storage(storage.to_owned()),
+            ("torch", storage) if STORAGES.contains(&storage) => {
+                Global::Storage(storage.to_owned())
+            }
             _ => {
                 let name = format!("{module}.{name}");
                 return Err(PickleError::Global { name });
@@ -360,7 +365,13 @@ impl<'a> Reader<'a> {
             (Value::Global(Global::OrderedDict), []) => Value::Dict(Vec::new()),
             (
                 Value::Global(Global::RebuildTensor),
-                [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..],
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::Tuple(shape),
+                    Value::Tuple(strides),
+                    ..,
+                ],
             ) => {
                 let (shape, strides) = (self.numbers(shape)?, self.numbers(strides)?);
                 let view = View {
@@ -445,7 +456,9 @@ impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], PickleError> {
         let rest = &self.bytes[self.at..];
         if rest.len() < length {
-            return Err(PickleError::Truncated { at: self.bytes.len() });
+            return Err(PickleError::Truncated {
+                at: self.bytes.len(),
+            });
         }
         self.at += length;
         Ok(&rest[..length])
@@ -454,7 +467,9 @@ impl<'a> Reader<'a> {
     fn line(&mut self) -> Result<String, PickleError> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|&byte| byte == b'\n');
-        let end = end.ok_or(PickleError::Truncated { at: self.bytes.len() })?;
+        let end = end.ok_or(PickleError::Truncated {
+            at: self.bytes.len(),
+        })?;
         self.at += end + 1;
         Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
     }
@@ -500,9 +515,17 @@ mod tests {
         let new = b"\x80\x04\x95\x1c\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x04true\x94\x85\x94R\x94.";
         for bytes in [&old[..], &new[..]] {
             let name = "posix.system".to_owned();
-            assert_eq!(Pickle::read(bytes).unwrap_err(), PickleError::Global { name });
+            assert_eq!(
+                Pickle::read(bytes).unwrap_err(),
+                PickleError::Global { name }
+            );
         }
-        for name in ["builtins.eval", "torch._utils._rebuild_device_tensor_from_numpy", "torch.load", "torch.FloatStorage.from_file"] {
+        for name in [
+            "builtins.eval",
+            "torch._utils._rebuild_device_tensor_from_numpy",
+            "torch.load",
+            "torch.FloatStorage.from_file",
+        ] {
             let (module, last) = name.rsplit_once('.').unwrap();
             let bytes = format!("c{module}\n{last}\n.");
             let refusal = Pickle::read(bytes.as_bytes()).unwrap_err().to_string();
@@ -526,7 +549,10 @@ mod tests {
         let pickle = Pickle::read(whole).unwrap();
         let tensors = pickle.tensors().unwrap();
         assert_eq!((tensors[0].0, &tensors[0].1.shape[..]), ("w", &[2, 3][..]));
-        assert_eq!((tensors[0].1.storage.count, pickle.length), (6, whole.len()));
+        assert_eq!(
+            (tensors[0].1.storage.count, pickle.length),
+            (6, whole.len())
+        );
         for end in 0..whole.len() {
             assert!(Pickle::read(&whole[..end]).is_err());
         }

@@ -87,7 +87,11 @@ pub fn open(
                 "" => hub::folder(&config.hub)?,
                 folder => base.join(folder),
             };
-            Ok(Box::new(SentenceEncoder::open(&folder, config.max_length, device)?))
+            Ok(Box::new(SentenceEncoder::open(
+                &folder,
+                config.max_length,
+                device,
+            )?))
         }
     }
 }
@@ -107,7 +111,9 @@ impl TextEncoder for HashedTexts {
     fn encode(&self, texts: &[&str], _train: bool) -> Tensor {
         let features = self.map.all(texts);
         let width = self.width();
-        Tensor::from_slice(&features).view([-1, width]).to_device(self.device)
+        Tensor::from_slice(&features)
+            .view([-1, width])
+            .to_device(self.device)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -161,15 +167,24 @@ impl SentenceEncoder {
             path: folder.join(file).display().to_string(),
             reason,
         };
-        let ends = tokenizer.bos().zip(tokenizer.eos()).map(|(begin, end)| [begin, end]);
+        let ends = tokenizer
+            .bos()
+            .zip(tokenizer.eos())
+            .map(|(begin, end)| [begin, end]);
         let ends = ends.ok_or_else(|| {
-            wrong("tokenizer_config.json", "no piece begins and ends a text; expected `[CLS]` and `[SEP]`".to_owned())
+            wrong(
+                "tokenizer_config.json",
+                "no piece begins and ends a text; expected `[CLS]` and `[SEP]`".to_owned(),
+            )
         })?;
         let (own, lower) = limits(folder, config.positions as usize)?;
         let max_length = match max_length {
             0 => own,
             asked if asked as i64 > config.positions => {
-                let reason = format!("the encoder has {} positions; `max_length` asks for {asked}", config.positions);
+                let reason = format!(
+                    "the encoder has {} positions; `max_length` asks for {asked}",
+                    config.positions
+                );
                 return Err(wrong("config.json", reason));
             }
             asked => asked,
@@ -194,7 +209,11 @@ impl SentenceEncoder {
     /// The pieces of texts with those that begin and end them, cut to what is read.
     fn pieces(&self, texts: &[&str]) -> Vec<Rc<[u32]>> {
         let mut seen = self.seen.borrow_mut();
-        let mut strange: Vec<&str> = texts.iter().copied().filter(|text| !seen.contains_key(*text)).collect();
+        let mut strange: Vec<&str> = texts
+            .iter()
+            .copied()
+            .filter(|text| !seen.contains_key(*text))
+            .collect();
         strange.sort_unstable();
         strange.dedup();
         for (text, mut ids) in strange.iter().zip(self.spelled(&strange)) {
@@ -227,12 +246,16 @@ impl SentenceEncoder {
             Pooling::Mean => group.means(states),
             Pooling::First => group.table(states).select(1, 0),
         });
-        let mut pooled = Tensor::cat(&pooled.collect::<Vec<_>>(), 0);
+        let mut vectors = Tensor::cat(&pooled.collect::<Vec<_>>(), 0);
         if self.normalised {
-            let norms = pooled.norm_scalaropt_dim(2.0, [1], true);
-            pooled = pooled / norms.clamp_min(1e-12);
+            let norms = vectors.norm_scalaropt_dim(2.0, [1], true);
+            // Not in place: the norms' gradient needs what they were made of.
+            vectors = &vectors / norms.clamp_min(1e-12);
         }
-        embedding::rows(&pooled, &embedding::indices(&packed.row_of, self.bert.device()))
+        embedding::rows(
+            &vectors,
+            &embedding::indices(&packed.row_of, self.bert.device()),
+        )
     }
 
     /// Vectors of any number of texts without gradient, a budget of pieces at a time.
@@ -245,7 +268,10 @@ impl SentenceEncoder {
             tokens += texts[text].len();
             let last = place + 1 == order.len();
             if tokens >= TOKENS_AT_ONCE || last {
-                let chunk: Vec<&[u32]> = order[start..=place].iter().map(|&text| texts[text]).collect();
+                let chunk: Vec<&[u32]> = order[start..=place]
+                    .iter()
+                    .map(|&text| texts[text])
+                    .collect();
                 parts.push(self.vectors(&chunk, false));
                 (start, tokens) = (place + 1, 0);
             }
@@ -325,7 +351,9 @@ impl Modules {
             path: path.display().to_string(),
             reason,
         };
-        let list = list.as_array().ok_or_else(|| wrong("expected a list of modules".to_owned()))?;
+        let list = list
+            .as_array()
+            .ok_or_else(|| wrong("expected a list of modules".to_owned()))?;
         for module in list {
             let (kind, place) = (text(module, "type"), text(module, "path"));
             match kind.rsplit('.').next().unwrap_or_default() {
@@ -335,7 +363,9 @@ impl Modules {
                 // Dropout before training's end; nothing once a vector is wanted.
                 "Dropout" => {}
                 _ => {
-                    return Err(wrong(format!("module `{kind}` is not supported; expected `Transformer`, `Pooling` or `Normalize`")));
+                    return Err(wrong(format!(
+                        "module `{kind}` is not supported; expected `Transformer`, `Pooling` or `Normalize`"
+                    )));
                 }
             }
         }
@@ -352,7 +382,8 @@ fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
         _ => {
             let switches = config.as_object().into_iter().flatten();
             let on = switches.filter(|(_, value)| value.as_bool() == Some(true));
-            on.filter_map(|(name, _)| name.strip_prefix("pooling_mode_")).collect()
+            on.filter_map(|(name, _)| name.strip_prefix("pooling_mode_"))
+                .collect()
         }
     };
     for mode in &mut modes {
@@ -367,7 +398,10 @@ fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
         ["cls"] => Ok(Pooling::First),
         _ => Err(SentenceError::Folder {
             path: path.display().to_string(),
-            reason: format!("pooling is `{}`; expected `mean` or `cls`", modes.join("` and `")),
+            reason: format!(
+                "pooling is `{}`; expected `mean` or `cls`",
+                modes.join("` and `")
+            ),
         }),
     }
 }
@@ -376,12 +410,20 @@ fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
 fn limits(folder: &Path, positions: usize) -> Result<(usize, bool), SentenceError> {
     let optional = |name: &str| {
         let path = folder.join(name);
-        if path.is_file() { json(&path) } else { Ok(Value::Null) }
+        if path.is_file() {
+            json(&path)
+        } else {
+            Ok(Value::Null)
+        }
     };
     let sentence = optional("sentence_bert_config.json")?;
     let tokenizer = optional("tokenizer_config.json")?;
-    let bound = sentence["max_seq_length"].as_u64().or(tokenizer["model_max_length"].as_u64());
-    let bound = bound.and_then(|bound| usize::try_from(bound).ok()).unwrap_or(positions);
+    let bound = sentence["max_seq_length"]
+        .as_u64()
+        .or(tokenizer["model_max_length"].as_u64());
+    let bound = bound
+        .and_then(|bound| usize::try_from(bound).ok())
+        .unwrap_or(positions);
     let lower = sentence["do_lower_case"].as_bool().unwrap_or(false);
     Ok((bound.min(positions), lower))
 }

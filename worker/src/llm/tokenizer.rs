@@ -13,8 +13,18 @@ use tokenizers::{AddedToken, Tokenizer as Inner};
 const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 /// Pieces that a vocabulary may have for other purposes than text.
 const KNOWN_SPECIAL: [&str; 12] = [
-    "<s>", "<pad>", "</s>", "<unk>", "<mask>", "<|endoftext|>", "[PAD]", "[UNK]", "[CLS]", "[SEP]",
-    "[MASK]", "<|padding|>",
+    "<s>",
+    "<pad>",
+    "</s>",
+    "<unk>",
+    "<mask>",
+    "<|endoftext|>",
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "<|padding|>",
 ];
 /// Bytes, each of which is a piece of a byte-level vocabulary.
 const BYTES: usize = 256;
@@ -117,7 +127,7 @@ impl Tokenizer {
         // A vocabulary without a piece for the unknown fails here rather than on a user's title.
         let probe = inner.encode_fast("\u{e000}", false);
         probe.map_err(|error| wrong(format!("it cannot spell a strange letter: {error}")))?;
-        Ok(Self::with_ends(inner, folder)?)
+        Self::with_ends(inner, folder)
     }
 
     /// A byte-level BPE of `vocab_size` pieces (fewer if the texts have no more) with OPT's special pieces: `<s>` 0,
@@ -175,7 +185,7 @@ impl Tokenizer {
             reason: error.to_string(),
         };
         let text = self.inner.to_string(false).map_err(wrong)?;
-        // A vocabulary is a hash map inside; as a value it is sorted by piece.
+        // Inside, the vocabulary is a hash map; the file form has it in the order of ids.
         fs::write_atomic(&folder.join("tokenizer.json"), text.as_bytes())?;
         let piece = |id: Option<u32>| id.and_then(|id| self.inner.id_to_token(id));
         let config = json!({
@@ -317,9 +327,14 @@ fn byte_level(vocabulary: &Path, merges: &Path) -> Result<Value, TokenizerError>
         reason,
     };
     let table = pieces.as_object().ok_or_else(|| {
-        wrong(vocabulary, "expected an object of pieces and their ids".to_owned())
+        wrong(
+            vocabulary,
+            "expected an object of pieces and their ids".to_owned(),
+        )
     })?;
-    let special = KNOWN_SPECIAL.iter().filter(|piece| table.contains_key(**piece));
+    let special = KNOWN_SPECIAL
+        .iter()
+        .filter(|piece| table.contains_key(**piece));
     let special: Vec<Value> = special.map(|piece| added(piece, &table[*piece])).collect();
     let text = fs::read_to_string(merges)?;
     let mut pairs = Vec::new();
@@ -353,7 +368,9 @@ fn word_piece(vocabulary: &Path, lower: bool) -> Result<Value, TokenizerError> {
         .enumerate()
         .map(|(id, piece)| (piece.to_owned(), json!(id)))
         .collect();
-    let special = KNOWN_SPECIAL.iter().filter(|piece| pieces.contains_key(**piece));
+    let special = KNOWN_SPECIAL
+        .iter()
+        .filter(|piece| pieces.contains_key(**piece));
     let special: Vec<Value> = special.map(|piece| added(piece, &pieces[*piece])).collect();
     Ok(json!({
         "version": "1.0",

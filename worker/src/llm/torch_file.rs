@@ -44,17 +44,27 @@ fn zipped(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     let archive = ZipArchive::new(Cursor::new(map));
     let mut archive = archive.map_err(|error| damaged(format!("no whole zip file: {error}")))?;
     let names = archive.file_names().filter_map(Result::ok);
-    let folder = names.filter_map(|name| name.strip_suffix("data.pkl").map(str::to_owned)).next();
+    let folder = names
+        .filter_map(|name| name.strip_suffix("data.pkl").map(str::to_owned))
+        .next();
     let folder = folder.ok_or_else(|| damaged("a zip file without `data.pkl`".to_owned()))?;
     let mut part = |name: String| -> Result<Range<usize>, TorchFileError> {
         let lost = |reason: String| damaged(format!("part `{name}`: {reason}"));
-        let file = archive.by_name(&name).map_err(|error| lost(error.to_string()))?;
+        let file = archive
+            .by_name(&name)
+            .map_err(|error| lost(error.to_string()))?;
         if file.compression() != CompressionMethod::Stored {
-            return Err(lost("it is compressed, which PyTorch never does".to_owned()));
+            return Err(lost(
+                "it is compressed, which PyTorch never does".to_owned(),
+            ));
         }
-        let start = file.data_start().and_then(|start| usize::try_from(start).ok());
+        let start = file
+            .data_start()
+            .and_then(|start| usize::try_from(start).ok());
         let size = usize::try_from(file.size()).ok();
-        let range = start.zip(size).and_then(|(start, size)| Some(start..start.checked_add(size)?));
+        let range = start
+            .zip(size)
+            .and_then(|(start, size)| Some(start..start.checked_add(size)?));
         let range = range.filter(|range| range.end <= map.len());
         range.ok_or_else(|| lost("it reaches past the file's end".to_owned()))
     };
@@ -82,12 +92,18 @@ fn older(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     at += table.length;
     let names = Pickle::read(&map[at..])?;
     at += names.length;
-    let keys = names.texts().ok_or_else(|| damaged("no list of storages".to_owned()))?;
+    let keys = names
+        .texts()
+        .ok_or_else(|| damaged("no list of storages".to_owned()))?;
     let tensors = table.tensors()?;
     let sizes: HashMap<&str, usize> = tensors
         .iter()
         .map(|(_, view)| {
-            let size = view.storage.kind.as_ref().map_or(0, |kind| kind.elt_size_in_bytes());
+            let size = view
+                .storage
+                .kind
+                .as_ref()
+                .map_or(0, |kind| kind.elt_size_in_bytes());
             (view.storage.key.as_str(), size)
         })
         .collect();
@@ -102,14 +118,20 @@ fn older(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
         };
         let start = end(at, Some(8))?;
         let count = u64::from_le_bytes(map[at..start].try_into().expect("eight bytes"));
-        let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(size));
+        let length = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(size));
         at = end(start, length)?;
         places.insert(key, start..at);
     }
     let place = |(name, view): (&str, &View)| {
         let key = view.storage.key.as_str();
         let bytes = places.get(key).cloned();
-        stored(name, view, bytes.ok_or_else(|| damaged(format!("no storage `{key}`")))?)
+        stored(
+            name,
+            view,
+            bytes.ok_or_else(|| damaged(format!("no storage `{key}`")))?,
+        )
     };
     tensors.into_iter().map(place).collect()
 }
@@ -135,11 +157,16 @@ fn lies_within(view: &View) -> bool {
     if view.shape.len() != view.strides.len() || view.offset < 0 {
         return false;
     }
-    let count = view.shape.iter().try_fold(1i64, |count, &size| count.checked_mul(size));
+    let count = view
+        .shape
+        .iter()
+        .try_fold(1i64, |count, &size| count.checked_mul(size));
     let pairs = view.shape.iter().zip(&view.strides);
-    let last = pairs.filter(|(size, _)| **size > 0).try_fold(view.offset, |last, (&size, &stride)| {
-        last.checked_add((size - 1).checked_mul(stride)?)
-    });
+    let last = pairs
+        .filter(|(size, _)| **size > 0)
+        .try_fold(view.offset, |last, (&size, &stride)| {
+            last.checked_add((size - 1).checked_mul(stride)?)
+        });
     match (count, last) {
         (Some(0), Some(_)) => true,
         (Some(count), Some(last)) => count <= view.storage.count && last < view.storage.count,

@@ -84,6 +84,7 @@ impl TrainingBatch {
             inputs: order.arrange(&self.inputs, 1),
             targets: order.arrange(&self.targets, 1),
             negatives,
+            noise: self.noise,
         }
     }
 }

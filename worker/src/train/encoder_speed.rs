@@ -72,7 +72,10 @@ fn measure() {
         let started = Instant::now();
         let texts: Vec<&str> = batch.iter().map(String::as_str).collect();
         let vectors = encoder.encode(&texts, true);
-        let items = Tensor::randn([texts.len() as i64, work.hidden], (Kind::Float, Device::Cpu));
+        let items = Tensor::randn(
+            [texts.len() as i64, work.hidden],
+            (Kind::Float, Device::Cpu),
+        );
         let half = texts.len() as i64 / 2;
         let loss = head.loss(&vectors.narrow(0, 0, half), &items.narrow(0, 0, half))
             + head.loss(&vectors.narrow(0, half, half), &items.narrow(0, half, half));

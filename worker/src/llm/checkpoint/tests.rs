@@ -3,7 +3,9 @@
 use super::*;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/encoders")
+        .join(name)
 }
 
 /// A folder that a test may damage, with the files of a fixture.
@@ -36,7 +38,10 @@ fn every_file_form_holds_the_same_tensors() {
     for (name, kind) in kinds {
         assert_eq!(whole.tensor(name).unwrap().kind(), kind, "{name}");
     }
-    assert_eq!(whole.tensor("long").unwrap(), Tensor::from_slice(&[-3i64, -2, -1, 0, 1, 2]));
+    assert_eq!(
+        whole.tensor("long").unwrap(),
+        Tensor::from_slice(&[-3i64, -2, -1, 0, 1, 2])
+    );
     assert_eq!(whole.tensor("empty").unwrap().size(), [0, 3]);
     assert_eq!(whole.tensor("scalar").unwrap().double_value(&[]), 2.5);
     for form in ["sharded", "bin", "old-bin", "sharded-bin"] {
@@ -44,7 +49,11 @@ fn every_file_form_holds_the_same_tensors() {
         assert!(whole.names().eq(other.names()), "{form}");
         for name in whole.names() {
             let (one, two) = (whole.tensor(name).unwrap(), other.tensor(name).unwrap());
-            assert_eq!((one.kind(), one.size()), (two.kind(), two.size()), "{form} {name}");
+            assert_eq!(
+                (one.kind(), one.size()),
+                (two.kind(), two.size()),
+                "{form} {name}"
+            );
             assert!(one == two, "{form} {name}");
         }
     }
@@ -54,13 +63,34 @@ fn every_file_form_holds_the_same_tensors() {
 fn a_missing_tensor_is_refused_with_names_that_are_there_and_a_shape_with_both() {
     let whole = Checkpoint::open(&fixture("bert")).unwrap();
     assert!(whole.contains("embeddings.LayerNorm.bias"));
-    let refusal = whole.tensor("bert.embeddings.LayerNorm.bias").unwrap_err().to_string();
-    assert!(refusal.contains("no tensor `bert.embeddings.LayerNorm.bias`"), "{refusal}");
-    assert!(refusal.contains("it holds `embeddings.LayerNorm.bias`"), "{refusal}");
+    let refusal = whole
+        .tensor("bert.embeddings.LayerNorm.bias")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refusal.contains("no tensor `bert.embeddings.LayerNorm.bias`"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("it holds `embeddings.LayerNorm.bias`"),
+        "{refusal}"
+    );
     assert!(refusal.contains("more"), "{refusal}");
-    whole.shaped("embeddings.LayerNorm.bias", &[24]).unwrap();
-    let refusal = whole.shaped("embeddings.LayerNorm.bias", &[25]).unwrap_err().to_string();
-    assert!(refusal.contains("has shape [24]") && refusal.contains("says [25]"), "{refusal}");
+    assert_eq!(
+        whole
+            .shaped("embeddings.LayerNorm.bias", &[24])
+            .unwrap()
+            .size(),
+        [24]
+    );
+    let refusal = whole
+        .shaped("embeddings.LayerNorm.bias", &[25])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refusal.contains("has shape [24]") && refusal.contains("says [25]"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -72,7 +102,10 @@ fn a_missing_shard_is_named() {
         let folder = copy(form);
         std::fs::remove_file(folder.path().join(shard)).unwrap();
         let refusal = refusal(folder.path());
-        assert!(refusal.contains(&format!("shard `{shard}` is missing")), "{refusal}");
+        assert!(
+            refusal.contains(&format!("shard `{shard}` is missing")),
+            "{refusal}"
+        );
         assert!(refusal.contains("2 shards"), "{refusal}");
     }
 }
@@ -81,14 +114,18 @@ fn a_missing_shard_is_named() {
 fn an_index_that_leads_outside_its_folder_is_refused() {
     let folder = copy("weights/sharded");
     let index = folder.path().join("model.safetensors.index.json");
-    std::fs::write(&index, r#"{"weight_map": {"w": "../elsewhere/model.safetensors"}}"#).unwrap();
+    std::fs::write(
+        &index,
+        r#"{"weight_map": {"w": "../elsewhere/model.safetensors"}}"#,
+    )
+    .unwrap();
     assert!(refusal(folder.path()).contains("`w` is not in a file beside it"));
     std::fs::write(&index, "{}").unwrap();
     assert!(refusal(folder.path()).contains("no table `weight_map`"));
 }
 
 #[test]
-fn truncated_files_are_refused_with_their_size_whereever_they_end() {
+fn truncated_files_are_refused_with_their_size_wherever_they_end() {
     for (form, file) in [
         ("weights/whole", "model.safetensors"),
         ("weights/bin", "pytorch_model.bin"),
@@ -100,18 +137,28 @@ fn truncated_files_are_refused_with_their_size_whereever_they_end() {
         for end in (0..bytes.len()).step_by(7) {
             std::fs::write(&path, &bytes[..end]).unwrap();
             let refusal = refusal(folder.path());
-            assert!(refusal.contains(file) && refusal.contains(&format!("({end} bytes)")), "{refusal}");
+            assert!(
+                refusal.contains(file) && refusal.contains(&format!("({end} bytes)")),
+                "{refusal}"
+            );
         }
     }
 }
 
 #[test]
 fn pickles_that_want_to_call_something_are_refused_by_its_name_and_nothing_runs() {
-    let calls = [("system", "posix.system"), ("eval", ".eval"), ("getattr", ".getattr")];
+    let calls = [
+        ("system", "posix.system"),
+        ("eval", ".eval"),
+        ("getattr", ".getattr"),
+    ];
     for (name, called) in calls {
         for form in ["new", "old"] {
             let refusal = refusal(&fixture(&format!("evil/{name}-{form}")));
-            assert!(refusal.contains("wants to call") && refusal.contains(called), "{refusal}");
+            assert!(
+                refusal.contains("wants to call") && refusal.contains(called),
+                "{refusal}"
+            );
         }
     }
     assert!(!Path::new("/tmp/allround-was-here").exists());

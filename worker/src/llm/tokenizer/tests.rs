@@ -29,7 +29,10 @@ fn trained() -> Tokenizer {
 fn opt_spells_as_its_makers_do() {
     let Some(opt) = real("opt") else { return };
     assert_eq!(opt.encode("A photo of a cat"), [250, 1345, 9, 10, 4758]);
-    assert_eq!((opt.bos(), opt.eos(), opt.pad()), (Some(2), Some(2), Some(1)));
+    assert_eq!(
+        (opt.bos(), opt.eos(), opt.pad()),
+        (Some(2), Some(2), Some(1))
+    );
     assert_eq!(opt.vocab_size(), 50265);
     for text in TEXTS {
         assert_eq!(opt.decode(&opt.encode(text)), text);
@@ -40,8 +43,14 @@ fn opt_spells_as_its_makers_do() {
 fn bert_spells_as_its_makers_do() {
     let Some(bert) = real("bert") else { return };
     assert_eq!(bert.vocab_size(), 30522);
-    assert_eq!((bert.bos(), bert.eos(), bert.pad()), (Some(101), Some(102), Some(0)));
-    assert_eq!(bert.encode("A photo of a CAT"), [1037, 6302, 1997, 1037, 4937]);
+    assert_eq!(
+        (bert.bos(), bert.eos(), bert.pad()),
+        (Some(101), Some(102), Some(0))
+    );
+    assert_eq!(
+        bert.encode("A photo of a CAT"),
+        [1037, 6302, 1997, 1037, 4937]
+    );
     assert_eq!(bert.decode(&bert.encode("Naïve façade")), "naive facade");
 }
 
@@ -61,7 +70,10 @@ fn a_trained_tokenizer_spells_every_text_and_has_opts_special_pieces() {
     let own = trained();
     let ids = ["<s>", "<pad>", "</s>", "<unk>"].map(|piece| own.id_of(piece).unwrap());
     assert_eq!(ids, [0, 1, 2, 3]);
-    assert_eq!((own.bos(), own.eos(), own.pad()), (Some(2), Some(2), Some(1)));
+    assert_eq!(
+        (own.bos(), own.eos(), own.pad()),
+        (Some(2), Some(2), Some(1))
+    );
     assert!(own.vocab_size() > 260 && own.vocab_size() <= 300);
     for text in TEXTS.iter().chain(&["", " two  spaces\n", "Ünseen 漢字"]) {
         assert_eq!(&own.decode(&own.encode(text)), text);
@@ -79,9 +91,17 @@ fn training_twice_gives_the_same_bytes_and_they_read_back() {
         std::fs::read(folder.path().join("tokenizer.json")).unwrap()
     });
     assert_eq!(files[0], files[1]);
+    let digest = allround::digest::of_bytes(&files[0]).to_string();
+    assert_eq!(
+        digest, "f26b464613094b36cf1b49e72ab5b39089d773b3efa9cd25c892d0f88fd13222",
+        "other processes and machines have trained another one"
+    );
     let back = Tokenizer::open(folders[0].path()).unwrap();
     let own = trained();
-    assert_eq!((back.bos(), back.eos(), back.pad()), (own.bos(), own.eos(), own.pad()));
+    assert_eq!(
+        (back.bos(), back.eos(), back.pad()),
+        (own.bos(), own.eos(), own.pad())
+    );
     assert_eq!(back.encode(TEXTS[1]), own.encode(TEXTS[1]));
     back.save(folders[1].path()).unwrap();
     let again = std::fs::read(folders[1].path().join("tokenizer.json")).unwrap();
@@ -113,7 +133,10 @@ fn a_folder_without_a_tokenizer_and_damaged_files_are_refused_by_name() {
     std::fs::write(folder.path().join("vocab.json"), r#"{"a": 0, "b": 1}"#).unwrap();
     std::fs::write(folder.path().join("merges.txt"), "#version: 0.2\na b c\n").unwrap();
     let text = refuse();
-    assert!(text.contains("merges.txt") && text.contains("line 2"), "{text}");
+    assert!(
+        text.contains("merges.txt") && text.contains("line 2"),
+        "{text}"
+    );
     std::fs::write(folder.path().join("tokenizer.json"), "{").unwrap();
     assert!(refuse().contains("tokenizer.json"));
 }
