@@ -55,6 +55,7 @@ pub fn load_text(
     let mut tree = Resolver::new(defaults, &mut faults).spec(&SPEC, &written);
     variant::resolve(&mut tree, &written, &mut faults);
     fill_missing(&mut tree, &mut faults);
+    overrides::mark_expected(&mut tree);
     let spec: Spec = match serde_json::from_value(to_json(&tree)) {
         Ok(spec) => spec,
         Err(error) => {

@@ -92,6 +92,35 @@ pub(super) fn apply_profile(layers: &mut Vec<Node>, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Says of every expected value of the resolved spec that a profile's results are not comparable with it, unless the file
+/// gives a reason of its own.
+pub(super) fn mark_expected(tree: &mut Node) {
+    let profile = tree.get("profile").and_then(Node::text).unwrap_or_default();
+    if profile.is_empty() {
+        return;
+    }
+    let reason = format!("run with profile `{profile}`, which changes data or models");
+    let Value::Table(fields) = &mut tree.value else {
+        return;
+    };
+    let Some(Value::List(expected)) = fields
+        .get_mut("expected")
+        .map(|entry| &mut entry.node.value)
+    else {
+        return;
+    };
+    for item in expected {
+        let Value::Table(fields) = &mut item.value else {
+            continue;
+        };
+        if let Some(entry) = fields.get_mut("not_comparable")
+            && entry.node.text() == Some("")
+        {
+            entry.node.value = Value::Text(reason.clone());
+        }
+    }
+}
+
 /// A flag changes what the file declares; a name that the file has not is a slip.
 pub(super) fn check_names(layers: &[Node], faults: &mut Vec<Fault>) {
     let Some((file, flags)) = layers.split_last() else {
