@@ -75,6 +75,7 @@ mod tests {
         Happening::Reported(Event::Epoch(Epoch {
             epoch: 3,
             loss: 0.72654,
+            losses: BTreeMap::new(),
             validation: BTreeMap::from([("ndcg@10".parse().unwrap(), 0.12345)]),
             wall_s: 14.423,
             examples: 10,

@@ -19,6 +19,8 @@ pub mod train;
 
 pub mod bench;
 
+pub mod methods;
+
 pub mod stage;
 
 use std::io::Write;

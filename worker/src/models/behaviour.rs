@@ -194,6 +194,29 @@ fn later_items_change_no_earlier_prediction() {
 }
 
 #[test]
+fn token_states_are_the_states_that_a_longer_history_passes_through() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let histories = Histories::from_rows(&[&[4], &[1, 2, 3], &[], &[7, 8]]);
+        let tokens = net.token_states(&histories, false);
+        assert_eq!(tokens.size(), [6, net.width()]);
+        let ends = Tensor::from_slice(&[0i64, 3, 5]);
+        let rows = Tensor::from_slice(&[0i64, 1, 3]);
+        let last = net.user_states(&histories).index_select(0, &rows);
+        assert!(tokens.index_select(0, &ends).allclose(&last, 1e-5, 1e-6, false));
+    }
+}
+
+#[test]
+fn token_states_have_noise_only_where_dropout_is_asked_for() {
+    for net in nets_with_dropout(Loss::FullSoftmax {}, 0.5) {
+        let histories = Histories::from_rows(&[&[1, 2, 3], &[7, 8]]);
+        let states = |dropout| net.token_states(&histories, dropout);
+        assert_eq!(states(false), states(false));
+        assert_ne!(states(true), states(true));
+    }
+}
+
+#[test]
 fn every_loss_falls_on_one_batch() {
     for loss in [
         Loss::Bce { negatives: 2 },

@@ -288,6 +288,16 @@ impl Backbone for Sasrec {
         states.index_copy(0, &places, &self.last_states(histories, &order))
     }
 
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let device = self.device();
+        let order = TimeMajor::new(&histories.offsets);
+        let packed = Packed::new(&order, self.config.maxlen, device);
+        let items = embedding::indices(&order.arrange(&histories.items, 1), device);
+        let dropout = if dropout { self.config.dropout } else { 0.0 };
+        let states = self.states(&embedding::rows(&self.items, &items), &packed, dropout);
+        states.index_select(0, &embedding::indices(&order.places(), device))
+    }
+
     fn item_table(&self) -> Tensor {
         self.items.shallow_clone()
     }

@@ -5,6 +5,7 @@
 pub mod attention;
 pub mod convolution;
 pub mod embedding;
+pub mod linear;
 pub mod loss;
 pub mod noise;
 pub mod packed;

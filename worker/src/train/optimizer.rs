@@ -89,6 +89,20 @@ impl Optimizer {
         }
     }
 
+    /// The learning rate of the steps to come.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Forgets gradients that no step will use.
+    pub fn clear(&self) {
+        tch::no_grad(|| {
+            for slot in &self.slots {
+                slot.weight.shallow_clone().zero_grad();
+            }
+        });
+    }
+
     /// Moves the weights that have a gradient, and clears the gradients.
     pub fn step(&mut self) {
         tch::no_grad(|| {
