@@ -159,6 +159,7 @@ fn epoch_event(epoch: u32, loss: f64) -> Epoch {
     Epoch {
         epoch,
         loss,
+        losses: BTreeMap::new(),
         validation: BTreeMap::new(),
         wall_s: 0.25,
         examples: 10,

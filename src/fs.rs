@@ -67,6 +67,29 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     std::fs::read(path).map_err(failed(path, "read"))
 }
 
+/// The bytes of a file, mapped into memory: read when they are looked at, and shared with other processes that map them.
+#[derive(Debug)]
+pub struct Mapped(memmap2::Mmap);
+
+impl std::ops::Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Maps a file that nobody changes while it is mapped, such as downloaded weights; one that is replaced by a rename stays whole.
+///
+/// # Errors
+/// When the file cannot be opened or mapped.
+pub fn map(path: &Path) -> Result<Mapped, FsError> {
+    let file = File::open(path).map_err(failed(path, "open"))?;
+    // SAFETY: the mapping is read-only, and the files that it is for are written once and renamed into place.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed(path, "map"))?;
+    Ok(Mapped(map))
+}
+
 /// The text of a file.
 ///
 /// # Errors
@@ -326,6 +349,7 @@ mod tests {
             read(&missing).unwrap_err(),
             read_to_string(&missing).unwrap_err(),
             open(&missing).unwrap_err(),
+            map(&missing).unwrap_err(),
             create(&missing).unwrap_err(),
             append(&missing).unwrap_err(),
             write_atomic(&missing, b"x").unwrap_err(),
@@ -384,6 +408,16 @@ mod tests {
         assert_eq!(stamp(&path).unwrap(), first);
         write_if_changed(&path, b"two!").unwrap();
         assert_eq!(read(&path).unwrap(), b"two!");
+    }
+
+    #[test]
+    fn a_mapped_file_outlives_its_replacement() {
+        let dir = folder();
+        let path = dir.path().join("weights");
+        write_atomic(&path, b"old bytes").unwrap();
+        let mapped = map(&path).unwrap();
+        write_atomic(&path, b"new").unwrap();
+        assert_eq!(&mapped[..], b"old bytes");
     }
 
     #[test]

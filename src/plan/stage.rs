@@ -77,6 +77,11 @@ impl Settings {
     /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
     pub fn version(&self) -> u32 {
         match self {
+            // 2: dropout noise is the program's own.
+            Settings::Backbone(TrainBackbone {
+                model: Model::Sasrec(_),
+                ..
+            }) => 2,
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Backbone(_)

@@ -82,7 +82,7 @@ pub struct TimingRow {
     pub cached: bool,
 }
 
-/// A row of `epochs.csv`: the loss, or one validation metric, of one epoch of one cell.
+/// A row of `epochs.csv`: the loss, one of its parts, or one validation metric, of one epoch of one cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRow {
     /// Name of the experiment.
@@ -93,7 +93,7 @@ pub struct EpochRow {
     pub stage: String,
     /// 1 for the first.
     pub epoch: u32,
-    /// `loss`, or a validation metric such as `ndcg@10`.
+    /// `loss`, a part of it such as `loss_matching`, or a validation metric such as `ndcg@10`.
     pub quantity: String,
     /// Its value.
     pub value: f64,

@@ -286,7 +286,12 @@ impl<'a> Source<'a> {
             .validation
             .iter()
             .map(|(metric, value)| row(metric.to_string(), *value));
+        let parts = epoch
+            .losses
+            .iter()
+            .map(|(name, value)| row(format!("loss_{name}"), *value));
         std::iter::once(row("loss".to_owned(), epoch.loss))
+            .chain(parts)
             .chain(validation)
             .collect()
     }

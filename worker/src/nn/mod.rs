@@ -5,7 +5,9 @@
 pub mod attention;
 pub mod convolution;
 pub mod embedding;
+pub mod linear;
 pub mod loss;
+pub mod noise;
 pub mod packed;
 pub mod parameters;
 pub mod recurrent;

@@ -2,7 +2,12 @@
 
 pub mod batches;
 pub mod checkpoint;
+pub mod fit;
+pub mod losses;
 pub mod optimizer;
 pub mod run;
 
 pub use run::{Outcome, Plan, TrainError, run};
+
+#[cfg(test)]
+mod encoder_speed;

@@ -1,0 +1,485 @@
+//! BERT (Devlin et al. 2019) and DistilBERT (Sanh et al. 2019) as encoders: a state for every piece of a text.
+//!
+//! Weights carry the names of transformers' `BertModel` and `DistilBertModel`. All but attention runs on packed pieces, so that
+//! padding costs nothing.
+
+use std::path::Path;
+
+use allround::fs::{self, FsError};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::packed_texts::{Group, PackedTexts};
+use crate::nn::{Parameters, embedding};
+
+/// Why an encoder cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BertError {
+    /// `config.json` cannot be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The weights cannot.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// `config.json` does not describe an encoder of these two forms.
+    #[error("`{path}`: {reason}")]
+    Config {
+        /// The file.
+        path: String,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// With segment embeddings.
+    Bert,
+    /// Without.
+    DistilBert,
+}
+
+/// Shape and dropout, as `config.json` says them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BertConfig {
+    /// Which form.
+    pub form: Form,
+    /// Pieces V.
+    pub vocab_size: i64,
+    /// Width D.
+    pub width: i64,
+    /// Layers.
+    pub layers: i64,
+    /// Heads H.
+    pub heads: i64,
+    /// Width inside a layer's second half.
+    pub inner: i64,
+    /// Longest text in pieces.
+    pub positions: i64,
+    /// Segments (BERT).
+    pub segments: i64,
+    /// Dropout on states.
+    pub dropout: f64,
+    /// Dropout on attention weights.
+    pub attention_dropout: f64,
+    /// Term under the root of layer norms.
+    pub eps: f64,
+    /// Between the halves of a layer's second half.
+    pub activation: Activation,
+}
+
+/// A layer's nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// With the error function.
+    Gelu,
+    /// Its approximation with tanh.
+    GeluTanh,
+    /// max(0, x).
+    Relu,
+}
+
+impl BertConfig {
+    /// Reads the `config.json` of a Hugging Face folder.
+    ///
+    /// # Errors
+    /// When it is missing, or describes another model.
+    pub fn open(folder: &Path) -> Result<Self, BertError> {
+        let path = folder.join("config.json");
+        let wrong = |reason: String| BertError::Config {
+            path: path.display().to_string(),
+            reason,
+        };
+        let value: Value =
+            serde_json::from_slice(&fs::read(&path)?).map_err(|error| wrong(error.to_string()))?;
+        Self::from_json(&value).map_err(wrong)
+    }
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        let form = match value["model_type"].as_str() {
+            Some("bert") => Form::Bert,
+            Some("distilbert") => Form::DistilBert,
+            other => {
+                let other = other.unwrap_or("nothing");
+                return Err(format!(
+                    "`model_type` is `{other}`; expected `bert` or `distilbert`"
+                ));
+            }
+        };
+        let name = |bert: &'static str, distil: &'static str| match form {
+            Form::Bert => bert,
+            Form::DistilBert => distil,
+        };
+        let count = |name: &str| match value[name].as_i64() {
+            Some(count) if count > 0 => Ok(count),
+            _ => Err(format!(
+                "`{name}` is {}; expected a number above 0",
+                value[name]
+            )),
+        };
+        let real = |name: &str, default: f64| value[name].as_f64().unwrap_or(default);
+        let activation = name("hidden_act", "activation");
+        let activation = match value[activation].as_str().unwrap_or("gelu") {
+            "gelu" => Activation::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
+            "relu" => Activation::Relu,
+            other => {
+                return Err(format!(
+                    "`{activation}` is `{other}`; expected `gelu`, `gelu_new` or `relu`"
+                ));
+            }
+        };
+        if let Some(kind) = value["position_embedding_type"].as_str()
+            && kind != "absolute"
+        {
+            return Err(format!(
+                "`position_embedding_type` is `{kind}`; expected `absolute`"
+            ));
+        }
+        let config = Self {
+            form,
+            vocab_size: count("vocab_size")?,
+            width: count(name("hidden_size", "dim"))?,
+            layers: count(name("num_hidden_layers", "n_layers"))?,
+            heads: count(name("num_attention_heads", "n_heads"))?,
+            inner: count(name("intermediate_size", "hidden_dim"))?,
+            positions: count("max_position_embeddings")?,
+            segments: value["type_vocab_size"].as_i64().unwrap_or(2),
+            dropout: real(name("hidden_dropout_prob", "dropout"), 0.1),
+            attention_dropout: real(
+                name("attention_probs_dropout_prob", "attention_dropout"),
+                0.1,
+            ),
+            eps: real("layer_norm_eps", 1e-12),
+            activation,
+        };
+        if config.width % config.heads != 0 {
+            let (width, heads) = (config.width, config.heads);
+            return Err(format!("width {width} is not divisible by {heads} heads"));
+        }
+        Ok(config)
+    }
+}
+
+/// Reads weights under the names that a checkpoint has for them.
+struct Source<'a> {
+    checkpoint: &'a Checkpoint,
+    /// What stands before every name.
+    prefix: &'static str,
+    parameters: Parameters,
+}
+
+impl<'a> Source<'a> {
+    fn new(checkpoint: &'a Checkpoint, device: Device) -> Self {
+        let known = ["", "bert.", "distilbert.", "0.auto_model."];
+        let first = "embeddings.word_embeddings.weight";
+        let prefix = known
+            .into_iter()
+            .find(|prefix| checkpoint.contains(&format!("{prefix}{first}")));
+        Self {
+            checkpoint,
+            prefix: prefix.unwrap_or_default(),
+            parameters: Parameters::new(device),
+        }
+    }
+
+    fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, BertError> {
+        let mut there = format!("{}{name}", self.prefix);
+        if !self.checkpoint.contains(&there) {
+            // The first release of BERT's weights called a norm's scale and bias so.
+            let older = there.replace("LayerNorm.weight", "LayerNorm.gamma");
+            let older = older.replace("LayerNorm.bias", "LayerNorm.beta");
+            if self.checkpoint.contains(&older) {
+                there = older;
+            }
+        }
+        let value = self.checkpoint.shaped(&there, shape)?.to_kind(Kind::Float);
+        Ok(self.parameters.add(name, value))
+    }
+
+    fn linear(&mut self, name: &str, outputs: i64, inputs: i64) -> Result<Linear, BertError> {
+        Ok(Linear {
+            weight: self.take(&format!("{name}.weight"), &[outputs, inputs])?,
+            bias: self.take(&format!("{name}.bias"), &[outputs])?,
+        })
+    }
+
+    fn norm(&mut self, name: &str, config: &BertConfig) -> Result<Norm, BertError> {
+        Ok(Norm {
+            weight: self.take(&format!("{name}.weight"), &[config.width])?,
+            bias: self.take(&format!("{name}.bias"), &[config.width])?,
+            eps: config.eps,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, Some(&self.bias))
+    }
+}
+
+#[derive(Debug)]
+struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl Norm {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(
+            self.weight.size(),
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
+    }
+}
+
+/// One layer: attention over the text, then a perceptron on each piece, each with residual and norm after it.
+#[derive(Debug)]
+struct Layer {
+    /// Query, key, value.
+    inputs: [Linear; 3],
+    output: Linear,
+    attention_norm: Norm,
+    inner: Linear,
+    outer: Linear,
+    norm: Norm,
+    heads: i64,
+    dropout: f64,
+    attention_dropout: f64,
+    activation: Activation,
+}
+
+/// Names of a layer's parts in the two forms.
+struct Names {
+    layer: &'static str,
+    inputs: [&'static str; 3],
+    output: &'static str,
+    attention_norm: &'static str,
+    inner: &'static str,
+    outer: &'static str,
+    norm: &'static str,
+}
+
+const BERT: Names = Names {
+    layer: "encoder.layer",
+    inputs: [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    ],
+    output: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    inner: "intermediate.dense",
+    outer: "output.dense",
+    norm: "output.LayerNorm",
+};
+
+const DISTILBERT: Names = Names {
+    layer: "transformer.layer",
+    inputs: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    output: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    inner: "ffn.lin1",
+    outer: "ffn.lin2",
+    norm: "output_layer_norm",
+};
+
+impl Layer {
+    fn new(source: &mut Source<'_>, config: &BertConfig, number: i64) -> Result<Self, BertError> {
+        let names = match config.form {
+            Form::Bert => BERT,
+            Form::DistilBert => DISTILBERT,
+        };
+        let (width, inner) = (config.width, config.inner);
+        let name = |part: &str| format!("{}.{number}.{part}", names.layer);
+        let [query, key, value] = names.inputs.map(name);
+        Ok(Self {
+            inputs: [
+                source.linear(&query, width, width)?,
+                source.linear(&key, width, width)?,
+                source.linear(&value, width, width)?,
+            ],
+            output: source.linear(&name(names.output), width, width)?,
+            attention_norm: source.norm(&name(names.attention_norm), config)?,
+            inner: source.linear(&name(names.inner), inner, width)?,
+            outer: source.linear(&name(names.outer), width, inner)?,
+            norm: source.norm(&name(names.norm), config)?,
+            heads: config.heads,
+            dropout: config.dropout,
+            attention_dropout: config.attention_dropout,
+            activation: config.activation,
+        })
+    }
+
+    /// New states [T, D] of the packed pieces.
+    fn forward(&self, x: &Tensor, packed: &PackedTexts, train: bool) -> Tensor {
+        let mixed = self.output.forward(&self.attend(x, packed, train));
+        let x = self
+            .attention_norm
+            .forward(&(x + mixed.dropout(self.dropout, train)));
+        let inner = self.inner.forward(&x);
+        let inner = match self.activation {
+            Activation::Gelu => inner.gelu("none"),
+            Activation::GeluTanh => inner.gelu("tanh"),
+            Activation::Relu => inner.relu(),
+        };
+        let outer = self.outer.forward(&inner).dropout(self.dropout, train);
+        self.norm.forward(&(x + outer))
+    }
+
+    fn attend(&self, x: &Tensor, packed: &PackedTexts, train: bool) -> Tensor {
+        // One multiplication for all three; joining the weights costs little beside it.
+        let weight = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.weight), 0);
+        let bias = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.bias), 0);
+        let all = x.linear(&weight, Some(&bias)); // [T, 3 D]
+        // Splitting once, not narrowing often: each narrowing would give backward a gradient of full size.
+        let parts = all.split_with_sizes(packed.sizes(), 0);
+        let pairs = packed.groups.iter().zip(&parts);
+        let mixed: Vec<Tensor> = pairs
+            .map(|(group, part)| self.mix(group, part, train))
+            .collect();
+        Tensor::cat(&mixed, 0)
+    }
+
+    /// Attention within the rows of a group: `all` [tokens, 3 D] to [tokens, D].
+    fn mix(&self, group: &Group, all: &Tensor, train: bool) -> Tensor {
+        let dropout = if train { self.attention_dropout } else { 0.0 };
+        let table = group.table(all).unflatten(2, [3, self.heads, -1]); // [b, L, 3, H, D / H]
+        let parts = table.permute([2, 0, 3, 1, 4]).unbind(0);
+        let mask = group.ragged.as_ref().map(|ragged| &ragged.mask);
+        let mixed = Tensor::scaled_dot_product_attention(
+            &parts[0], &parts[1], &parts[2], mask, dropout, false, None, false,
+        ); // [b, H, L, D / H]
+        group.tokens(
+            mixed
+                .transpose(1, 2)
+                .reshape([group.rows * group.longest, -1]),
+        )
+    }
+}
+
+/// The encoder.
+#[derive(Debug)]
+pub struct Bert {
+    config: BertConfig,
+    parameters: Parameters,
+    words: Tensor,
+    positions: Tensor,
+    segments: Option<Tensor>,
+    norm: Norm,
+    layers: Vec<Layer>,
+}
+
+impl Bert {
+    /// Builds the encoder with the weights of a checkpoint, in single precision.
+    ///
+    /// # Errors
+    /// When a weight is missing or of another shape.
+    pub fn new(
+        config: BertConfig,
+        checkpoint: &Checkpoint,
+        device: Device,
+    ) -> Result<Self, BertError> {
+        let mut source = Source::new(checkpoint, device);
+        let width = config.width;
+        let name = |part: &str| format!("embeddings.{part}_embeddings.weight");
+        let words = source.take(&name("word"), &[config.vocab_size, width])?;
+        let positions = source.take(&name("position"), &[config.positions, width])?;
+        let segments = match config.form {
+            Form::Bert => Some(source.take(&name("token_type"), &[config.segments, width])?),
+            Form::DistilBert => None,
+        };
+        let norm = source.norm("embeddings.LayerNorm", &config)?;
+        let layers = (0..config.layers).map(|number| Layer::new(&mut source, &config, number));
+        let layers = layers.collect::<Result<_, _>>()?;
+        Ok(Self {
+            parameters: source.parameters,
+            config,
+            words,
+            positions,
+            segments,
+            norm,
+            layers,
+        })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.parameters.device()
+    }
+
+    /// States [T, D] of packed pieces; `train` turns dropout on.
+    pub fn forward(&self, packed: &PackedTexts, train: bool) -> Tensor {
+        let mut x = embedding::rows(&self.words, &packed.ids)
+            + embedding::rows(&self.positions, &packed.positions);
+        if let Some(segments) = &self.segments {
+            // All of a text is its first segment.
+            x += segments.select(0, 0);
+        }
+        let mut x = self.norm.forward(&x).dropout(self.config.dropout, train);
+        for layer in &self.layers {
+            x = layer.forward(&x, packed, train);
+        }
+        x
+    }
+
+    /// Every weight by its upstream name.
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        self.parameters.named()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_configuration_that_is_not_understood_is_refused_by_its_field() {
+        let whole = json!({
+            "model_type": "bert", "vocab_size": 9, "hidden_size": 6, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 7,
+        });
+        let config = BertConfig::from_json(&whole).unwrap();
+        assert_eq!(
+            (config.eps, config.activation, config.segments),
+            (1e-12, Activation::Gelu, 2)
+        );
+        let changes = [
+            ("model_type", json!("mpnet"), "`mpnet`"),
+            ("hidden_act", json!("swish"), "`swish`"),
+            (
+                "position_embedding_type",
+                json!("relative_key"),
+                "`relative_key`",
+            ),
+            ("num_attention_heads", json!(4), "4 heads"),
+            ("vocab_size", json!(0), "`vocab_size`"),
+            ("intermediate_size", Value::Null, "`intermediate_size`"),
+        ];
+        for (field, value, told) in changes {
+            let mut changed = whole.clone();
+            changed[field] = value;
+            let refusal = BertConfig::from_json(&changed).unwrap_err();
+            assert!(refusal.contains(told), "{refusal}");
+        }
+    }
+}

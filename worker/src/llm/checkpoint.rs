@@ -1,0 +1,366 @@
+//! The tensors of a Hugging Face folder by name: `model.safetensors` or `pytorch_model.bin`, whole or in shards with an index.
+//!
+//! Files are mapped, not read: opening a checkpoint costs its headers, and a tensor costs its own bytes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use allround::fs::{self, FsError, Mapped};
+use safetensors::tensor::{Dtype, SafeTensors};
+use tch::{Device, Kind, Tensor};
+
+use super::torch_file::{self, TorchFileError};
+
+/// Names of a checkpoint's files, the preferred first.
+const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+/// What a shard index adds to them.
+const INDEX: &str = ".index.json";
+/// How many names an error tells at most.
+const TOLD: usize = 8;
+
+/// Why a checkpoint cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The folder holds no weights under a known name.
+    #[error(
+        "`{folder}` holds no weights; expected `model.safetensors` or `pytorch_model.bin`, or either with `.index.json`"
+    )]
+    NoWeights {
+        /// The folder.
+        folder: String,
+    },
+    /// The index is no index.
+    #[error("`{path}` is no shard index: {reason}")]
+    Index {
+        /// The index.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A shard that the index names is not there.
+    #[error(
+        "shard `{shard}` is missing beside `{index}`, which names {count} shards; fetch it again"
+    )]
+    MissingShard {
+        /// The shard.
+        shard: String,
+        /// The index.
+        index: String,
+        /// How many shards there should be.
+        count: usize,
+    },
+    /// The bytes are no whole safetensors file.
+    #[error("`{path}` ({size} bytes) is no whole safetensors file: {source}; fetch it again")]
+    Safetensors {
+        /// The file.
+        path: String,
+        /// Its size.
+        size: usize,
+        /// What the reader says.
+        source: safetensors::SafeTensorError,
+    },
+    /// The file is no whole file of PyTorch's, or holds more than tensors.
+    #[error("`{path}` ({size} bytes): {source}")]
+    TorchFile {
+        /// The file.
+        path: String,
+        /// Its size.
+        size: usize,
+        /// What is wrong.
+        source: TorchFileError,
+    },
+    /// A tensor has a number type that nothing here computes with.
+    #[error(
+        "`{path}`: tensor `{name}` holds `{dtype}`, which nothing here computes with; expected F32, F16, BF16, F64, I64, I32, U8 or BOOL"
+    )]
+    Dtype {
+        /// The file.
+        path: String,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// There is no tensor of that name.
+    #[error("`{folder}` has no tensor `{name}`; it holds {found}")]
+    Missing {
+        /// The folder.
+        folder: String,
+        /// The tensor.
+        name: String,
+        /// Names that are there.
+        found: String,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("`{folder}`: tensor `{name}` has shape {found:?}; its `config.json` says {expected:?}")]
+    Shape {
+        /// The folder.
+        folder: String,
+        /// The tensor.
+        name: String,
+        /// Shape in the file.
+        found: Vec<i64>,
+        /// Shape that was asked for.
+        expected: Vec<i64>,
+    },
+}
+
+/// Where a tensor lies.
+#[derive(Debug)]
+struct Entry {
+    file: usize,
+    /// Kind, or the name of a type that has none here.
+    kind: Result<Kind, String>,
+    shape: Vec<i64>,
+    /// Its own bytes, or those of the storage that it views.
+    bytes: Range<usize>,
+    /// First number and strides of a view.
+    view: Option<(i64, Vec<i64>)>,
+}
+
+impl Entry {
+    /// The tensor, copied out of the mapped file.
+    fn tensor(&self, map: &[u8], kind: Kind) -> Tensor {
+        let Some((offset, strides)) = &self.view else {
+            return Tensor::from_data_size(&map[self.bytes.clone()], &self.shape, kind);
+        };
+        if self.shape.contains(&0) {
+            return Tensor::zeros(&self.shape, (kind, Device::Cpu));
+        }
+        // The reader has checked that every number lies within the storage.
+        let pairs = self.shape.iter().zip(strides);
+        let count: i64 = 1 + pairs.map(|(size, stride)| (size - 1) * stride).sum::<i64>();
+        let width = kind.elt_size_in_bytes();
+        let start = self.bytes.start + *offset as usize * width;
+        let bytes = &map[start..start + count as usize * width];
+        let numbers = Tensor::from_data_size(bytes, &[count], kind);
+        numbers.as_strided(&self.shape, strides, 0).contiguous()
+    }
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    map: Mapped,
+}
+
+/// A folder's tensors by name.
+#[derive(Debug)]
+pub struct Checkpoint {
+    folder: PathBuf,
+    files: Vec<File>,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Checkpoint {
+    /// Opens the weights of a Hugging Face folder; safetensors win over pickles where both are there.
+    ///
+    /// # Errors
+    /// When there are none, a shard is missing, or a file is damaged.
+    pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
+        let mut checkpoint = Self {
+            folder: folder.to_owned(),
+            files: Vec::new(),
+            entries: BTreeMap::new(),
+        };
+        for name in WHOLE {
+            let whole = folder.join(name);
+            let index = folder.join(format!("{name}{INDEX}"));
+            if index.is_file() {
+                for shard in shards(&index)? {
+                    checkpoint.add(&shard)?;
+                }
+                return Ok(checkpoint);
+            }
+            if whole.is_file() {
+                checkpoint.add(&whole)?;
+                return Ok(checkpoint);
+            }
+        }
+        Err(CheckpointError::NoWeights {
+            folder: folder.display().to_string(),
+        })
+    }
+
+    fn add(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let map = fs::map(path)?;
+        let entries = if path.extension().is_some_and(|end| end == "safetensors") {
+            safetensors(path, &map)?
+        } else {
+            let tensors = torch_file::tensors(&map);
+            let tensors = tensors.map_err(|source| CheckpointError::TorchFile {
+                path: path.display().to_string(),
+                size: map.len(),
+                source,
+            })?;
+            tensors.into_iter().map(viewed).collect()
+        };
+        for (name, mut entry) in entries {
+            entry.file = self.files.len();
+            self.entries.insert(name, entry);
+        }
+        self.files.push(File {
+            path: path.to_owned(),
+            map,
+        });
+        Ok(())
+    }
+
+    /// Every tensor's name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Whether there is a tensor of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// The tensor called `name`, on the CPU, in the file's own number type.
+    ///
+    /// # Errors
+    /// When there is none, or its number type is not supported.
+    pub fn tensor(&self, name: &str) -> Result<Tensor, CheckpointError> {
+        let entry = self.entry(name)?;
+        let file = &self.files[entry.file];
+        let kind = entry.kind.clone().map_err(|dtype| CheckpointError::Dtype {
+            path: file.path.display().to_string(),
+            name: name.to_owned(),
+            dtype,
+        })?;
+        Ok(entry.tensor(&file.map, kind))
+    }
+
+    /// The tensor called `name`, which must have the shape that the configuration says.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`], and when the shape differs.
+    pub fn shaped(&self, name: &str, expected: &[i64]) -> Result<Tensor, CheckpointError> {
+        let found = &self.entry(name)?.shape;
+        if found != expected {
+            return Err(CheckpointError::Shape {
+                folder: self.folder.display().to_string(),
+                name: name.to_owned(),
+                found: found.clone(),
+                expected: expected.to_vec(),
+            });
+        }
+        self.tensor(name)
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry, CheckpointError> {
+        self.entries
+            .get(name)
+            .ok_or_else(|| CheckpointError::Missing {
+                folder: self.folder.display().to_string(),
+                name: name.to_owned(),
+                found: self.told(name),
+            })
+    }
+
+    /// Names for an error: those that end like `name` first.
+    fn told(&self, name: &str) -> String {
+        let end = name.rsplit('.').take(2).collect::<Vec<_>>();
+        let alike = |other: &&str| other.rsplit('.').take(2).eq(end.iter().copied());
+        let mut names: Vec<&str> = self.names().filter(alike).collect();
+        names.extend(self.names().filter(|other| !alike(other)));
+        let rest = names.len().saturating_sub(TOLD);
+        let mut text = names[..names.len() - rest]
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        if rest > 0 {
+            text.push_str(&format!(" and {rest} more"));
+        }
+        text
+    }
+}
+
+/// The tensors of a safetensors file.
+fn safetensors(path: &Path, map: &[u8]) -> Result<Vec<(String, Entry)>, CheckpointError> {
+    let wrong = |source| CheckpointError::Safetensors {
+        path: path.display().to_string(),
+        size: map.len(),
+        source,
+    };
+    let (header, metadata) = SafeTensors::read_metadata(map).map_err(wrong)?;
+    // Eight bytes of the header's length stand before it.
+    let start = 8 + header;
+    let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+        let (from, to) = info.data_offsets;
+        let entry = Entry {
+            file: 0,
+            kind: kind_of(info.dtype).ok_or_else(|| format!("{:?}", info.dtype)),
+            shape: info.shape.iter().map(|&size| size as i64).collect(),
+            bytes: start + from..start + to,
+            view: None,
+        };
+        (name, entry)
+    };
+    Ok(metadata.tensors().into_iter().map(entry).collect())
+}
+
+/// A tensor of a PyTorch file.
+fn viewed((name, view, bytes): torch_file::Stored) -> (String, Entry) {
+    let entry = Entry {
+        file: 0,
+        kind: view.storage.kind,
+        shape: view.shape,
+        bytes,
+        view: Some((view.offset, view.strides)),
+    };
+    (name, entry)
+}
+
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F32 => Some(Kind::Float),
+        Dtype::F16 => Some(Kind::Half),
+        Dtype::BF16 => Some(Kind::BFloat16),
+        Dtype::F64 => Some(Kind::Double),
+        Dtype::I64 => Some(Kind::Int64),
+        Dtype::I32 => Some(Kind::Int),
+        Dtype::U8 => Some(Kind::Uint8),
+        Dtype::BOOL => Some(Kind::Bool),
+        _ => None,
+    }
+}
+
+/// The shards that an index names, each once, in order.
+fn shards(index: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+    let wrong = |reason: String| CheckpointError::Index {
+        path: index.display().to_string(),
+        reason,
+    };
+    let value: serde_json::Value =
+        serde_json::from_slice(&fs::read(index)?).map_err(|error| wrong(error.to_string()))?;
+    let map = value.get("weight_map").and_then(|map| map.as_object());
+    let map = map.ok_or_else(|| wrong("it has no table `weight_map`".to_owned()))?;
+    let mut names = std::collections::BTreeSet::new();
+    for (tensor, shard) in map {
+        let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
+        let shard = shard.ok_or_else(|| wrong(format!("`{tensor}` is not in a file beside it")))?;
+        names.insert(shard);
+    }
+    let count = names.len();
+    let path = |name: &str| {
+        let path = index.with_file_name(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(CheckpointError::MissingShard {
+            shard: name.to_owned(),
+            index: index.display().to_string(),
+            count,
+        })
+    };
+    names.into_iter().map(path).collect()
+}
+
+#[cfg(test)]
+mod tests;

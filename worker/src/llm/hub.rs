@@ -1,0 +1,152 @@
+//! Models by their name on the Hugging Face hub: from its cache on this machine, else fetched, else one line on what to put where.
+
+use std::path::PathBuf;
+
+use hf_hub::Cache;
+use hf_hub::api::sync::{ApiBuilder, ApiError};
+
+use super::checkpoint::Checkpoint;
+
+/// Why a named model is not at hand.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// It cannot be fetched.
+    #[error(
+        "`{name}` is not in `{cache}` and cannot be fetched ({reason}); on a machine with a network run `hf download {name} --local-dir FOLDER`, bring FOLDER here, and write `folder = \"FOLDER\"` in place of `hub = \"{name}\"`"
+    )]
+    Unreachable {
+        /// The model.
+        name: String,
+        /// Where fetched models are kept.
+        cache: String,
+        /// What the network says.
+        reason: String,
+    },
+    /// The hub has no weights of a known form under that name.
+    #[error(
+        "`{name}` on the hub has neither `model.safetensors` nor `pytorch_model.bin`, nor shards of either"
+    )]
+    NoWeights {
+        /// The model.
+        name: String,
+    },
+}
+
+/// The folder of the model called `name` (`owner/model`), fetched if need be into the cache that Python's libraries share
+/// (`HF_HOME`; `HF_ENDPOINT` names another hub).
+///
+/// # Errors
+/// When it is not in the cache and there is no network, or no such model.
+pub fn folder(name: &str) -> Result<PathBuf, HubError> {
+    let cache = Cache::from_env();
+    let kept = cache.model(name.to_owned()).get("config.json");
+    if let Some(kept) = kept.and_then(|config| config.parent().map(PathBuf::from))
+        && Checkpoint::open(&kept).is_ok()
+    {
+        return Ok(kept);
+    }
+    let unreachable = |error: ApiError| HubError::Unreachable {
+        name: name.to_owned(),
+        cache: cache.path().display().to_string(),
+        reason: error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    let api = ApiBuilder::from_env()
+        .with_progress(false)
+        .build()
+        .map_err(unreachable)?;
+    let model = api.model(name.to_owned());
+    let files = model.info().map_err(unreachable)?.siblings;
+    let files: Vec<&str> = files.iter().map(|file| file.rfilename.as_str()).collect();
+    let wanted = wanted(&files).ok_or_else(|| HubError::NoWeights {
+        name: name.to_owned(),
+    })?;
+    let mut folder = None;
+    for file in wanted {
+        let path = model.get(file).map_err(unreachable)?;
+        if !file.contains('/') {
+            folder = path.parent().map(PathBuf::from);
+        }
+    }
+    Ok(folder.expect("weights lie at the top of a model's folder"))
+}
+
+/// Files of a model that this program reads: weights in one form, configuration and tokenizer, sentence modules.
+fn wanted<'a>(files: &[&'a str]) -> Option<Vec<&'a str>> {
+    let weights = |stem: &str, end: &str| -> Vec<&'a str> {
+        let files = files.iter().copied();
+        files
+            .filter(|file| file.starts_with(stem) && file.ends_with(end))
+            .collect()
+    };
+    let mut wanted = weights("model", ".safetensors");
+    if wanted.is_empty() {
+        wanted = weights("pytorch_model", ".bin");
+    }
+    if wanted.is_empty() {
+        return None;
+    }
+    let text = |file: &&&str| {
+        let top = !file.contains('/');
+        let module =
+            file.ends_with("/config.json") && file.starts_with(|c: char| c.is_ascii_digit());
+        (top && (file.ends_with(".json") || matches!(**file, "vocab.txt" | "merges.txt"))) || module
+    };
+    wanted.extend(files.iter().filter(text));
+    Some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_form_of_weights_is_fetched_with_what_belongs_to_it() {
+        let files = [
+            ".gitattributes",
+            "1_Pooling/config.json",
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "modules.json",
+            "onnx/model.onnx",
+            "openvino/config.json",
+            "pytorch_model.bin",
+            "tf_model.h5",
+            "vocab.txt",
+        ];
+        let expected = [
+            "model.safetensors",
+            "1_Pooling/config.json",
+            "config.json",
+            "modules.json",
+            "vocab.txt",
+        ];
+        assert_eq!(wanted(&files).unwrap(), expected);
+        let older = [
+            "config.json",
+            "pytorch_model-00001-of-00002.bin",
+            "pytorch_model-00002-of-00002.bin",
+        ];
+        assert_eq!(wanted(&older).unwrap(), [older[1], older[2], older[0]]);
+        assert_eq!(wanted(&["config.json", "flax_model.msgpack"]), None);
+    }
+
+    #[test]
+    fn without_a_network_one_line_says_what_to_put_where() {
+        let error = HubError::Unreachable {
+            name: "owner/model".to_owned(),
+            cache: "/cache".to_owned(),
+            reason: "request error".to_owned(),
+        };
+        let text = error.to_string();
+        assert!(
+            !text.contains('\n') && text.contains("folder = \"FOLDER\""),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,569 @@
+//! Reads the pickles inside PyTorch's weight files as data. Nothing that a pickle names is ever run: four names have a
+//! meaning here, and every other is refused by its name.
+//!
+//! The operations are those of Python's `pickletools` for protocols 2 to 4 as far as tensors need them.
+
+use std::collections::HashMap;
+
+use tch::Kind;
+
+/// Why a pickle is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PickleError {
+    /// It names something that is no part of a tensor.
+    #[error(
+        "its pickle wants to call `{name}`, which no tensor needs; nothing was run. Get the model as safetensors from a source you trust"
+    )]
+    Global {
+        /// Module and name.
+        name: String,
+    },
+    /// It uses an operation that tensors do not need.
+    #[error(
+        "its pickle uses operation {code:#04x} at byte {at}, which no tensor needs; nothing was run"
+    )]
+    Operation {
+        /// The operation's byte.
+        code: u8,
+        /// Where it stands.
+        at: usize,
+    },
+    /// It ends too early.
+    #[error("its pickle ends within an operation at byte {at}; the file is truncated")]
+    Truncated {
+        /// Where it ends.
+        at: usize,
+    },
+    /// It is well-formed but describes no weights.
+    #[error("its pickle is no table of tensors: {reason} (byte {at})")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+        /// Where it was seen.
+        at: usize,
+    },
+}
+
+/// What the allowed names mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Global {
+    OrderedDict,
+    RebuildTensor,
+    RebuildParameter,
+    Storage(String),
+}
+
+/// Numbers of one type that tensors are parts of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Kind, or the name of a storage type that has none here.
+    pub kind: Result<Kind, String>,
+    /// Name of its bytes in the file.
+    pub key: String,
+    /// Numbers in it.
+    pub count: i64,
+}
+
+/// A tensor as a view of a storage; offset and strides in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The storage.
+    pub storage: Storage,
+    /// First number.
+    pub offset: i64,
+    /// Sizes.
+    pub shape: Vec<i64>,
+    /// Strides, one a size.
+    pub strides: Vec<i64>,
+}
+
+/// A place in the reader's list of values; what Python shares is shared here by number.
+type Place = usize;
+
+#[derive(Clone, Debug)]
+enum Value {
+    None,
+    Int(i64),
+    /// A truth value, a real number, an integer of more than eight bytes: of no use here.
+    Other,
+    Text(String),
+    Tuple(Vec<Place>),
+    List(Vec<Place>),
+    Dict(Vec<(Place, Place)>),
+    Global(Global),
+    Storage(Storage),
+    Tensor(View),
+}
+
+/// One pickle's values.
+#[derive(Debug)]
+pub struct Pickle {
+    values: Vec<Value>,
+    root: Place,
+    /// Bytes that it took.
+    pub length: usize,
+}
+
+impl Pickle {
+    /// Reads one pickle from the start of `bytes`.
+    ///
+    /// # Errors
+    /// When it names anything beyond tensors, or is damaged.
+    pub fn read(bytes: &[u8]) -> Result<Self, PickleError> {
+        let mut reader = Reader {
+            bytes,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+        };
+        while reader.step()? {}
+        let root = reader.pop()?;
+        Ok(Self {
+            values: reader.values,
+            root,
+            length: reader.at,
+        })
+    }
+
+    /// The tensors of a table of tensors by name.
+    ///
+    /// # Errors
+    /// When it is no table, or an entry is no tensor.
+    pub fn tensors(&self) -> Result<Vec<(&str, &View)>, PickleError> {
+        let wrong = |reason: String| PickleError::Malformed {
+            reason,
+            at: self.length,
+        };
+        let Value::Dict(entries) = &self.values[self.root] else {
+            return Err(wrong("it holds no table at all".to_owned()));
+        };
+        let entry = |&(key, value): &(Place, Place)| match (&self.values[key], &self.values[value])
+        {
+            (Value::Text(name), Value::Tensor(view)) => Ok((name.as_str(), view)),
+            (Value::Text(name), _) => Err(wrong(format!("`{name}` is no tensor"))),
+            _ => Err(wrong("a name is no text".to_owned())),
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    /// The texts of a list of texts.
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        let Value::List(places) = &self.values[self.root] else {
+            return None;
+        };
+        let text = |place: &Place| match &self.values[*place] {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        };
+        places.iter().map(text).collect()
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Vec<Value>,
+    stack: Vec<Place>,
+    /// Heights of the stack at its open marks.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Place>,
+}
+
+impl<'a> Reader<'a> {
+    /// One operation; false after the last.
+    fn step(&mut self) -> Result<bool, PickleError> {
+        let at = self.at;
+        let code = self.byte()?;
+        match code {
+            // PROTO, FRAME: nothing to do.
+            0x80 => drop(self.byte()?),
+            0x95 => drop(self.take(8)?),
+            b'.' => return Ok(false),
+            b'(' => self.marks.push(self.stack.len()),
+            b'N' => self.push(Value::None),
+            0x88 | 0x89 => self.push(Value::Other),
+            b'}' => self.push(Value::Dict(Vec::new())),
+            b']' => self.push(Value::List(Vec::new())),
+            b')' => self.push(Value::Tuple(Vec::new())),
+            b'J' | b'K' | b'M' | 0x8a | b'G' => self.number(code)?,
+            b'X' | 0x8c | 0x8d | b'T' | b'U' | b'B' | b'C' => self.text(code)?,
+            b'q' | b'r' | 0x94 | b'h' | b'j' => self.remember(code)?,
+            b't' | 0x85 | 0x86 | 0x87 => self.tuple(code)?,
+            b'a' | b'e' | b's' | b'u' => self.fill(code)?,
+            b'c' => {
+                let module = self.line()?;
+                let name = self.line()?;
+                self.global(&module, &name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop_text()?, self.pop_text()?);
+                self.global(&module, &name)?;
+            }
+            b'Q' => self.storage()?,
+            b'R' => self.reduce()?,
+            b'b' => self.build()?,
+            code => return Err(PickleError::Operation { code, at }),
+        }
+        Ok(true)
+    }
+
+    fn number(&mut self, code: u8) -> Result<(), PickleError> {
+        let value = match code {
+            b'K' => Value::Int(i64::from(self.byte()?)),
+            b'M' => Value::Int(self.unsigned(2)? as i64),
+            b'J' => Value::Int(i64::from(self.unsigned(4)? as u32 as i32)),
+            b'G' => {
+                self.take(8)?;
+                Value::Other
+            }
+            _ => {
+                let length = usize::from(self.byte()?);
+                let bytes = self.take(length)?;
+                match length {
+                    0 => Value::Int(0),
+                    1..=8 => {
+                        let fill = if bytes[length - 1] >= 0x80 { 0xff } else { 0 };
+                        let mut whole = [fill; 8];
+                        whole[..length].copy_from_slice(bytes);
+                        Value::Int(i64::from_le_bytes(whole))
+                    }
+                    _ => Value::Other,
+                }
+            }
+        };
+        self.push(value);
+        Ok(())
+    }
+
+    fn text(&mut self, code: u8) -> Result<(), PickleError> {
+        let length = match code {
+            0x8c | b'U' | b'C' => self.unsigned(1)?,
+            0x8d => self.unsigned(8)?,
+            _ => self.unsigned(4)?,
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let bytes = self.take(length)?;
+        self.push(Value::Text(String::from_utf8_lossy(bytes).into_owned()));
+        Ok(())
+    }
+
+    /// Memo operations: values kept by number, and fetched.
+    fn remember(&mut self, code: u8) -> Result<(), PickleError> {
+        let number = match code {
+            b'q' | b'h' => self.unsigned(1)? as u32,
+            0x94 => self.memo.len() as u32,
+            _ => self.unsigned(4)? as u32,
+        };
+        if matches!(code, b'h' | b'j') {
+            let place = self.memo.get(&number).copied();
+            let place = place.ok_or_else(|| self.wrong("it fetches what it did not keep"))?;
+            self.stack.push(place);
+        } else {
+            let top = self.stack.last().copied();
+            let top = top.ok_or_else(|| self.wrong("it keeps nothing"))?;
+            self.memo.insert(number, top);
+        }
+        Ok(())
+    }
+
+    fn tuple(&mut self, code: u8) -> Result<(), PickleError> {
+        let parts = match code {
+            b't' => self.pop_mark()?,
+            _ => {
+                let height = self.stack.len().checked_sub(usize::from(code - 0x84));
+                let height = height.ok_or_else(|| self.wrong("a tuple lacks parts"))?;
+                self.stack.split_off(height)
+            }
+        };
+        self.push(Value::Tuple(parts));
+        Ok(())
+    }
+
+    /// Appends to a list, or sets entries of a table.
+    fn fill(&mut self, code: u8) -> Result<(), PickleError> {
+        let parts = match code {
+            b'a' => vec![self.pop()?],
+            b's' => {
+                let value = self.pop()?;
+                vec![self.pop()?, value]
+            }
+            _ => self.pop_mark()?,
+        };
+        let top = self.stack.last().copied();
+        let top = top.ok_or_else(|| self.wrong("there is nothing to fill"))?;
+        match (&mut self.values[top], code) {
+            (Value::List(list), b'a' | b'e') => list.extend(parts),
+            (Value::Dict(dict), b's' | b'u') if parts.len().is_multiple_of(2) => {
+                dict.extend(parts.chunks(2).map(|pair| (pair[0], pair[1])));
+            }
+            _ => return Err(self.wrong("it fills what is no list and no table")),
+        }
+        Ok(())
+    }
+
+    /// The allow-list.
+    fn global(&mut self, module: &str, name: &str) -> Result<(), PickleError> {
+        let global = match (module, name) {
+            ("collections", "OrderedDict") => Global::OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2") => Global::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
+            ("torch", storage) if STORAGES.contains(&storage) => {
+                Global::Storage(storage.to_owned())
+            }
+            _ => {
+                let name = format!("{module}.{name}");
+                return Err(PickleError::Global { name });
+            }
+        };
+        self.push(Value::Global(global));
+        Ok(())
+    }
+
+    /// A persistent identity: ("storage", type, key, device, count), and in old files what it is a view of.
+    fn storage(&mut self) -> Result<(), PickleError> {
+        let identity = self.pop()?;
+        let parts = match &self.values[identity] {
+            Value::Tuple(parts) => parts.iter().map(|&part| &self.values[part]).collect(),
+            _ => Vec::new(),
+        };
+        let storage = match parts[..] {
+            [
+                Value::Text(word),
+                Value::Global(Global::Storage(form)),
+                Value::Text(key),
+                Value::Text(_),
+                Value::Int(count),
+            ]
+            | [
+                Value::Text(word),
+                Value::Global(Global::Storage(form)),
+                Value::Text(key),
+                Value::Text(_),
+                Value::Int(count),
+                Value::None,
+            ] if word == "storage" && *count >= 0 => Storage {
+                kind: kind_of(form).ok_or_else(|| form.clone()),
+                key: key.clone(),
+                count: *count,
+            },
+            _ => return Err(self.wrong("it refers to something that is no storage")),
+        };
+        self.push(Value::Storage(storage));
+        Ok(())
+    }
+
+    /// A call of one of the allowed names.
+    fn reduce(&mut self) -> Result<(), PickleError> {
+        let (arguments, called) = (self.pop()?, self.pop()?);
+        let Value::Tuple(arguments) = &self.values[arguments] else {
+            return Err(self.wrong("arguments are no tuple"));
+        };
+        let parts: Vec<&Value> = arguments.iter().map(|&part| &self.values[part]).collect();
+        let made = match (&self.values[called], &parts[..]) {
+            (Value::Global(Global::OrderedDict), []) => Value::Dict(Vec::new()),
+            (
+                Value::Global(Global::RebuildTensor),
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    Value::Tuple(shape),
+                    Value::Tuple(strides),
+                    ..,
+                ],
+            ) => {
+                let (shape, strides) = (self.numbers(shape)?, self.numbers(strides)?);
+                let view = View {
+                    storage: storage.clone(),
+                    offset: *offset,
+                    shape,
+                    strides,
+                };
+                Value::Tensor(view)
+            }
+            (Value::Global(Global::RebuildParameter), [Value::Tensor(view), ..]) => {
+                Value::Tensor(view.clone())
+            }
+            _ => return Err(self.wrong("a call has arguments that no tensor has")),
+        };
+        self.push(made);
+        Ok(())
+    }
+
+    /// Attributes of a table, such as PyTorch's `_metadata`: of no use here. Nothing else can have any.
+    fn build(&mut self) -> Result<(), PickleError> {
+        self.pop()?;
+        match self.stack.last().map(|&top| &self.values[top]) {
+            Some(Value::Dict(_)) => Ok(()),
+            _ => Err(self.wrong("it sets attributes of what is no table")),
+        }
+    }
+
+    fn numbers(&self, places: &[Place]) -> Result<Vec<i64>, PickleError> {
+        let number = |&place: &Place| match self.values[place] {
+            Value::Int(number) if number >= 0 => Ok(number),
+            _ => Err(self.wrong("a size is no number")),
+        };
+        places.iter().map(number).collect()
+    }
+
+    fn wrong(&self, reason: &str) -> PickleError {
+        PickleError::Malformed {
+            reason: reason.to_owned(),
+            at: self.at,
+        }
+    }
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(self.values.len());
+        self.values.push(value);
+    }
+
+    fn pop(&mut self) -> Result<Place, PickleError> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        if self.stack.len() <= floor {
+            return Err(self.wrong("it takes more than it has"));
+        }
+        Ok(self.stack.pop().expect("the stack is above its floor"))
+    }
+
+    fn pop_text(&mut self) -> Result<String, PickleError> {
+        let place = self.pop()?;
+        match &self.values[place] {
+            Value::Text(text) => Ok(text.clone()),
+            _ => Err(self.wrong("a name is no text")),
+        }
+    }
+
+    fn pop_mark(&mut self) -> Result<Vec<Place>, PickleError> {
+        match self.marks.pop() {
+            Some(mark) => Ok(self.stack.split_off(mark)),
+            None => Err(self.wrong("it closes what it did not open")),
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8, PickleError> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn unsigned(&mut self, length: usize) -> Result<u64, PickleError> {
+        let mut whole = [0; 8];
+        whole[..length].copy_from_slice(self.take(length)?);
+        Ok(u64::from_le_bytes(whole))
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], PickleError> {
+        let rest = &self.bytes[self.at..];
+        if rest.len() < length {
+            return Err(PickleError::Truncated {
+                at: self.bytes.len(),
+            });
+        }
+        self.at += length;
+        Ok(&rest[..length])
+    }
+
+    fn line(&mut self) -> Result<String, PickleError> {
+        let rest = &self.bytes[self.at..];
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let end = end.ok_or(PickleError::Truncated {
+            at: self.bytes.len(),
+        })?;
+        self.at += end + 1;
+        Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
+    }
+}
+
+/// PyTorch's storage types. Those without a kind below are refused when their tensor is asked for.
+const STORAGES: [&str; 11] = [
+    "FloatStorage",
+    "HalfStorage",
+    "BFloat16Storage",
+    "DoubleStorage",
+    "LongStorage",
+    "IntStorage",
+    "ShortStorage",
+    "CharStorage",
+    "ByteStorage",
+    "BoolStorage",
+    "UntypedStorage",
+];
+
+fn kind_of(storage: &str) -> Option<Kind> {
+    match storage {
+        "FloatStorage" => Some(Kind::Float),
+        "HalfStorage" => Some(Kind::Half),
+        "BFloat16Storage" => Some(Kind::BFloat16),
+        "DoubleStorage" => Some(Kind::Double),
+        "LongStorage" => Some(Kind::Int64),
+        "IntStorage" => Some(Kind::Int),
+        "ByteStorage" => Some(Kind::Uint8),
+        "BoolStorage" => Some(Kind::Bool),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_but_those_of_tensors_is_refused_by_its_name() {
+        // What `pickle.dumps` makes of an object whose `__reduce__` gives (os.system, ("true",)).
+        let old = b"\x80\x02cposix\nsystem\nq\x00X\x04\x00\x00\x00trueq\x01\x85q\x02Rq\x03.";
+        let new = b"\x80\x04\x95\x1c\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x04true\x94\x85\x94R\x94.";
+        for bytes in [&old[..], &new[..]] {
+            let name = "posix.system".to_owned();
+            assert_eq!(
+                Pickle::read(bytes).unwrap_err(),
+                PickleError::Global { name }
+            );
+        }
+        for name in [
+            "builtins.eval",
+            "torch._utils._rebuild_device_tensor_from_numpy",
+            "torch.load",
+            "torch.FloatStorage.from_file",
+        ] {
+            let (module, last) = name.rsplit_once('.').unwrap();
+            let bytes = format!("c{module}\n{last}\n.");
+            let refusal = Pickle::read(bytes.as_bytes()).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("`{name}`")), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn operations_that_make_objects_in_other_ways_are_refused() {
+        // INST, OBJ, NEWOBJ, NEWOBJ_EX, EXT1, GET_OPCODE in text form.
+        for code in [b'i', b'o', 0x81, 0x92, 0x82, b'g'] {
+            let refusal = Pickle::read(&[0x80, 2, code, b'.']).unwrap_err();
+            assert_eq!(refusal, PickleError::Operation { code, at: 2 });
+        }
+    }
+
+    #[test]
+    fn no_damaged_pickle_breaks_the_reader() {
+        // A table with one tensor, as PyTorch writes it.
+        let whole = b"\x80\x02}q\x00X\x01\x00\x00\x00wq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x000q\x05X\x03\x00\x00\x00cpuq\x06K\x06tq\x07QK\x00K\x02K\x03\x86q\x08K\x03K\x01\x86q\x09\x89ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds.";
+        let pickle = Pickle::read(whole).unwrap();
+        let tensors = pickle.tensors().unwrap();
+        assert_eq!((tensors[0].0, &tensors[0].1.shape[..]), ("w", &[2, 3][..]));
+        assert_eq!(
+            (tensors[0].1.storage.count, pickle.length),
+            (6, whole.len())
+        );
+        for end in 0..whole.len() {
+            assert!(Pickle::read(&whole[..end]).is_err());
+        }
+        for at in 0..whole.len() {
+            for flip in [0x01, 0x20, 0x80, 0xff] {
+                let mut bytes = whole.to_vec();
+                bytes[at] ^= flip;
+                if let Ok(pickle) = Pickle::read(&bytes) {
+                    drop(pickle.tensors());
+                }
+            }
+        }
+    }
+}
