@@ -3,6 +3,7 @@
 pub mod adam;
 pub mod device;
 pub mod gradient;
+pub mod linear;
 
 /// LibTorch's own tensor object; only its address is used here.
 #[repr(C)]

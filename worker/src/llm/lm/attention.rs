@@ -79,6 +79,9 @@ impl Pattern for Causal {
             )));
             asked += asking.len();
         }
+        if mixed.is_empty() {
+            return query.flatten(1, 2);
+        }
         cat(mixed)
     }
 }

@@ -2,6 +2,8 @@
 
 use tch::{Kind, Tensor};
 
+use crate::torch_ext::linear;
+
 /// A matrix [outputs, inputs] whose row r is `scales[r]` times eight-bit whole numbers.
 #[derive(Debug)]
 pub(super) struct Int8 {
@@ -28,9 +30,9 @@ impl Int8 {
         self.rounded.size()
     }
 
-    /// `x` [N, inputs] times the matrix. The weights are widened for the product and forgotten again.
+    /// `x` [N, inputs] times the matrix. The weights are widened for each product and forgotten again.
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        let product = x.matmul(&self.rounded.to_kind(x.kind()).transpose(0, 1)) * &self.scales;
+        let product = linear::int8(x, &self.rounded, &self.scales);
         match bias {
             Some(bias) => product + bias,
             None => product,

@@ -1,19 +1,45 @@
 //! Linear layers and norms of a decoder, and the blocks made of them.
 
-use tch::{Kind, Tensor};
+use std::cell::OnceCell;
+
+use tch::{Device, Kind, Tensor};
 
 use super::adapter::Adapter;
 use super::attention::Pattern;
 use super::config::{Activation, Family, LmConfig};
 use super::int8::Int8;
+use crate::torch_ext::linear::{Back, Packed};
 
 /// The matrix of a linear layer.
 #[derive(Debug)]
 pub(super) enum Matrix {
     /// [outputs, inputs] in the model's number type.
     Full(Tensor),
+    /// The same, frozen, and beside it in the order in which the CPU multiplies fastest.
+    Packed {
+        weight: Tensor,
+        forward: Packed,
+        /// Transposed, for gradients; made when the first one is needed.
+        back: OnceCell<Option<Packed>>,
+    },
     /// Eight bits a weight.
     Int8(Int8),
+}
+
+impl Matrix {
+    /// `weight` as it is best held: packed where it is frozen and on the CPU.
+    pub fn new(weight: Tensor, trainable: bool) -> Self {
+        let cpu = weight.device() == Device::Cpu;
+        let packed = (cpu && !trainable).then(|| Packed::new(&weight)).flatten();
+        match packed {
+            Some(forward) => Matrix::Packed {
+                weight,
+                forward,
+                back: OnceCell::new(),
+            },
+            None => Matrix::Full(weight),
+        }
+    }
 }
 
 /// y = x A^T + b, plus what an adapter adds.
@@ -27,23 +53,66 @@ pub(super) struct Linear {
 }
 
 impl Linear {
+    /// A layer without bias.
+    pub fn of_weight(name: &str, weight: Tensor, trainable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            matrix: Matrix::new(weight, trainable),
+            bias: None,
+            adapter: None,
+        }
+    }
+
     /// `x` [N, inputs] to [N, outputs]; `train` turns the adapter's dropout on.
     pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        let bias = self.bias.as_ref();
-        let plain = match &self.matrix {
-            Matrix::Full(weight) => x.linear(weight, bias),
-            Matrix::Int8(weight) => weight.linear(x, bias),
-        };
+        let plain = self.plain(x, false);
         match &self.adapter {
             Some(adapter) => adapter.add_to(&plain, x, train),
             None => plain,
         }
     }
 
+    /// The same with the activation behind it.
+    fn forward_active(&self, x: &Tensor, activation: Activation, train: bool) -> Tensor {
+        let fused = matches!(self.matrix, Matrix::Packed { .. }) && self.adapter.is_none();
+        if fused && activation == Activation::Relu {
+            return self.plain(x, true);
+        }
+        let mut y = self.forward(x, train);
+        match activation {
+            // In place: nothing else reads the layer's output.
+            Activation::Relu => y.relu_(),
+            Activation::Gelu => y.gelu("none"),
+            Activation::Silu => y.silu(),
+        }
+    }
+
+    /// Without the adapter; only a packed matrix can have the ReLU with it.
+    fn plain(&self, x: &Tensor, relu: bool) -> Tensor {
+        let bias = self.bias.as_ref();
+        match &self.matrix {
+            Matrix::Full(weight) => x.linear(weight, bias),
+            Matrix::Int8(weight) => weight.linear(x, bias),
+            Matrix::Packed {
+                weight,
+                forward,
+                back,
+            } => {
+                let back = if x.requires_grad() {
+                    back.get_or_init(|| Packed::new(&weight.transpose(0, 1)))
+                } else {
+                    &None
+                };
+                let back = back.as_ref().map_or(Back::Plain(weight), Back::Packed);
+                forward.linear(x, bias, relu, back)
+            }
+        }
+    }
+
     /// Inputs and outputs.
     pub fn sizes(&self) -> (i64, i64) {
         let size = match &self.matrix {
-            Matrix::Full(weight) => weight.size(),
+            Matrix::Full(weight) | Matrix::Packed { weight, .. } => weight.size(),
             Matrix::Int8(weight) => weight.size(),
         };
         (size[1], size[0])
@@ -94,17 +163,14 @@ pub(super) enum Mlp {
 
 impl Mlp {
     fn forward(&self, x: &Tensor, activation: Activation, train: bool) -> Tensor {
-        let active = |mut x: Tensor| match activation {
-            // In place: nothing else reads the layer's output.
-            Activation::Relu => x.relu_(),
-            Activation::Gelu => x.gelu("none"),
-            Activation::Silu => x.silu(),
-        };
         match self {
-            Mlp::Plain { inner, outer } => outer.forward(&active(inner.forward(x, train)), train),
+            Mlp::Plain { inner, outer } => {
+                let active = inner.forward_active(x, activation, train);
+                outer.forward(&active, train)
+            }
             Mlp::Gated { gate, up, down } => {
-                let gated = active(gate.forward(x, train)) * up.forward(x, train);
-                down.forward(&gated, train)
+                let open = gate.forward_active(x, activation, train);
+                down.forward(&(open * up.forward(x, train)), train)
             }
         }
     }

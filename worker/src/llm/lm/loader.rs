@@ -174,7 +174,8 @@ impl<'a> Loader<'a> {
         bias: bool,
     ) -> Result<Linear, LmError> {
         let matrix = self.take(&format!("{name}.weight"), &[outputs, inputs])?;
-        self.linear_of(name, Matrix::Full(matrix), outputs, bias)
+        let matrix = Matrix::new(matrix, self.holding.trainable);
+        self.linear_of(name, matrix, outputs, bias)
     }
 
     fn linear_of(

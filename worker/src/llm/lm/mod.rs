@@ -78,7 +78,7 @@ pub struct Lm {
     /// [V, W].
     table: Tensor,
     /// `lm_head.weight` [V, W]; the table where tied.
-    head: Tensor,
+    head: Linear,
     /// OPT's learned positions, [P + 2, D].
     positions: Option<Tensor>,
     /// OPT-350m's way from W to D and back.
@@ -141,8 +141,8 @@ impl Lm {
             .then(|| loader.norm(name, &config))
             .transpose()?;
         let head = match config.tied {
-            true => table.shallow_clone(),
-            false => loader.take("lm_head.weight", &[config.vocab_size, inputs])?,
+            true => Linear::of_weight("lm_head", table.shallow_clone(), holding.trainable),
+            false => loader.full_linear("lm_head", [config.vocab_size, inputs], false)?,
         };
         let frequencies = config
             .rope
@@ -223,7 +223,7 @@ impl Lm {
 
     /// Logits [N, V] of states [N, W], in the model's number type.
     pub fn logits(&self, hidden: &Tensor) -> Tensor {
-        hidden.linear(&self.head, None::<&Tensor>)
+        self.head.forward(hidden, false)
     }
 
     /// One pass of packed `rows`, whose tokens have these places in their texts; `wanted` are tokens of the pass.
@@ -280,7 +280,7 @@ impl Lm {
             .map(|(name, weight)| (name.clone(), weight.shallow_clone()));
         let linears = self.blocks.iter().flat_map(Block::linears);
         let rounded = linears.filter_map(|linear| match &linear.matrix {
-            Matrix::Full(_) => None,
+            Matrix::Full(_) | Matrix::Packed { .. } => None,
             Matrix::Int8(matrix) => Some((format!("{}.weight", linear.name), matrix.widened())),
         });
         named.chain(rounded).collect()

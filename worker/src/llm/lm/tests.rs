@@ -12,7 +12,6 @@ const SHAPES: [&str; 4] = ["opt", "opt-350m", "llama", "llama-tied"];
 
 /// A fixture: the model, and what transformers made of it.
 struct Fixture {
-    name: &'static str,
     lm: Lm,
     known: BTreeMap<String, Tensor>,
 }
@@ -25,7 +24,7 @@ impl Fixture {
         let value = serde_json::from_str(&notes["config"]).unwrap();
         let config = LmConfig::read(Path::new("config.json"), &value).unwrap();
         let lm = Lm::from_weights(config, &known, holding).unwrap();
-        Self { name, lm, known }
+        Self { lm, known }
     }
 
     fn open(name: &'static str) -> Self {
