@@ -107,6 +107,9 @@ pub fn fit<T: Task>(
         }
     }
     if let Some(part) = fitting.progress.part {
+        observe(Event::Remark {
+            text: format!("memory ran out: steps of {part} examples or fewer, added up"),
+        });
         observe(Event::Counted(Counted {
             what: format!("steps cut into parts of {part} examples or fewer, since memory ran out"),
             count: fitting.progress.cut,
