@@ -104,7 +104,7 @@ pub(crate) fn small() -> SmallLlm {
         hidden_units: 16,
         num_blocks: 1,
         num_heads: 2,
-        positions: 256,
+        positions: 512,
         vocab_size: 400,
         list: 4,
         steps: 3,
