@@ -9,10 +9,15 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use allround::data::{self, CandidateLists, Part, Prepared, Ranks, candidates};
-use allround::event::{Epoch, Event, Failure, Phase, Started};
+use allround::data::{
+    self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, candidates,
+};
+use allround::event::{Counted, Epoch, Event, Failure, Phase, Started};
 use allround::fs;
+use allround::plan::stage::Answering;
 use allround::plan::{Job, Settings};
+use allround::spec::config::method::{Accept, Inference, TallrecForm};
+use allround::text::{Titles, audit};
 
 fn main() {
     let path = std::env::args().nth(1).expect("a job file");
@@ -53,6 +58,7 @@ fn action(job: &Job) -> String {
     let kind = job.stage.settings.kind();
     let model = match &job.stage.settings {
         Settings::Backbone(settings) => settings.model.kind(),
+        Settings::Evaluate(settings) if settings.answering.is_some() => "llm",
         _ => "",
     };
     let rules = std::env::var("FAKE_WORKER").unwrap_or_default();
@@ -94,35 +100,66 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
         phase: phase(job).to_owned(),
         wall_s: 0.5,
         examples: Some(10),
+        tokens: reads_prompts(job).then_some(1000),
+        trained_params: (epochs(job) > 0).then_some(100),
+        params: Some(1000),
         ..Phase::default()
     }));
+    if let Settings::Project(_) = job.stage.settings {
+        send(&Event::Remark {
+            text: "micro-batch 2 of 4 after out of memory".to_owned(),
+        });
+        send(&Event::Counted(Counted {
+            what: "titles cut".to_owned(),
+            count: 3,
+        }));
+    }
     artefact(job, loss)
+}
+
+fn reads_prompts(job: &Job) -> bool {
+    match &job.stage.settings {
+        Settings::Project(_) | Settings::Tune(_) => true,
+        Settings::Evaluate(settings) => settings.answering.is_some(),
+        _ => false,
+    }
 }
 
 fn phase(job: &Job) -> &'static str {
     match job.stage.settings {
         Settings::Prepare(_) => "read",
         Settings::Candidates(_) => "draw",
+        Settings::Backbone(_)
+        | Settings::PretrainLm(_)
+        | Settings::Align(_)
+        | Settings::Project(_)
+        | Settings::Tune(_) => "train",
+        Settings::EncodeText(_) => "encode",
         Settings::Evaluate(_) => "evaluate",
-        _ => "train",
     }
 }
 
 fn epochs(job: &Job) -> u32 {
-    let Settings::Backbone(settings) = &job.stage.settings else {
-        return 0;
-    };
-    let model = serde_json::to_value(&settings.model).expect("plain data");
-    let epochs = model[settings.model.kind()]["train"]["epochs"].as_u64();
-    epochs
-        .and_then(|epochs| u32::try_from(epochs).ok())
-        .unwrap_or(0)
+    match &job.stage.settings {
+        Settings::Backbone(settings) => {
+            let model = serde_json::to_value(&settings.model).expect("plain data");
+            let epochs = model[settings.model.kind()]["train"]["epochs"].as_u64();
+            epochs
+                .and_then(|epochs| u32::try_from(epochs).ok())
+                .unwrap_or(0)
+        }
+        Settings::Align(settings) => settings.align.train.epochs,
+        Settings::Project(settings) => settings.project.train.epochs,
+        Settings::Tune(settings) => settings.train.epochs,
+        _ => 0,
+    }
 }
 
 fn epoch_event(epoch: u32, loss: f64) -> Epoch {
     Epoch {
         epoch,
         loss,
+        losses: BTreeMap::new(),
         validation: BTreeMap::new(),
         wall_s: 0.25,
         examples: 10,
@@ -186,13 +223,85 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
             candidates::draw(&prepared, settings, Part::Test)
                 .and_then(|lists| lists.save(&job.output))
         }
-        (Settings::Evaluate(_), Some(_)) => {
-            CandidateLists::load(&job.needs["candidates"], Part::Test)
-                .and_then(|lists| Ok(ranks(job, lists).save(&job.output)?))
+        (Settings::Evaluate(settings), Some(prepared)) => {
+            CandidateLists::load(&job.needs["candidates"], Part::Test).and_then(|lists| {
+                if let Some(answering) = &settings.answering {
+                    return answer(job, (answering, &prepared), lists);
+                }
+                Ok(ranks(job, lists).save(&job.output)?)
+            })
         }
         _ => Ok(()),
     };
     saved.map_err(|error| error.to_string())
+}
+
+/// Answers as a language model would leave them: one title a user, or a score of yes, as the settings ask.
+fn answer(
+    job: &Job,
+    (answering, prepared): (&Answering, &Prepared),
+    lists: CandidateLists,
+) -> Result<(), data::DataError> {
+    let accept = match &answering.inference {
+        Inference::Generate { accept, .. } => *accept,
+        Inference::Constrained {} => Accept::Exact,
+        Inference::Score { .. } => {
+            if let Some((TallrecForm::YesNo, _)) = answering.tuned {
+                likes(&lists).save(&job.output)?;
+            }
+            return Ok(ranks(job, lists).save(&job.output)?);
+        }
+    };
+    let titles = Titles::new(&prepared.items);
+    let n = lists.n.expect("a prompt tells a list");
+    let mut rows = Vec::new();
+    let mut found = Vec::new();
+    for (at, (&user, &target)) in lists.users.iter().zip(&lists.targets).enumerate() {
+        let mut told = vec![titles.of(target)];
+        let negatives = &lists.negatives[at * n..(at + 1) * n];
+        told.extend(negatives.iter().map(|&item| titles.of(item)));
+        // Every third user gets the target, every fifth no candidate at all.
+        let raw = match at % 15 {
+            at if at % 3 == 0 => format!("\"{}\" of course", told[0]),
+            at if at % 5 == 0 => "=\"Nothing".to_owned(),
+            at => format!("\"{}\"", told[at % told.len()]),
+        };
+        let audit = audit(&raw, told[0], &told);
+        found.push(audit.rank(accept, told.len()));
+        rows.push(Answer {
+            user,
+            target,
+            raw,
+            extracted: audit.extracted,
+            exact: audit.exact,
+            normalised: audit.normalised,
+            substring: audit.substring,
+            valid: audit.valid,
+            position: audit.position,
+            named: audit.named,
+        });
+    }
+    let part = Part::Test;
+    Answers { part, rows }.save(&job.output)?;
+    let (users, targets) = (lists.users, lists.targets);
+    let ranks = Ranks {
+        part,
+        users,
+        targets,
+        ranks: found,
+    };
+    Ok(ranks.save(&job.output)?)
+}
+
+fn likes(lists: &CandidateLists) -> Likes {
+    let n = lists.n.expect("a prompt tells a list");
+    let others = 0..lists.users.len() * n;
+    Likes {
+        part: Part::Test,
+        users: lists.users.clone(),
+        target: lists.users.iter().map(|user| f64::from(user % 2)).collect(),
+        others: others.map(|_| 0.5).collect(),
+    }
 }
 
 fn ranks(job: &Job, lists: CandidateLists) -> Ranks {

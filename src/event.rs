@@ -25,6 +25,11 @@ pub enum Event {
         /// The sentence.
         text: String,
     },
+    /// Something that belongs to every number that was made with this artefact, such as a batch halved for want of memory.
+    Remark {
+        /// A few words, without a stop.
+        text: String,
+    },
     /// The stage failed; the process exits with a non-zero code after it.
     Failed(Failure),
     /// The artefact is complete in the output folder.
@@ -78,6 +83,9 @@ pub struct Epoch {
     pub epoch: u32,
     /// Mean training loss.
     pub loss: f64,
+    /// Means of the losses that the training loss is made of, unweighted, by name; none where it has no parts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub losses: BTreeMap<String, f64>,
     /// Validation metrics, where this epoch was validated.
     pub validation: BTreeMap<Metric, f64>,
     /// Wall time of training in seconds, without validation.

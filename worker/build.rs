@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/torch_ext/shim.cpp");
+    let sources = ["src/torch_ext/shim.cpp", "src/torch_ext/linear.cpp"];
+    for source in sources {
+        println!("cargo:rerun-if-changed={source}");
+    }
     let library = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("tch names its library folder");
     let library = std::fs::canonicalize(&library).unwrap_or_else(|_| PathBuf::from(library));
     let include = library.with_file_name("include");
@@ -13,7 +16,7 @@ fn main() {
         .flag_if_supported("-Wno-unused-parameter")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/torch_ext/shim.cpp")
+        .files(sources)
         .compile("allround_shim");
     println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", library.display());

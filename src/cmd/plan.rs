@@ -86,7 +86,7 @@ fn cell(cell: &Cell, graph: &Graph) -> Value {
     json!({
         "cell": cell.name,
         "prepare": key(cell.prepared),
-        "backbone": key(cell.trained),
+        "trained": cell.trained.iter().map(|&id| key(id)).collect::<Vec<_>>(),
         "measures": measures.collect::<Vec<_>>(),
     })
 }

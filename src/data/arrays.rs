@@ -1,4 +1,4 @@
-//! Named integer arrays in one safetensors file: the form of every numeric artefact of this room.
+//! Named arrays in one safetensors file: the form of every numeric artefact of this room.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,6 +15,8 @@ pub enum Array<'a> {
     U32(&'a [u32]),
     /// 64-bit unsigned.
     U64(&'a [u64]),
+    /// Double precision.
+    F64(&'a [f64]),
     /// Truth values, a byte each.
     Bool(&'a [bool]),
 }
@@ -38,6 +40,10 @@ pub fn save(
             Array::U64(values) => {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes());
                 (Dtype::U64, values.len(), bytes.collect())
+            }
+            Array::F64(values) => {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+                (Dtype::F64, values.len(), bytes.collect())
             }
             Array::Bool(values) => {
                 let bytes = values.iter().map(|&value| u8::from(value));
@@ -109,6 +115,16 @@ impl Arrays {
     pub fn u64(&self, name: &str) -> Result<Vec<u64>, DataError> {
         let bytes = self.raw(name, Dtype::U64)?;
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+        Ok(bytes.chunks_exact(8).map(word).collect())
+    }
+
+    /// The array `name` of double precision.
+    ///
+    /// # Errors
+    /// As for [`Arrays::u32`].
+    pub fn f64(&self, name: &str) -> Result<Vec<f64>, DataError> {
+        let bytes = self.raw(name, Dtype::F64)?;
+        let word = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         Ok(bytes.chunks_exact(8).map(word).collect())
     }
 

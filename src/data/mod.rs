@@ -3,6 +3,7 @@
 //! Every source yields [`RawData`]; filters turn it into less of the same; the split turns it into a [`Prepared`] data
 //! set, on which scenarios and candidate lists work. Item 0 is padding everywhere: items are numbered from 1.
 
+pub mod answers;
 pub mod arrays;
 pub mod candidates;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod stats;
 
 use std::path::Path;
 
+pub use answers::{Answer, Answers, Likes};
 pub use candidates::{CandidateLists, Part};
 pub use error::DataError;
 pub use prepared::{Item, Prepared};

@@ -85,6 +85,7 @@ mod tests {
         Event::Epoch(Epoch {
             epoch,
             loss,
+            losses: BTreeMap::new(),
             validation: BTreeMap::new(),
             wall_s: 1.0,
             examples: 1,

@@ -211,7 +211,7 @@ impl Heard {
             Event::Epoch(epoch) => self.last = format!("epoch {}", epoch.epoch),
             Event::Failed(failure) => self.failure = Some(failure.clone()),
             Event::Finished => self.is_finished = true,
-            Event::Progress(_) | Event::Counted(_) | Event::Note { .. } => {}
+            Event::Progress(_) | Event::Counted(_) | Event::Note { .. } | Event::Remark { .. } => {}
         }
     }
 }

@@ -32,6 +32,7 @@ fn event_text(event: &Event, volume: Volume) -> Option<String> {
         Event::Started(started) if started.resumed_epoch > 0 => {
             Some(format!("continues after epoch {}", started.resumed_epoch))
         }
+        Event::Remark { text } => Some(text.clone()),
         _ if volume != Volume::Verbose => None,
         Event::Phase(phase) => Some(phase_text(phase)),
         Event::Counted(counted) => Some(format!("{}: {}", counted.what, counted.count)),
@@ -74,6 +75,7 @@ mod tests {
         Happening::Reported(Event::Epoch(Epoch {
             epoch: 3,
             loss: 0.72654,
+            losses: BTreeMap::new(),
             validation: BTreeMap::from([("ndcg@10".parse().unwrap(), 0.12345)]),
             wall_s: 14.423,
             examples: 10,

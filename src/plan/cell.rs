@@ -1,5 +1,7 @@
 //! Cells: one model on one data set under one scenario with one seed, and the stages that measure it.
 
+use std::collections::BTreeSet;
+
 use super::graph::{Graph, NodeId};
 use crate::digest::Key;
 
@@ -16,14 +18,16 @@ pub struct Cell {
     pub model: String,
     /// Name of the variant; empty for the model itself.
     pub variant: String,
-    /// Kind of the CF model.
+    /// Kind of the CF model that is measured or read; empty where a language model is asked without one.
     pub backbone: String,
     /// The cell's seed.
     pub seed: u64,
     /// The stage that prepares the data that is measured.
     pub prepared: NodeId,
-    /// The stage that trains the model.
-    pub trained: NodeId,
+    /// The stages that train something for this cell, in graph order: the CF model, then what is built on it. None where a
+    /// language model is asked as it is; a small language model's own training is not among them, since it is the data
+    /// set's.
+    pub trained: Vec<NodeId>,
     /// One measurement a protocol, in the order of their names.
     pub measures: Vec<Measure>,
 }
@@ -49,14 +53,14 @@ impl Cell {
 
     /// Every stage of the cell, in graph order.
     pub fn stages(&self, graph: &Graph) -> Vec<NodeId> {
-        let mut stages = vec![self.prepared, self.trained];
-        stages.extend(graph.nodes[self.trained].needs.values());
-        for measure in &self.measures {
-            stages.extend([measure.candidates, measure.evaluate]);
+        let mut found = BTreeSet::new();
+        let mut open: Vec<NodeId> = self.roots().collect();
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(graph.nodes[id].needs.values());
+            }
         }
-        stages.sort_unstable();
-        stages.dedup();
-        stages
+        found.into_iter().collect()
     }
 
     /// What decides the cell's rows: its name, and protocol and key of each measurement.

@@ -9,28 +9,83 @@ use super::{Digester, PlanError};
 use crate::digest::Key;
 use crate::spec::Spec;
 use crate::spec::config::dataset::Source;
+use crate::spec::config::{Encoder, Llm};
 
-/// Digests of the input files of every data set, by data set and path.
+/// Digests of everything that the spec reads from disk, by the path as written there.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// The files of each data set.
+    pub of_dataset: BTreeMap<String, BTreeMap<String, Key>>,
+    /// Folders of encoders, language models and tokenizers.
+    folders: BTreeMap<String, Key>,
+}
+
+impl Inputs {
+    /// The digest of one folder under its path; nothing for a model that reads none.
+    pub fn folder(&self, path: Option<&str>) -> BTreeMap<String, Key> {
+        let known = path.and_then(|path| self.folders.get_key_value(path));
+        known
+            .map(|(path, key)| (path.clone(), *key))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Digests of the input files of every data set and of the folders of encoders and language models.
 ///
 /// # Errors
-/// When a file cannot be digested; the error names the data set and the file.
-pub fn digests(
-    spec: &Spec,
-    digest: &mut Digester<'_>,
-) -> Result<BTreeMap<String, BTreeMap<String, Key>>, PlanError> {
-    let mut all = BTreeMap::new();
+/// When a file cannot be digested; the error names the file and what reads it.
+pub fn digests(spec: &Spec, digest: &mut Digester<'_>) -> Result<Inputs, PlanError> {
+    let mut all = Inputs::default();
+    let mut learn = |what: &'static str, name: &String, path: &str| {
+        digest(path).map_err(|source| PlanError::Input {
+            what,
+            name: name.clone(),
+            source,
+        })
+    };
     for (name, dataset) in &spec.dataset {
         let mut found = BTreeMap::new();
         for path in input_files(&dataset.source) {
-            let key = digest(&path).map_err(|source| PlanError::Input {
-                dataset: name.clone(),
-                source,
-            })?;
+            let key = learn("data set", name, &path)?;
             found.insert(path, key);
         }
-        all.insert(name.clone(), found);
+        all.of_dataset.insert(name.clone(), found);
+    }
+    let encoders = spec
+        .encoder
+        .iter()
+        .filter_map(|(name, encoder)| Some(("encoder", name, folder_of_encoder(encoder)?)));
+    let llms = spec
+        .llm
+        .iter()
+        .filter_map(|(name, llm)| Some(("language model", name, folder_of_llm(llm)?)));
+    for (what, name, path) in encoders.chain(llms) {
+        if !all.folders.contains_key(path) {
+            let key = learn(what, name, path)?;
+            all.folders.insert(path.to_owned(), key);
+        }
     }
     Ok(all)
+}
+
+/// The folder that an encoder is read from; a name on the hub has none, and counts by itself.
+pub fn folder_of_encoder(encoder: &Encoder) -> Option<&str> {
+    match encoder {
+        Encoder::Pretrained(encoder) => Some(encoder.folder.as_str()),
+        Encoder::Hashed(_) => None,
+    }
+    .filter(|folder| !folder.is_empty())
+}
+
+/// The folder that a language model, or its tokenizer, is read from.
+pub fn folder_of_llm(llm: &Llm) -> Option<&str> {
+    match llm {
+        Llm::Pretrained(llm) => Some(llm.folder.as_str()),
+        Llm::Random(llm) => Some(llm.tokenizer.as_str()),
+        Llm::Small(_) => None,
+    }
+    .filter(|folder| !folder.is_empty())
 }
 
 /// `settings` as JSON in which the path of an input file is replaced by its digest, and a folder of input files by the

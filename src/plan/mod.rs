@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod graph;
 pub mod inputs;
+mod method;
 pub mod stage;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,9 @@ use crate::fs::FsError;
 use crate::spec::config::scenario::Scenario;
 use crate::spec::config::{Dataset, Model, Protocol};
 use crate::spec::{Selected, Spec};
-use stage::{DrawCandidates, Evaluate, Prepare, TrainBackbone};
+use inputs::Inputs;
+use method::{Ground, Learned};
+use stage::{DrawCandidates, Evaluate, Prepare};
 
 /// What digests an input file, given its path as written in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
@@ -27,17 +30,19 @@ pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// An input file cannot be read.
-    #[error("data set `{dataset}`: {source}")]
+    #[error("{what} `{name}`: {source}")]
     Input {
-        /// Name of the data set.
-        dataset: String,
+        /// `data set`, `encoder` or `language model`.
+        what: &'static str,
+        /// Its name.
+        name: String,
         /// What is wrong with the file.
         source: FsError,
     },
     /// The matrix names something that the spec does not declare; the check of a spec finds this first.
     #[error("the matrix names {what} `{name}`, which the file does not declare")]
     Unknown {
-        /// `data set`, `scenario` or `model`.
+        /// `data set`, `scenario`, `model`, `encoder`, `language model` or `prompt`.
         what: &'static str,
         /// The name.
         name: String,
@@ -94,7 +99,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
 /// Builds the graph; the maps spare hashing one stage a thousand times.
 struct Planner<'a> {
     spec: &'a Spec,
-    inputs: BTreeMap<String, BTreeMap<String, Key>>,
+    inputs: Inputs,
     graph: Graph,
     prepared: HashMap<(String, String, Option<u64>), NodeId>,
     candidates: HashMap<(NodeId, String, u64), NodeId>,
@@ -111,13 +116,18 @@ impl Planner<'_> {
         } = combination;
         let axis = find(&self.spec.scenario, "scenario", scenario)?;
         let (base, variant, config) = self.model(model)?;
-        let prepared = self.prepare(dataset, scenario, axis, seed)?;
-        let taught = self.prepare(dataset, scenario, backbone_scenario(axis), seed)?;
-        let trained = self.train(taught, (model, &config), seed);
+        let ground = Ground {
+            dataset,
+            changes_items: matches!(axis, Scenario::CrossDomain { .. }),
+            prepared: self.prepare(dataset, scenario, axis, seed)?,
+            taught: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
+            seed,
+        };
+        let learned = self.learn(&ground, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(prepared, (name, protocol), seed);
-            let evaluate = self.evaluate(prepared, candidates, trained);
+            let candidates = self.draw(ground.prepared, (name, protocol), seed);
+            let evaluate = self.evaluate(ground.prepared, candidates, &learned);
             let protocol = self.fingerprint(dataset, scenario, (name, protocol))?;
             measures.push(Measure {
                 name: name.clone(),
@@ -132,10 +142,10 @@ impl Planner<'_> {
             scenario: scenario.clone(),
             model: base,
             variant,
-            backbone: config.kind().to_owned(),
+            backbone: learned.backbone,
             seed,
-            prepared,
-            trained,
+            prepared: ground.prepared,
+            trained: learned.trained,
             measures,
         })
     }
@@ -169,11 +179,11 @@ impl Planner<'_> {
             Scenario::CrossDomain { target, .. } => Some(target.as_str()),
             _ => None,
         };
-        let mut inputs = self.inputs[name].clone();
+        let mut inputs = self.inputs.of_dataset[name].clone();
         inputs.extend(
             target
                 .iter()
-                .flat_map(|&target| self.inputs[target].clone()),
+                .flat_map(|&target| self.inputs.of_dataset[target].clone()),
         );
         let find_dataset = |name: &str| find(&self.spec.dataset, "data set", name).cloned();
         let settings = Prepare {
@@ -210,38 +220,15 @@ impl Planner<'_> {
         node
     }
 
-    fn train(&mut self, prepared: NodeId, model: (&String, &Model), cell_seed: u64) -> NodeId {
-        let (name, model) = model;
-        let seed = if draws_nothing(model) { 0 } else { cell_seed };
-        let id = (prepared, name.clone(), seed);
-        if let Some(&node) = self.trained.get(&id) {
-            return node;
-        }
-        let settings = Settings::Backbone(TrainBackbone {
-            model: model.clone(),
-            seed,
-            device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
-        });
-        let node = self
-            .graph
-            .add(settings, roles([("prepared", prepared)]), BTreeMap::new());
-        self.trained.insert(id, node);
-        node
-    }
-
-    fn evaluate(&mut self, prepared: NodeId, candidates: NodeId, backbone: NodeId) -> NodeId {
+    fn evaluate(&mut self, prepared: NodeId, candidates: NodeId, learned: &Learned) -> NodeId {
         let settings = Settings::Evaluate(Evaluate {
-            answering: None,
+            answering: learned.answering.clone(),
             device: device_kind(&self.spec.run.device),
             threads: self.spec.run.threads,
         });
-        let needs = [
-            ("prepared", prepared),
-            ("candidates", candidates),
-            ("backbone", backbone),
-        ];
-        self.graph.add(settings, roles(needs), BTreeMap::new())
+        let mut needs = roles([("prepared", prepared), ("candidates", candidates)]);
+        needs.extend(learned.reads.clone());
+        self.graph.add(settings, needs, learned.inputs.clone())
     }
 
     /// `NAME:DIGITS` over everything that makes two numbers comparable; metrics and the cell's seed do not.
@@ -258,7 +245,9 @@ impl Planner<'_> {
         }
         let config = find(&self.spec.dataset, "data set", dataset)?;
         let axis = find(&self.spec.scenario, "scenario", scenario)?;
-        let data = |name: &str, config: &Dataset| inputs::without_paths(config, &self.inputs[name]);
+        let data = |name: &str, config: &Dataset| {
+            inputs::without_paths(config, &self.inputs.of_dataset[name])
+        };
         let target = match axis {
             Scenario::CrossDomain { target, .. } => {
                 Some(data(target, find(&self.spec.dataset, "data set", target)?))

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Key;
-use crate::spec::config::llm::{Llm, SmallLlm, Wording, Words};
+use crate::spec::config::llm::{Llm, SmallLlm, Words};
 use crate::spec::config::method::{
     Align, Fit, Inference, ItemEmbedding, ItemText, Lora, Project, TallrecForm,
 };
 use crate::spec::config::{Encoder, Model};
 
 pub use crate::data::settings::{DrawCandidates, Prepare};
+pub use crate::text::Asked;
 
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +81,11 @@ impl Settings {
     /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
     pub fn version(&self) -> u32 {
         match self {
+            // 2: dropout noise is the program's own.
+            Settings::Backbone(TrainBackbone {
+                model: Model::Sasrec(_),
+                ..
+            }) => 2,
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Backbone(_)
@@ -158,23 +164,6 @@ pub struct Reader {
     pub user: bool,
     /// The vector after each title.
     pub item: ItemEmbedding,
-}
-
-/// A prompt with the words of one data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
-    /// Which published wording; what `template` says where that is not empty.
-    pub wording: Wording,
-    /// A wording of the experiment's own, or empty.
-    pub template: String,
-    /// The data set's words.
-    pub words: Words,
-    /// Last items of the history that are told.
-    pub history: usize,
-    /// Candidates told while training.
-    pub candidates: usize,
-    /// Most tokens of a title; 0 is no bound.
-    pub title_tokens: usize,
 }
 
 /// Settings of `project`: needs `prepared`, `backbone`, `align` (not for MLP-LLM, whose items are the CF model's own

@@ -38,7 +38,7 @@ of = "sasrec"
 set.num_blocks = 3
 "#;
 
-fn plan_of(text: &str, flags: &[&str]) -> Plan {
+pub(super) fn plan_of(text: &str, flags: &[&str]) -> Plan {
     let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
     let checked = spec::load_text("spec.toml", text, Path::new("."), &flags);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
@@ -48,7 +48,7 @@ fn plan_of(text: &str, flags: &[&str]) -> Plan {
     .unwrap()
 }
 
-fn cell<'a>(plan: &'a Plan, name: &str) -> &'a Cell {
+pub(super) fn cell<'a>(plan: &'a Plan, name: &str) -> &'a Cell {
     plan.cells
         .iter()
         .find(|cell| cell.name == name)

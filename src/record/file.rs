@@ -5,10 +5,12 @@
 //! written with an apostrophe in front, and so is a cell that begins with an apostrophe. Reading takes one leading
 //! apostrophe away, so that every text comes back as it was.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord, Writer, WriterBuilder};
+use flate2::read::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +22,43 @@ use crate::fs::{self, FsError};
 /// When the file cannot be written.
 pub fn write<R: Serialize + Default>(path: &Path, rows: &[&R]) -> Result<(), FsError> {
     fs::write_if_changed(path, &to_bytes(path, rows)?)
+}
+
+/// Writes rows, compressed; the same rows are the same bytes at any time. Makes the folder.
+///
+/// # Errors
+/// When the file or its folder cannot be written.
+pub(super) fn write_compressed<R: Serialize + Default>(
+    path: &Path,
+    rows: &[R],
+) -> Result<(), FsError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let rows: Vec<&R> = rows.iter().collect();
+    let text = to_bytes(path, &rows)?;
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::default());
+    let bytes = encoder
+        .write_all(&text)
+        .and_then(|()| encoder.finish())
+        .map_err(|error| FsError::new(path, "compress", error))?;
+    fs::write_if_changed(path, &bytes)
+}
+
+/// The rows of a compressed file.
+///
+/// # Errors
+/// As [`read`], and when the file is cut short or damaged.
+pub(super) fn read_compressed<R: Serialize + Default + DeserializeOwned>(
+    path: &Path,
+) -> Result<Vec<R>, FsError> {
+    let mut text = Vec::new();
+    MultiGzDecoder::new(fs::open(path)?)
+        .read_to_end(&mut text)
+        .map_err(|error| wrong(path, &format!("damaged gzip: {error}")))?;
+    from_bytes(path, &text)
 }
 
 /// The rows of a file.
@@ -126,12 +165,15 @@ fn reason(error: &csv::Error) -> String {
     }
 }
 
+/// Columns that older versions of the program did not write; a file without them is read all the same.
+const LATER: [&str; 1] = ["remark"];
+
 fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Result<(), FsError> {
     let quoted = |names: Vec<&str>| names.join("`, `");
     let missing: Vec<&str> = expected
         .iter()
         .map(String::as_str)
-        .filter(|name| !found.iter().any(|other| other == *name))
+        .filter(|name| !LATER.contains(name) && !found.iter().any(|other| other == *name))
         .collect();
     let unknown: Vec<&str> = found
         .iter()
@@ -144,7 +186,8 @@ fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Resu
     if !unknown.is_empty() {
         faults.push(format!("column `{}` is unknown", quoted(unknown)));
     }
-    if faults.is_empty() && found.len() != expected.len() {
+    let unique: std::collections::BTreeSet<&str> = found.iter().collect();
+    if faults.is_empty() && found.len() != unique.len() {
         faults.push("a column stands twice".to_owned());
     }
     if faults.is_empty() {
@@ -228,7 +271,7 @@ mod tests {
         let row = MetricRow::default();
         let bytes = to_bytes(Path::new("x"), &[&row]).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
-        assert!(text.ends_with("\n,,,,,,,0,,,,,,,,\n"), "{text}");
+        assert!(text.ends_with("\n,,,,,,,0,,,,,,,,,\n"), "{text}");
         assert_eq!(
             from_bytes::<MetricRow>(Path::new("x"), &bytes).unwrap(),
             [row]

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 
 use super::file::columns;
-use super::{DataRow, EpochRow, MetricRow, RankRow, TimingRow};
+use super::{DataRow, EpochRow, MetricRow, RankRow, TextRow, TimingRow};
 
 /// What holds for every results file.
 const RULES: &str = "# Reference of the results files
@@ -21,7 +21,7 @@ program version and commit, operating system, CPU, cores, memory, driver, and th
 
 ";
 
-/// The reference of `metrics.csv`, `timing.csv`, `epochs.csv`, `data.csv` and the rank files as Markdown.
+/// The reference of `metrics.csv`, `timing.csv`, `epochs.csv`, `data.csv`, the rank files and the answer files as Markdown.
 pub fn format_markdown() -> String {
     let tables = [
         table::<MetricRow>("metrics.csv"),
@@ -29,6 +29,7 @@ pub fn format_markdown() -> String {
         table::<EpochRow>("epochs.csv"),
         table::<DataRow>("data.csv"),
         table::<RankRow>("ranks/CELL.PROTOCOL.csv.gz"),
+        table::<TextRow>("answers/CELL.PROTOCOL.csv.gz"),
     ];
     format!("{RULES}{}", tables.join("\n"))
 }

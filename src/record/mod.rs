@@ -10,6 +10,7 @@ pub mod machine;
 pub mod ranks;
 pub mod row;
 pub mod summary;
+pub mod texts;
 mod users;
 
 pub use answer::answer;
@@ -18,4 +19,4 @@ pub use counts::data_row;
 pub use file::{read, write};
 pub use format::format_markdown;
 pub use machine::Machine;
-pub use row::{DataRow, EpochRow, MetricRow, RankRow, TimingRow};
+pub use row::{DataRow, EpochRow, MetricRow, RankRow, TextRow, TimingRow};

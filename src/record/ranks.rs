@@ -1,15 +1,11 @@
 //! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-use flate2::{Compression, GzBuilder};
-
-use super::file::{from_bytes, to_bytes, wrong};
+use super::file::{read_compressed, write_compressed, wrong};
 use super::row::{MetricRow, RankRow};
 use crate::data::{Prepared, Ranks};
-use crate::fs::{self, FsError};
+use crate::fs::FsError;
 use crate::metric::Metric;
 
 /// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
@@ -23,19 +19,7 @@ pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
 /// # Errors
 /// When the file or its folder cannot be written.
 pub fn write(path: &Path, rows: &[RankRow]) -> Result<(), FsError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let rows: Vec<&RankRow> = rows.iter().collect();
-    let text = to_bytes(path, &rows)?;
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::default());
-    let bytes = encoder
-        .write_all(&text)
-        .and_then(|()| encoder.finish())
-        .map_err(|error| FsError::new(path, "compress", error))?;
-    fs::write_if_changed(path, &bytes)
+    write_compressed(path, rows)
 }
 
 /// The ranks of a file.
@@ -43,11 +27,7 @@ pub fn write(path: &Path, rows: &[RankRow]) -> Result<(), FsError> {
 /// # Errors
 /// When the file cannot be read, is cut short or damaged, has other columns, or holds a rank below 1.
 pub fn read(path: &Path) -> Result<Vec<RankRow>, FsError> {
-    let mut text = Vec::new();
-    MultiGzDecoder::new(fs::open(path)?)
-        .read_to_end(&mut text)
-        .map_err(|error| wrong(path, &format!("damaged gzip: {error}")))?;
-    let rows: Vec<RankRow> = from_bytes(path, &text)?;
+    let rows: Vec<RankRow> = read_compressed(path)?;
     match rows
         .iter()
         .position(|row| !row.rank.is_finite() || row.rank < 1.0)
@@ -96,6 +76,7 @@ pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs;
 
     fn row(user: &str, rank: f64) -> RankRow {
         RankRow {

@@ -25,7 +25,8 @@ pub struct MetricRow {
     pub seed: u64,
     /// `test` or `valid`.
     pub split: String,
-    /// `hit`, `ndcg`, `mrr`; empty in a failed cell's row.
+    /// `hit`, `ndcg`, `mrr`; for generated answers also `exact`, `normalised`, `substring` (shares of answers that name the
+    /// target by each rule) and `valid` (that name a candidate); for yes-or-no answers `auc`. Empty in a failed cell's row.
     pub metric: String,
     /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,
@@ -39,6 +40,9 @@ pub struct MetricRow {
     pub status: String,
     /// The error in one line; empty when all is well.
     pub error: String,
+    /// What a reader of the number must know: random weights, a halved batch, stated rules with how often they were applied.
+    #[serde(default)]
+    pub remark: String,
 }
 
 /// A row of `timing.csv`: one phase of one stage of one cell.
@@ -78,7 +82,7 @@ pub struct TimingRow {
     pub cached: bool,
 }
 
-/// A row of `epochs.csv`: the loss, or one validation metric, of one epoch of one cell.
+/// A row of `epochs.csv`: the loss, one of its parts, or one validation metric, of one epoch of one cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRow {
     /// Name of the experiment.
@@ -89,7 +93,7 @@ pub struct EpochRow {
     pub stage: String,
     /// 1 for the first.
     pub epoch: u32,
-    /// `loss`, or a validation metric such as `ndcg@10`.
+    /// `loss`, a part of it such as `loss_matching`, or a validation metric such as `ndcg@10`.
     pub quantity: String,
     /// Its value.
     pub value: f64,
@@ -108,6 +112,31 @@ pub struct RankRow {
     pub target: String,
     /// 1 + greater scores + half of the equal ones.
     pub rank: f64,
+}
+
+/// A row of `answers/CELL.PROTOCOL.csv.gz`: what a language model generated for one measured user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TextRow {
+    /// The user's id in the source.
+    pub user: String,
+    /// The target item's id in the source.
+    pub target: String,
+    /// The text as it was generated.
+    pub answer: String,
+    /// The title that was read from it: what stands in its first quotes.
+    pub extracted: String,
+    /// Whether that is the target's title, letter by letter.
+    pub exact: bool,
+    /// Whether it is the target's title without case, punctuation and repeated blanks.
+    pub normalised: bool,
+    /// Whether the target's title is found by the A-LLMRec code's rule: anywhere between the first and the last quote.
+    pub substring: bool,
+    /// Whether it is the title of a candidate.
+    pub valid: bool,
+    /// Place in the prompt, from 1, of the candidate that was named; empty when it names none.
+    pub position: Option<u32>,
+    /// Different titles of candidates that the text names.
+    pub named: u32,
 }
 
 /// A row of `data.csv`: counts of one data set under one scenario.

@@ -9,14 +9,21 @@ use crate::spec::config::answer::Cost;
 /// Costs of one model on one data set, means over seeds. Absent values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
-    /// Wall seconds in training epochs: without reading, validation and saving.
+    /// Wall seconds in training epochs of all its stages: without reading, validation and saving, and without a small language
+    /// model's own training.
     pub train_s: Option<f64>,
-    /// Training sequences of a second.
+    /// Wall seconds in which the small language model was trained that it asks.
+    pub pretrain_s: Option<f64>,
+    /// Training sequences of a second, over all its stages.
     pub examples_per_s: Option<f64>,
+    /// Tokens of a second in the training of its stages that pass through a language model.
+    pub tokens_per_s: Option<f64>,
     /// Wall seconds of evaluation for one user.
     pub evaluate_s_per_user: Option<f64>,
-    /// Parameters of the model.
+    /// Parameters of the largest model among its stages: of the language model, where one is asked.
     pub params: Option<f64>,
+    /// Parameters that its stages train, summed.
+    pub trained_params: Option<f64>,
     /// Peak resident memory of a training or evaluating process, in bytes.
     pub peak_rss_bytes: Option<f64>,
     /// Peak device memory, in bytes.
@@ -72,9 +79,20 @@ pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
 }
 
 fn of_cell(rows: &[&TimingRow]) -> Costs {
+    let is_pretraining = |row: &&&TimingRow| row.stage == "pretrain-lm";
+    let trains = rows.iter().filter(|row| row.phase == "train");
+    let (pretraining, training): (Vec<&&TimingRow>, Vec<_>) = trains.partition(is_pretraining);
+    let reads_tokens = |row: &&&&TimingRow| matches!(row.stage.as_str(), "project" | "tune");
     let phase = |name: &'static str| rows.iter().filter(move |row| row.phase == name);
-    let train_s = sum(phase("train").map(|row| Some(row.wall_s)));
-    let trained = sum(phase("train").map(|row| row.examples.map(|examples| examples as f64)));
+    let train_s = sum(training.iter().map(|row| Some(row.wall_s)));
+    let trained = sum(training
+        .iter()
+        .map(|row| row.examples.map(|examples| examples as f64)));
+    let read = training.iter().filter(reads_tokens);
+    let tokens = sum(read
+        .clone()
+        .map(|row| row.tokens.map(|tokens| tokens as f64)));
+    let read_s = sum(read.map(|row| Some(row.wall_s)));
     let evaluate_s = sum(phase("evaluate").map(|row| Some(row.wall_s)));
     let users = sum(phase("evaluate").map(|row| row.examples.map(|users| users as f64)));
     let ratio =
@@ -89,7 +107,12 @@ fn of_cell(rows: &[&TimingRow]) -> Costs {
     };
     Costs {
         train_s,
+        pretrain_s: sum(pretraining.iter().map(|row| Some(row.wall_s))),
         examples_per_s: ratio(trained, train_s),
+        tokens_per_s: ratio(tokens, read_s),
+        trained_params: sum(training
+            .iter()
+            .map(|row| row.trained_params.map(|n| n as f64))),
         evaluate_s_per_user: ratio(evaluate_s, users),
         params: highest(&mut own().map(|row| row.params)),
         peak_rss_bytes: highest(&mut own().map(|row| row.peak_rss_bytes)),
@@ -112,7 +135,10 @@ fn mean(seeds: &[Costs]) -> Costs {
     };
     Costs {
         train_s: over(|costs| costs.train_s),
+        pretrain_s: over(|costs| costs.pretrain_s),
         examples_per_s: over(|costs| costs.examples_per_s),
+        tokens_per_s: over(|costs| costs.tokens_per_s),
+        trained_params: over(|costs| costs.trained_params),
         evaluate_s_per_user: over(|costs| costs.evaluate_s_per_user),
         params: over(|costs| costs.params),
         peak_rss_bytes: over(|costs| costs.peak_rss_bytes),

@@ -165,6 +165,7 @@ fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, Render
             table::comparison::grid(name, title, &answer, baseline, colour)
         }
         Table::Cost { title } => table::cost::grid(name, title, results, colour),
+        Table::Answers { title } => table::answers::grid(name, title, results, colour),
         Table::Data { title } => table::counts::grid(name, title, results),
     })
 }

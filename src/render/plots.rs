@@ -12,9 +12,9 @@ use super::figure::{Drawn, Series, bars, curves, scatter};
 use super::results::{Results, Training};
 use crate::metric::Metric;
 use crate::record::summary::{Answer, AnswerTable, Column, Question};
-use crate::spec::config::Figure;
 use crate::spec::config::answer::{Axis, Cost};
 use crate::spec::config::protocol::{Candidates, Protocol};
+use crate::spec::config::{Figure, Model};
 
 /// Draws one figure of the spec.
 ///
@@ -197,17 +197,30 @@ fn seed_values(results: &Results, value: &str, dataset: &str) -> SeedValues {
         else {
             continue;
         };
+        let Some(name) = curve_name(results, &training.model, &row.stage) else {
+            continue;
+        };
         let panel = match training.scenario.as_str() {
             "" => training.dataset.clone(),
             scenario => format!("{}, {scenario}", training.dataset),
         };
-        let model = &training.model;
         let epochs = seeds
-            .entry((panel, results.position(model), model.clone()))
+            .entry((panel, results.position(&training.model), name))
             .or_default();
         epochs.entry(row.epoch).or_default().push(row.value);
     }
     seeds
+}
+
+/// What the curve of a stage is called; `None` for one that is another model's: a CF model that a method reads has its curve
+/// where it is a model itself, and a language model's own training is the data set's.
+fn curve_name(results: &Results, model: &str, stage: &str) -> Option<String> {
+    let asks_llm = results.spec.model_named(model).is_some_and(Model::asks_llm);
+    match stage {
+        "pretrain-lm" => None,
+        "backbone" => (!asks_llm).then(|| model.to_owned()),
+        stage => Some(format!("{model}, {stage}")),
+    }
 }
 
 /// Cells that share a training would count it twice: the first of them that has epochs speaks for all.

@@ -38,10 +38,11 @@ pub fn load_text(
 ) -> Result<Checked, Faults> {
     let mut sources = Sources::new(name, text);
     let mut faults = Vec::new();
-    let layers = match read_layers(text, overrides, &mut sources) {
+    let mut layers = match read_layers(text, overrides, &mut sources) {
         Ok(layers) => layers,
         Err(faults) => return Err(Faults::new(sources, faults)),
     };
+    overrides::apply_profile(&mut layers, &mut faults);
     let defaults = Defaults::built_in();
     let mut structure = Structure::new(defaults, &mut faults);
     let mut right: Vec<Node> = layers
@@ -54,6 +55,7 @@ pub fn load_text(
     let mut tree = Resolver::new(defaults, &mut faults).spec(&SPEC, &written);
     variant::resolve(&mut tree, &written, &mut faults);
     fill_missing(&mut tree, &mut faults);
+    overrides::mark_expected(&mut tree);
     let spec: Spec = match serde_json::from_value(to_json(&tree)) {
         Ok(spec) => spec,
         Err(error) => {

@@ -6,7 +6,7 @@ use super::schema::presets;
 use super::shape::{Kinds, SPEC, Shape, Table};
 use super::written::Node;
 
-/// The reference as Markdown, the generated part of `docs/FORMAT.md`.
+/// The reference as Markdown, the generated part of `docs/SPEC.md`.
 pub fn format_markdown() -> String {
     let root = Some(Defaults::built_in().root());
     let mut page = Page::default();

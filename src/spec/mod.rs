@@ -2,7 +2,7 @@
 //!
 //! Three shapes: as written (`written`, values with their places), as checked (`structure`, then `check`, every fault in
 //! one pass), as resolved ([`Spec`]). The config types are the only description of structure; the checker, the editors'
-//! JSON schema and the reference in `docs/FORMAT.md` are all derived from them, and every default stands in
+//! JSON schema and the reference in `docs/SPEC.md` are all derived from them, and every default stands in
 //! `defaults.toml`. Only syntax errors end the pass early, since nothing after them can be trusted.
 
 pub mod config;

@@ -1,7 +1,13 @@
-//! `--set path.to.key=value`: a layer above the file, with places in the flag itself.
+//! `--set path.to.key=value`: a layer above the file, with places in the flag itself. And profiles: tables of such values in
+//! the file, of which `profile` chooses one.
 
+use std::collections::BTreeMap;
+
+use super::defaults::Defaults;
 use super::fault::Fault;
 use super::place::Place;
+use super::shape::SPEC;
+use super::structure::Structure;
 use super::suggest;
 use super::written::{Entry, Node, Value, parse as parse_toml};
 
@@ -43,6 +49,78 @@ fn replace_leaf(node: &mut Node, leaf: Node) {
     }
 }
 
+/// Takes the profiles out of the file's layer (the last one) and puts the chosen one, as a layer of its own, above it.
+///
+/// A profile that is not chosen is still checked, so that it does not rot.
+pub(super) fn apply_profile(layers: &mut Vec<Node>, faults: &mut Vec<Fault>) {
+    let chosen = layers
+        .iter()
+        .find_map(|layer| layer.get("profile"))
+        .cloned();
+    let Some(file) = layers.last_mut() else {
+        return;
+    };
+    let Value::Table(top) = &mut file.value else {
+        return;
+    };
+    let profiles = top.remove("profiles");
+    let profiles = profiles.as_ref().and_then(|entry| entry.node.table());
+    let mut nested: BTreeMap<&String, Node> = BTreeMap::new();
+    for (name, entry) in profiles.into_iter().flatten() {
+        nested.insert(name, super::variant::nested(&entry.node));
+    }
+    let wanted = chosen.as_ref().and_then(Node::text).unwrap_or_default();
+    let place = chosen.as_ref().map_or_else(Place::top, |node| node.place);
+    for (name, layer) in nested.iter().filter(|(name, _)| name.as_str() != wanted) {
+        let path = format!("profiles.{name}");
+        Structure::new(Defaults::built_in(), faults).table(&SPEC, layer, &path);
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    match nested.remove(&wanted.to_owned()) {
+        Some(layer) => layers.insert(layers.len() - 1, layer),
+        None => faults.push(
+            Fault::at(place, format!("no profile is called `{wanted}`"))
+                .label("expected the name of a profile")
+                .hint(suggest::hint(
+                    wanted,
+                    nested.keys().map(|name| name.as_str()),
+                    "profiles",
+                )),
+        ),
+    }
+}
+
+/// Says of every expected value of the resolved spec that a profile's results are not comparable with it, unless the file
+/// gives a reason of its own.
+pub(super) fn mark_expected(tree: &mut Node) {
+    let profile = tree.get("profile").and_then(Node::text).unwrap_or_default();
+    if profile.is_empty() {
+        return;
+    }
+    let reason = format!("run with profile `{profile}`, which changes data or models");
+    let Value::Table(fields) = &mut tree.value else {
+        return;
+    };
+    let Some(Value::List(expected)) = fields
+        .get_mut("expected")
+        .map(|entry| &mut entry.node.value)
+    else {
+        return;
+    };
+    for item in expected {
+        let Value::Table(fields) = &mut item.value else {
+            continue;
+        };
+        if let Some(entry) = fields.get_mut("not_comparable")
+            && entry.node.text() == Some("")
+        {
+            entry.node.value = Value::Text(reason.clone());
+        }
+    }
+}
+
 /// A flag changes what the file declares; a name that the file has not is a slip.
 pub(super) fn check_names(layers: &[Node], faults: &mut Vec<Fault>) {
     let Some((file, flags)) = layers.split_last() else {
@@ -50,7 +128,8 @@ pub(super) fn check_names(layers: &[Node], faults: &mut Vec<Fault>) {
     };
     let defaults = super::defaults::Defaults::built_in().root();
     for section in [
-        "dataset", "model", "variant", "scenario", "protocol", "figure", "table",
+        "dataset", "encoder", "llm", "prompt", "model", "variant", "scenario", "protocol",
+        "figure", "table",
     ] {
         let declared = file
             .get(section)

@@ -54,21 +54,27 @@ fn checked_set(
     faults: &mut Vec<Fault>,
 ) -> Option<Node> {
     let path = format!("variant.{name}.set");
-    let Some(table) = set.table() else {
+    if set.table().is_none() {
         faults.push(Fault::at(
             set.place,
             format!("`{path}` must be a table of keys and their new values"),
         ));
         return None;
-    };
-    let mut nested = Node::new(set.place, Value::Table(BTreeMap::new()));
-    for (key, entry) in table {
-        let steps: Vec<&str> = key.split('.').collect();
-        insert(&mut nested, &steps, entry);
     }
+    let nested = nested(set);
     // Without a known model there is nothing to check against; that is reported where `of` stands.
     let shape = models().kinds.get(kind?)?;
     Structure::new(Defaults::built_in(), faults).table(shape, &nested, &path)
+}
+
+/// A table whose dotted keys are tables within tables.
+pub(super) fn nested(flat: &Node) -> Node {
+    let mut nested = Node::new(flat.place, Value::Table(BTreeMap::new()));
+    for (key, entry) in flat.table().into_iter().flatten() {
+        let steps: Vec<&str> = key.split('.').collect();
+        insert(&mut nested, &steps, entry);
+    }
+    nested
 }
 
 fn insert(node: &mut Node, steps: &[&str], entry: &Entry) {

@@ -1,5 +1,6 @@
 //! Statistics: numbers in, numbers out. Checked against SciPy and statsmodels (`tests/fixtures/statistics.json`).
 
+pub mod auc;
 pub mod bootstrap;
 pub mod effect;
 pub mod holm;
@@ -9,6 +10,7 @@ pub mod rank;
 pub mod spread;
 pub mod wilcoxon;
 
+pub use auc::auc;
 pub use bootstrap::{Interval, Panel};
 pub use spread::{mean, standard_deviation};
 

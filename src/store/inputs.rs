@@ -35,7 +35,7 @@ impl Inputs {
         }
     }
 
-    /// The digest of a file, or of a folder's files with their names.
+    /// The digest of a file, or of a folder's files with their names; hidden ones, such as a download's notes, do not count.
     ///
     /// # Errors
     /// When a file is missing or cannot be read.
@@ -48,6 +48,9 @@ impl Inputs {
                     .unwrap_or(&file)
                     .to_string_lossy()
                     .into_owned();
+                if name.split('/').any(|part| part.starts_with('.')) {
+                    continue;
+                }
                 parts.push((name, self.digest(&file)?));
             }
             return Ok(crate::digest::of_value(&parts));

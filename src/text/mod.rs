@@ -1,1 +1,11 @@
-//! Titles and prompts.
+//! Titles, prompts, item texts and the audit of answers: words only, no tensor and no tokenizer.
+
+pub mod answer;
+pub mod item;
+pub mod prompt;
+pub mod titles;
+
+pub use answer::{Audit, audit};
+pub use item::item_text;
+pub use prompt::{Asked, Piece, Vectors, answer_of, render, render_yes_no};
+pub use titles::Titles;

@@ -89,6 +89,8 @@ pub struct TrainingBatch {
     pub targets: Vec<u32>,
     /// Negatives of each target, T x n (row-major), or n shared by the batch, as the loss asks.
     pub negatives: Vec<u32>,
+    /// Seed of the batch's dropout noise.
+    pub noise: u64,
 }
 
 /// The training sequences of a data set, as table rows in CSR.

@@ -17,6 +17,10 @@ pub mod llm;
 pub mod eval;
 pub mod train;
 
+pub mod bench;
+
+pub mod methods;
+
 pub mod stage;
 
 use std::io::Write;
@@ -30,6 +34,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
         return version();
     }
+    if std::env::args().nth(1).as_deref() == Some("--bench") {
+        return bench::run();
+    }
     let job = match read_job() {
         Ok(job) => job,
         Err(error) => {
@@ -40,6 +47,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    torch_ext::keep_memory();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         stage::run(&job, &mut |event| send(&event))
     }));

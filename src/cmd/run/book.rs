@@ -146,8 +146,8 @@ impl<'a> Book<'a> {
         .collect()
     }
 
-    /// Removes ranks of cells that the experiment no longer has, or that have no numbers any more.
-    fn drop_old_ranks(&self) -> Result<(), FsError> {
+    /// Removes ranks and answers of cells that the experiment no longer has, or that have no numbers any more.
+    fn drop_old_files(&self) -> Result<(), FsError> {
         let plan = self.source.plan;
         let measured = plan
             .cells
@@ -156,13 +156,19 @@ impl<'a> Book<'a> {
         let is_good = |id: usize| self.outcomes[id].as_ref().is_some_and(Outcome::is_good);
         let wanted: HashSet<PathBuf> = measured
             .filter(|(_, measure)| is_good(measure.evaluate))
-            .map(|(cell, measure)| {
-                record::ranks::path(&self.results, &cell.name, &measure.protocol)
+            .flat_map(|(cell, measure)| {
+                let (cell, protocol) = (cell.name.as_str(), measure.protocol.as_str());
+                [
+                    record::ranks::path(&self.results, cell, protocol),
+                    record::texts::path(&self.results, cell, protocol),
+                ]
             })
             .collect();
-        for path in fs::list(&self.results.join("ranks"))? {
-            if !wanted.contains(&path) {
-                fs::remove_file(&path)?;
+        for folder in ["ranks", "answers"] {
+            for path in fs::list(&self.results.join(folder))? {
+                if !wanted.contains(&path) {
+                    fs::remove_file(&path)?;
+                }
             }
         }
         Ok(())
@@ -171,7 +177,7 @@ impl<'a> Book<'a> {
     /// Writes everything; called once, after the last stage.
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.write()?;
-        self.drop_old_ranks()?;
+        self.drop_old_files()?;
         self.note_machine()?;
         Ok(())
     }

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use super::super::planning::Planned;
 use super::is_own;
-use crate::data::{DataError, Part, Prepared, Ranks, scenario};
+use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, scenario};
 use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
-use crate::plan::{Cell, Measure, Node, NodeId, Plan};
+use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::Spec;
+use crate::spec::config::Llm;
 use crate::store::{EVENTS, Store};
 
 /// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
@@ -101,11 +102,55 @@ impl<'a> Source<'a> {
             &rows,
         )?;
         let metrics = &self.spec.protocol[&measure.name].metrics;
-        Ok(record::ranks::metric_rows(
-            &self.blank(cell, measure),
-            metrics,
-            &rows,
-        ))
+        let blank = MetricRow {
+            remark: self.remark(cell, measure)?,
+            ..self.blank(cell, measure)
+        };
+        let mut found = record::ranks::metric_rows(&blank, metrics, &rows);
+        if let Some(answers) = Answers::load(&folder, Part::Test)? {
+            let texts = record::texts::rows(&answers, &prepared, &mask);
+            let path = record::texts::path(self.results, &cell.name, &measure.protocol);
+            record::texts::write(&path, &texts)?;
+            found.extend(record::texts::metric_rows(&blank, &texts));
+        }
+        if let Some(likes) = Likes::load(&folder, Part::Test)? {
+            found.push(record::texts::auc_row(&blank, &likes, &mask));
+        }
+        Ok(found)
+    }
+
+    /// What belongs to every number of a measurement by a language model: random weights, and what its stages remarked or
+    /// counted. A CF model's stages have nothing to remark.
+    fn remark(&self, cell: &Cell, measure: &Measure) -> Result<String, FsError> {
+        let nodes = &self.plan.graph.nodes;
+        let Settings::Evaluate(evaluate) = &nodes[measure.evaluate].stage.settings else {
+            return Ok(String::new());
+        };
+        let Some(answering) = &evaluate.answering else {
+            return Ok(String::new());
+        };
+        let mut parts = Vec::new();
+        if matches!(answering.reader.llm, Llm::Random(_)) {
+            parts.push("random weights".to_owned());
+        }
+        let others: Vec<NodeId> = cell.measures.iter().map(|other| other.evaluate).collect();
+        for id in cell.stages(&self.plan.graph) {
+            let kind = nodes[id].stage.settings.kind();
+            let is_elsewhere = others.contains(&id) && id != measure.evaluate;
+            if is_elsewhere || matches!(kind, "prepare" | "candidates" | "backbone") {
+                continue;
+            }
+            for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
+                match event {
+                    Event::Remark { text } => parts.push(format!("{kind}: {text}")),
+                    Event::Counted(counted) if counted.count > 0 => {
+                        parts.push(format!("{kind}: {} {}", counted.count, counted.what));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(parts.join("; "))
     }
 
     /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
@@ -146,6 +191,7 @@ impl<'a> Source<'a> {
             protocol: measure.protocol.clone(),
             status: String::new(),
             error: String::new(),
+            remark: String::new(),
         }
     }
 
@@ -228,7 +274,12 @@ impl<'a> Source<'a> {
             .validation
             .iter()
             .map(|(metric, value)| row(metric.to_string(), *value));
+        let parts = epoch
+            .losses
+            .iter()
+            .map(|(name, value)| row(format!("loss_{name}"), *value));
         std::iter::once(row("loss".to_owned(), epoch.loss))
+            .chain(parts)
             .chain(validation)
             .collect()
     }

@@ -130,11 +130,17 @@ fn reviews(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
     Ok(raw)
 }
 
-/// The parser's complaint in one line, without its picture of the input.
+/// The parser's complaint in one line, without its picture of the input and its own count of lines.
 fn fault(error: &sonic_rs::Error, path: &Path, number: u64) -> DataError {
     let what = error.to_string();
-    let what = what.lines().next().unwrap_or_default().to_owned();
-    DataError::new(format!("not a record of this form: {what}"))
+    let what = what.lines().next().unwrap_or_default();
+    let (what, column) = what.split_once(" at line 1 column ").unwrap_or((what, ""));
+    let place = if column.is_empty() {
+        String::new()
+    } else {
+        format!(" before byte {column} of the line")
+    };
+    DataError::new(format!("not a record of this form: {what}{place}"))
         .at(path)
         .line(number)
         .hint("expected one JSON object a line, as the publisher writes them")

@@ -25,6 +25,8 @@ pub struct Content {
     limit: u64,
     models: Vec<ModelKey>,
     answers: Vec<Grid>,
+    audits: Vec<Grid>,
+    remarks: Vec<Remark>,
     figures: Vec<FigureView>,
     expected: Vec<ExpectedView>,
     failures: Vec<Failure>,
@@ -74,6 +76,13 @@ struct Failure {
 }
 
 #[derive(Debug, Serialize)]
+struct Remark {
+    model: String,
+    text: String,
+    n_cells: usize,
+}
+
+#[derive(Debug, Serialize)]
 struct ProtocolView {
     name: String,
     words: String,
@@ -115,6 +124,11 @@ pub fn gather(
             of_kind(|table| matches!(table, Table::Comparison { .. })),
             || default_answers(results),
         )?,
+        audits: or_default(
+            of_kind(|table| matches!(table, Table::Answers { .. })),
+            || Ok(default_audits(results)),
+        )?,
+        remarks: remarks(results),
         figures: figures.iter().map(figure).collect(),
         expected: spec
             .expected
@@ -191,6 +205,32 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
         }))
     };
     results.spec.protocol.keys().map(grid).collect()
+}
+
+/// Shown only where something was generated.
+fn default_audits(results: &Results) -> Vec<Grid> {
+    if !table::answers::is_there(results) {
+        return Vec::new();
+    }
+    let title = "What the language models answered";
+    vec![table::answers::grid("", title, results, |model| {
+        colour(results, model)
+    })]
+}
+
+/// What belongs to the numbers of each model, with how many cells it is said of.
+fn remarks(results: &Results) -> Vec<Remark> {
+    let mut groups: BTreeMap<(usize, &str), BTreeSet<&str>> = BTreeMap::new();
+    for row in results.metrics.iter().filter(|row| !row.remark.is_empty()) {
+        let key = (results.position(row.shown_name()), row.remark.as_str());
+        groups.entry(key).or_default().insert(&row.cell);
+    }
+    let remark = |((at, text), cells): ((usize, &str), BTreeSet<&str>)| Remark {
+        model: results.models[at].clone(),
+        text: text.to_owned(),
+        n_cells: cells.len(),
+    };
+    groups.into_iter().map(remark).collect()
 }
 
 fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {

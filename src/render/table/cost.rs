@@ -40,11 +40,26 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
             "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken from the \
              store keep the times of the run that made them."
                 .to_owned(),
-        ],
+        ]
+        .into_iter()
+        .chain(of_stages(&all))
+        .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
         data: data(&all),
     }
+}
+
+/// What else the numbers are of, where a language model is asked.
+fn of_stages(all: &[((String, String, String), Costs)]) -> Option<String> {
+    let asks = |(_, costs): &(_, Costs)| costs.tokens_per_s.is_some() || costs.pretrain_s.is_some();
+    all.iter().any(asks).then(|| {
+        "A method that asks a language model is trained in stages, and its training is the sum of them: of the CF model that it reads, \
+         though other rows share that, of the alignment, of the projection or the adapters. A small language model is trained once for a \
+         data set, as a published one was by others: that time stands apart. Parameters are those of the largest model among the stages; \
+         trained ones are summed."
+            .to_owned()
+    })
 }
 
 struct CostColumn {
@@ -54,7 +69,7 @@ struct CostColumn {
     always: bool,
 }
 
-const COLUMNS: [CostColumn; 7] = [
+const COLUMNS: [CostColumn; 10] = [
     CostColumn {
         head: "Training",
         get: |costs| costs.train_s,
@@ -62,10 +77,22 @@ const COLUMNS: [CostColumn; 7] = [
         always: true,
     },
     CostColumn {
+        head: "Pre-training of its LM",
+        get: |costs| costs.pretrain_s,
+        read: style::seconds,
+        always: false,
+    },
+    CostColumn {
         head: "Sequences/s",
         get: |costs| costs.examples_per_s,
         read: style::significant,
         always: true,
+    },
+    CostColumn {
+        head: "LLM tokens/s",
+        get: |costs| costs.tokens_per_s,
+        read: style::significant,
+        always: false,
     },
     CostColumn {
         head: "Evaluation/user",
@@ -78,6 +105,12 @@ const COLUMNS: [CostColumn; 7] = [
         get: |costs| costs.params,
         read: |value| style::count(value as u64),
         always: true,
+    },
+    CostColumn {
+        head: "Trained",
+        get: |costs| costs.trained_params,
+        read: |value| style::count(value as u64),
+        always: false,
     },
     CostColumn {
         head: "Peak memory",
@@ -121,9 +154,12 @@ fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<Stri
         "training_scenario",
         "n_seeds",
         "train_s",
+        "pretrain_lm_s",
         "examples_per_s",
+        "llm_tokens_per_s",
         "evaluate_s_per_user",
         "params",
+        "trained_params",
         "peak_rss_bytes",
         "peak_device_bytes",
         "energy_j",

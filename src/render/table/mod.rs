@@ -1,5 +1,6 @@
 //! Tables: one grid in, Markdown, LaTeX, CSV and the report's HTML out. One file a kind and one a format.
 
+pub mod answers;
 pub mod comparison;
 pub mod cost;
 pub mod counts;

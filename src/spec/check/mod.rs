@@ -2,7 +2,9 @@
 
 mod answer;
 mod data;
+mod llm;
 mod matrix;
+mod method;
 mod model;
 mod name;
 
@@ -32,7 +34,9 @@ pub(super) fn meaning(
     };
     name::check(&mut check);
     data::check(&mut check, base);
+    llm::check(&mut check, base);
     model::check(&mut check);
+    method::check(&mut check);
     matrix::check(&mut check);
     answer::check(&mut check);
 }
@@ -41,6 +45,8 @@ pub(super) fn meaning(
 fn words(section: &str) -> &str {
     match section {
         "dataset" => "data set",
+        "encoder" => "text encoder",
+        "llm" => "language model",
         section => section,
     }
 }

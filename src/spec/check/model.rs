@@ -83,7 +83,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
             trained(check, &m.loss, &m.train, path);
         }
         Model::Popularity(_) | Model::Markov(_) => {}
-        // Methods that ask a language model are checked by name and by combination.
+        // `method` checks them.
         Model::Allmrec(_) | Model::LlmOnly(_) | Model::MlpLlm(_) | Model::Tallrec(_) => {}
     }
 }
@@ -94,7 +94,7 @@ fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::spec::place::P
     check.place(&path)
 }
 
-fn divisors(width: usize) -> String {
+pub(super) fn divisors(width: usize) -> String {
     let divisors = (1..=width.min(64)).filter(|heads| width.is_multiple_of(*heads));
     let texts: Vec<String> = divisors.map(|heads| format!("`{heads}`")).collect();
     texts.join(", ")

@@ -4,8 +4,9 @@ use super::Check;
 use crate::spec::fault::Fault;
 use crate::spec::place::Place;
 
-const SECTIONS: [&str; 7] = [
-    "dataset", "model", "variant", "scenario", "protocol", "figure", "table",
+const SECTIONS: [&str; 10] = [
+    "dataset", "encoder", "llm", "prompt", "model", "variant", "scenario", "protocol", "figure",
+    "table",
 ];
 
 pub(super) fn check(check: &mut Check<'_>) {

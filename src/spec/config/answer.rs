@@ -126,6 +126,11 @@ pub enum Table {
         /// Caption.
         title: String,
     },
+    /// What language models answered: exact, normalised, substring and valid shares, and the AUC of yes-or-no answers.
+    Answers {
+        /// Caption.
+        title: String,
+    },
     /// Counts of every data set and scenario.
     Data {
         /// Caption.

@@ -31,6 +31,35 @@ pub struct PretrainedLlm {
     pub int8: bool,
 }
 
+/// Names of the published shapes that [`RandomLlm`] can have.
+pub const SHAPES: [&str; 14] = [
+    "opt-125m",
+    "opt-350m",
+    "opt-1.3b",
+    "opt-2.7b",
+    "opt-6.7b",
+    "opt-13b",
+    "opt-30b",
+    "opt-66b",
+    "opt-175b",
+    "tinyllama-1.1b",
+    "vicuna-7b",
+    "llama-3-8b",
+    "llama-3.2-1b",
+    "llama-3.2-3b",
+];
+
+/// The names that a prompt's template may hold in braces.
+pub const TEMPLATE_PLACES: [&str; 7] = [
+    "user",
+    "history",
+    "candidates",
+    "past",
+    "verb",
+    "noun",
+    "article",
+];
+
 /// A published shape with random weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +133,8 @@ pub struct SmallLlm {
 pub struct Prompt {
     /// Which published wording.
     pub wording: Wording,
-    /// A wording of one's own, with `{user}`, `{history}`, `{candidates}`, `{past}`, `{verb}` and `{noun}`; empty: `wording`.
+    /// A wording of one's own, with `{user}` (the user's vector and the sentence about it), `{history}`, `{candidates}`,
+    /// `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, as the noun wants); empty: `wording`.
     pub template: String,
     /// Words of every data set that `words` does not name.
     pub past: String,

@@ -38,6 +38,13 @@ pub struct Spec {
     pub expectation: String,
     /// What was seen, for the report (Markdown paragraphs). Empty until written.
     pub analysis: String,
+    /// Name of the profile that is applied; empty for none. Usually chosen with `--set profile=NAME`.
+    #[serde(default)]
+    pub profile: String,
+    /// Changes to the file under a name: dotted keys and values, as `--set` gives them. The resolved spec holds what came of
+    /// the chosen one and none of the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// One run of every cell for each seed.
     pub seeds: Vec<u64>,
     /// How stages are run.

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole.
 
 mod bad;
+mod bad_method;
 
 use std::path::Path;
 
@@ -140,8 +141,16 @@ fn every_preset_gives_a_whole_model() {
         .map(|kind| (kind, defaults::Defaults::built_in().presets(kind)))
     {
         for preset in presets {
+            let names = match kind.as_str() {
+                "allmrec" => "backbone = \"cf\"\nencoder = \"e\"\nllm = \"l\"\n",
+                "mlp_llm" => "backbone = \"cf\"\nllm = \"l\"\n",
+                "llm_only" | "tallrec" => "llm = \"l\"\n",
+                _ => "",
+            };
             let text = format!(
-                "spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[model.m.{kind}]\npreset = \"{preset}\"\n"
+                "spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[protocol.p]\nmetrics = [\"hit@1\"]\n\
+                 [model.cf.sasrec]\n[encoder.e.pretrained]\nhub = \"a/b\"\n[llm.l.pretrained]\nhub = \"a/c\"\n\
+                 [model.m.{kind}]\npreset = \"{preset}\"\n{names}"
             );
             load_text("x.toml", &text, root(), &[])
                 .unwrap_or_else(|faults| panic!("{kind} {preset}: {faults}"));
@@ -336,14 +345,13 @@ proptest::proptest! {
 
 #[test]
 fn every_committed_experiment_has_no_fault_but_absent_data() {
-    let paths = crate::fs::list(&root().join("experiments")).unwrap();
-    let specs = paths
-        .iter()
-        .filter(|path| path.extension().is_some_and(|end| end == "toml"));
     let mut checked = 0;
-    for path in specs {
+    for path in crate::fs::walk(&root().join("experiments")).unwrap() {
+        if path.extension().is_none_or(|end| end != "toml") {
+            continue;
+        }
         checked += 1;
-        if let Err(faults) = load(path, &[]) {
+        if let Err(faults) = load(&path, &[]) {
             let absent = faults
                 .iter()
                 .all(|fault| fault.message.ends_with("does not exist"));
@@ -351,5 +359,84 @@ fn every_committed_experiment_has_no_fault_but_absent_data() {
             eprintln!("data absent: {}", path.display());
         }
     }
-    assert!(checked >= 4, "{checked} experiments");
+    assert!(checked >= 9, "{checked} experiments");
+}
+
+#[test]
+fn every_experiment_of_the_paper_runs_offline_in_its_profile() {
+    let papers = crate::fs::list(&root().join("experiments/paper")).unwrap();
+    assert!(papers.len() >= 5, "{papers:?}");
+    for path in papers {
+        let checked = load(&path, &["profile=offline".to_owned()]);
+        let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+        let spec = &checked.spec;
+        assert_eq!((spec.profile.as_str(), spec.profiles.len()), ("offline", 0));
+        let synthetic = |dataset: &config::Dataset| {
+            matches!(dataset.source, config::dataset::Source::Synthetic(_))
+        };
+        assert!(spec.dataset.values().all(synthetic), "{}", path.display());
+        let small = |llm: &config::Llm| matches!(llm, config::Llm::Small(_));
+        assert!(spec.llm.values().all(small), "{}", path.display());
+    }
+}
+
+const PROFILES: &str = r#"
+spec_version = 1
+name = "profiles"
+[dataset.d.source.csv]
+interactions = "nowhere.csv"
+[model.m.sasrec]
+dropout = 0.1
+[profiles.offline]
+dataset.d.source.synthetic = { users = 77 }
+"model.m.sasrec.num_blocks" = 1
+model.m.sasrec.dropout = 0.3
+[profiles.other]
+seeds = [9]
+"#;
+
+#[test]
+fn a_profile_stands_above_the_file_and_below_the_flags() {
+    let load = |flags: &[&str]| {
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        load_text("p.toml", PROFILES, root(), &flags)
+    };
+    let checked = load(&["profile=offline", "model.m.sasrec.dropout=0.4"]);
+    let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+    let config::dataset::Source::Synthetic(source) = &checked.spec.dataset["d"].source else {
+        panic!("the profile replaces the kind");
+    };
+    assert_eq!(source.users, 77);
+    let config::Model::Sasrec(model) = &checked.spec.model["m"] else {
+        panic!("the file says sasrec");
+    };
+    assert_eq!((model.num_blocks, model.dropout), (1, 0.4));
+    assert_eq!(
+        checked.origins["model.m.sasrec.num_blocks"].to_string(),
+        "line 10"
+    );
+    let back = resolved_from_text("spec.toml", checked.resolved_toml());
+    assert_eq!(
+        back.unwrap_or_else(|faults| panic!("{faults}")),
+        checked.spec
+    );
+    let faults = load(&["profile=ofline"]).expect_err("no such profile");
+    assert!(
+        faults.lines().contains("no profile is called `ofline`"),
+        "{}",
+        faults.lines()
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.hint.as_deref() == Some("did you mean `offline`?"))
+    );
+}
+
+#[test]
+fn a_profile_that_is_not_chosen_is_checked_all_the_same() {
+    let text = PROFILES.replace("seeds = [9]", "sedes = [9]");
+    let faults = load_text("p.toml", &text, root(), &["profile=offline".to_owned()]);
+    let lines = faults.expect_err("a slip in a profile").lines();
+    assert!(lines.contains("unknown field `sedes`"), "{lines}");
 }

@@ -6,6 +6,7 @@ pub mod bert;
 pub mod checkpoint;
 pub mod hashed;
 pub mod hub;
+pub mod lm;
 pub mod packed_texts;
 pub mod pickle;
 pub mod sentence;

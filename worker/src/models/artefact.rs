@@ -113,3 +113,21 @@ pub fn load(folder: &Path, device: Device) -> Result<Box<dyn Scorer>, ArtefactEr
         }
     }
 }
+
+/// The trained model in `folder` with its user states and item table, frozen, on `device`.
+///
+/// # Errors
+/// As [`load`], and when the folder holds a floor, which has no states.
+pub fn load_backbone(folder: &Path, device: Device) -> Result<Box<dyn Backbone>, ArtefactError> {
+    let Description { model, sizes } = describe(folder)?;
+    let net = super::build(&model, sizes, device).ok_or_else(|| ArtefactError::Kind {
+        path: folder.display().to_string(),
+        kind: model.kind(),
+        lacks: "has no states of users and so cannot be a backbone",
+    })?;
+    weights::fill(&net.weights(), &weights::read_tensors(&folder.join(WEIGHTS))?)?;
+    for (_, weight) in net.weights() {
+        let _ = weight.set_requires_grad(false);
+    }
+    Ok(net)
+}

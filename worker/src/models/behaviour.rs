@@ -100,6 +100,7 @@ fn batch(loss: &Loss) -> TrainingBatch {
         inputs: vec![1, 2, 7, 3, 4, 5, 6, 7],
         targets: vec![2, 3, 8, 4, 5, 6, 7, 9],
         negatives,
+        noise: 1,
     }
 }
 
@@ -171,6 +172,7 @@ fn later_items_change_no_earlier_prediction() {
                 inputs: inputs.to_vec(),
                 targets: targets.to_vec(),
                 negatives: vec![],
+                noise: 1,
             };
             net.loss(&batch).double_value(&[]) * inputs.len() as f64
         };
@@ -188,6 +190,29 @@ fn later_items_change_no_earlier_prediction() {
         // Tokens after the head see their own prefix; subtracting the head leaves the last token's loss.
         let tail = part(&[1, 2, 9], &[2, 3, 4]) - head;
         assert!((tail - last(9)).abs() < 1e-4, "{}", model.kind());
+    }
+}
+
+#[test]
+fn token_states_are_the_states_that_a_longer_history_passes_through() {
+    for net in nets(Loss::FullSoftmax {}) {
+        let histories = Histories::from_rows(&[&[4], &[1, 2, 3], &[], &[7, 8]]);
+        let tokens = net.token_states(&histories, false);
+        assert_eq!(tokens.size(), [6, net.width()]);
+        let ends = Tensor::from_slice(&[0i64, 3, 5]);
+        let rows = Tensor::from_slice(&[0i64, 1, 3]);
+        let last = net.user_states(&histories).index_select(0, &rows);
+        assert!(tokens.index_select(0, &ends).allclose(&last, 1e-5, 1e-6, false));
+    }
+}
+
+#[test]
+fn token_states_have_noise_only_where_dropout_is_asked_for() {
+    for net in nets_with_dropout(Loss::FullSoftmax {}, 0.5) {
+        let histories = Histories::from_rows(&[&[1, 2, 3], &[7, 8]]);
+        let states = |dropout| net.token_states(&histories, dropout);
+        assert_eq!(states(false), states(false));
+        assert_ne!(states(true), states(true));
     }
 }
 
@@ -225,14 +250,16 @@ fn every_loss_falls_on_one_batch() {
 fn dropout_leaves_every_weight_a_finite_gradient_and_changes_the_loss() {
     let loss = Loss::Bce { negatives: 1 };
     for net in nets_with_dropout(loss.clone(), 0.5) {
-        let batch = batch(&loss);
+        let mut batch = batch(&loss);
         let first = net.loss(&batch);
         first.backward();
         for (name, weight) in net.weights() {
             let gradient = weight.grad();
             assert!(gradient.defined(), "{name}");
+            let gradient = gradient.to_dense(None, false);
             assert!(bool::try_from(gradient.isfinite().all()).unwrap(), "{name}");
         }
+        batch.noise += 1;
         let again = net.loss(&batch).double_value(&[]);
         assert_ne!(first.double_value(&[]), again);
     }

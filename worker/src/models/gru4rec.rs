@@ -118,6 +118,17 @@ impl Backbone for Gru4rec {
         self.project(&last)
     }
 
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let order = TimeMajor::new(&histories.offsets);
+        let device = self.device();
+        let items = embedding::indices(&order.arrange(&histories.items, 1), device);
+        let inputs = embedding::rows(&self.table, &items);
+        let inputs = inputs.dropout(self.config.embedding_dropout, dropout);
+        let (outputs, _) = self.gru.forward(&inputs, &order, dropout);
+        let places = embedding::indices(&order.places(), device);
+        self.project(&outputs.index_select(0, &places))
+    }
+
     fn item_table(&self) -> Tensor {
         self.table.shallow_clone()
     }

@@ -19,7 +19,7 @@ use tch::{Device, Tensor};
 use crate::data::{Histories, TrainingBatch};
 
 /// Anything that scores items for histories.
-pub trait Scorer {
+pub trait Scorer: std::fmt::Debug {
     /// How many of a history's last items count; callers cut histories to it.
     fn maxlen(&self) -> usize;
 
@@ -43,6 +43,10 @@ pub trait Backbone: Scorer {
 
     /// States [B, D] of B histories, without dropout. An empty history has a state too.
     fn user_states(&self, histories: &Histories) -> Tensor;
+
+    /// States [T, D] after each of T tokens, in the histories' own order, as the training loss computes them; with the
+    /// model's dropout where `dropout` says so. What a frozen model tells of every prefix of a sequence.
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor;
 
     /// The table [V + 1, D] that states are compared with by dot product; row 0 is padding.
     fn item_table(&self) -> Tensor;

@@ -141,6 +141,16 @@ impl Backbone for Ncf {
         self.states_of(&histories.users, false)
     }
 
+    /// A user's state is the same after every token.
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let rows = histories.offsets.windows(2).enumerate();
+        let rows: Vec<u32> = rows
+            .flat_map(|(row, bounds)| (bounds[0]..bounds[1]).map(move |_| row as u32))
+            .collect();
+        let states = self.states_of(&histories.users, dropout); // [B, D]
+        embedding::rows(&states, &embedding::indices(&rows, self.device()))
+    }
+
     fn item_table(&self) -> Tensor {
         self.item_tower.forward(&self.items, false)
     }

@@ -239,6 +239,12 @@ impl Backbone for Nextitnet {
         last
     }
 
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let layout = Layout::new(&histories.offsets);
+        let states = self.states(&layout, &histories.items, dropout);
+        states.index_select(0, &embedding::indices(&layout.slots(), self.device()))
+    }
+
     fn item_table(&self) -> Tensor {
         self.outputs.shallow_clone()
     }

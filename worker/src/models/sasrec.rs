@@ -25,6 +25,7 @@ use crate::nn::Parameters;
 use crate::nn::attention::Attention;
 use crate::nn::embedding::{self, BatchRows};
 use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::noise::Noise;
 use crate::nn::packed::{Group, Packed};
 use crate::nn::parameters;
 use crate::nn::time_major::TimeMajor;
@@ -74,12 +75,13 @@ impl FeedForward {
         }
     }
 
-    fn forward(&self, x: &Tensor, dropout: f64) -> Tensor {
-        let layer = |x: &Tensor, n: usize| {
+    fn forward(&self, x: &Tensor, noise: &mut Option<Noise>) -> Tensor {
+        let mut layer = |x: &Tensor, n: usize| {
             let weight = self.weights[n].squeeze_dim(-1);
-            drop_some(&x.linear(&weight, Some(&self.biases[n])), dropout)
+            drop_some(x.linear(&weight, Some(&self.biases[n])), noise)
         };
-        layer(&layer(x, 0).relu(), 1)
+        let inner = layer(x, 0).relu();
+        layer(&inner, 1)
     }
 }
 
@@ -128,21 +130,27 @@ impl Sasrec {
     }
 
     /// Inputs [T, D] of the first block from the tokens' item rows.
-    fn inputs(&self, rows: &Tensor, packed: &Packed, dropout: f64) -> Tensor {
+    fn inputs(&self, rows: &Tensor, packed: &Packed, noise: &mut Option<Noise>) -> Tensor {
         let first = u32::from(self.config.form == SasrecForm::PreNorm);
         let slots: Vec<u32> = packed.slots.iter().map(|slot| slot + first).collect();
         let slots = embedding::indices(&slots, self.device());
         let width = self.config.hidden_units as f64;
         let positions = embedding::rows(&self.positions, &slots);
-        drop_some(&(rows * width.sqrt() + positions), dropout)
+        drop_some(rows * width.sqrt() + positions, noise)
     }
 
     /// One block on all tokens, [T, D] -> [T, D].
-    fn block(&self, block: &Block, x: &Tensor, packed: &Packed, dropout: f64) -> Tensor {
+    fn block(
+        &self,
+        block: &Block,
+        x: &Tensor,
+        packed: &Packed,
+        noise: &mut Option<Noise>,
+    ) -> Tensor {
         let normed = block.norm_attention.forward(x);
         let keys = self.keys(block, x, &normed);
-        let taken = block.attention.all(&normed, &keys, packed, dropout > 0.0);
-        self.finish(block, x, &normed, taken, dropout)
+        let taken = block.attention.all(&normed, &keys, packed, noise.as_mut());
+        self.finish(block, x, &normed, taken, noise)
     }
 
     /// The last block on each row's last token, [T, D] -> [R, D].
@@ -151,7 +159,7 @@ impl Sasrec {
         let keys = self.keys(block, x, &normed);
         let [x, normed] = [x, &normed].map(|all| all.index_select(0, &packed.last));
         let taken = block.attention.last(&normed, &keys, packed, groups);
-        self.finish(block, &x, &normed, taken, 0.0)
+        self.finish(block, &x, &normed, taken, &mut None)
     }
 
     /// What keys and values are made of, with the virtual token, whose input is zero, at the end.
@@ -175,30 +183,30 @@ impl Sasrec {
         x: &Tensor,
         normed: &Tensor,
         taken: Tensor,
-        dropout: f64,
+        noise: &mut Option<Noise>,
     ) -> Tensor {
         match self.config.form {
             SasrecForm::Allmrec => {
                 let x = block.norm_forward.forward(&(taken + normed));
-                block.forward.forward(&x, dropout) + x
+                block.forward.forward(&x, noise) + x
             }
             SasrecForm::PreNorm => {
                 let x = taken + x;
                 block
                     .forward
-                    .forward(&block.norm_forward.forward(&x), dropout)
+                    .forward(&block.norm_forward.forward(&x), noise)
                     + x
             }
         }
     }
 
     /// States [T, D] of all tokens from their item rows.
-    fn states(&self, rows: &Tensor, packed: &Packed, dropout: f64) -> Tensor {
-        let inputs = self.inputs(rows, packed, dropout);
+    fn states(&self, rows: &Tensor, packed: &Packed, noise: &mut Option<Noise>) -> Tensor {
+        let inputs = self.inputs(rows, packed, noise);
         let states = self
             .blocks
             .iter()
-            .fold(inputs, |x, block| self.block(block, &x, packed, dropout));
+            .fold(inputs, |x, block| self.block(block, &x, packed, noise));
         self.norm.forward(&states)
     }
 
@@ -208,10 +216,10 @@ impl Sasrec {
         let packed = Packed::new(order, maxlen, device);
         let groups = Packed::last_queries(order, maxlen, device);
         let items = embedding::indices(&order.arrange(&histories.items, 1), device);
-        let mut x = self.inputs(&embedding::rows(&self.items, &items), &packed, 0.0);
+        let mut x = self.inputs(&embedding::rows(&self.items, &items), &packed, &mut None);
         let (last, before) = self.blocks.split_last().expect("a net has a block");
         for block in before {
-            x = self.block(block, &x, &packed, 0.0);
+            x = self.block(block, &x, &packed, &mut None);
         }
         self.norm.forward(&self.last(last, &x, &packed, &groups))
     }
@@ -221,7 +229,7 @@ fn block(parameters: &mut Parameters, config: &Config, n: usize) -> Block {
     let (width, heads) = (config.hidden_units as i64, config.num_heads as i64);
     let norm_attention = Norm::new(parameters, &format!("attention_layernorms.{n}"), width);
     let name = format!("attention_layers.{n}");
-    let attention = Attention::new(parameters, &name, width, heads, config.dropout);
+    let attention = Attention::new(parameters, &name, width, heads);
     let norm_forward = Norm::new(parameters, &format!("forward_layernorms.{n}"), width);
     let forward = FeedForward::new(parameters, &format!("forward_layers.{n}"), width);
     Block {
@@ -232,12 +240,11 @@ fn block(parameters: &mut Parameters, config: &Config, n: usize) -> Block {
     }
 }
 
-/// Dropout that costs nothing where there is none.
-fn drop_some(x: &Tensor, dropout: f64) -> Tensor {
-    if dropout > 0.0 {
-        x.dropout(dropout, true)
-    } else {
-        x.shallow_clone()
+/// Dropout where there is noise.
+fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
+    match noise {
+        Some(noise) => noise.drop_some(&x),
+        None => x,
     }
 }
 
@@ -281,6 +288,16 @@ impl Backbone for Sasrec {
         states.index_copy(0, &places, &self.last_states(histories, &order))
     }
 
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let device = self.device();
+        let order = TimeMajor::new(&histories.offsets);
+        let packed = Packed::new(&order, self.config.maxlen, device);
+        let items = embedding::indices(&order.arrange(&histories.items, 1), device);
+        let dropout = if dropout { self.config.dropout } else { 0.0 };
+        let states = self.states(&embedding::rows(&self.items, &items), &packed, dropout);
+        states.index_select(0, &embedding::indices(&order.places(), device))
+    }
+
     fn item_table(&self) -> Tensor {
         self.items.shallow_clone()
     }
@@ -295,7 +312,9 @@ impl Backbone for Sasrec {
         let packed = Packed::new(&order, self.config.maxlen, device);
         let batch = batch.arranged(&order, &self.config.loss);
         let rows = BatchRows::gather(&self.items, &batch, &self.config.loss);
-        let states = self.states(&rows.inputs, &packed, self.config.dropout);
+        let dropout = self.config.dropout;
+        let mut noise = (dropout > 0.0).then(|| Noise::new(dropout, batch.noise, device));
+        let states = self.states(&rows.inputs, &packed, &mut noise);
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
             return loss::full_softmax(&states, &self.items, None, &targets);

@@ -22,7 +22,7 @@ pub enum WeightsError {
         source: safetensors::SafeTensorError,
     },
     /// A tensor has a number type that no model uses.
-    #[error("`{path}`: tensor `{name}` holds `{dtype}`; expected F32, F64, I64, I32 or BOOL")]
+    #[error("`{path}`: tensor `{name}` holds `{dtype}`; expected F32, BF16, F16, F64, I64, I32 or BOOL")]
     Dtype {
         /// The file.
         path: String,
@@ -54,6 +54,8 @@ pub enum WeightsError {
 fn dtype_of(kind: Kind) -> Dtype {
     match kind {
         Kind::Float => Dtype::F32,
+        Kind::BFloat16 => Dtype::BF16,
+        Kind::Half => Dtype::F16,
         Kind::Double => Dtype::F64,
         Kind::Int64 => Dtype::I64,
         Kind::Int => Dtype::I32,
@@ -65,6 +67,8 @@ fn dtype_of(kind: Kind) -> Dtype {
 fn kind_of(dtype: Dtype) -> Option<Kind> {
     match dtype {
         Dtype::F32 => Some(Kind::Float),
+        Dtype::BF16 => Some(Kind::BFloat16),
+        Dtype::F16 => Some(Kind::Half),
         Dtype::F64 => Some(Kind::Double),
         Dtype::I64 => Some(Kind::Int64),
         Dtype::I32 => Some(Kind::Int),

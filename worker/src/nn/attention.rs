@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::embedding;
+use super::noise::Noise;
 use super::packed::{Group, Packed};
 use super::parameters::{self, Parameters};
 
@@ -18,18 +19,11 @@ pub struct Attention {
     /// `out_proj.bias`, `[D]`.
     output_bias: Tensor,
     heads: i64,
-    dropout: f64,
 }
 
 impl Attention {
     /// Xavier-normal matrices and zero biases.
-    pub fn new(
-        parameters: &mut Parameters,
-        name: &str,
-        width: i64,
-        heads: i64,
-        dropout: f64,
-    ) -> Self {
+    pub fn new(parameters: &mut Parameters, name: &str, width: i64, heads: i64) -> Self {
         let mut add = |part: &str, value| parameters.add(format!("{name}.{part}"), value);
         Self {
             input: add(
@@ -43,14 +37,20 @@ impl Attention {
             ),
             output_bias: add("out_proj.bias", parameters::zeros(&[width])),
             heads,
-            dropout,
         }
     }
 
     /// What every token of `queries` [T, D] takes from `keys` [T + 1, D], whose last row is the virtual token.
-    pub fn all(&self, queries: &Tensor, keys: &Tensor, packed: &Packed, train: bool) -> Tensor {
+    /// With `noise`, attention weights are dropped.
+    pub fn all(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        packed: &Packed,
+        noise: Option<&mut Noise>,
+    ) -> Tensor {
         let queries = embedding::rows(&self.project_queries(queries), &packed.queries);
-        let mixed = self.mix(&queries, keys, &packed.keys, &packed.groups, train);
+        let mixed = self.mix(&queries, keys, &packed.keys, &packed.groups, noise);
         self.project_out(&embedding::rows(&mixed, &packed.back))
     }
 
@@ -63,7 +63,7 @@ impl Attention {
         groups: &[Group],
     ) -> Tensor {
         let queries = self.project_queries(queries);
-        self.project_out(&self.mix(&queries, keys, &packed.keys, groups, false))
+        self.project_out(&self.mix(&queries, keys, &packed.keys, groups, None))
     }
 
     fn width(&self) -> i64 {
@@ -89,7 +89,7 @@ impl Attention {
         keys: &Tensor,
         slots: &Tensor,
         groups: &[Group],
-        train: bool,
+        mut noise: Option<&mut Noise>,
     ) -> Tensor {
         let width = self.width();
         let bias = self.input_bias.narrow(0, width, 2 * width);
@@ -107,9 +107,9 @@ impl Attention {
             let mask = self.repeat(&group.mask);
             let logits = mask.baddbmm(&q, &k.transpose(1, 2), 1.0, 1.0);
             let mut weights = logits.softmax(-1, Kind::Float);
-            if train && self.dropout > 0.0 {
+            if let Some(noise) = &mut noise {
                 // Not in place: softmax keeps its output for the way back.
-                weights = weights * self.noise(group);
+                weights = weights * self.multipliers(group, noise);
             }
             mixed.push(self.joined(&weights.bmm(&v), group.rows));
             query += asked;
@@ -143,19 +143,15 @@ impl Attention {
         }
     }
 
-    /// Multipliers of dropped weights. The folded weight of n padded slots, each dropped on its own, keeps a
-    /// Binomial(n, 1 - p) share of n.
-    pub(crate) fn noise(&self, group: &Group) -> Tensor {
-        let keep = 1.0 - self.dropout;
-        tch::no_grad(|| {
-            let mask = self.repeat(&group.mask);
-            let mut noise = mask.empty_like();
-            let _ = noise.bernoulli_float_(keep);
-            let counts = self.repeat(&group.padded).unsqueeze(-1);
-            let counts = counts.expand([-1, mask.size()[1]], false).contiguous();
-            let kept = Tensor::binomial(&counts, &counts.full_like(keep));
-            noise.select(2, 0).copy_(&(kept / counts.clamp_min(1.0)));
-            noise / keep
-        })
+    /// Multipliers of dropped weights [b heads, n, keys]. The folded weight of n padded slots, each dropped on its own,
+    /// keeps a Binomial(n, 1 - p) share of n.
+    fn multipliers(&self, group: &Group, noise: &mut Noise) -> Tensor {
+        let (rows, queries, keys) = group.mask.size3().expect("a mask is [b, n, keys]");
+        let heads = self.heads as usize;
+        let padded = group.padded.iter();
+        let folded: Vec<u32> = padded
+            .flat_map(|&count| std::iter::repeat_n(count, heads))
+            .collect();
+        noise.attention_multipliers(&[rows * self.heads, queries, keys], &folded)
     }
 }

@@ -16,6 +16,11 @@ pub fn rows(table: &Tensor, indices: &Tensor) -> Tensor {
     Tensor::embedding(table, indices, -1, false, false)
 }
 
+/// Rows [N, D] of a trained `table`, whose gradient is then sparse: it names the rows read and no others.
+pub fn table_rows(table: &Tensor, indices: &Tensor) -> Tensor {
+    Tensor::embedding(table, indices, -1, false, true)
+}
+
 /// What a training batch reads of one table.
 #[derive(Debug)]
 pub struct BatchRows {
@@ -35,7 +40,12 @@ impl BatchRows {
             _ => &batch.targets,
         };
         let all = [&batch.inputs[..], asked, &batch.negatives].concat();
-        let gathered = rows(table, &indices(&all, table.device()));
+        let all_rows = indices(&all, table.device());
+        let gathered = match loss {
+            // Its gradient is dense anyhow.
+            Loss::FullSoftmax {} => rows(table, &all_rows),
+            _ => table_rows(table, &all_rows),
+        };
         let (inputs, targets) = (batch.inputs.len() as i64, asked.len() as i64);
         let negatives = batch.negatives.len() as i64;
         let parts = gathered.split_with_sizes([inputs, targets, negatives], 0);
@@ -88,6 +98,7 @@ mod tests {
             inputs: vec![1, 2],
             targets: vec![2, 3],
             negatives: vec![1],
+            noise: 0,
         };
         let gathered = BatchRows::gather(&table, &batch, &Loss::Bce { negatives: 1 });
         assert_eq!(gathered.inputs, table.narrow(0, 1, 2));

@@ -33,7 +33,7 @@ pub struct Group {
     /// Added to logits: [b, L, L + 1] for all queries, [b, 1, L + 1] for the last ones.
     pub mask: Tensor,
     /// Padded slots of each row, `[b]`.
-    pub padded: Tensor,
+    pub padded: Vec<u32>,
 }
 
 /// A batch's groups and the way there and back.
@@ -142,10 +142,8 @@ fn group(lengths: &[usize], maxlen: usize, asked: Queries, device: Device) -> Gr
             mask.extend((0..longest).map(later));
         }
     }
-    let padded: Vec<f32> = lengths
-        .iter()
-        .map(|length| (maxlen - length) as f32)
-        .collect();
+    let padded = lengths.iter().map(|length| (maxlen - length) as u32);
+    let padded = padded.collect();
     let (rows, longest) = (rows as i64, longest as i64);
     Group {
         rows,
@@ -153,7 +151,7 @@ fn group(lengths: &[usize], maxlen: usize, asked: Queries, device: Device) -> Gr
         mask: Tensor::from_slice(&mask)
             .view([rows, -1, longest + 1])
             .to_device(device),
-        padded: Tensor::from_slice(&padded).to_device(device),
+        padded,
     }
 }
 

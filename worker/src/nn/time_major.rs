@@ -56,6 +56,15 @@ impl TimeMajor {
         arranged
     }
 
+    /// The time-major slot of each token in CSR order: the way back.
+    pub fn places(&self) -> Vec<u32> {
+        let mut places = vec![0; self.tokens.len()];
+        for (slot, &token) in self.tokens.iter().enumerate() {
+            places[token as usize] = slot as u32;
+        }
+        places
+    }
+
     /// Rows with at least one token.
     pub fn rows_with_tokens(&self) -> usize {
         self.running.first().map_or(0, |&rows| rows as usize)
@@ -75,6 +84,7 @@ impl TrainingBatch {
             inputs: order.arrange(&self.inputs, 1),
             targets: order.arrange(&self.targets, 1),
             negatives,
+            noise: self.noise,
         }
     }
 }

@@ -1,39 +1,137 @@
 //! `evaluate`: the rank of every measured user's target, for validation and test.
 
 use allround::data::{CandidateLists, Part, Prepared, Ranks};
-use allround::event::Event;
+use allround::event::{Event, Phase, Progress};
 use allround::plan::Job;
+use allround::plan::stage::{Answering, Evaluate};
+use allround::spec::config::method::TallrecForm;
 use tch::Device;
 
 use super::report::{StageError, timed};
-use super::{need, synchronise};
+use super::{need, reading, synchronise};
 use crate::eval::{self, NotANumber};
-use crate::models::artefact;
+use crate::methods::answer::{self, Answerer, Answers};
+use crate::methods::project::Projections;
+use crate::methods::reader::Reader;
+use crate::models::{Backbone, artefact, weights};
 
 pub(super) fn run(
     job: &Job,
+    settings: &Evaluate,
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
+    match &settings.answering {
+        Some(answering) => ask(job, answering, &prepared, device, observe),
+        None => score(job, &prepared, device, observe),
+    }
+}
+
+/// The validation pass comes first and warms up caches and kernels; the test pass is the one that counts.
+fn tell(mut phase: Phase, part: Part, observe: &mut dyn FnMut(Event)) {
+    if part == Part::Valid {
+        phase.phase = "evaluate_valid".to_owned();
+    }
+    phase.device_s = Some(phase.wall_s);
+    observe(Event::Phase(phase));
+}
+
+/// By a CF model's scores.
+fn score(
+    job: &Job,
+    prepared: &Prepared,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
     let scorer = artefact::load(need(job, "backbone")?, device)?;
     for part in [Part::Valid, Part::Test] {
         let lists = CandidateLists::load(need(job, "candidates")?, part)?;
         let count = |ranks: &Result<Ranks, NotANumber>| {
             ranks.as_ref().ok().map(|ranks| ranks.users.len() as u64)
         };
-        let (ranks, mut phase) = timed("evaluate", count, || {
-            let ranks = eval::ranks(scorer.as_ref(), &prepared, &lists);
+        let (ranks, phase) = timed("evaluate", count, || {
+            let ranks = eval::ranks(scorer.as_ref(), prepared, &lists);
             synchronise(device);
             ranks
         });
         ranks?.save(&job.output)?;
-        // The validation pass comes first and warms up caches and kernels; the test pass is the one that counts.
-        if part == Part::Valid {
-            phase.phase = "evaluate_valid".to_owned();
-        }
-        phase.device_s = Some(phase.wall_s);
-        observe(Event::Phase(phase));
+        tell(phase, part, observe);
     }
     Ok(())
+}
+
+/// By a language model's answers.
+fn ask(
+    job: &Job,
+    settings: &Answering,
+    prepared: &Prepared,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let mut reader = reading::reader(job, &settings.reader, prepared, device)?;
+    if settings.tuned.is_some() {
+        reading::adapt(job, settings, &mut reader)?;
+    }
+    let projected = projected(job, settings, (prepared, &reader), device)?;
+    let answerer = Answerer {
+        prepared,
+        reader: &reader,
+        projected: projected.as_ref().map(|(backbone, projections)| (backbone.as_ref(), projections)),
+        inference: &settings.inference,
+        form: settings.tuned.as_ref().map(|(form, _)| *form),
+        seed: settings.seed,
+    };
+    for part in [Part::Valid, Part::Test] {
+        let lists = CandidateLists::load(need(job, "candidates")?, part)?;
+        let total = lists.users.len() as u64;
+        let mut done = |count: usize| {
+            observe(Event::Progress(Progress {
+                phase: "evaluate".to_owned(),
+                done: count as u64,
+                total: Some(total),
+                unit: "users".to_owned(),
+                remark: String::new(),
+            }));
+        };
+        let count = |answers: &Result<Answers, _>| {
+            answers.as_ref().ok().map(|answers| answers.ranks.users.len() as u64)
+        };
+        let (answers, mut phase) = timed("evaluate", count, || {
+            let answers = answerer.answer(&lists, &mut done);
+            synchronise(device);
+            answers
+        });
+        let answers = answers?;
+        phase.tokens = Some(answers.tokens);
+        phase.params = Some(reader.opened.params());
+        answers.ranks.save(&job.output)?;
+        if let (Some(TallrecForm::YesNo), Some(n)) = (answerer.form, lists.n)
+            && let Some(auc) = answer::auc(&answers.ranks, n)
+        {
+            let text = format!("AUC of yes against no: {auc:.4} ({part:?}, {total} users)");
+            observe(Event::Note { text });
+        }
+        tell(phase, part, observe);
+    }
+    reader.tell(observe);
+    Ok(())
+}
+
+/// The frozen CF model and the trained projections, where the method has them.
+fn projected(
+    job: &Job,
+    settings: &Answering,
+    (prepared, reader): (&Prepared, &Reader),
+    device: Device,
+) -> Result<Option<(Box<dyn Backbone>, Projections)>, StageError> {
+    let Some(folder) = job.needs.get("project") else {
+        return Ok(None);
+    };
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let from = (prepared, backbone.as_ref(), reader);
+    let projections = reading::projections(job, &settings.reader, from, device)?;
+    let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
+    weights::fill(&projections.saved(), &trained)?;
+    Ok(Some((backbone, projections)))
 }

@@ -1,10 +1,16 @@
 //! One file a stage kind: inputs from the artefacts of earlier stages, an artefact in the job's output folder.
 
+mod align;
 mod backbone;
 mod candidates;
+mod encode_text;
 mod evaluate;
 mod prepare;
+mod pretrain_lm;
+mod project;
+mod reading;
 pub mod report;
+mod tune;
 
 use std::path::Path;
 
@@ -34,7 +40,11 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         libtorch: Some(device::LIBTORCH.to_owned()),
         threads: job.threads,
         resumed_epoch: match settings {
-            Settings::Backbone(_) => resumed_epoch(&job.checkpoint),
+            Settings::Backbone(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
             _ => 0,
         },
     }));
@@ -42,15 +52,12 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::Prepare(settings) => prepare::run(job, settings, observe),
         Settings::Candidates(settings) => candidates::run(job, settings, observe),
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
-        Settings::EncodeText(_)
-        | Settings::PretrainLm(_)
-        | Settings::Align(_)
-        | Settings::Project(_)
-        | Settings::Tune(_) => Err(StageError::new(format!(
-            "this worker does not run `{}` yet",
-            settings.kind()
-        ))),
-        Settings::Evaluate(_) => evaluate::run(job, device, observe),
+        Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
+        Settings::Align(settings) => align::run(job, settings, device, observe),
+        Settings::Project(settings) => project::run(job, settings, device, observe),
+        Settings::PretrainLm(settings) => pretrain_lm::run(job, settings, device, observe),
+        Settings::Tune(settings) => tune::run(job, settings, device, observe),
+        Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
     }
 }
 

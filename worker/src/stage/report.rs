@@ -8,7 +8,13 @@ use allround::fs;
 use tch::Device;
 
 use crate::eval::NotANumber;
+use crate::llm::lm::LmError;
+use crate::llm::sentence::SentenceError;
+use crate::llm::tokenizer::TokenizerError;
+use crate::methods::answer::AnswerError;
+use crate::methods::reader::ReaderError;
 use crate::models::artefact::ArtefactError;
+use crate::models::weights::WeightsError;
 use crate::torch_ext::device::DeviceError;
 use crate::train::run::TrainError;
 
@@ -54,6 +60,16 @@ from! {
     DeviceError => |error| Some(error.hint().to_owned()),
     TrainError => |error| error.hint().map(str::to_owned),
     ArtefactError => |_| None,
+    WeightsError => |_| None,
+    ReaderError => |error| error.hint().map(str::to_owned),
+    AnswerError => |error| match error {
+        AnswerError::Reader(error) => error.hint().map(str::to_owned),
+        AnswerError::Full => Some("give the protocol `candidates.uniform` or `candidates.popularity`".to_owned()),
+        AnswerError::NotANumber { .. } => Some("training has diverged: train with a lower `lr`".to_owned()),
+    },
+    SentenceError => |_| None,
+    LmError => |_| None,
+    TokenizerError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),
     NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
 }

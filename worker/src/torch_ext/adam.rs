@@ -4,6 +4,8 @@ use std::ffi::{CStr, c_char, c_int};
 
 use tch::Tensor;
 
+use super::tch_tensor;
+
 /// Settings of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamSettings {
@@ -47,13 +49,6 @@ unsafe extern "C" {
         error: *mut c_char,
         capacity: usize,
     ) -> c_int;
-}
-
-/// LibTorch's own tensor object; only its address is used here.
-#[repr(C)]
-#[allow(non_camel_case_types)]
-struct tch_tensor {
-    opaque: [u8; 0],
 }
 
 fn pointers(tensors: &[Tensor]) -> Vec<*const tch_tensor> {

@@ -2,3 +2,22 @@
 
 pub mod adam;
 pub mod device;
+pub mod gradient;
+pub mod linear;
+
+/// LibTorch's own tensor object; only its address is used here.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+struct tch_tensor {
+    opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    fn allround_keep_memory();
+}
+
+/// Lets the allocator keep freed memory for the next step instead of giving it back to the kernel.
+pub fn keep_memory() {
+    // SAFETY: sets thresholds of the C library's allocator, nothing else.
+    unsafe { allround_keep_memory() }
+}

@@ -5,9 +5,13 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/index_add.h>
+#include <ATen/ops/index_fill.h>
 #include <c10/core/GradMode.h>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <malloc.h>
 #include <vector>
 
 namespace {
@@ -19,7 +23,85 @@ std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
   return all;
 }
 
+// Whether rows can be written with plain loops, which beat an operation per row.
+bool is_plain_table(const at::Tensor &table) {
+  return table.is_cpu() && table.scalar_type() == at::kFloat && table.is_contiguous() && table.dim() == 2;
+}
+
 }  // namespace
+
+// Lets the allocator keep what tensors free: a step frees and takes the same megabytes again, and giving them back to the
+// kernel costs a page fault for each 4 KiB.
+extern "C" void allround_keep_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
+// Forgets the gradient of a weight, so that the next backward pass leaves its own instead of adding to it.
+extern "C" int allround_clear_gradient(at::Tensor *weight, char *error, size_t capacity) {
+  try {
+    weight->mutable_grad().reset();
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
+
+// Adds `rows` [N, D] to the rows of `table` [V, D] that `indices` [N] name, one after another.
+extern "C" int allround_add_rows(at::Tensor *table, at::Tensor *indices, at::Tensor *rows,
+                                 char *error, size_t capacity) {
+  try {
+    c10::NoGradGuard no_grad;
+    const auto values = rows->contiguous();
+    const auto places = indices->contiguous();
+    if (!is_plain_table(*table)) {
+      table->index_add_(0, places, values);
+      return 0;
+    }
+    const int64_t count = places.numel(), height = table->size(0), width = table->size(1);
+    TORCH_CHECK(values.size(0) == count && values.size(1) == width, "rows do not fit the table");
+    float *into = table->mutable_data_ptr<float>();
+    const float *from = values.const_data_ptr<float>();
+    const int64_t *place = places.const_data_ptr<int64_t>();
+    for (int64_t n = 0; n < count; ++n) {
+      TORCH_CHECK(place[n] >= 0 && place[n] < height, "a row outside the table");
+      float *to = into + place[n] * width;
+      for (int64_t d = 0; d < width; ++d) to[d] += from[n * width + d];
+    }
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
+
+// Sets the rows of `table` [V, D] that `indices` name to zero.
+extern "C" int allround_clear_rows(at::Tensor *table, at::Tensor *indices, char *error,
+                                   size_t capacity) {
+  try {
+    c10::NoGradGuard no_grad;
+    if (!is_plain_table(*table)) {
+      table->index_fill_(0, *indices, 0);
+      return 0;
+    }
+    const auto places = indices->contiguous();
+    const int64_t height = table->size(0), width = table->size(1);
+    float *into = table->mutable_data_ptr<float>();
+    const int64_t *place = places.const_data_ptr<int64_t>();
+    for (int64_t n = 0; n < places.numel(); ++n) {
+      TORCH_CHECK(place[n] >= 0 && place[n] < height, "a row outside the table");
+      std::fill_n(into + place[n] * width, width, 0.0f);
+    }
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
 
 extern "C" int allround_fused_adam(at::Tensor *const *weights, at::Tensor *const *gradients,
                                    at::Tensor *const *first, at::Tensor *const *second,

@@ -5,8 +5,8 @@ use std::thread::Scope;
 
 use allround::seed::{Stream, stream};
 use allround::spec::config::train::Loss;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{TrainingBatch, TrainingSet};
@@ -102,10 +102,13 @@ impl<'a> Sampler<'a> {
     ) -> Receiver<TrainingBatch> {
         let (sender, receiver) = sync_channel(AHEAD);
         scope.spawn(move || {
-            let mut negatives = stream(self.recipe.seed, Stream::Negatives, u64::from(epoch));
+            let draws = |name| stream(self.recipe.seed, name, u64::from(epoch));
+            let (mut negatives, mut noise) = (draws(Stream::Negatives), draws(Stream::Dropout));
             for places in self.order(epoch).chunks(self.recipe.batch_size) {
+                let mut batch = self.batch(places, &mut negatives);
+                batch.noise = noise.next_u64();
                 // The step has ended early when nobody listens any more.
-                if sender.send(self.batch(places, &mut negatives)).is_err() {
+                if sender.send(batch).is_err() {
                     return;
                 }
             }

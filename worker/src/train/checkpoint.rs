@@ -34,6 +34,18 @@ pub struct Progress {
     pub validate_s: f64,
     /// Targets trained on so far.
     pub tokens: u64,
+    /// Examples trained on so far, where an epoch's number is not that of the data set.
+    #[serde(default)]
+    pub examples: u64,
+    /// Steps done, where the learning rate follows them.
+    #[serde(default)]
+    pub steps: u64,
+    /// Examples that are computed together, where memory ran out and a step is cut into parts.
+    #[serde(default)]
+    pub part: Option<usize>,
+    /// Steps that were cut into parts so far.
+    #[serde(default)]
+    pub cut: u64,
 }
 
 /// A checkpoint: progress and tensors by role (`weights/...`, `best/...`, `optimizer/...`).

@@ -2,6 +2,8 @@
 
 pub mod batches;
 pub mod checkpoint;
+pub mod fit;
+pub mod losses;
 pub mod optimizer;
 pub mod run;
 

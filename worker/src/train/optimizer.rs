@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::adam::{AdamSettings, AdamTensors, fused_adam};
+use crate::torch_ext::gradient;
 
 /// A weight with what the optimiser remembers of it.
 #[derive(Debug)]
@@ -15,6 +16,39 @@ struct Slot {
     memory: Vec<Tensor>,
     /// Steps done, a float scalar where the weight is.
     steps: Tensor,
+    /// A table's gradient of this step, once a sparse one has been seen: zero but in the rows `touched`.
+    rows: Option<Tensor>,
+    /// Rows of the table that this step's gradient has; `None` where the weight holds its gradient itself.
+    touched: Option<Tensor>,
+}
+
+impl Slot {
+    /// The gradient of this step as a dense tensor; `None` without one.
+    fn gradient(&mut self) -> Option<Tensor> {
+        if self.touched.is_some() {
+            return self.rows.as_ref().map(Tensor::shallow_clone);
+        }
+        let gradient = self.weight.grad();
+        if !gradient.defined() {
+            return None;
+        }
+        if !gradient.is_sparse() {
+            return Some(gradient);
+        }
+        let touched = gradient.internal_indices().squeeze_dim(0);
+        let rows = self.rows.get_or_insert_with(|| self.weight.zeros_like());
+        gradient::add_rows(rows, &touched, &gradient.internal_values());
+        self.touched = Some(touched);
+        Some(rows.shallow_clone())
+    }
+
+    /// Forgets the gradient of this step.
+    fn clear(&mut self) {
+        if let (Some(rows), Some(touched)) = (&self.rows, self.touched.take()) {
+            gradient::clear_rows(rows, &touched);
+        }
+        gradient::clear(&self.weight);
+    }
 }
 
 /// An optimiser over the weights of one net.
@@ -44,6 +78,8 @@ impl Optimizer {
                 steps: Tensor::zeros([], (Kind::Float, weight.device())),
                 name,
                 weight,
+                rows: None,
+                touched: None,
             })
             .collect();
         Self {
@@ -51,6 +87,20 @@ impl Optimizer {
             lr,
             slots,
         }
+    }
+
+    /// The learning rate of the steps to come.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Forgets gradients that no step will use.
+    pub fn clear(&self) {
+        tch::no_grad(|| {
+            for slot in &self.slots {
+                slot.weight.shallow_clone().zero_grad();
+            }
+        });
     }
 
     /// Moves the weights that have a gradient, and clears the gradients.
@@ -72,7 +122,7 @@ impl Optimizer {
                 } => self.adagrad(eps, weight_decay),
             }
             for slot in &mut self.slots {
-                slot.weight.zero_grad();
+                slot.clear();
             }
         });
     }
@@ -80,8 +130,7 @@ impl Optimizer {
     fn adam(&mut self, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool) {
         let mut tensors = AdamTensors::default();
         for slot in &mut self.slots {
-            let gradient = slot.weight.grad();
-            if gradient.defined() {
+            if let Some(gradient) = slot.gradient() {
                 slot.steps += 1.0;
                 tensors.weights.push(slot.weight.shallow_clone());
                 tensors.gradients.push(gradient);
@@ -102,10 +151,9 @@ impl Optimizer {
 
     fn adagrad(&mut self, eps: f64, weight_decay: f64) {
         for slot in &mut self.slots {
-            let gradient = slot.weight.grad();
-            if !gradient.defined() {
+            let Some(gradient) = slot.gradient() else {
                 continue;
-            }
+            };
             let gradient = gradient + &slot.weight * weight_decay;
             slot.steps += 1.0;
             slot.memory[0] += gradient.square();
@@ -116,14 +164,9 @@ impl Optimizer {
     }
 
     /// Scales gradients down when their norm over all weights is above `limit`, as PyTorch's `clip_grad_norm_` does.
-    pub fn clip(&self, limit: f64) {
+    pub fn clip(&mut self, limit: f64) {
         tch::no_grad(|| {
-            let gradients: Vec<Tensor> = self
-                .slots
-                .iter()
-                .map(|slot| slot.weight.grad())
-                .filter(Tensor::defined)
-                .collect();
+            let gradients: Vec<Tensor> = self.slots.iter_mut().filter_map(Slot::gradient).collect();
             let norms: Vec<Tensor> = gradients.iter().map(Tensor::norm).collect();
             let norm = Tensor::stack(&norms, 0).norm();
             let scale = (limit / (norm + 1e-6)).clamp_max(1.0);
@@ -227,6 +270,29 @@ mod tests {
     }
 
     #[test]
+    fn a_table_moves_alike_with_sparse_and_dense_gradients() {
+        let config = Config::Adam {
+            betas: [0.9, 0.98],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let train = |sparse| {
+            let start = Tensor::arange(12, (Kind::Float, tch::Device::Cpu)).view([6, 2]);
+            let table = start.set_requires_grad(true);
+            let named = vec![("w".to_owned(), table.shallow_clone())];
+            let mut optimizer = Optimizer::new(&config, 0.1, named);
+            for read in [[1i64, 4, 1], [2, 2, 5], [1, 0, 3]] {
+                let rows = Tensor::embedding(&table, &Tensor::from_slice(&read), -1, false, sparse);
+                rows.square().sum(Kind::Float).backward();
+                optimizer.clip(5.0);
+                optimizer.step();
+            }
+            table.detach()
+        };
+        assert_eq!(train(true), train(false));
+    }
+
+    #[test]
     fn clipping_scales_the_norm_over_all_weights() {
         let weights: Vec<Tensor> = [3.0f32, 4.0]
             .iter()
@@ -241,7 +307,7 @@ mod tests {
             eps: 0.0,
             weight_decay: 0.0,
         };
-        let optimizer = Optimizer::new(&config, 0.1, named);
+        let mut optimizer = Optimizer::new(&config, 0.1, named);
         ((&weights[0] * 3.0) + (&weights[1] * 4.0))
             .sum(Kind::Float)
             .backward();

@@ -8,17 +8,15 @@ use allround::event::{Epoch, Event, Phase, Progress as Shown};
 use allround::metric::Metric;
 use allround::seed::{Stream, foreign};
 use allround::spec::config::train::{Loss, Stop, Train};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::batches::{NoNegative, Recipe, Sampler};
 use super::checkpoint::{Checkpoint, Progress};
+use super::losses::Losses;
 use super::optimizer::Optimizer;
 use crate::data::TrainingSet;
 use crate::models::Backbone;
 use crate::models::weights::{self, WeightsError};
-
-/// Losses that wait on the device before they are looked at: looking at each would stop a CUDA device at every step.
-const UNSEEN_LOSSES: usize = 32;
 
 /// What to train, and how.
 #[derive(Debug)]
@@ -70,6 +68,25 @@ pub enum TrainError {
     /// The checkpoint cannot be written, or is another model's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The device's memory ran out.
+    #[error(
+        "memory ran out at epoch {epoch}, step {step}, with {part} of the step's {batch} examples computed together: {told}"
+    )]
+    Memory {
+        /// 1 for the first.
+        epoch: u32,
+        /// 1 for the first.
+        step: usize,
+        /// Examples of the step.
+        batch: usize,
+        /// Examples computed together.
+        part: usize,
+        /// What LibTorch said.
+        told: String,
+    },
+    /// An example cannot be computed.
+    #[error(transparent)]
+    Example(Box<dyn std::error::Error + Send + Sync>),
     /// The validation failed.
     #[error("validation after epoch {epoch}: {source}")]
     Validation {
@@ -85,6 +102,9 @@ impl TrainError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             TrainError::Loss { .. } => Some("try a lower `lr`, or `clip_norm` above 0"),
+            TrainError::Memory { .. } => Some(
+                "lower `train.batch_size`, or let `train.out_of_memory = \"halve\"` cut a step into parts",
+            ),
             TrainError::NoNegative(_) => {
                 Some("use a loss without own negatives, such as `full_softmax`")
             }
@@ -204,6 +224,7 @@ impl<'a> Training<'a> {
         let epoch = Epoch {
             epoch: number,
             loss,
+            losses: BTreeMap::new(),
             validation,
             wall_s,
             examples: sampler.sequences() as u64,
@@ -223,20 +244,16 @@ impl<'a> Training<'a> {
     /// One pass over the data; the mean loss of its targets.
     fn steps(&mut self, sampler: &Sampler, epoch: u32) -> Result<f64, TrainError> {
         tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, u64::from(epoch)));
-        let (mut unseen, mut weighted, mut targets) = (Vec::new(), 0.0, 0u64);
+        let mut losses = Losses::new(epoch, sampler.batches());
         std::thread::scope(|scope| {
-            for (step, batch) in sampler.spawn(scope, epoch).iter().enumerate() {
+            for batch in sampler.spawn(scope, epoch).iter() {
                 let loss = self.step(&batch);
-                unseen.push((batch.targets.len() as u64, loss));
-                targets += batch.targets.len() as u64;
-                if unseen.len() == UNSEEN_LOSSES || step + 1 == sampler.batches() {
-                    weighted += self.look(&mut unseen, epoch, step, sampler.batches())?;
-                }
+                losses.push(batch.targets.len() as u64, loss)?;
             }
             Ok::<(), TrainError>(())
         })?;
-        self.progress.tokens += targets;
-        Ok(weighted / targets as f64)
+        self.progress.tokens += losses.weight();
+        losses.mean()
     }
 
     /// One step; the loss, detached, without penalty.
@@ -254,38 +271,6 @@ impl<'a> Training<'a> {
         }
         self.optimizer.step();
         seen
-    }
-
-    /// The sum over targets of the `unseen` losses, the last of which is step `last`'s (from 0).
-    fn look(
-        &self,
-        unseen: &mut Vec<(u64, Tensor)>,
-        epoch: u32,
-        last: usize,
-        steps: usize,
-    ) -> Result<f64, TrainError> {
-        let losses: Vec<&Tensor> = unseen.iter().map(|(_, loss)| loss).collect();
-        let stacked = Tensor::stack(&losses, 0).to_kind(Kind::Double);
-        let values = Vec::<f64>::try_from(stacked).expect("losses are scalars");
-        let first = last + 1 - values.len();
-        for (place, &loss) in values.iter().enumerate() {
-            if !loss.is_finite() {
-                let step = first + place + 1;
-                return Err(TrainError::Loss {
-                    loss,
-                    epoch,
-                    step,
-                    steps,
-                });
-            }
-        }
-        let sum = unseen
-            .iter()
-            .zip(&values)
-            .map(|((targets, _), loss)| *targets as f64 * loss);
-        let sum = sum.sum();
-        unseen.clear();
-        Ok(sum)
     }
 
     /// Validates where it is due, and decides whether training ends.

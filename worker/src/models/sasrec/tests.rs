@@ -238,7 +238,10 @@ fn packed_loss_and_gradients_are_the_padded_ones() {
         let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
         assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
         for (name, weight) in net.weights() {
-            let (found, mut expected) = (weight.grad(), twin.weight(&name).grad());
+            let (found, mut expected) = (
+                weight.grad().to_dense(None, false),
+                twin.weight(&name).grad(),
+            );
             if name == "item_emb.weight" {
                 assert_eq!(found.get(0).abs().max().double_value(&[]), 0.0);
                 let _ = expected.get(0).fill_(0.0);
@@ -251,19 +254,4 @@ fn packed_loss_and_gradients_are_the_padded_ones() {
             assert!(worst < 1e-5, "{form:?} {heads} {name}: {worst}");
         }
     }
-}
-
-#[test]
-fn dropped_attention_keeps_the_mean_of_the_folded_weight() {
-    tch::manual_seed(9);
-    let mut parameters = Parameters::new(Device::Cpu);
-    let attention = Attention::new(&mut parameters, "a", 8, 1, 0.5);
-    let offsets: Vec<u32> = (0..=4000).map(|row| row * 2).collect();
-    let packed = Packed::new(&TimeMajor::new(&offsets), 10, Device::Cpu);
-    let noise = attention.noise(&packed.groups[0]); // [4000, 2, 3]
-    let folded = noise.select(2, 0);
-    // Eight slots dropped on their own: variance of the mean of 8 multipliers that are 0 or 2.
-    assert!((folded.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.03);
-    assert!((folded.var(true).double_value(&[]) - 1.0 / 8.0).abs() < 0.02);
-    assert!((noise.select(2, 1).var(true).double_value(&[]) - 1.0).abs() < 0.05);
 }

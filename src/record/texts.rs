@@ -1,0 +1,172 @@
+//! `answers/CELL.PROTOCOL.csv.gz`: what was generated for every measured user, and the metric rows that follow from it.
+
+use std::path::{Path, PathBuf};
+
+use super::file::{read_compressed, write_compressed};
+use super::row::{MetricRow, TextRow};
+use crate::data::{Answers, Likes, Prepared};
+use crate::fs::FsError;
+use crate::stats::auc;
+
+/// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
+pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
+    let name = protocol.split(':').next().unwrap_or_default();
+    results
+        .join("answers")
+        .join(format!("{cell}.{name}.csv.gz"))
+}
+
+/// Writes answers, compressed; the same rows are the same bytes at any time.
+///
+/// # Errors
+/// When the file or its folder cannot be written.
+pub fn write(path: &Path, rows: &[TextRow]) -> Result<(), FsError> {
+    write_compressed(path, rows)
+}
+
+/// The answers of a file.
+///
+/// # Errors
+/// When the file cannot be read, is cut short or damaged, or has other columns.
+pub fn read(path: &Path) -> Result<Vec<TextRow>, FsError> {
+    read_compressed(path)
+}
+
+/// The rows of the users in a slice; `mask` runs over the users of `prepared`.
+///
+/// # Panics
+/// When a user or a target is none of `prepared`'s: answers and data set are then of different stages.
+pub fn rows(answers: &Answers, prepared: &Prepared, mask: &[bool]) -> Vec<TextRow> {
+    let sliced = answers.rows.iter().filter(|row| mask[row.user as usize]);
+    let row = |row: &crate::data::Answer| TextRow {
+        user: prepared.users[row.user as usize].clone(),
+        target: prepared.items[row.target as usize - 1].id.clone(),
+        answer: row.raw.clone(),
+        extracted: row.extracted.clone(),
+        exact: row.exact,
+        normalised: row.normalised,
+        substring: row.substring,
+        valid: row.valid,
+        position: row.position,
+        named: row.named,
+    };
+    sliced.map(row).collect()
+}
+
+/// How often the answers of a slice's users name the target by each rule, and how often a candidate at all.
+pub fn metric_rows(blank: &MetricRow, answers: &[TextRow]) -> Vec<MetricRow> {
+    let share = |is: fn(&TextRow) -> bool| {
+        let hits = answers.iter().filter(|row| is(row)).count();
+        (!answers.is_empty()).then(|| hits as f64 / answers.len() as f64)
+    };
+    let rules: [(&str, fn(&TextRow) -> bool); 4] = [
+        ("exact", |row| row.exact),
+        ("normalised", |row| row.normalised),
+        ("substring", |row| row.substring),
+        ("valid", |row| row.valid),
+    ];
+    rules
+        .into_iter()
+        .map(|(name, is)| row(blank, name, share(is), answers.len()))
+        .collect()
+}
+
+/// The AUC of a slice's users over all their candidates together, each user's target against everybody's others.
+pub fn auc_row(blank: &MetricRow, likes: &Likes, mask: &[bool]) -> MetricRow {
+    let users = likes.users.iter().enumerate();
+    let sliced: Vec<usize> = users
+        .filter(|(_, user)| mask[**user as usize])
+        .map(|(at, _)| at)
+        .collect();
+    let positives: Vec<f64> = sliced.iter().map(|&at| likes.target[at]).collect();
+    let negatives: Vec<f64> = sliced
+        .iter()
+        .flat_map(|&at| likes.others_of(at))
+        .copied()
+        .collect();
+    row(blank, "auc", auc(&positives, &negatives), sliced.len())
+}
+
+fn row(blank: &MetricRow, metric: &str, value: Option<f64>, n_users: usize) -> MetricRow {
+    MetricRow {
+        metric: metric.to_owned(),
+        value,
+        n_users: Some(n_users as u64),
+        status: if value.is_some() { "ok" } else { "empty" }.to_owned(),
+        ..blank.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Part;
+
+    fn text(exact: bool, valid: bool) -> TextRow {
+        TextRow {
+            answer: "=1\n".to_owned(),
+            exact,
+            valid,
+            ..TextRow::default()
+        }
+    }
+
+    #[test]
+    fn answers_are_read_back_from_a_file_without_formulas() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(dir.path(), "d.overall.m.s1", "paper:0123456789ab");
+        assert!(path.ends_with("answers/d.overall.m.s1.paper.csv.gz"));
+        let rows = [text(true, true), text(false, false)];
+        write(&path, &rows).unwrap();
+        assert_eq!(read(&path).unwrap(), rows);
+    }
+
+    #[test]
+    fn each_rule_has_its_share_and_an_empty_slice_has_none() {
+        let blank = MetricRow::default();
+        let rows = metric_rows(
+            &blank,
+            &[
+                text(true, true),
+                text(false, true),
+                text(false, false),
+                text(false, false),
+            ],
+        );
+        let shares: Vec<(&str, Option<f64>)> = rows
+            .iter()
+            .map(|row| (row.metric.as_str(), row.value))
+            .collect();
+        assert_eq!(
+            shares,
+            [
+                ("exact", Some(0.25)),
+                ("normalised", Some(0.0)),
+                ("substring", Some(0.0)),
+                ("valid", Some(0.5))
+            ]
+        );
+        assert!(
+            metric_rows(&blank, &[])
+                .iter()
+                .all(|row| row.status == "empty" && row.value.is_none())
+        );
+    }
+
+    #[test]
+    fn the_auc_pools_the_users_of_the_slice() {
+        let likes = Likes {
+            part: Part::Test,
+            users: vec![0, 1, 2],
+            target: vec![0.9, 0.2, 0.0],
+            others: vec![0.1, 0.1, 0.3, 0.3, 1.0, 1.0],
+        };
+        let row = auc_row(&MetricRow::default(), &likes, &[true, true, false]);
+        assert_eq!(
+            (row.metric.as_str(), row.value, row.n_users),
+            ("auc", Some(0.75), Some(2))
+        );
+        let none = auc_row(&MetricRow::default(), &likes, &[false; 3]);
+        assert_eq!((none.value, none.status.as_str()), (None, "empty"));
+    }
+}

@@ -1,0 +1,126 @@
+//! What language models answered: how often a generated title is the target's by each rule, how often it is a candidate's at
+//! all, and the AUC of yes-or-no answers.
+
+use std::collections::BTreeMap;
+
+use super::{Cell, Grid, Head, Row};
+use crate::record::MetricRow;
+use crate::render::results::Results;
+use crate::render::style;
+
+/// Names of the columns' metrics in `metrics.csv`, with their heads.
+const COLUMNS: [(&str, &str); 6] = [
+    ("hit", "hit@1"),
+    ("exact", "Exact"),
+    ("normalised", "Normalised"),
+    ("substring", "Substring"),
+    ("valid", "Valid"),
+    ("auc", "AUC"),
+];
+
+/// Data set, scenario, protocol and place of the model among the others.
+type Group<'a> = (&'a str, &'a str, &'a str, usize);
+
+/// Whether there is anything to show.
+pub fn is_there(results: &Results) -> bool {
+    results.metrics.iter().any(is_audit)
+}
+
+fn is_audit(row: &MetricRow) -> bool {
+    COLUMNS[1..].iter().any(|(metric, _)| row.metric == *metric)
+}
+
+/// The table of a results folder.
+pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
+    let groups = groups(results);
+    let mut header = vec![
+        Head::text("Model"),
+        Head::text("Data set, scenario, protocol"),
+    ];
+    header.extend(COLUMNS.iter().map(|(_, head)| Head::number(*head)));
+    let rows = groups
+        .iter()
+        .map(|((dataset, scenario, protocol, at), rows)| {
+            let model = &results.models[*at];
+            let mut cells = vec![Cell::text(format!("{dataset}, {scenario}, {protocol}"))];
+            cells.extend(
+                COLUMNS
+                    .iter()
+                    .map(|(metric, _)| Cell::number(mean(rows, metric), style::metric)),
+            );
+            Row {
+                name: model.clone(),
+                colour: colour(model),
+                is_summary: false,
+                cells,
+            }
+        });
+    Grid {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        notes: vec![
+            "Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
+             the answer's first quotes is the target's. Normalised: without case and punctuation. Substring: the A-LLMRec code's rule, \
+             which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. AUC: TALLRec's yes \
+             or no, each user's target against everybody's other candidates."
+                .to_owned(),
+        ],
+        header: vec![header],
+        rows: rows.collect(),
+        data: data(results, &groups),
+    }
+}
+
+/// Rows of every model that has an audited number.
+fn groups(results: &Results) -> BTreeMap<Group<'_>, Vec<&MetricRow>> {
+    let mut groups: BTreeMap<Group<'_>, Vec<&MetricRow>> = BTreeMap::new();
+    for row in results.metrics.iter().filter(|row| row.split == "test") {
+        let at = results.position(row.shown_name());
+        let group = (
+            row.dataset.as_str(),
+            row.scenario.as_str(),
+            row.protocol_name(),
+            at,
+        );
+        groups.entry(group).or_default().push(row);
+    }
+    groups.retain(|_, rows| rows.iter().any(|row| is_audit(row)));
+    groups
+}
+
+/// The mean over seeds of one metric; of `hit`, that at 1.
+fn mean(rows: &[&MetricRow], metric: &str) -> Option<f64> {
+    let is_it = |row: &&&MetricRow| row.metric == metric && row.k.is_none_or(|k| k == 1);
+    let values: Vec<f64> = rows
+        .iter()
+        .filter(is_it)
+        .filter_map(|row| row.value)
+        .collect();
+    crate::stats::mean(&values)
+}
+
+fn data(
+    results: &Results,
+    groups: &BTreeMap<Group<'_>, Vec<&MetricRow>>,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut header = vec!["model", "dataset", "scenario", "protocol"];
+    header.extend(COLUMNS.iter().map(|(metric, _)| match *metric {
+        "hit" => "hit@1",
+        metric => metric,
+    }));
+    let row = |((dataset, scenario, protocol, at), rows): (&Group<'_>, &Vec<&MetricRow>)| {
+        let mut cells = vec![
+            results.models[*at].clone(),
+            (*dataset).to_owned(),
+            (*scenario).to_owned(),
+            (*protocol).to_owned(),
+        ];
+        let means = COLUMNS.iter().map(|(metric, _)| mean(rows, metric));
+        cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
+        cells
+    };
+    (
+        header.into_iter().map(str::to_owned).collect(),
+        groups.iter().map(row).collect(),
+    )
+}

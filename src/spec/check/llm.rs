@@ -1,0 +1,168 @@
+//! Encoders, language models and prompts, each for itself.
+
+use std::path::Path;
+
+use super::Check;
+use super::model::divisors;
+use crate::spec::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
+use crate::spec::config::{Encoder, Llm};
+use crate::spec::fault::Fault;
+use crate::spec::suggest;
+
+/// Files of which a Hugging Face folder has one: weights, whole or in shards.
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// Files of which it has one: the tokenizer.
+const TOKENIZER: [&str; 3] = ["tokenizer.json", "vocab.json", "vocab.txt"];
+
+pub(super) fn check(check: &mut Check<'_>, base: &Path) {
+    let spec = check.spec;
+    for (name, encoder) in &spec.encoder {
+        if let Encoder::Pretrained(encoder) = encoder {
+            let path = ["encoder", name, "pretrained"];
+            source(check, (&encoder.folder, &encoder.hub), &path, base);
+        }
+    }
+    for (name, llm) in &spec.llm {
+        match llm {
+            Llm::Pretrained(llm) => {
+                let path = ["llm", name, "pretrained"];
+                source(check, (&llm.folder, &llm.hub), &path, base);
+            }
+            Llm::Random(llm) => {
+                shape(check, name, &llm.shape);
+                let wanted = [("the tokenizer", TOKENIZER.as_slice())];
+                let path = ["llm", name, "random", "tokenizer"];
+                folder(check, &llm.tokenizer, &path, (base, &wanted));
+            }
+            Llm::Small(small) => heads(check, name, small),
+        }
+    }
+    for (name, prompt) in &spec.prompt {
+        template(check, name, prompt);
+    }
+}
+
+/// Where weights come from: a folder that holds them, or a name on the hub.
+fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: &Path) {
+    match (dir.is_empty(), hub.is_empty()) {
+        (true, true) => {
+            let place = check.place(path);
+            check.push(
+                Fault::at(place, format!("`{}` says nowhere where its weights are", path.join(".")))
+                    .label("expected `folder` or `hub`")
+                    .hint("write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched"),
+            );
+        }
+        (true, false) => {}
+        (false, _) => {
+            let wanted = [
+                ("the configuration", ["config.json"].as_slice()),
+                ("weights", WEIGHTS.as_slice()),
+                ("a tokenizer", TOKENIZER.as_slice()),
+            ];
+            let mut path = path.to_vec();
+            path.push("folder");
+            folder(check, dir, &path, (base, &wanted));
+        }
+    }
+}
+
+/// A folder with one file of each of the wanted.
+fn folder(
+    check: &mut Check<'_>,
+    dir: &str,
+    path: &[&str],
+    (base, wanted): (&Path, &[(&str, &[&str])]),
+) {
+    let full = base.join(dir);
+    let place = check.place(path);
+    if !full.is_dir() || dir.is_empty() {
+        let files: Vec<&str> = wanted.iter().map(|(_, files)| files[0]).collect();
+        let what = if full.exists() {
+            "is not a folder"
+        } else {
+            "is not on this machine"
+        };
+        check.push(
+            Fault::at(place, format!("`{dir}` {what}"))
+                .label("expected a folder")
+                .hint(format!(
+                    "put {} into `{}`",
+                    suggest::list(&files),
+                    full.display()
+                )),
+        );
+        return;
+    }
+    for (what, files) in wanted {
+        if !files.iter().any(|file| full.join(file).is_file()) {
+            check.push(
+                Fault::at(place, format!("`{dir}` lacks {what}"))
+                    .label(format!(
+                        "expected {} in it",
+                        crate::spec::shape::either(files)
+                    ))
+                    .hint(format!("looked into `{}`", full.display())),
+            );
+        }
+    }
+}
+
+fn shape(check: &mut Check<'_>, name: &str, shape: &str) {
+    if !SHAPES.contains(&shape) {
+        let place = check.place(&["llm", name, "random", "shape"]);
+        check.push(
+            Fault::at(place, format!("no language model has the shape `{shape}`"))
+                .label("expected the name of a published shape")
+                .hint(suggest::hint(shape, SHAPES, "shapes")),
+        );
+    }
+}
+
+fn heads(check: &mut Check<'_>, name: &str, small: &SmallLlm) {
+    let (heads, width) = (small.num_heads, small.hidden_units);
+    if width % heads != 0 {
+        let place = check.place(&["llm", name, "small", "num_heads"]);
+        check.push(
+            Fault::at(
+                place,
+                format!("{heads} heads do not divide `hidden_units` {width}"),
+            )
+            .label(format!("expected a divisor of {width}"))
+            .hint(format!("the divisors are {}", divisors(width))),
+        );
+    }
+}
+
+/// A template of one's own must tell the candidates, and its other places must be known ones.
+fn template(check: &mut Check<'_>, name: &str, prompt: &Prompt) {
+    if prompt.template.is_empty() {
+        return;
+    }
+    let place = check.place(&["prompt", name, "template"]);
+    for inside in prompt.template.split('{').skip(1) {
+        let Some((word, _)) = inside.split_once('}') else {
+            continue;
+        };
+        if !TEMPLATE_PLACES.contains(&word) {
+            check.push(
+                Fault::at(place, format!("`{{{word}}}` is no place of a template"))
+                    .label("not a place")
+                    .hint(suggest::hint(word, TEMPLATE_PLACES, "places")),
+            );
+        }
+    }
+    if !prompt.template.contains("{candidates}") {
+        check.push(
+            Fault::at(place, "the template does not tell the candidates, so nothing can be chosen")
+                .label("expected `{candidates}` in it")
+                .hint("for example `{user}This user has {past} {history}. Choose the next from {candidates}: `"),
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! Methods that ask a language model: what they name must be there, and must be able to answer what is measured.
+
+use std::collections::BTreeSet;
+
+use super::Check;
+use crate::metric::Metric;
+use crate::spec::config::dataset::Source;
+use crate::spec::config::method::{Inference, TallrecForm};
+use crate::spec::config::protocol::Candidates;
+use crate::spec::config::{Encoder, Llm, Model};
+use crate::spec::fault::Fault;
+use crate::spec::place::Place;
+use crate::spec::select::Selected;
+use crate::spec::suggest;
+
+/// Kinds of CF models that have a vector for a user and one for an item.
+const BACKBONES: [&str; 4] = ["sasrec", "gru4rec", "nextitnet", "ncf"];
+
+pub(super) fn check(check: &mut Check<'_>) {
+    let spec = check.spec;
+    for (name, model) in &spec.model {
+        names(check, model, &["model", name, model.kind()]);
+    }
+    for (name, variant) in &spec.variant {
+        if let Some(model) = &variant.resolved {
+            names(check, model, &["variant", name, "resolved", model.kind()]);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for cell in spec.selected() {
+        let asked = spec.model_named(&cell.model);
+        if let Some(model) = asked.filter(|model| model.asks_llm()) {
+            titled(check, &cell);
+            if seen.insert(cell.model.clone()) {
+                answers(check, &cell.model, model);
+            }
+        }
+    }
+}
+
+/// Path of a model's or variant's settings.
+fn path_of<'a>(check: &Check<'_>, name: &'a str, model: &'a Model) -> Vec<&'a str> {
+    match check.spec.model.contains_key(name) {
+        true => vec!["model", name, model.kind()],
+        false => vec!["variant", name, "resolved", model.kind()],
+    }
+}
+
+fn below<'a>(path: &[&'a str], steps: &[&'a str]) -> Vec<&'a str> {
+    path.iter().chain(steps).copied().collect()
+}
+
+/// Every name that a method gives.
+fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
+    let (llm, prompt) = match model {
+        Model::Allmrec(method) => {
+            backbone(check, &method.backbone, &below(path, &["backbone"]));
+            let known = check.names("encoder");
+            check.known(
+                "encoder",
+                &method.encoder,
+                &known,
+                &below(path, &["encoder"]),
+            );
+            let encoder = check.spec.encoder.get(&method.encoder);
+            if method.align.train_encoder && matches!(encoder, Some(Encoder::Hashed(_))) {
+                let place = check.place(&below(path, &["align", "train_encoder"]));
+                let message = format!(
+                    "encoder `{}` is `hashed`, which has nothing to train",
+                    method.encoder
+                );
+                check.push(
+                    Fault::at(place, message)
+                        .label("expected `align.train_encoder = false`")
+                        .hint(
+                            "write `align.train_encoder = false`, or name a `pretrained` encoder",
+                        ),
+                );
+            }
+            (&method.llm, &method.prompt)
+        }
+        Model::MlpLlm(method) => {
+            backbone(check, &method.backbone, &below(path, &["backbone"]));
+            (&method.llm, &method.prompt)
+        }
+        Model::LlmOnly(method) => (&method.llm, &method.prompt),
+        Model::Tallrec(method) => {
+            if method.lora.targets.is_empty() {
+                let place = check.place(&below(path, &["lora", "targets"]));
+                check.push(
+                    Fault::at(
+                        place,
+                        "`lora.targets` is empty, so nothing would be trained",
+                    )
+                    .label("expected at least one module")
+                    .hint("for example `targets = [\"q_proj\", \"v_proj\"]`"),
+                );
+            }
+            (&method.llm, &method.prompt)
+        }
+        _ => return,
+    };
+    for (section, name) in [("llm", llm), ("prompt", prompt)] {
+        let known = check.names(section);
+        check.known(section, name, &known, &below(path, &[section]));
+    }
+}
+
+/// A CF model that is trained and has a vector for each user.
+fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
+    let named = check.spec.model_named(name);
+    let kind = named.map(Model::kind);
+    if kind.is_some_and(|kind| BACKBONES.contains(&kind)) {
+        return;
+    }
+    let all = check.model_names();
+    let spec = check.spec;
+    let fits = |name: &&String| {
+        let model = spec.model_named(name);
+        model.is_none_or(|model| BACKBONES.contains(&model.kind()))
+    };
+    let fitting: BTreeSet<String> = all.iter().filter(fits).cloned().collect();
+    let Some(kind) = kind else {
+        check.known("CF model", name, &fitting, path);
+        return;
+    };
+    let why = match named.is_some_and(Model::asks_llm) {
+        true => "which reads a CF model itself",
+        false => "which has no vector for a user",
+    };
+    let place = check.place(path);
+    check.push(
+        Fault::at(place, format!("`{name}` is of kind `{kind}`, {why}"))
+            .label("expected the name of a trained CF model")
+            .hint(suggest::hint(
+                name,
+                fitting.iter().map(String::as_str),
+                "CF models",
+            )),
+    );
+}
+
+/// Whether a method can answer what every protocol measures.
+fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
+    let spec = check.spec;
+    let path = path_of(check, name, model);
+    let (inference, llm) = match model {
+        Model::Allmrec(method) => (Some(&method.inference), &method.llm),
+        Model::MlpLlm(method) => (Some(&method.inference), &method.llm),
+        Model::LlmOnly(method) => (Some(&method.inference), &method.llm),
+        // Yes or no is always ranked by likelihood.
+        Model::Tallrec(method) => (
+            Some(&method.inference).filter(|_| method.form == TallrecForm::Title),
+            &method.llm,
+        ),
+        _ => return,
+    };
+    for (protocol, settings) in &spec.protocol {
+        one_title(check, inference, &path, protocol);
+        let told = match &settings.candidates {
+            Candidates::Full {} => {
+                let place = check.place(&path);
+                let related = check.place(&["protocol", protocol, "candidates"]);
+                let message = format!(
+                    "protocol `{protocol}` ranks every item, and a prompt cannot tell them all"
+                );
+                check.push(
+                    Fault::at(place, message)
+                        .label("asks a language model")
+                        .related(related, "all items are candidates here")
+                        .hint("draw candidates, such as `candidates.uniform = { n = 19 }`"),
+                );
+                continue;
+            }
+            Candidates::Uniform { n } | Candidates::Popularity { n } => n + 1,
+        };
+        positions(check, llm, told, protocol);
+    }
+}
+
+/// Generated text names one title, so only hit@1 can be read from it.
+fn one_title(check: &mut Check<'_>, inference: Option<&Inference>, path: &[&str], protocol: &str) {
+    let kind = match inference {
+        Some(Inference::Generate { .. }) => "generate",
+        Some(Inference::Constrained {}) => "constrained",
+        Some(Inference::Score { .. }) | None => return,
+    };
+    let metrics = &check.spec.protocol[protocol].metrics;
+    let other = metrics.iter().position(|metric| *metric != Metric::Hit(1));
+    if let Some(at) = other {
+        let metric = metrics[at];
+        let place = check.place(&below(path, &["inference", kind]));
+        let related = check.place(&["protocol", protocol, "metrics", &at.to_string()]);
+        let message = format!(
+            "`{kind}` answers with one title, and protocol `{protocol}` measures `{metric}`"
+        );
+        let fault = Fault::at(place, message)
+            .label("only `hit@1` can be read from one title")
+            .hint(
+                "write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+            );
+        // A protocol that the defaults declare has no place to point at.
+        check.push(match related == Place::top() {
+            true => fault,
+            false => fault.related(related, "needs a ranking"),
+        });
+    }
+}
+
+/// A small model whose positions cannot hold the candidates, whatever the tokenizer makes of their titles.
+fn positions(check: &mut Check<'_>, llm: &str, told: usize, protocol: &str) {
+    let Some(Llm::Small(small)) = check.spec.llm.get(llm) else {
+        return;
+    };
+    // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
+    let least = told * 4 + 32;
+    if small.positions < least {
+        let place = check.place(&["llm", llm, "small", "positions"]);
+        let message = format!(
+            "{} positions cannot hold the {told} titles that protocol `{protocol}` asks about",
+            small.positions
+        );
+        check.push(
+            Fault::at(place, message)
+                .label(format!(
+                    "expected at least {least}, and more for long titles"
+                ))
+                .hint("raise `positions`, or draw fewer candidates"),
+        );
+    }
+}
+
+/// A language model is told titles: a data set without any cannot be asked about.
+fn titled(check: &mut Check<'_>, cell: &Selected) {
+    let Some(dataset) = check.spec.dataset.get(&cell.dataset) else {
+        return;
+    };
+    let (kind, hint) = match &dataset.source {
+        Source::Sequences(_) => (
+            "sequences",
+            "leave this data set to CF models with `[matrix] exclude`",
+        ),
+        Source::Amazon(source) if source.metadata.is_empty() => {
+            ("amazon", "name the file of titles: `metadata = \"...\"`")
+        }
+        Source::Atomic(source) if source.item.is_empty() => {
+            ("atomic", "name the file of titles: `item = \"...\"`")
+        }
+        Source::Csv(source) if source.items.is_empty() || source.title.is_empty() => (
+            "csv",
+            "name the file of titles and its column: `items = \"...\"`, `title = \"...\"`",
+        ),
+        _ => return,
+    };
+    let place = check.place(&["dataset", &cell.dataset, "source", kind]);
+    let message = format!(
+        "data set `{}` has no titles, and `{}` asks a language model about titles",
+        cell.dataset, cell.model
+    );
+    check.push(Fault::at(place, message).label("no titles here").hint(hint));
+}

@@ -1,0 +1,238 @@
+//! Refusals of what asks a language model, word by word.
+
+use super::bad::{Case, refused, said};
+
+/// A file without faults; the cases replace a part of it.
+const GOOD: &str = r#"spec_version = 1
+name = "methods"
+
+[dataset.small.source.synthetic]
+users = 100
+items = 60
+
+[protocol.strict]
+metrics = ["hit@1", "hit@5"]
+
+[encoder.hashed.hashed]
+
+[llm.little.small]
+num_heads = 4
+
+[llm.shape.random]
+shape = "opt-125m"
+tokenizer = "TOKENIZER"
+
+[prompt.plain]
+template = "{user}{history} {candidates} "
+
+[model.sasrec.sasrec]
+
+[model.floor.popularity]
+
+[model.full.allmrec]
+backbone = "sasrec"
+encoder = "hashed"
+llm = "little"
+align.train_encoder = false
+prompt = "plain"
+inference.score = {}
+
+[model.mlp.mlp_llm]
+backbone = "sasrec"
+llm = "little"
+prompt = "plain"
+
+[model.tallrec.tallrec]
+llm = "little"
+lora.targets = ["q_proj"]
+prompt = "plain"
+"#;
+
+/// The good file with a folder that holds a tokenizer.
+fn good() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("vocab.json"), "{}").unwrap();
+    let text = GOOD.replace("TOKENIZER", &dir.path().display().to_string());
+    (dir, text)
+}
+
+#[test]
+fn the_good_file_is_good() {
+    let (_dir, text) = good();
+    assert_eq!(said(&text, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn every_bad_method_is_refused_in_these_words() {
+    let (_dir, text) = good();
+    refused(&text, CASES);
+}
+
+const CASES: &[Case] = &[
+    Case {
+        what: "a misspelt backbone",
+        old: "[model.full.allmrec]\nbackbone = \"sasrec\"",
+        new: "[model.full.allmrec]\nbackbone = \"sasrek\"",
+        faults: &[
+            "28:12: no CF model is called `sasrek` | expected the name of a CF model | did you mean `sasrec`?",
+        ],
+    },
+    Case {
+        what: "a backbone without a vector for a user",
+        old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"",
+        new: "[model.mlp.mlp_llm]\nbackbone = \"floor\"",
+        faults: &[
+            "36:12: `floor` is of kind `popularity`, which has no vector for a user | expected the name of a trained CF model | the CF models are `sasrec`",
+        ],
+    },
+    Case {
+        what: "a backbone that is no CF model",
+        old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"",
+        new: "[model.mlp.mlp_llm]\nbackbone = \"full\"",
+        faults: &[
+            "36:12: `full` is of kind `allmrec`, which reads a CF model itself | expected the name of a trained CF model | the CF models are `sasrec`",
+        ],
+    },
+    Case {
+        what: "an unknown encoder",
+        old: "encoder = \"hashed\"",
+        new: "encoder = \"hash\"",
+        faults: &[
+            "29:11: no text encoder is called `hash` | expected the name of a text encoder | did you mean `hashed`?",
+        ],
+    },
+    Case {
+        what: "an unknown language model",
+        old: "[model.tallrec.tallrec]\nllm = \"little\"",
+        new: "[model.tallrec.tallrec]\nllm = \"litle\"",
+        faults: &[
+            "41:7: no language model is called `litle` | expected the name of a language model | did you mean `little`?",
+        ],
+    },
+    Case {
+        what: "an unknown prompt",
+        old: "prompt = \"plain\"\ninference",
+        new: "prompt = \"plane\"\ninference",
+        faults: &[
+            "32:10: no prompt is called `plane` | expected the name of a prompt | did you mean `plain`?",
+        ],
+    },
+    Case {
+        what: "an encoder with nothing to train",
+        old: "align.train_encoder = false",
+        new: "align.train_encoder = true",
+        faults: &[
+            "31:23: encoder `hashed` is `hashed`, which has nothing to train | expected `align.train_encoder = false` | write `align.train_encoder = false`, or name a `pretrained` encoder",
+        ],
+    },
+    Case {
+        what: "a ranking from one generated title",
+        old: "inference.score = {}",
+        new: "inference.generate = {}",
+        faults: &[
+            "33:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+        ],
+    },
+    Case {
+        what: "a ranking from one constrained title",
+        old: "inference.score = {}",
+        new: "inference.constrained = {}",
+        faults: &[
+            "33:25: `constrained` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+        ],
+    },
+    Case {
+        what: "heads that do not divide",
+        old: "num_heads = 4",
+        new: "num_heads = 5",
+        faults: &[
+            "14:13: 5 heads do not divide `hidden_units` 128 | expected a divisor of 128 | the divisors are `1`, `2`, `4`, `8`, `16`, `32`, `64`",
+        ],
+    },
+    Case {
+        what: "too few positions",
+        old: "num_heads = 4",
+        new: "positions = 96",
+        faults: &[
+            "14:13: 96 positions cannot hold the 20 titles that protocol `strict` asks about | expected at least 112, and more for long titles | raise `positions`, or draw fewer candidates",
+        ],
+    },
+    Case {
+        what: "an unknown shape",
+        old: "opt-125m",
+        new: "opt-125",
+        faults: &[
+            "17:9: no language model has the shape `opt-125` | expected the name of a published shape | did you mean `opt-125m`?",
+        ],
+    },
+    Case {
+        what: "weights from nowhere",
+        old: "[llm.little.small]\nnum_heads = 4",
+        new: "[llm.little.pretrained]",
+        faults: &[
+            "13:1: `llm.little.pretrained` says nowhere where its weights are | expected `folder` or `hub` | write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched",
+        ],
+    },
+    Case {
+        what: "weights that are not on disk",
+        old: "[encoder.hashed.hashed]",
+        new: "[encoder.hashed.pretrained]\nfolder = \"models/minilm\"",
+        faults: &[
+            "12:10: `models/minilm` is not on this machine | expected a folder | put `config.json`, `model.safetensors` and `tokenizer.json` into `ROOT/models/minilm`",
+        ],
+    },
+    Case {
+        what: "a folder without weights",
+        old: "[llm.little.small]\nnum_heads = 4",
+        new: "[llm.little.pretrained]\nfolder = \"src/text\"",
+        faults: &[
+            "14:10: `src/text` lacks a tokenizer | expected `tokenizer.json`, `vocab.json` or `vocab.txt` in it | looked into `ROOT/src/text`",
+            "14:10: `src/text` lacks the configuration | expected `config.json` in it | looked into `ROOT/src/text`",
+            "14:10: `src/text` lacks weights | expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json` in it | looked into `ROOT/src/text`",
+        ],
+    },
+    Case {
+        what: "adapters on nothing",
+        old: "lora.targets = [\"q_proj\"]",
+        new: "lora.targets = []",
+        faults: &[
+            "42:16: `lora.targets` is empty, so nothing would be trained | expected at least one module | for example `targets = [\"q_proj\", \"v_proj\"]`",
+        ],
+    },
+    Case {
+        what: "a template with an unknown place",
+        old: "{user}{history} {candidates} ",
+        new: "{user}{histroy} {candidates} ",
+        faults: &[
+            "21:12: `{histroy}` is no place of a template | not a place | did you mean `history`?",
+        ],
+    },
+    Case {
+        what: "a template without candidates",
+        old: "{user}{history} {candidates} ",
+        new: "{history}",
+        faults: &[
+            "21:12: the template does not tell the candidates, so nothing can be chosen | expected `{candidates}` in it | for example `{user}This user has {past} {history}. Choose the next from {candidates}: `",
+        ],
+    },
+    Case {
+        what: "a data set without titles",
+        old: "[dataset.small.source.synthetic]\nusers = 100\nitems = 60",
+        new: "[dataset.small.source.sequences]\npath = \"Cargo.toml\"",
+        faults: &[
+            "4:1: data set `small` has no titles, and `full` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `mlp` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `tallrec` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+        ],
+    },
+    Case {
+        what: "every item in a prompt",
+        old: "[protocol.strict]",
+        new: "[protocol.strict]\ncandidates.full = {}",
+        faults: &[
+            "28:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+            "36:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+            "41:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+        ],
+    },
+];

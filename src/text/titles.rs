@@ -1,0 +1,172 @@
+//! Titles as a language model is told them.
+
+use std::collections::HashSet;
+
+use crate::data::Item;
+
+/// What an item without a title is called, as the A-LLMRec code calls it.
+pub const NO_TITLE: &str = "No Title";
+
+/// The titles of V items, cleaned by rules that are counted; a title is never read as a template, whatever it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Titles {
+    titles: Vec<String>,
+    /// Items without a title, or with an empty one: they are called [`NO_TITLE`].
+    pub missing: usize,
+    /// Titles in which double quotes became single ones, since double quotes enclose a title.
+    pub quoted: usize,
+    /// Items whose title another item has too: an answer cannot tell them apart.
+    pub shared: usize,
+    /// Titles that [`Titles::cut`] shortened.
+    pub cut: usize,
+}
+
+impl Titles {
+    /// The titles of items 1 to V (`items[i - 1]` is item i).
+    ///
+    /// Line breaks and repeated blanks become one blank, since an answer is read to the end of its line.
+    pub fn new(items: &[Item]) -> Self {
+        let mut titles = Self {
+            titles: Vec::with_capacity(items.len()),
+            missing: 0,
+            quoted: 0,
+            shared: 0,
+            cut: 0,
+        };
+        for item in items {
+            let raw = item.title.as_deref().unwrap_or_default();
+            titles.quoted += usize::from(raw.contains(is_double_quote));
+            let clean = clean(raw);
+            titles.missing += usize::from(clean.is_empty());
+            titles.titles.push(if clean.is_empty() {
+                NO_TITLE.to_owned()
+            } else {
+                clean
+            });
+        }
+        titles.count_shared();
+        titles
+    }
+
+    /// The title of item `item` (1 to V).
+    pub fn of(&self, item: u32) -> &str {
+        &self.titles[item as usize - 1]
+    }
+
+    /// Number of items V.
+    pub fn len(&self) -> usize {
+        self.titles.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.titles.is_empty()
+    }
+
+    /// All titles, item 1 first.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.titles.iter().map(String::as_str)
+    }
+
+    /// Replaces each title for which `shorten` has a shorter one, and counts it. The caller knows the tokenizer.
+    pub fn cut(&mut self, mut shorten: impl FnMut(&str) -> Option<String>) {
+        for title in &mut self.titles {
+            if let Some(shorter) = shorten(title) {
+                let clean = clean(&shorter);
+                *title = if clean.is_empty() {
+                    NO_TITLE.to_owned()
+                } else {
+                    clean
+                };
+                self.cut += 1;
+            }
+        }
+        self.count_shared();
+    }
+
+    /// The rules that changed or blurred a title, in words, with how often each did; rules that did nothing are left out.
+    pub fn counted(&self) -> Vec<(&'static str, usize)> {
+        let all = [
+            ("items without a title, called `No Title`", self.missing),
+            ("titles whose double quotes became single ones", self.quoted),
+            ("items that share their title with another", self.shared),
+            ("titles cut to the bound of tokens", self.cut),
+        ];
+        all.into_iter().filter(|&(_, count)| count > 0).collect()
+    }
+
+    fn count_shared(&mut self) {
+        let mut once = HashSet::new();
+        let mut twice = HashSet::new();
+        for title in &self.titles {
+            if !once.insert(title.as_str()) {
+                twice.insert(title.as_str());
+            }
+        }
+        let shared = self
+            .titles
+            .iter()
+            .filter(|title| twice.contains(title.as_str()));
+        self.shared = shared.count();
+    }
+}
+
+fn is_double_quote(character: char) -> bool {
+    matches!(character, '"' | '\u{201c}' | '\u{201d}' | '\u{201e}')
+}
+
+fn clean(raw: &str) -> String {
+    let single: String = raw
+        .chars()
+        .map(|character| match character {
+            character if is_double_quote(character) => '\'',
+            // NUL and its like would end or break a line of text.
+            character if character.is_control() => ' ',
+            character => character,
+        })
+        .collect();
+    single.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn titles(raw: &[Option<&str>]) -> Titles {
+        let item = |title: &Option<&str>| Item {
+            title: title.map(str::to_owned),
+            ..Item::default()
+        };
+        Titles::new(&raw.iter().map(item).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn titles_are_cleaned_by_counted_rules() {
+        let cases: [(&str, &str); 6] = [
+            ("Heat", "Heat"),
+            ("The \"Burbs\"", "The 'Burbs'"),
+            ("\u{201c}Up\u{201d}", "'Up'"),
+            ("  two\n lines\t", "two lines"),
+            ("[HistoryEmb] {user}", "[HistoryEmb] {user}"),
+            ("nul\0byte", "nul byte"),
+        ];
+        for (raw, wanted) in cases {
+            assert_eq!(titles(&[Some(raw)]).of(1), wanted);
+        }
+        let all = titles(&[Some("a"), None, Some(" \n"), Some("\"a\""), Some("a")]);
+        assert_eq!(
+            all.iter().collect::<Vec<_>>(),
+            ["a", NO_TITLE, NO_TITLE, "'a'", "a"]
+        );
+        assert_eq!((all.missing, all.quoted, all.shared, all.cut), (2, 1, 4, 0));
+    }
+
+    #[test]
+    fn a_cut_title_is_counted_and_may_become_a_shared_one() {
+        let mut all = titles(&[Some("a b c"), Some("a b d"), Some("e")]);
+        all.cut(|title| (title.len() > 3).then(|| title[..3].to_owned()));
+        assert_eq!(all.iter().collect::<Vec<_>>(), ["a b", "a b", "e"]);
+        assert_eq!((all.cut, all.shared), (2, 2));
+        assert_eq!(all.counted().len(), 2);
+    }
+}

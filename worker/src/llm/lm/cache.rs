@@ -1,0 +1,101 @@
+//! Keys and values of earlier tokens, so that each new token costs one token's work.
+//!
+//! Rows end together: a row of t tokens stands in the last t of the prompt's places, so that all rows write their next
+//! token into the same place. What is before a row's first token is masked.
+
+use tch::{Device, Kind, Tensor};
+
+use super::attention::{Causal, Pattern, joined, ranges, scaled_dot_product};
+use super::config::LmConfig;
+
+/// The cache of a batch.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// Key and value of each block, [B, G, places, d].
+    layers: Vec<[Tensor; 2]>,
+    /// Tokens of each row's prompt.
+    lengths: Vec<usize>,
+    /// Places that are filled.
+    filled: i64,
+    /// Which places a row sees, [B, 1, 1, places].
+    mask: Tensor,
+    /// The prompts' own pattern, until they are in.
+    prompts: Option<Causal>,
+    /// Whether every row has the same length, so that no place is masked.
+    even: bool,
+}
+
+impl Cache {
+    /// Room for rows of these lengths and `more` tokens each.
+    pub fn new(
+        config: &LmConfig,
+        lengths: &[usize],
+        more: usize,
+        kind: Kind,
+        device: Device,
+    ) -> Self {
+        let longest = lengths.iter().max().copied().unwrap_or(0) as i64;
+        let (rows, places) = (lengths.len() as i64, longest + more as i64);
+        let shape = [rows, config.kv_heads, places, config.head_size];
+        // Zeros: what is masked is multiplied by 0, and must be a number for that.
+        let empty = || Tensor::zeros(shape, (kind, device));
+        let starts: Vec<i64> = lengths
+            .iter()
+            .map(|&length| longest - length as i64)
+            .collect();
+        let mask = Tensor::arange(places, (Kind::Int64, Device::Cpu))
+            .ge_tensor(&Tensor::from_slice(&starts).unsqueeze(1));
+        let last: Vec<_> = lengths.iter().map(|&length| length - 1..length).collect();
+        Self {
+            layers: (0..config.layers).map(|_| [empty(), empty()]).collect(),
+            lengths: lengths.to_vec(),
+            filled: longest,
+            mask: mask.view([rows, 1, 1, places]).to_device(device),
+            prompts: Some(Causal::new(lengths, &last, device)),
+            even: starts.iter().all(|&start| start == 0),
+        }
+    }
+
+    /// Makes room for the next token of every row; from now on a pass has one token a row.
+    pub fn advance(&mut self) {
+        self.prompts = None;
+        self.filled += 1;
+    }
+
+    /// The prompts' keys and values into their places.
+    fn fill(&mut self, layer: usize, parts: [&Tensor; 2]) {
+        for (kept, part) in self.layers[layer].iter().zip(parts) {
+            for (number, row) in ranges(&self.lengths).into_iter().enumerate() {
+                let length = row.len() as i64;
+                let part = part.narrow(0, row.start as i64, length).transpose(0, 1);
+                let mut place = kept
+                    .get(number as i64)
+                    .narrow(1, self.filled - length, length);
+                place.copy_(&part);
+            }
+        }
+    }
+}
+
+impl Pattern for Cache {
+    fn attend(&mut self, layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
+        if let Some(prompts) = &mut self.prompts {
+            let mixed = prompts.attend(layer, last, [query, key, value]);
+            self.fill(layer, [key, value]);
+            return mixed;
+        }
+        let [keys, values] = &self.layers[layer];
+        keys.select(2, self.filled - 1).copy_(key);
+        values.select(2, self.filled - 1).copy_(value);
+        let known = |all: &Tensor| all.narrow(2, 0, self.filled);
+        let mask = (!self.even).then(|| self.mask.narrow(3, 0, self.filled));
+        let query = query.unsqueeze(2);
+        joined(&scaled_dot_product(
+            &query,
+            &known(keys),
+            &known(values),
+            mask.as_ref(),
+            false,
+        ))
+    }
+}

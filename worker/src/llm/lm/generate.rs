@@ -1,0 +1,195 @@
+//! Greedy answers: token by token, the likeliest first, or the likeliest of a trie.
+//!
+//! Upstream: transformers' `generate` without sampling. From input vectors its repetition penalty knows the answer's
+//! own tokens only, each once; transformers 4.32 also began the answer's ids with one BOS, which for OPT is the end of
+//! text, and so penalised the end from the first step on.
+
+use std::rc::Rc;
+
+use tch::{Kind, Tensor};
+
+use super::Lm;
+use super::cache::Cache;
+use super::trie::Trie;
+
+/// How answers are generated.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// Most tokens of an answer.
+    pub max_new_tokens: usize,
+    /// Tokens before which the end of text cannot come.
+    pub min_new_tokens: usize,
+    /// Logits of tokens that the answer holds are divided by it where positive, multiplied where negative; 1 is none.
+    pub repetition_penalty: f64,
+    /// Whether the end of text is penalised from the first step on.
+    pub penalise_eos_from_start: bool,
+    /// The token that ends a text; it is not part of the answer.
+    pub eos: u32,
+    /// Ends an answer behind a closing quote.
+    pub stop_after: Option<QuoteRule>,
+}
+
+/// An answer ends when it holds a second double quote: that which closes the title.
+#[derive(Clone, Debug)]
+pub struct QuoteRule {
+    /// Double quotes in each token's text, one number a row of the vocabulary.
+    pub quotes: Rc<[u8]>,
+}
+
+/// Where one answer stands.
+#[derive(Debug, Default)]
+struct Answer {
+    tokens: Vec<u32>,
+    quotes: u32,
+    /// Place in the row's trie.
+    node: usize,
+    done: bool,
+}
+
+impl Answer {
+    /// Takes the next token.
+    fn push(&mut self, token: u32, settings: &Generation, trie: Option<&Trie>) {
+        if self.done {
+            return;
+        }
+        if token == settings.eos && trie.is_none_or(|trie| trie.step(self.node, token).is_none()) {
+            self.done = true;
+            return;
+        }
+        self.tokens.push(token);
+        if let Some(rule) = &settings.stop_after {
+            self.quotes += u32::from(rule.quotes.get(token as usize).copied().unwrap_or(0));
+        }
+        if let Some(trie) = trie {
+            self.node = trie
+                .step(self.node, token)
+                .expect("only tokens of the trie are allowed");
+        }
+        let leaf = trie.is_some_and(|trie| trie.is_leaf(self.node));
+        self.done = leaf || self.quotes >= 2 || self.tokens.len() >= settings.max_new_tokens;
+    }
+}
+
+impl Lm {
+    /// Greedy answers to `rows` of input vectors [t, W]; with `tries`, one a row, along their sequences only.
+    ///
+    /// An answer ends before the end of text, behind its closing quote where asked, at the end of its trie, or at the
+    /// most tokens allowed. A row's answer does not depend on the others.
+    ///
+    /// # Panics
+    /// When a row is empty, or a row and its answer are longer than the model's positions: callers check.
+    pub fn generate(
+        &self,
+        rows: &[Tensor],
+        settings: &Generation,
+        tries: Option<&[Trie]>,
+    ) -> Vec<Vec<u32>> {
+        let _frozen = tch::no_grad_guard();
+        let trie = |row: usize| tries.map(|tries| &tries[row]);
+        let mut answers: Vec<Answer> = rows.iter().map(|_| Answer::default()).collect();
+        if rows.is_empty() || settings.max_new_tokens == 0 {
+            return answers.into_iter().map(|answer| answer.tokens).collect();
+        }
+        let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
+        let room = settings.max_new_tokens;
+        let mut cache = Cache::new(&self.config, &lengths, room, self.kind(), self.device());
+        let mut penalty = Penalty::new(settings, rows.len() as i64, self);
+        let mut hidden = self.read_prompts(rows, &lengths, &mut cache);
+        for step in 0.. {
+            let mut logits = self.logits(&hidden).to_kind(Kind::Float);
+            penalty.apply(&mut logits);
+            if step < settings.min_new_tokens {
+                let _ = logits
+                    .select(1, i64::from(settings.eos))
+                    .fill_(f64::NEG_INFINITY);
+            }
+            if let Some(tries) = tries {
+                logits += allowed(tries, &answers, settings.eos, &logits);
+            }
+            let next = logits.argmax(-1, false);
+            let chosen = Vec::<i64>::try_from(&next).expect("tokens are whole numbers");
+            for (row, (answer, token)) in answers.iter_mut().zip(chosen).enumerate() {
+                answer.push(token as u32, settings, trie(row));
+            }
+            if answers.iter().all(|answer| answer.done) {
+                break;
+            }
+            penalty.remember(&next);
+            cache.advance();
+            let places: Vec<i64> = lengths
+                .iter()
+                .map(|&length| (length + step) as i64)
+                .collect();
+            hidden = self.pass(&[self.embed(&next)], &places, &mut cache, None);
+        }
+        answers.into_iter().map(|answer| answer.tokens).collect()
+    }
+
+    /// Puts the prompts into the cache; the state of each one's last token.
+    fn read_prompts(&self, rows: &[Tensor], lengths: &[usize], cache: &mut Cache) -> Tensor {
+        let places: Vec<i64> = lengths
+            .iter()
+            .flat_map(|&length| 0..length as i64)
+            .collect();
+        let ends = lengths.iter().scan(0, |end, &length| {
+            *end += length as i64;
+            Some(*end - 1)
+        });
+        let ends: Vec<i64> = ends.collect();
+        self.pass(rows, &places, cache, Some(&ends))
+    }
+}
+
+/// What tokens an answer holds, and the penalty on them.
+struct Penalty {
+    factor: f64,
+    /// [B, V], true where the row's answer holds the token.
+    held: Option<Tensor>,
+}
+
+impl Penalty {
+    fn new(settings: &Generation, rows: i64, lm: &Lm) -> Self {
+        let factor = settings.repetition_penalty;
+        let held = (factor != 1.0).then(|| {
+            let held = Tensor::zeros([rows, lm.config.vocab_size], (Kind::Bool, lm.device()));
+            if settings.penalise_eos_from_start {
+                let _ = held.select(1, i64::from(settings.eos)).fill_(1);
+            }
+            held
+        });
+        Self { factor, held }
+    }
+
+    fn apply(&self, logits: &mut Tensor) {
+        if let Some(held) = &self.held {
+            let punished =
+                (&*logits * self.factor).where_self(&logits.lt(0.0), &(&*logits / self.factor));
+            *logits = punished.where_self(held, logits);
+        }
+    }
+
+    fn remember(&mut self, next: &Tensor) {
+        if let Some(held) = &mut self.held {
+            let _ = held.scatter_value_(1, &next.unsqueeze(1), 1);
+        }
+    }
+}
+
+/// 0 for the tokens that go on along each row's trie, the end of text where a sequence ends; minus infinity elsewhere.
+fn allowed(tries: &[Trie], answers: &[Answer], eos: u32, logits: &Tensor) -> Tensor {
+    let (mut rows, mut tokens) = (Vec::new(), Vec::new());
+    for (row, (trie, answer)) in tries.iter().zip(answers).enumerate() {
+        let ends = answer.done || trie.ends(answer.node);
+        for token in trie.tokens(answer.node).chain(ends.then_some(eos)) {
+            rows.push(row as i64);
+            tokens.push(i64::from(token));
+        }
+    }
+    let at = [rows, tokens].map(|list| Some(Tensor::from_slice(&list).to_device(logits.device())));
+    let mut mask = logits.full_like(f64::NEG_INFINITY);
+    mask.index_put_(
+        &at,
+        &logits.new_zeros([1], (Kind::Float, logits.device())),
+        false,
+    )
+}

@@ -1,0 +1,309 @@
+//! Linear layers and norms of a decoder, and the blocks made of them.
+
+use std::cell::OnceCell;
+
+use tch::{Device, Kind, Tensor};
+
+use super::adapter::Adapter;
+use super::attention::Pattern;
+use super::config::{Activation, Family, LmConfig};
+use super::int8::Int8;
+use crate::torch_ext::linear::{Back, Packed};
+
+/// The matrix of a linear layer.
+#[derive(Debug)]
+pub(super) enum Matrix {
+    /// [outputs, inputs] in the model's number type.
+    Full(Tensor),
+    /// The same, frozen, and beside it in the order in which the CPU multiplies fastest.
+    Packed {
+        weight: Tensor,
+        forward: Packed,
+        /// Transposed, for gradients; made when the first one is needed.
+        back: OnceCell<Option<Packed>>,
+    },
+    /// Eight bits a weight.
+    Int8(Int8),
+}
+
+impl Matrix {
+    /// `weight` as it is best held: packed where it is frozen and on the CPU.
+    pub fn new(weight: Tensor, trainable: bool) -> Self {
+        let cpu = weight.device() == Device::Cpu;
+        let packed = (cpu && !trainable).then(|| Packed::new(&weight)).flatten();
+        match packed {
+            Some(forward) => Matrix::Packed {
+                weight,
+                forward,
+                back: OnceCell::new(),
+            },
+            None => Matrix::Full(weight),
+        }
+    }
+}
+
+/// y = x A^T + b, plus what an adapter adds.
+#[derive(Debug)]
+pub(super) struct Linear {
+    /// Upstream name without `.weight`.
+    pub name: String,
+    pub matrix: Matrix,
+    pub bias: Option<Tensor>,
+    pub adapter: Option<Adapter>,
+}
+
+impl Linear {
+    /// A layer without bias.
+    pub fn of_weight(name: &str, weight: Tensor, trainable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            matrix: Matrix::new(weight, trainable),
+            bias: None,
+            adapter: None,
+        }
+    }
+
+    /// `x` [N, inputs] to [N, outputs]; `train` turns the adapter's dropout on.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let plain = self.plain(x, false);
+        match &self.adapter {
+            Some(adapter) => adapter.add_to(&plain, x, train),
+            None => plain,
+        }
+    }
+
+    /// The same with the activation behind it.
+    fn forward_active(&self, x: &Tensor, activation: Activation, train: bool) -> Tensor {
+        let fused = matches!(self.matrix, Matrix::Packed { .. }) && self.adapter.is_none();
+        if fused && activation == Activation::Relu {
+            return self.plain(x, true);
+        }
+        let mut y = self.forward(x, train);
+        match activation {
+            // In place: nothing else reads the layer's output.
+            Activation::Relu => y.relu_(),
+            Activation::Gelu => y.gelu("none"),
+            Activation::Silu => y.silu(),
+        }
+    }
+
+    /// Without the adapter; only a packed matrix can have the ReLU with it.
+    fn plain(&self, x: &Tensor, relu: bool) -> Tensor {
+        let bias = self.bias.as_ref();
+        match &self.matrix {
+            Matrix::Full(weight) => x.linear(weight, bias),
+            Matrix::Int8(weight) => weight.linear(x, bias),
+            Matrix::Packed {
+                weight,
+                forward,
+                back,
+            } => {
+                let back = if x.requires_grad() {
+                    back.get_or_init(|| Packed::new(&weight.transpose(0, 1)))
+                } else {
+                    &None
+                };
+                let back = back.as_ref().map_or(Back::Plain(weight), Back::Packed);
+                forward.linear(x, bias, relu, back)
+            }
+        }
+    }
+
+    /// Inputs and outputs.
+    pub fn sizes(&self) -> (i64, i64) {
+        let size = match &self.matrix {
+            Matrix::Full(weight) | Matrix::Packed { weight, .. } => weight.size(),
+            Matrix::Int8(weight) => weight.size(),
+        };
+        (size[1], size[0])
+    }
+}
+
+/// LayerNorm or RMSNorm.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub family: Family,
+    pub width: i64,
+    pub weight: Option<Tensor>,
+    pub bias: Option<Tensor>,
+    pub eps: f64,
+}
+
+impl Norm {
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let (weight, bias) = (self.weight.as_ref(), self.bias.as_ref());
+        match self.family {
+            Family::Opt => x.layer_norm([self.width], weight, bias, self.eps, true),
+            Family::Llama => {
+                // In single precision, as upstream.
+                let wide = x.to_kind(Kind::Float);
+                let mean = wide.square().mean_dim(-1, true, Kind::Float);
+                let scaled = (wide * (mean + self.eps).rsqrt()).to_kind(x.kind());
+                match weight {
+                    Some(weight) => scaled * weight,
+                    None => scaled,
+                }
+            }
+        }
+    }
+}
+
+/// The position-wise part of a block.
+#[derive(Debug)]
+pub(super) enum Mlp {
+    /// Two layers (OPT).
+    Plain { inner: Linear, outer: Linear },
+    /// Two layers with a gate (Llama).
+    Gated {
+        gate: Linear,
+        up: Linear,
+        down: Linear,
+    },
+}
+
+impl Mlp {
+    fn forward(&self, x: &Tensor, activation: Activation, train: bool) -> Tensor {
+        match self {
+            Mlp::Plain { inner, outer } => {
+                let active = inner.forward_active(x, activation, train);
+                outer.forward(&active, train)
+            }
+            Mlp::Gated { gate, up, down } => {
+                let open = gate.forward_active(x, activation, train);
+                down.forward(&(open * up.forward(x, train)), train)
+            }
+        }
+    }
+
+    fn linears(&self) -> Vec<&Linear> {
+        match self {
+            Mlp::Plain { inner, outer } => vec![inner, outer],
+            Mlp::Gated { gate, up, down } => vec![gate, up, down],
+        }
+    }
+
+    fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        match self {
+            Mlp::Plain { inner, outer } => vec![inner, outer],
+            Mlp::Gated { gate, up, down } => vec![gate, up, down],
+        }
+    }
+}
+
+/// Rotary angles of the tokens of one pass.
+#[derive(Debug)]
+pub(super) struct Angles {
+    /// [N, 1, head size / 2] in the model's number type.
+    pub cos: Tensor,
+    pub sin: Tensor,
+}
+
+impl Angles {
+    /// The angles of the tokens numbered `kept`.
+    fn of(&self, kept: &Tensor) -> Self {
+        Self {
+            cos: self.cos.index_select(0, kept),
+            sin: self.sin.index_select(0, kept),
+        }
+    }
+
+    /// `x` [N, heads, head size], first half against second half.
+    fn turn(&self, x: &Tensor) -> Tensor {
+        let halves = x.chunk(2, -1);
+        let (first, second) = (&halves[0], &halves[1]);
+        let turned = [
+            first * &self.cos - second * &self.sin,
+            second * &self.cos + first * &self.sin,
+        ];
+        Tensor::cat(&turned, -1)
+    }
+}
+
+/// One pass of packed tokens through the blocks.
+pub(super) struct Pass<'a> {
+    /// Who looks at whom.
+    pub pattern: &'a mut dyn Pattern,
+    /// Rotary angles, of Llama.
+    pub angles: Option<Angles>,
+    /// Tokens that go through the last block; `None`: all.
+    pub wanted: Option<Tensor>,
+    /// Whether adapters drop out.
+    pub train: bool,
+}
+
+/// Attention and MLP with their norms.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub norm: Norm,
+    pub query: Linear,
+    pub key: Linear,
+    pub value: Linear,
+    pub output: Linear,
+    pub mlp_norm: Norm,
+    pub mlp: Mlp,
+}
+
+impl Block {
+    /// States `x` [N, D] to [N, D], or to the wanted tokens' states where `last`.
+    pub fn forward(&self, x: &Tensor, layer: usize, config: &LmConfig, pass: &mut Pass) -> Tensor {
+        let train = pass.train;
+        let heads = |x: Tensor, count| x.view([-1, count, config.head_size]);
+        let wanted = pass.wanted.as_ref().filter(|_| layer + 1 == config.layers);
+        let of_wanted =
+            |x: &Tensor| wanted.map_or_else(|| x.shallow_clone(), |kept| x.index_select(0, kept));
+
+        let read = if config.norm_first {
+            self.norm.forward(x)
+        } else {
+            x.shallow_clone()
+        };
+        let mut key = heads(self.key.forward(&read, train), config.kv_heads);
+        let value = heads(self.value.forward(&read, train), config.kv_heads);
+        let mut query = heads(self.query.forward(&of_wanted(&read), train), config.heads);
+        if let Some(angles) = &pass.angles {
+            key = angles.turn(&key);
+            query = match wanted {
+                Some(kept) => angles.of(kept).turn(&query),
+                None => angles.turn(&query),
+            };
+        }
+        let x = of_wanted(x);
+        let mixed = pass
+            .pattern
+            .attend(layer, wanted.is_some(), [&query, &key, &value]);
+        let mut x = x + self.output.forward(&mixed, train);
+        if !config.norm_first {
+            x = self.norm.forward(&x);
+        }
+
+        let read = if config.norm_first {
+            self.mlp_norm.forward(&x)
+        } else {
+            x.shallow_clone()
+        };
+        let x = x + self.mlp.forward(&read, config.activation, train);
+        if config.norm_first {
+            x
+        } else {
+            self.mlp_norm.forward(&x)
+        }
+    }
+
+    /// The linear layers, in the order of their use.
+    pub fn linears(&self) -> Vec<&Linear> {
+        let mut all = vec![&self.query, &self.key, &self.value, &self.output];
+        all.extend(self.mlp.linears());
+        all
+    }
+
+    pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        let mut all = vec![
+            &mut self.query,
+            &mut self.key,
+            &mut self.value,
+            &mut self.output,
+        ];
+        all.extend(self.mlp.linears_mut());
+        all
+    }
+}

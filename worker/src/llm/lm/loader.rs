@@ -1,0 +1,275 @@
+//! From named weights, or from none, to a decoder.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use super::LmError;
+use super::config::{Family, LmConfig};
+use super::int8::Int8;
+use super::layers::{Block, Linear, Matrix, Mlp, Norm};
+
+/// Anything that holds tensors by upstream name.
+pub trait WeightSource {
+    /// Whether there is a tensor of this name.
+    fn contains(&self, name: &str) -> bool;
+
+    /// The tensor, in its own number type.
+    ///
+    /// # Errors
+    /// In words, when it is not there or cannot be read.
+    fn tensor(&self, name: &str) -> Result<Tensor, String>;
+}
+
+impl WeightSource for BTreeMap<String, Tensor> {
+    fn contains(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor, String> {
+        let tensor = self.get(name).map(Tensor::shallow_clone);
+        tensor.ok_or_else(|| format!("not among {} tensors", self.len()))
+    }
+}
+
+/// How weights are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Number type of weights and states.
+    pub kind: Kind,
+    /// Whether the blocks' linear layers are held in eight bits.
+    pub int8: bool,
+    /// Whether all weights are trained (for a small model of one's own); otherwise they never get gradients.
+    pub trainable: bool,
+    /// Where they live.
+    pub device: Device,
+}
+
+impl Holding {
+    /// Frozen weights of this number type.
+    pub fn frozen(kind: Kind, device: Device) -> Self {
+        Self {
+            kind,
+            int8: false,
+            trainable: false,
+            device,
+        }
+    }
+}
+
+/// Where weights come from.
+pub(super) enum Source<'a> {
+    /// Upstream's.
+    Held(&'a dyn WeightSource),
+    /// Drawn: matrices normal with this deviation, biases 0, norms 1.
+    Drawn(f64),
+}
+
+/// All weights of a decoder while it is put together.
+pub(super) struct Loader<'a> {
+    source: Source<'a>,
+    holding: Holding,
+    /// Front of every name in the source; published OPT files lack `model.`.
+    cut: usize,
+    /// Weights in the order of their use.
+    pub named: Vec<(String, Tensor)>,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(source: Source<'a>, holding: Holding, config: &LmConfig) -> Self {
+        let table = table_name(config);
+        let cut = match &source {
+            Source::Held(held) if !held.contains(table) => {
+                let short = "model.".len();
+                if held.contains(&table[short..]) {
+                    short
+                } else {
+                    0
+                }
+            }
+            _ => 0,
+        };
+        Self {
+            source,
+            holding,
+            cut,
+            named: Vec::new(),
+        }
+    }
+
+    /// The weight called `name`, which must have this shape.
+    pub fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, LmError> {
+        let tensor = self.read(name, shape)?;
+        Ok(self.keep(name, tensor))
+    }
+
+    fn keep(&mut self, name: &str, tensor: Tensor) -> Tensor {
+        let tensor = tensor.set_requires_grad(self.holding.trainable);
+        self.named.push((name.to_owned(), tensor.shallow_clone()));
+        tensor
+    }
+
+    fn read(&self, name: &str, shape: &[i64]) -> Result<Tensor, LmError> {
+        let Holding { kind, device, .. } = self.holding;
+        let held = match &self.source {
+            Source::Drawn(deviation) => return Ok(self.draw(name, shape, *deviation)),
+            Source::Held(held) => held,
+        };
+        let short = if name.starts_with("model.") {
+            &name[self.cut..]
+        } else {
+            name
+        };
+        let tensor = held.tensor(short).map_err(|why| LmError::Weight {
+            name: short.to_owned(),
+            shape: shape.to_vec(),
+            why,
+        })?;
+        if tensor.size() != shape {
+            return Err(LmError::Shape {
+                name: short.to_owned(),
+                found: tensor.size(),
+                expected: shape.to_vec(),
+            });
+        }
+        // A copy, so that a source that is trained or freed later changes nothing here.
+        Ok(tensor.detach().to_device(device).totype(kind).copy())
+    }
+
+    fn draw(&self, name: &str, shape: &[i64], deviation: f64) -> Tensor {
+        let Holding { kind, device, .. } = self.holding;
+        if shape.len() == 1 {
+            let start = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+            return Tensor::full(shape, start, (kind, device));
+        }
+        // What is trained starts on the CPU, so that every device begins with the same numbers; what only measures
+        // cost starts where it is used.
+        let device_of_draw = if self.holding.trainable {
+            Device::Cpu
+        } else {
+            device
+        };
+        let drawn = Tensor::zeros(shape, (Kind::Float, device_of_draw)).normal_(0.0, deviation);
+        drawn.to_device(device).to_kind(kind)
+    }
+
+    pub fn linear(
+        &mut self,
+        name: &str,
+        [outputs, inputs]: [i64; 2],
+        bias: bool,
+    ) -> Result<Linear, LmError> {
+        if !self.holding.int8 {
+            return self.full_linear(name, [outputs, inputs], bias);
+        }
+        let matrix = Int8::new(&self.read(&format!("{name}.weight"), &[outputs, inputs])?);
+        self.linear_of(name, Matrix::Int8(matrix), outputs, bias)
+    }
+
+    /// A linear layer that is never held in eight bits.
+    pub fn full_linear(
+        &mut self,
+        name: &str,
+        [outputs, inputs]: [i64; 2],
+        bias: bool,
+    ) -> Result<Linear, LmError> {
+        let matrix = self.take(&format!("{name}.weight"), &[outputs, inputs])?;
+        let matrix = Matrix::new(matrix, self.holding.trainable);
+        self.linear_of(name, matrix, outputs, bias)
+    }
+
+    fn linear_of(
+        &mut self,
+        name: &str,
+        matrix: Matrix,
+        outputs: i64,
+        bias: bool,
+    ) -> Result<Linear, LmError> {
+        let bias = bias
+            .then(|| self.take(&format!("{name}.bias"), &[outputs]))
+            .transpose()?;
+        Ok(Linear {
+            name: name.to_owned(),
+            matrix,
+            bias,
+            adapter: None,
+        })
+    }
+
+    pub fn norm(&mut self, name: &str, config: &LmConfig) -> Result<Norm, LmError> {
+        let width = config.hidden_size;
+        let mut part = |part: &str, there: bool| {
+            let name = format!("{name}.{part}");
+            there.then(|| self.take(&name, &[width])).transpose()
+        };
+        Ok(Norm {
+            family: config.family,
+            width,
+            weight: part("weight", config.norm_affine)?,
+            bias: part("bias", config.norm_affine && config.family == Family::Opt)?,
+            eps: config.norm_eps,
+        })
+    }
+
+    pub fn block(&mut self, number: usize, config: &LmConfig) -> Result<Block, LmError> {
+        let front = match config.family {
+            Family::Opt => format!("model.decoder.layers.{number}"),
+            Family::Llama => format!("model.layers.{number}"),
+        };
+        let part = |part: &str| format!("{front}.{part}");
+        let (width, inner) = (config.hidden_size, config.ffn_size);
+        let asked = config.heads * config.head_size;
+        let known = config.kv_heads * config.head_size;
+        let (attention, mlp) = (config.attention_bias, config.mlp_bias);
+        let opt = config.family == Family::Opt;
+        Ok(Block {
+            query: self.linear(&part("self_attn.q_proj"), [asked, width], attention)?,
+            key: self.linear(&part("self_attn.k_proj"), [known, width], attention)?,
+            value: self.linear(&part("self_attn.v_proj"), [known, width], attention)?,
+            output: {
+                let name = if opt {
+                    "self_attn.out_proj"
+                } else {
+                    "self_attn.o_proj"
+                };
+                self.linear(&part(name), [width, asked], attention)?
+            },
+            norm: self.norm(
+                &part(if opt {
+                    "self_attn_layer_norm"
+                } else {
+                    "input_layernorm"
+                }),
+                config,
+            )?,
+            mlp: if opt {
+                Mlp::Plain {
+                    inner: self.linear(&part("fc1"), [inner, width], mlp)?,
+                    outer: self.linear(&part("fc2"), [width, inner], mlp)?,
+                }
+            } else {
+                Mlp::Gated {
+                    gate: self.linear(&part("mlp.gate_proj"), [inner, width], mlp)?,
+                    up: self.linear(&part("mlp.up_proj"), [inner, width], mlp)?,
+                    down: self.linear(&part("mlp.down_proj"), [width, inner], mlp)?,
+                }
+            },
+            mlp_norm: self.norm(
+                &part(if opt {
+                    "final_layer_norm"
+                } else {
+                    "post_attention_layernorm"
+                }),
+                config,
+            )?,
+        })
+    }
+}
+
+/// Name of the token embeddings.
+pub(super) fn table_name(config: &LmConfig) -> &'static str {
+    match config.family {
+        Family::Opt => "model.decoder.embed_tokens.weight",
+        Family::Llama => "model.embed_tokens.weight",
+    }
+}

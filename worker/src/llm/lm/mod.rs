@@ -1,0 +1,387 @@
+//! A decoder-only language model, OPT or Llama, over rows of input vectors.
+//!
+//! Papers: Zhang et al. 2022, OPT; Touvron et al. 2023, Llama. Upstream: transformers' `modeling_opt.py` and
+//! `modeling_llama.py`, whose names the weights keep. Deviations: no dropout in the model itself; tokens are computed,
+//! padding is not; the last block computes only the states that are asked for.
+//!
+//! Letters: N tokens of a pass, D width of states, W width of input vectors, V vocabulary.
+
+mod adapter;
+mod attention;
+mod cache;
+mod config;
+mod generate;
+mod int8;
+mod layers;
+mod loader;
+mod named;
+mod score;
+#[cfg(test)]
+mod tests;
+mod trie;
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor};
+
+use adapter::Adapter;
+pub use adapter::LoraSettings;
+use attention::{Causal, Pattern};
+pub use config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
+pub use generate::{Generation, QuoteRule};
+use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
+pub use loader::{Holding, WeightSource};
+use loader::{Loader, Source};
+pub use trie::Trie;
+
+/// Positions of OPT start here in its table.
+const OPT_OFFSET: i64 = 2;
+
+/// Why a language model cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum LmError {
+    /// A weight is missing or cannot be read.
+    #[error("tensor `{name}`: {why}; expected one of shape {shape:?}")]
+    Weight {
+        /// The weight.
+        name: String,
+        /// The shape that the configuration asks for.
+        shape: Vec<i64>,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A weight has another shape than the configuration says.
+    #[error("tensor `{name}` has shape {found:?}; expected {expected:?} by `config.json`")]
+    Shape {
+        /// The weight.
+        name: String,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The shape that the configuration asks for.
+        expected: Vec<i64>,
+    },
+    /// No linear layer has the name of an adapter's target.
+    #[error("no module is called `{target}`; adapters can stand at {known}")]
+    Target {
+        /// The name asked for.
+        target: String,
+        /// The names that there are.
+        known: String,
+    },
+}
+
+/// The model. Its weights are frozen unless it was made trainable or given adapters.
+#[derive(Debug)]
+pub struct Lm {
+    config: LmConfig,
+    holding: Holding,
+    /// [V, W].
+    table: Tensor,
+    /// `lm_head.weight` [V, W]; the table where tied.
+    head: Linear,
+    /// OPT's learned positions, [P + 2, D].
+    positions: Option<Tensor>,
+    /// OPT-350m's way from W to D and back.
+    project: Option<[Linear; 2]>,
+    /// Llama's frequencies, [head size / 2].
+    frequencies: Option<Tensor>,
+    blocks: Vec<Block>,
+    final_norm: Option<Norm>,
+    named: Vec<(String, Tensor)>,
+    train: bool,
+}
+
+impl Lm {
+    /// A model with the weights of `source` under their upstream names.
+    ///
+    /// # Errors
+    /// When a weight is missing, cannot be read, or has another shape than `config` says.
+    pub fn from_weights(
+        config: LmConfig,
+        source: &dyn WeightSource,
+        holding: Holding,
+    ) -> Result<Self, LmError> {
+        Self::build(config, Source::Held(source), holding)
+    }
+
+    /// A model with random weights, as upstream starts them. The caller has seeded LibTorch's generator.
+    pub fn random(config: LmConfig, holding: Holding) -> Self {
+        let deviation = config.init_std;
+        Self::build(config, Source::Drawn(deviation), holding)
+            .expect("drawn weights have the shape asked for")
+    }
+
+    fn build(config: LmConfig, source: Source, holding: Holding) -> Result<Self, LmError> {
+        assert!(
+            !(holding.int8 && holding.trainable),
+            "eight-bit weights cannot be trained"
+        );
+        let mut loader = Loader::new(source, holding, &config);
+        let (width, inputs) = (config.hidden_size, config.embedding_size);
+        let table = loader.take(loader::table_name(&config), &[config.vocab_size, inputs])?;
+        let positions = (config.family == Family::Opt).then(|| {
+            let rows = config.positions + OPT_OFFSET;
+            loader.take("model.decoder.embed_positions.weight", &[rows, width])
+        });
+        let positions = positions.transpose()?;
+        let project = (inputs != width).then(|| {
+            let into = loader.full_linear("model.decoder.project_in", [width, inputs], false)?;
+            let out = loader.full_linear("model.decoder.project_out", [inputs, width], false)?;
+            Ok([into, out])
+        });
+        let project = project.transpose()?;
+        let blocks = (0..config.layers).map(|number| loader.block(number, &config));
+        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+        let name = match config.family {
+            Family::Opt => "model.decoder.final_layer_norm",
+            Family::Llama => "model.norm",
+        };
+        let final_norm = config
+            .final_norm
+            .then(|| loader.norm(name, &config))
+            .transpose()?;
+        let head = match config.tied {
+            true => Linear::of_weight("lm_head", table.shallow_clone(), holding.trainable),
+            false => loader.full_linear("lm_head", [config.vocab_size, inputs], false)?,
+        };
+        let frequencies = config
+            .rope
+            .map(|rope| frequencies(rope, config.head_size, holding.device));
+        Ok(Self {
+            named: loader.named,
+            config,
+            holding,
+            table,
+            head,
+            positions,
+            project,
+            frequencies,
+            blocks,
+            final_norm,
+            train: false,
+        })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &LmConfig {
+        &self.config
+    }
+
+    /// Number type of weights and states.
+    pub fn kind(&self) -> Kind {
+        self.holding.kind
+    }
+
+    /// Where the weights live.
+    pub fn device(&self) -> Device {
+        self.holding.device
+    }
+
+    /// Width W of input vectors and of what `hidden` returns.
+    pub fn width(&self) -> i64 {
+        self.config.embedding_size
+    }
+
+    /// Turns the adapters' dropout on or off; it is off at first.
+    pub fn set_train(&mut self, train: bool) {
+        self.train = train;
+    }
+
+    /// Input vectors [N, W] of tokens [N] (whole numbers), in the model's number type.
+    pub fn embed(&self, ids: &Tensor) -> Tensor {
+        Tensor::embedding(&self.table, ids, -1, false, false)
+    }
+
+    /// States [sum of wanted, W] behind the last block and norm, for the `wanted` places of each row.
+    ///
+    /// `rows` are input vectors [t, W] of any number type, and may carry gradients; rows never see each other, and a
+    /// place sees itself and what is before it.
+    ///
+    /// # Panics
+    /// When a row is longer than the model's positions or a wanted place lies outside its row: callers check.
+    pub fn hidden(&self, rows: &[Tensor], wanted: &[Range<usize>]) -> Tensor {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
+        assert_eq!(
+            lengths.len(),
+            wanted.len(),
+            "each row says what is wanted of it"
+        );
+        for (length, wanted) in lengths.iter().zip(wanted) {
+            assert!(
+                wanted.end <= *length,
+                "place {} is wanted of a row of {length}",
+                wanted.end
+            );
+        }
+        let mut pattern = Causal::new(&lengths, wanted, self.device());
+        let places: Vec<i64> = lengths
+            .iter()
+            .flat_map(|&length| 0..length as i64)
+            .collect();
+        self.pass(rows, &places, &mut pattern, Some(&chosen(&lengths, wanted)))
+    }
+
+    /// Logits [N, V] of states [N, W], in the model's number type.
+    pub fn logits(&self, hidden: &Tensor) -> Tensor {
+        self.head.forward(hidden, false)
+    }
+
+    /// One pass of packed `rows`, whose tokens have these places in their texts; `wanted` are tokens of the pass.
+    fn pass(
+        &self,
+        rows: &[Tensor],
+        places: &[i64],
+        pattern: &mut dyn Pattern,
+        wanted: Option<&[i64]>,
+    ) -> Tensor {
+        let longest = places.iter().max().map_or(0, |&place| place + 1);
+        let limit = self.config.positions;
+        assert!(
+            longest <= limit,
+            "a row of {longest} tokens is longer than the model's {limit} positions"
+        );
+        let there = |list: &[i64]| Tensor::from_slice(list).to_device(self.device());
+        let rows: Vec<Tensor> = rows.iter().map(|row| row.to_kind(self.kind())).collect();
+        let mut x = attention::cat(rows);
+        if let Some([into, _]) = &self.project {
+            x = into.forward(&x, self.train);
+        }
+        let places = there(places);
+        if let Some(table) = &self.positions {
+            x = x + Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false);
+        }
+        let all = wanted.is_none_or(|wanted| wanted.len() as i64 == x.size()[0]);
+        let mut pass = Pass {
+            pattern,
+            angles: self
+                .frequencies
+                .as_ref()
+                .map(|frequencies| angles(frequencies, &places, self.kind())),
+            wanted: wanted.filter(|_| !all).map(there),
+            train: self.train,
+        };
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(&x, layer, &self.config, &mut pass);
+        }
+        if let Some(norm) = &self.final_norm {
+            x = norm.forward(&x);
+        }
+        match &self.project {
+            Some([_, out]) => out.forward(&x, self.train),
+            None => x,
+        }
+    }
+
+    /// All weights by upstream name, in a stable order; matrices held in eight bits as the numbers computed with.
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        let named = self
+            .named
+            .iter()
+            .map(|(name, weight)| (name.clone(), weight.shallow_clone()));
+        let linears = self.blocks.iter().flat_map(Block::linears);
+        let rounded = linears.filter_map(|linear| match &linear.matrix {
+            Matrix::Full(_) | Matrix::Packed { .. } => None,
+            Matrix::Int8(matrix) => Some((format!("{}.weight", linear.name), matrix.widened())),
+        });
+        named.chain(rounded).collect()
+    }
+
+    /// The weights that are trained: all of a trainable model, else the adapters', by peft's names.
+    pub fn trained(&self) -> Vec<(String, Tensor)> {
+        if self.holding.trainable {
+            return self.weights();
+        }
+        let linears = self.blocks.iter().flat_map(Block::linears);
+        let adapted = linears.filter_map(|linear| Some((&linear.name, linear.adapter.as_ref()?)));
+        let named = adapted.flat_map(|(name, adapter)| {
+            let [down, up] =
+                ["lora_A", "lora_B"].map(|part| format!("base_model.model.{name}.{part}.weight"));
+            [
+                (down, adapter.down.shallow_clone()),
+                (up, adapter.up.shallow_clone()),
+            ]
+        });
+        named.collect()
+    }
+
+    /// Puts an adapter beside every linear layer of the blocks whose last name is among the targets. The caller has
+    /// seeded LibTorch's generator.
+    ///
+    /// # Errors
+    /// When a target is the name of no layer.
+    pub fn add_lora(&mut self, settings: &LoraSettings) -> Result<(), LmError> {
+        let last = |linear: &Linear| {
+            linear
+                .name
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let known: Vec<String> = self
+            .blocks
+            .iter()
+            .take(1)
+            .flat_map(Block::linears)
+            .map(last)
+            .collect();
+        for target in &settings.targets {
+            if !known.contains(target) {
+                return Err(LmError::Target {
+                    target: target.clone(),
+                    known: known.join(", "),
+                });
+            }
+        }
+        for linear in self.blocks.iter_mut().flat_map(Block::linears_mut) {
+            if settings.targets.contains(&last(linear)) {
+                linear.adapter = Some(Adapter::new(settings, linear.sizes(), self.holding.device));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tokens of the pass that are wanted of rows of these lengths.
+fn chosen(lengths: &[usize], wanted: &[Range<usize>]) -> Vec<i64> {
+    let rows = attention::ranges(lengths).into_iter().zip(wanted);
+    let chosen =
+        rows.flat_map(|(row, wanted)| wanted.clone().map(move |place| (row.start + place) as i64));
+    chosen.collect()
+}
+
+/// Rotary frequencies [head size / 2], in single precision as upstream.
+fn frequencies(rope: Rope, head_size: i64, device: Device) -> Tensor {
+    let frequency = |pair: i64| {
+        let plain = rope.theta.powf(-2.0 * pair as f64 / head_size as f64);
+        match rope.scaling {
+            None => plain,
+            Some(RopeScaling::Linear(factor)) => plain / factor,
+            Some(RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_positions,
+            }) => {
+                let turns = original_positions * plain / std::f64::consts::TAU;
+                // 0 for long waves, 1 for short ones.
+                let share = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                let share = share.clamp(0.0, 1.0);
+                plain * (share + (1.0 - share) / factor)
+            }
+        }
+    };
+    let all: Vec<f32> = (0..head_size / 2)
+        .map(|pair| frequency(pair) as f32)
+        .collect();
+    Tensor::from_slice(&all).to_device(device)
+}
+
+fn angles(frequencies: &Tensor, places: &Tensor, kind: Kind) -> Angles {
+    let angles = places.to_kind(Kind::Float).unsqueeze(1) * frequencies.unsqueeze(0);
+    let angles = angles.unsqueeze(1);
+    Angles {
+        cos: angles.cos().to_kind(kind),
+        sin: angles.sin().to_kind(kind),
+    }
+}

@@ -1,0 +1,215 @@
+//! The likelihood of many continuations of one prompt in one pass.
+//!
+//! A prompt's continuations become a tree of their common beginnings, which stands behind the prompt in one row: each
+//! token of the tree sees the prompt and its own ancestors, and has the place in the text that it would have alone. So
+//! the prompt is computed once, a common beginning too, and the result is that of one pass a continuation.
+
+use tch::{Device, Kind, Tensor};
+
+use super::Lm;
+use super::attention::{Pattern, cat, joined, scaled_dot_product, slice};
+
+/// Rows of logits that are computed at a time.
+const CHUNK: i64 = 512;
+
+/// The continuations of one prompt as a tree without their last tokens, which nothing follows.
+#[derive(Debug, Default)]
+struct Tree {
+    tokens: Vec<i64>,
+    /// The node before; `None`: the prompt.
+    parents: Vec<Option<usize>>,
+    depths: Vec<usize>,
+}
+
+impl Tree {
+    fn enter(&mut self, parent: Option<usize>, token: u32) -> usize {
+        let token = i64::from(token);
+        let known = (0..self.tokens.len())
+            .find(|&node| self.tokens[node] == token && self.parents[node] == parent);
+        known.unwrap_or_else(|| {
+            self.tokens.push(token);
+            self.parents.push(parent);
+            self.depths
+                .push(parent.map_or(0, |node| self.depths[node] + 1));
+            self.tokens.len() - 1
+        })
+    }
+
+    /// What the prompt's last token and the nodes see of `prompt` tokens and the nodes, [1 + M, prompt + M].
+    fn mask(&self, prompt: usize) -> Tensor {
+        let (count, width) = (self.tokens.len(), prompt + self.tokens.len());
+        let mut seen = vec![false; (1 + count) * width];
+        for row in seen.chunks_mut(width) {
+            row[..prompt].fill(true);
+        }
+        for node in 0..count {
+            let mut ancestor = Some(node);
+            while let Some(at) = ancestor {
+                seen[(1 + node) * width + prompt + at] = true;
+                ancestor = self.parents[at];
+            }
+        }
+        Tensor::from_slice(&seen).view([1 + count as i64, width as i64])
+    }
+}
+
+/// A target: the token that should follow a state of the pass, for one continuation.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    state: i64,
+    token: i64,
+}
+
+/// Rows of a prompt and a tree behind it.
+#[derive(Debug)]
+struct Branching {
+    /// The prompts, each causal.
+    prompts: Vec<usize>,
+    trees: Vec<usize>,
+    masks: Vec<Tensor>,
+}
+
+impl Pattern for Branching {
+    fn attend(&mut self, _layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
+        let mut mixed = Vec::new();
+        let (mut asked, mut start) = (0, 0);
+        for ((&prompt, &nodes), mask) in self.prompts.iter().zip(&self.trees).zip(&self.masks) {
+            let known = |part: &Tensor, count| slice(part, start..start + count);
+            if !last {
+                let own = slice(query, asked..asked + prompt);
+                let (key, value) = (known(key, prompt), known(value, prompt));
+                mixed.push(joined(&scaled_dot_product(&own, &key, &value, None, true)));
+                asked += prompt;
+            }
+            // In the last block the prompt's last token asks too: it foretells the first token.
+            let skipped = usize::from(!last);
+            let asking = 1 + nodes - skipped;
+            if asking > 0 {
+                let own = slice(query, asked..asked + asking);
+                let (key, value) = (known(key, prompt + nodes), known(value, prompt + nodes));
+                let mask = mask.narrow(0, skipped as i64, asking as i64);
+                mixed.push(joined(&scaled_dot_product(
+                    &own,
+                    &key,
+                    &value,
+                    Some(&mask),
+                    false,
+                )));
+                asked += asking;
+            }
+            start += prompt + nodes;
+        }
+        cat(mixed)
+    }
+}
+
+impl Lm {
+    /// Sums of log-likelihoods of each row's continuations, given the row of input vectors [t, W].
+    ///
+    /// An empty continuation is certain: 0.
+    ///
+    /// # Panics
+    /// When a row is empty, or a row with its longest continuation is longer than the model's positions: callers check.
+    pub fn score(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
+        let _frozen = tch::no_grad_guard();
+        assert_eq!(
+            rows.len(),
+            continuations.len(),
+            "each row has continuations"
+        );
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
+        let (trees, targets) = grow(continuations);
+        let mut pattern = Branching {
+            prompts: lengths.clone(),
+            trees: trees.iter().map(|tree| tree.tokens.len()).collect(),
+            masks: trees
+                .iter()
+                .zip(&lengths)
+                .map(|(tree, &length)| tree.mask(length).to_device(self.device()))
+                .collect(),
+        };
+        let (mut parts, mut places, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+        for ((row, tree), &length) in rows.iter().zip(&trees).zip(&lengths) {
+            wanted.extend(
+                (0..1 + tree.tokens.len()).map(|node| (places.len() + length - 1 + node) as i64),
+            );
+            places.extend(0..length as i64);
+            places.extend(tree.depths.iter().map(|&depth| (length + depth) as i64));
+            let nodes = self.embed(&Tensor::from_slice(&tree.tokens).to_device(self.device()));
+            parts.extend([row.to_kind(self.kind()), nodes]);
+        }
+        let hidden = self.pass(&parts, &places, &mut pattern, Some(&wanted));
+        let flat: Vec<Target> = targets.iter().flatten().flatten().copied().collect();
+        let mut likelihoods = self.likelihoods(&hidden, &flat).into_iter();
+        let mut sum = |targets: &Vec<Target>| likelihoods.by_ref().take(targets.len()).sum();
+        targets
+            .iter()
+            .map(|row| row.iter().map(&mut sum).collect())
+            .collect()
+    }
+
+    /// Log-likelihoods of tokens that should follow states of `hidden` [S, W].
+    fn likelihoods(&self, hidden: &Tensor, targets: &[Target]) -> Vec<f64> {
+        let list = |of: fn(&Target) -> i64| {
+            let all: Vec<i64> = targets.iter().map(of).collect();
+            Tensor::from_slice(&all).to_device(self.device())
+        };
+        let (states, tokens) = (list(|target| target.state), list(|target| target.token));
+        // The logit of each target, and the sum over the vocabulary once a state.
+        let count = hidden.size()[0];
+        let mut found = Vec::new();
+        for start in (0..count).step_by(CHUNK as usize) {
+            let size = CHUNK.min(count - start);
+            let logits = self
+                .logits(&hidden.narrow(0, start, size))
+                .to_kind(Kind::Float);
+            let sums = logits.logsumexp([-1], true);
+            let inside = states.ge(start).logical_and(&states.lt(start + size));
+            let at = inside.nonzero().squeeze_dim(1);
+            let rows = states.index_select(0, &at) - start;
+            let chosen = [
+                Some(rows.shallow_clone()),
+                Some(tokens.index_select(0, &at)),
+            ];
+            found.push((
+                at,
+                logits.index(&chosen) - sums.squeeze_dim(1).index_select(0, &rows),
+            ));
+        }
+        let (at, values): (Vec<Tensor>, Vec<Tensor>) = found.into_iter().unzip();
+        let all = Tensor::zeros([targets.len() as i64], (Kind::Float, self.device()));
+        let all = all.index_copy(0, &cat(at), &cat(values));
+        Vec::<f64>::try_from(all.to_kind(Kind::Double).to_device(Device::Cpu)).expect("numbers")
+    }
+}
+
+/// The trees of all rows, and each continuation's targets among the states that are wanted: of each row, the prompt's
+/// last token and then the nodes.
+fn grow(continuations: &[Vec<Vec<u32>>]) -> (Vec<Tree>, Vec<Vec<Vec<Target>>>) {
+    let mut first = 0;
+    let rows = continuations.iter().map(|row| {
+        let mut tree = Tree::default();
+        let mut targets = |sequence: &Vec<u32>| {
+            let mut node = None;
+            let mut found = Vec::with_capacity(sequence.len());
+            for (number, &token) in sequence.iter().enumerate() {
+                let state = first + node.map_or(0, |node: usize| 1 + node as i64);
+                found.push(Target {
+                    state,
+                    token: i64::from(token),
+                });
+                if number + 1 < sequence.len() {
+                    node = Some(tree.enter(node, token));
+                }
+            }
+            found
+        };
+        let targets = row.iter().map(&mut targets).collect();
+        first += 1 + tree.tokens.len() as i64;
+        (tree, targets)
+    });
+    rows.unzip()
+}

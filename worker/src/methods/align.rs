@@ -1,0 +1,297 @@
+//! A-LLMRec's stage 1: an auto-encoder of items and one of texts, whose codes are brought together.
+//!
+//! Paper: Kim et al. 2024, equations 2 to 6. Upstream: `A_llmrec_model.pre_train_phase1` at ghdtjr/A-LLMRec e216bbc,
+//! whose names the weights keep (`mlp` for items, `mlp2` for texts, `sbert`). Both forms are settings: dot product or mean,
+//! losses on negatives, sigmoid, dropout of the frozen CF model. Deviations from both:
+//! - users with one training item are skipped (upstream trains on item 0 for them);
+//! - an item that stands twice in a batch is encoded once, and so has one dropout mask of the text encoder;
+//! - the text reconstruction's target is detached, as upstream's is; the paper does not say.
+//!
+//! Letters: N targets, D width of the CF model, J width of the codes, W width of text vectors.
+
+use std::collections::HashMap;
+
+use allround::data::Prepared;
+use allround::seed::{Stream, stream};
+use allround::spec::config::method::{Align, RecScore};
+use tch::{Device, Kind, Reduction, Tensor};
+
+use super::sequences::{Pool, Sequences, Target, user_states};
+use crate::data::row;
+use crate::llm::sentence::TextEncoder;
+use crate::models::Backbone;
+use crate::nn::Parameters;
+use crate::nn::embedding::{self, indices};
+use crate::nn::linear::{Linear, Start};
+use crate::train::fit::{self, Loss, Task, Wrong};
+
+/// This stage's number among random streams.
+pub const STAGE: u64 = 1;
+/// Items whose codes are computed at once.
+const AT_ONCE: usize = 1024;
+
+/// One layer to a code and one layer back.
+#[derive(Debug)]
+pub struct AutoEncoder {
+    encode: Linear,
+    decode: Linear,
+    sigmoid: bool,
+}
+
+impl AutoEncoder {
+    fn new(parameters: &mut Parameters, name: &str, width: i64, settings: &Align) -> Self {
+        let code = settings.hidden_units as i64;
+        let mut layer = |part, sizes| {
+            Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch)
+        };
+        Self {
+            encode: layer("fc1", (width, code)),
+            decode: layer("fc2", (code, width)),
+            sigmoid: settings.sigmoid,
+        }
+    }
+
+    /// Codes [N, J] of vectors [N, width].
+    pub fn encode(&self, vectors: &Tensor) -> Tensor {
+        let codes = self.encode.forward(vectors);
+        if self.sigmoid { codes.sigmoid() } else { codes }
+    }
+
+    /// Vectors [N, width] of codes [N, J].
+    pub fn decode(&self, codes: &Tensor) -> Tensor {
+        self.decode.forward(codes)
+    }
+}
+
+/// Where an item's text vector comes from.
+pub enum Texts<'a> {
+    /// From an encoder that is trained too, and the texts of items 1 to V.
+    Trained(&'a dyn TextEncoder, Vec<String>),
+    /// From vectors [V + 1, W] that stay as they are.
+    Frozen(Tensor),
+}
+
+impl std::fmt::Debug for Texts<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Texts::Trained(encoder, texts) => {
+                write!(formatter, "Trained({} texts to {})", texts.len(), encoder.width())
+            }
+            Texts::Frozen(vectors) => write!(formatter, "Frozen({:?})", vectors.size()),
+        }
+    }
+}
+
+impl Texts<'_> {
+    fn width(&self) -> i64 {
+        match self {
+            Texts::Trained(encoder, _) => encoder.width(),
+            Texts::Frozen(vectors) => vectors.size()[1],
+        }
+    }
+
+    /// Vectors [N, W] of `items` (1 to V); each different item is encoded once.
+    fn of(&self, items: &[u32], train: bool, device: Device) -> Tensor {
+        let (encoder, texts) = match self {
+            Texts::Frozen(vectors) => return embedding::rows(vectors, &indices(items, device)),
+            Texts::Trained(encoder, texts) => (encoder, texts),
+        };
+        let mut places = HashMap::new();
+        let mut different: Vec<&str> = Vec::new();
+        let mut rows = Vec::with_capacity(items.len());
+        for &item in items {
+            rows.push(*places.entry(item).or_insert_with(|| {
+                different.push(&texts[item as usize - 1]);
+                different.len() as u32 - 1
+            }));
+        }
+        embedding::rows(&encoder.encode(&different, train), &indices(&rows, device))
+    }
+}
+
+/// What stage 1 reads.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// Its training sequences.
+    pub sequences: &'a Sequences,
+    /// The frozen CF model.
+    pub backbone: &'a dyn Backbone,
+    /// Text vectors.
+    pub texts: Texts<'a>,
+}
+
+/// Stage 1 in training.
+#[derive(Debug)]
+pub struct Alignment<'a> {
+    settings: &'a Align,
+    inputs: Inputs<'a>,
+    pool: Pool,
+    seed: u64,
+    /// The CF model's table [V + 1, D].
+    table: Tensor,
+    parameters: Parameters,
+    items: AutoEncoder,
+    texts: AutoEncoder,
+}
+
+/// A target with one item that the user does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    target: Target,
+    negative: u32,
+}
+
+impl<'a> Alignment<'a> {
+    /// Fresh auto-encoders. The caller has seeded LibTorch's generator from the `init` stream.
+    pub fn new(settings: &'a Align, inputs: Inputs<'a>, seed: u64) -> Self {
+        let mut parameters = Parameters::new(inputs.backbone.device());
+        let (width, texts) = (inputs.backbone.width(), inputs.texts.width());
+        Self {
+            settings,
+            pool: Pool::of(inputs.prepared),
+            seed,
+            table: tch::no_grad(|| inputs.backbone.item_table()),
+            items: AutoEncoder::new(&mut parameters, "mlp", width, settings),
+            texts: AutoEncoder::new(&mut parameters, "mlp2", texts, settings),
+            parameters,
+            inputs,
+        }
+    }
+
+    fn device(&self) -> Device {
+        self.parameters.device()
+    }
+
+    /// Rows [N, D] of the CF model's table for items 1 to V.
+    fn rows(&self, items: &[u32]) -> Tensor {
+        let rows: Vec<u32> = items.iter().map(|&item| row(self.inputs.prepared, item)).collect();
+        embedding::rows(&self.table, &indices(&rows, self.device()))
+    }
+
+    /// The codes of all items: from the CF model and from texts, [V + 1, J] each; row 0 is zero.
+    pub fn tables(&self) -> [Tensor; 2] {
+        let _guard = tch::no_grad_guard();
+        let items: Vec<u32> = (1..=self.inputs.prepared.n_items() as u32).collect();
+        let mut parts = [Vec::new(), Vec::new()];
+        let code = self.settings.hidden_units as i64;
+        for part in &mut parts {
+            part.push(Tensor::zeros([1, code], (Kind::Float, self.device())));
+        }
+        for items in items.chunks(AT_ONCE) {
+            parts[0].push(self.items.encode(&self.rows(items)));
+            let texts = self.inputs.texts.of(items, false, self.device());
+            parts[1].push(self.texts.encode(&texts));
+        }
+        parts.map(|parts| Tensor::cat(&parts, 0))
+    }
+
+    /// User and items compared, [N].
+    fn compared(&self, states: &Tensor, items: &Tensor) -> Tensor {
+        let products = states * items;
+        match self.settings.rec_score {
+            RecScore::Dot => products.sum_dim_intlist(-1, false, Kind::Float),
+            RecScore::Mean => products.mean_dim(-1, false, Kind::Float),
+        }
+    }
+}
+
+impl Task for Alignment<'_> {
+    type Example = Pair;
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        let mut weights = self.parameters.named();
+        if let Texts::Trained(encoder, _) = &self.inputs.texts {
+            let named = encoder.weights().into_iter();
+            weights.extend(named.map(|(name, weight)| (format!("sbert.{name}"), weight)));
+        }
+        weights
+    }
+
+    fn params(&self) -> u64 {
+        let own = self.weights();
+        let frozen = self.inputs.backbone.weights();
+        own.iter().chain(&frozen).map(|(_, weight)| weight.numel() as u64).sum()
+    }
+
+    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Pair>>, Wrong> {
+        let prepared = self.inputs.prepared;
+        let draw = (self.seed, STAGE, epoch);
+        let steps = self.inputs.sequences.steps(prepared, self.settings.train.batch_size, draw);
+        let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
+        let mut pair = |target: Target| -> Result<Pair, Wrong> {
+            let negative = self.pool.draw(prepared, target.user, 1, &mut random)?[0];
+            Ok(Pair { target, negative })
+        };
+        let steps = steps.into_iter();
+        steps.map(|step| step.into_iter().map(&mut pair).collect()).collect()
+    }
+
+    fn weight(&self, _example: &Pair) -> u64 {
+        1
+    }
+
+    fn loss(&self, examples: &[Pair]) -> Result<Loss, Wrong> {
+        let prepared = self.inputs.prepared;
+        let targets = examples.iter().map(|pair| pair.target.item(prepared));
+        let items: Vec<u32> = targets.chain(examples.iter().map(|pair| pair.negative)).collect();
+        let histories: Vec<(u32, &[u32])> = examples
+            .iter()
+            .map(|pair| (pair.target.user, pair.target.history(prepared)))
+            .collect();
+        let dropout = self.settings.backbone_dropout;
+        let states = user_states(self.inputs.backbone, prepared, &histories, dropout);
+        let counted = if self.settings.negatives { 2 } else { 1 };
+        let texts = (self.settings.matching > 0.0 || self.settings.text_recon > 0.0).then(|| {
+            self.inputs.texts.of(&items[..counted * examples.len()], true, self.device())
+        });
+        Ok(self.losses(&states, &self.rows(&items), texts.as_ref()))
+    }
+}
+
+impl Alignment<'_> {
+    /// The losses of N targets: user states [N, D], item rows [2 N, D] (targets, then negatives), and text vectors of the
+    /// first N or 2 N of these.
+    fn losses(&self, states: &Tensor, rows: &Tensor, texts: Option<&Tensor>) -> Loss {
+        let settings = self.settings;
+        let count = states.size()[0];
+        let codes = self.items.encode(rows);
+        let decoded = self.items.decode(&codes);
+        let mut parts = Vec::new();
+        let mut mean = Tensor::zeros([], (Kind::Float, self.device()));
+        let mut add = |name, weight: f64, part: Tensor| {
+            mean = &mean + &part * weight;
+            parts.push((name, part));
+        };
+        if settings.rec > 0.0 {
+            let good = self.compared(states, &decoded.narrow(0, 0, count));
+            let bad = self.compared(states, &decoded.narrow(0, count, count));
+            let rec = (-good).softplus().mean(Kind::Float) + bad.softplus().mean(Kind::Float);
+            add("rec", settings.rec, rec);
+        }
+        // A mean over targets and one over as many negatives add up to twice the mean over all.
+        let groups = if settings.negatives { 2 } else { 1 };
+        let counted = |all: &Tensor| all.narrow(0, 0, groups * count);
+        let distance = |one: &Tensor, other: &Tensor| {
+            counted(one).mse_loss(&counted(other), Reduction::Mean) * groups as f64
+        };
+        if settings.item_recon > 0.0 {
+            add("item_recon", settings.item_recon, distance(&decoded, rows));
+        }
+        if let Some(texts) = texts {
+            let text_codes = self.texts.encode(texts);
+            if settings.matching > 0.0 {
+                add("matching", settings.matching, distance(&codes, &text_codes));
+            }
+            if settings.text_recon > 0.0 {
+                let back = self.texts.decode(&text_codes);
+                add("text_recon", settings.text_recon, distance(&back, &texts.detach()));
+            }
+        }
+        Loss { mean, parts, tokens: count as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

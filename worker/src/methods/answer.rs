@@ -1,0 +1,394 @@
+//! How a language model ranks candidates: by the likelihood of their titles, by an answer that it generates, or by yes and no.
+
+use std::rc::Rc;
+
+use allround::data::{CandidateLists, Part, Prepared, Ranks};
+use allround::seed::{Stream, stream};
+use allround::spec::config::method::{Accept, Inference, ScoreBy, TallrecForm};
+use allround::text::{audit, prompt};
+use rand::seq::SliceRandom;
+use tch::{Kind, Tensor};
+
+use super::project::Projections;
+use super::reader::{Reader, ReaderError, Slot};
+use super::sequences::user_states;
+use crate::data::history;
+use crate::llm::lm::{Generation, QuoteRule, Trie};
+use crate::models::Backbone;
+use crate::nn::embedding::indices;
+
+/// This stage's number among random streams.
+const STAGE: u64 = 5;
+/// Most prompt tokens of a pass.
+const TOKENS_AT_ONCE: usize = 16_384;
+/// Most users of a pass.
+const USERS_AT_ONCE: usize = 64;
+
+/// Why a user cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The prompt.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// Full ranking would score every title.
+    #[error(
+        "a language model ranks lists of candidates; this protocol ranks all items (`candidates.full`)"
+    )]
+    Full,
+    /// A likelihood is no number.
+    #[error("the likelihood of a title is not a number for user `{user}`")]
+    NotANumber {
+        /// The user's id in the source.
+        user: String,
+    },
+}
+
+/// One generated answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// User number.
+    pub user: u32,
+    /// The target (1 to V).
+    pub target: u32,
+    /// Candidates in the order told.
+    pub candidates: Vec<u32>,
+    /// What was generated.
+    pub text: String,
+}
+
+/// What ranking leaves.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// Ranks of the targets.
+    pub ranks: Ranks,
+    /// Generated answers, in the order of the users; none where likelihoods rank.
+    pub raw: Vec<Raw>,
+    /// Tokens read and written.
+    pub tokens: u64,
+}
+
+/// Who answers, and how.
+#[derive(Debug)]
+pub struct Answerer<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// The language model.
+    pub reader: &'a Reader,
+    /// The frozen CF model with the projections of its users and items; `None` where titles are all that is told.
+    pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
+    /// How an answer is read.
+    pub inference: &'a Inference,
+    /// What is asked of TALLRec; `None` for others, who are asked for a title.
+    pub form: Option<TallrecForm>,
+    /// Cell seed.
+    pub seed: u64,
+}
+
+/// A user with the candidates in the order told.
+struct Asking<'a> {
+    user: u32,
+    target: u32,
+    history: &'a [u32],
+    candidates: Vec<u32>,
+}
+
+impl Asking<'_> {
+    /// Place of the target among the candidates.
+    fn place(&self) -> usize {
+        let place = self.candidates.iter().position(|&item| item == self.target);
+        place.expect("the target is a candidate")
+    }
+}
+
+/// What a user's answer is worth.
+struct Outcome {
+    rank: f64,
+    raw: Option<String>,
+}
+
+impl Answerer<'_> {
+    /// Ranks the targets of `lists`; `done` hears how many users are done.
+    ///
+    /// # Errors
+    /// When the lists hold no candidates, a prompt is too long, or a likelihood is no number.
+    pub fn answer(
+        &self,
+        lists: &CandidateLists,
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Answers, AnswerError> {
+        let _guard = tch::no_grad_guard();
+        let count = lists.n.ok_or(AnswerError::Full)?;
+        let mut answers = Answers {
+            ranks: Ranks {
+                part: lists.part,
+                users: lists.users.clone(),
+                targets: lists.targets.clone(),
+                ranks: Vec::with_capacity(lists.users.len()),
+            },
+            raw: Vec::new(),
+            tokens: 0,
+        };
+        let mut waiting: Vec<(Asking, Vec<Slot>)> = Vec::new();
+        let mut tokens = 0;
+        for place in 0..lists.users.len() {
+            let asking = self.asking(lists, place, count);
+            let prompt = match self.form {
+                Some(TallrecForm::YesNo) => Vec::new(),
+                _ => self.reader.prompt(asking.history, &asking.candidates, self.room(&asking))?,
+            };
+            tokens += prompt.len();
+            waiting.push((asking, prompt));
+            let last = place + 1 == lists.users.len();
+            if last || tokens >= TOKENS_AT_ONCE || waiting.len() == USERS_AT_ONCE {
+                self.pass(&std::mem::take(&mut waiting), &mut answers)?;
+                tokens = 0;
+                done(place + 1);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part and user alone.
+    fn asking(&self, lists: &CandidateLists, place: usize, count: usize) -> Asking<'_> {
+        let (user, target) = (lists.users[place], lists.targets[place]);
+        let mut candidates = lists.negatives[place * count..(place + 1) * count].to_vec();
+        candidates.push(target);
+        let part = u64::from(lists.part == Part::Test) << 40;
+        let number = (STAGE << 56) | part | u64::from(user);
+        candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
+        let history = history(self.prepared, user as usize, lists.part);
+        Asking { user, target, history, candidates }
+    }
+
+    /// Tokens that must fit behind the prompt.
+    fn room(&self, asking: &Asking) -> usize {
+        match self.inference {
+            Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
+            _ => {
+                let answers = asking.candidates.iter().map(|&item| self.reader.answer(item).len());
+                answers.max().unwrap_or(0)
+            }
+        }
+    }
+
+    fn pass(
+        &self,
+        batch: &[(Asking, Vec<Slot>)],
+        answers: &mut Answers,
+    ) -> Result<(), AnswerError> {
+        let outcomes = match (self.form, self.inference) {
+            (Some(TallrecForm::YesNo), _) => self.yes_no(batch, answers)?,
+            (_, Inference::Score { by }) => self.score(batch, *by, answers),
+            (_, Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers),
+            (_, Inference::Constrained {}) => self.constrained(batch, answers),
+        };
+        for ((asking, _), outcome) in batch.iter().zip(outcomes) {
+            if outcome.rank.is_nan() {
+                let user = self.prepared.users[asking.user as usize].clone();
+                return Err(AnswerError::NotANumber { user });
+            }
+            answers.ranks.ranks.push(outcome.rank);
+            answers.raw.extend(outcome.raw.map(|text| Raw {
+                user: asking.user,
+                target: asking.target,
+                candidates: asking.candidates.clone(),
+                text,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Input vectors of the prompts.
+    fn rows(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Tensor> {
+        let prompts: Vec<Vec<Slot>> = batch.iter().map(|(_, prompt)| prompt.clone()).collect();
+        answers.tokens += prompts.iter().map(|prompt| prompt.len() as u64).sum::<u64>();
+        let users = self.projected.and_then(|(backbone, projections)| {
+            let histories: Vec<(u32, &[u32])> =
+                batch.iter().map(|(asking, _)| (asking.user, asking.history)).collect();
+            projections.users(&user_states(backbone, self.prepared, &histories, false))
+        });
+        let items = |items: &[u32]| {
+            let (_, projections) = self.projected.expect("only projected items are told");
+            projections.items(items)
+        };
+        self.reader.rows(&prompts, users.as_ref(), &items)
+    }
+
+    fn score(
+        &self,
+        batch: &[(Asking, Vec<Slot>)],
+        by: ScoreBy,
+        answers: &mut Answers,
+    ) -> Vec<Outcome> {
+        let rows = self.rows(batch, answers);
+        let continuations: Vec<Vec<Vec<u32>>> = batch
+            .iter()
+            .map(|(asking, _)| asking.candidates.iter().map(|&item| self.reader.answer(item)).collect())
+            .collect();
+        answers.tokens += continuations.iter().flatten().map(|one| one.len() as u64).sum::<u64>();
+        let scores = self.reader.lm().score(&rows, &continuations);
+        let users = batch.iter().zip(scores).zip(&continuations);
+        let rank = |(((asking, _), mut scores), titles): ((&(Asking, _), Vec<f64>), &Vec<Vec<u32>>)| {
+            if by == ScoreBy::Mean {
+                for (score, title) in scores.iter_mut().zip(titles) {
+                    *score /= title.len() as f64;
+                }
+            }
+            Outcome { rank: rank(&scores, asking.place()), raw: None }
+        };
+        users.map(rank).collect()
+    }
+
+    fn generate(
+        &self,
+        batch: &[(Asking, Vec<Slot>)],
+        accept: Accept,
+        answers: &mut Answers,
+    ) -> Vec<Outcome> {
+        let rows = self.rows(batch, answers);
+        let written = self.reader.lm().generate(&rows, &self.generation(), None);
+        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        let titles = self.reader.titles();
+        let outcome = |((asking, _), tokens): (&(Asking, _), &Vec<u32>)| {
+            let text = self.reader.opened.tokenizer.decode(tokens);
+            let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
+            let audit = audit(&text, titles.of(asking.target), &told);
+            Outcome { rank: audit.rank(accept, told.len()), raw: Some(text) }
+        };
+        batch.iter().zip(&written).map(outcome).collect()
+    }
+
+    fn generation(&self) -> Generation {
+        let eos = self.reader.opened.eos;
+        let plain = Generation {
+            max_new_tokens: 0,
+            min_new_tokens: 0,
+            repetition_penalty: 1.0,
+            penalise_eos_from_start: false,
+            eos,
+            stop_after: None,
+        };
+        let Inference::Generate {
+            max_new_tokens,
+            repetition_penalty,
+            penalise_eos,
+            stop_at_quote,
+            ..
+        } = self.inference
+        else {
+            return plain;
+        };
+        Generation {
+            max_new_tokens: *max_new_tokens,
+            repetition_penalty: *repetition_penalty,
+            penalise_eos_from_start: *penalise_eos,
+            stop_after: stop_at_quote.then(|| QuoteRule { quotes: self.quotes() }),
+            ..plain
+        }
+    }
+
+    /// Double quotes in each token's text.
+    fn quotes(&self) -> Rc<[u8]> {
+        let count = |token: u32| {
+            let text = self.reader.opened.tokenizer.decode(&[token]);
+            text.matches('"').count() as u8
+        };
+        (0..self.reader.lm().config().vocab_size as u32).map(count).collect()
+    }
+
+    fn constrained(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Outcome> {
+        let rows = self.rows(batch, answers);
+        let (mut tries, mut longest) = (Vec::new(), 0);
+        for (asking, _) in batch {
+            let titles = asking.candidates.iter().map(|&item| {
+                let mut answer = self.reader.answer(item);
+                // The end of text is the trie's own business.
+                answer.pop();
+                longest = longest.max(answer.len() + 1);
+                answer
+            });
+            let titles: Vec<Vec<u32>> = titles.collect();
+            tries.push(Trie::new(titles.iter().map(Vec::as_slice)));
+        }
+        let settings = Generation { max_new_tokens: longest, ..self.generation() };
+        let written = self.reader.lm().generate(&rows, &settings, Some(&tries));
+        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        let titles = self.reader.titles();
+        let outcome = |((asking, _), tokens): (&(Asking, _), &Vec<u32>)| {
+            let text = self.reader.opened.tokenizer.decode(tokens);
+            let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
+            let audit = audit(&text, titles.of(asking.target), &told);
+            Outcome { rank: audit.rank(Accept::Exact, told.len()), raw: Some(text) }
+        };
+        batch.iter().zip(&written).map(outcome).collect()
+    }
+
+    /// Candidates ranked by how much likelier yes is than no.
+    fn yes_no(
+        &self,
+        batch: &[(Asking, Vec<Slot>)],
+        answers: &mut Answers,
+    ) -> Result<Vec<Outcome>, AnswerError> {
+        let lm = self.reader.lm();
+        let both = [prompt::YES, prompt::NO].map(|word| self.reader.spell(word)[0]);
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (asking, _) in batch {
+            let mut prompts = Vec::with_capacity(asking.candidates.len());
+            for &item in &asking.candidates {
+                prompts.push(self.reader.yes_no(asking.history, item, 1)?);
+            }
+            answers.tokens += prompts.iter().map(|prompt| prompt.len() as u64).sum::<u64>();
+            let rows = self.reader.rows(&prompts, None, &|_| unreachable!("no item has a vector here"));
+            let ends: Vec<_> = prompts.iter().map(|prompt| prompt.len() - 1..prompt.len()).collect();
+            let logits = lm.logits(&lm.hidden(&rows, &ends)).to_kind(Kind::Double);
+            let logits = logits.index_select(1, &indices(&both, lm.device()));
+            let margins = logits.select(1, 0) - logits.select(1, 1);
+            let margins = Vec::<f64>::try_from(margins).expect("one margin a candidate");
+            outcomes.push(Outcome { rank: rank(&margins, asking.place()), raw: None });
+        }
+        Ok(outcomes)
+    }
+}
+
+/// 1 + greater + half of the other equal scores; NaN where a score is NaN.
+fn rank(scores: &[f64], target: usize) -> f64 {
+    if scores.iter().any(|score| score.is_nan()) {
+        return f64::NAN;
+    }
+    let own = scores[target];
+    let greater = scores.iter().filter(|&&score| score > own).count();
+    let equal = scores.iter().filter(|&&score| score == own).count() - 1;
+    1.0 + greater as f64 + equal as f64 / 2.0
+}
+
+/// The share of pairs of a target and a negative, over all users, in which the target ranks higher; ties count half. The
+/// mean over users of an AUC within each list.
+pub fn auc(ranks: &Ranks, negatives: usize) -> Option<f64> {
+    let share = |rank: &f64| (negatives as f64 + 1.0 - rank) / negatives as f64;
+    let count = ranks.ranks.len();
+    (count > 0 && negatives > 0).then(|| ranks.ranks.iter().map(share).sum::<f64>() / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_counts_greater_scores_and_half_of_the_equal_ones() {
+        assert_eq!(rank(&[0.5, 0.7, 0.5, 0.1], 0), 2.5);
+        assert_eq!(rank(&[f64::NEG_INFINITY, -1.0], 1), 1.0);
+        assert!(rank(&[0.5, f64::NAN], 0).is_nan());
+    }
+
+    #[test]
+    fn an_auc_is_the_share_of_pairs_in_order() {
+        let ranks = Ranks {
+            part: Part::Test,
+            users: vec![0, 1],
+            targets: vec![1, 2],
+            ranks: vec![1.0, 3.5],
+        };
+        // All of 4 pairs, and 1.5 of 4.
+        assert_eq!(auc(&ranks, 4), Some((1.0 + 1.5 / 4.0) / 2.0));
+    }
+}

@@ -1,0 +1,16 @@
+//! A-LLMRec's stages, its baselines with language models, and what trains a small language model for them.
+//!
+//! Letters: N examples, D width of a CF model, J width of the joint space (the paper's d'), W width of text vectors or of
+//! a language model's inputs, V items (0 is padding).
+
+pub mod align;
+pub mod answer;
+pub mod pretrain;
+pub mod project;
+pub mod reader;
+pub mod sequences;
+pub mod tables;
+pub mod tune;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,435 @@
+//! A language model that reads prompts with vectors in them.
+//!
+//! Text is spelled once a distinct piece. A prompt becomes a list of slots, a batch of prompts one gather out of the
+//! embeddings of its tokens and its vectors, so that gradients reach the vectors and nothing else.
+//!
+//! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, and answers are spelled
+//! apart from the prompt.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use allround::data::Prepared;
+use allround::event::{Counted, Event};
+use allround::seed::{Stream, foreign};
+use allround::spec::config::llm::{Dtype, Llm};
+use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
+use tch::{Device, Kind, Tensor};
+
+use crate::llm::checkpoint::{Checkpoint, CheckpointError};
+use crate::llm::hub::{self, HubError};
+use crate::llm::lm::{ConfigError, Holding, Lm, LmConfig, LmError, WeightSource};
+use crate::llm::tokenizer::{Tokenizer, TokenizerError};
+use crate::nn::embedding::indices;
+use crate::train::fit::index;
+
+/// The number of random language models among random streams.
+const STAGE: u64 = 6;
+/// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
+const KEPT: usize = 512;
+
+/// Why a language model cannot be opened, or a prompt not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its weights.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// They do not fit.
+    #[error(transparent)]
+    Lm(#[from] LmError),
+    /// Its tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A text has no end.
+    #[error("the tokenizer in `{folder}` names no token that ends a text; expected `eos_token`")]
+    End {
+        /// The folder.
+        folder: String,
+    },
+    /// The stage was given no small model.
+    #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
+    NoSmall,
+    /// A prompt is too long even without a history.
+    #[error(
+        "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
+    )]
+    TooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens of the answer.
+        answer: usize,
+        /// Positions.
+        positions: usize,
+    },
+}
+
+impl ReaderError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ReaderError::TooLong { .. } => {
+                Some("bound titles by `title_tokens`, or ask with fewer candidates")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl WeightSource for Checkpoint {
+    fn contains(&self, name: &str) -> bool {
+        Checkpoint::contains(self, name)
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor, String> {
+        Checkpoint::tensor(self, name).map_err(|error| error.to_string())
+    }
+}
+
+/// A language model with its tokenizer.
+#[derive(Debug)]
+pub struct Opened {
+    /// The model.
+    pub lm: Lm,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The token that ends a text.
+    pub eos: u32,
+}
+
+/// Number type of `dtype`.
+pub fn kind_of(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::Fp32 => Kind::Float,
+        Dtype::Bf16 => Kind::BFloat16,
+        Dtype::Fp16 => Kind::Half,
+    }
+}
+
+impl Opened {
+    /// The language model that a specification names; `small` is the artefact of `pretrain-lm`.
+    ///
+    /// # Errors
+    /// When files are missing, damaged or do not fit together.
+    pub fn open(
+        llm: &Llm,
+        small: Option<&Path>,
+        base: &Path,
+        device: Device,
+    ) -> Result<Self, ReaderError> {
+        let held = |dtype, int8| Holding { int8, ..Holding::frozen(kind_of(dtype), device) };
+        match llm {
+            Llm::Pretrained(config) => {
+                let folder = match config.folder.as_str() {
+                    "" => hub::folder(&config.hub)?,
+                    folder => base.join(folder),
+                };
+                Self::read(&folder, held(config.dtype, config.int8))
+            }
+            Llm::Small(config) => {
+                Self::read(small.ok_or(ReaderError::NoSmall)?, held(config.dtype, false))
+            }
+            Llm::Random(config) => {
+                let shape = LmConfig::named(&config.shape)?;
+                let folder = base.join(&config.tokenizer);
+                let tokenizer = Tokenizer::open(&folder)?;
+                tokenizer.check_fits(shape.vocab_size)?;
+                tch::manual_seed(foreign(config.seed, Stream::Init, index(STAGE, 0, 0)));
+                let lm = Lm::random(shape, held(config.dtype, config.int8));
+                Self::with(lm, tokenizer, &folder)
+            }
+        }
+    }
+
+    fn read(folder: &Path, holding: Holding) -> Result<Self, ReaderError> {
+        let config = LmConfig::open(folder)?;
+        let tokenizer = Tokenizer::open(folder)?;
+        tokenizer.check_fits(config.vocab_size)?;
+        let lm = Lm::from_weights(config, &Checkpoint::open(folder)?, holding)?;
+        Self::with(lm, tokenizer, folder)
+    }
+
+    fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, ReaderError> {
+        let eos = lm.config().eos.first().copied().or(tokenizer.eos());
+        let eos = eos.ok_or_else(|| ReaderError::End { folder: folder.display().to_string() })?;
+        Ok(Self { lm, tokenizer, eos })
+    }
+
+    /// How many parameters the model has.
+    pub fn params(&self) -> u64 {
+        let weights = self.lm.weights();
+        weights.iter().map(|(_, weight)| weight.numel() as u64).sum()
+    }
+}
+
+/// A place of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A token.
+    Token(u32),
+    /// The user's vector.
+    User,
+    /// The vector of an item (1 to V).
+    Item(u32),
+}
+
+/// A language model with the titles and the wording of one data set.
+#[derive(Debug)]
+pub struct Reader {
+    /// The model.
+    pub opened: Opened,
+    titles: Titles,
+    asked: Asked,
+    vectors: Vectors,
+    spelled: RefCell<HashMap<String, Rc<[u32]>>>,
+    /// Prompts whose history was shortened to fit.
+    shortened: Cell<u64>,
+}
+
+impl Reader {
+    /// A reader of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    pub fn new(opened: Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
+        let mut titles = Titles::new(&prepared.items);
+        if asked.title_tokens > 0 {
+            titles.cut(|title| {
+                let tokens = opened.tokenizer.encode(title);
+                let long = tokens.len() > asked.title_tokens;
+                long.then(|| opened.tokenizer.decode(&tokens[..asked.title_tokens]))
+            });
+        }
+        Self {
+            opened,
+            titles,
+            asked: asked.clone(),
+            vectors,
+            spelled: RefCell::default(),
+            shortened: Cell::new(0),
+        }
+    }
+
+    /// The language model.
+    pub fn lm(&self) -> &Lm {
+        &self.opened.lm
+    }
+
+    /// The titles as they are told.
+    pub fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
+    /// What is asked.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// Tells which rules changed titles or prompts, and how often.
+    pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
+        for (what, count) in self.titles.counted() {
+            let (what, count) = (what.to_owned(), count as u64);
+            observe(Event::Counted(Counted { what, count }));
+        }
+        if self.shortened.get() > 0 {
+            observe(Event::Counted(Counted {
+                what: "prompts whose history was shortened to fit the language model's positions".to_owned(),
+                count: self.shortened.get(),
+            }));
+        }
+    }
+
+    /// The tokens of a text.
+    pub fn spell(&self, text: &str) -> Rc<[u32]> {
+        if let Some(known) = self.spelled.borrow().get(text) {
+            return Rc::clone(known);
+        }
+        let tokens: Rc<[u32]> = self.opened.tokenizer.encode(text).into();
+        if text.len() <= KEPT {
+            self.spelled.borrow_mut().insert(text.to_owned(), Rc::clone(&tokens));
+        }
+        tokens
+    }
+
+    /// The answer that names `item`: its title in quotes and the end of text.
+    pub fn answer(&self, item: u32) -> Vec<u32> {
+        let mut tokens = self.spell(&answer_of(&self.titles, item)).to_vec();
+        tokens.push(self.opened.eos);
+        tokens
+    }
+
+    /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left
+    /// out first, and it is counted.
+    ///
+    /// # Errors
+    /// When it is too long without any history.
+    pub fn prompt(
+        &self,
+        history: &[u32],
+        candidates: &[u32],
+        answer: usize,
+    ) -> Result<Vec<Slot>, ReaderError> {
+        self.fitting(history, answer, |history| {
+            render(&self.asked, self.vectors, history, candidates, &self.titles)
+        })
+    }
+
+    /// TALLRec's question whether the user likes `item`.
+    ///
+    /// # Errors
+    /// As [`Reader::prompt`].
+    pub fn yes_no(&self, history: &[u32], item: u32, answer: usize) -> Result<Vec<Slot>, ReaderError> {
+        self.fitting(history, answer, |history| {
+            render_yes_no(&self.asked, history, item, &self.titles)
+        })
+    }
+
+    fn fitting(
+        &self,
+        history: &[u32],
+        answer: usize,
+        pieces: impl Fn(&[u32]) -> Vec<Piece>,
+    ) -> Result<Vec<Slot>, ReaderError> {
+        let positions = self.lm().config().positions as usize;
+        let told = history.len().min(self.asked.history);
+        for left_out in 0..=told {
+            let slots = self.slots(&pieces(&history[history.len() - told + left_out..]));
+            if slots.len() + answer <= positions {
+                self.shortened.set(self.shortened.get() + u64::from(left_out > 0));
+                return Ok(slots);
+            }
+            if left_out == told {
+                return Err(ReaderError::TooLong { prompt: slots.len(), answer, positions });
+            }
+        }
+        unreachable!("the loop ends with the whole history left out")
+    }
+
+    fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
+        let begin = self.opened.tokenizer.bos().map(Slot::Token);
+        let mut slots = Vec::new();
+        let user_first = matches!(pieces.first(), Some(Piece::User));
+        if !user_first {
+            slots.extend(begin);
+        }
+        for (place, piece) in pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) => {
+                    slots.extend(self.spell(text).iter().map(|&token| Slot::Token(token)));
+                }
+                Piece::User => slots.push(Slot::User),
+                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
+                    slots.push(Slot::Item(*item));
+                }
+            }
+            if place == 0 && user_first {
+                slots.extend(begin);
+            }
+        }
+        slots
+    }
+
+    /// Input vectors [t, W] of each prompt, whose users have the rows of `users` [B, W] and whose items are given their
+    /// vectors by `items` (the batch's different items, in ascending order, to [I, W]).
+    pub fn rows(
+        &self,
+        prompts: &[Vec<Slot>],
+        users: Option<&Tensor>,
+        items: &dyn Fn(&[u32]) -> Tensor,
+    ) -> Vec<Tensor> {
+        let lm = self.lm();
+        let mut told: Vec<u32> = Vec::new();
+        let (mut tokens, mut count) = (Vec::new(), 0);
+        for slot in prompts.iter().flatten() {
+            count += 1;
+            match slot {
+                Slot::Token(token) => tokens.push(*token),
+                Slot::Item(item) => told.push(*item),
+                Slot::User => {}
+            }
+        }
+        told.sort_unstable();
+        told.dedup();
+        let (first_user, mut next_token) = (tokens.len() as u32, 0);
+        let first_item = first_user + users.map_or(0, |users| users.size()[0] as u32);
+        let mut order = Vec::with_capacity(count);
+        for (row, prompt) in prompts.iter().enumerate() {
+            for slot in prompt {
+                order.push(match slot {
+                    Slot::Token(_) => {
+                        next_token += 1;
+                        next_token - 1
+                    }
+                    Slot::User => first_user + row as u32,
+                    Slot::Item(item) => {
+                        let place = told.binary_search(item).expect("every item was collected");
+                        first_item + place as u32
+                    }
+                });
+            }
+        }
+        let device = lm.device();
+        let mut parts = vec![lm.embed(&indices(&tokens, device))];
+        parts.extend(users.map(|users| users.to_kind(lm.kind())));
+        if !told.is_empty() {
+            parts.push(items(&told).to_kind(lm.kind()));
+        }
+        let lengths: Vec<i64> = prompts.iter().map(|prompt| prompt.len() as i64).collect();
+        let all = match parts.len() {
+            1 => parts.remove(0),
+            _ => Tensor::cat(&parts, 0).index_select(0, &indices(&order, device)),
+        };
+        all.split_with_sizes(lengths, 0)
+    }
+
+    /// Mean cross-entropy of the answers behind their prompts, and how many tokens it counts: those of the answers, and with
+    /// `prompts_too` those of the prompts (but vectors, and the first token) as well.
+    pub fn loss(
+        &self,
+        prompts: &[Vec<Slot>],
+        answers: &[Vec<u32>],
+        rows: Vec<Tensor>,
+        prompts_too: bool,
+    ) -> (Tensor, u64) {
+        let lm = self.lm();
+        let (mut whole, mut wanted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counted: Vec<u32> = Vec::new();
+        let mut place = 0;
+        let told: Vec<u32> = answers.iter().flat_map(|answer| &answer[..answer.len() - 1]).copied().collect();
+        let told = lm.embed(&indices(&told, lm.device()));
+        let lengths: Vec<i64> = answers.iter().map(|answer| answer.len() as i64 - 1).collect();
+        for ((prompt, answer), (row, told)) in prompts
+            .iter()
+            .zip(answers)
+            .zip(rows.into_iter().zip(told.split_with_sizes(lengths, 0)))
+        {
+            let end = prompt.len() + answer.len() - 1;
+            let start = if prompts_too { 0 } else { prompt.len() - 1 };
+            for at in start..end {
+                let next = match prompt.get(at + 1) {
+                    Some(Slot::Token(token)) => Some(*token),
+                    Some(_) => None,
+                    None => Some(answer[at + 1 - prompt.len()]),
+                };
+                if let Some(next) = next {
+                    expected.push(next);
+                    counted.push(place);
+                }
+                place += 1;
+            }
+            wanted.push(start..end);
+            whole.push(Tensor::cat(&[row, told], 0));
+        }
+        let mut hidden = lm.hidden(&whole, &wanted);
+        if counted.len() < place as usize {
+            hidden = hidden.index_select(0, &indices(&counted, lm.device()));
+        }
+        let logits = lm.logits(&hidden).to_kind(Kind::Float);
+        let loss = logits.cross_entropy_for_logits(&indices(&expected, lm.device()));
+        (loss, expected.len() as u64)
+    }
+}

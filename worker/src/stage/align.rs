@@ -1,0 +1,86 @@
+//! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that made them.
+
+use allround::data::{Item, Prepared};
+use allround::event::{Counted, Event};
+use allround::plan::Job;
+use allround::plan::stage::TrainAlign;
+use allround::seed::{Stream, foreign};
+use allround::spec::config::Encoder;
+use allround::text::item_text;
+use tch::{Device, Tensor};
+
+use super::encode_text::EMBEDDINGS;
+use super::need;
+use super::report::{StageError, peak_rss_bytes};
+use crate::llm::sentence;
+use crate::methods::align::{Alignment, Inputs, STAGE, Texts};
+use crate::methods::sequences::Sequences;
+use crate::methods::tables::Tables;
+use crate::models::{artefact, weights};
+use crate::train::fit::{self, FitPlan, Task};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainAlign,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let sequences = Sequences::of(&prepared, settings.align.targets);
+    observe(Event::Counted(Counted {
+        what: "users with fewer than two training items, who give nothing to align on".to_owned(),
+        count: sequences.skipped,
+    }));
+    // A hashed map has nothing to train, whatever is asked.
+    let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
+    let encoder = match trained {
+        true => Some(sentence::open(&settings.encoder, &job.base, device)?),
+        false => None,
+    };
+    let texts = match &encoder {
+        Some(encoder) => {
+            let text = |item: &Item| item_text(settings.align.text, item);
+            Texts::Trained(encoder.as_ref(), prepared.items.iter().map(text).collect())
+        }
+        None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),
+    };
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        texts,
+    };
+    let alignment = Alignment::new(&settings.align, inputs, settings.seed);
+    let plan = FitPlan {
+        fit: &settings.align.train,
+        cosine: false,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let mut phase = fit::fit(&plan, &alignment, observe)?;
+    phase.peak_rss_bytes = peak_rss_bytes();
+    observe(Event::Phase(phase));
+    let [joint, text] = alignment.tables();
+    Tables { joint, text }.save(&job.output)?;
+    weights::write(&job.output.join(artefact::WEIGHTS), &alignment.weights())?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+}
+
+/// The frozen encoder's vectors [V + 1, W] of the data set's V items.
+fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tensor, StageError> {
+    let path = need(job, "encoded")?.join(EMBEDDINGS);
+    let mut tensors = weights::read_tensors(&path)?;
+    let vectors = tensors.remove("embeddings");
+    let vectors = vectors.filter(|vectors| vectors.size()[0] == items as i64 + 1);
+    vectors.map(|vectors| vectors.to_device(device)).ok_or_else(|| {
+        StageError::new(format!(
+            "`{}` holds no `embeddings` of {items} items",
+            path.display()
+        ))
+    })
+}

@@ -1,0 +1,51 @@
+//! `encode-text`: a frozen text encoder's vector of every item.
+
+use allround::data::{Item, Prepared};
+use allround::event::{Counted, Event};
+use allround::plan::Job;
+use allround::plan::stage::EncodeText;
+use allround::text::item_text;
+use tch::{Device, Kind, Tensor};
+
+use super::report::{StageError, timed};
+use super::{need, synchronise};
+use crate::llm::sentence;
+use crate::models::weights;
+
+/// The vectors' file, with one tensor `embeddings` [V + 1, W]; row 0 is zero.
+pub(super) const EMBEDDINGS: &str = "embeddings.safetensors";
+
+pub(super) fn run(
+    job: &Job,
+    settings: &EncodeText,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let encoder = sentence::open(&settings.encoder, &job.base, device)?;
+    let text = |item: &Item| item_text(settings.text, item);
+    let texts: Vec<String> = prepared.items.iter().map(text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (vectors, mut phase) = timed(
+        "encode",
+        |_| Some(texts.len() as u64),
+        || {
+            let vectors = encoder.encode(&texts, false);
+            synchronise(device);
+            vectors
+        },
+    );
+    phase.device_s = Some(phase.wall_s);
+    let params = encoder.weights();
+    phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
+    phase.trained_params = Some(0);
+    observe(Event::Phase(phase));
+    observe(Event::Counted(Counted {
+        what: "item texts longer than what the encoder reads of them".to_owned(),
+        count: encoder.cut(&texts) as u64,
+    }));
+    let padding = Tensor::zeros([1, encoder.width()], (Kind::Float, device));
+    let vectors = Tensor::cat(&[padding, vectors], 0);
+    let named = [("embeddings".to_owned(), vectors)];
+    Ok(weights::write(&job.output.join(EMBEDDINGS), &named)?)
+}

@@ -1,0 +1,57 @@
+//! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
+
+use allround::data::Prepared;
+use allround::event::{Counted, Event};
+use allround::plan::Job;
+use allround::plan::stage::TrainProject;
+use allround::seed::{Stream, foreign};
+use tch::Device;
+
+use super::report::{StageError, peak_rss_bytes};
+use super::{need, reading};
+use crate::methods::project::{Inputs, Projecting, STAGE};
+use crate::methods::sequences::Sequences;
+use crate::models::{artefact, weights};
+use crate::train::fit::{self, FitPlan};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainProject,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let reader = reading::reader(job, &settings.reader, &prepared, device)?;
+    let sequences = Sequences::of(&prepared, settings.project.targets);
+    observe(Event::Counted(Counted {
+        what: "users with fewer than two training items, who give nothing to project on".to_owned(),
+        count: sequences.skipped,
+    }));
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    let from = (&prepared, backbone.as_ref(), &reader);
+    let projections = reading::projections(job, &settings.reader, from, device)?;
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let projecting = Projecting::new(&settings.project, inputs, projections, settings.seed);
+    let plan = FitPlan {
+        fit: &settings.project.train,
+        cosine: false,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let mut phase = fit::fit(&plan, &projecting, observe)?;
+    phase.peak_rss_bytes = peak_rss_bytes();
+    observe(Event::Phase(phase));
+    reader.tell(observe);
+    let saved = projecting.projections.saved();
+    weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+}

@@ -1,0 +1,87 @@
+//! What the stages that ask a language model have in common: opening what a `Reader` of the plan names.
+
+use std::path::Path;
+
+use allround::data::Prepared;
+use allround::plan::Job;
+use allround::plan::stage::{Answering, Reader as Settings};
+use allround::spec::config::method::{ItemEmbedding, Lora};
+use allround::text::Vectors;
+use tch::Device;
+
+use super::need;
+use super::report::StageError;
+use crate::llm::lm::LoraSettings;
+use crate::methods::project::{Projections, Shape, item_table};
+use crate::methods::reader::{Opened, Reader};
+use crate::methods::tables::Tables;
+use crate::models::{Backbone, artefact, weights};
+
+/// The language model of `settings`, with the titles of `prepared`.
+pub(super) fn reader(
+    job: &Job,
+    settings: &Settings,
+    prepared: &Prepared,
+    device: Device,
+) -> Result<Reader, StageError> {
+    let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
+    let opened = Opened::open(&settings.llm, small, &job.base, device)?;
+    let vectors = Vectors {
+        user: settings.user,
+        item: settings.item != ItemEmbedding::None,
+    };
+    Ok(Reader::new(opened, prepared, &settings.asked, vectors))
+}
+
+/// Fresh projections for `settings`; the caller has seeded LibTorch's generator.
+pub(super) fn projections(
+    job: &Job,
+    settings: &Settings,
+    (prepared, backbone, reader): (&Prepared, &dyn Backbone, &Reader),
+    device: Device,
+) -> Result<Projections, StageError> {
+    let tables = match job.needs.get("align") {
+        Some(folder) => Some(Tables::load(folder, device)?),
+        None => None,
+    };
+    let table = item_table(settings.item, tables, backbone, prepared);
+    if let Some(table) = &table
+        && table.size()[0] != prepared.n_items() as i64 + 1
+    {
+        return Err(StageError::new(format!(
+            "the artefact of `align` holds codes of {} items; the data set has {}",
+            table.size()[0] - 1,
+            prepared.n_items()
+        )));
+    }
+    let shape = Shape {
+        user: settings.user.then(|| backbone.width()),
+        lm: reader.lm().width(),
+    };
+    let random = settings.item == ItemEmbedding::Random;
+    Ok(Projections::new(shape, table, random, device))
+}
+
+/// Puts the trained adapters of `tune` into the reader's language model.
+pub(super) fn adapt(
+    job: &Job,
+    settings: &Answering,
+    reader: &mut Reader,
+) -> Result<(), StageError> {
+    let Some((_, lora)) = &settings.tuned else {
+        return Ok(());
+    };
+    reader.opened.lm.add_lora(&lora_settings(lora))?;
+    let trained = weights::read_tensors(&need(job, "tune")?.join(artefact::WEIGHTS))?;
+    Ok(weights::fill(&reader.opened.lm.trained(), &trained)?)
+}
+
+/// The adapters of the spec as the language model takes them.
+pub(super) fn lora_settings(lora: &Lora) -> LoraSettings {
+    LoraSettings {
+        rank: lora.rank as i64,
+        alpha: lora.alpha,
+        dropout: lora.dropout,
+        targets: lora.targets.clone(),
+    }
+}

@@ -1,0 +1,50 @@
+//! `tune`: TALLRec. Leaves the adapters under peft's names.
+
+use allround::data::Prepared;
+use allround::event::{Counted, Event};
+use allround::plan::Job;
+use allround::plan::stage::TrainTune;
+use allround::seed::{Stream, foreign};
+use allround::spec::config::method::Targets;
+use tch::Device;
+
+use super::report::{StageError, peak_rss_bytes};
+use super::{need, reading};
+use crate::methods::sequences::Sequences;
+use crate::methods::tune::{STAGE, Tuning};
+use crate::models::{artefact, weights};
+use crate::train::fit::{self, FitPlan, Task};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainTune,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let mut reader = reading::reader(job, &settings.reader, &prepared, device)?;
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    reader.opened.lm.add_lora(&reading::lora_settings(&settings.lora))?;
+    reader.opened.lm.set_train(true);
+    let sequences = Sequences::of(&prepared, Targets::Last);
+    observe(Event::Counted(Counted {
+        what: "users with fewer than two training items, who give nothing to tune on".to_owned(),
+        count: sequences.skipped,
+    }));
+    let tuning = Tuning::new(settings, &prepared, &sequences, &reader);
+    let plan = FitPlan {
+        fit: &settings.train,
+        cosine: false,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let mut phase = fit::fit(&plan, &tuning, observe)?;
+    phase.peak_rss_bytes = peak_rss_bytes();
+    observe(Event::Phase(phase));
+    reader.tell(observe);
+    weights::write(&job.output.join(artefact::WEIGHTS), &tuning.weights())?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+}
