@@ -76,7 +76,9 @@ fn ask(
     let answerer = Answerer {
         prepared,
         reader: &reader,
-        projected: projected.as_ref().map(|(backbone, projections)| (backbone.as_ref(), projections)),
+        projected: projected
+            .as_ref()
+            .map(|(backbone, projections)| (backbone.as_ref(), projections)),
         inference: &settings.inference,
         form: settings.tuned.as_ref().map(|(form, _)| *form),
         seed: settings.seed,
@@ -94,7 +96,10 @@ fn ask(
             }));
         };
         let count = |answers: &Result<Answers, _>| {
-            answers.as_ref().ok().map(|answers| answers.ranks.users.len() as u64)
+            answers
+                .as_ref()
+                .ok()
+                .map(|answers| answers.ranks.users.len() as u64)
         };
         let (answers, mut phase) = timed("evaluate", count, || {
             let answers = answerer.answer(&lists, &mut done);
