@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use allround::data::{CandidateLists, Part, Prepared, Ranks};
+use allround::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks};
 use allround::seed::{Stream, stream};
 use allround::spec::config::method::{Accept, Inference, ScoreBy, TallrecForm};
 use allround::text::{audit, prompt};
@@ -43,26 +43,15 @@ pub enum AnswerError {
     },
 }
 
-/// One generated answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Raw {
-    /// User number.
-    pub user: u32,
-    /// The target (1 to V).
-    pub target: u32,
-    /// Candidates in the order told.
-    pub candidates: Vec<u32>,
-    /// What was generated.
-    pub text: String,
-}
-
 /// What ranking leaves.
 #[derive(Clone, Debug)]
 pub struct Answers {
     /// Ranks of the targets.
     pub ranks: Ranks,
-    /// Generated answers, in the order of the users; none where likelihoods rank.
-    pub raw: Vec<Raw>,
+    /// Generated answers with their audit, in the order of the users; none where likelihoods rank.
+    pub generated: Vec<Answer>,
+    /// How likely a yes is, where that is asked.
+    pub likes: Option<Likes>,
     /// Tokens read and written.
     pub tokens: u64,
 }
@@ -101,9 +90,13 @@ impl Asking<'_> {
 }
 
 /// What a user's answer is worth.
+#[derive(Debug, Default)]
 struct Outcome {
     rank: f64,
-    raw: Option<String>,
+    /// The generated answer.
+    generated: Option<Answer>,
+    /// How likely a yes is for each candidate.
+    likes: Vec<f64>,
 }
 
 impl Answerer<'_> {
@@ -125,7 +118,13 @@ impl Answerer<'_> {
                 targets: lists.targets.clone(),
                 ranks: Vec::with_capacity(lists.users.len()),
             },
-            raw: Vec::new(),
+            generated: Vec::new(),
+            likes: (self.form == Some(TallrecForm::YesNo)).then(|| Likes {
+                part: lists.part,
+                users: lists.users.clone(),
+                target: Vec::new(),
+                others: Vec::new(),
+            }),
             tokens: 0,
         };
         let mut waiting: Vec<(Asking, Vec<Slot>)> = Vec::new();
@@ -188,12 +187,12 @@ impl Answerer<'_> {
                 return Err(AnswerError::NotANumber { user });
             }
             answers.ranks.ranks.push(outcome.rank);
-            answers.raw.extend(outcome.raw.map(|text| Raw {
-                user: asking.user,
-                target: asking.target,
-                candidates: asking.candidates.clone(),
-                text,
-            }));
+            answers.generated.extend(outcome.generated);
+            if let Some(likes) = &mut answers.likes {
+                let mut scores = outcome.likes;
+                likes.target.push(scores.remove(asking.place()));
+                likes.others.extend(scores);
+            }
         }
         Ok(())
     }
@@ -234,7 +233,7 @@ impl Answerer<'_> {
                     *score /= title.len() as f64;
                 }
             }
-            Outcome { rank: rank(&scores, asking.place()), raw: None }
+            Outcome { rank: rank(&scores, asking.place()), ..Outcome::default() }
         };
         users.map(rank).collect()
     }
@@ -248,14 +247,32 @@ impl Answerer<'_> {
         let rows = self.rows(batch, answers);
         let written = self.reader.lm().generate(&rows, &self.generation(), None);
         answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        let written = batch.iter().zip(&written);
+        written.map(|((asking, _), tokens)| self.audited(asking, tokens, accept)).collect()
+    }
+
+    /// What a generated answer says.
+    fn audited(&self, asking: &Asking, tokens: &[u32], accept: Accept) -> Outcome {
         let titles = self.reader.titles();
-        let outcome = |((asking, _), tokens): (&(Asking, _), &Vec<u32>)| {
-            let text = self.reader.opened.tokenizer.decode(tokens);
-            let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
-            let audit = audit(&text, titles.of(asking.target), &told);
-            Outcome { rank: audit.rank(accept, told.len()), raw: Some(text) }
-        };
-        batch.iter().zip(&written).map(outcome).collect()
+        let raw = self.reader.opened.tokenizer.decode(tokens);
+        let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
+        let audit = audit(&raw, titles.of(asking.target), &told);
+        Outcome {
+            rank: audit.rank(accept, told.len()),
+            generated: Some(Answer {
+                user: asking.user,
+                target: asking.target,
+                raw,
+                extracted: audit.extracted,
+                exact: audit.exact,
+                normalised: audit.normalised,
+                substring: audit.substring,
+                valid: audit.valid,
+                position: audit.position,
+                named: audit.named,
+            }),
+            likes: Vec::new(),
+        }
     }
 
     fn generation(&self) -> Generation {
@@ -313,14 +330,8 @@ impl Answerer<'_> {
         let settings = Generation { max_new_tokens: longest, ..self.generation() };
         let written = self.reader.lm().generate(&rows, &settings, Some(&tries));
         answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
-        let titles = self.reader.titles();
-        let outcome = |((asking, _), tokens): (&(Asking, _), &Vec<u32>)| {
-            let text = self.reader.opened.tokenizer.decode(tokens);
-            let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
-            let audit = audit(&text, titles.of(asking.target), &told);
-            Outcome { rank: audit.rank(Accept::Exact, told.len()), raw: Some(text) }
-        };
-        batch.iter().zip(&written).map(outcome).collect()
+        let written = batch.iter().zip(&written);
+        written.map(|((asking, _), tokens)| self.audited(asking, tokens, Accept::Exact)).collect()
     }
 
     /// Candidates ranked by how much likelier yes is than no.
@@ -344,7 +355,11 @@ impl Answerer<'_> {
             let logits = logits.index_select(1, &indices(&both, lm.device()));
             let margins = logits.select(1, 0) - logits.select(1, 1);
             let margins = Vec::<f64>::try_from(margins).expect("one margin a candidate");
-            outcomes.push(Outcome { rank: rank(&margins, asking.place()), raw: None });
+            outcomes.push(Outcome {
+                rank: rank(&margins, asking.place()),
+                generated: None,
+                likes: margins,
+            });
         }
         Ok(outcomes)
     }
@@ -361,14 +376,6 @@ fn rank(scores: &[f64], target: usize) -> f64 {
     1.0 + greater as f64 + equal as f64 / 2.0
 }
 
-/// The share of pairs of a target and a negative, over all users, in which the target ranks higher; ties count half. The
-/// mean over users of an AUC within each list.
-pub fn auc(ranks: &Ranks, negatives: usize) -> Option<f64> {
-    let share = |rank: &f64| (negatives as f64 + 1.0 - rank) / negatives as f64;
-    let count = ranks.ranks.len();
-    (count > 0 && negatives > 0).then(|| ranks.ranks.iter().map(share).sum::<f64>() / count as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,17 +385,5 @@ mod tests {
         assert_eq!(rank(&[0.5, 0.7, 0.5, 0.1], 0), 2.5);
         assert_eq!(rank(&[f64::NEG_INFINITY, -1.0], 1), 1.0);
         assert!(rank(&[0.5, f64::NAN], 0).is_nan());
-    }
-
-    #[test]
-    fn an_auc_is_the_share_of_pairs_in_order() {
-        let ranks = Ranks {
-            part: Part::Test,
-            users: vec![0, 1],
-            targets: vec![1, 2],
-            ranks: vec![1.0, 3.5],
-        };
-        // All of 4 pairs, and 1.5 of 4.
-        assert_eq!(auc(&ranks, 4), Some((1.0 + 1.5 / 4.0) / 2.0));
     }
 }

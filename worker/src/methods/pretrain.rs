@@ -508,3 +508,6 @@ fn lengths(done: f64, most: usize) -> (usize, usize) {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

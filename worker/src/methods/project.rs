@@ -258,3 +258,6 @@ impl Task for Projecting<'_> {
         Ok(Loss { mean, parts: Vec::new(), tokens })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -433,3 +433,6 @@ impl Reader {
         (loss, expected.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

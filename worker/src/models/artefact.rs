@@ -125,7 +125,10 @@ pub fn load_backbone(folder: &Path, device: Device) -> Result<Box<dyn Backbone>,
         kind: model.kind(),
         lacks: "has no states of users and so cannot be a backbone",
     })?;
-    weights::fill(&net.weights(), &weights::read_tensors(&folder.join(WEIGHTS))?)?;
+    weights::fill(
+        &net.weights(),
+        &weights::read_tensors(&folder.join(WEIGHTS))?,
+    )?;
     for (_, weight) in net.weights() {
         let _ = weight.set_requires_grad(false);
     }

@@ -202,7 +202,11 @@ fn token_states_are_the_states_that_a_longer_history_passes_through() {
         let ends = Tensor::from_slice(&[0i64, 3, 5]);
         let rows = Tensor::from_slice(&[0i64, 1, 3]);
         let last = net.user_states(&histories).index_select(0, &rows);
-        assert!(tokens.index_select(0, &ends).allclose(&last, 1e-5, 1e-6, false));
+        assert!(
+            tokens
+                .index_select(0, &ends)
+                .allclose(&last, 1e-5, 1e-6, false)
+        );
     }
 }
 

@@ -22,7 +22,9 @@ pub enum WeightsError {
         source: safetensors::SafeTensorError,
     },
     /// A tensor has a number type that no model uses.
-    #[error("`{path}`: tensor `{name}` holds `{dtype}`; expected F32, BF16, F16, F64, I64, I32 or BOOL")]
+    #[error(
+        "`{path}`: tensor `{name}` holds `{dtype}`; expected F32, BF16, F16, F64, I64, I32 or BOOL"
+    )]
     Dtype {
         /// The file.
         path: String,

@@ -36,7 +36,10 @@ impl Linear {
         };
         Self {
             weight: parameters.add(format!("{name}.weight"), weight),
-            bias: parameters.add(format!("{name}.bias"), parameters::uniform(&[outputs], bound)),
+            bias: parameters.add(
+                format!("{name}.bias"),
+                parameters::uniform(&[outputs], bound),
+            ),
         }
     }
 

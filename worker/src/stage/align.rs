@@ -68,7 +68,10 @@ pub(super) fn run(
     Tables { joint, text }.save(&job.output)?;
     weights::write(&job.output.join(artefact::WEIGHTS), &alignment.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
-    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+    Ok(allround::fs::write_atomic(
+        &job.output.join(artefact::DESCRIPTION),
+        &text,
+    )?)
 }
 
 /// The frozen encoder's vectors [V + 1, W] of the data set's V items.
@@ -77,10 +80,12 @@ fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tensor, StageEr
     let mut tensors = weights::read_tensors(&path)?;
     let vectors = tensors.remove("embeddings");
     let vectors = vectors.filter(|vectors| vectors.size()[0] == items as i64 + 1);
-    vectors.map(|vectors| vectors.to_device(device)).ok_or_else(|| {
-        StageError::new(format!(
-            "`{}` holds no `embeddings` of {items} items",
-            path.display()
-        ))
-    })
+    vectors
+        .map(|vectors| vectors.to_device(device))
+        .ok_or_else(|| {
+            StageError::new(format!(
+                "`{}` holds no `embeddings` of {items} items",
+                path.display()
+            ))
+        })
 }

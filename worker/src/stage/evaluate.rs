@@ -1,16 +1,15 @@
 //! `evaluate`: the rank of every measured user's target, for validation and test.
 
-use allround::data::{CandidateLists, Part, Prepared, Ranks};
+use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
 use allround::event::{Event, Phase, Progress};
 use allround::plan::Job;
 use allround::plan::stage::{Answering, Evaluate};
-use allround::spec::config::method::TallrecForm;
 use tch::Device;
 
 use super::report::{StageError, timed};
 use super::{need, reading, synchronise};
 use crate::eval::{self, NotANumber};
-use crate::methods::answer::{self, Answerer, Answers};
+use crate::methods::answer::{Answerer, Answers};
 use crate::methods::project::Projections;
 use crate::methods::reader::Reader;
 use crate::models::{Backbone, artefact, weights};
@@ -77,7 +76,9 @@ fn ask(
     let answerer = Answerer {
         prepared,
         reader: &reader,
-        projected: projected.as_ref().map(|(backbone, projections)| (backbone.as_ref(), projections)),
+        projected: projected
+            .as_ref()
+            .map(|(backbone, projections)| (backbone.as_ref(), projections)),
         inference: &settings.inference,
         form: settings.tuned.as_ref().map(|(form, _)| *form),
         seed: settings.seed,
@@ -95,7 +96,10 @@ fn ask(
             }));
         };
         let count = |answers: &Result<Answers, _>| {
-            answers.as_ref().ok().map(|answers| answers.ranks.users.len() as u64)
+            answers
+                .as_ref()
+                .ok()
+                .map(|answers| answers.ranks.users.len() as u64)
         };
         let (answers, mut phase) = timed("evaluate", count, || {
             let answers = answerer.answer(&lists, &mut done);
@@ -106,11 +110,12 @@ fn ask(
         phase.tokens = Some(answers.tokens);
         phase.params = Some(reader.opened.params());
         answers.ranks.save(&job.output)?;
-        if let (Some(TallrecForm::YesNo), Some(n)) = (answerer.form, lists.n)
-            && let Some(auc) = answer::auc(&answers.ranks, n)
-        {
-            let text = format!("AUC of yes against no: {auc:.4} ({part:?}, {total} users)");
-            observe(Event::Note { text });
+        if !answers.generated.is_empty() {
+            let rows = answers.generated;
+            data::Answers { part, rows }.save(&job.output)?;
+        }
+        if let Some(likes) = answers.likes {
+            likes.save(&job.output)?;
         }
         tell(phase, part, observe);
     }

@@ -26,12 +26,16 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     if prepared.n_items() < 2 {
-        return Err(StageError::new("a list of titles needs two items; the data set has fewer"));
+        return Err(StageError::new(
+            "a list of titles needs two items; the data set has fewer",
+        ));
     }
     let small = &settings.llm;
     let corpus = pretrain::corpus(&prepared, &settings.words);
     let tokenizer = Tokenizer::train_byte_level(&corpus, small.vocab_size)?;
-    let eos = tokenizer.eos().expect("a tokenizer of one's own ends texts");
+    let eos = tokenizer
+        .eos()
+        .expect("a tokenizer of one's own ends texts");
     let config = LmConfig {
         init_std: pretrain::INIT_STD,
         ..LmConfig::opt(
@@ -43,7 +47,10 @@ pub(super) fn run(
         )
     };
     tch::manual_seed(foreign(small.seed, Stream::Init, STAGE));
-    let holding = Holding { trainable: true, ..Holding::frozen(Kind::Float, device) };
+    let holding = Holding {
+        trainable: true,
+        ..Holding::frozen(Kind::Float, device)
+    };
     let lm = Lm::random(config, holding);
     let opened = Opened { lm, tokenizer, eos };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
@@ -61,11 +68,16 @@ pub(super) fn run(
     observe(Event::Phase(phase));
     let kind = kind_of(small.dtype);
     let named = pretraining.weights().into_iter();
-    let named: Vec<_> = named.map(|(name, weight)| (name, weight.to_kind(kind))).collect();
+    let named: Vec<_> = named
+        .map(|(name, weight)| (name, weight.to_kind(kind)))
+        .collect();
     weights::write(&job.output.join("model.safetensors"), &named)?;
     pretraining.opened.tokenizer.save(&job.output)?;
     let text = config_json(small, pretraining.opened.tokenizer.vocab_size());
-    Ok(fs::write_atomic(&job.output.join("config.json"), text.as_bytes())?)
+    Ok(fs::write_atomic(
+        &job.output.join("config.json"),
+        text.as_bytes(),
+    )?)
 }
 
 /// The model's shape in the words of transformers' `OPTConfig`.

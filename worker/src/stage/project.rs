@@ -53,5 +53,8 @@ pub(super) fn run(
     let saved = projecting.projections.saved();
     weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
-    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+    Ok(allround::fs::write_atomic(
+        &job.output.join(artefact::DESCRIPTION),
+        &text,
+    )?)
 }

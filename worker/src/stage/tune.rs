@@ -24,7 +24,10 @@ pub(super) fn run(
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let mut reader = reading::reader(job, &settings.reader, &prepared, device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
-    reader.opened.lm.add_lora(&reading::lora_settings(&settings.lora))?;
+    reader
+        .opened
+        .lm
+        .add_lora(&reading::lora_settings(&settings.lora))?;
     reader.opened.lm.set_train(true);
     let sequences = Sequences::of(&prepared, Targets::Last);
     observe(Event::Counted(Counted {
@@ -46,5 +49,8 @@ pub(super) fn run(
     reader.tell(observe);
     weights::write(&job.output.join(artefact::WEIGHTS), &tuning.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
-    Ok(allround::fs::write_atomic(&job.output.join(artefact::DESCRIPTION), &text)?)
+    Ok(allround::fs::write_atomic(
+        &job.output.join(artefact::DESCRIPTION),
+        &text,
+    )?)
 }

@@ -107,6 +107,9 @@ pub fn fit<T: Task>(
         }
     }
     if let Some(part) = fitting.progress.part {
+        observe(Event::Remark {
+            text: format!("memory ran out: steps of {part} examples or fewer, added up"),
+        });
         observe(Event::Counted(Counted {
             what: format!("steps cut into parts of {part} examples or fewer, since memory ran out"),
             count: fitting.progress.cut,
@@ -173,17 +176,28 @@ impl<'a, T: Task> Fitting<'a, T> {
             for (name, part) in seen.parts {
                 let part = part.to_kind(Kind::Double) * weight as f64;
                 let sum = parts.remove(name);
-                parts.insert(name, sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part));
+                parts.insert(
+                    name,
+                    sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part),
+                );
             }
             losses.push(weight, seen.mean)?;
             if reported.elapsed() > REPORT_EVERY {
                 reported = Instant::now();
-                observe(shown("steps", place as u64 + 1, steps.len() as u64, format!("epoch {number}")));
+                observe(shown(
+                    "steps",
+                    place as u64 + 1,
+                    steps.len() as u64,
+                    format!("epoch {number}"),
+                ));
             }
         }
         let loss = losses.mean()?;
         let share = |(name, sum): (&'static str, Tensor)| {
-            (name.to_owned(), sum.double_value(&[]) / losses.weight() as f64)
+            (
+                name.to_owned(),
+                sum.double_value(&[]) / losses.weight() as f64,
+            )
         };
         let epoch = Epoch {
             epoch: number,
@@ -200,7 +214,12 @@ impl<'a, T: Task> Fitting<'a, T> {
         self.progress.history.push(epoch.clone());
         observe(Event::Epoch(epoch));
         let total = u64::from(self.plan.fit.epochs);
-        observe(shown("epochs", u64::from(number), total, format!("loss {loss:.4}")));
+        observe(shown(
+            "epochs",
+            u64::from(number),
+            total,
+            format!("loss {loss:.4}"),
+        ));
         Ok(())
     }
 
@@ -213,7 +232,11 @@ impl<'a, T: Task> Fitting<'a, T> {
     ) -> Result<Seen, TrainError> {
         let (epoch, step, steps) = at;
         let seen = loop {
-            let part = self.progress.part.unwrap_or(examples.len()).min(examples.len());
+            let part = self
+                .progress
+                .part
+                .unwrap_or(examples.len())
+                .min(examples.len());
             let seed = index(self.plan.stage, epoch, step);
             tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, seed));
             let told = match catch_unwind(AssertUnwindSafe(|| self.gradients(examples, part))) {
@@ -226,7 +249,13 @@ impl<'a, T: Task> Fitting<'a, T> {
             self.optimizer.clear();
             if self.plan.fit.out_of_memory == OutOfMemory::Fail || part == 1 {
                 let batch = examples.len();
-                return Err(TrainError::Memory { epoch, step, batch, part, told });
+                return Err(TrainError::Memory {
+                    epoch,
+                    step,
+                    batch,
+                    part,
+                    told,
+                });
             }
             self.progress.part = Some(part.div_ceil(2));
             observe(Event::Note {
@@ -252,21 +281,38 @@ impl<'a, T: Task> Fitting<'a, T> {
     /// Gradients of the step's mean loss, `part` examples at a time.
     fn gradients(&self, examples: &[T::Example], part: usize) -> Result<Seen, Wrong> {
         let weight = |examples: &[T::Example]| -> u64 {
-            examples.iter().map(|example| self.task.weight(example)).sum()
+            examples
+                .iter()
+                .map(|example| self.task.weight(example))
+                .sum()
         };
         let whole = weight(examples);
         let mut seen: Option<Seen> = None;
         for chunk in examples.chunks(part) {
             let share = weight(chunk) as f64 / whole as f64;
             let loss = self.task.loss(chunk)?;
-            let mean = if share < 1.0 { loss.mean * share } else { loss.mean };
+            let mean = if share < 1.0 {
+                loss.mean * share
+            } else {
+                loss.mean
+            };
             mean.backward();
             let mean = mean.detach();
             let parts = loss.parts.into_iter();
-            let parts = parts.map(|(name, part)| (name, part.detach() * share)).collect();
+            let parts = parts
+                .map(|(name, part)| (name, part.detach() * share))
+                .collect();
             seen = Some(match seen {
-                None => Seen { mean, parts, tokens: loss.tokens },
-                Some(before) => before.with(&Seen { mean, parts, tokens: loss.tokens }),
+                None => Seen {
+                    mean,
+                    parts,
+                    tokens: loss.tokens,
+                },
+                Some(before) => before.with(&Seen {
+                    mean,
+                    parts,
+                    tokens: loss.tokens,
+                }),
             });
         }
         Ok(seen.expect("a step has an example"))
@@ -274,7 +320,9 @@ impl<'a, T: Task> Fitting<'a, T> {
 
     /// The learning rate of the step to come, in an epoch of `steps`.
     fn lr(&self, steps: usize) -> f64 {
-        let Fit { lr, warmup, epochs, .. } = *self.plan.fit;
+        let Fit {
+            lr, warmup, epochs, ..
+        } = *self.plan.fit;
         let done = self.progress.steps;
         if done < warmup {
             return lr * (done + 1) as f64 / warmup as f64;
@@ -282,14 +330,19 @@ impl<'a, T: Task> Fitting<'a, T> {
         if !self.plan.cosine {
             return lr;
         }
-        let falling = (u64::from(epochs) * steps as u64).saturating_sub(warmup).max(1);
+        let falling = (u64::from(epochs) * steps as u64)
+            .saturating_sub(warmup)
+            .max(1);
         let share = ((done - warmup) as f64 / falling as f64).min(1.0);
         lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos()))
     }
 
     fn phase(&self) -> Phase {
         let trained = self.task.weights();
-        let trained = trained.iter().map(|(_, weight)| weight.numel() as u64).sum();
+        let trained = trained
+            .iter()
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum();
         Phase {
             phase: "train".to_owned(),
             wall_s: self.progress.train_s,
@@ -308,7 +361,9 @@ impl Seen {
         let parts = self.parts.into_iter().zip(&other.parts);
         Seen {
             mean: self.mean + &other.mean,
-            parts: parts.map(|((name, sum), (_, part))| (name, sum + part)).collect(),
+            parts: parts
+                .map(|((name, sum), (_, part))| (name, sum + part))
+                .collect(),
             tokens: self.tokens + other.tokens,
         }
     }
@@ -328,7 +383,11 @@ fn shown(unit: &str, done: u64, total: u64, remark: String) -> Event {
 fn memory_ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
-    let words = ["out of memory", "not enough memory", "can't allocate memory"];
+    let words = [
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+    ];
     let told = words.iter().any(|words| text.contains(words));
     let line = text.split("\\n").next().unwrap_or_default();
     told.then(|| line.lines().next().unwrap_or_default().to_owned())

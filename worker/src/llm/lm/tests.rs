@@ -565,3 +565,24 @@ fn published_opt_files_without_the_first_name_are_read_too() {
     assert_eq!(again.weights()[0].0, "model.decoder.embed_tokens.weight");
     assert_eq!(far(&again.weights()[3].1, &lm.weights()[3].1), 0.0);
 }
+
+#[test]
+fn long_rows_which_are_never_padded_see_what_short_ones_see() {
+    tch::manual_seed(6);
+    let config = LmConfig::opt(40, 16, 2, 2, 256);
+    let lm = Lm::random(config, Holding::frozen(Kind::Float, Device::Cpu));
+    let random = |&length: &i64| Tensor::randn([length, 16], (Kind::Float, Device::Cpu));
+    let long: Vec<Tensor> = [130, 90, 200].iter().map(random).collect();
+    let wanted = [126..130, 0..3, 199..200].map(|range: Range<usize>| range);
+    let together = lm.hidden(&long, &wanted);
+    for (number, (row, wanted)) in long.iter().zip(&wanted).enumerate() {
+        // Among many short rows the mean is short, and the same row is padded with them.
+        let mut rows = vec![row.shallow_clone()];
+        rows.extend((0..9).map(|_| random(&2)));
+        let mut places = vec![wanted.clone()];
+        places.extend((0..9).map(|_| 0..0));
+        let start = [0, 4, 7][number];
+        let own = together.narrow(0, start, wanted.len() as i64);
+        assert!(far(&own, &lm.hidden(&rows, &places)) < 1e-5);
+    }
+}

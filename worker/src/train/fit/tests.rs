@@ -43,7 +43,10 @@ impl Task for Centre {
 
     fn steps(&self, epoch: u32) -> Result<Vec<Vec<[f32; 2]>>, Wrong> {
         let example = |n: u32| [(n + epoch) as f32, 1.0];
-        Ok(vec![(0..5).map(example).collect(), (5..7).map(example).collect()])
+        Ok(vec![
+            (0..5).map(example).collect(),
+            (5..7).map(example).collect(),
+        ])
     }
 
     fn weight(&self, _example: &[f32; 2]) -> u64 {
@@ -52,14 +55,21 @@ impl Task for Centre {
 
     fn loss(&self, examples: &[[f32; 2]]) -> Result<Loss, Wrong> {
         self.calls.set(self.calls.get() + 1);
-        assert!(examples.len() <= self.room, "CUDA out of memory. Tried to allocate 2 GiB\\nand more");
+        assert!(
+            examples.len() <= self.room,
+            "CUDA out of memory. Tried to allocate 2 GiB\\nand more"
+        );
         let there = Tensor::from_slice(examples.as_flattened()).view([-1, 2]);
         // Dropout noise, so that resuming is only exact when the generator is where it was.
         let noisy = self.weight.ones_like().dropout(0.5, true) * &self.weight;
         let mean = (noisy - there).square().mean(Kind::Float);
         let broken = self.broken && self.calls.get() == 3;
         Ok(Loss {
-            mean: if broken { &mean * f64::NAN } else { mean.shallow_clone() },
+            mean: if broken {
+                &mean * f64::NAN
+            } else {
+                mean.shallow_clone()
+            },
             parts: vec![("square", mean)],
             tokens: 3 * examples.len() as u64,
         })
@@ -103,7 +113,9 @@ fn a_resumed_run_ends_with_the_same_weights() {
     let task = Centre::new(9);
     let (phase, events) = trained(&task, &four, whole.path()).unwrap();
     assert_eq!((phase.examples, phase.tokens), (Some(28), Some(84)));
-    let epochs = events.iter().filter(|event| matches!(event, Event::Epoch(_)));
+    let epochs = events
+        .iter()
+        .filter(|event| matches!(event, Event::Epoch(_)));
     assert_eq!(epochs.count(), 4);
     // A run that is killed behind its second epoch leaves the checkpoint of a run that has four before it.
     trained(&Centre::new(9), &four, halves.path()).unwrap();
@@ -122,7 +134,10 @@ fn a_resumed_run_ends_with_the_same_weights() {
     for _ in 0..2 {
         fitting.epoch(&mut |_| {}).unwrap();
     }
-    checkpoint = Checkpoint { progress: fitting.progress.clone(), ..Checkpoint::default() };
+    checkpoint = Checkpoint {
+        progress: fitting.progress.clone(),
+        ..Checkpoint::default()
+    };
     checkpoint.put("weights", killed.weights());
     checkpoint.put("optimizer", fitting.optimizer.state());
     checkpoint.save(halves.path()).unwrap();
@@ -134,7 +149,11 @@ fn a_resumed_run_ends_with_the_same_weights() {
 #[test]
 fn memory_that_runs_out_fails_by_name_or_halves_the_step() {
     let folder = tempfile::tempdir().unwrap();
-    let error = trained(&Centre::new(2), &settings(1, OutOfMemory::Fail), folder.path());
+    let error = trained(
+        &Centre::new(2),
+        &settings(1, OutOfMemory::Fail),
+        folder.path(),
+    );
     let error = error.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -142,9 +161,15 @@ fn memory_that_runs_out_fails_by_name_or_halves_the_step() {
          CUDA out of memory. Tried to allocate 2 GiB"
     );
     assert!(error.hint().unwrap().contains("halve"));
-    let (_, events) =
-        trained(&Centre::new(2), &settings(2, OutOfMemory::Halve), folder.path()).unwrap();
-    let notes = events.iter().filter(|event| matches!(event, Event::Note { .. }));
+    let (_, events) = trained(
+        &Centre::new(2),
+        &settings(2, OutOfMemory::Halve),
+        folder.path(),
+    )
+    .unwrap();
+    let notes = events
+        .iter()
+        .filter(|event| matches!(event, Event::Note { .. }));
     assert_eq!(notes.count(), 2);
     let counted = events.iter().find_map(|event| match event {
         Event::Counted(counted) => Some(counted),
@@ -185,7 +210,10 @@ fn a_loss_that_is_no_number_is_named_with_its_step() {
     let mut task = Centre::new(9);
     task.broken = true;
     let error = trained(&task, &settings(2, OutOfMemory::Fail), folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), "the loss is `NaN` at epoch 2, step 1 of 2");
+    assert_eq!(
+        error.to_string(),
+        "the loss is `NaN` at epoch 2, step 1 of 2"
+    );
 }
 
 #[test]
