@@ -1,3 +1,4 @@
+use super::texts::Hint;
 use super::vectors::{SIZE, with_noise};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
