@@ -16,7 +16,12 @@ use crate::models::{self, Backbone, Sizes};
 
 /// Four users and twelve items with titles; user 2 has one training item.
 pub(crate) fn data() -> Prepared {
-    let rows: [&[u32]; 4] = [&[1, 2, 3, 4], &[5, 6, 7, 8, 9], &[10, 11, 12], &[2, 4, 6, 8, 10]];
+    let rows: [&[u32]; 4] = [
+        &[1, 2, 3, 4],
+        &[5, 6, 7, 8, 9],
+        &[10, 11, 12],
+        &[2, 4, 6, 8, 10],
+    ];
     let words = ["red", "green", "blue", "old", "new", "big"];
     let item = |number: usize| Item {
         id: format!("i{number}"),
@@ -73,7 +78,10 @@ pub(crate) fn sasrec() -> Model {
 /// It, with random weights, for [`data`].
 pub(crate) fn backbone() -> Box<dyn Backbone> {
     tch::manual_seed(3);
-    let sizes = Sizes { users: 4, items: 12 };
+    let sizes = Sizes {
+        users: 4,
+        items: 12,
+    };
     models::build(&sasrec(), sizes, Device::Cpu).expect("SASRec is trained by gradient")
 }
 
@@ -118,15 +126,22 @@ pub(crate) fn small() -> SmallLlm {
 
 /// A tiny language model with random weights, and the tokenizer of [`data`]'s texts.
 pub(crate) fn opened(trainable: bool) -> Opened {
-    let tokenizer =
-        Tokenizer::train_byte_level(&pretrain::corpus(&data(), &words()), 400).expect("400 is enough");
+    let tokenizer = Tokenizer::train_byte_level(&pretrain::corpus(&data(), &words()), 400)
+        .expect("400 is enough");
     tch::manual_seed(4);
     let config = LmConfig {
         init_std: pretrain::INIT_STD,
         ..LmConfig::opt(tokenizer.vocab_size() as i64, 16, 1, 2, 256)
     };
-    let holding = Holding { trainable, ..Holding::frozen(Kind::Float, Device::Cpu) };
-    Opened { lm: Lm::random(config, holding), eos: tokenizer.eos().expect("its own"), tokenizer }
+    let holding = Holding {
+        trainable,
+        ..Holding::frozen(Kind::Float, Device::Cpu)
+    };
+    Opened {
+        lm: Lm::random(config, holding),
+        eos: tokenizer.eos().expect("its own"),
+        tokenizer,
+    }
 }
 
 /// A reader of [`data`]'s titles with vectors of users and items.

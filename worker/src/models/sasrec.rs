@@ -296,7 +296,11 @@ impl Backbone for Sasrec {
         let mut noise = (dropout && self.config.dropout > 0.0).then(|| {
             // The caller has seeded LibTorch's generator, which is asked for a seed of this noise.
             let seed = Tensor::randint(i64::MAX, [1], (tch::Kind::Int64, Device::Cpu));
-            Noise::new(self.config.dropout, seed.int64_value(&[0]).unsigned_abs(), device)
+            Noise::new(
+                self.config.dropout,
+                seed.int64_value(&[0]).unsigned_abs(),
+                device,
+            )
         });
         let states = self.states(&embedding::rows(&self.items, &items), &packed, &mut noise);
         states.index_select(0, &embedding::indices(&order.places(), device))

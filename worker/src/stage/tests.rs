@@ -44,8 +44,14 @@ impl Desk {
             lists.save(&desk.folder("candidates")).unwrap();
         }
         std::fs::create_dir(desk.folder("backbone")).unwrap();
-        let sizes = Sizes { users: 4, items: 12 };
-        let description = Description { model: sasrec(), sizes };
+        let sizes = Sizes {
+            users: 4,
+            items: 12,
+        };
+        let description = Description {
+            model: sasrec(),
+            sizes,
+        };
         artefact::save(&desk.folder("backbone"), &description, backbone().as_ref()).unwrap();
         desk
     }
@@ -60,7 +66,11 @@ impl Desk {
             let (role, name) = need.split_once('=').unwrap_or((need, need));
             (role.to_owned(), self.folder(name))
         };
-        let stage = Stage { settings, needs: BTreeMap::new(), inputs: BTreeMap::new() };
+        let stage = Stage {
+            settings,
+            needs: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+        };
         std::fs::create_dir_all(self.folder(name)).unwrap();
         Job {
             key: stage.key(),
@@ -78,7 +88,8 @@ impl Desk {
     fn run(&self, name: &str, settings: Settings, needs: &[&str]) -> Vec<Event> {
         let mut events = Vec::new();
         let job = self.job(name, settings, needs);
-        run(&job, &mut |event| events.push(event)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        run(&job, &mut |event| events.push(event))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         events
     }
 
@@ -92,7 +103,11 @@ fn fit(epochs: u32) -> Fit {
         epochs,
         batch_size: 2,
         lr: 0.01,
-        optimizer: Optimizer::Adam { betas: [0.9, 0.98], eps: 1e-8, weight_decay: 0.0 },
+        optimizer: Optimizer::Adam {
+            betas: [0.9, 0.98],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        },
         clip_norm: 0.0,
         warmup: 0,
         out_of_memory: OutOfMemory::Fail,
@@ -104,7 +119,12 @@ fn encoder() -> Encoder {
 }
 
 fn reading(user: bool, item: ItemEmbedding) -> Reader {
-    Reader { llm: Llm::Small(small()), asked: asked(), user, item }
+    Reader {
+        llm: Llm::Small(small()),
+        asked: asked(),
+        user,
+        item,
+    }
 }
 
 fn pretrain() -> Settings {
@@ -152,7 +172,11 @@ fn align() -> Settings {
 fn project(user: bool, item: ItemEmbedding) -> Settings {
     Settings::Project(TrainProject {
         reader: reading(user, item),
-        project: Project { targets: Targets::Last, backbone_dropout: true, train: fit(3) },
+        project: Project {
+            targets: Targets::Last,
+            backbone_dropout: true,
+            train: fit(3),
+        },
         seed: 1,
         device: "cpu".to_owned(),
         threads: 1,
@@ -161,7 +185,12 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
 
 fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lora)>) -> Settings {
     Settings::Evaluate(Evaluate {
-        answering: Some(Answering { reader, inference, tuned, seed: 1 }),
+        answering: Some(Answering {
+            reader,
+            inference,
+            tuned,
+            seed: 1,
+        }),
         device: "cpu".to_owned(),
         threads: 1,
     })
@@ -178,8 +207,15 @@ fn aligned() -> Desk {
     desk
 }
 
-fn answer_needs<'a>(project: &'a str) -> Vec<&'a str> {
-    vec!["prepared", "candidates", "backbone", "align", "llm", project]
+fn answer_needs(project: &str) -> Vec<&str> {
+    vec![
+        "prepared",
+        "candidates",
+        "backbone",
+        "align",
+        "llm",
+        project,
+    ]
 }
 
 #[test]
@@ -202,10 +238,18 @@ fn allmrec_runs_from_its_first_stage_to_ranks_by_every_inference() {
         stop_at_quote: true,
         accept: Accept::Exact,
     };
-    let ways = [("score", SCORE), ("generate", generate), ("constrained", Inference::Constrained {})];
+    let ways = [
+        ("score", SCORE),
+        ("generate", generate),
+        ("constrained", Inference::Constrained {}),
+    ];
     for (name, inference) in ways {
         let reader = reading(true, ItemEmbedding::Joint);
-        desk.run(name, evaluate(reader, inference, None), &answer_needs("project"));
+        desk.run(
+            name,
+            evaluate(reader, inference, None),
+            &answer_needs("project"),
+        );
         let lists = CandidateLists::load(&desk.folder("candidates"), Part::Test).unwrap();
         let ranks = Ranks::load(&desk.folder(name), Part::Test).unwrap();
         assert_eq!(ranks.users, lists.users);
@@ -235,14 +279,22 @@ fn ablations_change_what_is_read() {
         sizes.push(tensors.len());
         let need = format!("project={name}");
         let answered = format!("{name}-ranks");
-        desk.run(&answered, evaluate(reading(user, item), SCORE, None), &answer_needs(&need));
+        desk.run(
+            &answered,
+            evaluate(reading(user, item), SCORE, None),
+            &answer_needs(&need),
+        );
         assert_eq!(desk.ranks(&answered).len(), 4);
     }
     // Six tensors a projection, and the random table.
     assert_eq!(sizes, [12, 6, 6, 13]);
     // Read with q instead of e, from the same weights.
     let text = reading(true, ItemEmbedding::Text);
-    desk.run("text", evaluate(text, SCORE, None), &answer_needs("project=whole"));
+    desk.run(
+        "text",
+        evaluate(text, SCORE, None),
+        &answer_needs("project=whole"),
+    );
     // MLP-LLM has no stage 1.
     let needs = ["prepared", "backbone", "llm"];
     desk.run("mlp", project(true, ItemEmbedding::Joint), &needs);
@@ -250,7 +302,11 @@ fn ablations_change_what_is_read() {
     assert_eq!(shape, [16, 8]);
     // The language model alone needs nothing but titles.
     let alone = reading(false, ItemEmbedding::None);
-    desk.run("alone", evaluate(alone, SCORE, None), &["prepared", "candidates", "llm"]);
+    desk.run(
+        "alone",
+        evaluate(alone, SCORE, None),
+        &["prepared", "candidates", "llm"],
+    );
 }
 
 #[test]
@@ -263,9 +319,10 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         dropout: 0.1,
         targets: vec!["q_proj".to_owned(), "v_proj".to_owned()],
     };
-    for (name, form, train_on_inputs) in
-        [("title", TallrecForm::Title, false), ("yes-no", TallrecForm::YesNo, true)]
-    {
+    for (name, form, train_on_inputs) in [
+        ("title", TallrecForm::Title, false),
+        ("yes-no", TallrecForm::YesNo, true),
+    ] {
         let settings = Settings::Tune(TrainTune {
             reader: reading(false, ItemEmbedding::None),
             form,
@@ -278,11 +335,24 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         });
         desk.run(name, settings, &["prepared", "llm"]);
         let tuned = weights_of(&desk.folder(name));
-        assert!(tuned.keys().all(|name| name.starts_with("base_model.model.")), "{tuned:?}");
-        let settings = evaluate(reading(false, ItemEmbedding::None), SCORE, Some((form, lora.clone())));
+        assert!(
+            tuned
+                .keys()
+                .all(|name| name.starts_with("base_model.model.")),
+            "{tuned:?}"
+        );
+        let settings = evaluate(
+            reading(false, ItemEmbedding::None),
+            SCORE,
+            Some((form, lora.clone())),
+        );
         let need = format!("tune={name}");
         let answered = format!("{name}-ranks");
-        desk.run(&answered, settings, &["prepared", "candidates", "llm", &need]);
+        desk.run(
+            &answered,
+            settings,
+            &["prepared", "candidates", "llm", &need],
+        );
         let likes = allround::data::Likes::load(&desk.folder(&answered), Part::Test).unwrap();
         assert_eq!(likes.is_some(), form == TallrecForm::YesNo);
     }
@@ -315,8 +385,18 @@ fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&st
 fn a_killed_stage_ends_with_the_same_bytes() {
     let desk = aligned();
     let needs = ["prepared", "backbone", "align", "llm"];
-    is_resumed_exactly(&desk, "align", &align(), &["prepared", "backbone", "encoded"]);
-    is_resumed_exactly(&desk, "project", &project(true, ItemEmbedding::Joint), &needs);
+    is_resumed_exactly(
+        &desk,
+        "align",
+        &align(),
+        &["prepared", "backbone", "encoded"],
+    );
+    is_resumed_exactly(
+        &desk,
+        "project",
+        &project(true, ItemEmbedding::Joint),
+        &needs,
+    );
 }
 
 fn weights_of(folder: &Path) -> BTreeMap<String, tch::Tensor> {

@@ -3,8 +3,14 @@ use allround::text::prompt;
 use super::*;
 use crate::methods::tests::{asked, data, opened, reader};
 
-const BOTH: Vectors = Vectors { user: true, item: true };
-const NEITHER: Vectors = Vectors { user: false, item: false };
+const BOTH: Vectors = Vectors {
+    user: true,
+    item: true,
+};
+const NEITHER: Vectors = Vectors {
+    user: false,
+    item: false,
+};
 
 #[test]
 fn the_users_vector_stands_before_the_token_that_begins_a_text() {
@@ -17,7 +23,9 @@ fn the_users_vector_stands_before_the_token_that_begins_a_text() {
     });
     // Two of the history are asked for.
     assert_eq!(told.collect::<Vec<_>>(), [2, 3, 4, 5]);
-    let plain = self::reader(NEITHER).prompt(&[1, 2, 3], &[4, 5], 5).unwrap();
+    let plain = self::reader(NEITHER)
+        .prompt(&[1, 2, 3], &[4, 5], 5)
+        .unwrap();
     assert_eq!(plain[0], Slot::Token(2));
     assert!(plain.iter().all(|slot| matches!(slot, Slot::Token(_))));
 }
@@ -33,7 +41,12 @@ fn rows_hold_each_token_and_vector_in_its_place() {
     let width = lm.width();
     let users = Tensor::randn([2, width], (Kind::Float, Device::Cpu)).set_requires_grad(true);
     let vector = |item: u32| Tensor::full([1, width], f64::from(item), (Kind::Float, Device::Cpu));
-    let items = |items: &[u32]| Tensor::cat(&items.iter().map(|&item| vector(item)).collect::<Vec<_>>(), 0);
+    let items = |items: &[u32]| {
+        Tensor::cat(
+            &items.iter().map(|&item| vector(item)).collect::<Vec<_>>(),
+            0,
+        )
+    };
     let rows = reader.rows(&prompts, Some(&users), &items);
     for (row, (prompt, tensor)) in prompts.iter().zip(&rows).enumerate() {
         assert_eq!(tensor.size(), [prompt.len() as i64, width]);
@@ -56,12 +69,16 @@ fn rows_hold_each_token_and_vector_in_its_place() {
 fn the_loss_is_the_mean_over_the_answers_tokens_alone() {
     let reader = reader(NEITHER);
     let lm = reader.lm();
-    let prompts = vec![reader.prompt(&[1], &[4, 5], 9).unwrap(), reader.prompt(&[2, 3], &[6, 5], 9).unwrap()];
+    let prompts = vec![
+        reader.prompt(&[1], &[4, 5], 9).unwrap(),
+        reader.prompt(&[2, 3], &[6, 5], 9).unwrap(),
+    ];
     let answers = vec![reader.answer(4), reader.answer(5)];
     let rows = || reader.rows(&prompts, None, &|_| unreachable!("no vectors"));
     let (loss, count) = reader.loss(&prompts, &answers, rows(), false);
     assert_eq!(count as usize, answers[0].len() + answers[1].len());
-    let continuations: Vec<Vec<Vec<u32>>> = answers.iter().map(|answer| vec![answer.clone()]).collect();
+    let continuations: Vec<Vec<Vec<u32>>> =
+        answers.iter().map(|answer| vec![answer.clone()]).collect();
     let scores = lm.score(&rows(), &continuations);
     let expected = -(scores[0][0] + scores[1][0]) / count as f64;
     assert!((loss.double_value(&[]) - expected).abs() < 1e-4);
@@ -94,7 +111,12 @@ fn titles_are_cut_to_the_bound_of_tokens() {
     asked.title_tokens = 1;
     let reader = Reader::new(opened(false), &data(), &asked, NEITHER);
     assert!(reader.titles().cut > 0);
-    assert!(reader.titles().iter().all(|title| reader.spell(title).len() <= 1));
+    assert!(
+        reader
+            .titles()
+            .iter()
+            .all(|title| reader.spell(title).len() <= 1)
+    );
 }
 
 #[test]
