@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         return version();
     }
     if std::env::args().nth(1).as_deref() == Some("--bench") {
+        torch_ext::keep_memory();
         return bench::run();
     }
     let job = match read_job() {
