@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         return version();
     }
     if std::env::args().nth(1).as_deref() == Some("--bench") {
+        torch_ext::keep_memory();
         return bench::run();
     }
     if std::env::args().nth(1).as_deref() == Some("--parity") {
