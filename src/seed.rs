@@ -15,7 +15,7 @@ pub enum Stream {
     Shuffle,
     /// Negative items in training.
     Negatives,
-    /// Dropout masks (LibTorch's generator is re-seeded from it).
+    /// Dropout masks (LibTorch's generator is re-seeded from it, too).
     Dropout,
     /// Candidate lists of the evaluation.
     Candidates,

@@ -56,11 +56,17 @@ fn epoch_text(epoch: &Epoch) -> String {
 fn phase_text(phase: &Phase) -> String {
     match phase.examples {
         Some(examples) if phase.wall_s > 0.0 => {
-            let speed = examples as f64 / phase.wall_s;
-            format!(
-                "{} {:.2}s, {examples} examples, {speed:.0}/s",
-                phase.phase, phase.wall_s
-            )
+            let speed = |count: u64| count as f64 / phase.wall_s;
+            let mut text = format!(
+                "{} {:.2}s, {examples} examples, {:.0}/s",
+                phase.phase,
+                phase.wall_s,
+                speed(examples)
+            );
+            if let Some(tokens) = phase.tokens {
+                write!(text, ", {:.0} tokens/s", speed(tokens)).expect("a string takes everything");
+            }
+            text
         }
         _ => format!("{} {:.2}s", phase.phase, phase.wall_s),
     }
@@ -96,6 +102,31 @@ mod tests {
         let failed = Happening::Ended(Outcome::Failed("why".into()));
         assert_eq!(of("x", &failed, Volume::Quiet).unwrap(), "x: failed: why");
         assert!(of("x", &Happening::Damaged("cut".into()), Volume::Quiet).is_some());
+    }
+
+    #[test]
+    fn a_phase_tells_its_speed() {
+        let phase = Happening::Reported(Event::Phase(Phase {
+            phase: "train".into(),
+            wall_s: 2.0,
+            examples: Some(10),
+            tokens: Some(5000),
+            ..Phase::default()
+        }));
+        assert_eq!(
+            of("project x", &phase, Volume::Verbose).unwrap(),
+            "project x: train 2.00s, 10 examples, 5/s, 2500 tokens/s"
+        );
+    }
+
+    #[test]
+    fn a_remark_is_told_at_once() {
+        let text = "micro-batch 2 of 4 after out of memory".to_owned();
+        let remark = Happening::Reported(Event::Remark { text });
+        assert_eq!(
+            of("project x", &remark, Volume::Usual).unwrap(),
+            "project x: micro-batch 2 of 4 after out of memory"
+        );
     }
 
     #[test]

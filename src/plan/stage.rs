@@ -37,10 +37,6 @@ impl Stage {
 /// The settings of a stage, one variant a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a plan holds thousands at most, and a box would be in every pattern"
-)]
 pub enum Settings {
     /// Source to filtered, split, indexed data set.
     Prepare(Prepare),

@@ -53,13 +53,16 @@ pub fn rows(answers: &Answers, prepared: &Prepared, mask: &[bool]) -> Vec<TextRo
     sliced.map(row).collect()
 }
 
+/// A rule by which an answer counts, with its metric's name.
+type Rule = (&'static str, fn(&TextRow) -> bool);
+
 /// How often the answers of a slice's users name the target by each rule, and how often a candidate at all.
 pub fn metric_rows(blank: &MetricRow, answers: &[TextRow]) -> Vec<MetricRow> {
     let share = |is: fn(&TextRow) -> bool| {
         let hits = answers.iter().filter(|row| is(row)).count();
         (!answers.is_empty()).then(|| hits as f64 / answers.len() as f64)
     };
-    let rules: [(&str, fn(&TextRow) -> bool); 4] = [
+    let rules: [Rule; 4] = [
         ("exact", |row| row.exact),
         ("normalised", |row| row.normalised),
         ("substring", |row| row.substring),

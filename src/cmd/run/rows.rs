@@ -129,10 +129,13 @@ impl<'a> Source<'a> {
         let Some(answering) = &evaluate.answering else {
             return Ok(String::new());
         };
-        let mut parts = Vec::new();
-        if matches!(answering.reader.llm, Llm::Random(_)) {
-            parts.push("random weights".to_owned());
-        }
+        // What several stages say alike is said once, with all their names.
+        let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut note = |text: String, kind| match said.iter_mut().find(|(other, _)| *other == text)
+        {
+            Some((_, kinds)) => kinds.push(kind),
+            None => said.push((text, vec![kind])),
+        };
         let others: Vec<NodeId> = cell.measures.iter().map(|other| other.evaluate).collect();
         for id in cell.stages(&self.plan.graph) {
             let kind = nodes[id].stage.settings.kind();
@@ -142,15 +145,24 @@ impl<'a> Source<'a> {
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
                 match event {
-                    Event::Remark { text } => parts.push(format!("{kind}: {text}")),
+                    Event::Remark { text } => note(text, kind),
                     Event::Counted(counted) if counted.count > 0 => {
-                        parts.push(format!("{kind}: {} {}", counted.count, counted.what));
+                        note(format!("{} {}", counted.count, counted.what), kind);
                     }
                     _ => {}
                 }
             }
         }
-        Ok(parts.join("; "))
+        let random =
+            matches!(answering.reader.llm, Llm::Random(_)).then(|| "random weights".to_owned());
+        let said = said
+            .into_iter()
+            .map(|(text, kinds)| format!("{}: {text}", kinds.join(", ")));
+        Ok(random
+            .into_iter()
+            .chain(said)
+            .collect::<Vec<_>>()
+            .join("; "))
     }
 
     /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.

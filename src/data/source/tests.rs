@@ -245,7 +245,7 @@ fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
                 )
                 .as_bytes(),
             ),
-            "keyless:2: not a record of this form",
+            "keyless:2: not a record of this form: missing field `asin` before byte ",
         ),
         (
             reviews("texted", REVIEW.replace("5.0", "\"five\"").as_bytes()),

@@ -38,7 +38,10 @@ pub enum HubError {
 /// # Errors
 /// When it is not in the cache and there is no network, or no such model.
 pub fn folder(name: &str) -> Result<PathBuf, HubError> {
-    let cache = Cache::from_env();
+    find(name, &Cache::from_env(), ApiBuilder::from_env())
+}
+
+fn find(name: &str, cache: &Cache, hub: ApiBuilder) -> Result<PathBuf, HubError> {
     let kept = cache.model(name.to_owned()).get("config.json");
     if let Some(kept) = kept.and_then(|config| config.parent().map(PathBuf::from))
         && Checkpoint::open(&kept).is_ok()
@@ -55,10 +58,7 @@ pub fn folder(name: &str) -> Result<PathBuf, HubError> {
             .unwrap_or_default()
             .to_owned(),
     };
-    let api = ApiBuilder::from_env()
-        .with_progress(false)
-        .build()
-        .map_err(unreachable)?;
+    let api = hub.with_progress(false).build().map_err(unreachable)?;
     let model = api.model(name.to_owned());
     let files = model.info().map_err(unreachable)?.siblings;
     let files: Vec<&str> = files.iter().map(|file| file.rfilename.as_str()).collect();
@@ -136,17 +136,43 @@ mod tests {
         assert_eq!(wanted(&["config.json", "flax_model.msgpack"]), None);
     }
 
+    /// A cache as Python's and this program's libraries lay it out, with these files of `owner/model`.
+    fn cache(files: &[&str]) -> (tempfile::TempDir, Cache) {
+        let root = tempfile::tempdir().unwrap();
+        let model = root.path().join("models--owner--model");
+        let snapshot = model.join("snapshots/c0ffee");
+        allround::fs::create_dir_all(&snapshot).unwrap();
+        allround::fs::create_dir_all(&model.join("refs")).unwrap();
+        std::fs::write(model.join("refs/main"), "c0ffee").unwrap();
+        let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for file in files {
+            let from = from.join("tests/fixtures/encoders/bert").join(file);
+            std::fs::copy(from, snapshot.join(file)).unwrap();
+        }
+        let cache = Cache::new(root.path().to_owned());
+        (root, cache)
+    }
+
+    /// Nothing listens at this address.
+    fn nowhere(cache: &Cache) -> ApiBuilder {
+        ApiBuilder::from_cache(cache.clone()).with_endpoint("http://127.0.0.1:9".to_owned())
+    }
+
+    #[test]
+    fn a_model_in_the_cache_needs_no_network() {
+        let (_root, cache) = cache(&["config.json", "model.safetensors"]);
+        let folder = find("owner/model", &cache, nowhere(&cache)).unwrap();
+        assert!(folder.ends_with("models--owner--model/snapshots/c0ffee"));
+    }
+
     #[test]
     fn without_a_network_one_line_says_what_to_put_where() {
-        let error = HubError::Unreachable {
-            name: "owner/model".to_owned(),
-            cache: "/cache".to_owned(),
-            reason: "request error".to_owned(),
-        };
+        // A download that was cut short is no model.
+        let (_root, cache) = cache(&["config.json"]);
+        let error = find("owner/model", &cache, nowhere(&cache)).unwrap_err();
         let text = error.to_string();
-        assert!(
-            !text.contains('\n') && text.contains("folder = \"FOLDER\""),
-            "{text}"
-        );
+        assert!(text.contains("`owner/model` is not in"), "{text}");
+        assert!(text.contains("folder = \"FOLDER\""), "{text}");
+        assert!(!text.contains('\n'), "{text}");
     }
 }

@@ -41,9 +41,8 @@ pub struct AutoEncoder {
 impl AutoEncoder {
     fn new(parameters: &mut Parameters, name: &str, width: i64, settings: &Align) -> Self {
         let code = settings.hidden_units as i64;
-        let mut layer = |part, sizes| {
-            Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch)
-        };
+        let mut layer =
+            |part, sizes| Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch);
         Self {
             encode: layer("fc1", (width, code)),
             decode: layer("fc2", (code, width)),
@@ -75,7 +74,12 @@ impl std::fmt::Debug for Texts<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Texts::Trained(encoder, texts) => {
-                write!(formatter, "Trained({} texts to {})", texts.len(), encoder.width())
+                write!(
+                    formatter,
+                    "Trained({} texts to {})",
+                    texts.len(),
+                    encoder.width()
+                )
             }
             Texts::Frozen(vectors) => write!(formatter, "Frozen({:?})", vectors.size()),
         }
@@ -166,7 +170,10 @@ impl<'a> Alignment<'a> {
 
     /// Rows [N, D] of the CF model's table for items 1 to V.
     fn rows(&self, items: &[u32]) -> Tensor {
-        let rows: Vec<u32> = items.iter().map(|&item| row(self.inputs.prepared, item)).collect();
+        let rows: Vec<u32> = items
+            .iter()
+            .map(|&item| row(self.inputs.prepared, item))
+            .collect();
         embedding::rows(&self.table, &indices(&rows, self.device()))
     }
 
@@ -212,20 +219,28 @@ impl Task for Alignment<'_> {
     fn params(&self) -> u64 {
         let own = self.weights();
         let frozen = self.inputs.backbone.weights();
-        own.iter().chain(&frozen).map(|(_, weight)| weight.numel() as u64).sum()
+        own.iter()
+            .chain(&frozen)
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum()
     }
 
     fn steps(&self, epoch: u32) -> Result<Vec<Vec<Pair>>, Wrong> {
         let prepared = self.inputs.prepared;
         let draw = (self.seed, STAGE, epoch);
-        let steps = self.inputs.sequences.steps(prepared, self.settings.train.batch_size, draw);
+        let steps = self
+            .inputs
+            .sequences
+            .steps(prepared, self.settings.train.batch_size, draw);
         let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
         let mut pair = |target: Target| -> Result<Pair, Wrong> {
             let negative = self.pool.draw(prepared, target.user, 1, &mut random)?[0];
             Ok(Pair { target, negative })
         };
         let steps = steps.into_iter();
-        steps.map(|step| step.into_iter().map(&mut pair).collect()).collect()
+        steps
+            .map(|step| step.into_iter().map(&mut pair).collect())
+            .collect()
     }
 
     fn weight(&self, _example: &Pair) -> u64 {
@@ -235,7 +250,9 @@ impl Task for Alignment<'_> {
     fn loss(&self, examples: &[Pair]) -> Result<Loss, Wrong> {
         let prepared = self.inputs.prepared;
         let targets = examples.iter().map(|pair| pair.target.item(prepared));
-        let items: Vec<u32> = targets.chain(examples.iter().map(|pair| pair.negative)).collect();
+        let items: Vec<u32> = targets
+            .chain(examples.iter().map(|pair| pair.negative))
+            .collect();
         let histories: Vec<(u32, &[u32])> = examples
             .iter()
             .map(|pair| (pair.target.user, pair.target.history(prepared)))
@@ -244,7 +261,9 @@ impl Task for Alignment<'_> {
         let states = user_states(self.inputs.backbone, prepared, &histories, dropout);
         let counted = if self.settings.negatives { 2 } else { 1 };
         let texts = (self.settings.matching > 0.0 || self.settings.text_recon > 0.0).then(|| {
-            self.inputs.texts.of(&items[..counted * examples.len()], true, self.device())
+            self.inputs
+                .texts
+                .of(&items[..counted * examples.len()], true, self.device())
         });
         Ok(self.losses(&states, &self.rows(&items), texts.as_ref()))
     }
@@ -286,10 +305,18 @@ impl Alignment<'_> {
             }
             if settings.text_recon > 0.0 {
                 let back = self.texts.decode(&text_codes);
-                add("text_recon", settings.text_recon, distance(&back, &texts.detach()));
+                add(
+                    "text_recon",
+                    settings.text_recon,
+                    distance(&back, &texts.detach()),
+                );
             }
         }
-        Loss { mean, parts, tokens: count as u64 }
+        Loss {
+            mean,
+            parts,
+            tokens: count as u64,
+        }
     }
 }
 

@@ -133,7 +133,9 @@ impl Answerer<'_> {
             let asking = self.asking(lists, place, count);
             let prompt = match self.form {
                 Some(TallrecForm::YesNo) => Vec::new(),
-                _ => self.reader.prompt(asking.history, &asking.candidates, self.room(&asking))?,
+                _ => self
+                    .reader
+                    .prompt(asking.history, &asking.candidates, self.room(&asking))?,
             };
             tokens += prompt.len();
             waiting.push((asking, prompt));
@@ -156,7 +158,12 @@ impl Answerer<'_> {
         let number = (STAGE << 56) | part | u64::from(user);
         candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
         let history = history(self.prepared, user as usize, lists.part);
-        Asking { user, target, history, candidates }
+        Asking {
+            user,
+            target,
+            history,
+            candidates,
+        }
     }
 
     /// Tokens that must fit behind the prompt.
@@ -164,7 +171,10 @@ impl Answerer<'_> {
         match self.inference {
             Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
             _ => {
-                let answers = asking.candidates.iter().map(|&item| self.reader.answer(item).len());
+                let answers = asking
+                    .candidates
+                    .iter()
+                    .map(|&item| self.reader.answer(item).len());
                 answers.max().unwrap_or(0)
             }
         }
@@ -200,10 +210,15 @@ impl Answerer<'_> {
     /// Input vectors of the prompts.
     fn rows(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Tensor> {
         let prompts: Vec<Vec<Slot>> = batch.iter().map(|(_, prompt)| prompt.clone()).collect();
-        answers.tokens += prompts.iter().map(|prompt| prompt.len() as u64).sum::<u64>();
+        answers.tokens += prompts
+            .iter()
+            .map(|prompt| prompt.len() as u64)
+            .sum::<u64>();
         let users = self.projected.and_then(|(backbone, projections)| {
-            let histories: Vec<(u32, &[u32])> =
-                batch.iter().map(|(asking, _)| (asking.user, asking.history)).collect();
+            let histories: Vec<(u32, &[u32])> = batch
+                .iter()
+                .map(|(asking, _)| (asking.user, asking.history))
+                .collect();
             projections.users(&user_states(backbone, self.prepared, &histories, false))
         });
         let items = |items: &[u32]| {
@@ -222,20 +237,35 @@ impl Answerer<'_> {
         let rows = self.rows(batch, answers);
         let continuations: Vec<Vec<Vec<u32>>> = batch
             .iter()
-            .map(|(asking, _)| asking.candidates.iter().map(|&item| self.reader.answer(item)).collect())
+            .map(|(asking, _)| {
+                asking
+                    .candidates
+                    .iter()
+                    .map(|&item| self.reader.answer(item))
+                    .collect()
+            })
             .collect();
-        answers.tokens += continuations.iter().flatten().map(|one| one.len() as u64).sum::<u64>();
+        answers.tokens += continuations
+            .iter()
+            .flatten()
+            .map(|one| one.len() as u64)
+            .sum::<u64>();
         let scores = self.reader.lm().score(&rows, &continuations);
-        let users = batch.iter().zip(scores).zip(&continuations);
-        let rank = |(((asking, _), mut scores), titles): ((&(Asking, _), Vec<f64>), &Vec<Vec<u32>>)| {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for ((asking, _), (mut scores, titles)) in
+            batch.iter().zip(scores.into_iter().zip(&continuations))
+        {
             if by == ScoreBy::Mean {
                 for (score, title) in scores.iter_mut().zip(titles) {
                     *score /= title.len() as f64;
                 }
             }
-            Outcome { rank: rank(&scores, asking.place()), ..Outcome::default() }
-        };
-        users.map(rank).collect()
+            outcomes.push(Outcome {
+                rank: rank(&scores, asking.place()),
+                ..Outcome::default()
+            });
+        }
+        outcomes
     }
 
     fn generate(
@@ -248,14 +278,20 @@ impl Answerer<'_> {
         let written = self.reader.lm().generate(&rows, &self.generation(), None);
         answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
         let written = batch.iter().zip(&written);
-        written.map(|((asking, _), tokens)| self.audited(asking, tokens, accept)).collect()
+        written
+            .map(|((asking, _), tokens)| self.audited(asking, tokens, accept))
+            .collect()
     }
 
     /// What a generated answer says.
     fn audited(&self, asking: &Asking, tokens: &[u32], accept: Accept) -> Outcome {
         let titles = self.reader.titles();
         let raw = self.reader.opened.tokenizer.decode(tokens);
-        let told: Vec<&str> = asking.candidates.iter().map(|&item| titles.of(item)).collect();
+        let told: Vec<&str> = asking
+            .candidates
+            .iter()
+            .map(|&item| titles.of(item))
+            .collect();
         let audit = audit(&raw, titles.of(asking.target), &told);
         Outcome {
             rank: audit.rank(accept, told.len()),
@@ -299,7 +335,9 @@ impl Answerer<'_> {
             max_new_tokens: *max_new_tokens,
             repetition_penalty: *repetition_penalty,
             penalise_eos_from_start: *penalise_eos,
-            stop_after: stop_at_quote.then(|| QuoteRule { quotes: self.quotes() }),
+            stop_after: stop_at_quote.then(|| QuoteRule {
+                quotes: self.quotes(),
+            }),
             ..plain
         }
     }
@@ -310,7 +348,9 @@ impl Answerer<'_> {
             let text = self.reader.opened.tokenizer.decode(&[token]);
             text.matches('"').count() as u8
         };
-        (0..self.reader.lm().config().vocab_size as u32).map(count).collect()
+        (0..self.reader.lm().config().vocab_size as u32)
+            .map(count)
+            .collect()
     }
 
     fn constrained(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Outcome> {
@@ -327,11 +367,16 @@ impl Answerer<'_> {
             let titles: Vec<Vec<u32>> = titles.collect();
             tries.push(Trie::new(titles.iter().map(Vec::as_slice)));
         }
-        let settings = Generation { max_new_tokens: longest, ..self.generation() };
+        let settings = Generation {
+            max_new_tokens: longest,
+            ..self.generation()
+        };
         let written = self.reader.lm().generate(&rows, &settings, Some(&tries));
         answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
         let written = batch.iter().zip(&written);
-        written.map(|((asking, _), tokens)| self.audited(asking, tokens, Accept::Exact)).collect()
+        written
+            .map(|((asking, _), tokens)| self.audited(asking, tokens, Accept::Exact))
+            .collect()
     }
 
     /// Candidates ranked by how much likelier yes is than no.
@@ -348,9 +393,17 @@ impl Answerer<'_> {
             for &item in &asking.candidates {
                 prompts.push(self.reader.yes_no(asking.history, item, 1)?);
             }
-            answers.tokens += prompts.iter().map(|prompt| prompt.len() as u64).sum::<u64>();
-            let rows = self.reader.rows(&prompts, None, &|_| unreachable!("no item has a vector here"));
-            let ends: Vec<_> = prompts.iter().map(|prompt| prompt.len() - 1..prompt.len()).collect();
+            answers.tokens += prompts
+                .iter()
+                .map(|prompt| prompt.len() as u64)
+                .sum::<u64>();
+            let rows = self.reader.rows(&prompts, None, &|_| {
+                unreachable!("no item has a vector here")
+            });
+            let ends: Vec<_> = prompts
+                .iter()
+                .map(|prompt| prompt.len() - 1..prompt.len())
+                .collect();
             let logits = lm.logits(&lm.hidden(&rows, &ends)).to_kind(Kind::Double);
             let logits = logits.index_select(1, &indices(&both, lm.device()));
             let margins = logits.select(1, 0) - logits.select(1, 1);

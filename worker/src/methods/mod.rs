@@ -13,4 +13,4 @@ pub mod tables;
 pub mod tune;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

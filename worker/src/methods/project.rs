@@ -50,7 +50,11 @@ impl Mlp {
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let x = self.norm.forward(&self.first.forward(x));
-        let x = if self.leaky { x.leaky_relu() } else { x.gelu("none") };
+        let x = if self.leaky {
+            x.leaky_relu()
+        } else {
+            x.gelu("none")
+        };
         self.second.forward(&x)
     }
 }
@@ -81,17 +85,28 @@ impl Projections {
     /// shape. The caller has seeded LibTorch's generator from the `init` stream.
     pub fn new(shape: Shape, table: Option<Tensor>, random: bool, device: Device) -> Self {
         let mut parameters = Parameters::new(device);
-        let user = shape.user.map(|width| {
-            Mlp::new(&mut parameters, "log_emb_proj", (width, shape.lm), true)
-        });
+        let user = shape
+            .user
+            .map(|width| Mlp::new(&mut parameters, "log_emb_proj", (width, shape.lm), true));
         let item = table.as_ref().map(|table| {
-            Mlp::new(&mut parameters, "item_emb_proj", (table.size()[1], shape.lm), false)
+            Mlp::new(
+                &mut parameters,
+                "item_emb_proj",
+                (table.size()[1], shape.lm),
+                false,
+            )
         });
         let drawn = |table: Tensor| {
             Tensor::randn(table.size(), (Kind::Float, Device::Cpu)).to_device(device)
         };
         let table = table.map(|table| if random { drawn(table) } else { table });
-        Self { parameters, user, item, table, random }
+        Self {
+            parameters,
+            user,
+            item,
+            table,
+            random,
+        }
     }
 
     /// Trained weights by upstream name.
@@ -171,8 +186,12 @@ pub fn questions(
         candidates.shuffle(&mut random);
         Ok(Question { target, candidates })
     };
-    let steps = sequences.steps(prepared, batch_size, (seed, stage, epoch)).into_iter();
-    steps.map(|step| step.into_iter().map(&mut question).collect()).collect()
+    let steps = sequences
+        .steps(prepared, batch_size, (seed, stage, epoch))
+        .into_iter();
+    steps
+        .map(|step| step.into_iter().map(&mut question).collect())
+        .collect()
 }
 
 /// What stage 2 reads.
@@ -208,7 +227,13 @@ impl<'a> Projecting<'a> {
         seed: u64,
     ) -> Self {
         let pool = Pool::of(inputs.prepared);
-        Self { settings, inputs, projections, pool, seed }
+        Self {
+            settings,
+            inputs,
+            projections,
+            pool,
+            seed,
+        }
     }
 }
 
@@ -222,12 +247,18 @@ impl Task for Projecting<'_> {
     fn params(&self) -> u64 {
         let own = self.weights();
         let frozen = self.inputs.backbone.weights();
-        let count = own.iter().chain(&frozen).map(|(_, weight)| weight.numel() as u64);
+        let count = own
+            .iter()
+            .chain(&frozen)
+            .map(|(_, weight)| weight.numel() as u64);
         count.sum::<u64>() + self.inputs.reader.opened.params()
     }
 
     fn steps(&self, epoch: u32) -> Result<Vec<Vec<Question>>, Wrong> {
-        let sizes = (self.settings.train.batch_size, self.inputs.reader.asked().candidates);
+        let sizes = (
+            self.settings.train.batch_size,
+            self.inputs.reader.asked().candidates,
+        );
         let from = (self.inputs.sequences, &self.pool);
         questions(self.inputs.prepared, from, sizes, (self.seed, STAGE, epoch))
     }
@@ -238,7 +269,12 @@ impl Task for Projecting<'_> {
     }
 
     fn loss(&self, examples: &[Question]) -> Result<Loss, Wrong> {
-        let Inputs { prepared, backbone, reader, .. } = &self.inputs;
+        let Inputs {
+            prepared,
+            backbone,
+            reader,
+            ..
+        } = &self.inputs;
         let (mut prompts, mut answers, mut histories) = (Vec::new(), Vec::new(), Vec::new());
         for question in examples {
             let history = question.target.history(prepared);
@@ -251,10 +287,22 @@ impl Task for Projecting<'_> {
             let dropout = self.settings.backbone_dropout;
             projection.forward(&user_states(*backbone, prepared, &histories, dropout))
         });
-        let rows = reader.rows(&prompts, users.as_ref(), &|items| self.projections.items(items));
-        let tokens = prompts.iter().map(Vec::len).chain(answers.iter().map(Vec::len));
+        let rows = reader.rows(&prompts, users.as_ref(), &|items| {
+            self.projections.items(items)
+        });
+        let tokens = prompts
+            .iter()
+            .map(Vec::len)
+            .chain(answers.iter().map(Vec::len));
         let tokens = tokens.sum::<usize>() as u64;
         let (mean, _) = reader.loss(&prompts, &answers, rows, false);
-        Ok(Loss { mean, parts: Vec::new(), tokens })
+        Ok(Loss {
+            mean,
+            parts: Vec::new(),
+            tokens,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

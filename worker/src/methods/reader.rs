@@ -124,7 +124,10 @@ impl Opened {
         base: &Path,
         device: Device,
     ) -> Result<Self, ReaderError> {
-        let held = |dtype, int8| Holding { int8, ..Holding::frozen(kind_of(dtype), device) };
+        let held = |dtype, int8| Holding {
+            int8,
+            ..Holding::frozen(kind_of(dtype), device)
+        };
         match llm {
             Llm::Pretrained(config) => {
                 let folder = match config.folder.as_str() {
@@ -133,9 +136,10 @@ impl Opened {
                 };
                 Self::read(&folder, held(config.dtype, config.int8))
             }
-            Llm::Small(config) => {
-                Self::read(small.ok_or(ReaderError::NoSmall)?, held(config.dtype, false))
-            }
+            Llm::Small(config) => Self::read(
+                small.ok_or(ReaderError::NoSmall)?,
+                held(config.dtype, false),
+            ),
             Llm::Random(config) => {
                 let shape = LmConfig::named(&config.shape)?;
                 let folder = base.join(&config.tokenizer);
@@ -158,14 +162,19 @@ impl Opened {
 
     fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, ReaderError> {
         let eos = lm.config().eos.first().copied().or(tokenizer.eos());
-        let eos = eos.ok_or_else(|| ReaderError::End { folder: folder.display().to_string() })?;
+        let eos = eos.ok_or_else(|| ReaderError::End {
+            folder: folder.display().to_string(),
+        })?;
         Ok(Self { lm, tokenizer, eos })
     }
 
     /// How many parameters the model has.
     pub fn params(&self) -> u64 {
         let weights = self.lm.weights();
-        weights.iter().map(|(_, weight)| weight.numel() as u64).sum()
+        weights
+            .iter()
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum()
     }
 }
 
@@ -237,7 +246,8 @@ impl Reader {
         }
         if self.shortened.get() > 0 {
             observe(Event::Counted(Counted {
-                what: "prompts whose history was shortened to fit the language model's positions".to_owned(),
+                what: "prompts whose history was shortened to fit the language model's positions"
+                    .to_owned(),
                 count: self.shortened.get(),
             }));
         }
@@ -250,7 +260,9 @@ impl Reader {
         }
         let tokens: Rc<[u32]> = self.opened.tokenizer.encode(text).into();
         if text.len() <= KEPT {
-            self.spelled.borrow_mut().insert(text.to_owned(), Rc::clone(&tokens));
+            self.spelled
+                .borrow_mut()
+                .insert(text.to_owned(), Rc::clone(&tokens));
         }
         tokens
     }
@@ -282,7 +294,12 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::prompt`].
-    pub fn yes_no(&self, history: &[u32], item: u32, answer: usize) -> Result<Vec<Slot>, ReaderError> {
+    pub fn yes_no(
+        &self,
+        history: &[u32],
+        item: u32,
+        answer: usize,
+    ) -> Result<Vec<Slot>, ReaderError> {
         self.fitting(history, answer, |history| {
             render_yes_no(&self.asked, history, item, &self.titles)
         })
@@ -299,11 +316,16 @@ impl Reader {
         for left_out in 0..=told {
             let slots = self.slots(&pieces(&history[history.len() - told + left_out..]));
             if slots.len() + answer <= positions {
-                self.shortened.set(self.shortened.get() + u64::from(left_out > 0));
+                self.shortened
+                    .set(self.shortened.get() + u64::from(left_out > 0));
                 return Ok(slots);
             }
             if left_out == told {
-                return Err(ReaderError::TooLong { prompt: slots.len(), answer, positions });
+                return Err(ReaderError::TooLong {
+                    prompt: slots.len(),
+                    answer,
+                    positions,
+                });
             }
         }
         unreachable!("the loop ends with the whole history left out")
@@ -399,9 +421,16 @@ impl Reader {
         let (mut whole, mut wanted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
         let mut counted: Vec<u32> = Vec::new();
         let mut place = 0;
-        let told: Vec<u32> = answers.iter().flat_map(|answer| &answer[..answer.len() - 1]).copied().collect();
+        let told: Vec<u32> = answers
+            .iter()
+            .flat_map(|answer| &answer[..answer.len() - 1])
+            .copied()
+            .collect();
         let told = lm.embed(&indices(&told, lm.device()));
-        let lengths: Vec<i64> = answers.iter().map(|answer| answer.len() as i64 - 1).collect();
+        let lengths: Vec<i64> = answers
+            .iter()
+            .map(|answer| answer.len() as i64 - 1)
+            .collect();
         for ((prompt, answer), (row, told)) in prompts
             .iter()
             .zip(answers)
@@ -433,3 +462,6 @@ impl Reader {
         (loss, expected.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,11 @@ impl Sequences {
                 users.push(user as u32);
             }
         }
-        Self { users, targets, skipped }
+        Self {
+            users,
+            targets,
+            skipped,
+        }
     }
 
     /// Users with a target.
@@ -81,7 +85,9 @@ impl Sequences {
             (start..end).map(move |at| Target { user, at })
         };
         let steps = users.chunks(batch_size);
-        steps.map(|users| users.iter().flat_map(of).collect()).collect()
+        steps
+            .map(|users| users.iter().flat_map(of).collect())
+            .collect()
     }
 }
 
@@ -93,7 +99,9 @@ pub struct Pool {
 
 /// A user to whom too few items are strange.
 #[derive(Debug, thiserror::Error)]
-#[error("user number {user} knows all but {left} of the items that training may draw; {wanted} are asked for")]
+#[error(
+    "user number {user} knows all but {left} of the items that training may draw; {wanted} are asked for"
+)]
 pub struct TooFew {
     /// Number of the user in the prepared data set.
     pub user: u32,
@@ -106,9 +114,11 @@ pub struct TooFew {
 impl Pool {
     /// The items that training knows.
     pub fn of(prepared: &Prepared) -> Self {
-        let items = (1..=prepared.n_items() as u32)
-            .filter(|&item| prepared.in_training[item as usize - 1]);
-        Self { items: items.collect() }
+        let items =
+            (1..=prepared.n_items() as u32).filter(|&item| prepared.in_training[item as usize - 1]);
+        Self {
+            items: items.collect(),
+        }
     }
 
     /// `count` different items that are not among the user's training items.
@@ -129,7 +139,11 @@ impl Pool {
             let left = self.items.iter().filter(|item| !known.contains(item));
             let mut left: Vec<u32> = left.copied().collect();
             if left.len() < count {
-                return Err(TooFew { user, left: left.len(), wanted: count });
+                return Err(TooFew {
+                    user,
+                    left: left.len(),
+                    wanted: count,
+                });
             }
             let (chosen, _) = left.partial_shuffle(random, count);
             return Ok(chosen.to_vec());
@@ -156,11 +170,16 @@ pub fn user_states(
         0 => 1,
         maxlen => maxlen,
     };
-    let mut batch = Histories { offsets: vec![0], ..Histories::default() };
+    let mut batch = Histories {
+        offsets: vec![0],
+        ..Histories::default()
+    };
     for (user, history) in histories {
         let kept = &history[history.len().saturating_sub(maxlen)..];
         batch.users.push(*user);
-        batch.items.extend(kept.iter().map(|&item| row(prepared, item)));
+        batch
+            .items
+            .extend(kept.iter().map(|&item| row(prepared, item)));
         batch.offsets.push(batch.items.len() as u32);
     }
     tch::no_grad(|| {

@@ -43,6 +43,9 @@ impl Tables {
                 found: found.clone(),
             })
         };
-        Ok(Self { joint: take("joint")?, text: take("text")? })
+        Ok(Self {
+            joint: take("joint")?,
+            text: take("text")?,
+        })
     }
 }

@@ -2,15 +2,26 @@
 
 use allround::data::{Item, Prepared};
 use allround::spec::config::Model;
+use allround::spec::config::llm::{Dtype, SmallLlm, Wording, Words};
 use allround::spec::config::model::{Sasrec, SasrecForm};
 use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
-use tch::Device;
+use allround::text::{Asked, Vectors};
+use tch::{Device, Kind};
 
+use super::pretrain;
+use super::reader::{Opened, Reader};
+use crate::llm::lm::{Holding, Lm, LmConfig};
+use crate::llm::tokenizer::Tokenizer;
 use crate::models::{self, Backbone, Sizes};
 
 /// Four users and twelve items with titles; user 2 has one training item.
 pub(crate) fn data() -> Prepared {
-    let rows: [&[u32]; 4] = [&[1, 2, 3, 4], &[5, 6, 7, 8, 9], &[10, 11, 12], &[2, 4, 6, 8, 10]];
+    let rows: [&[u32]; 4] = [
+        &[1, 2, 3, 4],
+        &[5, 6, 7, 8, 9],
+        &[10, 11, 12],
+        &[2, 4, 6, 8, 10],
+    ];
     let words = ["red", "green", "blue", "old", "new", "big"];
     let item = |number: usize| Item {
         id: format!("i{number}"),
@@ -67,6 +78,73 @@ pub(crate) fn sasrec() -> Model {
 /// It, with random weights, for [`data`].
 pub(crate) fn backbone() -> Box<dyn Backbone> {
     tch::manual_seed(3);
-    let sizes = Sizes { users: 4, items: 12 };
+    let sizes = Sizes {
+        users: 4,
+        items: 12,
+    };
     models::build(&sasrec(), sizes, Device::Cpu).expect("SASRec is trained by gradient")
+}
+
+/// The words of the tests' data set.
+pub(crate) fn words() -> Words {
+    Words {
+        past: "bought".to_owned(),
+        verb: "buy".to_owned(),
+        noun: "item".to_owned(),
+    }
+}
+
+/// What is asked: the last two items of a history, four candidates.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        wording: Wording::PublishedCode,
+        template: String::new(),
+        words: words(),
+        history: 2,
+        candidates: 4,
+        title_tokens: 0,
+    }
+}
+
+/// The settings of a tiny language model.
+pub(crate) fn small() -> SmallLlm {
+    SmallLlm {
+        hidden_units: 16,
+        num_blocks: 1,
+        num_heads: 2,
+        positions: 512,
+        vocab_size: 400,
+        list: 4,
+        steps: 3,
+        batch_size: 2,
+        lr: 1e-3,
+        warmup: 2,
+        dtype: Dtype::Fp32,
+        seed: 1,
+    }
+}
+
+/// A tiny language model with random weights, and the tokenizer of [`data`]'s texts.
+pub(crate) fn opened(trainable: bool) -> Opened {
+    let tokenizer = Tokenizer::train_byte_level(&pretrain::corpus(&data(), &words()), 400)
+        .expect("400 is enough");
+    tch::manual_seed(4);
+    let config = LmConfig {
+        init_std: pretrain::INIT_STD,
+        ..LmConfig::opt(tokenizer.vocab_size() as i64, 16, 1, 2, 256)
+    };
+    let holding = Holding {
+        trainable,
+        ..Holding::frozen(Kind::Float, Device::Cpu)
+    };
+    Opened {
+        lm: Lm::random(config, holding),
+        eos: tokenizer.eos().expect("its own"),
+        tokenizer,
+    }
+}
+
+/// A reader of [`data`]'s titles with vectors of users and items.
+pub(crate) fn reader(vectors: Vectors) -> Reader {
+    Reader::new(opened(false), &data(), &asked(), vectors)
 }

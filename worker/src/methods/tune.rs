@@ -54,7 +54,13 @@ impl<'a> Tuning<'a> {
         reader: &'a Reader,
     ) -> Self {
         let pool = Pool::of(prepared);
-        Self { settings, prepared, sequences, reader, pool }
+        Self {
+            settings,
+            prepared,
+            sequences,
+            reader,
+            pool,
+        }
     }
 
     /// The prompt and the answer.
@@ -62,10 +68,12 @@ impl<'a> Tuning<'a> {
         let answer = self.answer(asking);
         let prompt = match asking {
             Asking::Title(Question { target, candidates }) => {
-                self.reader.prompt(target.history(self.prepared), candidates, answer.len())
+                self.reader
+                    .prompt(target.history(self.prepared), candidates, answer.len())
             }
             Asking::Liking { target, item } => {
-                self.reader.yes_no(target.history(self.prepared), *item, answer.len())
+                self.reader
+                    .yes_no(target.history(self.prepared), *item, answer.len())
             }
         };
         Ok((prompt?, answer))
@@ -76,8 +84,13 @@ impl<'a> Tuning<'a> {
             Asking::Title(question) => self.reader.answer(question.target.item(self.prepared)),
             Asking::Liking { target, item } => {
                 let likes = *item == target.item(self.prepared);
-                let word = self.reader.spell(if likes { prompt::YES } else { prompt::NO });
-                word.iter().copied().chain(std::iter::once(self.reader.opened.eos)).collect()
+                let word = self
+                    .reader
+                    .spell(if likes { prompt::YES } else { prompt::NO });
+                word.iter()
+                    .copied()
+                    .chain(std::iter::once(self.reader.opened.eos))
+                    .collect()
             }
         }
     }
@@ -107,7 +120,10 @@ impl Task for Tuning<'_> {
         }
         let index = fit::index(STAGE, epoch, 0);
         let mut random = stream(self.settings.seed, Stream::Negatives, index);
-        let steps = self.sequences.steps(self.prepared, batch_size, draw).into_iter();
+        let steps = self
+            .sequences
+            .steps(self.prepared, batch_size, draw)
+            .into_iter();
         let asked = steps.map(|step| {
             let mut asked = Vec::with_capacity(2 * step.len());
             for target in step {
@@ -135,10 +151,21 @@ impl Task for Tuning<'_> {
             prompts.push(prompt);
             answers.push(answer);
         }
-        let rows = self.reader.rows(&prompts, None, &|_| unreachable!("titles are all that is told"));
-        let tokens = prompts.iter().map(Vec::len).chain(answers.iter().map(Vec::len));
+        let rows = self.reader.rows(&prompts, None, &|_| {
+            unreachable!("titles are all that is told")
+        });
+        let tokens = prompts
+            .iter()
+            .map(Vec::len)
+            .chain(answers.iter().map(Vec::len));
         let tokens = tokens.sum::<usize>() as u64;
-        let (mean, _) = self.reader.loss(&prompts, &answers, rows, self.settings.train_on_inputs);
-        Ok(Loss { mean, parts: Vec::new(), tokens })
+        let (mean, _) = self
+            .reader
+            .loss(&prompts, &answers, rows, self.settings.train_on_inputs);
+        Ok(Loss {
+            mean,
+            parts: Vec::new(),
+            tokens,
+        })
     }
 }

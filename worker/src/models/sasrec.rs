@@ -4,8 +4,8 @@
 //! of it in A-LLMRec (`form = "allmrec"`). A padded slot's input is zero and no mask hides it, so that all padded
 //! slots of a row are the same key: they fold into one virtual key whose logit gains the logarithm of their number.
 //! States, loss and gradients without dropout are those of the padded model. Deviations:
-//! - each padded slot's attention weight is dropped on its own; the folded weight draws its kept share from the binomial
-//!   distribution that follows, which is the same in distribution and uses other random numbers;
+//! - each padded slot's attention weight is dropped on its own: the folded weight is multiplied with the mean of as many
+//!   draws. Noise comes from the program's own generator, so that the numbers are not LibTorch's;
 //! - in the form `pre_norm` padded slots are zero at the input of every block; upstream zeroes them at the first;
 //! - row 0 of `item_emb` is zero from the start (upstream's initialisation overwrites it once, and multiplies
 //!   padded inputs by zero all the same).
@@ -296,7 +296,11 @@ impl Backbone for Sasrec {
         let mut noise = (dropout && self.config.dropout > 0.0).then(|| {
             // The caller has seeded LibTorch's generator, which is asked for a seed of this noise.
             let seed = Tensor::randint(i64::MAX, [1], (tch::Kind::Int64, Device::Cpu));
-            Noise::new(self.config.dropout, seed.int64_value(&[0]).unsigned_abs(), device)
+            Noise::new(
+                self.config.dropout,
+                seed.int64_value(&[0]).unsigned_abs(),
+                device,
+            )
         });
         let states = self.states(&embedding::rows(&self.items, &items), &packed, &mut noise);
         states.index_select(0, &embedding::indices(&order.places(), device))

@@ -4,6 +4,7 @@
 
 pub mod attention;
 pub mod convolution;
+pub mod dropout;
 pub mod embedding;
 pub mod linear;
 pub mod loss;

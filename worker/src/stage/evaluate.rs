@@ -123,13 +123,16 @@ fn ask(
     Ok(())
 }
 
-/// The frozen CF model and the trained projections, where the method has them.
+/// A frozen CF model with trained projections of its users and items.
+type Projected = (Box<dyn Backbone>, Projections);
+
+/// They, where the method has them.
 fn projected(
     job: &Job,
     settings: &Answering,
     (prepared, reader): (&Prepared, &Reader),
     device: Device,
-) -> Result<Option<(Box<dyn Backbone>, Projections)>, StageError> {
+) -> Result<Option<Projected>, StageError> {
     let Some(folder) = job.needs.get("project") else {
         return Ok(None);
     };

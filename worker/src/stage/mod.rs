@@ -75,3 +75,6 @@ fn synchronise(device: Device) {
         tch::Cuda::synchronize(index as i64);
     }
 }
+
+#[cfg(test)]
+mod tests;

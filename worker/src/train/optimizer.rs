@@ -95,12 +95,8 @@ impl Optimizer {
     }
 
     /// Forgets gradients that no step will use.
-    pub fn clear(&self) {
-        tch::no_grad(|| {
-            for slot in &self.slots {
-                slot.weight.shallow_clone().zero_grad();
-            }
-        });
+    pub fn clear(&mut self) {
+        tch::no_grad(|| self.slots.iter_mut().for_each(Slot::clear));
     }
 
     /// Moves the weights that have a gradient, and clears the gradients.
@@ -121,10 +117,8 @@ impl Optimizer {
                     eps, weight_decay, ..
                 } => self.adagrad(eps, weight_decay),
             }
-            for slot in &mut self.slots {
-                slot.clear();
-            }
         });
+        self.clear();
     }
 
     fn adam(&mut self, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool) {

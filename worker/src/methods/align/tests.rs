@@ -53,12 +53,21 @@ fn numbers(tensor: &Tensor) -> Vec<Vec<f64>> {
 fn layer(weights: &[(String, Tensor)], name: &str, x: &[f64]) -> Vec<f64> {
     let get = |part: &str| {
         let name = format!("{name}.{part}");
-        weights.iter().find(|weight| weight.0 == name).unwrap().1.shallow_clone()
+        weights
+            .iter()
+            .find(|weight| weight.0 == name)
+            .unwrap()
+            .1
+            .shallow_clone()
     };
     let matrix = numbers(&get("weight"));
     let bias = numbers(&get("bias").unsqueeze(0));
     let product = |row: &Vec<f64>| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
-    matrix.iter().zip(&bias[0]).map(|(row, bias)| product(row) + bias).collect()
+    matrix
+        .iter()
+        .zip(&bias[0])
+        .map(|(row, bias)| product(row) + bias)
+        .collect()
 }
 
 fn distance(one: &[f64], other: &[f64]) -> f64 {
@@ -76,11 +85,18 @@ fn by_hand(
     let code = |name: &str, x: &[f64]| -> Vec<f64> {
         let code = layer(weights, &format!("{name}.fc1"), x);
         let squashed = |value: f64| 1.0 / (1.0 + (-value).exp());
-        code.into_iter().map(|v| if settings.sigmoid { squashed(v) } else { v }).collect()
+        code.into_iter()
+            .map(|v| if settings.sigmoid { squashed(v) } else { v })
+            .collect()
     };
     let (states, rows, texts) = (numbers(states), numbers(rows), numbers(texts));
     let count = states.len();
-    let mut found = ByHand { rec: 0.0, matching: 0.0, item_recon: 0.0, text_recon: 0.0 };
+    let mut found = ByHand {
+        rec: 0.0,
+        matching: 0.0,
+        item_recon: 0.0,
+        text_recon: 0.0,
+    };
     for (place, row) in rows.iter().enumerate() {
         let negative = place >= count;
         let item_code = code("mlp", row);
@@ -91,7 +107,11 @@ fn by_hand(
             score /= state.len() as f64;
         }
         let likelihood = 1.0 / (1.0 + (-score).exp());
-        let likelihood = if negative { 1.0 - likelihood } else { likelihood };
+        let likelihood = if negative {
+            1.0 - likelihood
+        } else {
+            likelihood
+        };
         found.rec -= likelihood.ln() / count as f64;
         if negative && !settings.negatives {
             continue;
@@ -129,13 +149,19 @@ fn check(settings: &Align) -> f64 {
         ("matching", settings.matching, expected.matching),
         ("text_recon", settings.text_recon, expected.text_recon),
     ];
-    let parts: Vec<_> = parts.into_iter().filter(|(_, weight, _)| *weight > 0.0).collect();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(_, weight, _)| *weight > 0.0)
+        .collect();
     assert_eq!(loss.parts.len(), parts.len());
     let mut whole = 0.0;
     for ((name, found), (wanted, weight, value)) in loss.parts.iter().zip(&parts) {
         assert_eq!(name, wanted);
         let found = found.double_value(&[]);
-        assert!((found - value).abs() < 1e-5, "{name}: {found} is not {value}");
+        assert!(
+            (found - value).abs() < 1e-5,
+            "{name}: {found} is not {value}"
+        );
         whole += weight * value;
     }
     assert!((loss.mean.double_value(&[]) - whole).abs() < 1e-5);
@@ -156,16 +182,29 @@ fn the_losses_are_the_papers_and_the_codes() {
 
 #[test]
 fn a_loss_of_weight_0_is_left_out() {
-    check(&Align { matching: 0.0, ..settings() });
-    check(&Align { rec: 0.0, ..settings() });
-    check(&Align { item_recon: 0.0, text_recon: 0.0, ..settings() });
+    check(&Align {
+        matching: 0.0,
+        ..settings()
+    });
+    check(&Align {
+        rec: 0.0,
+        ..settings()
+    });
+    check(&Align {
+        item_recon: 0.0,
+        text_recon: 0.0,
+        ..settings()
+    });
 }
 
 #[test]
 fn pairs_leave_out_short_users_and_known_items() {
     let (prepared, backbone) = (data(), backbone());
     for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
-        let settings = Align { targets, ..settings() };
+        let settings = Align {
+            targets,
+            ..settings()
+        };
         let sequences = Sequences::of(&prepared, targets);
         assert_eq!(sequences.skipped, 1);
         let inputs = Inputs {
@@ -189,9 +228,16 @@ fn pairs_leave_out_short_users_and_known_items() {
 #[test]
 fn training_brings_the_codes_of_an_item_and_its_text_together() {
     let (prepared, backbone) = (data(), backbone());
-    let train = Fit { epochs: 300, ..settings().train };
+    let train = Fit {
+        epochs: 300,
+        ..settings().train
+    };
     // With negatives every item is seen.
-    let settings = Align { negatives: true, train, ..settings() };
+    let settings = Align {
+        negatives: true,
+        train,
+        ..settings()
+    };
     let sequences = Sequences::of(&prepared, Targets::All);
     tch::manual_seed(6);
     let inputs = Inputs {
@@ -217,5 +263,12 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
     };
     fit::fit(&plan, &alignment, &mut |_| {}).unwrap();
     assert!(apart(&alignment) < 0.5 * before);
-    assert_eq!(alignment.tables()[0].get(0).abs().sum(Kind::Float).double_value(&[]), 0.0);
+    assert_eq!(
+        alignment.tables()[0]
+            .get(0)
+            .abs()
+            .sum(Kind::Float)
+            .double_value(&[]),
+        0.0
+    );
 }

@@ -1,0 +1,262 @@
+//! Which cells share which stages, and what a cell reads.
+
+use super::super::tests::{cell, plan_of};
+use super::super::{Cell, Plan, Settings, plan};
+use crate::digest::Key;
+use crate::spec;
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "methods"
+seeds = [1]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 30
+
+[dataset.games.source.synthetic]
+users = 60
+items = 30
+world_seed = 2
+
+[scenario.overall.overall]
+[scenario.cold.cold_items]
+[scenario.few.few_shot]
+users = 20
+backbone = false
+[scenario.cross.cross_domain]
+target = "games"
+
+[matrix]
+exclude = [{ dataset = "games", scenario = "cross" }]
+
+[protocol.strict]
+metrics = ["hit@1"]
+
+[encoder.hashed.hashed]
+[llm.small.small]
+[prompt.default]
+words.games = { past = "played", verb = "play", noun = "game" }
+
+[model.sasrec.sasrec]
+[model.allmrec.allmrec]
+backbone = "sasrec"
+encoder = "hashed"
+llm = "small"
+align.train_encoder = false
+[model.mlp.mlp_llm]
+backbone = "sasrec"
+llm = "small"
+[model.only.llm_only]
+llm = "small"
+[model.tallrec.tallrec]
+llm = "small"
+
+[variant]
+text = { of = "allmrec", set = { item = "text" } }
+none = { of = "allmrec", set = { item = "none" } }
+random = { of = "allmrec", set = { item = "random" } }
+userless = { of = "allmrec", set = { user = false } }
+unmatched = { of = "allmrec", set = { align.matching = 0.0 } }
+constrained = { of = "allmrec", set = { inference.constrained = {} } }
+"#;
+
+/// The key of a cell's stage of a kind; `None` where it has none, a failure where it has several.
+fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
+    let stages = cell.stages(&plan.graph).into_iter();
+    let nodes = stages.map(|id| &plan.graph.nodes[id]);
+    let mut found = nodes.filter(|node| node.stage.settings.kind() == kind);
+    let key = found.next().map(|node| node.key);
+    assert!(found.next().is_none(), "{}: {kind} twice", cell.name);
+    key
+}
+
+#[test]
+fn cells_share_exactly_the_stages_that_are_the_same_work() {
+    let plan = plan_of(SPEC, &[]);
+    let kinds = [
+        "encode-text",
+        "pretrain-lm",
+        "backbone",
+        "align",
+        "project",
+        "tune",
+        "evaluate",
+    ];
+    // Two cells, and of which kinds both have the same stage.
+    let table: [(&str, &str, &[&str]); 13] = [
+        ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
+        (
+            "toys.overall.allmrec",
+            "toys.cold.allmrec",
+            &[
+                "encode-text",
+                "pretrain-lm",
+                "backbone",
+                "align",
+                "project",
+                "evaluate",
+            ],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.few.allmrec",
+            &["encode-text", "pretrain-lm", "backbone"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.cross.allmrec",
+            &["pretrain-lm"],
+        ),
+        ("toys.overall.allmrec", "games.overall.allmrec", &[]),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.text",
+            &["encode-text", "pretrain-lm", "backbone", "align", "project"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.constrained",
+            &["encode-text", "pretrain-lm", "backbone", "align", "project"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.none",
+            &["encode-text", "pretrain-lm", "backbone", "align"],
+        ),
+        (
+            "toys.overall.random",
+            "toys.overall.none",
+            &["encode-text", "pretrain-lm", "backbone", "align"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.userless",
+            &["encode-text", "pretrain-lm", "backbone", "align"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.unmatched",
+            &["encode-text", "pretrain-lm", "backbone"],
+        ),
+        (
+            "toys.overall.allmrec",
+            "toys.overall.mlp",
+            &["pretrain-lm", "backbone"],
+        ),
+        (
+            "toys.overall.tallrec",
+            "toys.overall.only",
+            &["pretrain-lm"],
+        ),
+    ];
+    for (one, two, shared) in table {
+        let [a, b] = [one, two].map(|name| cell(&plan, &format!("{name}.s1")));
+        for kind in kinds {
+            let (a, b) = (key(&plan, a, kind), key(&plan, b, kind));
+            assert_eq!(
+                a.is_some() && a == b,
+                shared.contains(&kind),
+                "{one}, {two}: {kind}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cell_knows_what_is_trained_for_it_and_which_cf_model_it_reads() {
+    let plan = plan_of(SPEC, &[]);
+    let table: [(&str, &[&str], &str, &[&str]); 5] = [
+        ("sasrec", &["backbone"], "sasrec", &["backbone"]),
+        (
+            "allmrec",
+            &["backbone", "align", "project"],
+            "sasrec",
+            &["align", "backbone", "llm", "project"],
+        ),
+        (
+            "mlp",
+            &["backbone", "project"],
+            "sasrec",
+            &["backbone", "llm", "project"],
+        ),
+        ("only", &[], "", &["llm"]),
+        ("tallrec", &["tune"], "", &["llm", "tune"]),
+    ];
+    for (model, trained, backbone, reads) in table {
+        let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
+        let kind = |id: &usize| plan.graph.nodes[*id].stage.settings.kind();
+        assert_eq!(
+            cell.trained.iter().map(kind).collect::<Vec<_>>(),
+            trained,
+            "{model}"
+        );
+        assert_eq!(cell.backbone, backbone, "{model}");
+        let evaluate = &plan.graph.nodes[cell.measures[0].evaluate];
+        let roles: Vec<&str> = evaluate.needs.keys().map(String::as_str).collect();
+        let data = ["candidates", "prepared"];
+        let read: Vec<&str> = roles
+            .into_iter()
+            .filter(|role| !data.contains(role))
+            .collect();
+        assert_eq!(read, reads, "{model}");
+    }
+}
+
+#[test]
+fn a_prompt_has_the_words_of_the_data_set() {
+    let plan = plan_of(SPEC, &[]);
+    for (dataset, noun) in [("toys", "item"), ("games", "game")] {
+        let cell = cell(&plan, &format!("{dataset}.overall.only.s1"));
+        let settings = &plan.graph.nodes[cell.measures[0].evaluate].stage.settings;
+        let Settings::Evaluate(evaluate) = settings else {
+            panic!("{settings:?}");
+        };
+        let answering = evaluate.answering.as_ref().unwrap();
+        assert_eq!(answering.reader.asked.words.noun, noun);
+    }
+}
+
+#[test]
+fn a_trained_encoder_is_read_by_the_alignment_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("minilm")).unwrap();
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::write(dir.path().join("minilm").join(file), "x").unwrap();
+    }
+    let text = SPEC
+        .replace(
+            "[encoder.hashed.hashed]",
+            "[encoder.hashed.pretrained]\nfolder = \"minilm\"",
+        )
+        .replace("train_encoder = false", "train_encoder = true");
+    let spec = |text: &str| {
+        let checked = spec::load_text("spec.toml", text, dir.path(), &[]);
+        checked.unwrap_or_else(|faults| panic!("{faults}")).spec
+    };
+    let with = |text: &str, digest: &str| {
+        let spec = spec(text);
+        plan(&spec, &mut |_| {
+            Ok(crate::digest::of_bytes(digest.as_bytes()))
+        })
+        .unwrap()
+    };
+    let (trained, other) = (with(&text, "weights"), with(&text, "others"));
+    let name = "toys.overall.allmrec.s1";
+    assert_eq!(key(&trained, cell(&trained, name), "encode-text"), None);
+    // The folder's contents are in the keys of what reads it, and of what reads that.
+    for (kind, changes) in [
+        ("backbone", false),
+        ("pretrain-lm", false),
+        ("align", true),
+        ("project", true),
+    ] {
+        let keys = [&trained, &other].map(|plan| key(plan, cell(plan, name), kind));
+        assert_eq!(keys[0] != keys[1], changes, "{kind}");
+    }
+    let frozen = with(
+        &text.replace("train_encoder = true", "train_encoder = false"),
+        "weights",
+    );
+    assert!(key(&frozen, cell(&frozen, name), "encode-text").is_some());
+}

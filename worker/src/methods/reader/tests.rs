@@ -1,0 +1,126 @@
+use allround::text::prompt;
+
+use super::*;
+use crate::methods::tests::{asked, data, opened, reader};
+
+const BOTH: Vectors = Vectors {
+    user: true,
+    item: true,
+};
+const NEITHER: Vectors = Vectors {
+    user: false,
+    item: false,
+};
+
+#[test]
+fn the_users_vector_stands_before_the_token_that_begins_a_text() {
+    let reader = reader(BOTH);
+    let slots = reader.prompt(&[1, 2, 3], &[4, 5], 5).unwrap();
+    assert_eq!(slots[..2], [Slot::User, Slot::Token(2)]);
+    let told = slots.iter().filter_map(|slot| match slot {
+        Slot::Item(item) => Some(*item),
+        _ => None,
+    });
+    // Two of the history are asked for.
+    assert_eq!(told.collect::<Vec<_>>(), [2, 3, 4, 5]);
+    let plain = self::reader(NEITHER)
+        .prompt(&[1, 2, 3], &[4, 5], 5)
+        .unwrap();
+    assert_eq!(plain[0], Slot::Token(2));
+    assert!(plain.iter().all(|slot| matches!(slot, Slot::Token(_))));
+}
+
+#[test]
+fn rows_hold_each_token_and_vector_in_its_place() {
+    let reader = reader(BOTH);
+    let lm = reader.lm();
+    let prompts: Vec<Vec<Slot>> = [[1, 2], [3, 4]]
+        .iter()
+        .map(|history| reader.prompt(history, &[4, 5], 5).unwrap())
+        .collect();
+    let width = lm.width();
+    let users = Tensor::randn([2, width], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let vector = |item: u32| Tensor::full([1, width], f64::from(item), (Kind::Float, Device::Cpu));
+    let items = |items: &[u32]| {
+        Tensor::cat(
+            &items.iter().map(|&item| vector(item)).collect::<Vec<_>>(),
+            0,
+        )
+    };
+    let rows = reader.rows(&prompts, Some(&users), &items);
+    for (row, (prompt, tensor)) in prompts.iter().zip(&rows).enumerate() {
+        assert_eq!(tensor.size(), [prompt.len() as i64, width]);
+        for (place, slot) in prompt.iter().enumerate() {
+            let expected = match slot {
+                Slot::Token(token) => lm.embed(&indices(&[*token], Device::Cpu)),
+                Slot::User => users.get(row as i64).unsqueeze(0),
+                Slot::Item(item) => vector(*item),
+            };
+            assert_eq!(tensor.narrow(0, place as i64, 1), expected);
+        }
+    }
+    rows[1].sum(Kind::Float).backward();
+    // A sum gives every element of the one user told of a gradient of 1, the other none.
+    let gradient = users.grad().sum_dim_intlist(1, false, Kind::Float);
+    assert_eq!(Vec::<f32>::try_from(gradient).unwrap(), [0.0, width as f32]);
+}
+
+#[test]
+fn the_loss_is_the_mean_over_the_answers_tokens_alone() {
+    let reader = reader(NEITHER);
+    let lm = reader.lm();
+    let prompts = vec![
+        reader.prompt(&[1], &[4, 5], 9).unwrap(),
+        reader.prompt(&[2, 3], &[6, 5], 9).unwrap(),
+    ];
+    let answers = vec![reader.answer(4), reader.answer(5)];
+    let rows = || reader.rows(&prompts, None, &|_| unreachable!("no vectors"));
+    let (loss, count) = reader.loss(&prompts, &answers, rows(), false);
+    assert_eq!(count as usize, answers[0].len() + answers[1].len());
+    let continuations: Vec<Vec<Vec<u32>>> =
+        answers.iter().map(|answer| vec![answer.clone()]).collect();
+    let scores = lm.score(&rows(), &continuations);
+    let expected = -(scores[0][0] + scores[1][0]) / count as f64;
+    assert!((loss.double_value(&[]) - expected).abs() < 1e-4);
+    let (_, whole) = reader.loss(&prompts, &answers, rows(), true);
+    let prompt_tokens: usize = prompts.iter().map(|prompt| prompt.len() - 1).sum();
+    assert_eq!(whole as usize, count as usize + prompt_tokens);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_tells_less_history_and_is_counted() {
+    let reader = reader(NEITHER);
+    let all = reader.prompt(&[1, 2], &[4, 5], 9).unwrap().len();
+    let room = 256 - all + 1;
+    let shorter = reader.prompt(&[1, 2], &[4, 5], room).unwrap();
+    assert_eq!(shorter, reader.prompt(&[2], &[4, 5], 9).unwrap());
+    let mut events = Vec::new();
+    reader.tell(&mut |event| events.push(event));
+    let counted = events.iter().any(|event| {
+        matches!(event, Event::Counted(counted) if counted.what.contains("shortened") && counted.count == 1)
+    });
+    assert!(counted, "{events:?}");
+    let error = reader.prompt(&[1, 2], &[4, 5], 250).unwrap_err();
+    assert!(error.to_string().contains("256 positions"), "{error}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn titles_are_cut_to_the_bound_of_tokens() {
+    let mut asked = asked();
+    asked.title_tokens = 1;
+    let reader = Reader::new(opened(false), &data(), &asked, NEITHER);
+    assert!(reader.titles().cut > 0);
+    assert!(
+        reader
+            .titles()
+            .iter()
+            .all(|title| reader.spell(title).len() <= 1)
+    );
+}
+
+#[test]
+fn yes_and_no_begin_with_different_tokens() {
+    let reader = reader(NEITHER);
+    assert_ne!(reader.spell(prompt::YES)[0], reader.spell(prompt::NO)[0]);
+}

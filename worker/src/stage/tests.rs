@@ -1,0 +1,404 @@
+//! A-LLMRec from its stages' jobs to ranks, on a data set and a language model that take no time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use allround::data::{Answers, CandidateLists, DrawCandidates, Part, Ranks, candidates};
+use allround::event::Event;
+use allround::plan::stage::{
+    Answering, EncodeText, Evaluate, PretrainLm, Reader, Stage, TrainAlign, TrainProject, TrainTune,
+};
+use allround::plan::{Job, Settings};
+use allround::spec::config::encoder::HashedEncoder;
+use allround::spec::config::llm::Llm;
+use allround::spec::config::method::{
+    Accept, Align, Inference, ItemEmbedding, ItemText, Lora, Project, ScoreBy, TallrecForm, Targets,
+};
+use allround::spec::config::protocol::{Candidates, Rules};
+use allround::spec::config::{Encoder, method::Fit, method::OutOfMemory, train::Optimizer};
+
+use super::*;
+use crate::methods::tests::{asked, backbone, data, sasrec, small, words};
+use crate::models::Sizes;
+use crate::models::artefact::{self, Description};
+
+/// A folder in which stages leave their artefacts by name.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    /// With the data set, candidate lists and a CF model of random weights.
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        let prepared = data();
+        std::fs::create_dir(desk.folder("prepared")).unwrap();
+        prepared.save(&desk.folder("prepared")).unwrap();
+        let settings = DrawCandidates {
+            candidates: Candidates::Uniform { n: 5 },
+            rules: Rules::Strict,
+            max_users: 0,
+            seed: 1,
+        };
+        std::fs::create_dir(desk.folder("candidates")).unwrap();
+        for part in [Part::Valid, Part::Test] {
+            let lists = candidates::draw(&prepared, &settings, part).unwrap();
+            lists.save(&desk.folder("candidates")).unwrap();
+        }
+        std::fs::create_dir(desk.folder("backbone")).unwrap();
+        let sizes = Sizes {
+            users: 4,
+            items: 12,
+        };
+        let description = Description {
+            model: sasrec(),
+            sizes,
+        };
+        artefact::save(&desk.folder("backbone"), &description, backbone().as_ref()).unwrap();
+        desk
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The job that leaves `name` and reads artefacts by the role that they are named after, or by `role=name`.
+    fn job(&self, name: &str, settings: Settings, needs: &[&str]) -> Job {
+        let folder = |need: &&str| {
+            let (role, name) = need.split_once('=').unwrap_or((need, need));
+            (role.to_owned(), self.folder(name))
+        };
+        let stage = Stage {
+            settings,
+            needs: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+        };
+        std::fs::create_dir_all(self.folder(name)).unwrap();
+        Job {
+            key: stage.key(),
+            stage,
+            needs: needs.iter().map(folder).collect(),
+            output: self.folder(name),
+            checkpoint: self.folder(&format!("{name}.checkpoint")),
+            base: self.0.path().to_owned(),
+            device: "cpu".to_owned(),
+            threads: 1,
+            checkpoint_every: 1,
+        }
+    }
+
+    fn run(&self, name: &str, settings: Settings, needs: &[&str]) -> Vec<Event> {
+        let mut events = Vec::new();
+        let job = self.job(name, settings, needs);
+        run(&job, &mut |event| events.push(event))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        events
+    }
+
+    fn ranks(&self, name: &str) -> Vec<f64> {
+        Ranks::load(&self.folder(name), Part::Test).unwrap().ranks
+    }
+}
+
+fn fit(epochs: u32) -> Fit {
+    Fit {
+        epochs,
+        batch_size: 2,
+        lr: 0.01,
+        optimizer: Optimizer::Adam {
+            betas: [0.9, 0.98],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        },
+        clip_norm: 0.0,
+        warmup: 0,
+        out_of_memory: OutOfMemory::Fail,
+    }
+}
+
+fn encoder() -> Encoder {
+    Encoder::Hashed(HashedEncoder { width: 32, seed: 1 })
+}
+
+fn reading(user: bool, item: ItemEmbedding) -> Reader {
+    Reader {
+        llm: Llm::Small(small()),
+        asked: asked(),
+        user,
+        item,
+    }
+}
+
+fn pretrain() -> Settings {
+    Settings::PretrainLm(PretrainLm {
+        llm: small(),
+        words: words(),
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
+}
+
+fn encode() -> Settings {
+    Settings::EncodeText(EncodeText {
+        encoder: encoder(),
+        text: ItemText::Quoted,
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
+}
+
+fn align() -> Settings {
+    Settings::Align(TrainAlign {
+        align: Align {
+            hidden_units: 6,
+            matching: 1.0,
+            item_recon: 0.5,
+            text_recon: 0.2,
+            rec: 1.0,
+            rec_score: allround::spec::config::method::RecScore::Mean,
+            negatives: true,
+            sigmoid: true,
+            train_encoder: false,
+            targets: Targets::Last,
+            backbone_dropout: true,
+            text: ItemText::Quoted,
+            train: fit(3),
+        },
+        encoder: encoder(),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
+}
+
+fn project(user: bool, item: ItemEmbedding) -> Settings {
+    Settings::Project(TrainProject {
+        reader: reading(user, item),
+        project: Project {
+            targets: Targets::Last,
+            backbone_dropout: true,
+            train: fit(3),
+        },
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
+}
+
+fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lora)>) -> Settings {
+    Settings::Evaluate(Evaluate {
+        answering: Some(Answering {
+            reader,
+            inference,
+            tuned,
+            seed: 1,
+        }),
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
+}
+
+const SCORE: Inference = Inference::Score { by: ScoreBy::Sum };
+
+/// Runs what every A-LLMRec cell reads.
+fn aligned() -> Desk {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    desk.run("encoded", encode(), &["prepared"]);
+    desk.run("align", align(), &["prepared", "backbone", "encoded"]);
+    desk
+}
+
+fn answer_needs(project: &str) -> Vec<&str> {
+    vec![
+        "prepared",
+        "candidates",
+        "backbone",
+        "align",
+        "llm",
+        project,
+    ]
+}
+
+#[test]
+fn allmrec_runs_from_its_first_stage_to_ranks_by_every_inference() {
+    let desk = aligned();
+    let needs = ["prepared", "backbone", "align", "llm"];
+    let events = desk.run("project", project(true, ItemEmbedding::Joint), &needs);
+    let train = events.iter().find_map(|event| match event {
+        Event::Phase(phase) if phase.phase == "train" => Some(phase),
+        _ => None,
+    });
+    let train = train.unwrap();
+    // Three users have a target; one has a single training item.
+    assert_eq!(train.examples, Some(9));
+    assert!(train.tokens > Some(100) && train.params > train.trained_params);
+    let generate = Inference::Generate {
+        max_new_tokens: 8,
+        repetition_penalty: 1.5,
+        penalise_eos: true,
+        stop_at_quote: true,
+        accept: Accept::Exact,
+    };
+    let ways = [
+        ("score", SCORE),
+        ("generate", generate),
+        ("constrained", Inference::Constrained {}),
+    ];
+    for (name, inference) in ways {
+        let reader = reading(true, ItemEmbedding::Joint);
+        desk.run(
+            name,
+            evaluate(reader, inference, None),
+            &answer_needs("project"),
+        );
+        let lists = CandidateLists::load(&desk.folder("candidates"), Part::Test).unwrap();
+        let ranks = Ranks::load(&desk.folder(name), Part::Test).unwrap();
+        assert_eq!(ranks.users, lists.users);
+        assert!(ranks.ranks.iter().all(|&rank| (1.0..=6.0).contains(&rank)));
+        let answers = Answers::load(&desk.folder(name), Part::Test).unwrap();
+        assert_eq!(answers.is_some(), name != "score");
+        if name == "constrained" {
+            assert!(answers.unwrap().rows.iter().all(|answer| answer.valid));
+        }
+    }
+}
+
+#[test]
+fn ablations_change_what_is_read() {
+    let desk = aligned();
+    let needs = ["prepared", "backbone", "align", "llm"];
+    let ablations = [
+        ("whole", true, ItemEmbedding::Joint),
+        ("no-user", false, ItemEmbedding::Joint),
+        ("no-item", true, ItemEmbedding::None),
+        ("random", true, ItemEmbedding::Random),
+    ];
+    let mut sizes = Vec::new();
+    for (name, user, item) in ablations {
+        desk.run(name, project(user, item), &needs);
+        let tensors = weights_of(&desk.folder(name));
+        sizes.push(tensors.len());
+        let need = format!("project={name}");
+        let answered = format!("{name}-ranks");
+        desk.run(
+            &answered,
+            evaluate(reading(user, item), SCORE, None),
+            &answer_needs(&need),
+        );
+        assert_eq!(desk.ranks(&answered).len(), 4);
+    }
+    // Six tensors a projection, and the random table.
+    assert_eq!(sizes, [12, 6, 6, 13]);
+    // Read with q instead of e, from the same weights.
+    let text = reading(true, ItemEmbedding::Text);
+    desk.run(
+        "text",
+        evaluate(text, SCORE, None),
+        &answer_needs("project=whole"),
+    );
+    // MLP-LLM has no stage 1.
+    let needs = ["prepared", "backbone", "llm"];
+    desk.run("mlp", project(true, ItemEmbedding::Joint), &needs);
+    let shape = weights_of(&desk.folder("mlp"))["item_emb_proj.0.weight"].size();
+    assert_eq!(shape, [16, 8]);
+    // The language model alone needs nothing but titles.
+    let alone = reading(false, ItemEmbedding::None);
+    desk.run(
+        "alone",
+        evaluate(alone, SCORE, None),
+        &["prepared", "candidates", "llm"],
+    );
+}
+
+#[test]
+fn tallrec_is_tuned_and_answers_in_both_forms() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let lora = Lora {
+        rank: 2,
+        alpha: 4.0,
+        dropout: 0.1,
+        targets: vec!["q_proj".to_owned(), "v_proj".to_owned()],
+    };
+    for (name, form, train_on_inputs) in [
+        ("title", TallrecForm::Title, false),
+        ("yes-no", TallrecForm::YesNo, true),
+    ] {
+        let settings = Settings::Tune(TrainTune {
+            reader: reading(false, ItemEmbedding::None),
+            form,
+            lora: lora.clone(),
+            train_on_inputs,
+            train: fit(2),
+            seed: 1,
+            device: "cpu".to_owned(),
+            threads: 1,
+        });
+        desk.run(name, settings, &["prepared", "llm"]);
+        let tuned = weights_of(&desk.folder(name));
+        assert!(
+            tuned
+                .keys()
+                .all(|name| name.starts_with("base_model.model.")),
+            "{tuned:?}"
+        );
+        let settings = evaluate(
+            reading(false, ItemEmbedding::None),
+            SCORE,
+            Some((form, lora.clone())),
+        );
+        let need = format!("tune={name}");
+        let answered = format!("{name}-ranks");
+        desk.run(
+            &answered,
+            settings,
+            &["prepared", "candidates", "llm", &need],
+        );
+        let likes = allround::data::Likes::load(&desk.folder(&answered), Part::Test).unwrap();
+        assert_eq!(likes.is_some(), form == TallrecForm::YesNo);
+    }
+}
+
+/// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a run that was not.
+fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
+    let whole = format!("{name}-whole");
+    desk.run(&whole, settings.clone(), needs);
+    let resumed = format!("{name}-resumed");
+    let job = desk.job(&resumed, settings.clone(), needs);
+    let mut epochs = 0;
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run(&job, &mut |event| {
+            epochs += u32::from(matches!(event, Event::Epoch(_)));
+            assert!(epochs < 2, "killed");
+        })
+    }));
+    assert!(killed.is_err());
+    assert_eq!(resumed_epoch(&job.checkpoint), 1);
+    desk.run(&resumed, settings.clone(), needs);
+    for file in std::fs::read_dir(desk.folder(&whole)).unwrap() {
+        let file = file.unwrap().file_name();
+        let bytes = |name: &str| std::fs::read(desk.folder(name).join(&file)).unwrap();
+        assert!(bytes(&whole) == bytes(&resumed), "{name}: {file:?} differs");
+    }
+}
+
+#[test]
+fn a_killed_stage_ends_with_the_same_bytes() {
+    let desk = aligned();
+    let needs = ["prepared", "backbone", "align", "llm"];
+    is_resumed_exactly(
+        &desk,
+        "align",
+        &align(),
+        &["prepared", "backbone", "encoded"],
+    );
+    is_resumed_exactly(
+        &desk,
+        "project",
+        &project(true, ItemEmbedding::Joint),
+        &needs,
+    );
+}
+
+fn weights_of(folder: &Path) -> BTreeMap<String, tch::Tensor> {
+    crate::models::weights::read_tensors(&folder.join(artefact::WEIGHTS)).unwrap()
+}
