@@ -248,7 +248,8 @@ impl Lm {
         }
         let places = there(places);
         if let Some(table) = &self.positions {
-            x = x + Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false);
+            // Never in place: a single row is the caller's own.
+            x = Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false) + x;
         }
         let all = wanted.is_none_or(|wanted| wanted.len() as i64 == x.size()[0]);
         let mut pass = Pass {
