@@ -147,3 +147,47 @@ fn mean(seeds: &[Costs]) -> Costs {
         seeds: seeds.len(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(stage: &str, phase: &str, wall_s: f64, tokens: Option<u64>) -> TimingRow {
+        TimingRow {
+            stage: stage.to_owned(),
+            phase: phase.to_owned(),
+            wall_s,
+            examples: Some(10),
+            tokens,
+            params: Some(1000),
+            trained_params: (phase == "train").then_some(100),
+            ..TimingRow::default()
+        }
+    }
+
+    #[test]
+    fn training_is_the_sum_of_a_methods_stages_without_its_language_models_own() {
+        let rows = [
+            row("prepare", "read", 99.0, None),
+            row("pretrain-lm", "train", 50.0, Some(9999)),
+            row("backbone", "train", 1.0, Some(7)),
+            row("align", "train", 2.0, None),
+            row("project", "train", 4.0, Some(400)),
+            row("project", "save", 99.0, None),
+            row("evaluate", "evaluate", 5.0, Some(5)),
+        ];
+        let costs = of_cell(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((costs.train_s, costs.pretrain_s), (Some(7.0), Some(50.0)));
+        assert_eq!(costs.tokens_per_s, Some(100.0));
+        assert_eq!(costs.evaluate_s_per_user, Some(0.5));
+        assert_eq!(costs.trained_params, Some(300.0));
+    }
+
+    #[test]
+    fn a_language_model_that_is_asked_as_it_is_has_no_training() {
+        let rows = [row("evaluate", "evaluate", 5.0, Some(5))];
+        let costs = of_cell(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((costs.train_s, costs.trained_params), (None, None));
+        assert_eq!((costs.tokens_per_s, costs.pretrain_s), (None, None));
+    }
+}

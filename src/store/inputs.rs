@@ -106,6 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_counts_by_names_and_contents_without_hidden_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("model");
+        fs::create_dir_all(&model.join(".cache")).unwrap();
+        fs::write_atomic(&model.join("config.json"), b"{}").unwrap();
+        let digest = || Inputs::load(&Store::at(dir.path())).digest(&model).unwrap();
+        let before = digest();
+        fs::write_atomic(&model.join(".cache/fetched"), b"today").unwrap();
+        assert_eq!(digest(), before);
+        fs::write_atomic(&model.join("model.safetensors"), b"weights").unwrap();
+        let with_weights = digest();
+        assert_ne!(with_weights, before);
+        fs::write_atomic(&model.join("model.safetensors"), b"others!").unwrap();
+        assert_ne!(digest(), with_weights);
+    }
+
+    #[test]
     fn a_missing_input_is_refused_with_its_path() {
         let dir = tempfile::tempdir().unwrap();
         let mut inputs = Inputs::load(&Store::at(dir.path()));

@@ -9,13 +9,14 @@ use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use allround::spec::config::train::Optimizer as Config;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::llm::lm::{Generation, Holding, Lm, LmConfig};
 use crate::nn::parameters::{ones, xavier_normal, zeros};
-use crate::torch_ext::adam::{AdamSettings, AdamTensors, fused_adam};
 use crate::torch_ext::device;
+use crate::train::optimizer::Optimizer;
 
 /// What to measure.
 #[derive(Debug, Deserialize)]
@@ -106,52 +107,12 @@ impl Projection {
     }
 }
 
-/// Adam over the projections.
-struct Adam {
-    tensors: AdamTensors,
-}
-
-impl Adam {
-    fn new(weights: Vec<Tensor>) -> Self {
-        let tensors = AdamTensors {
-            first: weights.iter().map(Tensor::zeros_like).collect(),
-            second: weights.iter().map(Tensor::zeros_like).collect(),
-            steps: weights
-                .iter()
-                .map(|weight| Tensor::zeros([], (Kind::Float, weight.device())))
-                .collect(),
-            gradients: Vec::new(),
-            weights,
-        };
-        Self { tensors }
-    }
-
-    fn step(&mut self) {
-        let _guard = tch::no_grad_guard();
-        let settings = AdamSettings {
-            lr: 1e-4,
-            betas: [0.9, 0.98],
-            weight_decay: 0.0,
-            eps: 1e-8,
-            decoupled: false,
-        };
-        self.tensors.gradients = self.tensors.weights.iter().map(Tensor::grad).collect();
-        for step in &mut self.tensors.steps {
-            *step += 1.0;
-        }
-        fused_adam(&self.tensors, settings);
-        for weight in &mut self.tensors.weights {
-            weight.zero_grad();
-        }
-    }
-}
-
 /// The model and what is trained around it.
 struct Bench {
     lm: Lm,
     user: Projection,
     item: Projection,
-    adam: Adam,
+    adam: Optimizer,
 }
 
 impl Bench {
@@ -173,12 +134,14 @@ impl Bench {
         let lm = Lm::random(config, holding);
         let user = Projection::new(50, lm.width(), true, device);
         let item = Projection::new(128, lm.width(), false, device);
-        let trained = user
-            .weights
-            .iter()
-            .chain(&item.weights)
-            .map(Tensor::shallow_clone);
-        let adam = Adam::new(trained.collect());
+        let trained = user.weights.iter().chain(&item.weights).enumerate();
+        let trained = trained.map(|(number, weight)| (number.to_string(), weight.shallow_clone()));
+        let settings = Config::Adam {
+            betas: [0.9, 0.98],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let adam = Optimizer::new(&settings, 1e-4, trained.collect());
         Ok(Self {
             lm,
             user,

@@ -18,6 +18,7 @@ pub mod eval;
 pub mod train;
 
 pub mod bench;
+pub mod parity;
 
 pub mod methods;
 
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
         return version();
     }
     if std::env::args().nth(1).as_deref() == Some("--bench") {
+        torch_ext::keep_memory();
         return bench::run();
+    }
+    if std::env::args().nth(1).as_deref() == Some("--parity") {
+        return parity::run();
     }
     let job = match read_job() {
         Ok(job) => job,

@@ -58,13 +58,17 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
     Grid {
         name: name.to_owned(),
         title: title.to_owned(),
-        notes: vec![
+        notes: if groups.is_empty() {
+            vec!["Every model ranked its candidates by scores: no text was generated, and nobody was asked for yes or no.".to_owned()]
+        } else {
+            vec![
             "Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
              the answer's first quotes is the target's. Normalised: without case and punctuation. Substring: the A-LLMRec code's rule, \
              which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. AUC: TALLRec's yes \
              or no, each user's target against everybody's other candidates."
                 .to_owned(),
-        ],
+            ]
+        },
         header: vec![header],
         rows: rows.collect(),
         data: data(results, &groups),

@@ -27,10 +27,10 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    /// `weight` as it is best held: packed where it is frozen and on the CPU.
-    pub fn new(weight: Tensor, trainable: bool) -> Self {
+    /// `weight`, packed where it is on the CPU and `pack` is asked for.
+    pub fn new(weight: Tensor, pack: bool) -> Self {
         let cpu = weight.device() == Device::Cpu;
-        let packed = (cpu && !trainable).then(|| Packed::new(&weight)).flatten();
+        let packed = (cpu && pack).then(|| Packed::new(&weight)).flatten();
         match packed {
             Some(forward) => Matrix::Packed {
                 weight,
@@ -54,10 +54,10 @@ pub(super) struct Linear {
 
 impl Linear {
     /// A layer without bias.
-    pub fn of_weight(name: &str, weight: Tensor, trainable: bool) -> Self {
+    pub fn of_weight(name: &str, weight: Tensor, pack: bool) -> Self {
         Self {
             name: name.to_owned(),
-            matrix: Matrix::new(weight, trainable),
+            matrix: Matrix::new(weight, pack),
             bias: None,
             adapter: None,
         }

@@ -32,6 +32,10 @@ impl WeightSource for BTreeMap<String, Tensor> {
     }
 }
 
+/// Packed matrices are held beside the plain ones, and once more for gradients. For the sake of memory, models are not
+/// packed whose matrices into the MLPs hold more numbers than this: OPT-1.3b still is, OPT-2.7b is not.
+const LARGEST_PACKED: i64 = 1 << 29;
+
 /// How weights are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
@@ -69,6 +73,8 @@ pub(super) enum Source<'a> {
 pub(super) struct Loader<'a> {
     source: Source<'a>,
     holding: Holding,
+    /// Whether matrices are packed for the CPU.
+    pub pack: bool,
     /// Front of every name in the source; published OPT files lack `model.`.
     cut: usize,
     /// Weights in the order of their use.
@@ -89,7 +95,9 @@ impl<'a> Loader<'a> {
             }
             _ => 0,
         };
+        let matrix = config.hidden_size * config.ffn_size;
         Self {
+            pack: !holding.trainable && config.layers as i64 * matrix < LARGEST_PACKED,
             source,
             holding,
             cut,
@@ -174,7 +182,7 @@ impl<'a> Loader<'a> {
         bias: bool,
     ) -> Result<Linear, LmError> {
         let matrix = self.take(&format!("{name}.weight"), &[outputs, inputs])?;
-        let matrix = Matrix::new(matrix, self.holding.trainable);
+        let matrix = Matrix::new(matrix, self.pack);
         self.linear_of(name, matrix, outputs, bias)
     }
 

@@ -141,7 +141,7 @@ impl Lm {
             .then(|| loader.norm(name, &config))
             .transpose()?;
         let head = match config.tied {
-            true => Linear::of_weight("lm_head", table.shallow_clone(), holding.trainable),
+            true => Linear::of_weight("lm_head", table.shallow_clone(), loader.pack),
             false => loader.full_linear("lm_head", [config.vocab_size, inputs], false)?,
         };
         let frequencies = config

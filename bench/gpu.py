@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Language-model speed on one device: stage 2, greedy answers and likelihoods at random weights, as one CSV.
+
+    python3 bench/gpu.py --program target/release/allround-worker --device cuda:0 --out results/gpu/check.csv
+
+Ours is `allround-worker --bench` on prompts of the paper's length (10 titles of the history, 20 candidates, about 865
+tokens) whose token ids are random. The share of the peak counts 2 operations a parameter and token forward and, in
+training, as many backward: the weights are frozen. Where transformers is installed, `--peer` (hf_stage2.py) does the same
+work on the same device, and the ratio is told; elsewhere those cells are empty.
+"""
+import argparse, csv, importlib.util, json, pathlib, random, statistics, subprocess, sys, tempfile
+
+PARAMETERS = {"125m": 85e6, "1.3b": 1.208e9, "6.7b": 6.44e9}  # of the blocks
+# Dense bf16 peaks in operations per second, by a part of the device's name.
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A6000": 155e12, "4090": 165e12}
+LENGTH, ANSWER, ITEMS = 850, 15, 30
+
+
+def prompts(rng, batch, titles):
+    drawn = []
+    for _ in range(batch):
+        ids = [rng.randrange(4, 50000) for _ in range(LENGTH - 1)]
+        for slot in rng.sample(range(10, LENGTH - 1), ITEMS):
+            ids[slot] = -1
+        text = lambda: [rng.randrange(4, 50000) for _ in range(ANSWER)]
+        drawn.append({"ids": ids, "answer": text(), "continuations": [text() for _ in range(titles)]})
+    return drawn
+
+
+def ours(args, size, task, batch, steps):
+    rng = random.Random(1)
+    work = {"shape": f"opt-{size}", "dtype": args.dtype, "int8": False, "device": args.device, "threads": args.threads,
+            "task": task, "steps": [prompts(rng, batch, 20 if task == "score" else 0) for _ in range(steps)]}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(work, file)
+        file.flush()
+        out = subprocess.run([args.program, "--bench", file.name], capture_output=True, text=True)
+    if out.returncode:
+        return None, out.stderr.strip().splitlines()[-1][:200]
+    seconds = statistics.median(json.loads(out.stdout)["seconds"][2:])
+    return seconds, ""
+
+
+def theirs(args, size):
+    if importlib.util.find_spec("transformers") is None or not pathlib.Path(args.peer).exists():
+        return {}
+    command = [sys.executable, args.peer, "--size", size, "--steps", "8", "--dtype", args.dtype, "--device", args.device, "--infer"]
+    out = subprocess.run(command, capture_output=True, text=True)
+    return json.loads(out.stdout.splitlines()[-1]) if out.returncode == 0 else {}
+
+
+def main():
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cli.add_argument("--program", required=True)
+    cli.add_argument("--peer", default="../shared/bench/hf_stage2.py")
+    cli.add_argument("--device", default="cuda:0")
+    cli.add_argument("--device-name", default="")
+    cli.add_argument("--dtype", default="bfloat16")
+    cli.add_argument("--threads", type=int, default=8)
+    cli.add_argument("--sizes", default="125m,1.3b,6.7b")
+    cli.add_argument("--out", required=True)
+    args = cli.parse_args()
+    peak = next((value for part, value in PEAKS.items() if part in args.device_name), None)
+    rows = []
+    for size in args.sizes.split(","):
+        peer = theirs(args, size)
+        for task, what, key in [("train", "stage-2 training, batch 4", "train_samples_per_s"),
+                                ("generate", "greedy answers of 32 tokens, batch 4", "infer_users_per_s"),
+                                ("score", "likelihoods of 20 titles, batch 4", None)]:
+            seconds, error = ours(args, size, task, 4, 8)
+            other = peer.get(key) if key else None
+            speed = 4 / seconds if seconds else None
+            tokens = 4 * (LENGTH + ANSWER) / seconds if seconds and task == "train" else None
+            share = tokens * PARAMETERS[size] * 4 / peak if tokens and peak else None
+            ratio = speed / other if speed and other else None
+            cells = [speed, other, ratio, tokens, share]
+            rows.append([what, f"opt-{size}", args.dtype, args.device, args.device_name,
+                         *("" if cell is None else f"{cell:.4g}" for cell in cells), error])
+            print(*rows[-1], sep=", ", flush=True)
+    out = pathlib.Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(["what", "shape", "dtype", "device", "device_name", "per_s", "peer_per_s", "ratio", "tokens_per_s",
+                         "share_of_peak", "error"])
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Checks and measures everything on a CUDA machine that has Python's torch 2.11 but no Rust and no network.
+#
+#   scripts/gpu-check.sh [DEVICE] [FOLDER]     DEVICE: cuda:0 (default) or cpu; FOLDER: results/gpu (default)
+#
+# Build with `make build` elsewhere (x86-64, Debian 12 or newer) and carry target/release/allround and allround-worker
+# along, with `../shared/data/tokenizers` for the prompts. PYTHON names the interpreter whose torch is used (python3).
+# Leaves FOLDER/parity.csv, FOLDER/check.csv, FOLDER/device.txt and FOLDER/gpu/ (the results of experiments/bench/gpu.toml).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+device=${1:-cuda:0}
+out=${2:-results/gpu}
+python=${PYTHON:-python3}
+program=${PROGRAM:-target/release/allround}
+worker=${WORKER:-target/release/allround-worker}
+sizes=${SIZES:-125m,1.3b,6.7b}
+spec=experiments/bench/gpu.toml
+say() { echo "gpu-check: $*" >&2; }
+
+[ -x "$worker" ] && [ -x "$program" ] || { say "no $program or $worker: build them with \`make build\` and carry them here"; exit 2; }
+if [ "$device" != cpu ]; then
+  version=$("$python" -c 'import torch; print(torch.__version__)') || { say "$python has no torch; PYTHON names another interpreter"; exit 2; }
+  case "$version" in
+    2.11.*) ;;
+    *) say "torch $version: the worker is built against LibTorch 2.11, and only that fits"; exit 2 ;;
+  esac
+  # LibTorch's own folder, and those of the CUDA libraries that its wheels bring.
+  folders=$("$python" - <<'P'
+import glob, os, torch
+root = os.path.dirname(torch.__file__)
+print(":".join([os.path.join(root, "lib"), *glob.glob(os.path.join(root, "..", "nvidia", "*", "lib"))]))
+P
+  )
+  export LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
+mkdir -p "$out"
+{ uname -sr; nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv 2>/dev/null || true; } > "$out/device.txt"
+name=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 || true)
+
+say "worker: $("$worker" --version)"
+say "parity of every model, CPU against $device"
+encoder=.assets/minilm
+if [ -d "$encoder" ]; then "$worker" --parity "$device" "$encoder"; else "$worker" --parity "$device"; fi | tee "$out/parity.csv"
+# Single precision; a device sums in another order.
+"$python" - "$out/parity.csv" <<'P'
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+bad = [row["model"] for row in rows if float(row["largest_difference"]) > 2e-3 * max(1, float(row["largest_value"]))]
+sys.exit(f"gpu-check: these differ from the CPU: {bad}" if bad else 0)
+P
+
+say "speed of OPT shapes $sizes at random weights"
+timeout 240 "$python" bench/gpu.py --program "$worker" --device "$device" --device-name "$name" --sizes "$sizes" --out "$out/check.csv" \
+  || say "the measurement was cut off; $out/check.csv holds what was measured before, if anything"
+
+say "every backbone, both stages of A-LLMRec, LLM-Only and TALLRec"
+set +e
+timeout 240 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" "${@:3}"
+code=$?
+set -e
+[ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"
+exit "$code"
