@@ -1,15 +1,17 @@
 //! A small language model of one's own, trained on item texts and on instructions made from item texts alone.
 //!
 //! It never sees an interaction. What it must learn is to read a prompt: to copy and to choose titles, and to follow what
-//! stands in the place of the user's vector. There stands, by turns, a word of the answer's text, the mean of the
-//! embeddings of such words, or a random vector that lies near the one behind the answer's title; so the frozen model can
-//! later compare whatever vectors a projection puts there. Lists are short at first: a model that is shown twenty titles from
-//! the start does not find out how to choose among them.
+//! stands in the place of the user's vector. There stand, by turns, words of the answer, the mean of the embeddings of
+//! such words, or a vector near the one behind the answer's title; behind titles stand the means of their words with more
+//! and more of a random part. So the frozen model can later compare what projections put there. Lists are short at first:
+//! a model that is shown twenty titles from the start does not find out how to choose among them.
 //!
 //! Letters: N tokens, W width.
 
 mod texts;
 mod vectors;
+
+use std::collections::BTreeMap;
 
 use allround::data::{Item, Prepared};
 use allround::seed::{Stream, stream};
@@ -21,6 +23,7 @@ use rand::RngExt;
 use tch::{Kind, Tensor};
 
 use super::reader::Opened;
+use crate::llm::lm::Lm;
 use crate::nn::embedding::indices;
 use crate::train::fit::{self, Loss, Task, Wrong};
 use texts::{Lesson, Text};
@@ -51,6 +54,30 @@ pub fn fit_of(llm: &SmallLlm) -> Fit {
         warmup: llm.warmup,
         out_of_memory: OutOfMemory::Fail,
     }
+}
+
+/// Starts attention as a comparison of like with like (after Trockman and Kolter 2023, Mimetic Initialization of
+/// Self-Attention Layers): queries begin as keys do, and what a head reads comes back as it was. So a vector that a state
+/// has read can be found again among others from the first step on; without it a small model takes thousands of steps to
+/// find out how.
+///
+/// # Panics
+/// When the model is no OPT: the stage makes one.
+pub fn start_alike(lm: &Lm) {
+    let weights: BTreeMap<String, Tensor> = lm.weights().into_iter().collect();
+    let matrix = |layer: usize, part: &str| {
+        let name = format!("model.decoder.layers.{layer}.self_attn.{part}.weight");
+        weights
+            .get(&name)
+            .expect("OPT's layers have four projections")
+            .shallow_clone()
+    };
+    tch::no_grad(|| {
+        for layer in 0..lm.config().layers {
+            matrix(layer, "q_proj").copy_(&matrix(layer, "k_proj"));
+            matrix(layer, "out_proj").copy_(&matrix(layer, "v_proj").tr());
+        }
+    });
 }
 
 /// What the tokenizer is trained on: every item's texts, and the words of the instructions as often as it takes to keep
@@ -110,8 +137,8 @@ pub struct Pretraining<'a> {
     words: &'a Words,
     prepared: &'a Prepared,
     titles: Titles,
-    /// The tokens of each item's title, and of its other words.
-    spelled: Vec<[Vec<u32>; 2]>,
+    /// The tokens of each item's title, as they stand in a text.
+    spelled: Vec<Vec<u32>>,
     /// The model and its tokenizer.
     pub opened: Opened,
 }
@@ -126,11 +153,9 @@ impl<'a> Pretraining<'a> {
     ) -> Self {
         let titles = Titles::new(&prepared.items);
         let spell = |at: usize| {
-            let number = at as u32 + 1;
-            let text = said(&titles, number, &prepared.items[at]);
-            let other = text[answer_of(&titles, number).len()..].to_owned();
-            let title = format!(" {}", titles.of(number));
-            [title, other].map(|text| opened.tokenizer.encode(&text))
+            opened
+                .tokenizer
+                .encode(&format!(" {}", titles.of(at as u32 + 1)))
         };
         let spelled = (0..prepared.items.len()).map(spell).collect();
         Self {

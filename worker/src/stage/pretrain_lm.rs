@@ -52,6 +52,7 @@ pub(super) fn run(
         ..Holding::frozen(Kind::Float, device)
     };
     let lm = Lm::random(config, holding);
+    pretrain::start_alike(&lm);
     let opened = Opened { lm, tokenizer, eos };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
     let fit = pretrain::fit_of(small);

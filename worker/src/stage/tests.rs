@@ -21,6 +21,7 @@ use super::*;
 use crate::methods::tests::{asked, backbone, data, sasrec, small, words};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
+use crate::train::fit::tests::alone;
 
 /// A folder in which stages leave their artefacts by name.
 struct Desk(tempfile::TempDir);
@@ -383,6 +384,12 @@ fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&st
 
 #[test]
 fn a_killed_stage_ends_with_the_same_bytes() {
+    alone("stage::tests::killed_alone");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn killed_alone() {
     let desk = aligned();
     let needs = ["prepared", "backbone", "align", "llm"];
     is_resumed_exactly(

@@ -394,4 +394,4 @@ fn memory_ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

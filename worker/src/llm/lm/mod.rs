@@ -190,7 +190,7 @@ impl Lm {
         self.train = train;
     }
 
-    /// Input vectors [N, W] of tokens [N] (whole numbers), in the model's number type.
+    /// Input vectors [N, W] of tokens `[N]` (whole numbers), in the model's number type.
     pub fn embed(&self, ids: &Tensor) -> Tensor {
         Tensor::embedding(&self.table, ids, -1, false, false)
     }

@@ -13,7 +13,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
     let mut random = stream(1, Stream::Prompt, 0);
     for hint in [
         Hint::Near,
-        Hint::Bag,
+        Hint::Mean,
         Hint::Words,
         Hint::History,
         Hint::Nothing,

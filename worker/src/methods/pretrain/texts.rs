@@ -21,10 +21,10 @@ pub struct Text {
 /// What stands where the user's vector will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// A vector near the answer's own.
+    /// A vector near the one behind the answer's title.
     Near,
     /// The mean of words of the answer.
-    Bag,
+    Mean,
     /// Words of the answer.
     Words,
     /// Nothing; the history's vectors lie near the answer's.
@@ -40,6 +40,8 @@ pub(super) struct Lesson {
     pub(super) titles: (usize, usize),
     /// Most items of a history.
     pub(super) history: usize,
+    /// Largest random share of the vectors behind titles, whose other part is the mean of the title's words.
+    share: f64,
     /// Most noise on the vector that is to be found again, against a size of 1.
     noise: f64,
     /// Share of prompts that are a list and nothing else: short, and so many in little time.
@@ -49,17 +51,18 @@ pub(super) struct Lesson {
 impl Lesson {
     /// The lesson when this share of the training is done, with lists of `most` titles in the end.
     pub(super) fn at(done: f64, most: usize) -> Self {
-        let lesson = |least: usize, longest: usize, history, noise, bare| Self {
+        let lesson = |least: usize, longest: usize, history, share, noise, bare| Self {
             titles: (least.min(most), longest.min(most)),
             history,
+            share,
             noise,
             bare,
         };
         match done {
-            ..0.4 => lesson(2, 4, 0, 0.5, 0.9),
-            ..0.55 => lesson(4, 8, 0, 0.8, 0.6),
-            ..0.7 => lesson(8, 14, HISTORY / 2, 1.0, 0.3),
-            _ => lesson(12, usize::MAX, HISTORY, 1.2, 0.05),
+            ..0.3 => lesson(2, 4, 0, 0.1, 0.3, 0.8),
+            ..0.5 => lesson(4, 8, 0, 0.3, 0.6, 0.5),
+            ..0.7 => lesson(8, 14, HISTORY / 2, 0.5, 0.8, 0.2),
+            _ => lesson(12, usize::MAX, HISTORY, 0.7, 1.0, 0.05),
         }
     }
 }
@@ -73,11 +76,11 @@ impl Pretraining<'_> {
     ) -> Text {
         let (length, history) = sizes;
         let hint = match random.random_range(0..100) {
-            0..60 => Hint::Near,
-            60..75 => Hint::Bag,
-            75..81 => Hint::Words,
-            81..85 if history > 0 => Hint::History,
-            81..88 => Hint::Nothing,
+            0..50 => Hint::Near,
+            50..78 => Hint::Mean,
+            78..84 => Hint::Words,
+            84..87 if history > 0 => Hint::History,
+            84..88 => Hint::Nothing,
             88..92 => return self.copying(random, length),
             92..96 => return self.kind(random),
             _ => return self.plain(random),
@@ -162,7 +165,7 @@ impl Pretraining<'_> {
                 user: true,
                 item: true,
             },
-            Hint::Bag => Vectors {
+            Hint::Mean => Vectors {
                 user: true,
                 item: random.random_bool(0.6),
             },
@@ -196,8 +199,14 @@ impl Pretraining<'_> {
             random: drawn.len() as u32,
         };
         let noise = random.random_range(0.0..lesson.noise);
-        // An item's random vector has the item's place among those drawn.
-        let number = |item: u32| drawn.iter().position(|&other| other == item).unwrap_or(0) as u32;
+        let share = random.random_range(0.0..lesson.share);
+        // An item's random part has the item's place among those drawn.
+        let told = |item: u32, noise: f64| Told {
+            tokens: self.spelled[item as usize - 1].clone(),
+            number: drawn.iter().position(|&other| other == item).unwrap_or(0) as u32,
+            share,
+            noise,
+        };
         for (place, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Text(piece) => {
@@ -208,36 +217,14 @@ impl Pretraining<'_> {
                     text.prompt.extend(tokens.into_iter().map(Place::Token));
                 }
                 Piece::User => {
-                    self.hint(
-                        random,
-                        hint,
-                        (target, number(target), noise),
-                        &mut text.prompt,
-                    );
+                    self.hint(random, hint, told(target, noise), &mut text.prompt);
                     text.prompt.push(Place::Token(self.opened.eos));
                 }
-                Piece::HistoryItem(item) => {
-                    let number = if hint == Hint::History {
-                        number(target)
-                    } else {
-                        number(*item)
-                    };
-                    let noise = if hint == Hint::History { noise } else { 0.0 };
-                    text.prompt
-                        .push(Place::Vector(Told::Random { number, noise }));
+                Piece::HistoryItem(_) if hint == Hint::History => {
+                    text.prompt.push(Place::Vector(told(target, noise)));
                 }
-                Piece::CandidateItem(item) => {
-                    let told = match hint {
-                        Hint::Bag => Told::Bag {
-                            tokens: self.spelled[*item as usize - 1].concat(),
-                            noise: 0.5,
-                        },
-                        _ => Told::Random {
-                            number: number(*item),
-                            noise: 0.0,
-                        },
-                    };
-                    text.prompt.push(Place::Vector(told));
+                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
+                    text.prompt.push(Place::Vector(told(*item, 0.0)));
                 }
             }
         }
@@ -249,41 +236,31 @@ impl Pretraining<'_> {
         text
     }
 
-    fn hint(
-        &self,
-        random: &mut ChaCha8Rng,
-        hint: Hint,
-        (target, number, noise): (u32, u32, f64),
-        prompt: &mut Vec<Place>,
-    ) {
-        let [title, other] = &self.spelled[target as usize - 1];
+    /// What stands where the user's vector will, made of `near`, the vector behind the answer's title with noise.
+    fn hint(&self, random: &mut ChaCha8Rng, hint: Hint, near: Told, prompt: &mut Vec<Place>) {
+        let some = |tokens: &mut Vec<u32>, random: &mut ChaCha8Rng| {
+            if random.random_bool(0.5) && !tokens.is_empty() {
+                tokens.shuffle(random);
+                tokens.truncate(random.random_range(1..=tokens.len()));
+            }
+        };
         match hint {
-            Hint::Bag => {
-                let mut tokens = if random.random_bool(0.7) {
-                    title.clone()
-                } else {
-                    other.clone()
-                };
-                if random.random_bool(0.5) && !tokens.is_empty() {
-                    tokens.shuffle(random);
-                    tokens.truncate(random.random_range(1..=tokens.len()));
-                }
-                let noise = noise * 0.5;
-                prompt.push(Place::Vector(Told::Bag { tokens, noise }));
+            Hint::Mean => {
+                let mut tokens = near.tokens;
+                some(&mut tokens, random);
+                prompt.push(Place::Vector(Told {
+                    tokens,
+                    share: 0.0,
+                    noise: near.noise * 0.5,
+                    ..near
+                }));
             }
             Hint::Words => {
-                let title = self.titles.of(target);
-                let mut words: Vec<&str> = title.split_whitespace().collect();
-                words.shuffle(random);
-                let kept = random.random_range(1..=words.len().max(1));
-                words.truncate(kept);
-                let tokens = self
-                    .opened
-                    .tokenizer
-                    .encode(&format!(" {}", words.join(" ")));
+                let mut tokens = near.tokens;
+                some(&mut tokens, random);
                 prompt.extend(tokens.into_iter().map(Place::Token));
             }
-            _ => prompt.push(Place::Vector(Told::Random { number, noise })),
+            _ => prompt.push(Place::Vector(near)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The vectors in the texts that a small language model is trained on.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::llm::lm::Lm;
 use crate::nn::embedding::indices;
@@ -8,13 +8,17 @@ use crate::nn::embedding::indices;
 /// Deviation of a vector's elements: large beside embeddings, as what projections give is.
 pub(super) const SIZE: f64 = 0.5;
 
-/// A vector in a prompt.
+/// A vector in a prompt: the mean of some words' embeddings, a random part of its own, and noise.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Told {
-    /// The random vector of this number, with noise of its own.
-    Random { number: u32, noise: f64 },
-    /// The mean of these tokens' embeddings, with noise.
-    Bag { tokens: Vec<u32>, noise: f64 },
+pub(super) struct Told {
+    /// Tokens of the words.
+    pub(super) tokens: Vec<u32>,
+    /// Number of the random part among those of the text: vectors of one number share it.
+    pub(super) number: u32,
+    /// Share of the random part in the vector's square, from 0 to 1.
+    pub(super) share: f64,
+    /// Size of the noise against the vector's own.
+    pub(super) noise: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -27,13 +31,15 @@ pub(super) enum Place {
 #[derive(Default)]
 pub(super) struct Gathered {
     tokens: Vec<u32>,
-    /// Number of each vector's random part among those of the batch, and how much noise is added.
-    random: Vec<(u32, f64)>,
-    /// Tokens of means, with the number of the mean.
+    /// Tokens of means, with the number of the vector.
     bags: Vec<(u32, u32)>,
-    bag_noise: Vec<f64>,
-    /// Each place as a token, a vector or a mean.
-    order: Vec<(u8, u32)>,
+    /// Number of each vector's random part among those of the batch.
+    numbers: Vec<u32>,
+    shares: Vec<f64>,
+    noise: Vec<f64>,
+    /// Each place as a token's or a vector's number.
+    order: Vec<(bool, u32)>,
+    /// Random parts of the texts before.
     pub(super) first_random: u32,
 }
 
@@ -41,69 +47,64 @@ impl Gathered {
     pub(super) fn take(&mut self, place: &Place) {
         match place {
             Place::Token(token) => {
-                self.order.push((0, self.tokens.len() as u32));
+                self.order.push((false, self.tokens.len() as u32));
                 self.tokens.push(*token);
             }
-            Place::Vector(Told::Random { number, noise }) => {
-                self.order.push((1, self.random.len() as u32));
-                self.random.push((self.first_random + number, *noise));
-            }
-            Place::Vector(Told::Bag { tokens, noise }) => {
-                let number = self.bag_noise.len() as u32;
-                self.order.push((2, number));
+            Place::Vector(told) => {
+                let number = self.numbers.len() as u32;
+                self.order.push((true, number));
                 self.bags
-                    .extend(tokens.iter().map(|&token| (number, token)));
-                self.bag_noise.push(*noise);
+                    .extend(told.tokens.iter().map(|&token| (number, token)));
+                self.numbers.push(self.first_random + told.number);
+                self.shares.push(told.share);
+                self.noise.push(told.noise);
             }
         }
     }
 
     /// All places' vectors, in order.
     pub(super) fn tensor(&self, lm: &Lm) -> Tensor {
+        let device = lm.device();
+        let tokens = lm.embed(&indices(&self.tokens, device));
+        if self.numbers.is_empty() {
+            return tokens;
+        }
+        let all = Tensor::cat(&[tokens, self.vectors(lm)], 0);
+        let first = self.tokens.len() as u32;
+        let order = self.order.iter();
+        let order = order.map(|&(vector, at)| if vector { first + at } else { at });
+        all.index_select(0, &indices(&order.collect::<Vec<_>>(), device))
+    }
+
+    /// The vectors, without gradient.
+    fn vectors(&self, lm: &Lm) -> Tensor {
         let (device, width) = (lm.device(), lm.width());
         let options = (Kind::Float, device);
-        let mut parts = vec![lm.embed(&indices(&self.tokens, device))];
-        if !self.random.is_empty() {
-            let numbers: Vec<u32> = self.random.iter().map(|(number, _)| *number).collect();
-            let noise: Vec<f64> = self.random.iter().map(|(_, noise)| *noise).collect();
-            let base = Tensor::randn([i64::from(self.first_random), width], options) * SIZE;
-            let base = base.index_select(0, &indices(&numbers, device));
-            parts.push(with_noise(&base, &noise));
-        }
-        if !self.bag_noise.is_empty() {
-            let (owners, tokens): (Vec<u32>, Vec<u32>) = self.bags.iter().copied().unzip();
-            let words = lm
-                .embed(&indices(&tokens, device))
-                .detach()
-                .to_kind(Kind::Float);
-            let sums = Tensor::zeros([self.bag_noise.len() as i64, width], options);
-            let sums = sums.index_add(0, &indices(&owners, device), &words);
-            let size = sums.square().mean_dim(1, true, Kind::Float).sqrt();
-            parts.push(with_noise(&(sums / (size + 1e-6) * SIZE), &self.bag_noise));
-        }
-        let starts = parts.iter().scan(0, |start, part| {
-            let here = *start;
-            *start += part.size()[0] as u32;
-            Some(here)
-        });
-        let mut starts: Vec<u32> = starts.collect();
-        if self.random.is_empty() {
-            starts.insert(1, 0);
-        }
-        let order = self
-            .order
-            .iter()
-            .map(|&(kind, at)| starts[kind as usize] + at);
-        Tensor::cat(&parts, 0).index_select(0, &indices(&order.collect::<Vec<_>>(), device))
+        let count = self.numbers.len() as i64;
+        let random = Tensor::randn([i64::from(self.first_random), width], options) * SIZE;
+        let random = random.index_select(0, &indices(&self.numbers, device));
+        let (owners, tokens): (Vec<u32>, Vec<u32>) = self.bags.iter().copied().unzip();
+        let words = lm
+            .embed(&indices(&tokens, device))
+            .detach()
+            .to_kind(Kind::Float);
+        let sums = Tensor::zeros([count, width], options);
+        let sums = sums.index_add(0, &indices(&owners, device), &words);
+        let size = sums.square().mean_dim(1, true, Kind::Float).sqrt();
+        let share = column(&self.shares, device);
+        let mixed = sums / (size + 1e-6) * SIZE * (-&share + 1.0).sqrt() + random * share.sqrt();
+        with_noise(&mixed, &self.noise)
     }
+}
+
+fn column(values: &[f64], device: Device) -> Tensor {
+    let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    Tensor::from_slice(&values).to_device(device).unsqueeze(1)
 }
 
 /// `vectors` [N, W] with normal noise of these sizes, scaled back to their own size.
 pub(super) fn with_noise(vectors: &Tensor, noise: &[f64]) -> Tensor {
-    let noise: Vec<f32> = noise.iter().map(|&noise| noise as f32).collect();
-    let noise = Tensor::from_slice(&noise)
-        .to_device(vectors.device())
-        .unsqueeze(1);
+    let noise = column(noise, vectors.device());
     let noisy = vectors + vectors.randn_like() * &noise * SIZE;
     noisy / (noise.square() + 1.0).sqrt()
 }

@@ -11,7 +11,7 @@ fn settings(targets: Targets) -> Project {
         targets,
         backbone_dropout: false,
         train: Fit {
-            epochs: 30,
+            epochs: 12,
             batch_size: 4,
             lr: 0.01,
             optimizer: Optimizer::Adam {
@@ -158,7 +158,7 @@ fn training_moves_the_projections_alone_and_the_loss_falls() {
     });
     let phase = phase.unwrap();
     // A language model of random weights follows a vector only a little.
-    assert!(losses[29] < losses[0] - 0.01, "{losses:?}");
+    assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
     assert_eq!(frozen, copy(reader.lm().weights()));
     assert!(
         begun

@@ -106,8 +106,26 @@ fn trained(task: &Centre, fit: &Fit, folder: &Path) -> Result<(Phase, Vec<Event>
     Ok((phase, events))
 }
 
+/// Runs the ignored test `name` in a process of its own: LibTorch's generator is the process's, and other tests would draw
+/// from it in between.
+pub(crate) fn alone(name: &str) {
+    let program = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(program)
+        .args(["--exact", name, "--ignored"])
+        .output();
+    let run = run.unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && told.contains("1 passed"), "{told}");
+}
+
 #[test]
 fn a_resumed_run_ends_with_the_same_weights() {
+    alone("train::fit::tests::resumed_alone");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn resumed_alone() {
     let [whole, halves] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let four = settings(4, OutOfMemory::Fail);
     let task = Centre::new(9);
