@@ -20,8 +20,8 @@ fn build() -> PathBuf {
     cargo.args([
         "build",
         "--quiet",
-        "-p",
-        "allround",
+        // The features of the whole workspace: with those of one package, dependencies would be compiled once more.
+        "--workspace",
         "--example",
         "fake_worker",
         "--target-dir",

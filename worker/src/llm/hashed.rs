@@ -31,7 +31,7 @@ impl Hashed {
             .collect()
     }
 
-    /// The vector [W] of a text, of length 1; zeros when the text has no letter and no digit.
+    /// The vector `[W]` of a text, of length 1; zeros when the text has no letter and no digit.
     pub fn features(&self, text: &str) -> Vec<f32> {
         let mut counts: BTreeMap<String, f64> = BTreeMap::new();
         for word in words(text) {

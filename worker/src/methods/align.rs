@@ -194,7 +194,7 @@ impl<'a> Alignment<'a> {
         parts.map(|parts| Tensor::cat(&parts, 0))
     }
 
-    /// User and items compared, [N].
+    /// User and items compared, `[N]`.
     fn compared(&self, states: &Tensor, items: &Tensor) -> Tensor {
         let products = states * items;
         match self.settings.rec_score {

@@ -106,11 +106,12 @@ impl Attention {
             let v = self.heads_of(&both.narrow(1, width, width), group.rows);
             let mask = self.repeat(&group.mask);
             let logits = mask.baddbmm(&q, &k.transpose(1, 2), 1.0, 1.0);
-            let mut weights = logits.softmax(-1, Kind::Float);
-            if let Some(noise) = &mut noise {
-                // Not in place: softmax keeps its output for the way back.
-                weights = weights * self.multipliers(group, noise);
-            }
+            let weights = logits.softmax(-1, Kind::Float);
+            // Not in place: softmax keeps its output for the way back.
+            let weights = match &mut noise {
+                Some(noise) => &weights * self.multipliers(group, noise),
+                None => weights,
+            };
             mixed.push(self.joined(&weights.bmm(&v), group.rows));
             query += asked;
             key += known;

@@ -4,7 +4,6 @@
 
 pub mod attention;
 pub mod convolution;
-pub mod dropout;
 pub mod embedding;
 pub mod linear;
 pub mod loss;

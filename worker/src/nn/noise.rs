@@ -4,7 +4,7 @@
 use allround::seed::{Stream, stream};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Values of a draw: 16 bits.
 const VALUES: f64 = 65536.0;
@@ -82,10 +82,22 @@ impl Noise {
     }
 }
 
+/// Drops elements of `x` with probability `dropout` and scales the others, in training; the draws follow LibTorch's generator,
+/// which the caller has seeded. On a device with a generator of its own, that one makes them.
+pub fn dropout(x: &Tensor, dropout: f64, train: bool) -> Tensor {
+    if !train || dropout <= 0.0 {
+        return x.shallow_clone();
+    }
+    if x.device() != Device::Cpu {
+        return x.dropout(dropout, true);
+    }
+    let seed = Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+    Noise::new(dropout, seed.unsigned_abs(), Device::Cpu).drop_some(x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Kind;
 
     #[test]
     fn noise_keeps_the_mean_and_drops_the_share_asked_for() {
@@ -102,6 +114,19 @@ mod tests {
         let draw = |seed| Noise::new(0.5, seed, Device::Cpu).multipliers(&[64]);
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn dropout_follows_libtorchs_seed_and_happens_in_training_only() {
+        let x = Tensor::ones([5000], (Kind::Float, Device::Cpu));
+        let draw = || dropout(&x, 0.3, true);
+        tch::manual_seed(9);
+        let (first, second) = (draw(), draw());
+        tch::manual_seed(9);
+        assert_eq!(draw(), first);
+        assert_ne!(first, second);
+        assert_eq!(dropout(&x, 0.9, false), x);
+        assert_eq!(dropout(&x, 0.0, true), x);
     }
 
     #[test]

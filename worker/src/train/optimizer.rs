@@ -101,22 +101,20 @@ impl Optimizer {
 
     /// Moves the weights that have a gradient, and clears the gradients.
     pub fn step(&mut self) {
-        tch::no_grad(|| {
-            match self.config {
-                Config::Adam {
-                    betas,
-                    eps,
-                    weight_decay,
-                } => self.adam(betas, eps, weight_decay, false),
-                Config::Adamw {
-                    betas,
-                    eps,
-                    weight_decay,
-                } => self.adam(betas, eps, weight_decay, true),
-                Config::Adagrad {
-                    eps, weight_decay, ..
-                } => self.adagrad(eps, weight_decay),
-            }
+        tch::no_grad(|| match self.config {
+            Config::Adam {
+                betas,
+                eps,
+                weight_decay,
+            } => self.adam(betas, eps, weight_decay, false),
+            Config::Adamw {
+                betas,
+                eps,
+                weight_decay,
+            } => self.adam(betas, eps, weight_decay, true),
+            Config::Adagrad {
+                eps, weight_decay, ..
+            } => self.adagrad(eps, weight_decay),
         });
         self.clear();
     }

@@ -3,6 +3,8 @@
 //! Rows end together: a row of t tokens stands in the last t of the prompt's places, so that all rows write their next
 //! token into the same place. What is before a row's first token is masked.
 
+use std::ops::Range;
+
 use tch::{Device, Kind, Tensor};
 
 use super::attention::{Causal, Pattern, joined, ranges, scaled_dot_product};
@@ -19,8 +21,8 @@ pub(super) struct Cache {
     filled: i64,
     /// Which places a row sees, [B, 1, 1, places].
     mask: Tensor,
-    /// The prompts' own pattern, until they are in.
-    prompts: Option<Causal>,
+    /// Rows whose prompts come in now, with their own pattern; `None` once all are in.
+    prompts: Option<(Range<usize>, Causal)>,
     /// Whether every row has the same length, so that no place is masked.
     even: bool,
 }
@@ -45,15 +47,19 @@ impl Cache {
             .collect();
         let mask = Tensor::arange(places, (Kind::Int64, Device::Cpu))
             .ge_tensor(&Tensor::from_slice(&starts).unsqueeze(1));
-        let last: Vec<_> = lengths.iter().map(|&length| length - 1..length).collect();
         Self {
             layers: (0..config.layers).map(|_| [empty(), empty()]).collect(),
             lengths: lengths.to_vec(),
             filled: longest,
             mask: mask.view([rows, 1, 1, places]).to_device(device),
-            prompts: Some(Causal::new(lengths, &last, device)),
+            prompts: None,
             even: starts.iter().all(|&start| start == 0),
         }
+    }
+
+    /// The next pass has the prompts of these rows.
+    pub fn expect(&mut self, rows: Range<usize>, pattern: Causal) {
+        self.prompts = Some((rows, pattern));
     }
 
     /// Makes room for the next token of every row; from now on a pass has one token a row.
@@ -62,15 +68,15 @@ impl Cache {
         self.filled += 1;
     }
 
-    /// The prompts' keys and values into their places.
-    fn fill(&mut self, layer: usize, parts: [&Tensor; 2]) {
+    /// The keys and values of the prompts of `rows` into their places.
+    fn fill(&self, rows: Range<usize>, layer: usize, parts: [&Tensor; 2]) {
         for (kept, part) in self.layers[layer].iter().zip(parts) {
-            for (number, row) in ranges(&self.lengths).into_iter().enumerate() {
+            let places = ranges(&self.lengths[rows.clone()]);
+            for (number, row) in rows.clone().zip(places) {
                 let length = row.len() as i64;
                 let part = part.narrow(0, row.start as i64, length).transpose(0, 1);
-                let mut place = kept
-                    .get(number as i64)
-                    .narrow(1, self.filled - length, length);
+                let all = kept.get(number as i64);
+                let mut place = all.narrow(1, self.filled - length, length);
                 place.copy_(&part);
             }
         }
@@ -79,9 +85,10 @@ impl Cache {
 
 impl Pattern for Cache {
     fn attend(&mut self, layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
-        if let Some(prompts) = &mut self.prompts {
-            let mixed = prompts.attend(layer, last, [query, key, value]);
-            self.fill(layer, [key, value]);
+        if let Some((rows, pattern)) = &mut self.prompts {
+            let mixed = pattern.attend(layer, last, [query, key, value]);
+            let rows = rows.clone();
+            self.fill(rows, layer, [key, value]);
             return mixed;
         }
         let [keys, values] = &self.layers[layer];

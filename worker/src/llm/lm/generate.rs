@@ -8,9 +8,10 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::Lm;
+use super::attention::{Causal, cat};
 use super::cache::Cache;
 use super::trie::Trie;
+use super::{Lm, chosen, places};
 
 /// How answers are generated.
 #[derive(Clone, Debug)]
@@ -127,16 +128,14 @@ impl Lm {
 
     /// Puts the prompts into the cache; the state of each one's last token.
     fn read_prompts(&self, rows: &[Tensor], lengths: &[usize], cache: &mut Cache) -> Tensor {
-        let places: Vec<i64> = lengths
-            .iter()
-            .flat_map(|&length| 0..length as i64)
-            .collect();
-        let ends = lengths.iter().scan(0, |end, &length| {
-            *end += length as i64;
-            Some(*end - 1)
+        let ends = self.groups(lengths).into_iter().map(|group| {
+            let lengths = &lengths[group.clone()];
+            let last: Vec<_> = lengths.iter().map(|&length| length - 1..length).collect();
+            let chosen = chosen(lengths, &last);
+            cache.expect(group.clone(), Causal::new(lengths, &last, self.device()));
+            self.pass(&rows[group], &places(lengths), cache, Some(&chosen))
         });
-        let ends: Vec<i64> = ends.collect();
-        self.pass(rows, &places, cache, Some(&ends))
+        cat(ends.collect())
     }
 }
 

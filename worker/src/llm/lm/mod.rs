@@ -37,6 +37,9 @@ pub use trie::Trie;
 /// Positions of OPT start here in its table.
 const OPT_OFFSET: i64 = 2;
 
+/// Most tokens of several rows that the CPU computes together.
+const CACHED_TOKENS: usize = 1024;
+
 /// Why a language model cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum LmError {
@@ -187,7 +190,7 @@ impl Lm {
         self.train = train;
     }
 
-    /// Input vectors [N, W] of tokens [N] (whole numbers), in the model's number type.
+    /// Input vectors [N, W] of tokens `[N]` (whole numbers), in the model's number type.
     pub fn embed(&self, ids: &Tensor) -> Tensor {
         Tensor::embedding(&self.table, ids, -1, false, false)
     }
@@ -213,12 +216,34 @@ impl Lm {
                 wanted.end
             );
         }
-        let mut pattern = Causal::new(&lengths, wanted, self.device());
-        let places: Vec<i64> = lengths
-            .iter()
-            .flat_map(|&length| 0..length as i64)
-            .collect();
-        self.pass(rows, &places, &mut pattern, Some(&chosen(&lengths, wanted)))
+        let states = self.groups(&lengths).into_iter().map(|group| {
+            let (lengths, wanted) = (&lengths[group.clone()], &wanted[group.clone()]);
+            let mut pattern = Causal::new(lengths, wanted, self.device());
+            let chosen = chosen(lengths, wanted);
+            self.pass(&rows[group], &places(lengths), &mut pattern, Some(&chosen))
+        });
+        attention::cat(states.collect())
+    }
+
+    /// Neighbouring rows that are computed together. On the CPU there are few enough tokens in a group for the states
+    /// between two layers to stay in the cache; rows never see each other, so nothing else depends on it.
+    fn groups(&self, lengths: &[usize]) -> Vec<Range<usize>> {
+        if self.device().is_cuda() {
+            return std::iter::once(0..lengths.len()).collect();
+        }
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        let mut tokens = 0;
+        for (row, &length) in lengths.iter().enumerate() {
+            tokens += length;
+            match groups.last_mut() {
+                Some(group) if tokens <= CACHED_TOKENS => group.end = row + 1,
+                _ => {
+                    groups.push(row..row + 1);
+                    tokens = length;
+                }
+            }
+        }
+        groups
     }
 
     /// Logits [N, V] of states [N, W], in the model's number type.
@@ -248,7 +273,8 @@ impl Lm {
         }
         let places = there(places);
         if let Some(table) = &self.positions {
-            x = x + Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false);
+            // Never in place: a single row is the caller's own.
+            x = Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false) + x;
         }
         let all = wanted.is_none_or(|wanted| wanted.len() as i64 == x.size()[0]);
         let mut pass = Pass {
@@ -340,6 +366,12 @@ impl Lm {
         }
         Ok(())
     }
+}
+
+/// Places in their texts of the tokens of rows of these lengths.
+fn places(lengths: &[usize]) -> Vec<i64> {
+    let rows = lengths.iter();
+    rows.flat_map(|&length| 0..length as i64).collect()
 }
 
 /// Tokens of the pass that are wanted of rows of these lengths.

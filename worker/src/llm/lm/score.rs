@@ -121,6 +121,15 @@ impl Lm {
             return Vec::new();
         }
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
+        let groups = self.groups(&lengths).into_iter();
+        let scores =
+            groups.map(|group| self.score_group(&rows[group.clone()], &continuations[group]));
+        scores.flatten().collect()
+    }
+
+    /// Scores of rows that are computed together.
+    fn score_group(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         let (trees, targets) = grow(continuations);
         let mut pattern = Branching {
             prompts: lengths.clone(),
