@@ -42,9 +42,8 @@ pub(super) struct Lesson {
     pub(super) history: usize,
     /// Largest random share of the vectors behind titles, whose other part is the mean of the title's words.
     share: f64,
-    /// Least likeness of the vector that is to be found again and what stands in front, from 0 to 1. What is alike by a
-    /// little only teaches to doubt: a model that has always been sure gives a projection no gradient to learn from.
-    likeness: f64,
+    /// Most noise on the vector that is to be found again, against a size of 1.
+    noise: f64,
     /// Share of prompts that are a list and nothing else: short, and so many in little time.
     bare: f64,
 }
@@ -52,18 +51,18 @@ pub(super) struct Lesson {
 impl Lesson {
     /// The lesson when this share of the training is done, with lists of `most` titles in the end.
     pub(super) fn at(done: f64, most: usize) -> Self {
-        let lesson = |least: usize, longest: usize, history, share, likeness, bare| Self {
+        let lesson = |least: usize, longest: usize, history, share, noise, bare| Self {
             titles: (least.min(most), longest.min(most)),
             history,
             share,
-            likeness,
+            noise,
             bare,
         };
         match done {
-            ..0.2 => lesson(2, 4, 0, 0.1, 0.9, 0.8),
-            ..0.35 => lesson(4, 8, 0, 0.3, 0.6, 0.5),
-            ..0.55 => lesson(8, 14, HISTORY / 2, 0.5, 0.3, 0.2),
-            _ => lesson(12, usize::MAX, HISTORY, 0.7, 0.1, 0.05),
+            ..0.3 => lesson(2, 4, 0, 0.1, 0.3, 0.8),
+            ..0.5 => lesson(4, 8, 0, 0.3, 0.6, 0.5),
+            ..0.7 => lesson(8, 14, HISTORY / 2, 0.5, 0.8, 0.2),
+            _ => lesson(12, usize::MAX, HISTORY, 0.7, 1.0, 0.05),
         }
     }
 }
@@ -199,8 +198,7 @@ impl Pretraining<'_> {
             answer: Vec::new(),
             random: drawn.len() as u32,
         };
-        let likeness: f64 = random.random_range(lesson.likeness..=1.0);
-        let noise = (likeness.powi(-2) - 1.0).sqrt();
+        let noise = random.random_range(0.0..lesson.noise);
         let share = random.random_range(0.0..lesson.share);
         // An item's random part has the item's place among those drawn.
         let told = |item: u32, noise: f64| Told {
