@@ -16,7 +16,7 @@ fn root() -> &'static Path {
 fn the_quickstart_loads_and_its_resolved_form_loads_back_equal() {
     let path = root().join("experiments/quickstart.toml");
     let checked = load(&path, &[]).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(checked.spec.selected().len(), 3 * 7);
+    assert_eq!(checked.spec.selected().len(), 3 * 12);
     let back = resolved_from_text("spec.toml", checked.resolved_toml());
     assert_eq!(
         back.unwrap_or_else(|faults| panic!("{faults}")),
