@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 fn main() {
-    let sources = ["src/torch_ext/shim.cpp", "src/torch_ext/linear.cpp"];
-    for source in sources {
+    let sources = ["shim", "linear", "attention"].map(|name| format!("src/torch_ext/{name}.cpp"));
+    for source in &sources {
         println!("cargo:rerun-if-changed={source}");
     }
     let library = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("tch names its library folder");

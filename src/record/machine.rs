@@ -13,6 +13,9 @@ use crate::fs::{self, FsError};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
+    /// What was run.
+    #[serde(default)]
+    pub experiment: Experiment,
     /// The program.
     pub program: Program,
     /// The computer.
@@ -20,6 +23,15 @@ pub struct Machine {
     /// What the stages ran on, one entry a device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device: Vec<Device>,
+}
+
+/// Which experiment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Digest of everything that decides the results ([`crate::plan::Plan::digest`]): a file of the same name that is planned
+    /// to another digest has not made them. Titles and other words of the file do not count.
+    pub digest: String,
 }
 
 /// Which program.
@@ -73,12 +85,13 @@ pub struct Device {
 }
 
 impl Machine {
-    /// This machine, with the devices that stages reported when they started.
-    pub fn here<'a>(started: impl IntoIterator<Item = &'a Started>) -> Machine {
+    /// This machine, with the devices that stages reported when they started, for the experiment of this digest.
+    pub fn here<'a>(digest: String, started: impl IntoIterator<Item = &'a Started>) -> Machine {
         let mut device: Vec<Device> = started.into_iter().map(Device::of).collect();
         device.sort();
         device.dedup();
         Machine {
+            experiment: Experiment { digest },
             program: Program {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: option_env!("ALLROUND_COMMIT").map(str::to_owned),
@@ -178,7 +191,7 @@ mod tests {
     #[test]
     fn a_machine_is_read_back_and_names_each_device_once() {
         let dir = tempfile::tempdir().unwrap();
-        let machine = Machine::here(&[started(2), started(1), started(2)]);
+        let machine = Machine::here("d1".to_owned(), &[started(2), started(1), started(2)]);
         assert_eq!(machine.device.len(), 2);
         assert!(machine.system.cores.unwrap() > 0 && !machine.program.version.is_empty());
         machine.save(dir.path()).unwrap();

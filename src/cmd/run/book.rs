@@ -185,15 +185,18 @@ impl<'a> Book<'a> {
     /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
     fn note_machine(&self) -> Result<(), FsError> {
         let has_worked = self.outcomes.contains(&Some(Outcome::Made));
+        let digest = self.source.digest();
         if !has_worked && self.results.join("machine.toml").exists() {
-            return Ok(());
+            let mut machine = Machine::load(&self.results)?;
+            machine.experiment.digest = digest;
+            return machine.save(&self.results);
         }
         let is_good = |id: &NodeId| self.outcomes[*id].as_ref().is_some_and(Outcome::is_good);
         let mut starts = Vec::new();
         for id in (0..self.outcomes.len()).filter(is_good) {
             starts.extend(self.source.start(id)?);
         }
-        Machine::here(starts.iter()).save(&self.results)
+        Machine::here(digest, starts.iter()).save(&self.results)
     }
 
     /// Cells with rows.

@@ -41,6 +41,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Digest of everything that decides the results.
+    pub(super) fn digest(&self) -> String {
+        self.plan.digest().to_string()
+    }
+
     fn prepared(&self, id: NodeId) -> Result<Rc<Prepared>, DataError> {
         let mut kept = self.kept.borrow_mut();
         if let Some((_, prepared)) = kept.iter().find(|(known, _)| *known == id) {

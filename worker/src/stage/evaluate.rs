@@ -1,4 +1,4 @@
-//! `evaluate`: the rank of every measured user's target, for validation and test.
+//! `evaluate`: the rank of every measured user's target; by a CF model's scores for validation as well.
 
 use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
 use allround::event::{Event, Phase, Progress};
@@ -60,7 +60,7 @@ fn score(
     Ok(())
 }
 
-/// By a language model's answers.
+/// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
 fn ask(
     job: &Job,
     settings: &Answering,
@@ -83,42 +83,41 @@ fn ask(
         form: settings.tuned.as_ref().map(|(form, _)| *form),
         seed: settings.seed,
     };
-    for part in [Part::Valid, Part::Test] {
-        let lists = CandidateLists::load(need(job, "candidates")?, part)?;
-        let total = lists.users.len() as u64;
-        let mut done = |count: usize| {
-            observe(Event::Progress(Progress {
-                phase: "evaluate".to_owned(),
-                done: count as u64,
-                total: Some(total),
-                unit: "users".to_owned(),
-                remark: String::new(),
-            }));
-        };
-        let count = |answers: &Result<Answers, _>| {
-            answers
-                .as_ref()
-                .ok()
-                .map(|answers| answers.ranks.users.len() as u64)
-        };
-        let (answers, mut phase) = timed("evaluate", count, || {
-            let answers = answerer.answer(&lists, &mut done);
-            synchronise(device);
-            answers
-        });
-        let answers = answers?;
-        phase.tokens = Some(answers.tokens);
-        phase.params = Some(reader.opened.params());
-        answers.ranks.save(&job.output)?;
-        if !answers.generated.is_empty() {
-            let rows = answers.generated;
-            data::Answers { part, rows }.save(&job.output)?;
-        }
-        if let Some(likes) = answers.likes {
-            likes.save(&job.output)?;
-        }
-        tell(phase, part, observe);
+    let part = Part::Test;
+    let lists = CandidateLists::load(need(job, "candidates")?, part)?;
+    let total = lists.users.len() as u64;
+    let mut done = |count: usize| {
+        observe(Event::Progress(Progress {
+            phase: "evaluate".to_owned(),
+            done: count as u64,
+            total: Some(total),
+            unit: "users".to_owned(),
+            remark: String::new(),
+        }));
+    };
+    let count = |answers: &Result<Answers, _>| {
+        answers
+            .as_ref()
+            .ok()
+            .map(|answers| answers.ranks.users.len() as u64)
+    };
+    let (answers, mut phase) = timed("evaluate", count, || {
+        let answers = answerer.answer(&lists, &mut done);
+        synchronise(device);
+        answers
+    });
+    let answers = answers?;
+    phase.tokens = Some(answers.tokens);
+    phase.params = Some(reader.opened.params());
+    answers.ranks.save(&job.output)?;
+    if !answers.generated.is_empty() {
+        let rows = answers.generated;
+        data::Answers { part, rows }.save(&job.output)?;
     }
+    if let Some(likes) = answers.likes {
+        likes.save(&job.output)?;
+    }
+    tell(phase, part, observe);
     reader.tell(observe);
     Ok(())
 }

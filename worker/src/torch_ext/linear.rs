@@ -10,7 +10,7 @@ use tch::Tensor;
 const ROWS: i64 = 512;
 
 /// LibTorch's own tensor object; only its address is used here.
-type Handle = *const c_void;
+pub(super) type Handle = *const c_void;
 
 unsafe extern "C" {
     fn allround_pack(
@@ -40,12 +40,12 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-fn handle(tensor: &Tensor) -> Handle {
+pub(super) fn handle(tensor: &Tensor) -> Handle {
     tensor.as_ptr().cast()
 }
 
 /// The tensor that `call` leaves, or the shim's message. `call` gets where to leave it, and a buffer for a message.
-fn tensor_of(
+pub(super) fn tensor_of(
     call: impl FnOnce(*mut *mut c_void, *mut c_char, usize) -> c_int,
 ) -> Result<Tensor, String> {
     let mut out = std::ptr::null_mut();

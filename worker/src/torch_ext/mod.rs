@@ -1,6 +1,7 @@
 //! What tch lacks of LibTorch: a small C++ shim and its safe face.
 
 pub mod adam;
+pub mod attention;
 pub mod device;
 pub mod gradient;
 pub mod linear;

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::torch_ext::attention;
+
 /// The attention of one pass.
 pub(super) trait Pattern {
     /// Values mixed for the queries, [Nq, H d].
@@ -17,6 +19,9 @@ pub(super) trait Pattern {
 
 /// Rows longer than this on average are computed one by one on the CPU, without padding.
 const LONG: usize = 96;
+
+/// Longest row whose attention weights are kept for the gradient on the CPU: at 12 heads and 12 blocks 0.3 GB.
+const KEPT: usize = 1024;
 
 /// Rows of packed tokens, each causal.
 #[derive(Debug)]
@@ -64,8 +69,16 @@ impl Pattern for Causal {
             if asking.is_empty() {
                 continue;
             }
-            let query = slice(query, asked..asked + asking.len());
             let known = row.start..row.start + asking.end;
+            if keeps_weights([query, key], asking.len(), row.len()) {
+                let part = |x: &Tensor, from: usize| x.narrow(0, from as i64, row.len() as i64);
+                let (key, value) = (part(key, row.start), part(value, row.start));
+                let value = attention::causal(&part(query, asked), &key, &value);
+                mixed.push(value.flatten(1, 2));
+                asked += row.len();
+                continue;
+            }
+            let query = slice(query, asked..asked + asking.len());
             let (key, value) = (slice(key, known.clone()), slice(value, known));
             let mask =
                 (asking.start > 0 && asking.len() > 1).then(|| staircase(&asking, query.device()));
@@ -84,6 +97,12 @@ impl Pattern for Causal {
         }
         cat(mixed)
     }
+}
+
+/// Whether a whole row asks on the CPU, and a gradient will come back.
+fn keeps_weights([query, key]: [&Tensor; 2], asking: usize, row: usize) -> bool {
+    let whole = asking == row && row <= KEPT && query.size()[1] == key.size()[1];
+    whole && query.device() == Device::Cpu && query.requires_grad()
 }
 
 /// One tensor of several; nothing is copied for one.

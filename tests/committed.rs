@@ -1,0 +1,115 @@
+//! The committed results were made by the committed experiments and by a commit of this repository.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use allround::record::Machine;
+use allround::spec::{self, Checked, Spec};
+use allround::store::Store;
+use allround::store::inputs::Inputs;
+use allround::{fs, plan};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Folders of committed results, by experiment.
+fn results() -> Vec<(String, PathBuf)> {
+    let folders = fs::list(&root().join("results")).unwrap();
+    let with_machine = folders
+        .into_iter()
+        .filter(|folder| folder.join("machine.toml").exists());
+    let named = with_machine.map(|folder| {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        (name, folder)
+    });
+    named.collect()
+}
+
+/// The committed experiments of this name whose data are here, plain and in their offline profile, and whether others of
+/// the name were found without their data.
+fn experiments(name: &str) -> (Vec<Checked>, bool) {
+    let (mut found, mut absent) = (Vec::new(), false);
+    for path in fs::walk(&root().join("experiments")).unwrap() {
+        let text = match path.extension() {
+            Some(end) if end == "toml" => fs::read_to_string(&path).unwrap(),
+            _ => continue,
+        };
+        if !text.contains(&format!("\nname = \"{name}\"\n")) {
+            continue;
+        }
+        for overrides in [vec![], vec!["profile=offline".to_owned()]] {
+            match spec::load(&path, &overrides) {
+                Ok(checked) => found.push(checked),
+                // A fault of another kind fails the tests of the experiments themselves.
+                Err(_) => absent |= overrides.is_empty(),
+            }
+        }
+    }
+    (found, absent)
+}
+
+fn planned(checked: &Checked) -> String {
+    digest(&checked.spec, &checked.base)
+}
+
+fn digest(spec: &Spec, base: &Path) -> String {
+    let store = tempfile::tempdir().unwrap();
+    let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
+    let base = std::path::absolute(base).unwrap();
+    let plan = plan::plan(spec, &mut |path| inputs.digest(&base.join(path)));
+    plan.unwrap().digest().to_string()
+}
+
+#[test]
+fn committed_results_are_those_of_the_committed_experiments() {
+    let results = results();
+    assert!(results.len() >= 6, "{results:?}");
+    for (name, folder) in results {
+        let noted = Machine::load(&folder).unwrap().experiment.digest;
+        let (experiments, absent) = experiments(&name);
+        let fits = experiments.iter().any(|checked| {
+            // Results from before the digest was noted have the spec that made them.
+            let made = match noted.as_str() {
+                "" => {
+                    let spec = spec::load_resolved(&folder.join("spec.toml")).unwrap();
+                    digest(&spec, &checked.base)
+                }
+                noted => noted.to_owned(),
+            };
+            planned(checked) == made
+        });
+        if absent && !fits {
+            eprintln!(
+                "SKIPPED: the data of experiment `{name}` are absent, so its results are not checked"
+            );
+            continue;
+        }
+        assert!(
+            fits,
+            "results/{name} were not made by the experiment `{name}` as it is now: run it again"
+        );
+    }
+}
+
+#[test]
+fn committed_results_name_a_commit_of_this_repository() {
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(root()).output().ok()
+    };
+    let shallow = git(&["rev-parse", "--is-shallow-repository"]);
+    if shallow.is_none_or(|shallow| shallow.stdout.trim_ascii() != b"false") {
+        eprintln!("SKIPPED: no git, or no whole history: the commits of results are not checked");
+        return;
+    }
+    for (name, folder) in results() {
+        let commit = Machine::load(&folder).unwrap().program.commit;
+        let commit = commit.unwrap_or_else(|| panic!("results/{name} name no commit"));
+        let found = git(&["merge-base", "--is-ancestor", &commit, "HEAD"]).unwrap();
+        assert!(
+            found.status.success(),
+            "results/{name} were made at {commit}, which is no ancestor of HEAD"
+        );
+    }
+}
