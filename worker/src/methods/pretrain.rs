@@ -2,9 +2,13 @@
 //!
 //! It never sees an interaction. What it must learn is to read a prompt: to copy and to choose titles, and to follow what
 //! stands in the place of the user's vector. There stand, by turns, words of the answer, the mean of the embeddings of
-//! such words, or a vector near the one behind the answer's title; behind titles stand the means of their words with more
-//! and more of a random part. So the frozen model can later compare what projections put there. Lists are short at first:
-//! a model that is shown twenty titles from the start does not find out how to choose among them.
+//! such words, or a vector like the one behind the answer's title; behind titles stand the means of their words with more
+//! and more of a random part. So the frozen model can later compare what projections put there.
+//!
+//! Lists are short and likenesses clear at first: a model that is shown twenty titles and a faint likeness from the start
+//! does not find out how to choose. In the end likenesses fade to none at all, and vectors share an offset and fill few
+//! dimensions, as untrained projections' do: so the model learns to doubt. One that had seen clear likenesses only would be
+//! sure of its wrong answers when stage 2 begins, and its gradients would lead nowhere.
 //!
 //! Letters: N tokens, W width.
 
@@ -174,13 +178,13 @@ impl<'a> Pretraining<'a> {
         let mut gathered = Gathered::default();
         let mut lengths = Vec::with_capacity(texts.len());
         for text in texts {
+            gathered.begin(text.random);
             for place in &text.prompt {
                 gathered.take(place);
             }
             for &token in &text.answer[..text.answer.len() - 1] {
                 gathered.take(&Place::Token(token));
             }
-            gathered.first_random += text.random;
             lengths.push((text.prompt.len() + text.answer.len() - 1) as i64);
         }
         let all = gathered.tensor(lm);
@@ -215,7 +219,7 @@ impl Task for Pretraining<'_> {
             let history = random.random_range(0..=lesson.history);
             let history = history.min(self.prepared.n_items() - length);
             // Short texts fill a step with more of them.
-            let count = self.settings.batch_size * (most / length).clamp(1, 2);
+            let count = self.settings.batch_size * (most / length).clamp(1, 4);
             (0..count)
                 .map(|_| self.text(&mut random, lesson, (length, history)))
                 .collect()

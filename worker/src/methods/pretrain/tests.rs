@@ -1,5 +1,5 @@
 use super::texts::Hint;
-use super::vectors::{SIZE, with_noise};
+use super::vectors::{Random, Told};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
 
@@ -13,6 +13,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
     let mut random = stream(1, Stream::Prompt, 0);
     for hint in [
         Hint::Near,
+        Hint::Leaning,
         Hint::Mean,
         Hint::Words,
         Hint::History,
@@ -36,7 +37,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
         assert_eq!(text.answer.last(), Some(&2));
         let vectors = text.prompt.len() - tokens.len();
         match hint {
-            Hint::Near => assert_eq!(vectors, 1 + 4 + 3),
+            Hint::Near | Hint::Leaning => assert_eq!(vectors, 1 + 4 + 3),
             Hint::Words => assert_eq!(vectors, 0),
             Hint::History => assert_eq!(vectors, 4 + 3),
             _ => {}
@@ -67,11 +68,51 @@ fn the_loss_moves_every_weight_that_the_texts_reach() {
 }
 
 #[test]
-fn noise_keeps_a_vectors_size_and_none_changes_nothing() {
+fn vectors_are_as_alike_as_their_parts_say() {
+    let opened = opened(true);
     tch::manual_seed(2);
-    let vectors = Tensor::randn([2, 4000], (Kind::Float, tch::Device::Cpu)) * SIZE;
-    let noisy = with_noise(&vectors, &[0.0, 2.0]);
-    assert_eq!(noisy.get(0), vectors.get(0));
-    let size = noisy.get(1).square().mean(Kind::Float).double_value(&[]);
-    assert!((size / (SIZE * SIZE) - 1.0).abs() < 0.1, "{size}");
+    let vector = |words: f64, random: &[(u32, f64)]| {
+        Place::Vector(Told {
+            words: vec![(vec![5, 6], words)],
+            random: random.to_vec(),
+        })
+    };
+    let rank = opened.lm.width() as u32;
+    let mut gathered = Gathered::default();
+    // The second text's vectors are its own, though they have the same numbers.
+    for _ in 0..2 {
+        gathered.begin(Random { count: 2, rank });
+        gathered.take(&vector(0.0, &[(0, 0.5)]));
+        gathered.take(&vector(0.0, &[(0, 0.3), (1, 0.4)]));
+        gathered.take(&vector(0.5, &[]));
+    }
+    let all = gathered.tensor(&opened.lm).to_kind(Kind::Double);
+    let cosine = |one: i64, other: i64| {
+        let (one, other) = (all.get(one), all.get(other));
+        let product = (&one * &other).sum(Kind::Double);
+        (product / (one.norm() * other.norm())).double_value(&[])
+    };
+    assert!((cosine(0, 1) - 0.6).abs() < 0.25, "{}", cosine(0, 1));
+    assert!(cosine(0, 3).abs() < 0.5, "{}", cosine(0, 3));
+    assert!((cosine(2, 5) - 1.0).abs() < 1e-6);
+    let size = all.get(2).square().mean(Kind::Double).double_value(&[]);
+    assert!((size / 0.25 - 1.0).abs() < 1e-3, "{size}");
+}
+
+#[test]
+fn random_vectors_of_a_text_fill_no_more_dimensions_than_its_rank() {
+    let opened = opened(true);
+    tch::manual_seed(3);
+    let mut gathered = Gathered::default();
+    gathered.begin(Random { count: 6, rank: 3 });
+    for number in 0..6 {
+        gathered.take(&Place::Vector(Told {
+            words: Vec::new(),
+            random: vec![(number, 1.0)],
+        }));
+    }
+    let all = gathered.tensor(&opened.lm).to_kind(Kind::Double);
+    let (_, sizes, _) = all.svd(true, true);
+    assert!(sizes.double_value(&[2]) > 0.1, "{sizes:?}");
+    assert!(sizes.double_value(&[3]) < 1e-4, "{sizes:?}");
 }
