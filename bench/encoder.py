@@ -73,7 +73,7 @@ def main():
     args = cli.parse_args()
     if args.peer:
         return peer(json.loads(pathlib.Path(args.peer).read_text()))
-    test = ["cargo", "test", "--release", "-p", "allround-worker", "--bin", "allround-worker"]
+    test = ["cargo", "test", "--release", "--workspace", "--bin", "allround-worker"]
     subprocess.run([*test, "--no-run"], check=True, cwd=ROOT)
     measured = {(who, what): [] for who in ("ours", "peer") for what in ("seconds", "cpu_seconds")}
     with tempfile.TemporaryDirectory() as folder:
