@@ -26,6 +26,11 @@ pub(super) fn check(check: &mut Check<'_>) {
             names(check, model, &["variant", name, "resolved", model.kind()]);
         }
     }
+    for name in check.names("model") {
+        if !spec.model.contains_key(&name) {
+            written_names(check, &name);
+        }
+    }
     let mut seen = BTreeSet::new();
     for cell in spec.selected() {
         let asked = spec.model_named(&cell.model);
@@ -103,6 +108,33 @@ fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     for (section, name) in [("llm", llm), ("prompt", prompt)] {
         let known = check.names(section);
         check.known(section, name, &known, &below(path, &[section]));
+    }
+}
+
+/// The names that a model gives whose settings could not be resolved, since a field of it is missing or wrong.
+fn written_names(check: &mut Check<'_>, model: &str) {
+    let layers = check.layers;
+    let kinds = layers
+        .iter()
+        .filter_map(|layer| layer.get("model")?.get(model)?.table())
+        .flatten();
+    for (field, what) in [
+        ("backbone", "CF model"),
+        ("encoder", "encoder"),
+        ("llm", "llm"),
+        ("prompt", "prompt"),
+    ] {
+        let written = kinds
+            .clone()
+            .find_map(|(_, kind)| kind.node.get(field).filter(|node| node.text().is_some()));
+        let Some((node, name)) = written.and_then(|node| Some((node, node.text()?))) else {
+            continue;
+        };
+        let known = match field {
+            "backbone" => check.model_names(),
+            section => check.names(section),
+        };
+        check.known_at(what, name, &known, node.place);
     }
 }
 

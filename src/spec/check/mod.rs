@@ -97,10 +97,21 @@ impl Check<'_> {
 
     /// Reports a name that nothing has; `true` when it is known.
     fn known(&mut self, what: &str, name: &str, known: &BTreeSet<String>, path: &[&str]) -> bool {
+        let place = self.place(path);
+        self.known_at(what, name, known, place)
+    }
+
+    /// Reports a name that stands at a place and that nothing has; `true` when it is known.
+    fn known_at(
+        &mut self,
+        what: &str,
+        name: &str,
+        known: &BTreeSet<String>,
+        place: Place,
+    ) -> bool {
         if known.contains(name) {
             return true;
         }
-        let place = self.place(path);
         let what = words(what);
         let hint = suggest::hint(name, known.iter().map(String::as_str), &format!("{what}s"));
         self.push(

@@ -110,6 +110,16 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "unknown names beside a missing field",
+        old: "backbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"",
+        new: "backbone = \"sasrek\"\nllm = \"litle\"",
+        faults: &[
+            "27:1: missing field `encoder` in `model.full.allmrec` | `encoder` has no default | `encoder`: Name of the text encoder",
+            "28:12: no CF model is called `sasrek` | expected the name of a CF model | did you mean `sasrec`?",
+            "29:7: no language model is called `litle` | expected the name of a language model | did you mean `little`?",
+        ],
+    },
+    Case {
         what: "an unknown prompt",
         old: "prompt = \"plain\"\ninference",
         new: "prompt = \"plane\"\ninference",
