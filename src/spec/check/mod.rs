@@ -102,13 +102,7 @@ impl Check<'_> {
     }
 
     /// Reports a name that stands at a place and that nothing has; `true` when it is known.
-    fn known_at(
-        &mut self,
-        what: &str,
-        name: &str,
-        known: &BTreeSet<String>,
-        place: Place,
-    ) -> bool {
+    fn known_at(&mut self, what: &str, name: &str, known: &BTreeSet<String>, place: Place) -> bool {
         if known.contains(name) {
             return true;
         }

@@ -90,7 +90,8 @@ pub struct Run {
     /// How often a failed stage is tried again within one run.
     #[schemars(range(max = 10))]
     pub retries: u32,
-    /// Epochs between two checkpoints of a training stage.
+    /// Most epochs between two checkpoints of a training stage. There is one after any epoch that ends two seconds or more
+    /// behind the last, so a killed program loses the running epoch and two seconds at most.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use allround::event::Epoch;
 use allround::fs;
@@ -55,6 +56,37 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// Tensors by role and name.
     pub tensors: BTreeMap<String, Tensor>,
+}
+
+/// What is lost at most where epochs are shorter; a longer epoch has its own checkpoint.
+const AT_MOST: Duration = Duration::from_secs(2);
+
+/// Decides when a checkpoint is written: after so many epochs, or as soon as much would be lost without one.
+#[derive(Debug)]
+pub struct Pace {
+    every: u32,
+    last: Instant,
+}
+
+impl Pace {
+    /// A checkpoint every so many epochs at least, counted from now.
+    pub fn new(every: u32) -> Self {
+        Self {
+            every: every.max(1),
+            last: Instant::now(),
+        }
+    }
+
+    /// Whether a checkpoint is to be written now; the caller then writes it.
+    pub fn due(&mut self, progress: &Progress) -> bool {
+        let due = progress.ended
+            || progress.epoch.is_multiple_of(self.every)
+            || self.last.elapsed() >= AT_MOST;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -129,5 +161,25 @@ mod tests {
         let bytes = fs::read(&file(folder.path())).unwrap();
         fs::write_atomic(&file(folder.path()), &bytes[..bytes.len() - 3]).unwrap();
         assert!(Checkpoint::load(folder.path()).is_none());
+    }
+
+    #[test]
+    fn a_long_epoch_has_a_checkpoint_of_its_own() {
+        let at = |epoch| Progress {
+            epoch,
+            ..Progress::default()
+        };
+        let mut pace = Pace::new(10);
+        assert!(!pace.due(&at(9)));
+        assert!(pace.due(&at(10)));
+        assert!(!pace.due(&at(11)));
+        pace.last -= AT_MOST;
+        assert!(pace.due(&at(12)));
+        assert!(!pace.due(&at(13)), "the time counts from the last one");
+        let ended = Progress {
+            ended: true,
+            ..at(14)
+        };
+        assert!(pace.due(&ended));
     }
 }

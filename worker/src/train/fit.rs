@@ -14,7 +14,7 @@ use allround::seed::{Stream, foreign};
 use allround::spec::config::method::{Fit, OutOfMemory};
 use tch::{Kind, Tensor};
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, Pace, Progress};
 use super::losses::Losses;
 use super::optimizer::Optimizer;
 use super::run::TrainError;
@@ -77,7 +77,7 @@ pub struct FitPlan<'a> {
     pub stage: u64,
     /// Folder of the checkpoint.
     pub checkpoint: &'a Path,
-    /// Epochs between two checkpoints.
+    /// Most epochs between two checkpoints.
     pub checkpoint_every: u32,
 }
 
@@ -99,10 +99,10 @@ pub fn fit<T: Task>(
     for epoch in fitting.progress.history.clone() {
         observe(Event::Epoch(epoch));
     }
+    let mut pace = Pace::new(plan.checkpoint_every);
     while !fitting.progress.ended {
         fitting.epoch(observe)?;
-        let progress = &fitting.progress;
-        if progress.ended || progress.epoch.is_multiple_of(plan.checkpoint_every.max(1)) {
+        if pace.due(&fitting.progress) {
             fitting.save()?;
         }
     }

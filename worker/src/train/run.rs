@@ -11,7 +11,7 @@ use allround::spec::config::train::{Loss, Stop, Train};
 use tch::Tensor;
 
 use super::batches::{NoNegative, Recipe, Sampler};
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, Pace, Progress};
 use super::losses::Losses;
 use super::optimizer::Optimizer;
 use crate::data::TrainingSet;
@@ -136,10 +136,10 @@ pub fn run(
     for epoch in training.progress.history.clone() {
         observe(Event::Epoch(epoch));
     }
+    let mut pace = Pace::new(plan.checkpoint_every);
     while !training.progress.ended {
         training.epoch(&sampler, validate, observe)?;
-        let progress = &training.progress;
-        if progress.ended || progress.epoch.is_multiple_of(plan.checkpoint_every.max(1)) {
+        if pace.due(&training.progress) {
             training.save()?;
         }
     }

@@ -471,4 +471,10 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_spec_may_name_the_shapes_that_there_are() {
+        let names: Vec<&str> = LmConfig::names().collect();
+        assert_eq!(names, allround::spec::config::llm::SHAPES);
+    }
 }

@@ -1,0 +1,177 @@
+//! Killed runs with the real worker: every kind of stage that trains goes on from its checkpoint and ends with the bytes of
+//! a run that was not killed, and two runs at once make every stage once.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+/// A stage of each kind that trains; none takes longer than a few seconds.
+const SPEC: &str = r#"
+spec_version = 1
+name = "resumed"
+seeds = [1]
+
+[run]
+checkpoint_every = 1
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 60
+
+[protocol.strict]
+metrics = ["hit@1"]
+
+[encoder.hashed.hashed]
+width = 32
+
+[llm.small.small]
+hidden_units = 16
+num_blocks = 1
+num_heads = 2
+vocab_size = 400
+steps = 400
+batch_size = 2
+
+[model.sasrec.sasrec]
+hidden_units = 16
+train.epochs = 40
+train.stop.early = { metric = "hit@10", every = 5, patience = 8, candidates.uniform = { n = 20 } }
+
+[model.allmrec.allmrec]
+backbone = "sasrec"
+encoder = "hashed"
+llm = "small"
+align.train_encoder = false
+align.train.epochs = 40
+project.train.epochs = 4
+
+[model.tallrec.tallrec]
+llm = "small"
+train.epochs = 4
+"#;
+
+/// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
+const STAGES: [&str; 5] = ["pretrain-lm", "backbone", "align", "project", "tune"];
+
+/// The program beside the worker, built if need be.
+fn program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let profile = Path::new(env!("CARGO_BIN_EXE_allround-worker"))
+            .parent()
+            .expect("a program lies in a folder");
+        let target = profile.parent().expect("and that in the target folder");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--workspace", "--bin", "allround"]);
+        cargo.arg("--target-dir").arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        assert!(cargo.status().expect("cargo runs").success());
+        profile.join("allround")
+    })
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
+        Self(dir)
+    }
+
+    /// The run in a process group of its own; what it says of its stages is piped.
+    fn start(&self) -> Child {
+        let mut command = Command::new(program());
+        command
+            .args(["run", "spec.toml", "-j", "1"])
+            .current_dir(self.0.path())
+            .env("ALLROUND_WORKER", env!("CARGO_BIN_EXE_allround-worker"))
+            .env_remove("ALLROUND_STORE")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command.spawn().unwrap()
+    }
+
+    /// What a run says until it ends.
+    fn finish(&self) -> Vec<String> {
+        let mut child = self.start();
+        let said = said(&mut child).collect();
+        assert!(child.wait().unwrap().success(), "{said:#?}");
+        said
+    }
+
+    fn metrics(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("results/resumed/metrics.csv")).unwrap()
+    }
+}
+
+fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let stderr = child.stderr.take().expect("it is piped");
+    BufReader::new(stderr).lines().map_while(Result::ok)
+}
+
+/// The stage and the number of an epoch that a line tells.
+fn epoch(line: &str) -> Option<(&str, u32)> {
+    let stage = line.split_whitespace().nth(2)?;
+    let number = line.split_once(": epoch ")?.1.split_whitespace().next()?;
+    Some((stage, number.parse().ok()?))
+}
+
+#[test]
+fn every_stage_that_trains_goes_on_where_it_was_killed() {
+    let whole = Folder::new();
+    let told = whole.finish();
+    for stage in STAGES {
+        let epochs = told.iter().filter_map(|line| epoch(line));
+        let epochs = epochs.filter(|(of, _)| *of == stage).count();
+        assert!(epochs >= 3, "{stage} told {epochs} epochs: {told:#?}");
+    }
+
+    let folder = Folder::new();
+    // Kills what the first run that tells a second epoch of the stage; later runs go on with it.
+    for stage in STAGES {
+        let mut child = folder.start();
+        let killed = said(&mut child).find(|line| epoch(line) == Some((stage, 2)));
+        assert!(killed.is_some(), "{stage} told no second epoch");
+        let group = -i32::try_from(child.id()).unwrap();
+        // SAFETY: the child has not been waited for, so its number is still its group's.
+        unsafe { libc::kill(group, libc::SIGKILL) };
+        child.wait().unwrap();
+    }
+    let last = folder.finish();
+    let resumed = last.iter().filter_map(|line| epoch(line));
+    let resumed: Vec<(&str, u32)> = resumed.filter(|(stage, _)| *stage == "tune").collect();
+    assert!(!resumed.is_empty(), "{last:#?}");
+    assert_eq!(folder.metrics(), whole.metrics());
+}
+
+#[test]
+fn two_runs_at_once_make_every_stage_once() {
+    let folder = Folder::new();
+    let mut children = [folder.start(), folder.start()];
+    let talks: Vec<std::thread::JoinHandle<Vec<String>>> = children
+        .iter_mut()
+        .map(|child| {
+            let said = said(child);
+            std::thread::spawn(move || said.collect())
+        })
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let talks: Vec<Vec<String>> = talks.into_iter().map(|talk| talk.join().unwrap()).collect();
+    for stage in STAGES {
+        let told = |talk: &&Vec<String>| {
+            talk.iter()
+                .filter_map(|line| epoch(line))
+                .any(|(of, _)| of == stage)
+        };
+        assert_eq!(talks.iter().filter(told).count(), 1, "{stage}: {talks:#?}");
+    }
+}
