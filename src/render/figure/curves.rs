@@ -1,9 +1,10 @@
 //! Curves over epochs: the mean over seeds, with a band from the lowest to the highest seed.
 
-use super::canvas::Canvas;
-use super::frame::{Area, Layout, below_numeric, legend};
+use super::canvas::{Canvas, Point};
+use super::frame::{Area, Key, Layout, below_numeric, legend};
 use super::scale::Scale;
 use super::{Drawn, Series, csv_text, number};
+use crate::render::style::Colour;
 
 /// What a chart of curves shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,7 +64,7 @@ pub fn draw(curves: &Curves) -> Drawn {
     let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in curves.panels.iter().enumerate() {
-            draw_panel(canvas, &layout.area(index), panel, &curves.value);
+            draw_panel(canvas, &layout.area(index), panel, (&curves.value, &keys));
         }
     });
     Drawn {
@@ -73,7 +74,12 @@ pub fn draw(curves: &Curves) -> Drawn {
     }
 }
 
-fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &CurvePanel, value: &str) {
+fn draw_panel(
+    canvas: &mut dyn Canvas,
+    area: &Area,
+    panel: &CurvePanel,
+    (value, keys): (&str, &[Key]),
+) {
     area.title(canvas, &panel.title);
     let points = panel.curves.iter().flat_map(|curve| &curve.points);
     let Some(last) = points.clone().map(|point| point.epoch).max() else {
@@ -91,13 +97,45 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &CurvePanel, value: &
     for curve in &panel.curves {
         let at = |point: &CurvePoint| (epochs.at(f64::from(point.epoch)), vertical.at(point.mean));
         let line: Vec<_> = curve.points.iter().map(at).collect();
-        canvas.line(&line, curve.model.colour(), 2.0);
+        let dashed = keys
+            .iter()
+            .any(|key| key.dashed && key.name == curve.model.name);
+        match dashed {
+            true => dashes(canvas, &line, curve.model.colour()),
+            false => canvas.line(&line, curve.model.colour(), 2.0),
+        }
         // A few validations are points in time, and a single one would have no line at all.
         if line.len() <= 30 {
             for point in line {
                 canvas.disc(point, 2.5, curve.model.colour());
             }
         }
+    }
+}
+
+/// A dashed line from point to point; dashes go on over the points between.
+fn dashes(canvas: &mut dyn Canvas, points: &[Point], colour: Colour) {
+    const DASH: f64 = 6.0;
+    const PERIOD: f64 = 10.0;
+    let mut walked = 0.0;
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let at = |share: f64| {
+            let share = (share / length).clamp(0.0, 1.0);
+            (
+                from.0 + (to.0 - from.0) * share,
+                from.1 + (to.1 - from.1) * share,
+            )
+        };
+        let mut start = -(walked % PERIOD);
+        while start < length {
+            if start + DASH > 0.0 {
+                canvas.line(&[at(start), at(start + DASH)], colour, 2.0);
+            }
+            start += PERIOD;
+        }
+        walked += length;
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Key {
     pub name: String,
     /// The model's colour.
     pub colour: Colour,
+    /// Whether another name of the same model stands before it: such a line is dashed.
+    pub dashed: bool,
 }
 
 /// Where the parts of a figure lie.
@@ -103,8 +105,16 @@ impl Layout {
             let mut x = MARGIN;
             for key in line {
                 let middle = y - 0.35 * LABEL_SIZE;
-                let corner = (x, middle - SWATCH / 2.0);
-                canvas.rectangle(corner, (x + SWATCH, middle + SWATCH / 2.0), key.colour, 1.0);
+                // A dashed line's swatch has a gap.
+                let parts = match key.dashed {
+                    true => vec![(0.0, 0.4), (0.6, 1.0)],
+                    false => vec![(0.0, 1.0)],
+                };
+                for (from, to) in parts {
+                    let corner = (x + from * SWATCH, middle - SWATCH / 2.0);
+                    let other = (x + to * SWATCH, middle + SWATCH / 2.0);
+                    canvas.rectangle(corner, other, key.colour, 1.0);
+                }
                 let ink = Ink::new(LABEL_SIZE, INK, Anchor::Start);
                 canvas.text(&key.name, (x + SWATCH + 5.0, y), ink);
                 x += entry_width(key);
@@ -216,9 +226,11 @@ pub fn legend(models: impl Iterator<Item = (usize, String)>) -> Vec<Key> {
     let mut models: Vec<(usize, String)> = models.collect();
     models.sort();
     models.dedup();
+    let mut last = None;
     let key = |(position, name)| Key {
         name,
         colour: style::colour_of(position),
+        dashed: last.replace(position) == Some(position),
     };
     models.into_iter().map(key).collect()
 }

@@ -107,6 +107,46 @@ fn curves_are_drawn_as_ever() {
     insta::assert_snapshot!("curves_png", digest::of_bytes(&drawn.png).to_string());
 }
 
+#[test]
+fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
+    let curve = |name: &str| Curve {
+        model: Series {
+            name: name.to_owned(),
+            position: 0,
+        },
+        points: [1, 2].map(straight).to_vec(),
+    };
+    let drawn = |names: &[&str]| {
+        let curves = names.iter().map(|name| curve(name)).collect();
+        let panel = CurvePanel {
+            title: String::new(),
+            curves,
+        };
+        let svg = curves::draw(&Curves {
+            panels: vec![panel],
+            ..Curves::default()
+        });
+        let lines = svg.svg.lines().filter(|line| line.contains("#0072B2"));
+        lines
+            .filter(|line| line.starts_with("<polyline") || line.starts_with("<line"))
+            .count()
+    };
+    let alone = drawn(&["allmrec, align"]);
+    assert_eq!(alone, 1);
+    let dashes = drawn(&["allmrec, align", "allmrec, project"]) - alone;
+    assert!(dashes > 10, "{dashes} dashes");
+}
+
+fn straight(epoch: u32) -> CurvePoint {
+    CurvePoint {
+        epoch,
+        mean: 1.0,
+        low: 1.0,
+        high: 1.0,
+        seeds: 1,
+    }
+}
+
 fn points(costs: [f64; 2], values: [f64; 2]) -> Scatter {
     let point = |position: usize| ScatterPoint {
         model: model(position),
