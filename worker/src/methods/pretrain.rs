@@ -1,17 +1,16 @@
 //! A small language model of one's own, trained on item texts and on instructions made from item texts alone.
 //!
 //! It never sees an interaction. What it must learn is to read a prompt: to copy and to choose titles, and to follow what
-//! stands in the place of the user's vector. There stand, by turns, words of the answer, the mean of the embeddings of
-//! such words, or a vector like the one behind the answer's title; behind titles stand the means of their words with more
-//! and more of a random part. So the frozen model can later compare what projections put there.
+//! stands in the place of the user's vector. There stand, by turns, a vector like the one behind a candidate's title, one
+//! that leans to every candidate more or less, words of a title, or their mean; behind titles stand random vectors, means
+//! of their words, or mixtures of both. How likely a candidate is, is a softmax over the cosines of its vector and the
+//! user's. So the frozen model can later compare what projections put there, and is as sure as the likeness is clear.
 //!
-//! Lists are short and likenesses clear at first: a model that is shown twenty titles and a faint likeness from the start
-//! does not find out how to choose. In the end likenesses fade to none at all, and vectors share an offset and fill few
-//! dimensions, as untrained projections' do: so the model learns to doubt. One that had seen clear likenesses only would be
-//! sure of its wrong answers when stage 2 begins, and its gradients would lead nowhere.
-//!
-//! Letters: N tokens, W width.
+//! Lists are short and vectors random at first: a model that is shown twenty titles, or vectors with words in them, from
+//! the start does not find out how to compare vectors. `losses` says what else helps it.
 
+mod choice;
+mod losses;
 mod texts;
 mod vectors;
 
@@ -24,14 +23,12 @@ use allround::spec::config::method::{Fit, OutOfMemory};
 use allround::spec::config::train::Optimizer;
 use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render};
 use rand::RngExt;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::reader::Opened;
 use crate::llm::lm::Lm;
-use crate::nn::embedding::indices;
 use crate::train::fit::{self, Loss, Task, Wrong};
 use texts::{Lesson, Text};
-use vectors::{Gathered, Place};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 4;
@@ -39,10 +36,9 @@ pub const STAGE: u64 = 4;
 pub const STEPS_AN_EPOCH: u64 = 100;
 /// Deviation of the weights that the model starts from: wider than OPT's, since it is narrow.
 pub const INIT_STD: f64 = 0.06;
-/// Weight of the prompts' own tokens beside the answers'.
-const TEXT_WEIGHT: f64 = 0.1;
 /// Most items of a history.
 const HISTORY: usize = 10;
+
 /// The settings of the training loop that the small model's come to.
 pub fn fit_of(llm: &SmallLlm) -> Fit {
     Fit {
@@ -171,25 +167,6 @@ impl<'a> Pretraining<'a> {
             opened,
         }
     }
-
-    /// Input vectors [sum of lengths, W] of prompts and answers but the last token of each.
-    fn inputs(&self, texts: &[Text]) -> Vec<Tensor> {
-        let lm = &self.opened.lm;
-        let mut gathered = Gathered::default();
-        let mut lengths = Vec::with_capacity(texts.len());
-        for text in texts {
-            gathered.begin(text.random);
-            for place in &text.prompt {
-                gathered.take(place);
-            }
-            for &token in &text.answer[..text.answer.len() - 1] {
-                gathered.take(&Place::Token(token));
-            }
-            lengths.push((text.prompt.len() + text.answer.len() - 1) as i64);
-        }
-        let all = gathered.tensor(lm);
-        all.split_with_sizes(lengths, 0)
-    }
 }
 
 impl Task for Pretraining<'_> {
@@ -232,47 +209,7 @@ impl Task for Pretraining<'_> {
     }
 
     fn loss(&self, examples: &[Text]) -> Result<Loss, Wrong> {
-        let lm = &self.opened.lm;
-        let rows = self.inputs(examples);
-        let (mut wanted, mut expected) = (Vec::new(), Vec::new());
-        // Places of answers and of prompts' tokens among the wanted states, with what follows them.
-        let mut follows: [Vec<u32>; 2] = Default::default();
-        let mut place = 0;
-        for text in examples {
-            let prompt = text.prompt.iter().skip(1).map(|place| match place {
-                Place::Token(token) => Some(*token),
-                Place::Vector(_) => None,
-            });
-            let answer = text.answer.iter().map(|&token| Some(token));
-            let next: Vec<Option<u32>> = prompt.chain(answer).collect();
-            wanted.push(0..next.len());
-            for (at, next) in next.into_iter().enumerate() {
-                if let Some(next) = next {
-                    let is_answer = at + 1 >= text.prompt.len();
-                    follows[usize::from(!is_answer)].push(expected.len() as u32);
-                    expected.push((place, next));
-                }
-                place += 1;
-            }
-        }
-        let (places, expected): (Vec<u32>, Vec<u32>) = expected.into_iter().unzip();
-        let device = lm.device();
-        let hidden = lm
-            .hidden(&rows, &wanted)
-            .index_select(0, &indices(&places, device));
-        let logits = lm.logits(&hidden).to_kind(Kind::Float);
-        let next = indices(&expected, device);
-        let losses =
-            logits.cross_entropy_loss::<Tensor>(&next, None, tch::Reduction::None, -100, 0.0);
-        let [answer, text] = follows.map(|places| {
-            let chosen = losses.index_select(0, &indices(&places, device));
-            chosen.sum(Kind::Float) / places.len().max(1) as f64
-        });
-        Ok(Loss {
-            mean: &answer + &text * TEXT_WEIGHT,
-            parts: vec![("answer", answer), ("text", text)],
-            tokens: u64::from(place),
-        })
+        Ok(self.loss_of(examples))
     }
 }
 

@@ -203,6 +203,30 @@ impl Lm {
     /// # Panics
     /// When a row is longer than the model's positions or a wanted place lies outside its row: callers check.
     pub fn hidden(&self, rows: &[Tensor], wanted: &[Range<usize>]) -> Tensor {
+        self.states(rows, wanted, None).0
+    }
+
+    /// What [`Lm::hidden`] gives, and beside it the states [sum of lengths, D] of all places in front of block `layer`.
+    ///
+    /// # Panics
+    /// As [`Lm::hidden`], and when there is no such block.
+    pub fn hidden_and_before(
+        &self,
+        rows: &[Tensor],
+        wanted: &[Range<usize>],
+        layer: usize,
+    ) -> (Tensor, Tensor) {
+        assert!(layer < self.blocks.len(), "the model has no block {layer}");
+        let (hidden, before) = self.states(rows, wanted, Some(layer));
+        (hidden, before.expect("states in front of a block are kept"))
+    }
+
+    fn states(
+        &self,
+        rows: &[Tensor],
+        wanted: &[Range<usize>],
+        kept: Option<usize>,
+    ) -> (Tensor, Option<Tensor>) {
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         assert_eq!(
             lengths.len(),
@@ -220,9 +244,28 @@ impl Lm {
             let (lengths, wanted) = (&lengths[group.clone()], &wanted[group.clone()]);
             let mut pattern = Causal::new(lengths, wanted, self.device());
             let chosen = chosen(lengths, wanted);
-            self.pass(&rows[group], &places(lengths), &mut pattern, Some(&chosen))
+            let rows = &rows[group];
+            self.pass_keeping(rows, &places(lengths), &mut pattern, Some(&chosen), kept)
         });
-        attention::cat(states.collect())
+        let (states, before): (Vec<Tensor>, Vec<Option<Tensor>>) = states.unzip();
+        let before: Option<Vec<Tensor>> = before.into_iter().collect();
+        (attention::cat(states), before.map(attention::cat))
+    }
+
+    /// Queries and keys [N, D] (keys narrower with grouped queries) that block `layer` makes of states [N, D] in front
+    /// of it, before any rotation.
+    pub fn queries_and_keys(&self, layer: usize, states: &Tensor) -> [Tensor; 2] {
+        let block = &self.blocks[layer];
+        let read = match self.config.norm_first {
+            true => block.norm.forward(states),
+            false => states.shallow_clone(),
+        };
+        [&block.query, &block.key].map(|linear| linear.forward(&read, self.train))
+    }
+
+    /// Logits [N, V] of states [N, D] between two blocks, as if no block came behind.
+    pub fn early_logits(&self, states: &Tensor) -> Tensor {
+        self.logits(&self.leave(states))
     }
 
     /// Neighbouring rows that are computed together. On the CPU there are few enough tokens in a group for the states
@@ -259,6 +302,18 @@ impl Lm {
         pattern: &mut dyn Pattern,
         wanted: Option<&[i64]>,
     ) -> Tensor {
+        self.pass_keeping(rows, places, pattern, wanted, None).0
+    }
+
+    /// The same, and the states [N, D] of all tokens in front of block `kept`.
+    fn pass_keeping(
+        &self,
+        rows: &[Tensor],
+        places: &[i64],
+        pattern: &mut dyn Pattern,
+        wanted: Option<&[i64]>,
+        kept: Option<usize>,
+    ) -> (Tensor, Option<Tensor>) {
         let longest = places.iter().max().map_or(0, |&place| place + 1);
         let limit = self.config.positions;
         assert!(
@@ -286,12 +341,22 @@ impl Lm {
             wanted: wanted.filter(|_| !all).map(there),
             train: self.train,
         };
+        let mut before = None;
         for (layer, block) in self.blocks.iter().enumerate() {
+            if kept == Some(layer) {
+                before = Some(x.shallow_clone());
+            }
             x = block.forward(&x, layer, &self.config, &mut pass);
         }
-        if let Some(norm) = &self.final_norm {
-            x = norm.forward(&x);
-        }
+        (self.leave(&x), before)
+    }
+
+    /// States [N, D] behind the last block to [N, W].
+    fn leave(&self, x: &Tensor) -> Tensor {
+        let x = match &self.final_norm {
+            Some(norm) => norm.forward(x),
+            None => x.shallow_clone(),
+        };
         match &self.project {
             Some([_, out]) => out.forward(&x, self.train),
             None => x,

@@ -1,5 +1,7 @@
-use super::texts::Hint;
-use super::vectors::{Random, Told};
+use super::choice::Choice;
+use super::losses::{LOOK_WEIGHT, TEXT_WEIGHT, TITLE_WEIGHT};
+use super::texts::{Answer, Hint};
+use super::vectors::{Gathered, Place, Told};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
 
@@ -11,6 +13,10 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
     assert_eq!(steps, pretraining.steps(1).unwrap());
     assert_eq!(steps.len(), 3);
     let mut random = stream(1, Stream::Prompt, 0);
+    let lesson = Lesson {
+        bare: 0.0,
+        ..Lesson::at(1.0, 4)
+    };
     for hint in [
         Hint::Near,
         Hint::Leaning,
@@ -19,7 +25,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
         Hint::History,
         Hint::Nothing,
     ] {
-        let text = pretraining.choosing(&mut random, hint, Lesson::at(1.0, 4), (4, 3));
+        let text = pretraining.choosing(&mut random, hint, lesson, (4, 3));
         let tokens: Vec<u32> = text
             .prompt
             .iter()
@@ -29,12 +35,26 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
             })
             .collect();
         let tokenizer = &pretraining.opened.tokenizer;
-        let (prompt, answer) = (tokenizer.decode(&tokens), tokenizer.decode(&text.answer));
-        assert!(
-            prompt.contains(&answer),
-            "{hint:?}: `{prompt}` lacks `{answer}`"
-        );
-        assert_eq!(text.answer.last(), Some(&2));
+        let prompt = tokenizer.decode(&tokens);
+        let Answer::Choice(choice) = &text.answer else {
+            panic!("{hint:?} leaves a choice");
+        };
+        assert_eq!(choice.answers.len(), 4);
+        assert_eq!(choice.asked.is_some(), hint != Hint::Nothing);
+        for answer in &choice.answers {
+            let said = tokenizer.decode(answer);
+            assert!(
+                prompt.contains(&said),
+                "{hint:?}: `{prompt}` lacks `{said}`"
+            );
+            assert_eq!(answer.last(), Some(&2));
+        }
+        // A title's first token is told where its vector stands.
+        for &(place, first) in &text.titled {
+            assert!(matches!(text.prompt[place], Place::Vector(_)));
+            let title: Vec<&Place> = text.prompt[..place].iter().rev().take(12).collect();
+            assert!(title.contains(&&Place::Token(first)), "{title:?}");
+        }
         let vectors = text.prompt.len() - tokens.len();
         match hint {
             Hint::Near | Hint::Leaning => assert_eq!(vectors, 1 + 4 + 3),
@@ -47,7 +67,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
 
 #[test]
 fn lists_grow_with_training() {
-    assert_eq!(Lesson::at(0.0, 20).titles, (2, 4));
+    assert_eq!(Lesson::at(0.0, 20).titles, (2, 3));
     assert_eq!(Lesson::at(0.99, 20).titles, (12, 20));
     assert_eq!(Lesson::at(0.99, 4).titles, (4, 4));
 }
@@ -59,8 +79,13 @@ fn the_loss_moves_every_weight_that_the_texts_reach() {
     tch::manual_seed(1);
     let texts = pretraining.steps(1).unwrap().concat();
     let loss = pretraining.loss(&texts).unwrap();
-    let [answer, text] = [0, 1].map(|part| loss.parts[part].1.double_value(&[]));
-    assert!((loss.mean.double_value(&[]) - answer - TEXT_WEIGHT * text).abs() < 1e-5);
+    let [answer, text, title, look] = [0, 1, 2, 3].map(|part| {
+        let part = loss.parts[part].1.double_value(&[]);
+        assert!(part.is_finite() && part > 0.0, "{part}");
+        part
+    });
+    let sum = answer + TEXT_WEIGHT * text + TITLE_WEIGHT * title + LOOK_WEIGHT * look;
+    assert!((loss.mean.double_value(&[]) - sum).abs() < 1e-4);
     loss.mean.backward();
     for (name, weight) in pretraining.weights() {
         assert!(weight.grad().defined(), "{name}");
@@ -68,51 +93,92 @@ fn the_loss_moves_every_weight_that_the_texts_reach() {
 }
 
 #[test]
+fn where_to_look_is_what_attention_looks_at() {
+    let (prepared, words, small) = (data(), words(), small());
+    let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+    let mut random = stream(1, Stream::Prompt, 0);
+    let text = pretraining.choosing(&mut random, Hint::Near, Lesson::at(0.0, 2), (2, 0));
+    let look = || {
+        tch::manual_seed(5);
+        let loss = pretraining.loss(std::slice::from_ref(&text)).unwrap();
+        loss.parts[3].1.double_value(&[])
+    };
+    let before = look();
+    // Keys that are all alike make every place as good as another, and nothing beats looking at two of them.
+    tch::no_grad(|| {
+        for (name, mut weight) in pretraining.weights() {
+            if name.contains("k_proj") {
+                let _ = weight.zero_();
+            }
+        }
+    });
+    let even = look();
+    let length = (text.prompt.len()) as f64;
+    assert!(
+        (even - length.ln()).abs() < 0.5,
+        "{even} against ln {length}"
+    );
+    assert!((even - before).abs() > 1e-6, "{even} against {before}");
+}
+
+fn choice(asked: bool) -> Choice {
+    Choice {
+        asked: asked.then(Told::default),
+        offered: vec![Told::default(); 3],
+        answers: vec![vec![7, 1, 2], vec![7, 1, 3], vec![7, 4, 2]],
+        slots: Vec::new(),
+        draw: 0.5,
+    }
+}
+
+#[test]
+fn chances_are_a_softmax_over_cosines_and_even_where_nothing_is_asked() {
+    let chances = choice(true).chances(&[0.5, 0.5, 0.4]);
+    assert!((chances.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!((chances[0] / chances[2] - 2f64.exp()).abs() < 1e-5);
+    assert_eq!(choice(false).chances(&[]), [1.0 / 3.0; 3]);
+    assert_eq!(choice(true).chosen(&[0.4, 0.0, 0.6]), 2);
+    assert_eq!(choice(true).chosen(&[0.6, 0.4, 0.0]), 0);
+}
+
+#[test]
+fn tokens_are_as_likely_as_the_answers_that_begin_alike() {
+    let next = choice(true).next(&[0.2, 0.3, 0.5], 1);
+    let likely = |place: usize| next[place].iter().map(|(&token, &chance)| (token, chance));
+    assert_eq!(likely(0).collect::<Vec<_>>(), [(7, 1.0)]);
+    assert_eq!(likely(1).collect::<Vec<_>>(), [(1, 0.5), (4, 0.5)]);
+    assert_eq!(likely(2).collect::<Vec<_>>(), [(2, 0.4), (3, 0.6)]);
+}
+
+#[test]
 fn vectors_are_as_alike_as_their_parts_say() {
     let opened = opened(true);
     tch::manual_seed(2);
-    let vector = |words: f64, random: &[(u32, f64)]| {
-        Place::Vector(Told {
-            words: vec![(vec![5, 6], words)],
-            random: random.to_vec(),
-        })
+    let vector = |words: f64, random: &[(u32, f64)]| Told {
+        words: vec![(vec![5, 6], words)],
+        random: random.to_vec(),
     };
-    let rank = opened.lm.width() as u32;
     let mut gathered = Gathered::default();
     // The second text's vectors are its own, though they have the same numbers.
     for _ in 0..2 {
-        gathered.begin(Random { count: 2, rank });
+        gathered.begin(2);
         gathered.take(&vector(0.0, &[(0, 0.5)]));
         gathered.take(&vector(0.0, &[(0, 0.3), (1, 0.4)]));
         gathered.take(&vector(0.5, &[]));
     }
-    let all = gathered.tensor(&opened.lm).to_kind(Kind::Double);
+    let all = gathered.draw(&opened.lm).to_kind(tch::Kind::Double);
     let cosine = |one: i64, other: i64| {
         let (one, other) = (all.get(one), all.get(other));
-        let product = (&one * &other).sum(Kind::Double);
+        let product = (&one * &other).sum(tch::Kind::Double);
         (product / (one.norm() * other.norm())).double_value(&[])
     };
     assert!((cosine(0, 1) - 0.6).abs() < 0.25, "{}", cosine(0, 1));
     assert!(cosine(0, 3).abs() < 0.5, "{}", cosine(0, 3));
     assert!((cosine(2, 5) - 1.0).abs() < 1e-6);
-    let size = all.get(2).square().mean(Kind::Double).double_value(&[]);
+    let size = all
+        .get(2)
+        .square()
+        .mean(tch::Kind::Double)
+        .double_value(&[]);
     assert!((size / 0.25 - 1.0).abs() < 1e-3, "{size}");
-}
-
-#[test]
-fn random_vectors_of_a_text_fill_no_more_dimensions_than_its_rank() {
-    let opened = opened(true);
-    tch::manual_seed(3);
-    let mut gathered = Gathered::default();
-    gathered.begin(Random { count: 6, rank: 3 });
-    for number in 0..6 {
-        gathered.take(&Place::Vector(Told {
-            words: Vec::new(),
-            random: vec![(number, 1.0)],
-        }));
-    }
-    let all = gathered.tensor(&opened.lm).to_kind(Kind::Double);
-    let (_, sizes, _) = all.svd(true, true);
-    assert!(sizes.double_value(&[2]) > 0.1, "{sizes:?}");
-    assert!(sizes.double_value(&[3]) < 1e-4, "{sizes:?}");
 }

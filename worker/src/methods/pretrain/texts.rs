@@ -6,37 +6,46 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 
-use super::vectors::{Place, Random, Told};
+use super::choice::Choice;
+use super::vectors::{Place, Told};
 use super::{HISTORY, Pretraining, asked, said};
 
 /// A text with its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     pub(super) prompt: Vec<Place>,
-    pub(super) answer: Vec<u32>,
-    /// The random vectors that the prompt names.
-    pub(super) random: Random,
+    pub(super) answer: Answer,
+    /// Places of vectors in the prompt that stand behind a title, each with the title's first token.
+    pub(super) titled: Vec<(usize, u32)>,
+    /// How many random vectors the text names.
+    pub(super) random: u32,
 }
 
-/// What stands where the user's vector will.
+/// How a text goes on behind its prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answer {
+    /// With these tokens.
+    Said(Vec<u32>),
+    /// With one of some titles.
+    Choice(Choice),
+}
+
+/// What says which candidate is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// A vector like the one behind the answer's title.
+    /// The user's vector is like one candidate's.
     Near,
-    /// A vector that leans to every candidate more or less; the answer is drawn as it leans.
+    /// The user's vector leans to every candidate more or less, or away from it.
     Leaning,
-    /// The mean of words of the answer.
+    /// The user's vector is the mean of words of a candidate.
     Mean,
-    /// Words of the answer.
+    /// Words of a candidate stand in the place of the user's vector.
     Words,
-    /// Nothing; the history's vectors lie near the answer's.
+    /// No user's vector; those of the history are like a candidate's.
     History,
-    /// Nothing at all: any candidate is right.
+    /// Nothing at all.
     Nothing,
 }
-
-/// Deviation of the scores of candidates to which a vector leans.
-const SCORE_DEVIATION: f64 = 2.0;
 
 /// How hard the texts are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,114 +54,91 @@ pub(super) struct Lesson {
     pub(super) titles: (usize, usize),
     /// Most items of a history.
     pub(super) history: usize,
-    /// Least likeness of the vector that is to be found again, as a cosine.
-    likeness: f64,
-    /// Whether there are vectors that lean to every candidate.
-    leans: bool,
-    /// Largest share of an offset that all vectors of a text have in common.
-    offset: f64,
     /// Share of prompts that are a list and nothing else: short, and so many in little time.
-    bare: f64,
+    pub(super) bare: f64,
+    /// Whether vectors hold words. Words are the easier part to find again: a model that has them from the start never
+    /// learns to compare vectors.
+    words: bool,
 }
 
 impl Lesson {
     /// The lesson when this share of the training is done, with lists of `most` titles in the end.
     pub(super) fn at(done: f64, most: usize) -> Self {
-        let lesson =
-            |(least, longest): (usize, usize), history, [likeness, offset, bare]: [f64; 3]| Self {
-                titles: (least.min(most), longest.min(most)),
-                history,
-                likeness,
-                leans: likeness < 0.7,
-                offset,
-                bare,
-            };
-        match done {
-            ..0.15 => lesson((2, 4), 0, [0.9, 0.0, 0.9]),
-            ..0.3 => lesson((4, 8), 0, [0.8, 0.2, 0.6]),
-            ..0.45 => lesson((8, 14), HISTORY / 2, [0.6, 0.4, 0.3]),
-            _ => lesson((12, usize::MAX), HISTORY, [0.2, 0.7, 0.1]),
-        }
-    }
-
-    /// Dimensions of a text's random vectors, up to `width`: few once likenesses fade.
-    fn rank(self, random: &mut ChaCha8Rng, width: u32) -> u32 {
-        match self.likeness {
-            ..0.5 => random.random_range(12.min(width)..=width),
-            _ => width,
-        }
-    }
-}
-
-/// How the vectors of one text are drawn.
-#[derive(Clone, Copy, Debug)]
-struct Scene {
-    /// Their deviation: as large as projections make it, beside smaller embeddings.
-    size: f64,
-    /// Random share of the vectors behind titles.
-    share: f64,
-    /// Cosine of the vector that is to be found again and the one behind the answer's title, their offsets aside.
-    likeness: f64,
-    /// Share of the common offset in items' vectors, and in the user's.
-    offsets: [f64; 2],
-    /// Items drawn: their random vectors come first, then the offset's, then others.
-    items: u32,
-}
-
-impl Scene {
-    fn draw(random: &mut ChaCha8Rng, lesson: Lesson, items: usize) -> Self {
-        let offset = |random: &mut ChaCha8Rng| match lesson.offset {
-            most if most > 0.0 => random.random_range(0.0..most),
-            _ => 0.0,
+        let lesson = |(least, longest): (usize, usize), history, bare, words| Self {
+            titles: (least.min(most), longest.min(most)),
+            history,
+            bare,
+            words,
         };
-        Self {
-            size: random.random_range(0.35..0.9),
-            // Words are the easier part to find again; a quarter of the texts have none of them.
-            share: if random.random_bool(0.25) {
-                1.0
-            } else {
-                random.random_range(0.0..1.0)
-            },
-            likeness: random.random_range(lesson.likeness..1.0),
-            offsets: [offset(random), offset(random)],
-            items: items as u32,
-        }
-    }
-
-    /// The vector behind an item's title.
-    fn item(self, named: Named) -> Told {
-        self.told(self.offsets[0], &[(named, 1.0)], None)
-    }
-
-    /// A vector whose likeness to that of the item is `likeness`; its other part has the number `noise`.
-    fn like(self, named: Named, (likeness, noise): (f64, u32)) -> Told {
-        let other = (noise, (1.0 - likeness * likeness).sqrt());
-        self.told(self.offsets[1], &[(named, likeness)], Some(other))
-    }
-
-    /// A vector of items' own vectors with these weights, of another random part, and of the common offset.
-    fn told(self, offset: f64, items: &[(Named, f64)], other: Option<(u32, f64)>) -> Told {
-        let own = (1.0 - offset).sqrt() * self.size;
-        let (random, words) = (self.share.sqrt() * own, (1.0 - self.share).sqrt() * own);
-        let parts = items
-            .iter()
-            .map(|((number, _), weight)| (*number, weight * random));
-        let others = other
-            .into_iter()
-            .map(|(number, weight)| (number, weight * own));
-        let offset = std::iter::once((self.items, offset.sqrt() * self.size));
-        let bags = items.iter().filter(|_| words > 0.0);
-        Told {
-            words: bags
-                .map(|((_, tokens), weight)| (tokens.clone(), weight * words))
-                .collect(),
-            random: parts.chain(others).chain(offset).collect(),
+        match done {
+            ..0.15 => lesson((2, 3), 0, 1.0, false),
+            ..0.25 => lesson((3, 8), 0, 0.8, true),
+            ..0.4 => lesson((6, 14), HISTORY / 2, 0.5, true),
+            _ => lesson((12, usize::MAX), HISTORY, 0.2, true),
         }
     }
 }
 
 /// The number of an item's random part, and its title's tokens.
 type Named = (u32, Vec<u32>);
+
+/// How the vectors of one text are made. An item's random part has the item's place among those drawn.
+struct Scene<'a> {
+    drawn: &'a [u32],
+    spelled: &'a [Vec<u32>],
+    /// Deviation of items' vectors and of the user's: as large as projections make them, beside smaller embeddings.
+    sizes: [f64; 2],
+    /// Random share of items' vectors; the rest are their titles' words.
+    share: f64,
+    /// Random vectors so far.
+    count: u32,
+}
+
+impl Scene<'_> {
+    fn named(&self, item: u32) -> Named {
+        let number = self.drawn.iter().position(|&other| other == item);
+        let number = number.expect("told items were drawn") as u32;
+        (number, self.spelled[item as usize - 1].clone())
+    }
+
+    /// The vector behind an item's title.
+    fn item(&self, item: u32) -> Told {
+        self.sum(self.sizes[0], &[(self.named(item), 1.0)])
+    }
+
+    /// Items' own vectors with these weights, whose squares should sum to 1.
+    fn sum(&self, size: f64, items: &[(Named, f64)]) -> Told {
+        let (random, words) = (self.share.sqrt() * size, (1.0 - self.share).sqrt() * size);
+        let bags = items.iter().filter(|_| words > 0.0);
+        let parts = items.iter().filter(|_| random > 0.0);
+        Told {
+            words: bags
+                .map(|((_, tokens), weight)| (tokens.clone(), weight * words))
+                .collect(),
+            random: parts
+                .map(|((number, _), weight)| (*number, weight * random))
+                .collect(),
+        }
+    }
+
+    /// A vector at this cosine to `told`; its other part is its own.
+    fn like(&mut self, told: &Told, cosine: f64) -> Told {
+        let scaled = |weight: f64| weight * cosine;
+        let words = told.words.iter();
+        let random = told.random.iter();
+        let other = (1.0 - cosine * cosine).sqrt() * self.sizes[1];
+        self.count += 1;
+        Told {
+            words: words
+                .map(|(tokens, weight)| (tokens.clone(), scaled(*weight)))
+                .collect(),
+            random: random
+                .map(|&(number, weight)| (number, scaled(weight)))
+                .chain(std::iter::once((self.count - 1, other)))
+                .collect(),
+        }
+    }
+}
 
 impl Pretraining<'_> {
     pub(super) fn text(
@@ -163,21 +149,22 @@ impl Pretraining<'_> {
     ) -> Text {
         let (length, history) = sizes;
         let hint = match random.random_range(0..100) {
-            0..45 if lesson.leans => Hint::Leaning,
-            0..60 => Hint::Near,
-            60..80 => Hint::Mean,
-            80..84 => Hint::Words,
+            0..40 => Hint::Leaning,
+            40..70 => Hint::Near,
+            70..80 if lesson.words => Hint::Mean,
+            80..84 if lesson.words => Hint::Words,
             84..87 if history > 0 => Hint::History,
             84..88 => Hint::Nothing,
             88..92 => return self.copying(random, length),
             92..96 => return self.kind(random),
-            _ => return self.plain(random),
+            96..100 => return self.plain(random),
+            _ => Hint::Near,
         };
         let (mut length, mut history) = (length, history);
         loop {
             let text = self.choosing(random, hint, lesson, (length, history));
             // Long titles leave room for fewer of them.
-            if text.prompt.len() + text.answer.len() <= self.settings.positions {
+            if text.prompt.len() + text.answer.longest() <= self.settings.positions {
                 return text;
             }
             if length <= 2 && history == 0 {
@@ -225,8 +212,9 @@ impl Pretraining<'_> {
         answer.push(self.opened.eos);
         Text {
             prompt: prompt.collect(),
-            answer,
-            random: Random { count: 0, rank: 1 },
+            answer: Answer::Said(answer),
+            titled: Vec::new(),
+            random: 0,
         }
     }
 
@@ -246,34 +234,134 @@ impl Pretraining<'_> {
     ) -> Text {
         let drawn = self.items(random, length + history);
         let (history, candidates) = drawn.split_at(drawn.len().saturating_sub(length));
-        let (scored, leant) = scores(random, candidates);
-        let chosen = match hint {
-            Hint::Leaning => leant,
-            _ => random.random_range(0..candidates.len()),
-        };
-        let target = candidates[chosen];
-        let vectors = match hint {
-            Hint::Near | Hint::Leaning => Vectors {
-                user: true,
-                item: true,
-            },
-            Hint::Mean => Vectors {
-                user: true,
-                item: random.random_bool(0.6),
-            },
-            Hint::Words => Vectors {
-                user: true,
-                item: false,
-            },
-            Hint::History => Vectors {
-                user: false,
-                item: true,
-            },
-            Hint::Nothing => Vectors {
-                user: false,
-                item: random.random_bool(0.5),
+        let mut scene = self.scene(random, hint, lesson, &drawn);
+        let vectors = Vectors {
+            user: !matches!(hint, Hint::History | Hint::Nothing),
+            item: match hint {
+                Hint::Near | Hint::Leaning | Hint::History => true,
+                Hint::Mean | Hint::Nothing => random.random_bool(0.5),
+                Hint::Words => false,
             },
         };
+        let target = *candidates.choose(random).expect("there are two at least");
+        let taste = self.taste(random, hint, &scene, (candidates, target));
+        let pieces = self.pieces(random, lesson, vectors, (history, candidates));
+        let mut writing = Writing::default();
+        let mut asked = None;
+        for piece in &pieces {
+            match piece {
+                Piece::Text(text) => {
+                    if writing.prompt.is_empty() {
+                        writing.token(self.opened.eos);
+                    }
+                    writing.tokens(self.opened.tokenizer.encode(text));
+                }
+                Piece::User => {
+                    if hint == Hint::Words {
+                        let words = taste.words.iter().flat_map(|(words, _)| words.clone());
+                        writing.tokens(words.collect());
+                        asked = Some(taste.clone());
+                    } else {
+                        let cosine = random.random_range(0.3..1.0);
+                        let user = scene.like(&taste, cosine);
+                        asked = Some(user.clone());
+                        writing.prompt.push(Place::Vector(user));
+                    }
+                    writing.token(self.opened.eos);
+                }
+                Piece::HistoryItem(item) => {
+                    let told = match hint {
+                        Hint::History => scene.like(&taste, random.random_range(0.5..1.0)),
+                        // Some histories are like the user: what is asked for stands among the candidates all the same.
+                        Hint::Near if random.random_bool(0.5) => {
+                            scene.like(&taste, random.random_range(0.0..0.9))
+                        }
+                        _ => scene.item(*item),
+                    };
+                    writing.titled(told, self.first_token(*item));
+                }
+                Piece::CandidateItem(item) => {
+                    writing.slots.push(writing.prompt.len());
+                    writing.titled(scene.item(*item), self.first_token(*item));
+                }
+            }
+        }
+        if hint == Hint::History {
+            asked = Some(taste);
+        }
+        let choice = Choice {
+            asked,
+            offered: candidates.iter().map(|&item| scene.item(item)).collect(),
+            answers: candidates.iter().map(|&item| self.answer(item)).collect(),
+            slots: writing.slots,
+            draw: random.random_range(0.0..1.0),
+        };
+        Text {
+            prompt: writing.prompt,
+            answer: Answer::Choice(choice),
+            titled: writing.titled,
+            random: scene.count,
+        }
+    }
+
+    fn scene<'a>(
+        &'a self,
+        random: &mut ChaCha8Rng,
+        hint: Hint,
+        lesson: Lesson,
+        drawn: &'a [u32],
+    ) -> Scene<'a> {
+        let share = match random.random_range(0..3) {
+            _ if matches!(hint, Hint::Mean | Hint::Words) => 0.0,
+            _ if !lesson.words => 1.0,
+            0 => 1.0,
+            1 => 0.0,
+            _ => random.random_range(0.0..1.0),
+        };
+        let size = random.random_range(0.35..0.9);
+        Scene {
+            drawn,
+            spelled: &self.spelled,
+            sizes: [size, size * random.random_range(0.8..1.25)],
+            share,
+            count: drawn.len() as u32,
+        }
+    }
+
+    /// What the user likes, before anything is added to it.
+    fn taste(
+        &self,
+        random: &mut ChaCha8Rng,
+        hint: Hint,
+        scene: &Scene<'_>,
+        (candidates, target): (&[u32], u32),
+    ) -> Told {
+        let size = scene.sizes[1];
+        match hint {
+            Hint::Mean | Hint::Words => {
+                let words = some(random, &self.spelled[target as usize - 1]);
+                scene.sum(size, &[((0, words), 1.0)])
+            }
+            Hint::Leaning => {
+                let weights: Vec<f64> = candidates.iter().map(|_| normal(random)).collect();
+                let length = weights.iter().map(|weight| weight * weight).sum::<f64>();
+                let items = candidates.iter().zip(weights);
+                let items =
+                    items.map(|(&item, weight)| (scene.named(item), weight / length.sqrt()));
+                scene.sum(size, &items.collect::<Vec<_>>())
+            }
+            _ => scene.sum(size, &[(scene.named(target), 1.0)]),
+        }
+    }
+
+    /// The prompt in one of both wordings, or the list alone with the user's vector in front.
+    fn pieces(
+        &self,
+        random: &mut ChaCha8Rng,
+        lesson: Lesson,
+        vectors: Vectors,
+        (history, candidates): (&[u32], &[u32]),
+    ) -> Vec<Piece> {
         let wording = [Wording::PublishedCode, Wording::Paper];
         let wording = *wording.choose(random).expect("there are two");
         let mut asked = asked(wording, self.words);
@@ -285,72 +373,54 @@ impl Pretraining<'_> {
         if bare && vectors.user {
             pieces.insert(0, Piece::User);
         }
-        let scene = Scene::draw(random, lesson, drawn.len());
-        let mut told = Telling {
-            scene,
-            // Of the items, the offset, and what each vector that is like another has of its own.
-            count: drawn.len() as u32 + 1,
-            drawn: &drawn,
-            spelled: &self.spelled,
-        };
-        // Some histories are like the user as well: what is asked for stands among the candidates all the same.
-        let tempting = hint == Hint::Near && random.random_bool(0.5);
-        let mut prompt = Vec::new();
-        for (place, piece) in pieces.iter().enumerate() {
-            match piece {
-                Piece::Text(piece) => {
-                    if place == 0 {
-                        prompt.push(Place::Token(self.opened.eos));
-                    }
-                    let tokens = self.opened.tokenizer.encode(piece);
-                    prompt.extend(tokens.into_iter().map(Place::Token));
-                }
-                Piece::User => {
-                    match hint {
-                        Hint::Words => {
-                            let words = some(random, &self.spelled[target as usize - 1]);
-                            prompt.extend(words.into_iter().map(Place::Token));
-                        }
-                        Hint::Mean => {
-                            let words = some(random, &self.spelled[target as usize - 1]);
-                            // Words are harder to find again than vectors.
-                            let near = told.words(words, scene.likeness.sqrt());
-                            prompt.push(Place::Vector(near));
-                        }
-                        Hint::Leaning => {
-                            let near = told.leaning(&scored, scene.likeness.sqrt());
-                            prompt.push(Place::Vector(near));
-                        }
-                        _ => prompt.push(Place::Vector(told.like(target, scene.likeness))),
-                    }
-                    prompt.push(Place::Token(self.opened.eos));
-                }
-                Piece::HistoryItem(_) if hint == Hint::History => {
-                    prompt.push(Place::Vector(told.like(target, scene.likeness)));
-                }
-                Piece::HistoryItem(_) if tempting => {
-                    let likeness = random.random_range(0.0..1.0) * scene.likeness;
-                    prompt.push(Place::Vector(told.like(target, likeness)));
-                }
-                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
-                    prompt.push(Place::Vector(told.item(*item)));
-                }
-            }
-        }
-        let mut answer = self
-            .opened
-            .tokenizer
-            .encode(&answer_of(&self.titles, target));
+        pieces
+    }
+
+    /// An item's title as an answer.
+    fn answer(&self, item: u32) -> Vec<u32> {
+        let title = answer_of(&self.titles, item);
+        let mut answer = self.opened.tokenizer.encode(&title);
         answer.push(self.opened.eos);
-        let rank = lesson.rank(random, self.opened.lm.width() as u32);
-        Text {
-            prompt,
-            answer,
-            random: Random {
-                count: told.count,
-                rank,
-            },
+        answer
+    }
+
+    /// The first token of an item's title behind the quote.
+    fn first_token(&self, item: u32) -> u32 {
+        self.answer(item)[1]
+    }
+}
+
+impl Answer {
+    /// Tokens of the longest there can be.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Answer::Said(answer) => answer.len(),
+            Answer::Choice(choice) => choice.answers.iter().map(Vec::len).max().unwrap_or(0),
         }
+    }
+}
+
+/// A prompt as far as it is written.
+#[derive(Default)]
+struct Writing {
+    prompt: Vec<Place>,
+    titled: Vec<(usize, u32)>,
+    slots: Vec<usize>,
+}
+
+impl Writing {
+    fn token(&mut self, token: u32) {
+        self.prompt.push(Place::Token(token));
+    }
+
+    fn tokens(&mut self, tokens: Vec<u32>) {
+        self.prompt.extend(tokens.into_iter().map(Place::Token));
+    }
+
+    /// A vector behind a title that begins with `first`.
+    fn titled(&mut self, told: Told, first: u32) {
+        self.titled.push((self.prompt.len(), first));
+        self.prompt.push(Place::Vector(told));
     }
 }
 
@@ -364,73 +434,7 @@ fn some(random: &mut ChaCha8Rng, tokens: &[u32]) -> Vec<u32> {
     tokens
 }
 
-/// A score for each candidate, and the place of the one that is chosen: as often as a softmax over the scores says.
-fn scores(random: &mut ChaCha8Rng, candidates: &[u32]) -> (Vec<(u32, f64)>, usize) {
-    // Twelve uniform numbers sum to a normal one.
-    let mut normal = || (0..12).map(|_| random.random_range(-0.5..0.5)).sum::<f64>();
-    let scored: Vec<(u32, f64)> = candidates
-        .iter()
-        .map(|&item| (item, normal() * SCORE_DEVIATION))
-        .collect();
-    let weights: Vec<f64> = scored.iter().map(|(_, score)| score.exp()).collect();
-    let mut left = random.random_range(0.0..weights.iter().sum());
-    for (place, weight) in weights.iter().enumerate() {
-        left -= weight;
-        if left < 0.0 {
-            return (scored, place);
-        }
-    }
-    (scored, candidates.len() - 1)
-}
-
-/// The vectors of one text as they are told.
-struct Telling<'a> {
-    scene: Scene,
-    /// Random vectors so far.
-    count: u32,
-    drawn: &'a [u32],
-    spelled: &'a [Vec<u32>],
-}
-
-impl Telling<'_> {
-    /// An item's random part has the item's place among those drawn; beside it, its tokens.
-    fn of(&self, item: u32) -> Named {
-        let number = self.drawn.iter().position(|&other| other == item);
-        let number = number.expect("told items were drawn") as u32;
-        (number, self.spelled[item as usize - 1].clone())
-    }
-
-    fn item(&self, item: u32) -> Told {
-        self.scene.item(self.of(item))
-    }
-
-    fn like(&mut self, item: u32, likeness: f64) -> Told {
-        let named = self.of(item);
-        self.count += 1;
-        self.scene.like(named, (likeness, self.count - 1))
-    }
-
-    /// A vector like the mean of some words.
-    fn words(&mut self, tokens: Vec<u32>, likeness: f64) -> Told {
-        let scene = Scene {
-            share: 0.0,
-            ..self.scene
-        };
-        self.count += 1;
-        scene.like((0, tokens), (likeness, self.count - 1))
-    }
-
-    /// A vector that leans to each item as far as its score says, and the more to all of them the less it leans elsewhere.
-    fn leaning(&mut self, scored: &[(u32, f64)], likeness: f64) -> Told {
-        let mean = scored.iter().map(|(_, score)| score).sum::<f64>() / scored.len() as f64;
-        let square = |(_, score): &(u32, f64)| (score - mean).powi(2);
-        let size = scored.iter().map(square).sum::<f64>().sqrt().max(1e-9);
-        let items: Vec<(Named, f64)> = scored
-            .iter()
-            .map(|&(item, score)| (self.of(item), (score - mean) / size * likeness))
-            .collect();
-        self.count += 1;
-        let other = (self.count - 1, (1.0 - likeness * likeness).sqrt());
-        self.scene.told(self.scene.offsets[1], &items, Some(other))
-    }
+/// A number of a normal distribution, near enough: twelve uniform ones sum to it.
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    (0..12).map(|_| random.random_range(-0.5..0.5)).sum()
 }
