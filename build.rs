@@ -1,5 +1,7 @@
 //! Tells the program which commit it is built from, where that is known.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::process::Command;
 
 fn main() {

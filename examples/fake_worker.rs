@@ -4,6 +4,8 @@
 //! `sleep:MS` (before every epoch and before the end), `crash`, `kill`, `hang`, `nan`, `silent`, `print`, `full`,
 //! `once` (fails the first time only). `FAKE_WORKER_LOG` names a file that gets a line for each start.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;

@@ -3,6 +3,9 @@
 //! Every other room goes through here, so that no error of the operating system reaches a user without the file it is
 //! about and what was being done to it.
 
+// This is the room of files.
+#![allow(clippy::disallowed_methods)]
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};

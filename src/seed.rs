@@ -3,6 +3,9 @@
 //! Every random draw of the program comes from a stream that is a function of (cell seed, name, index) alone, so that
 //! an ablation never shifts the draws of what it leaves alone, and a resumed epoch draws what it would have drawn.
 
+// This is the room of random generators.
+#![allow(clippy::disallowed_methods)]
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 

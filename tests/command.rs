@@ -1,5 +1,7 @@
 //! The command as a user types it, on the fake worker.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod common;
 
 use std::path::Path;

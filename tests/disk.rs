@@ -1,5 +1,7 @@
 //! Disks that refuse: full ones and read-only ones, made with a small tmpfs in a mount namespace of its own.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod common;
 
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! A run that is killed at any moment ends, when it is repeated, with the bytes of a run that was not. The worker is the
 //! fake one, so that a run takes half a second; its results are a function of the keys alone, as a real worker's are.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod common;
 
 use std::os::unix::process::CommandExt;

@@ -1,5 +1,7 @@
 //! Rooms import only rooms above them, in the order in which `lib.rs` (or the worker's `main.rs`) lists them.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::path::{Path, PathBuf};
 
 /// One import that goes down the list.

@@ -1,5 +1,7 @@
 //! Stages in worker processes: order, reuse, failures, locks, threads. The worker is the fake one.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Builds the C++ shim against LibTorch's headers and writes LibTorch's folder into the worker, so that it is found at run time.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::path::PathBuf;
 
 fn main() {

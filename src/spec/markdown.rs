@@ -70,13 +70,18 @@ impl Page {
         ));
         let own = defaults.or_else(|| Defaults::built_in().of(table));
         for (name, field) in &table.fields {
-            let cells: Vec<String> = match presets.as_slice() {
+            let cells: Vec<Option<String>> = match presets.as_slice() {
                 [] => vec![default(own, name)],
                 presets => presets
                     .iter()
                     .map(|preset| of_preset(table, preset, own, name))
                     .collect(),
             };
+            let absent = if field.optional { "none" } else { "required" };
+            let cells: Vec<String> = cells
+                .into_iter()
+                .map(|cell| cell.unwrap_or_else(|| absent.to_owned()))
+                .collect();
             let value = self.value(&field.shape);
             let doc = field.doc.replace('|', "\\|");
             self.text.push_str(&format!(
@@ -133,14 +138,15 @@ impl Page {
     }
 }
 
-fn default(node: Option<&Node>, name: &str) -> String {
-    match node.and_then(|node| node.get(name)) {
-        Some(node) => format!("`{}`", toml_value(node).to_string().replace('|', "\\|")),
-        None => "required".to_owned(),
-    }
+fn default(node: Option<&Node>, name: &str) -> Option<String> {
+    let node = node?.get(name)?;
+    Some(format!(
+        "`{}`",
+        toml_value(node).to_string().replace('|', "\\|")
+    ))
 }
 
-fn of_preset(table: &Table, preset: &str, own: Option<&Node>, name: &str) -> String {
+fn of_preset(table: &Table, preset: &str, own: Option<&Node>, name: &str) -> Option<String> {
     let kind = table.name.last().map(String::as_str).unwrap_or_default();
     let node = Defaults::built_in().preset(preset, kind);
     match node.is_some_and(|node| node.get(name).is_some()) {

@@ -10,7 +10,7 @@ use super::written::Node;
 
 /// The schema as text, the content of `docs/spec.schema.json`.
 pub fn schema_json() -> String {
-    let mut schema = table(&SPEC, Some(Defaults::built_in().root()));
+    let mut schema = table(&SPEC, Some(Defaults::built_in().root()), false);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["properties"]["spec_version"]["const"] = json!(1);
     schema["title"] = json!("An allround experiment");
@@ -19,15 +19,17 @@ pub fn schema_json() -> String {
     text
 }
 
-/// `defaults` are what the table starts from, where every writer of it starts from the same.
-fn table(table: &Table, defaults: Option<&Node>) -> Json {
+/// `defaults` are what the table starts from, where every writer of it starts from the same. Below a table with presets
+/// (`preset`) nothing is required: a preset may fill it.
+fn table(table: &Table, defaults: Option<&Node>, preset: bool) -> Json {
     let defaults = defaults.or_else(|| Defaults::built_in().of(table));
     let presets = presets(table);
+    let preset = preset || !presets.is_empty();
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, field) in &table.fields {
         let default = defaults.and_then(|node| node.get(name));
-        let mut schema = shape(&field.shape, default);
+        let mut schema = shape(&field.shape, default, preset);
         schema["description"] = json!(field.doc);
         if let Some(default) = default
             && !matches!(
@@ -39,7 +41,7 @@ fn table(table: &Table, defaults: Option<&Node>) -> Json {
         }
         let filled =
             matches!(&field.shape, Shape::Table(inner) if Defaults::built_in().of(inner).is_some());
-        if default.is_none() && !field.optional && !filled && presets.is_empty() {
+        if default.is_none() && !field.optional && !filled && !preset {
             required.push(name.clone());
         }
         properties.insert(name.clone(), schema);
@@ -75,17 +77,17 @@ pub(super) fn presets(table: &Table) -> Vec<&'static str> {
     }
 }
 
-fn shape(shape: &Shape, default: Option<&Node>) -> Json {
+fn shape(shape: &Shape, default: Option<&Node>, preset: bool) -> Json {
     match shape {
-        Shape::Table(inner) => table(inner, default),
-        Shape::Kinds(inner) => kinds(inner),
+        Shape::Table(inner) => table(inner, default, preset),
+        Shape::Kinds(inner) => kinds(inner, preset),
         Shape::Map(inner) => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]*$" },
-            "additionalProperties": self::shape(inner, None),
+            "additionalProperties": self::shape(inner, None, preset),
         }),
         Shape::List { item, length } => {
-            let mut list = json!({ "type": "array", "items": self::shape(item, None) });
+            let mut list = json!({ "type": "array", "items": self::shape(item, None, preset) });
             if let Some(length) = length {
                 list["minItems"] = json!(length);
                 list["maxItems"] = json!(length);
@@ -127,11 +129,11 @@ fn shape(shape: &Shape, default: Option<&Node>) -> Json {
 }
 
 /// One key at most: an empty table leaves the kind to the defaults.
-fn kinds(kinds: &Kinds) -> Json {
+fn kinds(kinds: &Kinds, preset: bool) -> Json {
     let properties: Map<String, Json> = kinds
         .kinds
         .iter()
-        .map(|(kind, inner)| (kind.clone(), table(inner, None)))
+        .map(|(kind, inner)| (kind.clone(), table(inner, None, preset)))
         .collect();
     json!({
         "type": "object",

@@ -1,6 +1,8 @@
 //! Killed runs with the real worker: every kind of stage that trains goes on from its checkpoint and ends with the bytes of
 //! a run that was not killed, and two runs at once make every stage once.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -44,6 +44,51 @@ fn the_committed_schema_is_current() {
     is_current("docs/spec.schema.json", &schema_json());
 }
 
+/// What an editor would object to, by the parts of the schema that are about tables and lists.
+fn objections(schema: &serde_json::Value, value: &serde_json::Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(table) = value.as_object() {
+        let required = schema["required"].as_array().into_iter().flatten();
+        let absent = required.filter(|name| !table.contains_key(name.as_str().unwrap()));
+        found.extend(absent.map(|name| format!("{path}: {name} is required")));
+        for (key, value) in table {
+            let below = format!("{path}.{key}");
+            let of_key = &schema["properties"][key];
+            let any = &schema["additionalProperties"];
+            match (of_key.is_null(), any.is_object()) {
+                (false, _) => found.extend(objections(of_key, value, &below)),
+                (true, true) => found.extend(objections(any, value, &below)),
+                (true, false) if *any == false => found.push(format!("{below} is unknown")),
+                (true, false) => {}
+            }
+        }
+    }
+    for (at, value) in value.as_array().into_iter().flatten().enumerate() {
+        found.extend(objections(
+            &schema["items"],
+            value,
+            &format!("{path}[{at}]"),
+        ));
+    }
+    found
+}
+
+#[test]
+fn the_schema_has_no_objection_to_a_committed_experiment() {
+    let schema = serde_json::from_str(&schema_json()).unwrap();
+    for path in crate::fs::walk(&root().join("experiments")).unwrap() {
+        if path.extension().is_some_and(|end| end == "toml") {
+            let text = crate::fs::read_to_string(&path).unwrap();
+            let value: serde_json::Value = toml::from_str(&text).unwrap();
+            let found = objections(&schema, &value, "");
+            assert!(found.is_empty(), "{}: {found:#?}", path.display());
+        }
+    }
+    let wrong = serde_json::json!({"name": "x", "nmae": "y"});
+    let found = objections(&schema, &wrong, "");
+    assert!(found.contains(&".nmae is unknown".to_owned()), "{found:?}");
+}
+
 #[test]
 fn the_committed_reference_is_current() {
     let text = format!(
