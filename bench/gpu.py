@@ -6,7 +6,7 @@
 Ours is `allround-worker --bench` on prompts of the paper's length (10 titles of the history, 20 candidates, about 865
 tokens) whose token ids are random. The share of the peak counts 2 operations a parameter and token forward and, in
 training, as many backward: the weights are frozen. Where transformers is installed, `--peer` (hf_stage2.py) does the same
-work on the same device, and the ratio is told; elsewhere those cells are empty.
+work on the same device, and the ratio is told; elsewhere those cells are empty, and the last column says why.
 """
 import argparse, csv, importlib.util, json, pathlib, random, statistics, subprocess, sys, tempfile
 
@@ -36,17 +36,24 @@ def ours(args, size, task, batch, steps):
         file.flush()
         out = subprocess.run([args.program, "--bench", file.name], capture_output=True, text=True)
     if out.returncode:
-        return None, out.stderr.strip().splitlines()[-1][:200]
+        said = out.stderr.strip().splitlines() or [f"ended with {out.returncode} and said nothing"]
+        return None, said[-1][:200]
     seconds = statistics.median(json.loads(out.stdout)["seconds"][2:])
     return seconds, ""
 
 
 def theirs(args, size):
-    if importlib.util.find_spec("transformers") is None or not pathlib.Path(args.peer).exists():
-        return {}
+    """The peer's speeds, and why there are none."""
+    if importlib.util.find_spec("transformers") is None:
+        return {}, "no peer: transformers is not installed"
+    if not pathlib.Path(args.peer).exists():
+        return {}, f"no peer: no {args.peer}"
     command = [sys.executable, args.peer, "--size", size, "--steps", "8", "--dtype", args.dtype, "--device", args.device, "--infer"]
     out = subprocess.run(command, capture_output=True, text=True)
-    return json.loads(out.stdout.splitlines()[-1]) if out.returncode == 0 else {}
+    if out.returncode == 0:
+        return json.loads(out.stdout.splitlines()[-1]), ""
+    said = out.stderr.strip().splitlines() or [f"ended with {out.returncode}"]
+    return {}, f"no peer: {said[-1][:200]}"
 
 
 def main():
@@ -61,9 +68,22 @@ def main():
     cli.add_argument("--out", required=True)
     args = cli.parse_args()
     peak = next((value for part, value in PEAKS.items() if part in args.device_name), None)
-    rows = []
+    out = pathlib.Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(["what", "shape", "dtype", "device", "device_name", "per_s", "peer_per_s", "ratio", "tokens_per_s",
+                         "share_of_peak", "error"])
+        for row in rows(args, peak):
+            # Row by row: what is measured stays when time runs out.
+            writer.writerow(row)
+            sink.flush()
+            print(*row, sep=", ", flush=True)
+
+
+def rows(args, peak):
     for size in args.sizes.split(","):
-        peer = theirs(args, size)
+        peer, absent = theirs(args, size)
         for task, what, key in [("train", "stage-2 training, batch 4", "train_samples_per_s"),
                                 ("generate", "greedy answers of 32 tokens, batch 4", "infer_users_per_s"),
                                 ("score", "likelihoods of 20 titles, batch 4", None)]:
@@ -74,16 +94,9 @@ def main():
             share = tokens * PARAMETERS[size] * 4 / peak if tokens and peak else None
             ratio = speed / other if speed and other else None
             cells = [speed, other, ratio, tokens, share]
-            rows.append([what, f"opt-{size}", args.dtype, args.device, args.device_name,
-                         *("" if cell is None else f"{cell:.4g}" for cell in cells), error])
-            print(*rows[-1], sep=", ", flush=True)
-    out = pathlib.Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="") as sink:
-        writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(["what", "shape", "dtype", "device", "device_name", "per_s", "peer_per_s", "ratio", "tokens_per_s",
-                         "share_of_peak", "error"])
-        writer.writerows(rows)
+            said = error or (absent if key else "")
+            yield [what, f"opt-{size}", args.dtype, args.device, args.device_name,
+                   *("" if cell is None else f"{cell:.4g}" for cell in cells), said]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 #   scripts/gpu-check.sh [DEVICE] [FOLDER]     DEVICE: cuda:0 (default) or cpu; FOLDER: results/gpu (default)
 #
 # Build with `make build` elsewhere (x86-64, Debian 12 or newer) and carry target/release/allround and allround-worker
-# along, with `../shared/data/tokenizers` for the prompts. PYTHON names the interpreter whose torch is used (python3).
+# along, with `../shared/data/tokenizers` for the prompts and `../shared/bench/hf_stage2.py` for the peer. PYTHON names the interpreter whose torch is used (python3).
 # Leaves FOLDER/parity.csv, FOLDER/check.csv, FOLDER/device.txt and FOLDER/gpu/ (the results of experiments/bench/gpu.toml).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -41,7 +41,7 @@ name=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 |
 say "worker: $("$worker" --version)"
 say "parity of every model, CPU against $device"
 encoder=.assets/minilm
-if [ -d "$encoder" ]; then "$worker" --parity "$device" "$encoder"; else "$worker" --parity "$device"; fi | tee "$out/parity.csv"
+if [ -d "$encoder" ]; then timeout 60 "$worker" --parity "$device" "$encoder"; else timeout 60 "$worker" --parity "$device"; fi | tee "$out/parity.csv"
 # Single precision; a device sums in another order.
 "$python" - "$out/parity.csv" <<'P'
 import csv, sys
@@ -51,12 +51,12 @@ sys.exit(f"gpu-check: these differ from the CPU: {bad}" if bad else 0)
 P
 
 say "speed of OPT shapes $sizes at random weights"
-timeout 240 "$python" bench/gpu.py --program "$worker" --device "$device" --device-name "$name" --sizes "$sizes" --out "$out/check.csv" \
-  || say "the measurement was cut off; $out/check.csv holds what was measured before, if anything"
+timeout 200 "$python" bench/gpu.py --program "$worker" --device "$device" --device-name "$name" --sizes "$sizes" --out "$out/check.csv" \
+  || say "the measurement was cut off; $out/check.csv holds the rows that were measured before"
 
 say "every backbone, both stages of A-LLMRec, LLM-Only and TALLRec"
 set +e
-timeout 240 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" "${@:3}"
+timeout 200 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" "${@:3}"
 code=$?
 set -e
 [ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"

@@ -58,7 +58,7 @@ pub struct Phase {
     pub phase: String,
     /// Wall time in seconds, without warm-up.
     pub wall_s: f64,
-    /// Device time in seconds: between two events on a CUDA device, the synchronised clock on the CPU.
+    /// Device time in seconds, by the clock around the phase, which ends when the device has given its result.
     pub device_s: Option<f64>,
     /// Examples worked on: interactions, training sequences, or users.
     pub examples: Option<u64>,

@@ -70,9 +70,9 @@ pub struct TimingRow {
     pub tokens: Option<u64>,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// Peak device memory in bytes.
+    /// Peak device memory in bytes; nothing measures it yet.
     pub peak_device_bytes: Option<u64>,
-    /// Energy in joules.
+    /// Energy in joules; nothing measures it yet.
     pub energy_j: Option<f64>,
     /// Parameters.
     pub params: Option<u64>,
