@@ -91,6 +91,14 @@ impl WeightSource for Checkpoint {
     fn tensor(&self, name: &str) -> Result<Tensor, String> {
         Checkpoint::tensor(self, name).map_err(|error| error.to_string())
     }
+
+    fn names(&self) -> Vec<&str> {
+        Checkpoint::names(self).collect()
+    }
+
+    fn place(&self) -> String {
+        format!("`{}`", self.folder())
+    }
 }
 
 /// A language model with its tokenizer.
@@ -144,7 +152,7 @@ impl Opened {
                 let shape = LmConfig::named(&config.shape)?;
                 let folder = base.join(&config.tokenizer);
                 let tokenizer = Tokenizer::open(&folder)?;
-                tokenizer.check_fits(shape.vocab_size)?;
+                tokenizer.check_fits(shape.vocab_size, &folder)?;
                 tch::manual_seed(foreign(config.seed, Stream::Init, index(STAGE, 0, 0)));
                 let lm = Lm::random(shape, held(config.dtype, config.int8));
                 Self::with(lm, tokenizer, &folder)
@@ -155,7 +163,7 @@ impl Opened {
     fn read(folder: &Path, holding: Holding) -> Result<Self, ReaderError> {
         let config = LmConfig::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
-        tokenizer.check_fits(config.vocab_size)?;
+        tokenizer.check_fits(config.vocab_size, folder)?;
         let lm = Lm::from_weights(config, &Checkpoint::open(folder)?, holding)?;
         Self::with(lm, tokenizer, folder)
     }
