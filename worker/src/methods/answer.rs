@@ -135,7 +135,8 @@ impl Answerer<'_> {
                 Some(TallrecForm::YesNo) => Vec::new(),
                 _ => self
                     .reader
-                    .prompt(asking.history, &asking.candidates, self.room(&asking))?,
+                    .prompt(asking.history, &asking.candidates, self.room(&asking))
+                    .map_err(|error| error.of_user(self.prepared, asking.user))?,
             };
             tokens += prompt.len();
             waiting.push((asking, prompt));
@@ -391,7 +392,9 @@ impl Answerer<'_> {
         for (asking, _) in batch {
             let mut prompts = Vec::with_capacity(asking.candidates.len());
             for &item in &asking.candidates {
-                prompts.push(self.reader.yes_no(asking.history, item, 1)?);
+                let prompt = self.reader.yes_no(asking.history, item, 1);
+                let of_user = |error: ReaderError| error.of_user(self.prepared, asking.user);
+                prompts.push(prompt.map_err(of_user)?);
             }
             answers.tokens += prompts
                 .iter()

@@ -69,15 +69,32 @@ pub enum ReaderError {
         /// Positions.
         positions: usize,
     },
+    /// A user's prompt is.
+    #[error("user `{user}`: {source}")]
+    User {
+        /// The user's id in the source.
+        user: String,
+        /// What is wrong.
+        source: Box<ReaderError>,
+    },
 }
 
 impl ReaderError {
+    /// The same, with the user whose prompt it is: a row of `prepared`'s users.
+    pub fn of_user(self, prepared: &Prepared, user: u32) -> Self {
+        ReaderError::User {
+            user: prepared.users[user as usize].clone(),
+            source: Box::new(self),
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             ReaderError::TooLong { .. } => {
                 Some("bound titles by `title_tokens`, or ask with fewer candidates")
             }
+            ReaderError::User { source, .. } => source.hint(),
             _ => None,
         }
     }

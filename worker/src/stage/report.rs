@@ -58,7 +58,7 @@ macro_rules! from {
 from! {
     DataError => |error| error.remedy().map(str::to_owned),
     DeviceError => |error| Some(error.hint().to_owned()),
-    TrainError => |error| error.hint().map(str::to_owned),
+    TrainError => |error| error.hint().or_else(|| of_example(error)).map(str::to_owned),
     ArtefactError => |_| None,
     WeightsError => |_| None,
     ReaderError => |error| error.hint().map(str::to_owned),
@@ -72,6 +72,14 @@ from! {
     TokenizerError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),
     NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
+}
+
+/// Advice for an example that cannot be computed, which training knows nothing of.
+fn of_example(error: &TrainError) -> Option<&'static str> {
+    match error {
+        TrainError::Example(wrong) => wrong.downcast_ref::<ReaderError>()?.hint(),
+        _ => None,
+    }
 }
 
 /// Runs `work` and times it as phase `name`.
