@@ -22,7 +22,7 @@ const STAGE: u64 = 5;
 /// Most prompt tokens of a pass.
 const TOKENS_AT_ONCE: usize = 16_384;
 /// Most users of a pass.
-const USERS_AT_ONCE: usize = 64;
+pub const USERS_AT_ONCE: usize = 64;
 
 /// Why a user cannot be answered.
 #[derive(Debug, thiserror::Error)]
