@@ -15,6 +15,8 @@ pub struct Titles {
     pub missing: usize,
     /// Titles in which double quotes became single ones, since double quotes enclose a title.
     pub quoted: usize,
+    /// Titles in which line breaks, control characters or surplus blanks became one blank, or none at an end.
+    pub folded: usize,
     /// Items whose title another item has too: an answer cannot tell them apart.
     pub shared: usize,
     /// Titles that [`Titles::cut`] shortened.
@@ -30,13 +32,16 @@ impl Titles {
             titles: Vec::with_capacity(items.len()),
             missing: 0,
             quoted: 0,
+            folded: 0,
             shared: 0,
             cut: 0,
         };
         for item in items {
             let raw = item.title.as_deref().unwrap_or_default();
             titles.quoted += usize::from(raw.contains(is_double_quote));
-            let clean = clean(raw);
+            let single = single_quotes(raw);
+            let clean = fold(&single);
+            titles.folded += usize::from(!clean.is_empty() && clean != single);
             titles.missing += usize::from(clean.is_empty());
             titles.titles.push(if clean.is_empty() {
                 NO_TITLE.to_owned()
@@ -72,7 +77,7 @@ impl Titles {
     pub fn cut(&mut self, mut shorten: impl FnMut(&str) -> Option<String>) {
         for title in &mut self.titles {
             if let Some(shorter) = shorten(title) {
-                let clean = clean(&shorter);
+                let clean = fold(&single_quotes(&shorter));
                 *title = if clean.is_empty() {
                     NO_TITLE.to_owned()
                 } else {
@@ -89,6 +94,10 @@ impl Titles {
         let all = [
             ("items without a title, called `No Title`", self.missing),
             ("titles whose double quotes became single ones", self.quoted),
+            (
+                "titles whose line breaks, control characters or surplus blanks became one blank",
+                self.folded,
+            ),
             ("items that share their title with another", self.shared),
             ("titles cut to the bound of tokens", self.cut),
         ];
@@ -115,17 +124,15 @@ fn is_double_quote(character: char) -> bool {
     matches!(character, '"' | '\u{201c}' | '\u{201d}' | '\u{201e}')
 }
 
-fn clean(raw: &str) -> String {
-    let single: String = raw
-        .chars()
-        .map(|character| match character {
-            character if is_double_quote(character) => '\'',
-            // NUL and its like would end or break a line of text.
-            character if character.is_control() => ' ',
-            character => character,
-        })
-        .collect();
-    single.split_whitespace().collect::<Vec<_>>().join(" ")
+fn single_quotes(raw: &str) -> String {
+    raw.replace(is_double_quote, "'")
+}
+
+/// One blank for all between two words, and none at the ends. NUL and its like would end or break a line of text.
+fn fold(text: &str) -> String {
+    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -159,6 +166,18 @@ pub(crate) mod tests {
             ["a", NO_TITLE, NO_TITLE, "'a'", "a"]
         );
         assert_eq!((all.missing, all.quoted, all.shared, all.cut), (2, 1, 4, 0));
+    }
+
+    #[test]
+    fn line_breaks_control_characters_and_surplus_blanks_are_counted_under_their_own_rule() {
+        let changed = ["two\nlines", "nul\0byte", "a  run", "end "].map(Some);
+        let all = titles(&[&changed[..], &[Some("a \"b\""), Some(" \n"), None]].concat());
+        assert_eq!((all.folded, all.quoted, all.missing), (4, 1, 2));
+        let counted = all.counted();
+        let told = counted
+            .iter()
+            .find(|(rule, _)| rule.contains("line breaks"));
+        assert_eq!(told.map(|&(_, count)| count), Some(4), "{counted:?}");
     }
 
     #[test]

@@ -37,10 +37,7 @@ pub fn ranks(
     lists: &CandidateLists,
 ) -> Result<Ranks, NotANumber> {
     let _guard = tch::no_grad_guard();
-    let size = match lists.n {
-        Some(_) => LIST_BATCH,
-        None => (FULL_SCORES / (prepared.n_items() + 1)).clamp(1, LIST_BATCH),
-    };
+    let size = users_at_once(prepared, lists);
     let mut ranks = Vec::with_capacity(lists.users.len());
     for start in (0..lists.users.len()).step_by(size) {
         let end = (start + size).min(lists.users.len());
@@ -62,6 +59,14 @@ pub fn ranks(
         targets: lists.targets.clone(),
         ranks,
     })
+}
+
+/// Users that are scored together.
+pub fn users_at_once(prepared: &Prepared, lists: &CandidateLists) -> usize {
+    match lists.n {
+        Some(_) => LIST_BATCH,
+        None => (FULL_SCORES / (prepared.n_items() + 1)).clamp(1, LIST_BATCH),
+    }
 }
 
 /// Means of `metrics` over `ranks`.

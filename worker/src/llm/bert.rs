@@ -3,6 +3,7 @@
 //! Weights carry the names of transformers' `BertModel` and `DistilBertModel`. All but attention runs on packed pieces, so that
 //! padding costs nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use allround::fs::{self, FsError};
@@ -170,6 +171,8 @@ struct Source<'a> {
     /// What stands before every name.
     prefix: &'static str,
     parameters: Parameters,
+    /// Names in the checkpoint of what was read.
+    taken: BTreeSet<String>,
 }
 
 impl<'a> Source<'a> {
@@ -183,7 +186,21 @@ impl<'a> Source<'a> {
             checkpoint,
             prefix: prefix.unwrap_or_default(),
             parameters: Parameters::new(device),
+            taken: BTreeSet::new(),
         }
+    }
+
+    /// Refuses a checkpoint with embeddings or layers that the configuration has no place for.
+    fn check_all_taken(&self, config: &BertConfig) -> Result<(), BertError> {
+        let (form, layers) = match config.form {
+            Form::Bert => ("bert", "encoder."),
+            Form::DistilBert => ("distilbert", "transformer."),
+        };
+        let own = ["embeddings.", layers].map(|part| format!("{}{part}", self.prefix));
+        let own = own.each_ref().map(String::as_str);
+        let taken = |name: &str| self.taken.contains(name);
+        let said = || format!("`model_type` is `{form}` with {} layers", config.layers);
+        Ok(self.checkpoint.check_all_taken(&own, taken, said)?)
     }
 
     fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, BertError> {
@@ -197,6 +214,7 @@ impl<'a> Source<'a> {
             }
         }
         let value = self.checkpoint.shaped(&there, shape)?.to_kind(Kind::Float);
+        self.taken.insert(there);
         Ok(self.parameters.add(name, value))
     }
 
@@ -403,7 +421,7 @@ impl Bert {
     /// Builds the encoder with the weights of a checkpoint, in single precision.
     ///
     /// # Errors
-    /// When a weight is missing or of another shape.
+    /// When a weight is missing or of another shape, or the checkpoint holds more than the configuration has a place for.
     pub fn new(
         config: BertConfig,
         checkpoint: &Checkpoint,
@@ -421,6 +439,7 @@ impl Bert {
         let norm = source.norm("embeddings.LayerNorm", &config)?;
         let layers = (0..config.layers).map(|number| Layer::new(&mut source, &config, number));
         let layers = layers.collect::<Result<_, _>>()?;
+        source.check_all_taken(&config)?;
         Ok(Self {
             parameters: source.parameters,
             config,

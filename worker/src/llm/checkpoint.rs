@@ -10,14 +10,13 @@ use allround::fs::{self, FsError, Mapped};
 use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor};
 
+use super::surplus::{listed, surplus};
 use super::torch_file::{self, TorchFileError};
 
 /// Names of a checkpoint's files, the preferred first.
 const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// What a shard index adds to them.
 const INDEX: &str = ".index.json";
-/// How many names an error tells at most.
-const TOLD: usize = 8;
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +84,22 @@ pub enum CheckpointError {
         /// Its type.
         dtype: String,
     },
+    /// A tensor holds NaN or infinite values, which a net may swallow and answer nonsense.
+    #[error(
+        "`{path}`: tensor `{name}` holds {count} values that are NaN or infinite; fetch the file again, or use one whose training has not diverged"
+    )]
+    NotFinite {
+        /// The file.
+        path: String,
+        /// The tensor.
+        name: String,
+        /// How many of its values.
+        count: i64,
+    },
     /// There is no tensor of that name.
-    #[error("`{folder}` has no tensor `{name}`; it holds {found}")]
+    #[error(
+        "`{folder}` has no tensor `{name}`; it holds {found}; take `config.json` and weights from the same model"
+    )]
     Missing {
         /// The folder.
         folder: String,
@@ -96,7 +109,9 @@ pub enum CheckpointError {
         found: String,
     },
     /// A tensor has another shape than the configuration says.
-    #[error("`{folder}`: tensor `{name}` has shape {found:?}; its `config.json` says {expected:?}")]
+    #[error(
+        "`{folder}`: tensor `{name}` has shape {found:?}; its `config.json` says {expected:?}; take both from the same model"
+    )]
     Shape {
         /// The folder.
         folder: String,
@@ -106,6 +121,18 @@ pub enum CheckpointError {
         found: Vec<i64>,
         /// Shape that was asked for.
         expected: Vec<i64>,
+    },
+    /// There are weights of the model's own that its configuration has no place for.
+    #[error(
+        "`{folder}` holds weights that its `config.json` leaves no place for: {names}; it says {said}; take both from the same model"
+    )]
+    Surplus {
+        /// The folder.
+        folder: String,
+        /// Some of the weights.
+        names: String,
+        /// What the configuration says.
+        said: String,
     },
 }
 
@@ -223,7 +250,7 @@ impl Checkpoint {
     /// The tensor called `name`, on the CPU, in the file's own number type.
     ///
     /// # Errors
-    /// When there is none, or its number type is not supported.
+    /// When there is none, its number type is not supported, or a value is NaN or infinite.
     pub fn tensor(&self, name: &str) -> Result<Tensor, CheckpointError> {
         let entry = self.entry(name)?;
         let file = &self.files[entry.file];
@@ -232,7 +259,16 @@ impl Checkpoint {
             name: name.to_owned(),
             dtype,
         })?;
-        Ok(entry.tensor(&file.map, kind))
+        let tensor = entry.tensor(&file.map, kind);
+        let finite = tensor.isfinite();
+        if finite.all().int64_value(&[]) == 0 {
+            return Err(CheckpointError::NotFinite {
+                path: file.path.display().to_string(),
+                name: name.to_owned(),
+                count: finite.logical_not().sum(Kind::Int64).int64_value(&[]),
+            });
+        }
+        Ok(tensor)
     }
 
     /// The tensor called `name`, which must have the shape that the configuration says.
@@ -243,7 +279,7 @@ impl Checkpoint {
         let found = &self.entry(name)?.shape;
         if found != expected {
             return Err(CheckpointError::Shape {
-                folder: self.folder.display().to_string(),
+                folder: self.folder(),
                 name: name.to_owned(),
                 found: found.clone(),
                 expected: expected.to_vec(),
@@ -252,11 +288,37 @@ impl Checkpoint {
         self.tensor(name)
     }
 
+    /// Refuses weights whose names begin as the model's `own` and that it has not `taken`; `said` is what the configuration
+    /// says.
+    ///
+    /// # Errors
+    /// When there are any.
+    pub fn check_all_taken(
+        &self,
+        own: &[&str],
+        taken: impl Fn(&str) -> bool,
+        said: impl FnOnce() -> String,
+    ) -> Result<(), CheckpointError> {
+        let Some(names) = surplus(self.names(), own, taken) else {
+            return Ok(());
+        };
+        Err(CheckpointError::Surplus {
+            folder: self.folder(),
+            names,
+            said: said(),
+        })
+    }
+
+    /// The folder, for errors.
+    pub fn folder(&self) -> String {
+        self.folder.display().to_string()
+    }
+
     fn entry(&self, name: &str) -> Result<&Entry, CheckpointError> {
         self.entries
             .get(name)
             .ok_or_else(|| CheckpointError::Missing {
-                folder: self.folder.display().to_string(),
+                folder: self.folder(),
                 name: name.to_owned(),
                 found: self.told(name),
             })
@@ -268,16 +330,7 @@ impl Checkpoint {
         let alike = |other: &&str| other.rsplit('.').take(2).eq(end.iter().copied());
         let mut names: Vec<&str> = self.names().filter(alike).collect();
         names.extend(self.names().filter(|other| !alike(other)));
-        let rest = names.len().saturating_sub(TOLD);
-        let mut text = names[..names.len() - rest]
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        if rest > 0 {
-            text.push_str(&format!(" and {rest} more"));
-        }
-        text
+        listed(&names)
     }
 }
 

@@ -162,7 +162,7 @@ impl SentenceEncoder {
         let folder = &modules.transformer;
         let config = BertConfig::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
-        tokenizer.check_fits(config.vocab_size)?;
+        tokenizer.check_fits(config.vocab_size, folder)?;
         let wrong = |file: &str, reason: String| SentenceError::Folder {
             path: folder.join(file).display().to_string(),
             reason,

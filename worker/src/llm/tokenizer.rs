@@ -69,9 +69,11 @@ pub enum TokenizerError {
     },
     /// A piece has no row in the model's table.
     #[error(
-        "the tokenizer's piece `{piece}` has id {id}, but the model's embedding has {rows} rows; tokenizer and weights belong to different models"
+        "`{folder}`: the tokenizer's piece `{piece}` has id {id}, but the model's embedding has {rows} rows by its `vocab_size`; take tokenizer, `config.json` and weights from the same model"
     )]
     Exceeds {
+        /// The tokenizer's folder.
+        folder: String,
         /// The piece.
         piece: String,
         /// Its id.
@@ -251,11 +253,17 @@ impl Tokenizer {
     ///
     /// # Errors
     /// When one has none; it is named.
-    pub fn check_fits(&self, rows: i64) -> Result<(), TokenizerError> {
+    pub fn check_fits(&self, rows: i64, folder: &Path) -> Result<(), TokenizerError> {
         let vocabulary = self.inner.get_vocab(true);
         match vocabulary.into_iter().max_by_key(|(_, id)| *id) {
             Some((piece, id)) if i64::from(id) >= rows => {
-                Err(TokenizerError::Exceeds { piece, id, rows })
+                let folder = folder.display().to_string();
+                Err(TokenizerError::Exceeds {
+                    folder,
+                    piece,
+                    id,
+                    rows,
+                })
             }
             _ => Ok(()),
         }

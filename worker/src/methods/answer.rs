@@ -22,7 +22,7 @@ const STAGE: u64 = 5;
 /// Most prompt tokens of a pass.
 const TOKENS_AT_ONCE: usize = 16_384;
 /// Most users of a pass.
-const USERS_AT_ONCE: usize = 64;
+pub const USERS_AT_ONCE: usize = 64;
 
 /// Why a user cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +135,8 @@ impl Answerer<'_> {
                 Some(TallrecForm::YesNo) => Vec::new(),
                 _ => self
                     .reader
-                    .prompt(asking.history, &asking.candidates, self.room(&asking))?,
+                    .prompt(asking.history, &asking.candidates, self.room(&asking))
+                    .map_err(|error| error.of_user(self.prepared, asking.user))?,
             };
             tokens += prompt.len();
             waiting.push((asking, prompt));
@@ -391,7 +392,9 @@ impl Answerer<'_> {
         for (asking, _) in batch {
             let mut prompts = Vec::with_capacity(asking.candidates.len());
             for &item in &asking.candidates {
-                prompts.push(self.reader.yes_no(asking.history, item, 1)?);
+                let prompt = self.reader.yes_no(asking.history, item, 1);
+                let of_user = |error: ReaderError| error.of_user(self.prepared, asking.user);
+                prompts.push(prompt.map_err(of_user)?);
             }
             answers.tokens += prompts
                 .iter()

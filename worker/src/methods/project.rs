@@ -14,7 +14,7 @@ use allround::spec::config::method::{ItemEmbedding, Project};
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
-use super::reader::Reader;
+use super::reader::{Reader, ReaderError};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::Tables;
 use crate::data::row;
@@ -279,7 +279,9 @@ impl Task for Projecting<'_> {
         for question in examples {
             let history = question.target.history(prepared);
             let answer = reader.answer(question.target.item(prepared));
-            prompts.push(reader.prompt(history, &question.candidates, answer.len())?);
+            let prompt = reader.prompt(history, &question.candidates, answer.len());
+            let of_user = |error: ReaderError| error.of_user(prepared, question.target.user);
+            prompts.push(prompt.map_err(of_user)?);
             answers.push(answer);
             histories.push((question.target.user, history));
         }

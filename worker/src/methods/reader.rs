@@ -6,6 +6,8 @@
 //! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, and answers are spelled
 //! apart from the prompt.
 
+mod error;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,70 +20,18 @@ use allround::spec::config::llm::{Dtype, Llm};
 use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
 use tch::{Device, Kind, Tensor};
 
-use crate::llm::checkpoint::{Checkpoint, CheckpointError};
-use crate::llm::hub::{self, HubError};
-use crate::llm::lm::{ConfigError, Holding, Lm, LmConfig, LmError, WeightSource};
-use crate::llm::tokenizer::{Tokenizer, TokenizerError};
+use crate::llm::checkpoint::Checkpoint;
+use crate::llm::hub;
+use crate::llm::lm::{Holding, Lm, LmConfig, WeightSource};
+use crate::llm::tokenizer::Tokenizer;
 use crate::nn::embedding::indices;
 use crate::train::fit::index;
+pub use error::ReaderError;
 
 /// The number of random language models among random streams.
 const STAGE: u64 = 6;
 /// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
 const KEPT: usize = 512;
-
-/// Why a language model cannot be opened, or a prompt not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReaderError {
-    /// Its configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Its weights.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// They do not fit.
-    #[error(transparent)]
-    Lm(#[from] LmError),
-    /// Its tokenizer.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// It cannot be fetched.
-    #[error(transparent)]
-    Hub(#[from] HubError),
-    /// A text has no end.
-    #[error("the tokenizer in `{folder}` names no token that ends a text; expected `eos_token`")]
-    End {
-        /// The folder.
-        folder: String,
-    },
-    /// The stage was given no small model.
-    #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
-    NoSmall,
-    /// A prompt is too long even without a history.
-    #[error(
-        "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
-    )]
-    TooLong {
-        /// Tokens of the prompt.
-        prompt: usize,
-        /// Tokens of the answer.
-        answer: usize,
-        /// Positions.
-        positions: usize,
-    },
-}
-
-impl ReaderError {
-    /// What the user can do.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            ReaderError::TooLong { .. } => {
-                Some("bound titles by `title_tokens`, or ask with fewer candidates")
-            }
-            _ => None,
-        }
-    }
-}
 
 impl WeightSource for Checkpoint {
     fn contains(&self, name: &str) -> bool {
@@ -90,6 +40,14 @@ impl WeightSource for Checkpoint {
 
     fn tensor(&self, name: &str) -> Result<Tensor, String> {
         Checkpoint::tensor(self, name).map_err(|error| error.to_string())
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Checkpoint::names(self).collect()
+    }
+
+    fn place(&self) -> String {
+        format!("`{}`", self.folder())
     }
 }
 
@@ -144,7 +102,7 @@ impl Opened {
                 let shape = LmConfig::named(&config.shape)?;
                 let folder = base.join(&config.tokenizer);
                 let tokenizer = Tokenizer::open(&folder)?;
-                tokenizer.check_fits(shape.vocab_size)?;
+                tokenizer.check_fits(shape.vocab_size, &folder)?;
                 tch::manual_seed(foreign(config.seed, Stream::Init, index(STAGE, 0, 0)));
                 let lm = Lm::random(shape, held(config.dtype, config.int8));
                 Self::with(lm, tokenizer, &folder)
@@ -155,7 +113,7 @@ impl Opened {
     fn read(folder: &Path, holding: Holding) -> Result<Self, ReaderError> {
         let config = LmConfig::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
-        tokenizer.check_fits(config.vocab_size)?;
+        tokenizer.check_fits(config.vocab_size, folder)?;
         let lm = Lm::from_weights(config, &Checkpoint::open(folder)?, holding)?;
         Self::with(lm, tokenizer, folder)
     }

@@ -66,17 +66,22 @@ impl<'a> Tuning<'a> {
     /// The prompt and the answer.
     fn spelled(&self, asking: &Asking) -> Result<(Vec<Slot>, Vec<u32>), ReaderError> {
         let answer = self.answer(asking);
-        let prompt = match asking {
+        let (user, prompt) = match asking {
             Asking::Title(Question { target, candidates }) => {
-                self.reader
-                    .prompt(target.history(self.prepared), candidates, answer.len())
+                let history = target.history(self.prepared);
+                let prompt = self.reader.prompt(history, candidates, answer.len());
+                (target.user, prompt)
             }
             Asking::Liking { target, item } => {
-                self.reader
-                    .yes_no(target.history(self.prepared), *item, answer.len())
+                let history = target.history(self.prepared);
+                (
+                    target.user,
+                    self.reader.yes_no(history, *item, answer.len()),
+                )
             }
         };
-        Ok((prompt?, answer))
+        let prompt = prompt.map_err(|error| error.of_user(self.prepared, user))?;
+        Ok((prompt, answer))
     }
 
     fn answer(&self, asking: &Asking) -> Vec<u32> {

@@ -9,7 +9,7 @@ use allround::spec::config::Encoder;
 use allround::text::item_text;
 use tch::{Device, Tensor};
 
-use super::encode_text::EMBEDDINGS;
+use super::encode_text::{EMBEDDINGS, tell_cut};
 use super::need;
 use super::report::{StageError, peak_rss_bytes};
 use crate::llm::sentence;
@@ -41,7 +41,9 @@ pub(super) fn run(
     let texts = match &encoder {
         Some(encoder) => {
             let text = |item: &Item| item_text(settings.align.text, item);
-            Texts::Trained(encoder.as_ref(), prepared.items.iter().map(text).collect())
+            let texts: Vec<String> = prepared.items.iter().map(text).collect();
+            tell_cut(encoder.as_ref(), &texts, observe);
+            Texts::Trained(encoder.as_ref(), texts)
         }
         None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),
     };

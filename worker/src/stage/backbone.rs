@@ -21,6 +21,7 @@ use crate::models::artefact::{self, Description};
 use crate::models::markov::Markov;
 use crate::models::popularity::Popularity;
 use crate::models::{self, Backbone, Scorer, Sizes};
+use crate::torch_ext::memory;
 use crate::train::run::{self as training, Plan};
 
 /// Metrics that every validation records, beside the one that decides.
@@ -110,7 +111,9 @@ fn train(
         let Some(lists) = &lists else {
             return Ok(BTreeMap::new());
         };
-        let ranks = eval::ranks(net, prepared, lists)?;
+        let together = eval::users_at_once(prepared, lists);
+        let ranks = memory::caught(|| eval::ranks(net, prepared, lists));
+        let ranks = ranks.map_err(|told| StageError::memory(together, &told))??;
         Ok(eval::means(&ranks, &metrics))
     };
     let outcome = training::run(&plan, net, &mut validate, observe)?;

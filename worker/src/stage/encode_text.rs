@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::report::{StageError, timed};
 use super::{need, synchronise};
-use crate::llm::sentence;
+use crate::llm::sentence::{self, TextEncoder};
 use crate::models::weights;
 
 /// The vectors' file, with one tensor `embeddings` [V + 1, W]; row 0 is zero.
@@ -25,12 +25,12 @@ pub(super) fn run(
     let encoder = sentence::open(&settings.encoder, &job.base, device)?;
     let text = |item: &Item| item_text(settings.text, item);
     let texts: Vec<String> = prepared.items.iter().map(text).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (vectors, mut phase) = timed(
         "encode",
         |_| Some(texts.len() as u64),
         || {
-            let vectors = encoder.encode(&texts, false);
+            let vectors = encoder.encode(&borrowed, false);
             synchronise(device);
             vectors
         },
@@ -40,12 +40,22 @@ pub(super) fn run(
     phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
-    observe(Event::Counted(Counted {
-        what: "item texts longer than what the encoder reads of them".to_owned(),
-        count: encoder.cut(&texts) as u64,
-    }));
+    tell_cut(encoder.as_ref(), &texts, observe);
     let padding = Tensor::zeros([1, encoder.width()], (Kind::Float, device));
     let vectors = Tensor::cat(&[padding, vectors], 0);
     let named = [("embeddings".to_owned(), vectors)];
     Ok(weights::write(&job.output.join(EMBEDDINGS), &named)?)
+}
+
+/// Tells how many item texts are longer than what `encoder` reads of them.
+pub(super) fn tell_cut(
+    encoder: &dyn TextEncoder,
+    texts: &[String],
+    observe: &mut dyn FnMut(Event),
+) {
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    observe(Event::Counted(Counted {
+        what: "item texts longer than what the encoder reads of them".to_owned(),
+        count: encoder.cut(&texts) as u64,
+    }));
 }

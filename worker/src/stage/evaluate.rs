@@ -8,11 +8,12 @@ use tch::Device;
 
 use super::report::{StageError, timed};
 use super::{need, reading, synchronise};
-use crate::eval::{self, NotANumber};
-use crate::methods::answer::{Answerer, Answers};
+use crate::eval;
+use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE};
 use crate::methods::project::Projections;
 use crate::methods::reader::Reader;
-use crate::models::{Backbone, artefact, weights};
+use crate::models::{Backbone, Scorer, artefact, weights};
+use crate::torch_ext::memory;
 
 pub(super) fn run(
     job: &Job,
@@ -46,11 +47,11 @@ fn score(
     let scorer = artefact::load(need(job, "backbone")?, device)?;
     for part in [Part::Valid, Part::Test] {
         let lists = CandidateLists::load(need(job, "candidates")?, part)?;
-        let count = |ranks: &Result<Ranks, NotANumber>| {
+        let count = |ranks: &Result<Ranks, StageError>| {
             ranks.as_ref().ok().map(|ranks| ranks.users.len() as u64)
         };
         let (ranks, phase) = timed("evaluate", count, || {
-            let ranks = eval::ranks(scorer.as_ref(), prepared, &lists);
+            let ranks = scored(scorer.as_ref(), prepared, &lists);
             synchronise(device);
             ranks
         });
@@ -58,6 +59,17 @@ fn score(
         tell(phase, part, observe);
     }
     Ok(())
+}
+
+/// The ranks, or where memory ran out how much was tried.
+fn scored(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) -> Result<Ranks, StageError> {
+    let together = eval::users_at_once(prepared, lists);
+    let ranks = memory::caught(|| eval::ranks(scorer, prepared, lists));
+    Ok(ranks.map_err(|told| StageError::memory(together, &told))??)
 }
 
 /// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
@@ -95,14 +107,14 @@ fn ask(
             remark: String::new(),
         }));
     };
-    let count = |answers: &Result<Answers, _>| {
+    let count = |answers: &Result<Answers, StageError>| {
         answers
             .as_ref()
             .ok()
             .map(|answers| answers.ranks.users.len() as u64)
     };
     let (answers, mut phase) = timed("evaluate", count, || {
-        let answers = answerer.answer(&lists, &mut done);
+        let answers = answered(&answerer, &lists, &mut done);
         synchronise(device);
         answers
     });
@@ -120,6 +132,16 @@ fn ask(
     tell(phase, part, observe);
     reader.tell(observe);
     Ok(())
+}
+
+/// The answers, or where memory ran out how much was tried.
+fn answered(
+    answerer: &Answerer,
+    lists: &CandidateLists,
+    done: &mut dyn FnMut(usize),
+) -> Result<Answers, StageError> {
+    let answers = memory::caught(|| answerer.answer(lists, done));
+    Ok(answers.map_err(|told| StageError::memory(USERS_AT_ONCE, &told))??)
 }
 
 /// A frozen CF model with trained projections of its users and items.
@@ -141,4 +163,23 @@ fn projected(
     let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
     weights::fill(&projections.saved(), &trained)?;
     Ok(Some((backbone, projections)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::tests::data;
+    use crate::train::run::tests::Full;
+
+    #[test]
+    fn memory_that_runs_out_is_told_with_the_users_tried_and_advice() {
+        let prepared = data();
+        let lists = eval::full_lists(&prepared, Part::Test);
+        let failure = scored(&Full, &prepared, &lists).unwrap_err().failure();
+        assert_eq!(
+            failure.error,
+            "memory ran out, with up to 2048 users computed together: CUDA out of memory."
+        );
+        assert!(failure.hint.is_some());
+    }
 }

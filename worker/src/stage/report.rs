@@ -35,6 +35,19 @@ impl StageError {
         }
     }
 
+    /// Memory ran out while at most `together` users were scored or asked together; `told` is what LibTorch said.
+    pub fn memory(together: usize, told: &str) -> Self {
+        Self {
+            text: format!(
+                "memory ran out, with up to {together} users computed together: {told}"
+            ),
+            hint: Some(
+                "use a device with more memory, free it of other programs, or rank fewer candidates"
+                    .to_owned(),
+            ),
+        }
+    }
+
     /// The failure as an event's content.
     pub fn failure(self) -> Failure {
         Failure {
@@ -58,7 +71,7 @@ macro_rules! from {
 from! {
     DataError => |error| error.remedy().map(str::to_owned),
     DeviceError => |error| Some(error.hint().to_owned()),
-    TrainError => |error| error.hint().map(str::to_owned),
+    TrainError => |error| error.hint().or_else(|| of_source(error)).map(str::to_owned),
     ArtefactError => |_| None,
     WeightsError => |_| None,
     ReaderError => |error| error.hint().map(str::to_owned),
@@ -72,6 +85,17 @@ from! {
     TokenizerError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),
     NotANumber => |_| Some("the model has diverged: train it with a lower `lr`".to_owned()),
+}
+
+/// Advice for an example or a validation that cannot be computed, which training knows nothing of.
+fn of_source(error: &TrainError) -> Option<&str> {
+    match error {
+        TrainError::Example(wrong) => wrong.downcast_ref::<ReaderError>()?.hint(),
+        TrainError::Validation { source, .. } => {
+            source.downcast_ref::<StageError>()?.hint.as_deref()
+        }
+        _ => None,
+    }
 }
 
 /// Runs `work` and times it as phase `name`.

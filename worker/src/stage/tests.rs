@@ -9,7 +9,7 @@ use allround::plan::stage::{
     Answering, EncodeText, Evaluate, PretrainLm, Reader, Stage, TrainAlign, TrainProject, TrainTune,
 };
 use allround::plan::{Job, Settings};
-use allround::spec::config::encoder::HashedEncoder;
+use allround::spec::config::encoder::{HashedEncoder, PretrainedEncoder};
 use allround::spec::config::llm::Llm;
 use allround::spec::config::method::{
     Accept, Align, Inference, ItemEmbedding, ItemText, Lora, Project, ScoreBy, TallrecForm, Targets,
@@ -357,6 +357,80 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         let likes = allround::data::Likes::load(&desk.folder(&answered), Part::Test).unwrap();
         assert_eq!(likes.is_some(), form == TallrecForm::YesNo);
     }
+}
+
+#[test]
+fn a_title_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut prepared = data();
+    for item in &mut prepared.items {
+        item.title = Some("red ".repeat(999));
+    }
+    prepared.save(&desk.folder("prepared")).unwrap();
+    let tune = Settings::Tune(TrainTune {
+        reader: reading(false, ItemEmbedding::None),
+        form: TallrecForm::Title,
+        lora: Lora {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.1,
+            targets: vec!["q_proj".to_owned()],
+        },
+        train_on_inputs: false,
+        train: fit(1),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    let stages = [
+        ("tune", tune),
+        ("project", project(true, ItemEmbedding::None)),
+        (
+            "evaluate",
+            evaluate(reading(false, ItemEmbedding::None), SCORE, None),
+        ),
+    ];
+    for (name, settings) in stages {
+        let job = desk.job(
+            name,
+            settings,
+            &["prepared", "candidates", "backbone", "llm"],
+        );
+        let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+        assert!(
+            failure.error.starts_with("user `u"),
+            "{name}: {}",
+            failure.error
+        );
+        let hint = failure.hint.unwrap_or_default();
+        assert!(hint.contains("`title_tokens`"), "{name}: {hint}");
+    }
+}
+
+#[test]
+fn texts_that_a_trained_encoder_cuts_are_counted() {
+    let desk = Desk::new();
+    let Settings::Align(mut settings) = align() else {
+        unreachable!("align gives its own settings")
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
+    settings.align.train_encoder = true;
+    settings.encoder = Encoder::Pretrained(PretrainedEncoder {
+        folder: folder.display().to_string(),
+        hub: String::new(),
+        max_length: 4,
+    });
+    let events = desk.run(
+        "align",
+        Settings::Align(settings),
+        &["prepared", "backbone"],
+    );
+    let cut = events.iter().find_map(|event| match event {
+        Event::Counted(counted) if counted.what.contains("encoder reads") => Some(counted.count),
+        _ => None,
+    });
+    assert_eq!(cut, Some(12));
 }
 
 /// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a run that was not.

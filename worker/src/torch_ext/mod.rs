@@ -5,6 +5,7 @@ pub mod attention;
 pub mod device;
 pub mod gradient;
 pub mod linear;
+pub mod memory;
 
 /// LibTorch's own tensor object; only its address is used here.
 #[repr(C)]

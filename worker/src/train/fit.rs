@@ -5,7 +5,6 @@
 //! generator is seeded anew at every step, so that a resumed run goes on with the same numbers.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use super::losses::Losses;
 use super::optimizer::Optimizer;
 use super::run::TrainError;
 use crate::models::weights;
+use crate::torch_ext::memory;
 
 /// Why an example cannot be computed.
 pub type Wrong = Box<dyn std::error::Error + Send + Sync>;
@@ -239,12 +239,9 @@ impl<'a, T: Task> Fitting<'a, T> {
                 .min(examples.len());
             let seed = index(self.plan.stage, epoch, step);
             tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, seed));
-            let told = match catch_unwind(AssertUnwindSafe(|| self.gradients(examples, part))) {
+            let told = match memory::caught(|| self.gradients(examples, part)) {
                 Ok(seen) => break seen.map_err(TrainError::Example)?,
-                Err(panic) => match memory_ran_out(panic.as_ref()) {
-                    Some(told) => told,
-                    None => resume_unwind(panic),
-                },
+                Err(told) => told,
             };
             self.optimizer.clear();
             if self.plan.fit.out_of_memory == OutOfMemory::Fail || part == 1 {
@@ -377,20 +374,6 @@ fn shown(unit: &str, done: u64, total: u64, remark: String) -> Event {
         unit: unit.to_owned(),
         remark,
     })
-}
-
-/// What LibTorch said, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
-fn memory_ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
-    let words = [
-        "out of memory",
-        "not enough memory",
-        "can't allocate memory",
-    ];
-    let told = words.iter().any(|words| text.contains(words));
-    let line = text.split("\\n").next().unwrap_or_default();
-    told.then(|| line.lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::optimizer::Optimizer;
 use crate::data::TrainingSet;
 use crate::models::Backbone;
 use crate::models::weights::{self, WeightsError};
+use crate::torch_ext::memory;
 
 /// What to train, and how.
 #[derive(Debug)]
@@ -84,6 +85,22 @@ pub enum TrainError {
         /// What LibTorch said.
         told: String,
     },
+    /// The device's memory ran out in the training of a CF model.
+    #[error(
+        "memory ran out at epoch {epoch}, step {step} of {steps}, with {sequences} sequences computed together: {told}"
+    )]
+    StepMemory {
+        /// 1 for the first.
+        epoch: u32,
+        /// 1 for the first.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
+        /// Sequences of the step.
+        sequences: usize,
+        /// What LibTorch said.
+        told: String,
+    },
     /// An example cannot be computed.
     #[error(transparent)]
     Example(Box<dyn std::error::Error + Send + Sync>),
@@ -105,6 +122,9 @@ impl TrainError {
             TrainError::Memory { .. } => Some(
                 "lower `train.batch_size`, or let `train.out_of_memory = \"halve\"` cut a step into parts",
             ),
+            TrainError::StepMemory { .. } => Some(
+                "lower the model's `train.batch_size` or `maxlen`, or use a device with more memory",
+            ),
             TrainError::NoNegative(_) => {
                 Some("use a loss without own negatives, such as `full_softmax`")
             }
@@ -120,7 +140,8 @@ pub type Validate<'a> = dyn FnMut(&dyn Backbone) -> Result<BTreeMap<Metric, f64>
 /// Trains `net` from its checkpoint, or from the start, and leaves it with the weights to keep.
 ///
 /// # Errors
-/// When there is nothing to train on, the loss is no number, validation fails or a checkpoint cannot be written.
+/// When there is nothing to train on, the loss is no number, memory runs out, validation fails or a checkpoint cannot be
+/// written.
 pub fn run(
     plan: &Plan,
     net: &dyn Backbone,
@@ -246,8 +267,15 @@ impl<'a> Training<'a> {
         tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, u64::from(epoch)));
         let mut losses = Losses::new(epoch, sampler.batches());
         std::thread::scope(|scope| {
-            for batch in sampler.spawn(scope, epoch).iter() {
-                let loss = self.step(&batch);
+            for (place, batch) in sampler.spawn(scope, epoch).iter().enumerate() {
+                let loss = memory::caught(|| self.step(&batch));
+                let loss = loss.map_err(|told| TrainError::StepMemory {
+                    epoch,
+                    step: place + 1,
+                    steps: sampler.batches(),
+                    sequences: batch.users.len(),
+                    told,
+                })?;
                 losses.push(batch.targets.len() as u64, loss)?;
             }
             Ok::<(), TrainError>(())
@@ -349,3 +377,6 @@ impl<'a> Training<'a> {
         Outcome { phases }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

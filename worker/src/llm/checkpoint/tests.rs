@@ -169,3 +169,26 @@ fn a_folder_without_weights_says_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     assert!(refusal(folder.path()).contains("expected `model.safetensors` or `pytorch_model.bin`"));
 }
+
+#[test]
+fn a_value_that_is_nan_or_infinite_is_refused_by_file_and_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    for kind in [Kind::Float, Kind::Half, Kind::BFloat16, Kind::Double] {
+        let broken = Tensor::from_slice(&[0.5, f64::NAN, f64::NEG_INFINITY]).to_kind(kind);
+        let whole = Tensor::from_slice(&[0.5, -1.0]).to_kind(kind);
+        let named = [("fc1".to_owned(), broken), ("fc2".to_owned(), whole)];
+        crate::models::weights::write(&file, &named).unwrap();
+        let opened = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(opened.tensor("fc2").unwrap().size(), [2]);
+        let refusal = opened.tensor("fc1").unwrap_err().to_string();
+        let start = format!(
+            "`{}`: tensor `fc1` holds 2 values that are NaN",
+            file.display()
+        );
+        assert!(
+            refusal.starts_with(&start) && refusal.contains("fetch the file again"),
+            "{refusal}"
+        );
+    }
+}

@@ -175,6 +175,7 @@ impl LmConfig {
     }
 
     fn check(&self, keys: &Keys) -> Result<(), ConfigError> {
+        self.check_tokens(keys)?;
         let heads = if self.family == Family::Opt {
             "hidden_size"
         } else {
@@ -189,6 +190,23 @@ impl LmConfig {
         }
         let found = format!("{} with {} heads", keys.shown(heads), self.heads);
         Err(keys.wrong(heads, &found, "numbers that divide one another"))
+    }
+
+    /// Tokens that begin and end a text must have a row in the embedding table.
+    fn check_tokens(&self, keys: &Keys) -> Result<(), ConfigError> {
+        for (key, tokens) in [
+            ("bos_token_id", self.bos.as_slice()),
+            ("eos_token_id", &self.eos),
+        ] {
+            if tokens.iter().any(|&id| i64::from(id) >= self.vocab_size) {
+                let expected = format!(
+                    "token numbers below `vocab_size`, which is {}; take the file from the model of the weights",
+                    self.vocab_size
+                );
+                return Err(keys.wrong(key, &keys.shown(key), &expected));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -437,6 +455,14 @@ mod tests {
             (
                 OPT.replace(":768,\"num", ":769,\"num"),
                 "m/config.json: `hidden_size` is 769 with 12 heads; expected numbers that divide one another",
+            ),
+            (
+                OPT.replace("\"eos_token_id\":2", "\"eos_token_id\":50272"),
+                "m/config.json: `eos_token_id` is 50272; expected token numbers below `vocab_size`, which is 50272; take the file from the model of the weights",
+            ),
+            (
+                OPT.replace("\"bos_token_id\":2", "\"bos_token_id\":90000"),
+                "m/config.json: `bos_token_id` is 90000; expected token numbers below `vocab_size`, which is 50272; take the file from the model of the weights",
             ),
             (
                 LLAMA.replace(

@@ -1,6 +1,6 @@
 //! From named weights, or from none, to a decoder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Device, Kind, Tensor};
 
@@ -8,6 +8,7 @@ use super::LmError;
 use super::config::{Family, LmConfig};
 use super::int8::Int8;
 use super::layers::{Block, Linear, Matrix, Mlp, Norm};
+use crate::llm::surplus::surplus;
 
 /// Anything that holds tensors by upstream name.
 pub trait WeightSource {
@@ -19,6 +20,12 @@ pub trait WeightSource {
     /// # Errors
     /// In words, when it is not there or cannot be read.
     fn tensor(&self, name: &str) -> Result<Tensor, String>;
+
+    /// Every tensor's name.
+    fn names(&self) -> Vec<&str>;
+
+    /// What holds the tensors, for errors.
+    fn place(&self) -> String;
 }
 
 impl WeightSource for BTreeMap<String, Tensor> {
@@ -28,7 +35,15 @@ impl WeightSource for BTreeMap<String, Tensor> {
 
     fn tensor(&self, name: &str) -> Result<Tensor, String> {
         let tensor = self.get(name).map(Tensor::shallow_clone);
-        tensor.ok_or_else(|| format!("not among {} tensors", self.len()))
+        tensor.ok_or_else(|| format!("`{name}` is not among {} tensors", self.len()))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.keys().map(String::as_str).collect()
+    }
+
+    fn place(&self) -> String {
+        "the list of weights".to_owned()
     }
 }
 
@@ -77,6 +92,8 @@ pub(super) struct Loader<'a> {
     pub pack: bool,
     /// Front of every name in the source; published OPT files lack `model.`.
     cut: usize,
+    /// Names in the source of what was read.
+    taken: BTreeSet<String>,
     /// Weights in the order of their use.
     pub named: Vec<(String, Tensor)>,
 }
@@ -101,6 +118,7 @@ impl<'a> Loader<'a> {
             source,
             holding,
             cut,
+            taken: BTreeSet::new(),
             named: Vec::new(),
         }
     }
@@ -111,13 +129,37 @@ impl<'a> Loader<'a> {
         Ok(self.keep(name, tensor))
     }
 
+    /// Refuses a source that holds weights of the model's own which nothing has read.
+    pub fn check_all_taken(&self, config: &LmConfig) -> Result<(), LmError> {
+        let Source::Held(held) = &self.source else {
+            return Ok(());
+        };
+        let front = match config.family {
+            Family::Opt => "model.decoder.",
+            Family::Llama => "model.",
+        };
+        let own = [&front[self.cut..], "lm_head."];
+        let taken = |name: &str| {
+            let copy_of_table = config.tied && name == "lm_head.weight";
+            copy_of_table || self.taken.contains(name)
+        };
+        let Some(names) = surplus(held.names(), &own, taken) else {
+            return Ok(());
+        };
+        Err(LmError::Surplus {
+            place: held.place(),
+            names,
+            said: said(config),
+        })
+    }
+
     fn keep(&mut self, name: &str, tensor: Tensor) -> Tensor {
         let tensor = tensor.set_requires_grad(self.holding.trainable);
         self.named.push((name.to_owned(), tensor.shallow_clone()));
         tensor
     }
 
-    fn read(&self, name: &str, shape: &[i64]) -> Result<Tensor, LmError> {
+    fn read(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, LmError> {
         let Holding { kind, device, .. } = self.holding;
         let held = match &self.source {
             Source::Drawn(deviation) => return Ok(self.draw(name, shape, *deviation)),
@@ -135,11 +177,13 @@ impl<'a> Loader<'a> {
         })?;
         if tensor.size() != shape {
             return Err(LmError::Shape {
+                place: held.place(),
                 name: short.to_owned(),
                 found: tensor.size(),
                 expected: shape.to_vec(),
             });
         }
+        self.taken.insert(short.to_owned());
         // A copy, so that a source that is trained or freed later changes nothing here.
         Ok(tensor.detach().to_device(device).totype(kind).copy())
     }
@@ -272,6 +316,19 @@ impl<'a> Loader<'a> {
             )?,
         })
     }
+}
+
+/// What decides which weights a model has, in words for an error.
+fn said(config: &LmConfig) -> String {
+    let with = |there: bool| if there { "with" } else { "without" };
+    format!(
+        "{} layers, {} a final norm, {} weights in norms, {} biases in attention, {} biases in MLPs",
+        config.layers,
+        with(config.final_norm),
+        with(config.norm_affine),
+        with(config.attention_bias),
+        with(config.mlp_bias),
+    )
 }
 
 /// Name of the token embeddings.

@@ -10,6 +10,7 @@ mod adapter;
 mod attention;
 mod cache;
 mod config;
+mod error;
 mod generate;
 mod int8;
 mod layers;
@@ -28,6 +29,7 @@ use adapter::Adapter;
 pub use adapter::LoraSettings;
 use attention::{Causal, Pattern};
 pub use config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
+pub use error::LmError;
 pub use generate::{Generation, QuoteRule};
 use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
 pub use loader::{Holding, WeightSource};
@@ -39,39 +41,6 @@ const OPT_OFFSET: i64 = 2;
 
 /// Most tokens of several rows that the CPU computes together.
 const CACHED_TOKENS: usize = 1024;
-
-/// Why a language model cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum LmError {
-    /// A weight is missing or cannot be read.
-    #[error("tensor `{name}`: {why}; expected one of shape {shape:?}")]
-    Weight {
-        /// The weight.
-        name: String,
-        /// The shape that the configuration asks for.
-        shape: Vec<i64>,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A weight has another shape than the configuration says.
-    #[error("tensor `{name}` has shape {found:?}; expected {expected:?} by `config.json`")]
-    Shape {
-        /// The weight.
-        name: String,
-        /// Its shape.
-        found: Vec<i64>,
-        /// The shape that the configuration asks for.
-        expected: Vec<i64>,
-    },
-    /// No linear layer has the name of an adapter's target.
-    #[error("no module is called `{target}`; adapters can stand at {known}")]
-    Target {
-        /// The name asked for.
-        target: String,
-        /// The names that there are.
-        known: String,
-    },
-}
 
 /// The model. Its weights are frozen unless it was made trainable or given adapters.
 #[derive(Debug)]
@@ -98,7 +67,8 @@ impl Lm {
     /// A model with the weights of `source` under their upstream names.
     ///
     /// # Errors
-    /// When a weight is missing, cannot be read, or has another shape than `config` says.
+    /// When a weight is missing, cannot be read, or has another shape than `config` says, and when `source` holds weights
+    /// that `config` has no place for.
     pub fn from_weights(
         config: LmConfig,
         source: &dyn WeightSource,
@@ -147,6 +117,7 @@ impl Lm {
             true => Linear::of_weight("lm_head", table.shallow_clone(), loader.pack),
             false => loader.full_linear("lm_head", [config.vocab_size, inputs], false)?,
         };
+        loader.check_all_taken(&config)?;
         let frequencies = config
             .rope
             .map(|rope| frequencies(rope, config.head_size, holding.device));

@@ -171,6 +171,30 @@ fn a_vocabulary_larger_than_the_embedding_is_refused() {
 }
 
 #[test]
+fn layers_without_a_place_in_the_configuration_are_refused() {
+    for (name, layers) in [("bert", "num_hidden_layers"), ("distilbert", "n_layers")] {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(fixtures().join(name)).unwrap() {
+            let file = file.unwrap();
+            if file.path().is_file() {
+                std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+            }
+        }
+        let path = folder.path().join("config.json");
+        let mut config = json(&path).unwrap();
+        config[layers] = 1.into();
+        std::fs::write(&path, config.to_string()).unwrap();
+        std::fs::remove_file(folder.path().join("modules.json")).unwrap();
+        let refusal = SentenceEncoder::open(folder.path(), 0, Device::Cpu).unwrap_err();
+        let refusal = refusal.to_string();
+        assert!(
+            refusal.contains("layer.1.") && refusal.contains("with 1 layers"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
 fn the_specification_opens_both_kinds() {
     let read = |text: &str| serde_json::from_str::<Encoder>(text).unwrap();
     let hashed = open(

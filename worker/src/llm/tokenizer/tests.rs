@@ -118,9 +118,14 @@ fn a_vocabulary_without_room_for_bytes_is_refused() {
 fn a_piece_without_a_row_is_named() {
     let own = trained();
     let rows = own.vocab_size() as i64;
-    own.check_fits(rows).unwrap();
-    let error = own.check_fits(rows - 1).unwrap_err().to_string();
+    own.check_fits(rows, Path::new("m")).unwrap();
+    let error = own.check_fits(rows - 1, Path::new("m"));
+    let error = error.unwrap_err().to_string();
     assert!(error.contains(&format!("has id {}", rows - 1)), "{error}");
+    assert!(
+        error.starts_with("`m`: ") && error.contains("from the same model"),
+        "{error}"
+    );
 }
 
 #[test]

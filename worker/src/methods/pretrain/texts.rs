@@ -58,7 +58,7 @@ pub(super) struct Lesson {
     pub(super) bare: f64,
     /// Whether vectors hold words. Words are the easier part to find again: a model that has them from the start never
     /// learns to compare vectors.
-    words: bool,
+    pub(super) words: bool,
 }
 
 impl Lesson {

@@ -124,3 +124,40 @@ fn yes_and_no_begin_with_different_tokens() {
     let reader = reader(NEITHER);
     assert_ne!(reader.spell(prompt::YES)[0], reader.spell(prompt::NO)[0]);
 }
+
+#[test]
+fn the_committed_small_model_opens_and_one_with_layers_left_over_is_refused_with_its_folder() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/small-lm");
+    let holding = Holding::frozen(Kind::Float, Device::Cpu);
+    let open = |folder: &Path| Opened::read(folder, holding);
+    assert!(open(&folder).unwrap().params() > 0);
+    let changed = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), changed.path().join(file.file_name())).unwrap();
+    }
+    let path = changed.path().join("config.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let place = changed.path().display().to_string();
+    for (from, to, told) in [
+        (
+            "\"num_hidden_layers\": 4",
+            "\"num_hidden_layers\": 2",
+            "layers.2.",
+        ),
+        ("\"vocab_size\": 714", "\"vocab_size\": 700", "has 700 rows"),
+        (
+            "\"ffn_dim\": 512",
+            "\"ffn_dim\": 511",
+            "expected [511, 128]",
+        ),
+    ] {
+        assert!(config.contains(from), "{from}");
+        std::fs::write(&path, config.replace(from, to)).unwrap();
+        let refusal = open(changed.path()).unwrap_err().to_string();
+        assert!(
+            refusal.contains(&place) && refusal.contains(told) && refusal.contains("same model"),
+            "{refusal}"
+        );
+    }
+}

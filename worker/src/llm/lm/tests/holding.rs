@@ -194,15 +194,56 @@ fn wrong_weights_are_refused_by_name() {
     let weight = known.remove(name).unwrap();
     let error = open(&known);
     assert!(
-        error.starts_with(&format!("tensor `{name}`: not among ")),
+        error.starts_with(&format!("`{name}` is not among ")),
         "{error}"
     );
-    assert!(error.ends_with("expected one of shape [24, 16]"), "{error}");
+    assert!(error.ends_with("of shape [24, 16])"), "{error}");
     known.insert(name.to_owned(), weight.transpose(0, 1));
     assert_eq!(
         open(&known),
-        format!("tensor `{name}` has shape [16, 24]; expected [24, 16] by `config.json`")
+        format!(
+            "the list of weights: tensor `{name}` has shape [16, 24]; expected [24, 16] by `config.json`; take both from the same model"
+        )
     );
+}
+
+#[test]
+fn weights_without_a_place_in_the_configuration_are_refused() {
+    for (name, config) in [
+        ("opt", |config: &mut LmConfig| config.final_norm = false),
+        ("llama", |config: &mut LmConfig| config.layers = 1),
+        ("llama-tied", |config: &mut LmConfig| {
+            config.attention_bias = false;
+        }),
+    ] as [(&str, fn(&mut LmConfig)); 3]
+    {
+        let Fixture { lm, known, .. } = Fixture::open(name);
+        let mut changed = lm.config().clone();
+        config(&mut changed);
+        let said = format!("it says {} layers, ", changed.layers);
+        let holding = Holding::frozen(Kind::Float, Device::Cpu);
+        let error = Lm::from_weights(changed, &known, holding).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("no place for: `model.") && error.contains(&said),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn tables_and_heads_of_published_files_are_no_surplus() {
+    let Fixture { lm, mut known, .. } = Fixture::open("llama-tied");
+    let table = known["model.embed_tokens.weight"].shallow_clone();
+    for name in [
+        "lm_head.weight",
+        "score.weight",
+        "model.layers.0.self_attn.rotary_emb.inv_freq",
+    ] {
+        known.insert(name.to_owned(), table.shallow_clone());
+    }
+    let holding = Holding::frozen(Kind::Float, Device::Cpu);
+    Lm::from_weights(lm.config().clone(), &known, holding).unwrap();
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Why a language model cannot be put together.
+
+/// Why a language model cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum LmError {
+    /// A weight is missing or cannot be read.
+    #[error("{why} (asked for: `{name}` of shape {shape:?})")]
+    Weight {
+        /// The weight.
+        name: String,
+        /// The shape that the configuration asks for.
+        shape: Vec<i64>,
+        /// Where it was looked for, and what is wrong with it.
+        why: String,
+    },
+    /// A weight has another shape than the configuration says.
+    #[error(
+        "{place}: tensor `{name}` has shape {found:?}; expected {expected:?} by `config.json`; take both from the same model"
+    )]
+    Shape {
+        /// What holds the weights.
+        place: String,
+        /// The weight.
+        name: String,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The shape that the configuration asks for.
+        expected: Vec<i64>,
+    },
+    /// There are weights of the model's own that its configuration has no place for.
+    #[error(
+        "{place} holds weights that `config.json` leaves no place for: {names}; it says {said}; take both from the same model"
+    )]
+    Surplus {
+        /// What holds the weights.
+        place: String,
+        /// Some of the weights.
+        names: String,
+        /// What the configuration says.
+        said: String,
+    },
+    /// No linear layer has the name of an adapter's target.
+    #[error("no module is called `{target}`; adapters can stand at {known}")]
+    Target {
+        /// The name asked for.
+        target: String,
+        /// The names that there are.
+        known: String,
+    },
+}

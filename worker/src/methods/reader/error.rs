@@ -1,0 +1,78 @@
+//! Why a language model cannot be opened, or a prompt not be read.
+
+use allround::data::Prepared;
+
+use crate::llm::checkpoint::CheckpointError;
+use crate::llm::hub::HubError;
+use crate::llm::lm::{ConfigError, LmError};
+use crate::llm::tokenizer::TokenizerError;
+
+/// Why a language model cannot be opened, or a prompt not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its weights.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// They do not fit.
+    #[error(transparent)]
+    Lm(#[from] LmError),
+    /// Its tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A text has no end.
+    #[error("the tokenizer in `{folder}` names no token that ends a text; expected `eos_token`")]
+    End {
+        /// The folder.
+        folder: String,
+    },
+    /// The stage was given no small model.
+    #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
+    NoSmall,
+    /// A prompt is too long even without a history.
+    #[error(
+        "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
+    )]
+    TooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens of the answer.
+        answer: usize,
+        /// Positions.
+        positions: usize,
+    },
+    /// A user's prompt is.
+    #[error("user `{user}`: {source}")]
+    User {
+        /// The user's id in the source.
+        user: String,
+        /// What is wrong.
+        source: Box<ReaderError>,
+    },
+}
+
+impl ReaderError {
+    /// The same, with the user whose prompt it is: a row of `prepared`'s users.
+    pub fn of_user(self, prepared: &Prepared, user: u32) -> Self {
+        ReaderError::User {
+            user: prepared.users[user as usize].clone(),
+            source: Box::new(self),
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ReaderError::TooLong { .. } => {
+                Some("bound titles by `title_tokens`, or ask with fewer candidates")
+            }
+            ReaderError::User { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Memory that runs out, told apart from everything else that panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Runs `work`, which may be run again or given up where memory runs out.
+///
+/// # Errors
+/// What LibTorch said, where memory ran out; every other panic goes on.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match ran_out(panic.as_ref()) {
+        Some(told) => told,
+        None => resume_unwind(panic),
+    })
+}
+
+/// What LibTorch said, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
+fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
+    let words = [
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+    ];
+    let told = words.iter().any(|words| text.contains(words));
+    // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
+    let line = text.split("\\n").next().unwrap_or_default();
+    told.then(|| line.lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_memory_is_caught_with_libtorchs_first_line() {
+        assert_eq!(caught(|| 3), Ok(3));
+        let told = caught(|| panic!("CUDA out of memory. Tried to allocate 2 GiB\\nand more"));
+        assert_eq!(
+            told,
+            Err::<(), _>("CUDA out of memory. Tried to allocate 2 GiB".to_owned())
+        );
+        let other = catch_unwind(|| caught(|| panic!("index 9 is out of bounds")));
+        assert!(other.is_err());
+    }
+}
