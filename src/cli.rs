@@ -88,7 +88,8 @@ pub struct SpecArgs {
     /// Where to compute: `cpu` or `cuda:N`. As `--set run.device=...`.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Keep at most N users of each data set, to try whether everything runs. As `--set run.limit=N`.
+    /// Keep at most N users of each data set, to try whether everything runs; results go to the folder NAME-limit-N. As
+    /// `--set run.limit=N`.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 }

@@ -254,6 +254,8 @@ fn a_device_or_a_limit_makes_other_stages() {
     assert_eq!(plan("--set run.checkpoint_every=3"), plan(""));
     let output = desk.run("run spec.toml --limit 50 --quiet");
     assert!(err(&output).contains("limited to 50 users: a test of the program, not a result"));
+    assert!(desk.path().join("results/small-limit-50").exists());
+    assert!(!desk.path().join("results/small").exists());
 }
 
 #[test]
@@ -287,7 +289,7 @@ fn compare_refuses_numbers_of_different_protocols() {
     assert_eq!(same.status.code(), Some(0), "{}", err(&same));
     assert!(out(&same).contains("+0.0000"));
     desk.run("run spec.toml --out limited --limit 50");
-    let other = desk.run("compare results/small limited/small");
+    let other = desk.run("compare results/small limited/small-limit-50");
     assert_eq!(other.status.code(), Some(1));
     assert!(
         out(&other).is_empty() && err(&other).contains("not compared"),

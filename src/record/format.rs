@@ -16,6 +16,9 @@ of one. The program refuses a file with other columns and names them.
 No cell begins like a formula: a cell that is no number and begins with `=`, `+`, `-`, `@`, a tab or a line break has an
 apostrophe in front, and so has one that begins with an apostrophe. To get the text back, take one leading apostrophe away.
 
+The folder is `results/NAME`, with `--out DIR` `DIR/NAME`; a run with `--limit N` has `NAME-limit-N` beside it. A run in which
+no cell has a number leaves a folder with earlier numbers as it is.
+
 `spec.toml` is the experiment as it was run, every default written out with the origin of each value. `machine.toml` holds
 one digest of everything that decides the results (a file of the same name planned to another digest has not made them), and names
 program version and commit, operating system, CPU, cores, memory, driver, and the devices and LibTorch of the stages.

@@ -75,7 +75,7 @@ pub fn load_text(
 /// Reads the resolved spec that stands beside results; it has no defaults and needs none.
 ///
 /// # Errors
-/// When the file cannot be read or is not a resolved spec of this version.
+/// When the file cannot be read, is not a resolved spec of this version, or holds a name that can be no file's.
 pub fn load_resolved(path: &Path) -> Result<Spec, Faults> {
     let text = read(path)?;
     resolved_from_text(&path.display().to_string(), &text)
@@ -83,21 +83,30 @@ pub fn load_resolved(path: &Path) -> Result<Spec, Faults> {
 
 /// [`load_resolved`] for a text that is at hand.
 pub(super) fn resolved_from_text(name: &str, text: &str) -> Result<Spec, Faults> {
-    toml::from_str(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let place = Place {
-            source: FILE,
-            start: span.start,
-            end: span.end,
-        };
-        let message = format!("not a resolved spec: {}", error.message());
-        let hint =
-            "the file is written by `allround run`; running the experiment again writes it anew";
-        Faults::new(
-            Sources::new(name, text),
-            vec![Fault::at(place, message).hint(hint)],
-        )
-    })
+    let sources = Sources::new(name, text);
+    let mut faults = Vec::new();
+    match (toml::from_str::<Spec>(text), parse(text, FILE)) {
+        (Ok(spec), Ok(tree)) => {
+            check::names(&spec, &tree, &mut faults);
+            if faults.is_empty() {
+                return Ok(spec);
+            }
+        }
+        (Err(error), _) => faults.push(not_resolved(&error)),
+        (Ok(_), Err(mut wrong)) => faults.append(&mut wrong),
+    }
+    Err(Faults::new(sources, faults))
+}
+
+fn not_resolved(error: &toml::de::Error) -> Fault {
+    let span = error.span().unwrap_or(0..0);
+    let place = Place {
+        source: FILE,
+        start: span.start,
+        end: span.end,
+    };
+    let hint = "the file is written by `allround run`; running the experiment again writes it anew";
+    Fault::at(place, format!("not a resolved spec: {}", error.message())).hint(hint)
 }
 
 /// The flags' layers, the last flag first, then the file's.

@@ -14,6 +14,8 @@ use crate::store::Store;
 
 /// The rows so far.
 pub(super) struct Book<'a> {
+    /// The resolved spec as text.
+    spec: &'a str,
     source: Source<'a>,
     results: PathBuf,
     outcomes: Vec<Option<Outcome>>,
@@ -21,12 +23,24 @@ pub(super) struct Book<'a> {
     waiting: Vec<Vec<usize>>,
     cells: Vec<Option<CellRows>>,
     written: Option<Written>,
+    /// Whether the folder holds earlier numbers and this run has none yet: then nothing there is touched.
+    keeps_earlier: bool,
 }
 
 /// When the files were last written, and how long that took.
 struct Written {
     at: Instant,
     took: Duration,
+}
+
+/// Whether a results folder holds the number of some cell. What cannot be read holds none.
+fn has_numbers(results: &Path) -> bool {
+    let rows: Result<Vec<MetricRow>, _> = record::read(&results.join("metrics.csv"));
+    rows.is_ok_and(|rows| rows.iter().any(|row| row.status == "ok"))
+}
+
+fn is_measured(row: &MetricRow) -> bool {
+    row.error.is_empty()
 }
 
 #[derive(Default)]
@@ -39,7 +53,8 @@ struct CellRows {
 }
 
 impl<'a> Book<'a> {
-    /// Opens the book of a results folder and writes down what is being run.
+    /// Opens the book of a results folder and writes down what is being run, unless earlier numbers there wait for better
+    /// ones.
     pub(super) fn open(
         planned: &'a Planned,
         store: &'a Store,
@@ -50,18 +65,29 @@ impl<'a> Book<'a> {
         for (at, cell) in plan.cells.iter().enumerate() {
             cell.roots().for_each(|id| waiting[id].push(at));
         }
-        fs::write_if_changed(
-            &results.join("spec.toml"),
-            planned.checked.resolved_toml().as_bytes(),
-        )?;
-        Ok(Book {
+        let book = Book {
+            spec: planned.checked.resolved_toml(),
             source: Source::new(planned, store, results),
             results: results.to_owned(),
             outcomes: vec![None; plan.graph.nodes.len()],
             waiting,
             cells: plan.cells.iter().map(|_| None).collect(),
             written: None,
-        })
+            keeps_earlier: has_numbers(results),
+        };
+        if !book.keeps_earlier {
+            book.write_spec()?;
+        }
+        Ok(book)
+    }
+
+    fn write_spec(&self) -> Result<(), FsError> {
+        fs::write_if_changed(&self.results.join("spec.toml"), self.spec.as_bytes())
+    }
+
+    /// Whether the folder was left as earlier runs made it, since no cell of this run has a number.
+    pub(super) fn keeps_earlier(&self) -> bool {
+        self.keeps_earlier
     }
 
     /// Takes in how a stage ended; writes the files when a cell is finished by it.
@@ -77,7 +103,7 @@ impl<'a> Book<'a> {
             .as_ref()
             .is_none_or(|last| last.at.elapsed() > 10 * last.took);
         // What comes from the store comes at once; the folder is not cut down to the first of it.
-        if is_changed && is_due && *outcome != Outcome::Cached {
+        if is_changed && is_due && !self.keeps_earlier && *outcome != Outcome::Cached {
             self.write()?;
         }
         Ok(())
@@ -111,6 +137,10 @@ impl<'a> Book<'a> {
         }
         if outcome(cell.prepared).is_some_and(Outcome::is_good) {
             rows.data = Some(self.source.counts(cell)?);
+        }
+        if self.keeps_earlier && rows.metrics.iter().any(is_measured) {
+            self.keeps_earlier = false;
+            self.write_spec()?;
         }
         self.cells[at] = Some(rows);
         Ok(true)
@@ -174,8 +204,11 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    /// Writes everything; called once, after the last stage.
+    /// Writes everything, unless this would put failures in the place of earlier numbers; called once, after the last stage.
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
+        if self.keeps_earlier {
+            return Ok(());
+        }
         self.write()?;
         self.drop_old_files()?;
         self.note_machine()?;
@@ -208,5 +241,59 @@ impl<'a> Book<'a> {
     pub(super) fn failed(&self) -> usize {
         let is_bad = |cell: &&CellRows| cell.metrics.iter().any(|row| !row.error.is_empty());
         self.cells.iter().flatten().filter(is_bad).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec;
+    use crate::store::inputs::Inputs;
+
+    const SPEC: &str = "spec_version = 1\nname = \"small\"\nseeds = [1]\n\
+        [dataset.toys.source.synthetic]\nusers = 20\n[model.gru4rec.gru4rec]\n";
+
+    /// What is in `results` after a run whose every stage ended with `outcome`, and whether it was left as it was.
+    fn after(results: &Path, outcome: &Outcome) -> (String, bool) {
+        let store = Store::at(&results.join("store"));
+        let checked = spec::load_text("small.toml", SPEC, results, &[]).unwrap();
+        let digest = &mut |path: &str| Ok(crate::digest::of_bytes(path.as_bytes()));
+        let planned = Planned {
+            plan: crate::plan::plan(&checked.spec, digest).unwrap(),
+            inputs: Inputs::load(&store),
+            checked,
+        };
+        let mut book = Book::open(&planned, &store, results).unwrap();
+        for id in 0..planned.plan.graph.nodes.len() {
+            book.settle(id, outcome).unwrap();
+        }
+        book.close().unwrap();
+        let text = |file: &str| fs::read_to_string(&results.join(file)).unwrap_or_default();
+        let metrics = text("metrics.csv") + &text("spec.toml") + &text("ranks/small.csv.gz");
+        (metrics, book.keeps_earlier())
+    }
+
+    #[test]
+    fn a_run_without_a_number_leaves_earlier_numbers_whole() {
+        let failed = Outcome::Failed("the file is empty".to_owned());
+        for outcome in [failed.clone(), Outcome::Interrupted] {
+            let folder = tempfile::tempdir().unwrap();
+            let results = folder.path();
+            let row = MetricRow {
+                status: "ok".to_owned(),
+                ..MetricRow::default()
+            };
+            record::write(&results.join("metrics.csv"), &[&row]).unwrap();
+            fs::write_atomic(&results.join("spec.toml"), b"earlier").unwrap();
+            fs::create_dir_all(&results.join("ranks")).unwrap();
+            fs::write_atomic(&results.join("ranks/small.csv.gz"), b"ranks").unwrap();
+            let (text, is_kept) = after(results, &outcome);
+            assert!(is_kept && text.contains(",ok,") && text.ends_with("earlierranks"));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (first, is_kept) = after(folder.path(), &failed);
+        let (second, _) = after(folder.path(), &failed);
+        assert!(!is_kept && first.contains("the file is empty"), "{first}");
+        assert_eq!(first, second);
     }
 }

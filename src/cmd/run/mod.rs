@@ -14,6 +14,7 @@ use crate::fs;
 use crate::observe::{Observer, Volume, say};
 use crate::plan::{NodeId, Settings};
 use crate::render;
+use crate::spec::Spec;
 use crate::store::{self, Experiment, Presence, Store};
 use book::Book;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         print(&plan_command::text(&planned, &store))?;
         return Ok(Exit::Well);
     }
-    let results = planning::base(&arguments.out)?.join(&planned.checked.spec.name);
+    let results = planning::base(&arguments.out)?.join(folder_name(&planned.checked.spec));
     let session = Session {
         arguments,
         common,
@@ -35,6 +36,14 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
     match session.done(&store) {
         Some(last) => session.tell(&last.answer, Exit::Well),
         None => session.work(),
+    }
+}
+
+/// Name of an experiment's results folder. A limited run has its own, so that it never takes the place of full results.
+fn folder_name(spec: &Spec) -> String {
+    match spec.run.limit {
+        0 => spec.name.clone(),
+        limit => format!("{}-limit-{limit}", spec.name),
     }
 }
 
@@ -70,6 +79,7 @@ impl Session<'_> {
         }
         store.sweep()?;
         self.planned.inputs.save()?;
+        let earlier = store.experiment(&self.results);
         // A failed or stopped run needs its artefacts, too: `clean` must not take them.
         store.remember(&self.experiment(None))?;
         let mut book = Book::open(self.planned, &store, &self.results)?;
@@ -80,6 +90,9 @@ impl Session<'_> {
         let outcomes = self.execute(&store, (&options, &stop), &mut book)?;
         book.close()?;
         let exit = verdict(&outcomes, self);
+        if book.keeps_earlier() {
+            return self.keep(&store, earlier, exit);
+        }
         let answer = match exit {
             // Whoever stops a run does not want to wait for figures.
             Exit::Interrupted => String::new(),
@@ -93,6 +106,28 @@ impl Session<'_> {
         experiment.answer.clone_from(&answer);
         store.remember(&experiment)?;
         self.tell(&answer, exit)
+    }
+
+    /// Ends a run without a number over a folder that has some: the folder stays, and so does what is known of it.
+    fn keep(&self, store: &Store, earlier: Option<Experiment>, exit: Exit) -> anyhow::Result<Exit> {
+        if let Some(mut earlier) = earlier {
+            // `clean` must take neither the artefacts of the numbers nor those of this run.
+            earlier.artefacts.extend(self.experiment(None).artefacts);
+            earlier.artefacts.sort();
+            earlier.artefacts.dedup();
+            store.remember(&earlier)?;
+        }
+        say(&format!(
+            "no cell of this run has a number: the earlier results in {} are left as they are",
+            self.results.display()
+        ));
+        say(match exit {
+            Exit::Interrupted => "interrupted; the same command continues",
+            _ => {
+                "hint: mend what failed and run again; to have the failures as results, choose another folder with `--out DIR`"
+            }
+        });
+        Ok(exit)
     }
 
     /// Waits until no other run writes into the results folder.
@@ -212,7 +247,7 @@ impl Session<'_> {
         let limit = self.planned.checked.spec.run.limit;
         if limit > 0 {
             say(&format!(
-                "limited to {limit} users: a test of the program, not a result"
+                "limited to {limit} users: a test of the program, not a result, and so in a folder of its own"
             ));
         }
         match exit {
@@ -249,4 +284,20 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
 /// Whether a stage of these settings belongs to a cell alone, so that its failure is the cell's own.
 fn is_own(settings: &Settings) -> bool {
     !matches!(settings, Settings::Prepare(_) | Settings::Candidates(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_run_has_a_folder_of_its_own() {
+        let folder = |flags: &[String]| {
+            let text = "spec_version = 1\nname = \"small\"\n[dataset.toys.source.synthetic]\n[model.pop.popularity]\n";
+            let checked = crate::spec::load_text("small.toml", text, Path::new("."), flags);
+            folder_name(&checked.unwrap().spec)
+        };
+        assert_eq!(folder(&[]), "small");
+        assert_eq!(folder(&["run.limit=50".to_owned()]), "small-limit-50");
+    }
 }

@@ -17,6 +17,8 @@ use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
 use crate::spec::config::dataset::{AmazonSource, AmazonText};
 
+/// Most brackets that may be open at a time; a record has five or so. The parser calls itself for each, and its stack ends.
+const DEEPEST: usize = 256;
 /// Bytes of a block of lines.
 const BLOCK: usize = 2 << 20;
 /// Blocks that may wait for the parser.
@@ -72,7 +74,11 @@ fn each_line<T: Send>(
                 .with_min_len(256)
                 .map(|(at, row)| match row.trim_ascii() {
                     [] => Ok(None),
-                    row => parse(row, first + at as u64),
+                    row => {
+                        let number = first + at as u64;
+                        not_deep(row).map_err(|error| error.at(path).line(number))?;
+                        parse(row, number)
+                    }
                 })
                 .collect();
             for row in parsed {
@@ -83,6 +89,38 @@ fn each_line<T: Send>(
         }
         Ok(())
     })
+}
+
+/// Refuses a line with too many brackets open at a time, which no record has.
+fn not_deep(line: &[u8]) -> Result<(), DataError> {
+    // Counting is fast, and almost every line ends here.
+    if memchr::memchr2_iter(b'[', b'{', line).count() <= DEEPEST {
+        return Ok(());
+    }
+    // Python's dictionaries have texts in either quotes, JSON in double ones.
+    let is_python = line.starts_with(b"{'");
+    let (mut depth, mut quote, mut bytes) = (0_usize, None, line.iter());
+    while let Some(&byte) = bytes.next() {
+        match (quote, byte) {
+            (Some(_), b'\\') => {
+                bytes.next();
+            }
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"') => quote = Some(byte),
+            (None, b'\'') if is_python => quote = Some(byte),
+            (None, b'[' | b'{') => depth += 1,
+            (None, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(
+                DataError::new(format!("more than {DEEPEST} brackets are open at a time"))
+                    .hint("no record is nested so deep: remove the line, or fetch the file again"),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What a review leaves: ids packed in one text, so that a row costs one allocation.
@@ -127,7 +165,7 @@ fn reviews(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
         raw.time.push(review.time);
     })?;
     raw.users = users.into_names();
-    Ok(raw)
+    super::filled(raw, path)
 }
 
 /// The parser's complaint in one line, without its picture of the input and its own count of lines.

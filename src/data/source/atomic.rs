@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::csv::number;
+use super::csv::{identity, number, time, twice};
 use super::ids::Ids;
 use super::lines::Lines;
 use crate::data::raw::Text;
@@ -37,13 +37,19 @@ impl Atomic {
             .text()?
             .map(|(_, line)| line.to_owned())
             .unwrap_or_default();
+        if header.trim().is_empty() {
+            return Err(super::no_record(path));
+        }
         let columns = header
             .split('\t')
             .map(|cell| cell.split(':').next().unwrap_or_default().to_owned());
-        Ok(Self {
-            columns: columns.collect(),
-            lines,
-        })
+        let columns: Vec<String> = columns.collect();
+        for (at, name) in columns.iter().enumerate() {
+            if columns[..at].contains(name) {
+                return Err(twice(name).at(path).line(1));
+            }
+        }
+        Ok(Self { lines, columns })
     }
 
     fn column(&self, name: &str) -> Option<usize> {
@@ -88,16 +94,17 @@ fn interactions(
         file.required("user_id", path)?,
         file.required("item_id", path)?,
     );
-    let (history, rating, time) = (
+    let (history, rating, timestamp) = (
         file.column("item_id_list"),
         file.column("rating"),
         file.column("timestamp"),
     );
     let (mut users, mut raw) = (Ids::default(), RawData::default());
     while let Some((line, cells)) = file.row(path)? {
-        let row_user = users.number(cells[user]);
+        let row_user = users.number(identity(cells[user], (path, line))?);
+        let target = identity(cells[item], (path, line))?;
         let before = history.map(|at| cells[at]).unwrap_or_default();
-        for id in before.split_ascii_whitespace().chain([cells[item]]) {
+        for id in before.split_ascii_whitespace().chain([target]) {
             let id = match index {
                 Some(index) => index.get(id).ok_or_else(|| {
                     DataError::new(format!("item `{id}` is not in the index"))
@@ -114,9 +121,9 @@ fn interactions(
             raw.rating
                 .push(number(cells[at].as_bytes(), (path, line), "rating")? as f32);
         }
-        if let Some(at) = time {
+        if let Some(at) = timestamp {
             raw.time
-                .push(number(cells[at].as_bytes(), (path, line), "timestamp")? as i64);
+                .push(time(cells[at].as_bytes(), (path, line), "timestamp")?);
         }
     }
     if history.is_some() {
@@ -125,7 +132,7 @@ fn interactions(
         raw.time.clear();
     }
     raw.users = users.into_names();
-    Ok(raw)
+    super::filled(raw, path)
 }
 
 /// Index to raw id, from rows of `raw<TAB>index`.

@@ -50,6 +50,9 @@ impl Table {
         };
         let mut reader = Reader::from_reader(file);
         let header = reader.byte_headers().map_err(|error| wrong(path, &error))?;
+        if header.is_empty() {
+            return Err(super::no_record(path));
+        }
         let header = header
             .iter()
             .map(|name| text(name, path, 1).map(str::to_owned));
@@ -66,8 +69,16 @@ impl Table {
         if name.is_empty() {
             return Ok(None);
         }
-        let found = self.header.iter().position(|column| column == name);
-        found.map(Some).ok_or_else(|| {
+        let mut found = self
+            .header
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| *column == name);
+        let (first, second) = (found.next(), found.next());
+        if second.is_some() {
+            return Err(twice(name).at(&self.path).line(1));
+        }
+        first.map(|(at, _)| Some(at)).ok_or_else(|| {
             DataError::new(format!("no column `{name}`"))
                 .at(&self.path)
                 .line(1)
@@ -81,6 +92,12 @@ impl Table {
         more.map_err(|error| wrong(&self.path, &error))
             .map(|more| more.then_some((line, &self.record)))
     }
+}
+
+/// A fault of a header that names a column twice.
+pub(super) fn twice(name: &str) -> DataError {
+    DataError::new(format!("column `{name}` is in the header twice"))
+        .hint("rename or remove one of the two")
 }
 
 fn wrong(path: &Path, error: &::csv::Error) -> DataError {
@@ -103,25 +120,19 @@ fn interactions(path: &Path, files: &CsvSource, items: &mut Ids) -> Result<RawDa
     };
     let user = required(table.column(&files.user)?, "user")?;
     let item = required(table.column(&files.item)?, "item")?;
-    let (time, rating) = (
+    let (timestamp, rating) = (
         table.column(&files.timestamp)?,
         table.column(&files.rating)?,
     );
     let mut users = Ids::default();
     let mut raw = RawData::default();
     while let Some((line, row)) = table.next()? {
-        let id = |at: usize| match text(&row[at], path, line)? {
-            "" => Err(DataError::new("an id is empty")
-                .at(path)
-                .line(line)
-                .hint("remove the row, or give it an id")),
-            id => Ok(id),
-        };
+        let id = |at: usize| identity(text(&row[at], path, line)?, (path, line));
         raw.user.push(users.number(id(user)?));
         raw.item.push(items.number(id(item)?));
-        if let Some(at) = time {
+        if let Some(at) = timestamp {
             raw.time
-                .push(number(&row[at], (path, line), &files.timestamp)?.floor() as i64);
+                .push(time(&row[at], (path, line), &files.timestamp)?);
         }
         if let Some(at) = rating {
             raw.rating
@@ -129,7 +140,41 @@ fn interactions(path: &Path, files: &CsvSource, items: &mut Ids) -> Result<RawDa
         }
     }
     raw.users = users.into_names();
-    Ok(raw)
+    super::filled(raw, path)
+}
+
+/// An id, which must not be empty.
+pub(super) fn identity<'a>(id: &'a str, (path, line): (&Path, u64)) -> Result<&'a str, DataError> {
+    match id {
+        "" => Err(DataError::new("an id is empty")
+            .at(path)
+            .line(line)
+            .hint("remove the row, or give it an id")),
+        id => Ok(id),
+    }
+}
+
+/// A cell that must be a whole number; `9.0` and `9e3` are some, too.
+pub(super) fn time(
+    cell: &[u8],
+    (path, line): (&Path, u64),
+    column: &str,
+) -> Result<i64, DataError> {
+    let value = number(cell, (path, line), column)?;
+    let cell = text(cell, path, line)?.trim();
+    if let Ok(whole) = cell.parse() {
+        return Ok(whole);
+    }
+    // Both bounds are whole powers of two, so that the comparison is exact.
+    let is_whole = value.fract() == 0.0 && (i64::MIN as f64..-(i64::MIN as f64)).contains(&value);
+    is_whole.then_some(value as i64).ok_or_else(|| {
+        DataError::new(format!(
+            "`{cell}` in column `{column}` is not a whole number of 64 bits"
+        ))
+        .at(path)
+        .line(line)
+        .hint("expected a time such as seconds or milliseconds since 1970, without a fraction")
+    })
 }
 
 /// A cell that must be a finite number.

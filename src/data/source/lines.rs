@@ -11,7 +11,10 @@ use crate::fs;
 /// Longest line that is read: more is no record but a broken file.
 pub const LONGEST_LINE: usize = 64 << 20;
 
-/// A file read line by line.
+/// What some programs begin a UTF-8 file with; it is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A file read line by line, without a byte-order mark at its start.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
@@ -69,6 +72,9 @@ impl Lines {
         if n == 0 {
             return Ok(None);
         }
+        if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         while self
             .line
             .last()
@@ -117,6 +123,9 @@ impl Lines {
                 block.truncate(from);
                 break;
             }
+        }
+        if first == 1 && block.starts_with(BYTE_ORDER_MARK) {
+            block.drain(..BYTE_ORDER_MARK.len());
         }
         Ok((!block.is_empty()).then_some((first, block)))
     }

@@ -18,6 +18,20 @@ use std::path::Path;
 use super::{DataError, RawData};
 use crate::spec::config::dataset::Source;
 
+/// What was read from `path`, if it is anything.
+fn filled(raw: RawData, path: &Path) -> Result<RawData, DataError> {
+    match raw.user.is_empty() {
+        true => Err(no_record(path)),
+        false => Ok(raw),
+    }
+}
+
+fn no_record(path: &Path) -> DataError {
+    DataError::new("the file holds no record")
+        .at(path)
+        .hint("fetch or make it again, or name another file; expected at least one interaction")
+}
+
 /// Reads a source; relative paths start at `base`.
 ///
 /// # Errors

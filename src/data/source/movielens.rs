@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::csv::{Table, number};
+use super::csv::{Table, identity, number, time};
 use super::ids::Ids;
 use super::lines::Lines;
 use crate::data::raw::Text;
@@ -69,7 +69,7 @@ fn ratings(path: &Path, between: &str, items: &mut Ids) -> Result<RawData, DataE
             continue;
         }
         let cells: Vec<&str> = text.split(between).collect();
-        let [user, item, rating, time] = cells[..] else {
+        let [user, item, rating, timestamp] = cells[..] else {
             return Err(
                 DataError::new(format!("expected 4 cells, found {}", cells.len()))
                     .at(path)
@@ -77,15 +77,15 @@ fn ratings(path: &Path, between: &str, items: &mut Ids) -> Result<RawData, DataE
                     .hint("a row is user, item, rating, timestamp"),
             );
         };
-        raw.user.push(users.number(user));
-        raw.item.push(items.number(item));
+        raw.user.push(users.number(identity(user, (path, line))?));
+        raw.item.push(items.number(identity(item, (path, line))?));
         raw.rating
             .push(number(rating.as_bytes(), (path, line), "rating")? as f32);
         raw.time
-            .push(number(time.as_bytes(), (path, line), "timestamp")? as i64);
+            .push(time(timestamp.as_bytes(), (path, line), "timestamp")?);
     }
     raw.users = users.into_names();
-    Ok(raw)
+    super::filled(raw, path)
 }
 
 fn movies(
@@ -161,20 +161,21 @@ fn split_genres(genres: &str) -> Vec<String> {
 fn latest(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
     let mut table = Table::open(path)?;
     let columns = ["userId", "movieId", "rating", "timestamp"].map(|name| table.column(name));
-    let [user, item, rating, time] = columns;
-    let places =
-        [user?, item?, rating?, time?].map(|at| at.expect("a named column is found or refused"));
+    let [user, item, rating, timestamp] = columns;
+    let places = [user?, item?, rating?, timestamp?]
+        .map(|at| at.expect("a named column is found or refused"));
     let (mut users, mut raw) = (Ids::default(), RawData::default());
     while let Some((line, row)) = table.next()? {
-        raw.user.push(users.number(&latin1(&row[places[0]])));
-        raw.item.push(items.number(&latin1(&row[places[1]])));
+        let (user, item) = (latin1(&row[places[0]]), latin1(&row[places[1]]));
+        raw.user.push(users.number(identity(&user, (path, line))?));
+        raw.item.push(items.number(identity(&item, (path, line))?));
         raw.rating
             .push(number(&row[places[2]], (path, line), "rating")? as f32);
         raw.time
-            .push(number(&row[places[3]], (path, line), "timestamp")? as i64);
+            .push(time(&row[places[3]], (path, line), "timestamp")?);
     }
     raw.users = users.into_names();
-    Ok(raw)
+    super::filled(raw, path)
 }
 
 fn latest_movies(path: &Path, items: &Ids) -> Result<Vec<Text>, DataError> {

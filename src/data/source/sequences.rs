@@ -35,5 +35,5 @@ pub(super) fn read(path: &Path, form: SequenceForm) -> Result<RawData, DataError
     }
     raw.users = users.into_names();
     raw.items = items.into_names();
-    Ok(raw)
+    super::filled(raw, path)
 }

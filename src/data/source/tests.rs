@@ -295,6 +295,117 @@ fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
 }
 
 #[test]
+fn ids_times_headers_and_files_without_meaning_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let inter = |name: &str, bytes: &[u8]| {
+        Source::Atomic(AtomicSource {
+            inter: put(dir.path(), name, bytes),
+            item: String::new(),
+            item_index: String::new(),
+        })
+    };
+    let pairs =
+        |name: &str, bytes: &[u8]| sequences(&put(dir.path(), name, bytes), SequenceForm::Pairs);
+    let reviews =
+        |name: &str, bytes: &[u8]| amazon(&put(dir.path(), name, bytes), "", AmazonText::Full);
+    let table = |name: &str, bytes: &[u8]| csv_source(&put(dir.path(), name, bytes));
+    let deep = "[".repeat(100_000);
+    let nested = REVIEW.replace("\"a ", &format!("\"{}\", \"more\": {deep}\"", "(["));
+    let head = "user_id:token\titem_id:token\ttimestamp:float\n";
+    for (source, expected) in [
+        (pairs("blank", b"\n\n"), "blank: the file holds no record"),
+        (pairs("zip", &gzip(b"")), "zip: the file holds no record"),
+        (reviews("none", b"\n \n"), "none: the file holds no record"),
+        (
+            table("head", b"user,item,timestamp\n"),
+            "head: the file holds no record",
+        ),
+        (
+            table("zip.csv", &gzip(b"")),
+            "zip.csv: the file holds no record",
+        ),
+        (
+            inter("rowless", head.as_bytes()),
+            "rowless: the file holds no record",
+        ),
+        (inter("line", b"\n"), "line: the file holds no record"),
+        (
+            inter("user", format!("{head}\tx\t1\n").as_bytes()),
+            "user:2: an id is empty",
+        ),
+        (
+            inter("item", format!("{head}u\t\t1\n").as_bytes()),
+            "item:2: an id is empty",
+        ),
+        (
+            inter("late", format!("{head}u\tx\t1e300\n").as_bytes()),
+            "late:2: `1e300` in column `timestamp` is not a whole",
+        ),
+        (
+            table("part", b"user,item,timestamp\na,b,1.5\n"),
+            "part:2: `1.5` in column `timestamp` is not a whole",
+        ),
+        (
+            table("twice", b"user,item,user,timestamp\na,b,c,1\n"),
+            "twice:1: column `user` is in the header twice",
+        ),
+        (
+            inter("again", b"user_id\titem_id\titem_id\nu\tx\ty\n"),
+            "again:1: column `item_id` is in the header twice",
+        ),
+        (
+            reviews("deep", format!("{REVIEW}\n{nested}").as_bytes()),
+            "deep:2: more than 256 brackets are open at a time",
+        ),
+    ] {
+        let error = read(&source, dir.path()).unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "{error}\nexpected: {expected}"
+        );
+        assert!(
+            error.remedy().is_some(),
+            "{error} says nothing about what to do"
+        );
+    }
+    // Brackets in a text are no nesting.
+    let long = REVIEW.replace("\"a ", &format!("\"{deep} "));
+    assert_eq!(
+        read(&reviews("long", long.as_bytes()), dir.path())
+            .unwrap()
+            .user,
+        [0]
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_any_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let marked =
+        |name: &str, text: &str| put(dir.path(), name, format!("\u{feff}{text}").as_bytes());
+    let atomic = Source::Atomic(AtomicSource {
+        inter: marked("i", "user_id\titem_id\na\tx\na\ty\n"),
+        item: String::new(),
+        item_index: String::new(),
+    });
+    let second = REVIEW.replace("I1", "I2");
+    for source in [
+        sequences(&marked("s", "a x\na y\n"), SequenceForm::Pairs),
+        amazon(
+            &marked("r", &format!("{REVIEW}\n{second}")),
+            "",
+            AmazonText::Full,
+        ),
+        csv_source(&marked("c", "user,item,timestamp\na,x,1\na,y,2\n")),
+        atomic,
+    ] {
+        let raw = read(&source, dir.path()).unwrap();
+        assert_eq!((raw.users.len(), raw.items.len()), (1, 2));
+        assert!(raw.users[0].eq_ignore_ascii_case("a"));
+    }
+}
+
+#[test]
 fn a_line_of_a_hundred_megabytes_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let line = format!("{{\"asin\": \"{}\"}}", "x".repeat(100 << 20));

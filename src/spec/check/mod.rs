@@ -41,6 +41,17 @@ pub(super) fn meaning(
     answer::check(&mut check);
 }
 
+/// Collects the names of a resolved spec that can be no names of files: somebody may have changed it since it was written.
+pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
+    let layers = std::slice::from_ref(tree);
+    name::all(&mut Check {
+        spec,
+        tree,
+        layers,
+        faults,
+    });
+}
+
 /// A section's word in a sentence.
 fn words(section: &str) -> &str {
     match section {

@@ -10,14 +10,7 @@ const SECTIONS: [&str; 10] = [
 ];
 
 pub(super) fn check(check: &mut Check<'_>) {
-    let name = check.spec.name.clone();
-    one(check, &name, "experiment", check.place(&["name"]));
-    for section in SECTIONS {
-        for name in check.names(section) {
-            let place = check.key_place(section, &name);
-            one(check, &name, section, place);
-        }
-    }
+    all(check);
     shared(check);
     seeds(check);
     for (section, example) in [
@@ -32,6 +25,18 @@ pub(super) fn check(check: &mut Check<'_>) {
                 )
                 .hint(format!("add one, for example `{example}`")),
             );
+        }
+    }
+}
+
+/// Every name of the spec.
+pub(super) fn all(check: &mut Check<'_>) {
+    let name = check.spec.name.clone();
+    one(check, &name, "experiment", check.place(&["name"]));
+    for section in SECTIONS {
+        for name in check.names(section) {
+            let place = check.key_place(section, &name);
+            one(check, &name, section, place);
         }
     }
 }

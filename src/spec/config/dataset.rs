@@ -109,7 +109,7 @@ pub struct CsvSource {
     pub user: String,
     /// Column of the item id, in both files.
     pub item: String,
-    /// Column of the time (a number; larger is later). Empty: file order.
+    /// Column of the time (a whole number; larger is later). Empty: file order.
     pub timestamp: String,
     /// Column of the rating. Empty: no ratings.
     pub rating: String,
@@ -126,16 +126,16 @@ pub struct CsvSource {
 #[serde(deny_unknown_fields)]
 pub struct SyntheticSource {
     /// Users to generate.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub users: u64,
     /// Items to generate.
-    #[schemars(range(min = 2))]
+    #[schemars(range(min = 2, max = 10_000_000))]
     pub items: u64,
     /// Latent genres.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 10_000))]
     pub genres: u64,
     /// Mean interactions of a user (at least 3 each; a long right tail).
-    #[schemars(range(min = 3.0))]
+    #[schemars(range(min = 3.0, max = 10_000.0))]
     pub mean_length: f64,
     /// How strongly a user's taste decides, against popularity (0 to 1).
     #[schemars(range(min = 0.0, max = 1.0))]

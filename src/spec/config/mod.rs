@@ -95,7 +95,7 @@ pub struct Run {
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
-    /// limited run are marked as such and mean nothing beyond that the program runs.
+    /// limited run go to a folder of their own, `NAME-limit-N`, and mean nothing beyond that the program runs.
     pub limit: u64,
 }
 

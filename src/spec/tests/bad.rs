@@ -268,7 +268,7 @@ kind = "popularity""#,
         old: "users = 100",
         new: "users = -100",
         faults: &[
-            "9:9: `dataset.small.source.synthetic.users` must be a whole number of at least 1, found `-100` | expected a whole number of at least 1",
+            "9:9: `dataset.small.source.synthetic.users` must be a whole number from 1 to 10000000, found `-100` | expected a whole number from 1 to 10000000",
         ],
     },
     Case {
@@ -276,7 +276,7 @@ kind = "popularity""#,
         old: "users = 100",
         new: "users = 99999999999999999999999999",
         faults: &[
-            "9:9: `dataset.small.source.synthetic.users` must be a whole number of at least 1, found `99999999999999999999999999` | expected a whole number of at least 1",
+            "9:9: `dataset.small.source.synthetic.users` must be a whole number from 1 to 10000000, found `99999999999999999999999999` | expected a whole number from 1 to 10000000",
         ],
     },
     Case {

@@ -494,3 +494,32 @@ fn a_profile_that_is_not_chosen_is_checked_all_the_same() {
     let lines = faults.expect_err("a slip in a profile").lines();
     assert!(lines.contains("unknown field `sedes`"), "{lines}");
 }
+
+#[test]
+fn a_resolved_spec_whose_name_leads_out_of_the_folder_is_refused() {
+    let checked = quickstart_with(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let text = checked.resolved_toml();
+    // A copy of the first section of a kind, under the other name.
+    let renamed = |kind: &str| {
+        let section = text.find(kind).map_or("", |start| &text[start..]);
+        let end = section[1..].find("\n[").map_or(section.len(), |at| at + 1);
+        let name = section[kind.len()..]
+            .split(['.', ']'])
+            .next()
+            .unwrap_or_default();
+        let copy = section[..end].replacen(name, "\"../../out\"", 1);
+        format!("{text}\n{copy}\n")
+    };
+    let name = text.replacen("name = \"quickstart\"", "name = \"../../out\"", 1);
+    for (what, changed) in [
+        ("figure", renamed("[figure.")),
+        ("table", renamed("[table.")),
+        ("experiment", name),
+    ] {
+        let lines = resolved_from_text("spec.toml", &changed)
+            .expect_err(what)
+            .lines();
+        let expected = format!("the {what} name `../../out` holds more than letters");
+        assert!(lines.contains(&expected), "{lines}");
+    }
+}
