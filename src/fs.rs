@@ -47,12 +47,14 @@ impl FsError {
     }
 }
 
-/// The operating system's sentence without its `(os error N)`, in lower case.
+/// The operating system's sentence without its `(os error N)`, in lower case but for abbreviations.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
+    let second = letters.clone().nth(1);
     match letters.next() {
+        Some(_) if second.is_some_and(char::is_uppercase) => text.to_owned(),
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => error.kind().to_string(),
     }
@@ -368,6 +370,13 @@ mod tests {
             assert!(text.contains(&name), "{text}");
             assert!(!text.contains("os error"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_in_lower_case_but_for_abbreviations() {
+        let told = |text: &str| reason(&io::Error::other(text));
+        assert_eq!(told("No such file (os error 2)"), "no such file");
+        assert_eq!(told("CSV parse error"), "CSV parse error");
     }
 
     #[test]

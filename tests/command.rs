@@ -205,6 +205,45 @@ fn a_bad_file_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn data_stats_counts_users_of_every_scenario() {
+    let desk = Desk::new();
+    let scenarios = r#"
+spec_version = 1
+name = "counted"
+[dataset.a.source.synthetic]
+users = 60
+items = 60
+[dataset.b.source.synthetic]
+users = 60
+items = 60
+domain = 1
+[model.m.popularity]
+[scenario.overall.overall]
+[scenario.few.few_shot]
+users = 16
+[scenario.cross.cross_domain]
+target = "b"
+[matrix]
+exclude = [{ dataset = "b", scenario = "cross" }]
+"#;
+    std::fs::write(desk.path().join("counted.toml"), scenarios).unwrap();
+    let said = desk.command("data stats counted.toml").output().unwrap();
+    let said = out(&said);
+    let [a, b] = [0, 1].map(|part| said.split("\nb\n").nth(part).unwrap_or_default());
+    for line in [
+        "users in slice `overall`",
+        "users trained on in `few`",
+        "users measured in `cross`",
+    ] {
+        assert!(a.contains(line), "{said}");
+    }
+    assert!(
+        b.contains("users measured in `few`") && !b.contains("`cross`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_missing_input_names_data_set_and_file() {
     let desk = Desk::new();
     let spec = SPEC.replace(

@@ -11,6 +11,7 @@ use crate::data::source::make;
 use crate::data::{self, Prepare, Prepared, scenario, stats};
 use crate::fs;
 use crate::observe::say;
+use crate::spec::config::Scenario;
 use crate::spec::config::dataset::SyntheticSource;
 use crate::spec::{self, Checked};
 
@@ -30,12 +31,23 @@ pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {
     }
 }
 
-fn load(checked: &Checked, name: &str, limit: u64) -> anyhow::Result<Prepared> {
+/// A data set as it is, or as a scenario that changes training has it, with the experiment's first seed.
+fn load(
+    checked: &Checked,
+    name: &str,
+    limit: u64,
+    scenario: Option<&Scenario>,
+) -> anyhow::Result<Prepared> {
+    let datasets = &checked.spec.dataset;
+    let target = match scenario {
+        Some(Scenario::CrossDomain { target, .. }) => datasets.get(target).cloned(),
+        _ => None,
+    };
     let settings = Prepare {
-        dataset: checked.spec.dataset[name].clone(),
-        scenario: None,
-        target: None,
-        seed: None,
+        dataset: datasets[name].clone(),
+        scenario: scenario.cloned(),
+        target,
+        seed: scenario.and_then(|_| checked.spec.seeds.first().copied()),
         limit: (limit > 0).then_some(limit),
     };
     let context = || format!("data set `{name}`");
@@ -48,7 +60,7 @@ fn load(checked: &Checked, name: &str, limit: u64) -> anyhow::Result<Prepared> {
 fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
     let checked = spec::load(&arguments.path, &arguments.overrides())?;
     for name in checked.spec.dataset.keys() {
-        let prepared = load(&checked, name, checked.spec.run.limit)?;
+        let prepared = load(&checked, name, checked.spec.run.limit, None)?;
         let counts = stats::counts(&prepared);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -72,20 +84,27 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         ]);
         table.add_row(["items with a title", &share(counts.with_title)]);
         table.add_row(["items with a description", &share(counts.with_description)]);
-        for (scenario_name, config) in checked
-            .spec
-            .scenario
-            .iter()
-            .filter(|(_, config)| config.is_slice())
-        {
-            let users = scenario::slice(&prepared, config)
-                .into_iter()
-                .filter(|&is| is)
-                .count();
-            table.add_row([
-                format!("users in slice `{scenario_name}`"),
-                users.to_string(),
-            ]);
+        for (scenario_name, config) in &checked.spec.scenario {
+            if config.is_slice() {
+                let users = scenario::slice(&prepared, config);
+                let users = users.into_iter().filter(|&is| is).count();
+                let what = format!("users in slice `{scenario_name}`");
+                table.add_row([what, users.to_string()]);
+                continue;
+            }
+            let selected = checked.spec.selected();
+            let runs = selected
+                .iter()
+                .any(|cell| cell.dataset == *name && cell.scenario == *scenario_name);
+            if !runs {
+                continue;
+            }
+            let prepared = load(&checked, name, checked.spec.run.limit, Some(config))?;
+            let counted = |users: &[bool]| users.iter().filter(|&&is| is).count().to_string();
+            let trained = counted(&prepared.trained);
+            table.add_row([format!("users trained on in `{scenario_name}`"), trained]);
+            let measured = stats::counts(&prepared).measured_users.to_string();
+            table.add_row([format!("users measured in `{scenario_name}`"), measured]);
         }
         print(&format!("{name}\n{}\n\n", table.trim_fmt()))?;
     }
@@ -107,7 +126,7 @@ fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyho
             ));
         }
     };
-    let prepared = load(&checked, name, checked.spec.run.limit)?;
+    let prepared = load(&checked, name, checked.spec.run.limit, None)?;
     fs::create_dir_all(out)?;
     prepared.save(out)?;
     let counts = stats::counts(&prepared);
