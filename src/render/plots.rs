@@ -166,13 +166,7 @@ fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Cur
             model: Series { name, position },
             points: points.collect(),
         };
-        match panels.last_mut().filter(|last| last.title == panel) {
-            Some(last) => last.curves.push(curve),
-            None => panels.push(CurvePanel {
-                title: panel,
-                curves: vec![curve],
-            }),
-        }
+        add(&mut panels, panel, curve);
     }
     if panels.is_empty() {
         panels.push(CurvePanel::default());
@@ -181,6 +175,19 @@ fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Cur
         title: title.to_owned(),
         value: value.to_owned(),
         panels,
+    }
+}
+
+/// Puts a curve into its panel, which is the last one or a new one. Models that share a training have one curve, the
+/// first's: a second one would only hide it.
+fn add(panels: &mut Vec<CurvePanel>, title: String, curve: Curve) {
+    match panels.last_mut().filter(|last| last.title == title) {
+        Some(last) if last.curves.iter().any(|it| it.points == curve.points) => {}
+        Some(last) => last.curves.push(curve),
+        None => panels.push(CurvePanel {
+            title,
+            curves: vec![curve],
+        }),
     }
 }
 
@@ -301,5 +308,33 @@ fn cost_name(cost: Cost) -> &'static str {
         Cost::EvaluateSecondsPerUser => "evaluation time per user (s)",
         Cost::Params => "parameters",
         Cost::PeakRssBytes => "peak memory (bytes)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_that_share_a_training_have_one_curve() {
+        let curve = |name: &str, loss: f64| Curve {
+            model: Series {
+                name: name.to_owned(),
+                position: 0,
+            },
+            points: vec![point(1, &[loss])],
+        };
+        let mut panels = Vec::new();
+        for (panel, name, loss) in [
+            ("toys", "allmrec", 0.5),
+            ("toys", "allmrec-text", 0.5),
+            ("toys", "mlp-llm", 0.6),
+            ("games", "allmrec", 0.5),
+        ] {
+            add(&mut panels, panel.to_owned(), curve(name, loss));
+        }
+        let curves: Vec<usize> = panels.iter().map(|panel| panel.curves.len()).collect();
+        assert_eq!(curves, [2, 1]);
+        assert_eq!(panels[0].curves[1].model.name, "mlp-llm");
     }
 }
