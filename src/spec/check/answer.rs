@@ -7,6 +7,7 @@ use crate::spec::config::{Figure, Model, Table};
 use crate::spec::fault::Fault;
 use crate::spec::shape::either;
 use crate::spec::suggest;
+use crate::spec::written::Value;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
@@ -64,11 +65,38 @@ pub(super) fn check(check: &mut Check<'_>) {
             );
         }
     }
+    expected_names(check);
     for (name, figure) in &spec.figure {
         one_figure(check, name, figure);
     }
     for (name, table) in &spec.table {
         one_table(check, name, table);
+    }
+}
+
+/// The names in expected values as they are written: one that lacks a field or has a wrong one is not resolved, and its
+/// names are told all the same. What is said twice is told once.
+fn expected_names(check: &mut Check<'_>) {
+    let layers = check.layers;
+    let written = layers.iter().filter_map(|layer| layer.get("expected"));
+    let entries = written.filter_map(|node| match &node.value {
+        Value::List(entries) => Some(entries),
+        _ => None,
+    });
+    for entry in entries.flatten() {
+        for section in ["dataset", "scenario", "model"] {
+            let Some((node, name)) = entry
+                .get(section)
+                .and_then(|node| Some((node, node.text()?)))
+            else {
+                continue;
+            };
+            let known = match section {
+                "model" => check.model_names(),
+                section => check.names(section),
+            };
+            check.known_at(section, name, &known, node.place);
+        }
     }
 }
 

@@ -248,6 +248,16 @@ kind = "popularity""#,
         faults: &["46:9: `expected[0].value` must be a number, found `inf` | expected a number"],
     },
     Case {
+        what: "unknown names beside a wrong value",
+        old: "dataset = \"small\"\nmodel = \"tiny\"\nprotocol = \"strict\"\nmetric = \"hit@1\"\nvalue = 0.5",
+        new: "dataset = \"smal\"\nmodel = \"tini\"\nprotocol = \"strict\"\nmetric = \"hit@1\"\nvalue = inf",
+        faults: &[
+            "42:11: no data set is called `smal` | expected the name of a data set | did you mean `small`?",
+            "43:9: no model is called `tini` | expected the name of a model | did you mean `tiny`?",
+            "46:9: `expected[0].value` must be a number, found `inf` | expected a number",
+        ],
+    },
+    Case {
         what: "a fraction where a whole number belongs",
         old: "train.epochs = 4",
         new: "train.epochs = 4.5",
