@@ -42,6 +42,9 @@ impl FsError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Some("check the permissions, or choose another folder")
             }
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                Some("the file is damaged: fetch it again, or run again what made it")
+            }
             _ => None,
         }
     }

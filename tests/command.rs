@@ -244,6 +244,33 @@ exclude = [{ dataset = "b", scenario = "cross" }]
 }
 
 #[test]
+fn a_damaged_result_is_told_once_with_what_to_do() {
+    let desk = Desk::new();
+    assert!(desk.run("run spec.toml").status.success());
+    let file = desk.path().join("results/small/metrics.csv");
+    std::fs::write(&file, format!("{}a,b\n", desk.metrics())).unwrap();
+    let refused = desk.run("show results/small");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = err(&refused);
+    assert_eq!(
+        said.matches("found record with 2 fields").count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        said.contains("CSV error") && said.contains("hint: the file is damaged"),
+        "{said}"
+    );
+    std::fs::remove_file(&file).unwrap();
+    let said = err(&desk.run("show results/small"));
+    assert_eq!(
+        said.to_lowercase().matches("no such file").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
 fn a_missing_input_names_data_set_and_file() {
     let desk = Desk::new();
     let spec = SPEC.replace(

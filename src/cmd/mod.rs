@@ -84,7 +84,7 @@ fn tell(error: &anyhow::Error) {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         return say(&faults.render(colour));
     }
-    say(&format!("error: {error:#}"));
+    say(&format!("error: {}", sentence(error)));
     let of_file = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<FsError>()?.hint());
@@ -97,6 +97,18 @@ fn tell(error: &anyhow::Error) {
     if let Some(hint) = advice.or(of_data).or(of_file) {
         say(&format!("hint: {hint}"));
     }
+}
+
+/// An error and what it comes from, in one line. A file's error says itself what the system said.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        parts.push(cause.to_string());
+        if cause.is::<FsError>() {
+            break;
+        }
+    }
+    parts.join(": ")
 }
 
 /// Writes `text` to standard output. A reader that has gone (`| head`) ends the program quietly.
