@@ -271,6 +271,27 @@ fn a_damaged_result_is_told_once_with_what_to_do() {
 }
 
 #[test]
+fn clean_takes_nothing_while_it_is_unknown_what_an_experiment_needs() {
+    let desk = Desk::new();
+    assert!(desk.run("run spec.toml").status.success());
+    let folder = desk.path().join(".allround/experiments");
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+    std::fs::write(file.path(), "{").unwrap();
+    let refused = desk.run("clean");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        err(&refused).contains("hint: the file is damaged"),
+        "{}",
+        err(&refused)
+    );
+    // The same experiment writes it anew, and everything is still there.
+    let starts = desk.metrics();
+    assert!(desk.run("run spec.toml").status.success());
+    assert_eq!(desk.metrics(), starts);
+    assert!(desk.run("clean").status.success());
+}
+
+#[test]
 fn a_missing_input_names_data_set_and_file() {
     let desk = Desk::new();
     let spec = SPEC.replace(

@@ -1,6 +1,7 @@
 //! Which results folder needs which artefacts: what `list` shows, what `clean` keeps, what an idle second run trusts.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -107,14 +108,27 @@ impl Store {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// All experiments, sorted by name; unreadable files are skipped.
+    /// All experiments, sorted by name.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// When the folder cannot be listed, or a file of it cannot be read: what that experiment needs is then unknown, and
+    /// nothing may be taken for waste.
     pub fn experiments(&self) -> Result<Vec<Experiment>, FsError> {
         let files = fs::list(&self.root().join("experiments"))?;
-        let parse = |path: &PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-        let mut found: Vec<Experiment> = files.iter().filter_map(parse).collect();
+        let parse = |path: &PathBuf| {
+            serde_json::from_slice(&fs::read(path)?).map_err(|error| {
+                let what = format!("not what a run leaves there ({error})");
+                FsError::new(
+                    path,
+                    "read",
+                    io::Error::new(io::ErrorKind::InvalidData, what),
+                )
+            })
+        };
+        let mut found = files
+            .iter()
+            .map(parse)
+            .collect::<Result<Vec<Experiment>, FsError>>()?;
         found.sort_by(|a, b| (&a.name, &a.results).cmp(&(&b.name, &b.results)));
         Ok(found)
     }
