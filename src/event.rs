@@ -58,7 +58,8 @@ pub struct Phase {
     pub phase: String,
     /// Wall time in seconds, without warm-up.
     pub wall_s: f64,
-    /// Device time in seconds, by the clock around the phase, which ends when the device has given its result.
+    /// Device time in seconds: on a CUDA device by its own events around the phase, on the CPU by the clock. `None` where no
+    /// device computes the phase.
     pub device_s: Option<f64>,
     /// Examples worked on: interactions, training sequences, or users.
     pub examples: Option<u64>,
@@ -66,7 +67,7 @@ pub struct Phase {
     pub tokens: Option<u64>,
     /// Peak resident memory of the process so far, in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// Peak memory of the device's allocator in this region, in bytes.
+    /// Most bytes that tensors held on the device at once, so far in this process; `None` on the CPU.
     pub peak_device_bytes: Option<u64>,
     /// Energy in joules where the device reports it.
     pub energy_j: Option<f64>,

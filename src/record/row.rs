@@ -60,7 +60,7 @@ pub struct TimingRow {
     pub device: String,
     /// Wall time in seconds.
     pub wall_s: f64,
-    /// Device time in seconds.
+    /// Device time in seconds: by a CUDA device's own events, on the CPU by the clock.
     pub device_s: Option<f64>,
     /// Examples worked on.
     pub examples: Option<u64>,
@@ -70,7 +70,7 @@ pub struct TimingRow {
     pub tokens: Option<u64>,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// Peak device memory in bytes; nothing measures it yet.
+    /// Peak device memory in bytes: most that tensors held at once; empty on the CPU.
     pub peak_device_bytes: Option<u64>,
     /// Energy in joules; nothing measures it yet.
     pub energy_j: Option<f64>,

@@ -110,6 +110,8 @@ pub struct SmallLlm {
     /// Titles in the lists of an instruction.
     #[schemars(range(min = 2, max = 100))]
     pub list: usize,
+    /// Most tokens of a title in an instruction; longer ones are cut, as `title_tokens` of a prompt cuts them. 0 is no bound.
+    pub title_tokens: usize,
     /// Training steps.
     #[schemars(range(min = 1))]
     pub steps: u64,

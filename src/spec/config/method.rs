@@ -217,8 +217,22 @@ pub struct Fit {
     pub clip_norm: f64,
     /// Steps in which the learning rate rises from 0.
     pub warmup: u64,
+    /// How the learning rate falls after the warm-up, over all steps of all epochs.
+    pub decay: Decay,
     /// What happens when the device's memory runs out.
     pub out_of_memory: OutOfMemory,
+}
+
+/// How the learning rate falls after its warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// Not at all, as in A-LLMRec's code.
+    None,
+    /// Along a line to 0, as in the trainer of transformers, which TALLRec uses.
+    Linear,
+    /// Along half a cosine to a tenth.
+    Cosine,
 }
 
 /// What happens when the device's memory runs out.

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use allround::data::{Item, Prepared};
 use allround::seed::{Stream, stream};
 use allround::spec::config::llm::{SmallLlm, Wording, Words};
-use allround::spec::config::method::{Fit, OutOfMemory};
+use allround::spec::config::method::{Decay, Fit, OutOfMemory};
 use allround::spec::config::train::Optimizer;
 use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render};
 use rand::RngExt;
@@ -52,6 +52,7 @@ pub fn fit_of(llm: &SmallLlm) -> Fit {
         },
         clip_norm: 1.0,
         warmup: llm.warmup,
+        decay: Decay::Cosine,
         out_of_memory: OutOfMemory::Fail,
     }
 }
@@ -151,7 +152,7 @@ impl<'a> Pretraining<'a> {
         prepared: &'a Prepared,
         opened: Opened,
     ) -> Self {
-        let titles = Titles::new(&prepared.items);
+        let titles = opened.titles(&prepared.items, settings.title_tokens);
         let spell = |at: usize| {
             opened
                 .tokenizer

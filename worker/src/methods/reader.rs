@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use allround::data::Prepared;
+use allround::data::{Item, Prepared};
 use allround::event::{Counted, Event};
 use allround::seed::{Stream, foreign};
 use allround::spec::config::llm::{Dtype, Llm};
@@ -134,6 +134,18 @@ impl Opened {
             .map(|(_, weight)| weight.numel() as u64)
             .sum()
     }
+
+    /// The titles of `items`, cut where they have more than `most` tokens; 0 is no bound.
+    pub fn titles(&self, items: &[Item], most: usize) -> Titles {
+        let mut titles = Titles::new(items);
+        if most > 0 {
+            titles.cut(|title| {
+                let tokens = self.tokenizer.encode(title);
+                (tokens.len() > most).then(|| self.tokenizer.decode(&tokens[..most]))
+            });
+        }
+        titles
+    }
 }
 
 /// A place of a prompt.
@@ -163,17 +175,9 @@ pub struct Reader {
 impl Reader {
     /// A reader of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
     pub fn new(opened: Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
-        let mut titles = Titles::new(&prepared.items);
-        if asked.title_tokens > 0 {
-            titles.cut(|title| {
-                let tokens = opened.tokenizer.encode(title);
-                let long = tokens.len() > asked.title_tokens;
-                long.then(|| opened.tokenizer.decode(&tokens[..asked.title_tokens]))
-            });
-        }
         Self {
+            titles: opened.titles(&prepared.items, asked.title_tokens),
             opened,
-            titles,
             asked: asked.clone(),
             vectors,
             spelled: RefCell::default(),

@@ -115,6 +115,7 @@ pub(crate) fn small() -> SmallLlm {
         positions: 512,
         vocab_size: 400,
         list: 4,
+        title_tokens: 0,
         steps: 3,
         batch_size: 2,
         lr: 1e-3,

@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 
 use super::encode_text::{EMBEDDINGS, tell_cut};
 use super::need;
-use super::report::{StageError, peak_rss_bytes};
+use super::report::StageError;
 use crate::llm::sentence;
 use crate::methods::align::{Alignment, Inputs, STAGE, Texts};
 use crate::methods::sequences::Sequences;
@@ -57,14 +57,12 @@ pub(super) fn run(
     let alignment = Alignment::new(&settings.align, inputs, settings.seed);
     let plan = FitPlan {
         fit: &settings.align.train,
-        cosine: false,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let mut phase = fit::fit(&plan, &alignment, observe)?;
-    phase.peak_rss_bytes = peak_rss_bytes();
+    let phase = fit::fit(&plan, &alignment, observe)?;
     observe(Event::Phase(phase));
     let [joint, text] = alignment.tables();
     Tables { joint, text }.save(&job.output)?;

@@ -14,7 +14,7 @@ use allround::spec::config::train::{Stop, Train};
 use tch::Device;
 
 use super::need;
-use super::report::{StageError, peak_rss_bytes, timed};
+use super::report::{StageError, timed};
 use crate::data::TrainingSet;
 use crate::eval;
 use crate::models::artefact::{self, Description};
@@ -57,6 +57,7 @@ pub(super) fn run(
             let counted = set.items.len() as u64;
             let (floor, phase) = timed(
                 "train",
+                None,
                 |_| Some(counted),
                 || floor(&settings.model, &prepared, &set, device),
             );
@@ -123,7 +124,6 @@ fn train(
         .map(|(_, weight)| weight.numel() as i64)
         .sum();
     for mut phase in outcome.phases {
-        phase.peak_rss_bytes = peak_rss_bytes();
         phase.params = u64::try_from(params).ok();
         phase.trained_params = phase.params;
         observe(Event::Phase(phase));

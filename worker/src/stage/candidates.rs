@@ -17,7 +17,7 @@ pub(super) fn run(
         let count = |lists: &Result<CandidateLists, _>| {
             lists.as_ref().ok().map(|lists| lists.users.len() as u64)
         };
-        let (lists, phase) = timed("draw", count, || {
+        let (lists, phase) = timed("draw", None, count, || {
             candidates::draw(&prepared, settings, part)
         });
         lists?.save(&job.output)?;

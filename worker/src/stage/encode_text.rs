@@ -7,8 +7,8 @@ use allround::plan::stage::EncodeText;
 use allround::text::item_text;
 use tch::{Device, Kind, Tensor};
 
+use super::need;
 use super::report::{StageError, timed};
-use super::{need, synchronise};
 use crate::llm::sentence::{self, TextEncoder};
 use crate::models::weights;
 
@@ -28,14 +28,10 @@ pub(super) fn run(
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (vectors, mut phase) = timed(
         "encode",
+        Some(device),
         |_| Some(texts.len() as u64),
-        || {
-            let vectors = encoder.encode(&borrowed, false);
-            synchronise(device);
-            vectors
-        },
+        || encoder.encode(&borrowed, false),
     );
-    phase.device_s = Some(phase.wall_s);
     let params = encoder.weights();
     phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
     phase.trained_params = Some(0);

@@ -7,7 +7,7 @@ use allround::plan::stage::{Answering, Evaluate};
 use tch::Device;
 
 use super::report::{StageError, timed};
-use super::{need, reading, synchronise};
+use super::{need, reading};
 use crate::eval;
 use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE};
 use crate::methods::project::Projections;
@@ -33,7 +33,6 @@ fn tell(mut phase: Phase, part: Part, observe: &mut dyn FnMut(Event)) {
     if part == Part::Valid {
         phase.phase = "evaluate_valid".to_owned();
     }
-    phase.device_s = Some(phase.wall_s);
     observe(Event::Phase(phase));
 }
 
@@ -50,10 +49,8 @@ fn score(
         let count = |ranks: &Result<Ranks, StageError>| {
             ranks.as_ref().ok().map(|ranks| ranks.users.len() as u64)
         };
-        let (ranks, phase) = timed("evaluate", count, || {
-            let ranks = scored(scorer.as_ref(), prepared, &lists);
-            synchronise(device);
-            ranks
+        let (ranks, phase) = timed("evaluate", Some(device), count, || {
+            scored(scorer.as_ref(), prepared, &lists)
         });
         ranks?.save(&job.output)?;
         tell(phase, part, observe);
@@ -113,10 +110,8 @@ fn ask(
             .ok()
             .map(|answers| answers.ranks.users.len() as u64)
     };
-    let (answers, mut phase) = timed("evaluate", count, || {
-        let answers = answered(&answerer, &lists, &mut done);
-        synchronise(device);
-        answers
+    let (answers, mut phase) = timed("evaluate", Some(device), count, || {
+        answered(&answerer, &lists, &mut done)
     });
     let answers = answers?;
     phase.tokens = Some(answers.tokens);

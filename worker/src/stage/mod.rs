@@ -14,12 +14,10 @@ mod tune;
 
 use std::path::Path;
 
-use allround::event::{Event, Started};
-use allround::plan::{Job, Settings};
-use tch::Device;
-
 use crate::torch_ext::device;
 use crate::train::run::resumed_epoch;
+use allround::event::{Event, Started};
+use allround::plan::{Job, Settings};
 use report::StageError;
 
 /// Runs `job`, telling `observe` what happens.
@@ -48,6 +46,7 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
             _ => 0,
         },
     }));
+    let observe = &mut |event| observe(report::with_peaks(event, device));
     match settings {
         Settings::Prepare(settings) => prepare::run(job, settings, observe),
         Settings::Candidates(settings) => candidates::run(job, settings, observe),
@@ -67,13 +66,6 @@ fn need<'a>(job: &'a Job, role: &str) -> Result<&'a Path, StageError> {
     folder
         .map(AsRef::as_ref)
         .ok_or_else(|| StageError::new(format!("the job names no `{role}`")))
-}
-
-/// Waits for the device, so that a clock read after it tells the device's time too.
-fn synchronise(device: Device) {
-    if let Device::Cuda(index) = device {
-        tch::Cuda::synchronize(index as i64);
-    }
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ pub(super) fn run(
             .ok()
             .map(|data| data.sequence.len() as u64)
     };
-    let (prepared, phase) = timed("read", count, || {
+    let (prepared, phase) = timed("read", None, count, || {
         data::prepare(settings, &job.base, observe)
     });
     let prepared = prepared?;
     observe(Event::Phase(phase));
-    let (saved, phase) = timed("save", |_| None, || prepared.save(&job.output));
+    let (saved, phase) = timed("save", None, |_| None, || prepared.save(&job.output));
     saved?;
     observe(Event::Phase(phase));
     Ok(())

@@ -10,7 +10,7 @@ use allround::spec::config::llm::{Dtype, SmallLlm};
 use tch::{Device, Kind};
 
 use super::need;
-use super::report::{StageError, peak_rss_bytes};
+use super::report::StageError;
 use crate::llm::lm::{Holding, Lm, LmConfig};
 use crate::llm::tokenizer::Tokenizer;
 use crate::methods::pretrain::{self, Pretraining, STAGE};
@@ -58,14 +58,12 @@ pub(super) fn run(
     let fit = pretrain::fit_of(small);
     let plan = FitPlan {
         fit: &fit,
-        cosine: true,
         seed: small.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let mut phase = fit::fit(&plan, &pretraining, observe)?;
-    phase.peak_rss_bytes = peak_rss_bytes();
+    let phase = fit::fit(&plan, &pretraining, observe)?;
     observe(Event::Phase(phase));
     let kind = kind_of(small.dtype);
     let named = pretraining.weights().into_iter();

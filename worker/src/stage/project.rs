@@ -7,7 +7,7 @@ use allround::plan::stage::TrainProject;
 use allround::seed::{Stream, foreign};
 use tch::Device;
 
-use super::report::{StageError, peak_rss_bytes};
+use super::report::StageError;
 use super::{need, reading};
 use crate::methods::project::{Inputs, Projecting, STAGE};
 use crate::methods::sequences::Sequences;
@@ -40,14 +40,12 @@ pub(super) fn run(
     let projecting = Projecting::new(&settings.project, inputs, projections, settings.seed);
     let plan = FitPlan {
         fit: &settings.project.train,
-        cosine: false,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let mut phase = fit::fit(&plan, &projecting, observe)?;
-    phase.peak_rss_bytes = peak_rss_bytes();
+    let phase = fit::fit(&plan, &projecting, observe)?;
     observe(Event::Phase(phase));
     reader.tell(observe);
     let saved = projecting.projections.saved();

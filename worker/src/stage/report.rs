@@ -1,9 +1,7 @@
 //! What a stage says of itself: failures with advice, timed phases, the names of devices.
 
-use std::time::Instant;
-
 use allround::data::DataError;
-use allround::event::{Failure, Phase};
+use allround::event::{Event, Failure, Phase};
 use allround::fs;
 use tch::Device;
 
@@ -16,6 +14,7 @@ use crate::methods::reader::ReaderError;
 use crate::models::artefact::ArtefactError;
 use crate::models::weights::WeightsError;
 use crate::torch_ext::device::DeviceError;
+use crate::torch_ext::region::{Region, peak_bytes};
 use crate::train::run::TrainError;
 
 /// Why a stage failed.
@@ -98,22 +97,33 @@ fn of_source(error: &TrainError) -> Option<&str> {
     }
 }
 
-/// Runs `work` and times it as phase `name`.
+/// Runs `work` and times it as phase `name`; `on` is the device that computes it, if one does.
 pub fn timed<T>(
     name: &str,
+    on: Option<Device>,
     examples: impl FnOnce(&T) -> Option<u64>,
     work: impl FnOnce() -> T,
 ) -> (T, Phase) {
-    let begun = Instant::now();
+    let region = Region::begin(on.unwrap_or(Device::Cpu));
     let done = work();
+    let took = region.end();
     let phase = Phase {
         phase: name.to_owned(),
-        wall_s: begun.elapsed().as_secs_f64(),
+        wall_s: took.wall_s,
+        device_s: on.map(|_| took.device_s),
         examples: examples(&done),
-        peak_rss_bytes: peak_rss_bytes(),
         ..Phase::default()
     };
     (done, phase)
+}
+
+/// `event` with the memory held so far, where it is a phase: of this process, and of `device` where a device computed it.
+pub fn with_peaks(mut event: Event, device: Device) -> Event {
+    if let Event::Phase(phase) = &mut event {
+        phase.peak_rss_bytes = peak_rss_bytes();
+        phase.peak_device_bytes = phase.device_s.and_then(|_| peak_bytes(device));
+    }
+    event
 }
 
 /// Most resident memory of this process so far; `None` where the system does not tell.

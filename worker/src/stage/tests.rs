@@ -12,10 +12,11 @@ use allround::plan::{Job, Settings};
 use allround::spec::config::encoder::{HashedEncoder, PretrainedEncoder};
 use allround::spec::config::llm::Llm;
 use allround::spec::config::method::{
-    Accept, Align, Inference, ItemEmbedding, ItemText, Lora, Project, ScoreBy, TallrecForm, Targets,
+    Accept, Align, Decay, Fit, Inference, ItemEmbedding, ItemText, Lora, OutOfMemory, Project,
+    ScoreBy, TallrecForm, Targets,
 };
 use allround::spec::config::protocol::{Candidates, Rules};
-use allround::spec::config::{Encoder, method::Fit, method::OutOfMemory, train::Optimizer};
+use allround::spec::config::{Encoder, train::Optimizer};
 
 use super::*;
 use crate::methods::tests::{asked, backbone, data, sasrec, small, words};
@@ -111,6 +112,7 @@ fn fit(epochs: u32) -> Fit {
         },
         clip_norm: 0.0,
         warmup: 0,
+        decay: Decay::None,
         out_of_memory: OutOfMemory::Fail,
     }
 }

@@ -8,7 +8,7 @@ use allround::seed::{Stream, foreign};
 use allround::spec::config::method::Targets;
 use tch::Device;
 
-use super::report::{StageError, peak_rss_bytes};
+use super::report::StageError;
 use super::{need, reading};
 use crate::methods::sequences::Sequences;
 use crate::methods::tune::{STAGE, Tuning};
@@ -37,14 +37,12 @@ pub(super) fn run(
     let tuning = Tuning::new(settings, &prepared, &sequences, &reader);
     let plan = FitPlan {
         fit: &settings.train,
-        cosine: false,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let mut phase = fit::fit(&plan, &tuning, observe)?;
-    phase.peak_rss_bytes = peak_rss_bytes();
+    let phase = fit::fit(&plan, &tuning, observe)?;
     observe(Event::Phase(phase));
     reader.tell(observe);
     weights::write(&job.output.join(artefact::WEIGHTS), &tuning.weights())?;

@@ -2,16 +2,19 @@
 //
 // Every function returns 0, or 1 with a message in `error` (cut to `capacity` bytes, always ended).
 
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/index_add.h>
 #include <ATen/ops/index_fill.h>
+#include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <malloc.h>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -26,6 +29,13 @@ std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
 // Whether rows can be written with plain loops, which beat an operation per row.
 bool is_plain_table(const at::Tensor &table) {
   return table.is_cpu() && table.scalar_type() == at::kFloat && table.is_contiguous() && table.dim() == 2;
+}
+
+// The kind of device that LibTorch has beside the CPU.
+c10::DeviceType accelerator() {
+  const auto kind = at::getAccelerator();
+  TORCH_CHECK(kind.has_value(), "LibTorch has no accelerator on this machine");
+  return *kind;
 }
 
 }  // namespace
@@ -118,6 +128,46 @@ extern "C" int allround_fused_adam(at::Tensor *const *weights, at::Tensor *const
     } else {
       at::_fused_adam_(w, g, m, v, {}, s, lr, beta1, beta2, decay, epsilon, false, false, {}, {});
     }
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
+
+// Makes an event that keeps time, behind all work given so far to the current stream of device number `device`.
+extern "C" int allround_record_event(int64_t device, void **event, char *error, size_t capacity) {
+  try {
+    auto made = std::make_unique<c10::Event>(accelerator(), c10::EventFlag::BACKEND_DEFAULT);
+    made->record(at::accelerator::getCurrentStream(static_cast<c10::DeviceIndex>(device)));
+    *event = made.release();
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
+
+// Waits for event `to`, and tells the device's time since event `from`.
+extern "C" int allround_elapsed(void *from, void *to, double *milliseconds, char *error, size_t capacity) {
+  try {
+    const auto *later = static_cast<c10::Event *>(to);
+    later->synchronize();
+    *milliseconds = static_cast<c10::Event *>(from)->elapsedTime(*later);
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
+}
+
+extern "C" void allround_free_event(void *event) { delete static_cast<c10::Event *>(event); }
+
+// Most bytes that tensors have held at once on device number `device`.
+extern "C" int allround_peak_bytes(int64_t device, int64_t *bytes, char *error, size_t capacity) {
+  try {
+    const auto stats = at::accelerator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
+    *bytes = stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
     return 0;
   } catch (const std::exception &failure) {
     std::snprintf(error, capacity, "%s", failure.what());

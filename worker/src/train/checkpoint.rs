@@ -31,8 +31,14 @@ pub struct Progress {
     pub ended: bool,
     /// Wall seconds of training so far, in all processes.
     pub train_s: f64,
+    /// Seconds of training so far by the device's own events.
+    #[serde(default)]
+    pub train_device_s: f64,
     /// Wall seconds of validation so far.
     pub validate_s: f64,
+    /// Seconds of validation so far by the device's own events.
+    #[serde(default)]
+    pub validate_device_s: f64,
     /// Targets trained on so far.
     pub tokens: u64,
     /// Examples trained on so far, where an epoch's number is not that of the data set.

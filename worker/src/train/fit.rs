@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use allround::event::{Counted, Epoch, Event, Phase, Progress as Shown};
 use allround::seed::{Stream, foreign};
-use allround::spec::config::method::{Fit, OutOfMemory};
-use tch::{Kind, Tensor};
+use allround::spec::config::method::{Decay, Fit, OutOfMemory};
+use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::{Checkpoint, Pace, Progress};
 use super::losses::Losses;
@@ -19,6 +19,7 @@ use super::optimizer::Optimizer;
 use super::run::TrainError;
 use crate::models::weights;
 use crate::torch_ext::memory;
+use crate::torch_ext::region::Region;
 
 /// Why an example cannot be computed.
 pub type Wrong = Box<dyn std::error::Error + Send + Sync>;
@@ -69,8 +70,6 @@ pub struct Loss {
 pub struct FitPlan<'a> {
     /// Epochs, optimiser, learning rate.
     pub fit: &'a Fit,
-    /// Whether the learning rate falls to a tenth along a cosine after the warm-up; all epochs then have as many steps.
-    pub cosine: bool,
     /// Cell seed.
     pub seed: u64,
     /// Number of the kind of stage: stages of one seed draw from streams of their own.
@@ -160,7 +159,7 @@ impl<'a, T: Task> Fitting<'a, T> {
 
     fn epoch(&mut self, observe: &mut dyn FnMut(Event)) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
-        let begun = Instant::now();
+        let region = Region::begin(self.device());
         let steps = self.task.steps(number).map_err(TrainError::Example)?;
         let examples: usize = steps.iter().map(Vec::len).sum();
         if examples == 0 {
@@ -199,16 +198,19 @@ impl<'a, T: Task> Fitting<'a, T> {
                 sum.double_value(&[]) / losses.weight() as f64,
             )
         };
+        let losses = parts.into_iter().map(share).collect();
+        let took = region.end();
         let epoch = Epoch {
             epoch: number,
             loss,
-            losses: parts.into_iter().map(share).collect(),
+            losses,
             validation: BTreeMap::new(),
-            wall_s: begun.elapsed().as_secs_f64(),
+            wall_s: took.wall_s,
             examples: examples as u64,
         };
         self.progress.epoch = number;
-        self.progress.train_s += epoch.wall_s;
+        self.progress.train_s += took.wall_s;
+        self.progress.train_device_s += took.device_s;
         self.progress.examples += epoch.examples;
         self.progress.ended = number >= self.plan.fit.epochs;
         self.progress.history.push(epoch.clone());
@@ -315,23 +317,36 @@ impl<'a, T: Task> Fitting<'a, T> {
         Ok(seen.expect("a step has an example"))
     }
 
-    /// The learning rate of the step to come, in an epoch of `steps`.
+    /// Where the trained weights are.
+    fn device(&self) -> Device {
+        let weights = self.task.weights();
+        weights
+            .first()
+            .map_or(Device::Cpu, |(_, weight)| weight.device())
+    }
+
+    /// The learning rate of the step to come, in an epoch of `steps`; all epochs have as many.
     fn lr(&self, steps: usize) -> f64 {
         let Fit {
-            lr, warmup, epochs, ..
+            lr,
+            warmup,
+            epochs,
+            decay,
+            ..
         } = *self.plan.fit;
         let done = self.progress.steps;
         if done < warmup {
             return lr * (done + 1) as f64 / warmup as f64;
         }
-        if !self.plan.cosine {
-            return lr;
-        }
         let falling = (u64::from(epochs) * steps as u64)
             .saturating_sub(warmup)
             .max(1);
         let share = ((done - warmup) as f64 / falling as f64).min(1.0);
-        lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos()))
+        match decay {
+            Decay::None => lr,
+            Decay::Linear => lr * (1.0 - share),
+            Decay::Cosine => lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos())),
+        }
     }
 
     fn phase(&self) -> Phase {
@@ -343,7 +358,7 @@ impl<'a, T: Task> Fitting<'a, T> {
         Phase {
             phase: "train".to_owned(),
             wall_s: self.progress.train_s,
-            device_s: Some(self.progress.train_s),
+            device_s: Some(self.progress.train_device_s),
             examples: Some(self.progress.examples),
             tokens: Some(self.progress.tokens),
             params: Some(self.task.params()),

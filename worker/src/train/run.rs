@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use allround::event::{Epoch, Event, Phase, Progress as Shown};
 use allround::metric::Metric;
 use allround::seed::{Stream, foreign};
 use allround::spec::config::train::{Loss, Stop, Train};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::batches::{NoNegative, Recipe, Sampler};
 use super::checkpoint::{Checkpoint, Pace, Progress};
@@ -18,6 +17,7 @@ use crate::data::TrainingSet;
 use crate::models::Backbone;
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::memory;
+use crate::torch_ext::region::Region;
 
 /// What to train, and how.
 #[derive(Debug)]
@@ -233,21 +233,24 @@ impl<'a> Training<'a> {
         observe: &mut dyn FnMut(Event),
     ) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
-        let begun = Instant::now();
+        let region = Region::begin(self.device());
         let loss = self.steps(sampler, number)?;
-        let wall_s = begun.elapsed().as_secs_f64();
+        let took = region.end();
         self.progress.epoch = number;
-        self.progress.train_s += wall_s;
+        self.progress.train_s += took.wall_s;
+        self.progress.train_device_s += took.device_s;
         self.progress.ended = number >= self.plan.train.epochs;
-        let begun = Instant::now();
+        let region = Region::begin(self.device());
         let validation = self.validation(number, validate)?;
-        self.progress.validate_s += begun.elapsed().as_secs_f64();
+        let validating = region.end();
+        self.progress.validate_s += validating.wall_s;
+        self.progress.validate_device_s += validating.device_s;
         let epoch = Epoch {
             epoch: number,
             loss,
             losses: BTreeMap::new(),
             validation,
-            wall_s,
+            wall_s: took.wall_s,
             examples: sampler.sequences() as u64,
         };
         self.progress.history.push(epoch.clone());
@@ -343,6 +346,14 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Where the trained weights are.
+    fn device(&self) -> Device {
+        let weights = self.net.weights();
+        weights
+            .first()
+            .map_or(Device::Cpu, |(_, weight)| weight.device())
+    }
+
     fn outcome(&self, sampler: &Sampler) -> Outcome {
         let progress = &self.progress;
         let params: u64 = self
@@ -355,7 +366,7 @@ impl<'a> Training<'a> {
         let mut phases = vec![Phase {
             phase: "train".to_owned(),
             wall_s: progress.train_s,
-            device_s: Some(progress.train_s),
+            device_s: Some(progress.train_device_s),
             examples: Some(examples),
             tokens: Some(progress.tokens),
             params: Some(params),
@@ -370,7 +381,7 @@ impl<'a> Training<'a> {
             phases.push(Phase {
                 phase: "validate".to_owned(),
                 wall_s: progress.validate_s,
-                device_s: Some(progress.validate_s),
+                device_s: Some(progress.validate_device_s),
                 ..Phase::default()
             });
         }

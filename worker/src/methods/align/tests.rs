@@ -1,4 +1,4 @@
-use allround::spec::config::method::{Fit, ItemText, OutOfMemory, Targets};
+use allround::spec::config::method::{Decay, Fit, ItemText, OutOfMemory, Targets};
 use allround::spec::config::train::Optimizer;
 
 use super::*;
@@ -29,6 +29,7 @@ pub(crate) fn settings() -> Align {
             },
             clip_norm: 0.0,
             warmup: 0,
+            decay: Decay::None,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -255,7 +256,6 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
     let folder = tempfile::tempdir().unwrap();
     let plan = fit::FitPlan {
         fit: &settings.train,
-        cosine: false,
         seed: 1,
         stage: STAGE,
         checkpoint: folder.path(),

@@ -182,3 +182,21 @@ fn vectors_are_as_alike_as_their_parts_say() {
         .double_value(&[]);
     assert!((size / 0.25 - 1.0).abs() < 1e-3, "{size}");
 }
+
+#[test]
+fn titles_are_cut_to_the_bound_of_tokens() {
+    let (prepared, words) = (data(), words());
+    let longest = |title_tokens| {
+        let small = SmallLlm {
+            title_tokens,
+            ..small()
+        };
+        let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+        let cut = pretraining.titles.cut;
+        let tokens = |title: &str| pretraining.opened.tokenizer.encode(title).len();
+        (cut, pretraining.titles.iter().map(tokens).max().unwrap())
+    };
+    assert_eq!(longest(0).0, 0);
+    assert!(longest(0).1 > 1);
+    assert!(longest(1).0 > 0 && longest(1).1 <= 1, "{:?}", longest(1));
+}

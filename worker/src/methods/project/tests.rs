@@ -1,4 +1,4 @@
-use allround::spec::config::method::{Fit, OutOfMemory, Targets};
+use allround::spec::config::method::{Decay, Fit, OutOfMemory, Targets};
 use allround::spec::config::train::Optimizer;
 use allround::text::Vectors;
 
@@ -21,6 +21,7 @@ fn settings(targets: Targets) -> Project {
             },
             clip_norm: 0.0,
             warmup: 0,
+            decay: Decay::None,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -144,7 +145,6 @@ fn training_moves_the_projections_alone_and_the_loss_falls() {
     let folder = tempfile::tempdir().unwrap();
     let plan = fit::FitPlan {
         fit: &settings.train,
-        cosine: false,
         seed: 1,
         stage: STAGE,
         checkpoint: folder.path(),

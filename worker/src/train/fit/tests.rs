@@ -1,7 +1,6 @@
 use std::cell::Cell;
 
 use allround::spec::config::train::Optimizer;
-use tch::Device;
 
 use super::*;
 
@@ -88,6 +87,7 @@ fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Fit {
         },
         clip_norm: 1.0,
         warmup: 3,
+        decay: Decay::Cosine,
         out_of_memory,
     }
 }
@@ -95,7 +95,6 @@ fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Fit {
 fn trained(task: &Centre, fit: &Fit, folder: &Path) -> Result<(Phase, Vec<Event>), TrainError> {
     let plan = FitPlan {
         fit,
-        cosine: true,
         seed: 1,
         stage: 9,
         checkpoint: folder,
@@ -142,7 +141,6 @@ fn resumed_alone() {
     let killed = Centre::new(9);
     let plan = FitPlan {
         fit: &four,
-        cosine: true,
         seed: 1,
         stage: 9,
         checkpoint: Path::new("/nowhere"),
@@ -203,7 +201,6 @@ fn parts_add_up_to_the_steps_gradient() {
         let fit = settings(1, OutOfMemory::Halve);
         let plan = FitPlan {
             fit: &fit,
-            cosine: false,
             seed: 1,
             stage: 1,
             checkpoint: Path::new("/nowhere"),
@@ -234,25 +231,40 @@ fn a_loss_that_is_no_number_is_named_with_its_step() {
     );
 }
 
-#[test]
-fn the_learning_rate_rises_and_falls_to_a_tenth() {
+/// The learning rates of eleven steps, two an epoch, three of them warm-up.
+fn rates(decay: Decay) -> Vec<f64> {
     let task = Centre::new(9);
-    let fit = settings(5, OutOfMemory::Fail);
+    let fit = Fit {
+        decay,
+        ..settings(5, OutOfMemory::Fail)
+    };
     let plan = FitPlan {
         fit: &fit,
-        cosine: true,
         seed: 1,
         stage: 1,
         checkpoint: Path::new("/nowhere"),
         checkpoint_every: 1,
     };
     let mut fitting = Fitting::begin(&plan, &task).unwrap();
-    let mut rates = Vec::new();
-    for done in 0..=10 {
+    let rates = (0..=10).map(|done| {
         fitting.progress.steps = done;
-        rates.push(fitting.lr(2));
+        fitting.lr(2)
+    });
+    rates.collect()
+}
+
+#[test]
+fn the_learning_rate_rises_and_then_stays_or_falls_to_a_tenth_or_to_nothing() {
+    for (decay, last) in [
+        (Decay::None, 0.1),
+        (Decay::Cosine, 0.01),
+        (Decay::Linear, 0.0),
+    ] {
+        let rates = rates(decay);
+        assert!((rates[0] - 0.1 / 3.0).abs() < 1e-12 && (rates[3] - 0.1).abs() < 1e-12);
+        assert!(rates[3..].is_sorted_by(|a, b| a >= b), "{decay:?}");
+        assert!((rates[10] - last).abs() < 1e-12, "{decay:?}: {rates:?}");
     }
-    assert!((rates[0] - 0.1 / 3.0).abs() < 1e-12 && (rates[3] - 0.1).abs() < 1e-12);
-    assert!(rates[3..].is_sorted_by(|a, b| a >= b));
-    assert!((rates[10] - 0.01).abs() < 1e-12);
+    let line = rates(Decay::Linear);
+    assert!((line[5] - (0.1 - 0.1 * 2.0 / 7.0)).abs() < 1e-12);
 }

@@ -1,0 +1,165 @@
+//! Time and memory of a region of work on a device: events of the device's own around it, and its allocator's peak.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::time::Instant;
+
+use tch::Device;
+
+unsafe extern "C" {
+    fn allround_record_event(
+        device: i64,
+        event: *mut *mut c_void,
+        error: *mut c_char,
+        capacity: usize,
+    ) -> c_int;
+    fn allround_elapsed(
+        from: *mut c_void,
+        to: *mut c_void,
+        milliseconds: *mut f64,
+        error: *mut c_char,
+        capacity: usize,
+    ) -> c_int;
+    fn allround_free_event(event: *mut c_void);
+    fn allround_peak_bytes(
+        device: i64,
+        bytes: *mut i64,
+        error: *mut c_char,
+        capacity: usize,
+    ) -> c_int;
+}
+
+/// Calls the shim with room for its message, which is the error.
+fn call(shim: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), String> {
+    let mut error = [0 as c_char; 1024];
+    if shim(error.as_mut_ptr(), error.len()) == 0 {
+        return Ok(());
+    }
+    // SAFETY: the shim ends its message within the buffer.
+    let message = unsafe { CStr::from_ptr(error.as_ptr()) };
+    Err(message.to_string_lossy().into_owned())
+}
+
+/// A mark in the stream of work of a device that keeps its own time.
+#[derive(Debug)]
+struct Mark(*mut c_void);
+
+impl Mark {
+    /// Put behind all work given to device number `device` so far.
+    fn now(device: usize) -> Result<Self, String> {
+        let mut event = std::ptr::null_mut();
+        // SAFETY: the shim writes one pointer, which `drop` gives back.
+        call(|error, capacity| unsafe {
+            allround_record_event(device as i64, &raw mut event, error, capacity)
+        })?;
+        Ok(Self(event))
+    }
+
+    /// Seconds of the device from this mark to `later`, which is waited for.
+    fn seconds_to(&self, later: &Self) -> Result<f64, String> {
+        let mut milliseconds = 0.0;
+        // SAFETY: both events live; the shim writes one number.
+        call(|error, capacity| unsafe {
+            allround_elapsed(self.0, later.0, &raw mut milliseconds, error, capacity)
+        })?;
+        Ok(milliseconds / 1000.0)
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // SAFETY: made by the shim, given back once.
+        unsafe { allround_free_event(self.0) }
+    }
+}
+
+/// What a region took, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Took {
+    /// By the clock, until the device had done the region's work.
+    pub wall_s: f64,
+    /// By the device's own events; on the CPU, by the clock.
+    pub device_s: f64,
+}
+
+/// A region of work that has begun.
+#[derive(Debug)]
+pub struct Region {
+    begun: Instant,
+    mark: Option<(usize, Mark)>,
+}
+
+impl Region {
+    /// Begins a region on `device`.
+    ///
+    /// # Panics
+    /// When the device cannot record events; it has computed before, so this is an error of this program.
+    pub fn begin(device: Device) -> Self {
+        let mark = match device {
+            Device::Cuda(index) => {
+                let mark = Mark::now(index);
+                Some((index, mark.unwrap_or_else(|told| panic!("{told}"))))
+            }
+            _ => None,
+        };
+        Self {
+            begun: Instant::now(),
+            mark,
+        }
+    }
+
+    /// Ends it when the device has done its work.
+    ///
+    /// # Panics
+    /// When the device cannot record events.
+    pub fn end(self) -> Took {
+        let device_s = self.mark.map(|(index, mark)| {
+            let seconds = Mark::now(index).and_then(|end| mark.seconds_to(&end));
+            seconds.unwrap_or_else(|told| panic!("{told}"))
+        });
+        let wall_s = self.begun.elapsed().as_secs_f64();
+        Took {
+            wall_s,
+            device_s: device_s.unwrap_or(wall_s),
+        }
+    }
+}
+
+/// Most bytes that this process's tensors have held on `device` at once; `None` on the CPU, whose memory is the process's.
+pub fn peak_bytes(device: Device) -> Option<u64> {
+    let Device::Cuda(index) = device else {
+        return None;
+    };
+    let mut bytes = 0;
+    // SAFETY: the shim writes one number.
+    let told = call(|error, capacity| unsafe {
+        allround_peak_bytes(index as i64, &raw mut bytes, error, capacity)
+    });
+    told.ok().and_then(|()| u64::try_from(bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_the_cpu_the_clock_is_the_devices_time() {
+        let region = Region::begin(Device::Cpu);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let took = region.end();
+        assert!(took.wall_s >= 0.02);
+        assert_eq!(took.wall_s, took.device_s);
+        assert_eq!(peak_bytes(Device::Cpu), None);
+    }
+
+    #[test]
+    fn without_an_accelerator_events_and_peaks_are_refused_in_words() {
+        if tch::Cuda::is_available() {
+            let told = Mark::now(0).and_then(|mark| mark.seconds_to(&Mark::now(0)?));
+            assert!(told.unwrap() >= 0.0);
+            return;
+        }
+        let told = Mark::now(0).unwrap_err();
+        assert!(told.contains("LibTorch has no accelerator"), "{told}");
+        assert_eq!(peak_bytes(Device::Cuda(0)), None);
+    }
+}
