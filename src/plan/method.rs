@@ -151,6 +151,8 @@ impl Planner<'_> {
             form: method.form,
             lora: method.lora.clone(),
             train_on_inputs: method.train_on_inputs,
+            one_item: method.one_item,
+            candidates: method.candidates,
             train: method.train.clone(),
             seed: ground.seed,
             device: device_kind(&self.spec.run.device),

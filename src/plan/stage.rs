@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Key;
 use crate::spec::config::llm::{Llm, SmallLlm, Words};
+use crate::spec::config::method::is_default;
 use crate::spec::config::method::{
-    Align, Fit, Inference, ItemEmbedding, ItemText, Lora, Project, TallrecForm,
+    Align, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem, Project, TallrecForm,
+    TrainingCandidates,
 };
 use crate::spec::config::{Encoder, Model};
 
@@ -189,6 +191,12 @@ pub struct TrainTune {
     pub lora: Lora,
     /// Whether the loss counts the prompt's tokens too.
     pub train_on_inputs: bool,
+    /// What becomes of users with one training item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub one_item: OneItem,
+    /// The candidates of a training prompt in the form `title`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub candidates: TrainingCandidates,
     /// Training.
     pub train: Fit,
     /// Cell seed.

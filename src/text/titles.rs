@@ -53,9 +53,12 @@ impl Titles {
         titles
     }
 
-    /// The title of item `item` (1 to V).
+    /// The title of item `item` (1 to V); padding (0) is called [`NO_TITLE`], as in the A-LLMRec code.
     pub fn of(&self, item: u32) -> &str {
-        &self.titles[item as usize - 1]
+        match item {
+            0 => NO_TITLE,
+            item => &self.titles[item as usize - 1],
+        }
     }
 
     /// Number of items V.

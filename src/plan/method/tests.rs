@@ -260,3 +260,125 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
     );
     assert!(key(&frozen, cell(&frozen, name), "encode-text").is_some());
 }
+
+/// Keys of A-LLMRec's stages, and of MLP-LLM's projections, with this setting beside those of [`SPEC`].
+fn keys(setting: &str) -> [Key; 3] {
+    let [allmrec, mlp] = ["[model.allmrec.allmrec]\n", "[model.mlp.mlp_llm]\n"];
+    let mut text = SPEC.replace(allmrec, &format!("{allmrec}{setting}\n"));
+    if setting.starts_with("project.") {
+        text = text.replace(mlp, &format!("{mlp}{setting}\n"));
+    }
+    let plan = plan_of(&text, &[]);
+    let stages = [
+        ("allmrec", "align"),
+        ("allmrec", "project"),
+        ("mlp", "project"),
+    ];
+    stages.map(|(model, kind)| {
+        let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
+        key(&plan, cell, kind).unwrap()
+    })
+}
+
+#[test]
+fn choices_that_the_paper_leaves_open_are_in_the_keys_of_the_stages_that_they_change() {
+    let [align, project, mlp] = keys("");
+    // A setting's line, and whether it changes the keys of A-LLMRec's stages and of MLP-LLM's projections.
+    for (line, changes) in [
+        ("align.one_item = \"skip\"", [false, false, false]),
+        ("align.one_item = \"empty_history\"", [true, true, false]),
+        ("align.one_item = \"padding\"", [true, true, false]),
+        ("align.order = \"shuffled\"", [false, false, false]),
+        ("align.order = \"numbered\"", [true, true, false]),
+        ("project.one_item = \"skip\"", [false, false, false]),
+        ("project.one_item = \"empty_history\"", [false, true, true]),
+        (
+            "project.candidates.drawn = \"each_epoch\"",
+            [false, false, false],
+        ),
+        ("project.candidates.drawn = \"once\"", [false, true, true]),
+        (
+            "project.candidates.exclude = \"training\"",
+            [false, false, false],
+        ),
+        (
+            "project.candidates.exclude = \"history\"",
+            [false, true, true],
+        ),
+        ("project.hidden_layers = 1", [false, false, false]),
+        ("project.hidden_layers = 2", [false, true, true]),
+        ("item = \"random_trained\"", [false, true, false]),
+    ] {
+        let [a, p, m] = keys(line);
+        assert_eq!([a != align, p != project, m != mlp], changes, "{line}");
+    }
+    let [_, frozen_table, _] = keys("item = \"random\"");
+    let [_, trained_table, _] = keys("item = \"random_trained\"");
+    assert_ne!(frozen_table, trained_table);
+}
+
+#[test]
+fn a_key_does_not_tell_a_choice_that_was_always_made() {
+    // Results that are committed were made before these were settings.
+    let plan = plan_of(SPEC, &[]);
+    let of = |model: &str, kind: &str| {
+        let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
+        let stages = cell.stages(&plan.graph).into_iter();
+        let stage = stages
+            .map(|id| &plan.graph.nodes[id].stage)
+            .find(|stage| stage.settings.kind() == kind);
+        serde_json::to_string(&stage.unwrap().settings).unwrap()
+    };
+    for (model, kind) in [
+        ("allmrec", "align"),
+        ("allmrec", "project"),
+        ("tallrec", "tune"),
+    ] {
+        let settings = of(model, kind);
+        for word in ["one_item", "order", "drawn", "exclude", "hidden_layers"] {
+            assert!(!settings.contains(word), "{kind}: {settings}");
+        }
+    }
+}
+
+#[test]
+fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
+    let method = |preset: &str| {
+        let text = SPEC.replace(
+            "[model.allmrec.allmrec]\n",
+            &format!("[model.allmrec.allmrec]\npreset = \"{preset}\"\n"),
+        );
+        let checked = spec::load_text("spec.toml", &text, std::path::Path::new("."), &[]);
+        let spec = checked.unwrap_or_else(|faults| panic!("{faults}")).spec;
+        serde_json::to_value(spec.model_named("allmrec").unwrap()).unwrap()["allmrec"].take()
+    };
+    let (paper, code) = (method("paper"), method("published_code"));
+    let table = [
+        ("/align/text_recon", "0.5", "0.2"),
+        ("/align/rec_score", "\"dot\"", "\"mean\""),
+        ("/align/negatives", "false", "true"),
+        ("/align/sigmoid", "false", "true"),
+        ("/align/backbone_dropout", "false", "true"),
+        ("/align/text", "\"labelled\"", "\"quoted\""),
+        ("/align/one_item", "", "\"padding\""),
+        ("/align/order", "", "\"numbered\""),
+        ("/project/backbone_dropout", "false", "true"),
+        ("/project/one_item", "", "\"padding\""),
+        ("/project/candidates/exclude", "", "\"history\""),
+        ("/project/train/batch_size", "4", "2"),
+        ("/inference/score/by", "\"sum\"", ""),
+        ("/inference/generate/max_new_tokens", "", "511"),
+        ("/inference/generate/repetition_penalty", "", "1.5"),
+        ("/inference/generate/penalise_eos", "", "true"),
+        ("/inference/generate/stop_at_quote", "", "false"),
+        ("/inference/generate/accept", "", "\"substring\""),
+    ];
+    let told = |value: &serde_json::Value, path: &str| {
+        let found = value.pointer(path);
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    for (path, paper_says, code_does) in table {
+        assert_eq!(told(&paper, path), paper_says, "{path}");
+        assert_eq!(told(&code, path), code_does, "{path}");
+    }
+}

@@ -206,7 +206,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
             }
             Candidates::Uniform { n } | Candidates::Popularity { n } => n + 1,
         };
-        positions(check, llm, told, protocol);
+        positions(check, (llm, inference), told, protocol);
     }
 }
 
@@ -239,17 +239,35 @@ fn one_title(check: &mut Check<'_>, inference: Option<&Inference>, path: &[&str]
     }
 }
 
-/// A small model whose positions cannot hold the candidates, whatever the tokenizer makes of their titles.
-fn positions(check: &mut Check<'_>, llm: &str, told: usize, protocol: &str) {
+/// A small model whose positions cannot hold the candidates and an answer, whatever the tokenizer makes of the titles.
+fn positions(
+    check: &mut Check<'_>,
+    (llm, inference): (&str, Option<&Inference>),
+    told: usize,
+    protocol: &str,
+) {
     let Some(Llm::Small(small)) = check.spec.llm.get(llm) else {
         return;
     };
     // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
-    let least = told * 4 + 32;
+    let titles = told * 4 + 32;
+    let (answer, room, hint) = match inference {
+        Some(Inference::Generate { max_new_tokens, .. }) => (
+            *max_new_tokens,
+            format!(" and an answer of {max_new_tokens} tokens"),
+            "raise `positions`, draw fewer candidates, or lower `max_new_tokens`",
+        ),
+        _ => (
+            0,
+            String::new(),
+            "raise `positions`, or draw fewer candidates",
+        ),
+    };
+    let least = titles + answer;
     if small.positions < least {
         let place = check.place(&["llm", llm, "small", "positions"]);
         let message = format!(
-            "{} positions cannot hold the {told} titles that protocol `{protocol}` asks about",
+            "{} positions cannot hold the {told} titles that protocol `{protocol}` asks about{room}",
             small.positions
         );
         check.push(
@@ -257,7 +275,7 @@ fn positions(check: &mut Check<'_>, llm: &str, told: usize, protocol: &str) {
                 .label(format!(
                     "expected at least {least}, and more for long titles"
                 ))
-                .hint("raise `positions`, or draw fewer candidates"),
+                .hint(hint),
         );
     }
 }

@@ -5,6 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use super::train::Optimizer;
 
+/// Whether a setting says what was done before there was a choice. Such a setting is no part of a key, so that what was made
+/// before counts as made with it.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What was done before the depth of projections was a setting.
+fn one() -> usize {
+    1
+}
+
+/// [`is_default`] for the depth of projections.
+fn is_one(layers: &usize) -> bool {
+    *layers == one()
+}
+
 /// A-LLMRec (Kim et al. 2024): a frozen CF model aligned with item texts, projected into a frozen language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +87,12 @@ pub struct Tallrec {
     pub lora: Lora,
     /// Whether the loss counts the prompt's tokens too.
     pub train_on_inputs: bool,
+    /// What becomes of users with one training item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub one_item: OneItem,
+    /// The candidates of a training prompt in the form `title`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub candidates: TrainingCandidates,
     /// Training of the adapters.
     pub train: Fit,
     /// How an answer is read in the form `title`.
@@ -133,6 +155,12 @@ pub struct Align {
     pub train_encoder: bool,
     /// Which items of a sequence are targets.
     pub targets: Targets,
+    /// What becomes of users with one training item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub one_item: OneItem,
+    /// The order of users in an epoch.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub order: UserOrder,
     /// Whether the frozen CF model keeps its dropout, as the code's does.
     pub backbone_dropout: bool,
     /// How title and description become one text.
@@ -161,6 +189,63 @@ pub enum Targets {
     All,
 }
 
+/// What becomes of users with one training item, who have no item before it. Users without any are always skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OneItem {
+    /// They are skipped.
+    #[default]
+    Skip,
+    /// Their item is a target without a history.
+    EmptyHistory,
+    /// Padding is their target, without a history, as in the code: in stage 1 it is its own negative, in a prompt it is called
+    /// `No Title`.
+    Padding,
+}
+
+/// The order of users in an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserOrder {
+    /// A new random one in every epoch.
+    #[default]
+    Shuffled,
+    /// That of their numbers, the same in every epoch, as in the code's stage 1.
+    Numbered,
+}
+
+/// How the candidates of a training prompt are drawn beside the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingCandidates {
+    /// How often.
+    pub drawn: Drawn,
+    /// What is left out.
+    pub exclude: Exclude,
+}
+
+/// How often candidates are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Drawn {
+    /// Anew in every epoch.
+    #[default]
+    EachEpoch,
+    /// Once for every user's targets: a prompt is the same in all epochs.
+    Once,
+}
+
+/// Which items are no candidates beside the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclude {
+    /// All of the user's training items: the target is told once.
+    #[default]
+    Training,
+    /// Those of the history alone, as in the code: the target may be drawn again beside itself.
+    History,
+}
+
 /// An item's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +268,8 @@ pub enum ItemEmbedding {
     None,
     /// Random vectors that stay as they are (table 9, row 4).
     Random,
+    /// The same random vectors, trained with the projections: the paper does not say whether they are.
+    RandomTrained,
 }
 
 /// Stage 2: projections of user and items into the language model (equations 7 and 8).
@@ -191,6 +278,17 @@ pub enum ItemEmbedding {
 pub struct Project {
     /// Which items of a sequence are targets.
     pub targets: Targets,
+    /// What becomes of users with one training item.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub one_item: OneItem,
+    /// The candidates of a training prompt.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub candidates: TrainingCandidates,
+    /// Hidden layers of each projection, every one a linear map, a norm and a bend; the code's have one, 0 is a linear map
+    /// alone.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 0, max = 16))]
+    pub hidden_layers: usize,
     /// Whether the frozen CF model keeps its dropout, as the code's does.
     pub backbone_dropout: bool,
     /// Epochs, batch, optimiser.

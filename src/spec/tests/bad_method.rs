@@ -168,6 +168,47 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "too few positions for long answers",
+        old: "inference.score = {}",
+        new: "inference.generate = { max_new_tokens = 1000 }",
+        faults: &[
+            "13:1: 1024 positions cannot hold the 20 titles that protocol `strict` asks about and an answer of 1000 tokens | expected at least 1112, and more for long titles | raise `positions`, draw fewer candidates, or lower `max_new_tokens`",
+            "33:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+        ],
+    },
+    Case {
+        what: "a projection without end",
+        old: "inference.score = {}",
+        new: "inference.score = {}\nproject.hidden_layers = 17",
+        faults: &[
+            "34:25: `model.full.allmrec.project.hidden_layers` must be a whole number from 0 to 16, found `17` | expected a whole number from 0 to 16",
+        ],
+    },
+    Case {
+        what: "a short user's unknown fate",
+        old: "inference.score = {}",
+        new: "inference.score = {}\nproject.one_item = \"keep\"",
+        faults: &[
+            "34:20: `model.full.allmrec.project.one_item` must be `skip`, `empty_history` or `padding`, found the text `keep` | expected `skip`, `empty_history` or `padding`",
+        ],
+    },
+    Case {
+        what: "candidates that are left out by an unknown rule",
+        old: "inference.score = {}",
+        new: "inference.score = {}\nproject.candidates = { drawn = \"each_epoch\", exclude = \"target\" }",
+        faults: &[
+            "34:56: `model.full.allmrec.project.candidates.exclude` must be `training` or `history`, found the text `target` | expected `training` or `history`",
+        ],
+    },
+    Case {
+        what: "a random table of an unknown kind",
+        old: "inference.score = {}",
+        new: "inference.score = {}\nitem = \"random_frozen\"",
+        faults: &[
+            "34:8: `model.full.allmrec.item` must be `joint`, `text`, `none`, `random` or `random_trained`, found the text `random_frozen` | expected `joint`, `text`, `none`, `random` or `random_trained`",
+        ],
+    },
+    Case {
         what: "an unknown shape",
         old: "opt-125m",
         new: "opt-125",

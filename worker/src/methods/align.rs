@@ -2,8 +2,10 @@
 //!
 //! Paper: Kim et al. 2024, equations 2 to 6. Upstream: `A_llmrec_model.pre_train_phase1` at ghdtjr/A-LLMRec e216bbc,
 //! whose names the weights keep (`mlp` for items, `mlp2` for texts, `sbert`). Both forms are settings: dot product or mean,
-//! losses on negatives, sigmoid, dropout of the frozen CF model. Deviations from both:
-//! - users with one training item are skipped (upstream trains on item 0 for them);
+//! losses on negatives, sigmoid, dropout of the frozen CF model, users with one training item (upstream trains on item 0 for
+//! them), the order of users. Deviations from both:
+//! - item 0 is a row of zeros in the CF model's table, and where texts are frozen its text is too (upstream's row is random,
+//!   its text the one of an item without a title);
 //! - an item that stands twice in a batch is encoded once, and so has one dropout mask of the text encoder;
 //! - the text reconstruction's target is detached, as upstream's is; the paper does not say.
 //!
@@ -64,7 +66,7 @@ impl AutoEncoder {
 
 /// Where an item's text vector comes from.
 pub enum Texts<'a> {
-    /// From an encoder that is trained too, and the texts of items 1 to V.
+    /// From an encoder that is trained too, and the texts of padding and of items 1 to V.
     Trained(&'a dyn TextEncoder, Vec<String>),
     /// From vectors [V + 1, W] that stay as they are.
     Frozen(Tensor),
@@ -94,7 +96,7 @@ impl Texts<'_> {
         }
     }
 
-    /// Vectors [N, W] of `items` (1 to V); each different item is encoded once.
+    /// Vectors [N, W] of `items` (0 to V); each different item is encoded once.
     fn of(&self, items: &[u32], train: bool, device: Device) -> Tensor {
         let (encoder, texts) = match self {
             Texts::Frozen(vectors) => return embedding::rows(vectors, &indices(items, device)),
@@ -105,7 +107,7 @@ impl Texts<'_> {
         let mut rows = Vec::with_capacity(items.len());
         for &item in items {
             rows.push(*places.entry(item).or_insert_with(|| {
-                different.push(&texts[item as usize - 1]);
+                different.push(&texts[item as usize]);
                 different.len() as u32 - 1
             }));
         }
@@ -140,7 +142,7 @@ pub struct Alignment<'a> {
     texts: AutoEncoder,
 }
 
-/// A target with one item that the user does not know.
+/// A target with one item that the user does not know; padding has itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     target: Target,
@@ -168,12 +170,13 @@ impl<'a> Alignment<'a> {
         self.parameters.device()
     }
 
-    /// Rows [N, D] of the CF model's table for items 1 to V.
+    /// Rows [N, D] of the CF model's table for items 0 to V.
     fn rows(&self, items: &[u32]) -> Tensor {
-        let rows: Vec<u32> = items
-            .iter()
-            .map(|&item| row(self.inputs.prepared, item))
-            .collect();
+        let of = |&item: &u32| match item {
+            0 => 0,
+            item => row(self.inputs.prepared, item),
+        };
+        let rows: Vec<u32> = items.iter().map(of).collect();
         embedding::rows(&self.table, &indices(&rows, self.device()))
     }
 
@@ -234,7 +237,11 @@ impl Task for Alignment<'_> {
             .steps(prepared, self.settings.train.batch_size, draw);
         let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
         let mut pair = |target: Target| -> Result<Pair, Wrong> {
-            let negative = self.pool.draw(prepared, target.user, 1, &mut random)?[0];
+            let known = prepared.train_of(target.user as usize);
+            let negative = match target.at {
+                Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
+                None => 0,
+            };
             Ok(Pair { target, negative })
         };
         let steps = steps.into_iter();

@@ -1,16 +1,15 @@
 //! A-LLMRec's stage 2 and MLP-LLM: projections of users and items into the input space of a frozen language model.
 //!
 //! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at ghdtjr/A-LLMRec e216bbc,
-//! whose names the weights keep (`log_emb_proj`, `item_emb_proj`). Deviations:
-//! - candidates are drawn without the user's training items, so that the target is among them once (upstream's draw can
-//!   hold it twice);
-//! - users with one training item are skipped (upstream trains them to answer "No Title").
+//! whose names the weights keep (`log_emb_proj`, `item_emb_proj`). Settings choose what upstream does and the paper leaves
+//! open: users with one training item (upstream trains them to answer "No Title"), whether the target may be drawn again
+//! among its candidates. Deviation: items that no training sequence holds are not drawn, and padding's vector is zero.
 //!
 //! Letters: N examples, D width of the CF model, J width of item codes, W width of the language model's inputs.
 
 use allround::data::Prepared;
 use allround::seed::{Stream, stream};
-use allround::spec::config::method::{ItemEmbedding, Project};
+use allround::spec::config::method::{Drawn, Exclude, ItemEmbedding, Project, TrainingCandidates};
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
@@ -27,35 +26,51 @@ use crate::train::fit::{self, Loss, Task, Wrong};
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
 
-/// Linear, norm, a bend, linear.
+/// Hidden layers, each linear, norm and a bend, and a linear one behind them. Upstream has one hidden layer; its names count
+/// all parts.
 #[derive(Debug)]
 struct Mlp {
-    first: Linear,
-    norm: Norm,
+    hidden: Vec<(Linear, Norm)>,
     leaky: bool,
-    second: Linear,
+    last: Linear,
 }
 
 impl Mlp {
-    fn new(parameters: &mut Parameters, name: &str, sizes: (i64, i64), leaky: bool) -> Self {
-        let (inputs, outputs) = sizes;
+    fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        (inputs, shape): (i64, Shape),
+        leaky: bool,
+    ) -> Self {
         let start = Start::XavierNormal;
+        let (mut width, mut part) = (inputs, 0);
+        let mut hidden = Vec::with_capacity(shape.hidden_layers);
+        for _ in 0..shape.hidden_layers {
+            let sizes = (width, shape.lm);
+            hidden.push((
+                Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
+                Norm::new(parameters, &format!("{name}.{}", part + 1), shape.lm),
+            ));
+            (width, part) = (shape.lm, part + 3);
+        }
+        let sizes = (width, shape.lm);
         Self {
-            first: Linear::new(parameters, &format!("{name}.0"), (inputs, outputs), start),
-            norm: Norm::new(parameters, &format!("{name}.1"), outputs),
+            hidden,
             leaky,
-            second: Linear::new(parameters, &format!("{name}.3"), (outputs, outputs), start),
+            last: Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let x = self.norm.forward(&self.first.forward(x));
-        let x = if self.leaky {
-            x.leaky_relu()
-        } else {
-            x.gelu("none")
-        };
-        self.second.forward(&x)
+        let mut x = x.shallow_clone();
+        for (linear, norm) in &self.hidden {
+            let normed = norm.forward(&linear.forward(&x));
+            x = match self.leaky {
+                true => normed.leaky_relu(),
+                false => normed.gelu("none"),
+            };
+        }
+        self.last.forward(&x)
     }
 }
 
@@ -67,57 +82,60 @@ pub struct Projections {
     item: Option<Mlp>,
     /// What F_I reads, [V + 1, J].
     table: Option<Tensor>,
-    /// The random table, where it is one: it is saved with the weights.
-    random: bool,
+    /// Whether the table is random and not trained: it is then saved beside the weights.
+    frozen_random: bool,
 }
 
-/// Which vectors the projections read, and where their results go.
+/// Which vectors the projections read, where their results go, and how deep they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Width D of user states; `None` without user vectors.
     pub user: Option<i64>,
-    /// Width W of the language model's inputs.
+    /// Width W of the language model's inputs and of hidden layers.
     pub lm: i64,
+    /// Hidden layers of each projection.
+    pub hidden_layers: usize,
 }
 
+/// The table's name among the weights.
+const RANDOM: &str = "random";
+
 impl Projections {
-    /// Fresh projections. `table` [V + 1, J] is what F_I reads; `random` replaces its values by normal ones of the same
-    /// shape. The caller has seeded LibTorch's generator from the `init` stream.
-    pub fn new(shape: Shape, table: Option<Tensor>, random: bool, device: Device) -> Self {
+    /// Fresh projections. `table` [V + 1, J] is what F_I reads; where `item` is random, normal values of the same shape
+    /// replace it. The caller has seeded LibTorch's generator from the `init` stream.
+    pub fn new(shape: Shape, table: Option<Tensor>, item: ItemEmbedding, device: Device) -> Self {
         let mut parameters = Parameters::new(device);
         let user = shape
             .user
-            .map(|width| Mlp::new(&mut parameters, "log_emb_proj", (width, shape.lm), true));
-        let item = table.as_ref().map(|table| {
-            Mlp::new(
-                &mut parameters,
-                "item_emb_proj",
-                (table.size()[1], shape.lm),
-                false,
-            )
+            .map(|width| Mlp::new(&mut parameters, "log_emb_proj", (width, shape), true));
+        let projection = table.as_ref().map(|table| {
+            let sizes = (table.size()[1], shape);
+            Mlp::new(&mut parameters, "item_emb_proj", sizes, false)
         });
-        let drawn = |table: Tensor| {
-            Tensor::randn(table.size(), (Kind::Float, Device::Cpu)).to_device(device)
-        };
-        let table = table.map(|table| if random { drawn(table) } else { table });
+        let drawn = |table: Tensor| Tensor::randn(table.size(), (Kind::Float, Device::Cpu));
+        let table = table.map(|table| match item {
+            ItemEmbedding::Random => drawn(table).to_device(device),
+            ItemEmbedding::RandomTrained => parameters.add(RANDOM, drawn(table)),
+            ItemEmbedding::Joint | ItemEmbedding::Text | ItemEmbedding::None => table,
+        });
         Self {
             parameters,
             user,
-            item,
+            item: projection,
             table,
-            random,
+            frozen_random: item == ItemEmbedding::Random,
         }
     }
 
-    /// Trained weights by upstream name.
+    /// Trained weights by upstream name, the random table among them where it is trained.
     pub fn weights(&self) -> Vec<(String, Tensor)> {
         self.parameters.named()
     }
 
-    /// What an artefact holds: the weights, and the random table where there is one.
+    /// What an artefact holds: the weights, and the random table where there is one that is not trained.
     pub fn saved(&self) -> Vec<(String, Tensor)> {
-        let random = self.table.iter().filter(|_| self.random);
-        let random = random.map(|table| ("random".to_owned(), table.shallow_clone()));
+        let random = self.table.iter().filter(|_| self.frozen_random);
+        let random = random.map(|table| (RANDOM.to_owned(), table.shallow_clone()));
         self.weights().into_iter().chain(random).collect()
     }
 
@@ -126,7 +144,7 @@ impl Projections {
         self.user.as_ref().map(|user| user.forward(states))
     }
 
-    /// O_i [I, W] of items (1 to V).
+    /// O_i [I, W] of items (0 to V).
     ///
     /// # Panics
     /// When the prompt has no item vectors: it then has no place for them.
@@ -165,11 +183,11 @@ pub fn item_table(
 pub struct Question {
     /// The target.
     pub target: Target,
-    /// Items told as candidates, in the order told; the target among them.
+    /// Items told as candidates, in the order told; the target among them, twice where it was drawn again.
     pub candidates: Vec<u32>,
 }
 
-/// The questions of an epoch in steps: each target with `count` - 1 items that its user does not know, shuffled.
+/// The questions of an epoch in steps: each target with `count` - 1 items that are drawn by `rule`, shuffled.
 ///
 /// # Errors
 /// When a user does not know too few items.
@@ -177,11 +195,22 @@ pub fn questions(
     prepared: &Prepared,
     (sequences, pool): (&Sequences, &Pool),
     (batch_size, count): (usize, usize),
+    rule: TrainingCandidates,
     (seed, stage, epoch): (u64, u64, u32),
 ) -> Result<Vec<Vec<Question>>, Wrong> {
-    let mut random = stream(seed, Stream::Prompt, fit::index(stage, epoch, 0));
+    let begun = |epoch, step| stream(seed, Stream::Prompt, fit::index(stage, epoch, step));
+    let mut random = begun(epoch, 0);
+    let mut last = None;
     let mut question = |target: Target| -> Result<Question, Wrong> {
-        let mut candidates = pool.draw(prepared, target.user, count - 1, &mut random)?;
+        // What is drawn once is a function of the user: no epoch has the number 0.
+        if rule.drawn == Drawn::Once && last.replace(target.user) != Some(target.user) {
+            random = begun(0, target.user as usize);
+        }
+        let known = match rule.exclude {
+            Exclude::Training => prepared.train_of(target.user as usize),
+            Exclude::History => target.history(prepared),
+        };
+        let mut candidates = pool.draw((target.user, known), count - 1, &mut random)?;
         candidates.push(target.item(prepared));
         candidates.shuffle(&mut random);
         Ok(Question { target, candidates })
@@ -260,7 +289,9 @@ impl Task for Projecting<'_> {
             self.inputs.reader.asked().candidates,
         );
         let from = (self.inputs.sequences, &self.pool);
-        questions(self.inputs.prepared, from, sizes, (self.seed, STAGE, epoch))
+        let rule = self.settings.candidates;
+        let draw = (self.seed, STAGE, epoch);
+        questions(self.inputs.prepared, from, sizes, rule, draw)
     }
 
     fn weight(&self, example: &Question) -> u64 {

@@ -1,8 +1,9 @@
 //! The training sequences that methods learn from: which items are targets, and what a frozen CF model says before them.
 
 use allround::data::Prepared;
+use allround::event::{Counted, Event};
 use allround::seed::{Stream, stream};
-use allround::spec::config::method::Targets;
+use allround::spec::config::method::{OneItem, Targets, UserOrder};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,25 +14,37 @@ use crate::models::Backbone;
 use crate::nn::embedding::indices;
 use crate::train::fit::index;
 
-/// A target of a training sequence.
+/// A target of a training sequence, or padding in place of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// User number.
     pub user: u32,
-    /// Its place among the user's training items; those before it are the history.
-    pub at: u32,
+    /// Its place among the user's training items; those before it are the history. `None`: padding, without a history.
+    pub at: Option<u32>,
 }
 
 impl Target {
-    /// The item (1 to V).
+    /// The item (1 to V); 0 for padding.
     pub fn item(self, prepared: &Prepared) -> u32 {
-        prepared.train_of(self.user as usize)[self.at as usize]
+        let item = |at: u32| prepared.train_of(self.user as usize)[at as usize];
+        self.at.map_or(0, item)
     }
 
     /// The training items before it.
     pub fn history(self, prepared: &Prepared) -> &[u32] {
-        &prepared.train_of(self.user as usize)[..self.at as usize]
+        &prepared.train_of(self.user as usize)[..self.at.unwrap_or(0) as usize]
     }
+}
+
+/// Which targets there are, and in which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which items of a sequence.
+    pub targets: Targets,
+    /// What becomes of users with one training item.
+    pub one_item: OneItem,
+    /// The order of users.
+    pub order: UserOrder,
 }
 
 /// The users that methods are trained on.
@@ -39,26 +52,31 @@ impl Target {
 pub struct Sequences {
     /// Users with a target.
     users: Vec<u32>,
-    targets: Targets,
-    /// Users with one training item or none: their item would be a target without a history.
+    wanted: Wanted,
+    /// Users without a target: they have no training item, or one that is skipped.
     pub skipped: u64,
+    /// Users with one training item who are not skipped.
+    pub kept: u64,
 }
 
 impl Sequences {
     /// The users of `prepared` that methods are trained on.
-    pub fn of(prepared: &Prepared, targets: Targets) -> Self {
-        let (mut users, mut skipped) = (Vec::new(), 0);
+    pub fn of(prepared: &Prepared, wanted: Wanted) -> Self {
+        let (mut users, mut skipped, mut kept) = (Vec::new(), 0, 0);
         for user in (0..prepared.n_users()).filter(|&user| prepared.aligned[user]) {
-            if prepared.train_of(user).len() < 2 {
+            let items = prepared.train_of(user).len();
+            if items == 0 || items == 1 && wanted.one_item == OneItem::Skip {
                 skipped += 1;
-            } else {
-                users.push(user as u32);
+                continue;
             }
+            kept += u64::from(items == 1);
+            users.push(user as u32);
         }
         Self {
             users,
-            targets,
+            wanted,
             skipped,
+            kept,
         }
     }
 
@@ -67,7 +85,28 @@ impl Sequences {
         &self.users
     }
 
-    /// The steps of an epoch: users in random order, `batch_size` of them a step, each with all its targets.
+    /// Tells how many users give nothing to do `what` on, and how many are kept for one item.
+    pub fn tell(&self, what: &str, observe: &mut dyn FnMut(Event)) {
+        let too_few = match self.wanted.one_item {
+            OneItem::Skip => "fewer than two training items",
+            OneItem::EmptyHistory | OneItem::Padding => "no training item",
+        };
+        observe(Event::Counted(Counted {
+            what: format!("users with {too_few}, who give nothing to {what} on"),
+            count: self.skipped,
+        }));
+        let target = match self.wanted.one_item {
+            OneItem::Skip => return,
+            OneItem::EmptyHistory => "which is their target without a history",
+            OneItem::Padding => "whose target is padding, as in the A-LLMRec code",
+        };
+        observe(Event::Counted(Counted {
+            what: format!("users with one training item, {target}"),
+            count: self.kept,
+        }));
+    }
+
+    /// The steps of an epoch: users in their order, `batch_size` of them a step, each with all its targets.
     pub fn steps(
         &self,
         prepared: &Prepared,
@@ -75,19 +114,28 @@ impl Sequences {
         (seed, stage, epoch): (u64, u64, u32),
     ) -> Vec<Vec<Target>> {
         let mut users = self.users.clone();
-        users.shuffle(&mut stream(seed, Stream::Shuffle, index(stage, epoch, 0)));
-        let of = |&user: &u32| {
-            let end = prepared.train_of(user as usize).len() as u32;
-            let start = match self.targets {
-                Targets::Last => end - 1,
-                Targets::All => 1,
-            };
-            (start..end).map(move |at| Target { user, at })
-        };
+        if self.wanted.order == UserOrder::Shuffled {
+            users.shuffle(&mut stream(seed, Stream::Shuffle, index(stage, epoch, 0)));
+        }
         let steps = users.chunks(batch_size);
+        let of = |&user: &u32| self.targets(prepared, user);
         steps
             .map(|users| users.iter().flat_map(of).collect())
             .collect()
+    }
+
+    /// The targets of one user, oldest first.
+    fn targets(&self, prepared: &Prepared, user: u32) -> Vec<Target> {
+        let end = prepared.train_of(user as usize).len() as u32;
+        if end == 1 && self.wanted.one_item == OneItem::Padding {
+            return vec![Target { user, at: None }];
+        }
+        let start = match self.wanted.targets {
+            Targets::All if end > 1 => 1,
+            Targets::All | Targets::Last => end - 1,
+        };
+        let target = |at| Target { user, at: Some(at) };
+        (start..end).map(target).collect()
     }
 }
 
@@ -121,18 +169,16 @@ impl Pool {
         }
     }
 
-    /// `count` different items that are not among the user's training items.
+    /// `count` different items that are not among the items `known` of the user.
     ///
     /// # Errors
     /// When there are not so many.
     pub fn draw(
         &self,
-        prepared: &Prepared,
-        user: u32,
+        (user, known): (u32, &[u32]),
         count: usize,
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<u32>, TooFew> {
-        let known = prepared.train_of(user as usize);
         let mut drawn: Vec<u32> = Vec::with_capacity(count);
         // Drawing with rejection is quick but where little is left to draw.
         if self.items.len() < 4 * (known.len() + count) {
@@ -158,7 +204,8 @@ impl Pool {
     }
 }
 
-/// What the frozen CF model says of users with these histories (items 1 to V, oldest first): [N, D], without gradient.
+/// What the frozen CF model says of users with these histories (items 1 to V, oldest first): [N, D], without gradient. With
+/// `dropout` the states have the model's noise, but those of empty histories, which pass through no layer.
 pub fn user_states(
     backbone: &dyn Backbone,
     prepared: &Prepared,
@@ -182,12 +229,29 @@ pub fn user_states(
             .extend(kept.iter().map(|&item| row(prepared, item)));
         batch.offsets.push(batch.items.len() as u32);
     }
-    tch::no_grad(|| {
-        if !dropout {
-            return backbone.user_states(&batch);
-        }
-        let ends: Vec<u32> = batch.offsets[1..].iter().map(|end| end - 1).collect();
-        let states = backbone.token_states(&batch, true);
-        states.index_select(0, &indices(&ends, backbone.device()))
+    tch::no_grad(|| match dropout {
+        true => with_dropout(backbone, &batch),
+        false => backbone.user_states(&batch),
     })
 }
+
+/// States [N, D] of N histories with the model's dropout; empty histories have no token that could be asked.
+fn with_dropout(backbone: &dyn Backbone, batch: &Histories) -> Tensor {
+    let bounds = || batch.offsets.windows(2).zip(0u32..);
+    let told = bounds().filter(|(bounds, _)| bounds[0] < bounds[1]);
+    let (ends, rows): (Vec<u32>, Vec<u32>) = told.map(|(bounds, row)| (bounds[1] - 1, row)).unzip();
+    let device = backbone.device();
+    let ended = |states: &Tensor| states.index_select(0, &indices(&ends, device));
+    if rows.len() == batch.users.len() {
+        return ended(&backbone.token_states(batch, true));
+    }
+    let states = backbone.user_states(batch);
+    if rows.is_empty() {
+        return states;
+    }
+    let noisy = ended(&backbone.token_states(batch, true));
+    states.index_copy(0, &indices(&rows, device), &noisy)
+}
+
+#[cfg(test)]
+mod tests;

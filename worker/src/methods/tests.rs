@@ -3,6 +3,7 @@
 use allround::data::{Item, Prepared};
 use allround::spec::config::Model;
 use allround::spec::config::llm::{Dtype, SmallLlm, Wording, Words};
+use allround::spec::config::method::{OneItem, Targets, UserOrder};
 use allround::spec::config::model::{Sasrec, SasrecForm};
 use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
 use allround::text::{Asked, Vectors};
@@ -10,6 +11,7 @@ use tch::{Device, Kind};
 
 use super::pretrain;
 use super::reader::{Opened, Reader};
+use super::sequences::Wanted;
 use crate::llm::lm::{Holding, Lm, LmConfig};
 use crate::llm::tokenizer::Tokenizer;
 use crate::models::{self, Backbone, Sizes};
@@ -46,6 +48,15 @@ pub(crate) fn data() -> Prepared {
         in_training: vec![true; 12],
         in_candidates: vec![true; 12],
         row: (1..=12).collect(),
+    }
+}
+
+/// These targets, of users with two training items at least, in random order.
+pub(crate) fn wanted(targets: Targets) -> Wanted {
+    Wanted {
+        targets,
+        one_item: OneItem::Skip,
+        order: UserOrder::Shuffled,
     }
 }
 

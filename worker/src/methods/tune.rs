@@ -119,7 +119,9 @@ impl Task for Tuning<'_> {
         let draw = (self.settings.seed, STAGE, epoch);
         if self.settings.form == TallrecForm::Title {
             let sizes = (batch_size, self.reader.asked().candidates);
-            let steps = questions(self.prepared, (self.sequences, &self.pool), sizes, draw)?;
+            let from = (self.sequences, &self.pool);
+            let rule = self.settings.candidates;
+            let steps = questions(self.prepared, from, sizes, rule, draw)?;
             let asked = |step: Vec<Question>| step.into_iter().map(Asking::Title).collect();
             return Ok(steps.into_iter().map(asked).collect());
         }
@@ -132,7 +134,8 @@ impl Task for Tuning<'_> {
         let asked = steps.map(|step| {
             let mut asked = Vec::with_capacity(2 * step.len());
             for target in step {
-                let other = self.pool.draw(self.prepared, target.user, 1, &mut random)?[0];
+                let known = self.prepared.train_of(target.user as usize);
+                let other = self.pool.draw((target.user, known), 1, &mut random)?[0];
                 for item in [target.item(self.prepared), other] {
                     asked.push(Asking::Liking { target, item });
                 }

@@ -1,7 +1,7 @@
 //! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that made them.
 
 use allround::data::{Item, Prepared};
-use allround::event::{Counted, Event};
+use allround::event::Event;
 use allround::plan::Job;
 use allround::plan::stage::TrainAlign;
 use allround::seed::{Stream, foreign};
@@ -14,7 +14,7 @@ use super::need;
 use super::report::StageError;
 use crate::llm::sentence;
 use crate::methods::align::{Alignment, Inputs, STAGE, Texts};
-use crate::methods::sequences::Sequences;
+use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tables::Tables;
 use crate::models::{artefact, weights};
 use crate::train::fit::{self, FitPlan, Task};
@@ -27,11 +27,13 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
-    let sequences = Sequences::of(&prepared, settings.align.targets);
-    observe(Event::Counted(Counted {
-        what: "users with fewer than two training items, who give nothing to align on".to_owned(),
-        count: sequences.skipped,
-    }));
+    let wanted = Wanted {
+        targets: settings.align.targets,
+        one_item: settings.align.one_item,
+        order: settings.align.order,
+    };
+    let sequences = Sequences::of(&prepared, wanted);
+    sequences.tell("align", observe);
     // A hashed map has nothing to train, whatever is asked.
     let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
     let encoder = match trained {
@@ -41,8 +43,10 @@ pub(super) fn run(
     let texts = match &encoder {
         Some(encoder) => {
             let text = |item: &Item| item_text(settings.align.text, item);
-            let texts: Vec<String> = prepared.items.iter().map(text).collect();
-            tell_cut(encoder.as_ref(), &texts, observe);
+            let padding = Item::default();
+            let items = std::iter::once(&padding).chain(&prepared.items);
+            let texts: Vec<String> = items.map(text).collect();
+            tell_cut(encoder.as_ref(), &texts[1..], observe);
             Texts::Trained(encoder.as_ref(), texts)
         }
         None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),

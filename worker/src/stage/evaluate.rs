@@ -154,7 +154,8 @@ fn projected(
     };
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let from = (prepared, backbone.as_ref(), reader);
-    let projections = reading::projections(job, &settings.reader, from, device)?;
+    let depth = reading::hidden_layers(folder)?;
+    let projections = reading::projections(job, (&settings.reader, depth), from, device)?;
     let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
     weights::fill(&projections.saved(), &trained)?;
     Ok(Some((backbone, projections)))

@@ -1,16 +1,17 @@
 //! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
 
 use allround::data::Prepared;
-use allround::event::{Counted, Event};
+use allround::event::Event;
 use allround::plan::Job;
 use allround::plan::stage::TrainProject;
 use allround::seed::{Stream, foreign};
+use allround::spec::config::method::UserOrder;
 use tch::Device;
 
 use super::report::StageError;
 use super::{need, reading};
 use crate::methods::project::{Inputs, Projecting, STAGE};
-use crate::methods::sequences::Sequences;
+use crate::methods::sequences::{Sequences, Wanted};
 use crate::models::{artefact, weights};
 use crate::train::fit::{self, FitPlan};
 
@@ -23,14 +24,17 @@ pub(super) fn run(
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let reader = reading::reader(job, &settings.reader, &prepared, device)?;
-    let sequences = Sequences::of(&prepared, settings.project.targets);
-    observe(Event::Counted(Counted {
-        what: "users with fewer than two training items, who give nothing to project on".to_owned(),
-        count: sequences.skipped,
-    }));
+    let wanted = Wanted {
+        targets: settings.project.targets,
+        one_item: settings.project.one_item,
+        order: UserOrder::Shuffled,
+    };
+    let sequences = Sequences::of(&prepared, wanted);
+    sequences.tell("project", observe);
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     let from = (&prepared, backbone.as_ref(), &reader);
-    let projections = reading::projections(job, &settings.reader, from, device)?;
+    let depth = settings.project.hidden_layers;
+    let projections = reading::projections(job, (&settings.reader, depth), from, device)?;
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,

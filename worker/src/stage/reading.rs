@@ -4,7 +4,7 @@ use std::path::Path;
 
 use allround::data::Prepared;
 use allround::plan::Job;
-use allround::plan::stage::{Answering, Reader as Settings};
+use allround::plan::stage::{Answering, Reader as Settings, TrainProject};
 use allround::spec::config::method::{ItemEmbedding, Lora};
 use allround::text::Vectors;
 use tch::Device;
@@ -33,10 +33,10 @@ pub(super) fn reader(
     Ok(Reader::new(opened, prepared, &settings.asked, vectors))
 }
 
-/// Fresh projections for `settings`; the caller has seeded LibTorch's generator.
+/// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.
 pub(super) fn projections(
     job: &Job,
-    settings: &Settings,
+    (settings, hidden_layers): (&Settings, usize),
     (prepared, backbone, reader): (&Prepared, &dyn Backbone, &Reader),
     device: Device,
 ) -> Result<Projections, StageError> {
@@ -57,9 +57,22 @@ pub(super) fn projections(
     let shape = Shape {
         user: settings.user.then(|| backbone.width()),
         lm: reader.lm().width(),
+        hidden_layers,
     };
-    let random = settings.item == ItemEmbedding::Random;
-    Ok(Projections::new(shape, table, random, device))
+    Ok(Projections::new(shape, table, settings.item, device))
+}
+
+/// Hidden layers of the projections that `project` left in `folder`.
+pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
+    let path = folder.join(artefact::DESCRIPTION);
+    let text = allround::fs::read_to_string(&path)?;
+    let settings: TrainProject = serde_json::from_str(&text).map_err(|error| {
+        StageError::new(format!(
+            "`{}` describes no projections: {error}",
+            path.display()
+        ))
+    })?;
+    Ok(settings.project.hidden_layers)
 }
 
 /// Puts the trained adapters of `tune` into the reader's language model.

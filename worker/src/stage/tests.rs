@@ -1,5 +1,8 @@
 //! A-LLMRec from its stages' jobs to ranks, on a data set and a language model that take no time.
 
+mod choices;
+mod resumed;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +15,8 @@ use allround::plan::{Job, Settings};
 use allround::spec::config::encoder::{HashedEncoder, PretrainedEncoder};
 use allround::spec::config::llm::Llm;
 use allround::spec::config::method::{
-    Accept, Align, Decay, Fit, Inference, ItemEmbedding, ItemText, Lora, OutOfMemory, Project,
-    ScoreBy, TallrecForm, Targets,
+    Accept, Align, Decay, Drawn, Exclude, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem,
+    OutOfMemory, Project, ScoreBy, TallrecForm, Targets, TrainingCandidates, UserOrder,
 };
 use allround::spec::config::protocol::{Candidates, Rules};
 use allround::spec::config::{Encoder, train::Optimizer};
@@ -22,7 +25,6 @@ use super::*;
 use crate::methods::tests::{asked, backbone, data, sasrec, small, words};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
-use crate::train::fit::tests::alone;
 
 /// A folder in which stages leave their artefacts by name.
 struct Desk(tempfile::TempDir);
@@ -161,6 +163,8 @@ fn align() -> Settings {
             sigmoid: true,
             train_encoder: false,
             targets: Targets::Last,
+            one_item: OneItem::Skip,
+            order: UserOrder::Shuffled,
             backbone_dropout: true,
             text: ItemText::Quoted,
             train: fit(3),
@@ -177,6 +181,9 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
         reader: reading(user, item),
         project: Project {
             targets: Targets::Last,
+            one_item: OneItem::Skip,
+            candidates: TrainingCandidates::default(),
+            hidden_layers: 1,
             backbone_dropout: true,
             train: fit(3),
         },
@@ -274,6 +281,7 @@ fn ablations_change_what_is_read() {
         ("no-user", false, ItemEmbedding::Joint),
         ("no-item", true, ItemEmbedding::None),
         ("random", true, ItemEmbedding::Random),
+        ("random-trained", true, ItemEmbedding::RandomTrained),
     ];
     let mut sizes = Vec::new();
     for (name, user, item) in ablations {
@@ -290,7 +298,11 @@ fn ablations_change_what_is_read() {
         assert_eq!(desk.ranks(&answered).len(), 4);
     }
     // Six tensors a projection, and the random table.
-    assert_eq!(sizes, [12, 6, 6, 13]);
+    assert_eq!(sizes, [12, 6, 6, 13, 13]);
+    let [frozen, trained] = ["random", "random-trained"]
+        .map(|name| weights_of(&desk.folder(name)).remove("random").unwrap());
+    assert_eq!(frozen.get(0), trained.get(0));
+    assert_ne!(frozen, trained);
     // Read with q instead of e, from the same weights.
     let text = reading(true, ItemEmbedding::Text);
     desk.run(
@@ -331,6 +343,8 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
             form,
             lora: lora.clone(),
             train_on_inputs,
+            one_item: OneItem::Skip,
+            candidates: TrainingCandidates::default(),
             train: fit(2),
             seed: 1,
             device: "cpu".to_owned(),
@@ -380,6 +394,8 @@ fn a_title_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stag
             targets: vec!["q_proj".to_owned()],
         },
         train_on_inputs: false,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
         train: fit(1),
         seed: 1,
         device: "cpu".to_owned(),
@@ -433,53 +449,6 @@ fn texts_that_a_trained_encoder_cuts_are_counted() {
         _ => None,
     });
     assert_eq!(cut, Some(12));
-}
-
-/// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a run that was not.
-fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
-    let whole = format!("{name}-whole");
-    desk.run(&whole, settings.clone(), needs);
-    let resumed = format!("{name}-resumed");
-    let job = desk.job(&resumed, settings.clone(), needs);
-    let mut epochs = 0;
-    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        run(&job, &mut |event| {
-            epochs += u32::from(matches!(event, Event::Epoch(_)));
-            assert!(epochs < 2, "killed");
-        })
-    }));
-    assert!(killed.is_err());
-    assert_eq!(resumed_epoch(&job.checkpoint), 1);
-    desk.run(&resumed, settings.clone(), needs);
-    for file in std::fs::read_dir(desk.folder(&whole)).unwrap() {
-        let file = file.unwrap().file_name();
-        let bytes = |name: &str| std::fs::read(desk.folder(name).join(&file)).unwrap();
-        assert!(bytes(&whole) == bytes(&resumed), "{name}: {file:?} differs");
-    }
-}
-
-#[test]
-fn a_killed_stage_ends_with_the_same_bytes() {
-    alone("stage::tests::killed_alone");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn killed_alone() {
-    let desk = aligned();
-    let needs = ["prepared", "backbone", "align", "llm"];
-    is_resumed_exactly(
-        &desk,
-        "align",
-        &align(),
-        &["prepared", "backbone", "encoded"],
-    );
-    is_resumed_exactly(
-        &desk,
-        "project",
-        &project(true, ItemEmbedding::Joint),
-        &needs,
-    );
 }
 
 fn weights_of(folder: &Path) -> BTreeMap<String, tch::Tensor> {

@@ -1,16 +1,16 @@
 //! `tune`: TALLRec. Leaves the adapters under peft's names.
 
 use allround::data::Prepared;
-use allround::event::{Counted, Event};
+use allround::event::Event;
 use allround::plan::Job;
 use allround::plan::stage::TrainTune;
 use allround::seed::{Stream, foreign};
-use allround::spec::config::method::Targets;
+use allround::spec::config::method::{Targets, UserOrder};
 use tch::Device;
 
 use super::report::StageError;
 use super::{need, reading};
-use crate::methods::sequences::Sequences;
+use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tune::{STAGE, Tuning};
 use crate::models::{artefact, weights};
 use crate::train::fit::{self, FitPlan, Task};
@@ -29,11 +29,13 @@ pub(super) fn run(
         .lm
         .add_lora(&reading::lora_settings(&settings.lora))?;
     reader.opened.lm.set_train(true);
-    let sequences = Sequences::of(&prepared, Targets::Last);
-    observe(Event::Counted(Counted {
-        what: "users with fewer than two training items, who give nothing to tune on".to_owned(),
-        count: sequences.skipped,
-    }));
+    let wanted = Wanted {
+        targets: Targets::Last,
+        one_item: settings.one_item,
+        order: UserOrder::Shuffled,
+    };
+    let sequences = Sequences::of(&prepared, wanted);
+    sequences.tell("tune", observe);
     let tuning = Tuning::new(settings, &prepared, &sequences, &reader);
     let plan = FitPlan {
         fit: &settings.train,

@@ -1,8 +1,11 @@
-use allround::spec::config::method::{Decay, Fit, ItemText, OutOfMemory, Targets};
+use allround::spec::config::method::{
+    Decay, Fit, ItemText, OneItem, OutOfMemory, Targets, UserOrder,
+};
 use allround::spec::config::train::Optimizer;
 
 use super::*;
-use crate::methods::tests::{backbone, data};
+use crate::methods::sequences::Wanted;
+use crate::methods::tests::{backbone, data, wanted};
 
 pub(crate) fn settings() -> Align {
     Align {
@@ -16,6 +19,8 @@ pub(crate) fn settings() -> Align {
         sigmoid: false,
         train_encoder: false,
         targets: Targets::Last,
+        one_item: OneItem::Skip,
+        order: UserOrder::Shuffled,
         backbone_dropout: false,
         text: ItemText::Quoted,
         train: Fit {
@@ -128,7 +133,7 @@ fn by_hand(
 
 fn check(settings: &Align) -> f64 {
     let (prepared, backbone) = (data(), backbone());
-    let sequences = Sequences::of(&prepared, settings.targets);
+    let sequences = Sequences::of(&prepared, wanted(settings.targets));
     tch::manual_seed(5);
     let vectors = Tensor::randn([13, 6], (Kind::Float, Device::Cpu));
     let inputs = Inputs {
@@ -206,7 +211,7 @@ fn pairs_leave_out_short_users_and_known_items() {
             targets,
             ..settings()
         };
-        let sequences = Sequences::of(&prepared, targets);
+        let sequences = Sequences::of(&prepared, wanted(targets));
         assert_eq!(sequences.skipped, 1);
         let inputs = Inputs {
             prepared: &prepared,
@@ -219,7 +224,7 @@ fn pairs_leave_out_short_users_and_known_items() {
         assert_eq!(pairs.len(), count);
         for pair in &pairs {
             let known = prepared.train_of(pair.target.user as usize);
-            assert!(!known.contains(&pair.negative) && pair.target.at > 0);
+            assert!(!known.contains(&pair.negative) && pair.target.at > Some(0));
         }
         assert_eq!(pairs, alignment.steps(1).unwrap().concat());
         assert_ne!(pairs, alignment.steps(2).unwrap().concat());
@@ -239,7 +244,7 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
         train,
         ..settings()
     };
-    let sequences = Sequences::of(&prepared, Targets::All);
+    let sequences = Sequences::of(&prepared, wanted(Targets::All));
     tch::manual_seed(6);
     let inputs = Inputs {
         prepared: &prepared,
@@ -271,4 +276,91 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
             .double_value(&[]),
         0.0
     );
+}
+
+#[test]
+fn a_user_with_one_item_is_aligned_without_a_history_or_on_padding_where_that_is_asked_for() {
+    let (prepared, backbone) = (data(), backbone());
+    let settings = settings();
+    tch::manual_seed(7);
+    let vectors = Tensor::randn([13, 6], (Kind::Float, Device::Cpu));
+    let _ = vectors.get(0).zero_();
+    for (one_item, at, item) in [
+        (OneItem::EmptyHistory, Some(0), 10),
+        (OneItem::Padding, None, 0),
+    ] {
+        let wanted = Wanted {
+            one_item,
+            ..wanted(Targets::Last)
+        };
+        let sequences = Sequences::of(&prepared, wanted);
+        let inputs = Inputs {
+            prepared: &prepared,
+            sequences: &sequences,
+            backbone: backbone.as_ref(),
+            texts: Texts::Frozen(vectors.shallow_clone()),
+        };
+        let alignment = Alignment::new(&settings, inputs, 1);
+        let pairs = alignment.steps(1).unwrap().concat();
+        assert_eq!(pairs.len(), 4);
+        let pair = pairs.into_iter().find(|pair| pair.target.user == 2);
+        let pair = pair.unwrap();
+        assert_eq!((pair.target.at, pair.target.item(&prepared)), (at, item));
+        assert_eq!(pair.target.history(&prepared), [0u32; 0]);
+        assert_eq!(pair.negative == 0, item == 0);
+        let loss = alignment.loss(&[pair]).unwrap();
+        let part = |name: &str| {
+            let part = loss.parts.iter().find(|(part, _)| *part == name);
+            part.unwrap().1.double_value(&[])
+        };
+        assert!(loss.mean.double_value(&[]).is_finite());
+        if item == 0 {
+            // Target and negative are one, so that no state can tell them apart: at best each has a chance of a half.
+            assert!(part("rec") >= 2.0 * 2f64.ln() - 1e-6, "{}", part("rec"));
+        }
+    }
+}
+
+#[test]
+fn a_trained_encoder_reads_the_text_of_padding_too() {
+    #[derive(Debug)]
+    struct Lengths;
+    impl TextEncoder for Lengths {
+        fn width(&self) -> i64 {
+            1
+        }
+        fn encode(&self, texts: &[&str], _train: bool) -> Tensor {
+            let lengths: Vec<f32> = texts.iter().map(|text| text.len() as f32).collect();
+            Tensor::from_slice(&lengths).unsqueeze(1)
+        }
+        fn weights(&self) -> Vec<(String, Tensor)> {
+            Vec::new()
+        }
+        fn cut(&self, _texts: &[&str]) -> usize {
+            0
+        }
+    }
+    let texts = ["", "a", "bb"].map(str::to_owned).to_vec();
+    let texts = Texts::Trained(&Lengths, texts);
+    let vectors = texts.of(&[2, 0, 1, 2], true, Device::Cpu);
+    let found = Vec::<f32>::try_from(vectors.reshape([-1])).unwrap();
+    assert_eq!(found, [2.0, 0.0, 1.0, 2.0]);
+}
+
+#[test]
+fn users_in_the_order_of_their_numbers_come_so_in_every_epoch() {
+    let prepared = data();
+    let users = |order, epoch| -> Vec<u32> {
+        let wanted = Wanted {
+            order,
+            ..wanted(Targets::Last)
+        };
+        let steps = Sequences::of(&prepared, wanted).steps(&prepared, 2, (1, STAGE, epoch));
+        let all = steps.concat();
+        all.iter().map(|target| target.user).collect()
+    };
+    for epoch in 1..9 {
+        assert_eq!(users(UserOrder::Numbered, epoch), [0, 1, 3]);
+    }
+    assert!((1..9).any(|epoch| users(UserOrder::Shuffled, epoch) != [0, 1, 3]));
 }

@@ -66,6 +66,31 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
 }
 
 #[test]
+fn texts_are_those_that_the_committed_small_model_learned_from() {
+    let (prepared, words, small) = (data(), words(), small());
+    let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+    let mut told = format!("{:?}", pretraining.steps(1).unwrap());
+    let mut random = stream(1, Stream::Prompt, 0);
+    for hint in [
+        Hint::Near,
+        Hint::Leaning,
+        Hint::Mean,
+        Hint::Words,
+        Hint::History,
+        Hint::Nothing,
+    ] {
+        for done in [0.0, 0.3, 1.0] {
+            let lesson = Lesson::at(done, 4);
+            let text = pretraining.choosing(&mut random, hint, lesson, (4, 3));
+            told.push_str(&format!("{text:?}"));
+        }
+    }
+    // A draw more or fewer, or in another order, changes every text behind it.
+    let digest = allround::digest::of_bytes(told.as_bytes());
+    assert_eq!(digest.short(), "c8760a5289c8");
+}
+
+#[test]
 fn lists_grow_with_training() {
     assert_eq!(Lesson::at(0.0, 20).titles, (2, 3));
     assert_eq!(Lesson::at(0.99, 20).titles, (12, 20));

@@ -246,51 +246,12 @@ impl Pretraining<'_> {
         let target = *candidates.choose(random).expect("there are two at least");
         let taste = self.taste(random, hint, &scene, (candidates, target));
         let pieces = self.pieces(random, lesson, vectors, (history, candidates));
-        let mut writing = Writing::default();
-        let mut asked = None;
-        for piece in &pieces {
-            match piece {
-                Piece::Text(text) => {
-                    if writing.prompt.is_empty() {
-                        writing.token(self.opened.eos);
-                    }
-                    writing.tokens(self.opened.tokenizer.encode(text));
-                }
-                Piece::User => {
-                    if hint == Hint::Words {
-                        let words = taste.words.iter().flat_map(|(words, _)| words.clone());
-                        writing.tokens(words.collect());
-                        asked = Some(taste.clone());
-                    } else {
-                        let cosine = random.random_range(0.3..1.0);
-                        let user = scene.like(&taste, cosine);
-                        asked = Some(user.clone());
-                        writing.prompt.push(Place::Vector(user));
-                    }
-                    writing.token(self.opened.eos);
-                }
-                Piece::HistoryItem(item) => {
-                    let told = match hint {
-                        Hint::History => scene.like(&taste, random.random_range(0.5..1.0)),
-                        // Some histories are like the user: what is asked for stands among the candidates all the same.
-                        Hint::Near if random.random_bool(0.5) => {
-                            scene.like(&taste, random.random_range(0.0..0.9))
-                        }
-                        _ => scene.item(*item),
-                    };
-                    writing.titled(told, self.first_token(*item));
-                }
-                Piece::CandidateItem(item) => {
-                    writing.slots.push(writing.prompt.len());
-                    writing.titled(scene.item(*item), self.first_token(*item));
-                }
-            }
-        }
-        if hint == Hint::History {
-            asked = Some(taste);
-        }
+        let writing = self.placed(random, hint, (&mut scene, &taste), &pieces);
         let choice = Choice {
-            asked,
+            asked: match hint {
+                Hint::History => Some(taste),
+                _ => writing.asked,
+            },
             offered: candidates.iter().map(|&item| scene.item(item)).collect(),
             answers: candidates.iter().map(|&item| self.answer(item)).collect(),
             slots: writing.slots,
@@ -302,6 +263,55 @@ impl Pretraining<'_> {
             titled: writing.titled,
             random: scene.count,
         }
+    }
+
+    /// The pieces as places of a prompt. What is random in them is drawn in the order of the pieces.
+    fn placed(
+        &self,
+        random: &mut ChaCha8Rng,
+        hint: Hint,
+        (scene, taste): (&mut Scene<'_>, &Told),
+        pieces: &[Piece],
+    ) -> Writing {
+        let mut writing = Writing::default();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => {
+                    if writing.prompt.is_empty() {
+                        writing.token(self.opened.eos);
+                    }
+                    writing.tokens(self.opened.tokenizer.encode(text));
+                }
+                Piece::User if hint == Hint::Words => {
+                    let words = taste.words.iter().flat_map(|(words, _)| words.clone());
+                    writing.tokens(words.collect());
+                    writing.asked = Some(taste.clone());
+                    writing.token(self.opened.eos);
+                }
+                Piece::User => {
+                    let user = scene.like(taste, random.random_range(0.3..1.0));
+                    writing.asked = Some(user.clone());
+                    writing.prompt.push(Place::Vector(user));
+                    writing.token(self.opened.eos);
+                }
+                Piece::HistoryItem(item) => {
+                    let told = match hint {
+                        Hint::History => scene.like(taste, random.random_range(0.5..1.0)),
+                        // Some histories are like the user: what is asked for stands among the candidates all the same.
+                        Hint::Near if random.random_bool(0.5) => {
+                            scene.like(taste, random.random_range(0.0..0.9))
+                        }
+                        _ => scene.item(*item),
+                    };
+                    writing.titled(told, self.first_token(*item));
+                }
+                Piece::CandidateItem(item) => {
+                    writing.slots.push(writing.prompt.len());
+                    writing.titled(scene.item(*item), self.first_token(*item));
+                }
+            }
+        }
+        writing
     }
 
     fn scene<'a>(
@@ -406,6 +416,8 @@ struct Writing {
     prompt: Vec<Place>,
     titled: Vec<(usize, u32)>,
     slots: Vec<usize>,
+    /// What the user likes, as it is told.
+    asked: Option<Told>,
 }
 
 impl Writing {

@@ -1,14 +1,18 @@
-use allround::spec::config::method::{Decay, Fit, OutOfMemory, Targets};
+use allround::spec::config::method::{Decay, Fit, OneItem, OutOfMemory, Targets};
 use allround::spec::config::train::Optimizer;
 use allround::text::Vectors;
 
 use super::*;
 use crate::methods::reader::Slot;
-use crate::methods::tests::{backbone, data, reader};
+use crate::methods::sequences::Wanted;
+use crate::methods::tests::{backbone, data, reader, wanted};
 
 fn settings(targets: Targets) -> Project {
     Project {
         targets,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
+        hidden_layers: 1,
         backbone_dropout: false,
         train: Fit {
             epochs: 12,
@@ -51,27 +55,55 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
     let own = table(ItemEmbedding::Joint, None).unwrap();
     assert_eq!(own.size(), [13, backbone.width()]);
     assert_eq!(own.get(3), backbone.item_table().get(3));
-    let shape = Shape { user: None, lm: 16 };
-    let random = table(ItemEmbedding::Random, Some(tables()));
-    let random = Projections::new(shape, random, true, Device::Cpu);
-    assert!(!random.weights().iter().any(|(name, _)| name == "random"));
-    let saved = random.saved();
-    let saved = &saved.iter().find(|(name, _)| name == "random").unwrap().1;
-    assert_eq!(saved.size(), [13, 5]);
-    assert_ne!(*saved, joint);
+    for (item, trained) in [
+        (ItemEmbedding::Random, false),
+        (ItemEmbedding::RandomTrained, true),
+    ] {
+        let random = projections(None, 1, item);
+        let is_it = |(name, _): &(String, Tensor)| name == "random";
+        assert_eq!(random.weights().iter().any(is_it), trained);
+        let saved: Vec<_> = random.saved().into_iter().filter(is_it).collect();
+        assert_eq!(saved.len(), 1);
+        let saved = &saved[0].1;
+        assert_eq!(
+            (saved.size(), saved.requires_grad()),
+            (vec![13, 5], trained)
+        );
+        assert_ne!(*saved, joint);
+    }
+}
+
+/// Fresh projections of seed 9 into a language model of width 16.
+fn projections(user: Option<i64>, hidden_layers: usize, item: ItemEmbedding) -> Projections {
+    let table = tables().joint;
+    tch::manual_seed(9);
+    let shape = Shape {
+        user,
+        lm: 16,
+        hidden_layers,
+    };
+    Projections::new(shape, Some(table), item, Device::Cpu)
+}
+
+fn states(count: i64) -> Tensor {
+    tch::manual_seed(10);
+    Tensor::randn([count, 8], (Kind::Float, Device::Cpu))
+}
+
+#[test]
+fn a_random_table_starts_alike_whether_it_is_trained_or_not() {
+    let [frozen, trained] = [ItemEmbedding::Random, ItemEmbedding::RandomTrained]
+        .map(|item| projections(Some(8), 1, item));
+    assert_eq!(frozen.saved().len(), 13);
+    assert_eq!(frozen.saved(), trained.saved());
+    assert_eq!(frozen.items(&[1, 4]), trained.items(&[1, 4]));
 }
 
 #[test]
 fn projections_have_upstreams_names_and_no_user_where_none_is_told() {
-    let names = |user| {
-        let shape = Shape { user, lm: 16 };
-        let projections = Projections::new(shape, Some(tables().joint), false, Device::Cpu);
-        assert_eq!(
-            projections
-                .users(&Tensor::zeros([2, 8], (Kind::Float, Device::Cpu)))
-                .is_some(),
-            user.is_some()
-        );
+    let names = |user: Option<i64>| {
+        let projections = projections(user, 1, ItemEmbedding::Joint);
+        assert_eq!(projections.users(&states(2)).is_some(), user.is_some());
         projections
             .weights()
             .into_iter()
@@ -90,13 +122,49 @@ fn projections_have_upstreams_names_and_no_user_where_none_is_told() {
 }
 
 #[test]
+fn projections_are_as_deep_as_they_are_asked_to_be() {
+    let own = |depth| -> Vec<(String, Vec<i64>)> {
+        let weights = projections(Some(8), depth, ItemEmbedding::Joint).weights();
+        let sized = weights
+            .into_iter()
+            .map(|(name, weight)| (name, weight.size()));
+        sized
+            .filter(|(name, size)| name.starts_with("item") && size.len() == 2)
+            .collect()
+    };
+    let layer = |part: usize, inputs| (format!("item_emb_proj.{part}.weight"), vec![16, inputs]);
+    assert_eq!(own(0), [layer(0, 5)]);
+    assert_eq!(own(1), [layer(0, 5), layer(3, 16)]);
+    assert_eq!(
+        own(3),
+        [layer(0, 5), layer(3, 16), layer(6, 16), layer(9, 16)]
+    );
+    // Without a hidden layer nothing bends: the states' mean goes to the mean of their results.
+    for (depth, linear) in [(0, true), (1, false), (2, false)] {
+        let projections = projections(Some(8), depth, ItemEmbedding::Joint);
+        let users = |states: &Tensor| projections.users(states).unwrap();
+        let mean = |x: &Tensor| x.mean_dim(0, true, Kind::Float);
+        let states = states(5);
+        let (before, behind) = (users(&mean(&states)), mean(&users(&states)));
+        assert_eq!(
+            before.allclose(&behind, 1e-4, 1e-4, false),
+            linear,
+            "{depth}"
+        );
+    }
+}
+
+#[test]
 fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
     let prepared = data();
     let pool = Pool::of(&prepared);
     for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
-        let sequences = Sequences::of(&prepared, targets);
-        let draw =
-            |epoch| questions(&prepared, (&sequences, &pool), (2, 4), (1, STAGE, epoch)).unwrap();
+        let sequences = Sequences::of(&prepared, wanted(targets));
+        let rule = TrainingCandidates::default();
+        let draw = |epoch| {
+            let from = (&sequences, &pool);
+            questions(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
+        };
         let all = draw(1).concat();
         assert_eq!((draw(1).len(), all.len()), (2, count));
         for question in &all {
@@ -113,35 +181,140 @@ fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
     }
 }
 
+/// Questions of an epoch by their targets, for data whose sequences are all targets' histories.
+fn asked_in(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<Question> {
+    let prepared = data();
+    let (pool, sequences) = (
+        Pool::of(&prepared),
+        Sequences::of(&prepared, wanted(targets)),
+    );
+    let from = (&sequences, &pool);
+    let steps = questions(&prepared, from, (2, 6), rule, (1, STAGE, epoch));
+    let mut all = steps.unwrap().concat();
+    all.sort_by_key(|question| (question.target.user, question.target.at));
+    all
+}
+
 #[test]
-fn training_moves_the_projections_alone_and_the_loss_falls() {
+fn candidates_that_are_drawn_once_are_the_same_in_every_epoch() {
+    for exclude in [Exclude::Training, Exclude::History] {
+        for targets in [Targets::Last, Targets::All] {
+            let asked =
+                |drawn, epoch| asked_in(epoch, TrainingCandidates { drawn, exclude }, targets);
+            let first = asked(Drawn::Once, 1);
+            assert!((2..9).all(|epoch| asked(Drawn::Once, epoch) == first));
+            assert_ne!(asked(Drawn::EachEpoch, 1), asked(Drawn::EachEpoch, 2));
+            assert_eq!(asked(Drawn::EachEpoch, 2), asked(Drawn::EachEpoch, 2));
+            // Targets have draws of their own.
+            let told = first.iter().map(|question| &question.candidates);
+            let different: std::collections::HashSet<_> = told.collect();
+            assert_eq!(different.len(), first.len());
+        }
+    }
+}
+
+#[test]
+fn the_target_is_drawn_again_only_where_the_history_alone_is_left_out() {
+    let prepared = data();
+    for (exclude, again) in [(Exclude::Training, false), (Exclude::History, true)] {
+        let rule = TrainingCandidates {
+            drawn: Drawn::EachEpoch,
+            exclude,
+        };
+        let asked = (1..40).flat_map(|epoch| asked_in(epoch, rule, Targets::All));
+        let (mut twice, mut later) = (false, false);
+        for question in asked {
+            let target = question.target.item(&prepared);
+            let history = question.target.history(&prepared);
+            let told = |item: u32| {
+                question
+                    .candidates
+                    .iter()
+                    .filter(|&&one| one == item)
+                    .count()
+            };
+            assert_eq!(question.candidates.len(), 6);
+            assert!(history.iter().all(|&item| told(item) == 0));
+            assert!((1..=2).contains(&told(target)));
+            twice |= told(target) == 2;
+            let train = prepared.train_of(question.target.user as usize);
+            let behind = &train[history.len() + 1..];
+            later |= behind.iter().any(|&item| told(item) > 0);
+        }
+        assert_eq!((twice, later), (again, again), "{exclude:?}");
+    }
+}
+
+#[test]
+fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let said = |one_item, dropout| {
+        let settings = Project {
+            one_item,
+            backbone_dropout: dropout,
+            ..settings(Targets::Last)
+        };
+        let wanted = Wanted {
+            one_item,
+            ..wanted(Targets::Last)
+        };
+        let sequences = Sequences::of(&prepared, wanted);
+        let inputs = Inputs {
+            prepared: &prepared,
+            sequences: &sequences,
+            backbone: backbone.as_ref(),
+            reader: &reader,
+        };
+        let projections = projections(Some(8), 1, ItemEmbedding::Joint);
+        let projecting = Projecting::new(&settings, inputs, projections, 1);
+        let asked = projecting.steps(1).unwrap().concat();
+        let question = asked.iter().find(|question| question.target.user == 2);
+        let question = question.unwrap();
+        assert_eq!(question.target.history(&prepared), [0u32; 0]);
+        let target = question.target.item(&prepared);
+        assert!(question.candidates.contains(&target));
+        for step in [&asked[..], std::slice::from_ref(question)] {
+            let loss = projecting.loss(step).unwrap().mean.double_value(&[]);
+            assert!(loss.is_finite() && loss > 0.0, "{loss}");
+        }
+        reader.opened.tokenizer.decode(&reader.answer(target))
+    };
+    let own = reader.opened.tokenizer.decode(&reader.answer(10));
+    for dropout in [false, true] {
+        assert_eq!(said(OneItem::EmptyHistory, dropout), own);
+        assert!(said(OneItem::Padding, dropout).contains("\"No Title\""));
+    }
+}
+
+/// Trains projections of `item` for the epochs of [`settings`]: the weights before and after by name, the losses.
+fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
     let (prepared, backbone) = (data(), backbone());
     let reader = reader(Vectors {
         user: true,
         item: true,
     });
     let settings = settings(Targets::All);
-    let sequences = Sequences::of(&prepared, settings.targets);
+    let sequences = Sequences::of(&prepared, wanted(settings.targets));
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
         backbone: backbone.as_ref(),
         reader: &reader,
     };
-    let shape = Shape {
-        user: Some(8),
-        lm: 16,
-    };
-    let projections = Projections::new(shape, Some(tables().joint), false, Device::Cpu);
+    let projections = projections(Some(8), 1, item);
     let projecting = Projecting::new(&settings, inputs, projections, 1);
-    let copy = |named: Vec<(String, Tensor)>| -> Vec<Tensor> {
-        named
+    let copy = |named: Vec<(String, Tensor)>| -> Vec<(String, Tensor)> {
+        let copied = named
             .into_iter()
-            .map(|(_, weight)| weight.detach().copy())
-            .collect()
+            .map(|(name, weight)| (name, weight.detach().copy()));
+        copied.collect()
     };
     let frozen = copy(reader.lm().weights());
-    let begun = copy(projecting.weights());
+    let begun = copy(projecting.projections.saved());
     let folder = tempfile::tempdir().unwrap();
     let plan = fit::FitPlan {
         fit: &settings.train,
@@ -160,19 +333,36 @@ fn training_moves_the_projections_alone_and_the_loss_falls() {
     // A language model of random weights follows a vector only a little.
     assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
     assert_eq!(frozen, copy(reader.lm().weights()));
-    assert!(
-        begun
-            .iter()
-            .zip(copy(projecting.weights()))
-            .all(|(one, other)| *one != other)
-    );
-    let trained: i64 = projecting
-        .weights()
+    let weights = projecting.weights();
+    let trained: i64 = weights
         .iter()
         .map(|(_, weight)| weight.numel() as i64)
         .sum();
     assert_eq!(phase.trained_params, Some(trained as u64));
     assert!(phase.params > phase.trained_params);
+    [begun, copy(projecting.projections.saved())]
+}
+
+#[test]
+fn training_moves_the_projections_alone_and_the_loss_falls() {
+    let [begun, ended] = trained(ItemEmbedding::Joint);
+    assert!(begun.iter().zip(&ended).all(|(one, other)| one != other));
+}
+
+#[test]
+fn a_random_table_moves_only_where_it_is_trained() {
+    for (item, moves) in [
+        (ItemEmbedding::Random, false),
+        (ItemEmbedding::RandomTrained, true),
+    ] {
+        let [begun, ended] = trained(item).map(|named| {
+            let table = named.into_iter().find(|(name, _)| name == "random");
+            table.unwrap().1
+        });
+        assert_eq!(begun != ended, moves, "{item:?}");
+        // No prompt tells padding.
+        assert_eq!(begun.get(0), ended.get(0));
+    }
 }
 
 #[test]

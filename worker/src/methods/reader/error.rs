@@ -68,9 +68,9 @@ impl ReaderError {
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            ReaderError::TooLong { .. } => {
-                Some("bound titles by `title_tokens`, or ask with fewer candidates")
-            }
+            ReaderError::TooLong { .. } => Some(
+                "bound titles by `title_tokens`, ask with fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
+            ),
             ReaderError::User { source, .. } => source.hint(),
             _ => None,
         }
