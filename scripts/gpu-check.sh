@@ -5,7 +5,9 @@
 #
 # Build with `make build` elsewhere (x86-64, Debian 12 or newer) and carry target/release/allround and allround-worker
 # along, with `../shared/data/tokenizers` for the prompts and `../shared/bench/hf_stage2.py` for the peer. PYTHON names the interpreter whose torch is used (python3).
-# Leaves FOLDER/parity.csv, FOLDER/check.csv, FOLDER/device.txt and FOLDER/gpu/ (the results of experiments/bench/gpu.toml).
+# SIZES names the OPT shapes (125m,1.3b,6.7b); less for a device with less memory.
+# Leaves FOLDER/gpu.csv with every number, made from FOLDER/parity.csv, FOLDER/check.csv and FOLDER/gpu/ (the results of
+# experiments/bench/gpu.toml), and FOLDER/device.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -55,9 +57,16 @@ timeout 200 "$python" bench/gpu.py --program "$worker" --device "$device" --devi
   || say "the measurement was cut off; $out/check.csv holds the rows that were measured before"
 
 say "every backbone, both stages of A-LLMRec, LLM-Only and TALLRec"
+# The models of gpu.toml are named after its sizes; those that are not asked for are left out.
+exclude=
+for pair in 125m:125m 1.3b:1b 6.7b:7b; do
+  case ",$sizes," in *",${pair%:*},"*) continue ;; esac
+  for method in allmrec llm-only tallrec; do exclude+="{ model = \"$method-${pair#*:}\" },"; done
+done
 set +e
-timeout 200 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" "${@:3}"
+timeout 200 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" ${exclude:+--set "matrix.exclude=[${exclude%,}]"} "${@:3}"
 code=$?
+"$python" bench/gpu_summary.py "$out" --device-name "$name"
 set -e
 [ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"
 exit "$code"

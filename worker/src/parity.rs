@@ -1,4 +1,5 @@
-//! `allround-worker --parity DEVICE [ENCODER]`: the largest difference between CPU and `DEVICE` of every model's outputs.
+//! `allround-worker --parity DEVICE [ENCODER]`: the largest difference between CPU and `DEVICE` of every model's outputs
+//! and gradients.
 //!
 //! Every net is built once on the CPU and once on the device with the same weights, and reads the same input. One line
 //! of CSV a model comes out: `model,largest_value,largest_difference`. `ENCODER` is the folder of a sentence encoder.
@@ -13,9 +14,9 @@ use allround::spec;
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Histories;
-use crate::llm::lm::{Holding, Lm, LmConfig};
+use crate::llm::lm::{Holding, Lm, LmConfig, LoraSettings};
 use crate::llm::sentence::{SentenceEncoder, TextEncoder};
-use crate::models::{self, Sizes, weights};
+use crate::models::{self, Backbone, Sizes, weights};
 use crate::torch_ext::device;
 
 /// Every CF model, small; what is not written has the defaults of the spec.
@@ -64,7 +65,7 @@ fn compare(name: &str, encoder: Option<&Path>) -> Result<String, String> {
     let _guard = tch::no_grad_guard();
     let mut pairs = backbones(device)?;
     for shape in SHAPES {
-        pairs.push(language_model(shape, device)?);
+        pairs.extend(language_model(shape, device)?);
     }
     if let Some(folder) = encoder {
         pairs.push(sentences(folder, device)?);
@@ -100,8 +101,26 @@ fn backbones(device: Device) -> Result<Vec<Pair>, String> {
             cpu: cpu.score_all(&histories),
             device: there.score_all(&histories),
         });
+        let gradients = |net: &dyn Backbone| {
+            let weights: Vec<Tensor> = net.weights().into_iter().map(|(_, it)| it).collect();
+            gradients(&weights, || net.token_states(&histories, false))
+        };
+        pairs.push(Pair {
+            model: format!("{name}: gradients"),
+            cpu: gradients(cpu.as_ref()),
+            device: gradients(there.as_ref()),
+        });
     }
     Ok(pairs)
+}
+
+/// The gradients at `weights` of the mean square of `output`, one behind the other; those of weights that have no part in
+/// it are left out.
+fn gradients(weights: &[Tensor], output: impl FnOnce() -> Tensor) -> Tensor {
+    tch::with_grad(|| output().square().mean(Kind::Float).backward());
+    let gradients = weights.iter().map(Tensor::grad);
+    let gradients = gradients.filter(Tensor::defined).map(|it| it.view([-1]));
+    Tensor::cat(&gradients.collect::<Vec<_>>(), 0)
 }
 
 /// The form of `shape`, made small.
@@ -120,25 +139,57 @@ fn small(shape: &str) -> Result<LmConfig, String> {
     Ok(config)
 }
 
-fn language_model(shape: &str, device: Device) -> Result<Pair, String> {
+/// Logits; gradients at the input vectors, as stage 2 needs them; gradients at adapters, as TALLRec needs them.
+fn language_model(shape: &str, device: Device) -> Result<[Pair; 3], String> {
     tch::manual_seed(2);
-    let cpu = Lm::random(small(shape)?, Holding::frozen(Kind::Float, Device::Cpu));
+    let mut cpu = Lm::random(small(shape)?, Holding::frozen(Kind::Float, Device::Cpu));
     let named: BTreeMap<String, Tensor> = cpu.weights().into_iter().collect();
     let holding = Holding::frozen(Kind::Float, device);
-    let there =
+    let mut there =
         Lm::from_weights(small(shape)?, &named, holding).map_err(|error| error.to_string())?;
-    let logits = |lm: &Lm| {
-        let rows: Vec<Tensor> = [40i64, 17, 29]
-            .iter()
-            .map(|&length| lm.embed(&(Tensor::arange(length, (Kind::Int64, lm.device())) * 7 + 3)))
-            .collect();
-        lm.logits(&lm.hidden(&rows, &[0..40, 0..17, 0..29]))
+    let rows = |lm: &Lm| -> Vec<Tensor> {
+        let ids = |length| Tensor::arange(length, (Kind::Int64, lm.device())) * 7 + 3;
+        [40i64, 17, 29].map(|length| lm.embed(&ids(length))).into()
     };
-    Ok(Pair {
-        model: format!("{shape} (small)"),
-        cpu: logits(&cpu),
-        device: logits(&there),
-    })
+    let logits = |lm: &Lm, rows: &[Tensor]| lm.logits(&lm.hidden(rows, &[0..40, 0..17, 0..29]));
+    let pair = |what: &str, of: &dyn Fn(&Lm) -> Tensor, (cpu, there): (&Lm, &Lm)| Pair {
+        model: format!("{shape} (small){what}"),
+        cpu: of(cpu),
+        device: of(there),
+    };
+    let outputs = pair("", &|lm| logits(lm, &rows(lm)), (&cpu, &there));
+    let at_inputs = |lm: &Lm| {
+        let rows = rows(lm).into_iter();
+        let rows: Vec<Tensor> = rows.map(|row| row.set_requires_grad(true)).collect();
+        gradients(&rows, || logits(lm, &rows))
+    };
+    let inputs = pair(": gradients at inputs", &at_inputs, (&cpu, &there));
+    for lm in [&mut cpu, &mut there] {
+        adapt(lm)?;
+    }
+    let at_adapters = |lm: &Lm| {
+        let adapters: Vec<Tensor> = lm.trained().into_iter().map(|(_, it)| it).collect();
+        gradients(&adapters, || logits(lm, &rows(lm)))
+    };
+    let adapters = pair(": gradients at adapters", &at_adapters, (&cpu, &there));
+    Ok([outputs, inputs, adapters])
+}
+
+/// Adapters with the same weights on every device; fresh ones would have a zero half.
+fn adapt(lm: &mut Lm) -> Result<(), String> {
+    tch::manual_seed(3);
+    let settings = LoraSettings {
+        rank: 8,
+        alpha: 16.0,
+        dropout: 0.0,
+        targets: ["q_proj", "v_proj"].map(str::to_owned).into(),
+    };
+    lm.add_lora(&settings).map_err(|error| error.to_string())?;
+    for (_, mut weight) in lm.trained() {
+        let drawn = Tensor::randn(weight.size(), (Kind::Float, Device::Cpu)) * 0.02;
+        weight.copy_(&drawn);
+    }
+    Ok(())
 }
 
 fn sentences(folder: &Path, device: Device) -> Result<Pair, String> {
@@ -165,7 +216,7 @@ mod tests {
     fn the_cpu_agrees_with_itself_to_the_last_bit() {
         let lines = compare("cpu", None).unwrap();
         let rows: Vec<&str> = lines.lines().skip(1).collect();
-        assert_eq!(rows.len(), 5 + SHAPES.len());
+        assert_eq!(rows.len(), 2 * 5 + 3 * SHAPES.len());
         assert!(rows.iter().all(|row| row.ends_with(",0e0")), "{lines}");
         assert!(rows.iter().all(|row| !row.contains(",0e0,")), "{lines}");
         assert!(compare("gpu", None).unwrap_err().contains("cuda:0"));
