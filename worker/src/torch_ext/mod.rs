@@ -6,6 +6,7 @@ pub mod device;
 pub mod gradient;
 pub mod linear;
 pub mod memory;
+pub mod sent;
 
 /// LibTorch's own tensor object; only its address is used here.
 #[repr(C)]

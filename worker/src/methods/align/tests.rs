@@ -3,6 +3,7 @@ use allround::spec::config::train::Optimizer;
 
 use super::*;
 use crate::methods::tests::{backbone, data};
+use crate::train::fit::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
     Align {
@@ -29,6 +30,7 @@ pub(crate) fn settings() -> Align {
             },
             clip_norm: 0.0,
             warmup: 0,
+            token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -214,14 +216,14 @@ fn pairs_leave_out_short_users_and_known_items() {
             texts: Texts::Frozen(Tensor::zeros([13, 6], (Kind::Float, Device::Cpu))),
         };
         let alignment = Alignment::new(&settings, inputs, 1);
-        let pairs: Vec<Pair> = alignment.steps(1).unwrap().concat();
+        let pairs: Vec<Pair> = drawn(&alignment, 1).concat();
         assert_eq!(pairs.len(), count);
         for pair in &pairs {
             let known = prepared.train_of(pair.target.user as usize);
             assert!(!known.contains(&pair.negative) && pair.target.at > 0);
         }
-        assert_eq!(pairs, alignment.steps(1).unwrap().concat());
-        assert_ne!(pairs, alignment.steps(2).unwrap().concat());
+        assert_eq!(pairs, drawn(&alignment, 1).concat());
+        assert_ne!(pairs, drawn(&alignment, 2).concat());
     }
 }
 
@@ -271,4 +273,60 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
             .double_value(&[]),
         0.0
     );
+}
+
+#[test]
+fn a_budget_of_targets_changes_neither_losses_nor_gradients() {
+    let (prepared, backbone) = (data(), backbone());
+    let settings = Align {
+        negatives: true,
+        targets: Targets::All,
+        ..settings()
+    };
+    let sequences = Sequences::of(&prepared, Targets::All);
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        texts: Texts::Frozen(Tensor::ones([13, 6], (Kind::Float, Device::Cpu))),
+    };
+    let alignment = Alignment::new(&settings, inputs, 1);
+    // With frozen texts a target counts as one token.
+    assert_cut_like_whole(&alignment, 2);
+}
+
+#[test]
+fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
+    let (prepared, backbone) = (data(), backbone());
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
+    let encoder = crate::llm::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
+    let texts: Vec<String> = (1..=12).map(|item| "the cat ".repeat(item)).collect();
+    let pieces = |item: u32| encoder.lengths(&[&texts[item as usize - 1]])[0];
+    assert!(pieces(2) > pieces(1));
+    for (negatives, matching) in [(true, 1.0), (false, 1.0), (false, 0.0)] {
+        let settings = Align {
+            negatives,
+            matching,
+            text_recon: 0.0,
+            ..settings()
+        };
+        let sequences = Sequences::of(&prepared, settings.targets);
+        let inputs = Inputs {
+            prepared: &prepared,
+            sequences: &sequences,
+            backbone: backbone.as_ref(),
+            texts: Texts::Trained(&encoder, texts.clone()),
+        };
+        let alignment = Alignment::new(&settings, inputs, 1);
+        for pair in drawn(&alignment, 1).concat() {
+            let target = pieces(pair.target.item(&prepared));
+            let expected = match (matching > 0.0, negatives) {
+                (false, _) => 1,
+                (true, false) => target,
+                (true, true) => target + pieces(pair.negative),
+            };
+            assert_eq!(alignment.length(&pair), expected);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use allround::text::Vectors;
 use super::*;
 use crate::methods::reader::Slot;
 use crate::methods::tests::{backbone, data, reader};
+use crate::train::fit::tests::{alone, assert_cut_like_whole, drawn};
 
 fn settings(targets: Targets) -> Project {
     Project {
@@ -21,6 +22,7 @@ fn settings(targets: Targets) -> Project {
             },
             clip_norm: 0.0,
             warmup: 0,
+            token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -173,6 +175,108 @@ fn training_moves_the_projections_alone_and_the_loss_falls() {
         .sum();
     assert_eq!(phase.trained_params, Some(trained as u64));
     assert!(phase.params > phase.trained_params);
+}
+
+/// Runs `work` with stage 2 over the tests' data; the frozen CF model has dropout.
+fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let sequences = Sequences::of(&prepared, settings.targets);
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let shape = Shape {
+        user: Some(8),
+        lm: 16,
+    };
+    let projections = Projections::new(shape, Some(tables().joint), false, Device::Cpu);
+    work(&Projecting::new(settings, inputs, projections, 1));
+}
+
+#[test]
+fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
+    alone("methods::project::tests::cut_alone");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn cut_alone() {
+    let budgeted = |token_budget| Project {
+        backbone_dropout: true,
+        train: Fit {
+            epochs: 2,
+            token_budget,
+            ..settings(Targets::All).train
+        },
+        ..settings(Targets::All)
+    };
+    let losses = |token_budget| {
+        let settings = budgeted(token_budget);
+        let folder = tempfile::tempdir().unwrap();
+        let plan = fit::FitPlan {
+            fit: &settings.train,
+            cosine: false,
+            seed: 1,
+            stage: STAGE,
+            checkpoint: folder.path(),
+            checkpoint_every: 1000,
+        };
+        let mut losses = Vec::new();
+        with_dropout(&settings, |projecting| {
+            fit::fit(&plan, projecting, &mut |event| {
+                if let allround::event::Event::Epoch(epoch) = event {
+                    losses.push(epoch.loss);
+                }
+            })
+            .unwrap();
+        });
+        losses
+    };
+    let mut longest = 0;
+    with_dropout(&budgeted(0), |projecting| {
+        let step = drawn(projecting, 1).remove(0);
+        longest = step
+            .iter()
+            .map(|posed| projecting.length(posed))
+            .max()
+            .unwrap();
+        for budget in [1, longest, 2 * longest] {
+            assert_cut_like_whole(projecting, budget);
+        }
+    });
+    let whole = losses(0);
+    for (one, other) in whole.iter().zip(losses(2 * longest)) {
+        assert!((one - other).abs() < 1e-5, "{one} against {other}");
+    }
+    assert_eq!(whole, losses(1 << 20), "a budget that holds every step");
+}
+
+#[test]
+fn a_target_is_asked_for_as_it_was_drawn() {
+    with_dropout(&settings(Targets::All), |projecting| {
+        let prepared = data();
+        let pool = Pool::of(&prepared);
+        let sequences = Sequences::of(&prepared, Targets::All);
+        let asked = questions(&prepared, (&sequences, &pool), (4, 4), (1, STAGE, 2)).unwrap();
+        let reader = projecting.inputs.reader;
+        for (question, posed) in asked.concat().iter().zip(drawn(projecting, 2).concat()) {
+            let answer = reader.answer(question.target.item(&prepared));
+            let history = question.target.history(&prepared);
+            let prompt = reader.prompt(history, &question.candidates, answer.len());
+            let told = Told {
+                prompt: prompt.unwrap(),
+                answer,
+            };
+            let target = question.target;
+            assert_eq!(posed, Posed { target, told });
+        }
+    });
 }
 
 #[test]
