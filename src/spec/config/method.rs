@@ -317,6 +317,12 @@ pub struct Fit {
     pub warmup: u64,
     /// How the learning rate falls after the warm-up, over all steps of all epochs.
     pub decay: Decay,
+    /// Most tokens that are computed together; 0 is no bound. A step is cut into parts of examples of like length, counted
+    /// as if each were as long as the part's longest, and the gradients are added up: up to rounding they are the whole
+    /// step's. An example that is longer is computed alone. In alignment, tokens are the pieces that a trained text
+    /// encoder reads, and 1 a target with a frozen one.
+    #[serde(default, skip_serializing_if = "is_unbounded")]
+    pub token_budget: usize,
     /// What happens when the device's memory runs out.
     pub out_of_memory: OutOfMemory,
 }
@@ -331,6 +337,11 @@ pub enum Decay {
     Linear,
     /// Along half a cosine to a tenth.
     Cosine,
+}
+
+/// Left out then, so that keys of stages and specs of results are those from before there was a budget.
+fn is_unbounded(token_budget: &usize) -> bool {
+    *token_budget == 0
 }
 
 /// What happens when the device's memory runs out.

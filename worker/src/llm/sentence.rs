@@ -63,6 +63,9 @@ pub trait TextEncoder {
 
     /// How many of the texts are longer than what is read of them.
     fn cut(&self, texts: &[&str]) -> usize;
+
+    /// Pieces that are read of each text. What is spelled for it is kept, so that encoding the texts need not.
+    fn lengths(&self, texts: &[&str]) -> Vec<usize>;
 }
 
 /// The encoder that a specification names; relative folders start at `base`.
@@ -122,6 +125,11 @@ impl TextEncoder for HashedTexts {
 
     fn cut(&self, _texts: &[&str]) -> usize {
         0
+    }
+
+    /// 1 each: a text becomes its vector without pieces.
+    fn lengths(&self, texts: &[&str]) -> Vec<usize> {
+        vec![1; texts.len()]
     }
 }
 
@@ -324,6 +332,10 @@ impl TextEncoder for SentenceEncoder {
         let room = self.max_length - self.ends.len();
         let long = |ids: &&Vec<u32>| ids.len() > room;
         self.spelled(texts).iter().filter(long).count()
+    }
+
+    fn lengths(&self, texts: &[&str]) -> Vec<usize> {
+        self.pieces(texts).iter().map(|ids| ids.len()).collect()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::models::Backbone;
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Start};
-use crate::train::fit::{self, Loss, Task, Wrong};
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 1;
@@ -96,6 +96,17 @@ impl Texts<'_> {
         }
     }
 
+    /// Pieces of the texts of items 0 to V; none where vectors are frozen.
+    fn pieces(&self) -> Vec<usize> {
+        match self {
+            Texts::Trained(encoder, texts) => {
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                encoder.lengths(&texts)
+            }
+            Texts::Frozen(_) => Vec::new(),
+        }
+    }
+
     /// Vectors [N, W] of `items` (0 to V); each different item is encoded once.
     fn of(&self, items: &[u32], train: bool, device: Device) -> Tensor {
         let (encoder, texts) = match self {
@@ -128,13 +139,50 @@ pub struct Inputs<'a> {
     pub texts: Texts<'a>,
 }
 
+/// Draws the targets of stage 1 and their negatives.
+#[derive(Debug)]
+struct Pairing<'a> {
+    prepared: &'a Prepared,
+    sequences: &'a Sequences,
+    pool: Pool,
+    batch_size: usize,
+    seed: u64,
+}
+
+impl Source for Pairing<'_> {
+    type Example = Pair;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Pair>, Wrong> {
+        let draw = (self.seed, STAGE, epoch);
+        let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
+        let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
+        let mut pair = move |target: Target| -> Result<Pair, Wrong> {
+            let known = self.prepared.train_of(target.user as usize);
+            let negative = match target.at {
+                Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
+                None => 0,
+            };
+            Ok(Pair { target, negative })
+        };
+        Ok(Steps {
+            count: steps.len(),
+            made: Box::new(
+                steps
+                    .into_iter()
+                    .map(move |step| step.into_iter().map(&mut pair).collect()),
+            ),
+        })
+    }
+}
+
 /// Stage 1 in training.
 #[derive(Debug)]
 pub struct Alignment<'a> {
     settings: &'a Align,
     inputs: Inputs<'a>,
-    pool: Pool,
-    seed: u64,
+    pairing: Pairing<'a>,
+    /// Pieces of the texts of items 0 to V that a trained encoder reads; empty where vectors are frozen.
+    pieces: Vec<usize>,
     /// The CF model's table [V + 1, D].
     table: Tensor,
     parameters: Parameters,
@@ -154,10 +202,18 @@ impl<'a> Alignment<'a> {
     pub fn new(settings: &'a Align, inputs: Inputs<'a>, seed: u64) -> Self {
         let mut parameters = Parameters::new(inputs.backbone.device());
         let (width, texts) = (inputs.backbone.width(), inputs.texts.width());
+        let pairing = Pairing {
+            prepared: inputs.prepared,
+            sequences: inputs.sequences,
+            pool: Pool::of(inputs.prepared),
+            batch_size: settings.train.batch_size,
+            seed,
+        };
         Self {
             settings,
-            pool: Pool::of(inputs.prepared),
-            seed,
+            pairing,
+            // Spelled here, so that no step has to.
+            pieces: inputs.texts.pieces(),
             table: tch::no_grad(|| inputs.backbone.item_table()),
             items: AutoEncoder::new(&mut parameters, "mlp", width, settings),
             texts: AutoEncoder::new(&mut parameters, "mlp2", texts, settings),
@@ -197,6 +253,21 @@ impl<'a> Alignment<'a> {
         parts.map(|parts| Tensor::cat(&parts, 0))
     }
 
+    /// Of a target and its negative, how many have their texts read.
+    fn encoded(&self) -> usize {
+        let Align {
+            matching,
+            text_recon,
+            negatives,
+            ..
+        } = *self.settings;
+        match (matching > 0.0 || text_recon > 0.0, negatives) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        }
+    }
+
     /// User and items compared, `[N]`.
     fn compared(&self, states: &Tensor, items: &Tensor) -> Tensor {
         let products = states * items;
@@ -209,6 +280,10 @@ impl<'a> Alignment<'a> {
 
 impl Task for Alignment<'_> {
     type Example = Pair;
+
+    fn source(&self) -> &dyn Source<Example = Pair> {
+        &self.pairing
+    }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         let mut weights = self.parameters.named();
@@ -228,51 +303,42 @@ impl Task for Alignment<'_> {
             .sum()
     }
 
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Pair>>, Wrong> {
-        let prepared = self.inputs.prepared;
-        let draw = (self.seed, STAGE, epoch);
-        let steps = self
-            .inputs
-            .sequences
-            .steps(prepared, self.settings.train.batch_size, draw);
-        let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
-        let mut pair = |target: Target| -> Result<Pair, Wrong> {
-            let known = prepared.train_of(target.user as usize);
-            let negative = match target.at {
-                Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
-                None => 0,
-            };
-            Ok(Pair { target, negative })
-        };
-        let steps = steps.into_iter();
-        steps
-            .map(|step| step.into_iter().map(&mut pair).collect())
-            .collect()
-    }
-
     fn weight(&self, _example: &Pair) -> u64 {
         1
     }
 
-    fn loss(&self, examples: &[Pair]) -> Result<Loss, Wrong> {
+    /// Pieces of the texts that are encoded for the pair; 1 where none is.
+    fn length(&self, example: &Pair) -> usize {
+        let target = example.target.item(self.inputs.prepared);
+        let items = [target, example.negative];
+        let read = items[..self.encoded()].iter();
+        let pieces = read.filter_map(|&item| self.pieces.get(item as usize));
+        pieces.sum::<usize>().max(1)
+    }
+
+    fn states(&self, examples: &[&Pair]) -> Option<Tensor> {
         let prepared = self.inputs.prepared;
-        let targets = examples.iter().map(|pair| pair.target.item(prepared));
-        let items: Vec<u32> = targets
-            .chain(examples.iter().map(|pair| pair.negative))
-            .collect();
         let histories: Vec<(u32, &[u32])> = examples
             .iter()
             .map(|pair| (pair.target.user, pair.target.history(prepared)))
             .collect();
         let dropout = self.settings.backbone_dropout;
-        let states = user_states(self.inputs.backbone, prepared, &histories, dropout);
-        let counted = if self.settings.negatives { 2 } else { 1 };
-        let texts = (self.settings.matching > 0.0 || self.settings.text_recon > 0.0).then(|| {
-            self.inputs
-                .texts
-                .of(&items[..counted * examples.len()], true, self.device())
+        let backbone = self.inputs.backbone;
+        Some(user_states(backbone, prepared, &histories, dropout))
+    }
+
+    fn loss(&self, examples: &[&Pair], states: Option<&Tensor>) -> Loss {
+        let prepared = self.inputs.prepared;
+        let targets = examples.iter().map(|pair| pair.target.item(prepared));
+        let items: Vec<u32> = targets
+            .chain(examples.iter().map(|pair| pair.negative))
+            .collect();
+        let texts = (self.encoded() > 0).then(|| {
+            let items = &items[..self.encoded() * examples.len()];
+            self.inputs.texts.of(items, true, self.device())
         });
-        Ok(self.losses(&states, &self.rows(&items), texts.as_ref()))
+        let states = states.expect("every pair has a user with a history");
+        self.losses(states, &self.rows(&items), texts.as_ref())
     }
 }
 

@@ -15,6 +15,7 @@ mod texts;
 mod vectors;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use allround::data::{Item, Prepared};
 use allround::seed::{Stream, stream};
@@ -27,7 +28,8 @@ use tch::Tensor;
 
 use super::reader::Opened;
 use crate::llm::lm::Lm;
-use crate::train::fit::{self, Loss, Task, Wrong};
+use crate::llm::tokenizer::Tokenizer;
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
 use texts::{Lesson, Text};
 
 /// This stage's number among random streams.
@@ -54,6 +56,8 @@ pub fn fit_of(llm: &SmallLlm) -> Fit {
         warmup: llm.warmup,
         decay: Decay::Cosine,
         out_of_memory: OutOfMemory::Fail,
+        // Its losses are means over places of different kinds, which parts of a step would weigh otherwise.
+        token_budget: 0,
     }
 }
 
@@ -131,15 +135,24 @@ fn said(titles: &Titles, number: u32, item: &Item) -> String {
     text
 }
 
-/// A small model in training.
+/// Writes the texts that a small model is trained on.
 #[derive(Debug)]
-pub struct Pretraining<'a> {
+pub struct Writer<'a> {
     settings: &'a SmallLlm,
     words: &'a Words,
     prepared: &'a Prepared,
     titles: Titles,
     /// The tokens of each item's title, as they stand in a text.
     spelled: Vec<Vec<u32>>,
+    tokenizer: Arc<Tokenizer>,
+    /// The token that begins and ends a text.
+    eos: u32,
+}
+
+/// A small model in training.
+#[derive(Debug)]
+pub struct Pretraining<'a> {
+    writer: Writer<'a>,
     /// The model and its tokenizer.
     pub opened: Opened,
 }
@@ -159,19 +172,55 @@ impl<'a> Pretraining<'a> {
                 .encode(&format!(" {}", titles.of(at as u32 + 1)))
         };
         let spelled = (0..prepared.items.len()).map(spell).collect();
-        Self {
+        let writer = Writer {
             settings,
             words,
             prepared,
             titles,
             spelled,
-            opened,
-        }
+            tokenizer: Arc::clone(&opened.tokenizer),
+            eos: opened.eos,
+        };
+        Self { writer, opened }
+    }
+}
+
+impl Source for Writer<'_> {
+    type Example = Text;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Text>, Wrong> {
+        let mut random = stream(
+            self.settings.seed,
+            Stream::Prompt,
+            fit::index(STAGE, epoch, 0),
+        );
+        let first = u64::from(epoch - 1) * STEPS_AN_EPOCH;
+        let last = (first + STEPS_AN_EPOCH).min(self.settings.steps);
+        let most = self.settings.list.min(self.prepared.n_items());
+        let steps = (first..last).map(move |step| {
+            let done = step as f64 / self.settings.steps as f64;
+            let lesson = Lesson::at(done, most);
+            let length = random.random_range(lesson.titles.0..=lesson.titles.1);
+            let history = random.random_range(0..=lesson.history);
+            let history = history.min(self.prepared.n_items() - length);
+            // Short texts fill a step with more of them.
+            let count = self.settings.batch_size * (most / length).clamp(1, 4);
+            let texts = (0..count).map(|_| self.text(&mut random, lesson, (length, history)));
+            Ok(texts.collect())
+        });
+        Ok(Steps {
+            count: (last - first) as usize,
+            made: Box::new(steps),
+        })
     }
 }
 
 impl Task for Pretraining<'_> {
     type Example = Text;
+
+    fn source(&self) -> &dyn Source<Example = Text> {
+        &self.writer
+    }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         self.opened.lm.trained()
@@ -181,36 +230,16 @@ impl Task for Pretraining<'_> {
         self.opened.params()
     }
 
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Text>>, Wrong> {
-        let mut random = stream(
-            self.settings.seed,
-            Stream::Prompt,
-            fit::index(STAGE, epoch, 0),
-        );
-        let first = u64::from(epoch - 1) * STEPS_AN_EPOCH;
-        let last = (first + STEPS_AN_EPOCH).min(self.settings.steps);
-        let most = self.settings.list.min(self.prepared.n_items());
-        let steps = (first..last).map(|step| {
-            let done = step as f64 / self.settings.steps as f64;
-            let lesson = Lesson::at(done, most);
-            let length = random.random_range(lesson.titles.0..=lesson.titles.1);
-            let history = random.random_range(0..=lesson.history);
-            let history = history.min(self.prepared.n_items() - length);
-            // Short texts fill a step with more of them.
-            let count = self.settings.batch_size * (most / length).clamp(1, 4);
-            (0..count)
-                .map(|_| self.text(&mut random, lesson, (length, history)))
-                .collect()
-        });
-        Ok(steps.collect())
-    }
-
     fn weight(&self, _example: &Text) -> u64 {
         1
     }
 
-    fn loss(&self, examples: &[Text]) -> Result<Loss, Wrong> {
-        Ok(self.loss_of(examples))
+    fn length(&self, example: &Text) -> usize {
+        example.longest()
+    }
+
+    fn loss(&self, examples: &[&Text], _states: Option<&Tensor>) -> Loss {
+        self.loss_of(examples)
     }
 }
 

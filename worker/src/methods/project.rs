@@ -13,7 +13,7 @@ use allround::spec::config::method::{Drawn, Exclude, ItemEmbedding, Project, Tra
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
-use super::reader::{Reader, ReaderError};
+use super::reader::{Reader, ReaderError, Slot, Speller, Told};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::Tables;
 use crate::data::row;
@@ -21,7 +21,7 @@ use crate::models::Backbone;
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Norm, Start};
-use crate::train::fit::{self, Loss, Task, Wrong};
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
@@ -236,6 +236,57 @@ pub struct Inputs<'a> {
     pub reader: &'a Reader,
 }
 
+/// A question in the language model's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posed {
+    /// The target.
+    pub target: Target,
+    /// What is asked, and the target's title.
+    pub told: Told,
+}
+
+/// Draws the questions of stage 2 and spells them.
+#[derive(Debug)]
+struct Posing<'a> {
+    prepared: &'a Prepared,
+    sequences: &'a Sequences,
+    speller: &'a Speller,
+    pool: Pool,
+    batch_size: usize,
+    rule: TrainingCandidates,
+    seed: u64,
+}
+
+impl Posing<'_> {
+    fn posed(&self, question: &Question) -> Result<Posed, ReaderError> {
+        let target = question.target;
+        let answer = self.speller.answer(target.item(self.prepared));
+        let history = target.history(self.prepared);
+        let prompt = self
+            .speller
+            .prompt(history, &question.candidates, answer.len());
+        let prompt = prompt.map_err(|error| error.of_user(self.prepared, target.user))?;
+        let told = Told { prompt, answer };
+        Ok(Posed { target, told })
+    }
+}
+
+impl Source for Posing<'_> {
+    type Example = Posed;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Posed>, Wrong> {
+        let sizes = (self.batch_size, self.speller.asked().candidates);
+        let from = (self.sequences, &self.pool);
+        let draw = (self.seed, STAGE, epoch);
+        let steps = questions(self.prepared, from, sizes, self.rule, draw)?;
+        let posed = |step: Vec<Question>| step.iter().map(|asked| Ok(self.posed(asked)?)).collect();
+        Ok(Steps {
+            count: steps.len(),
+            made: Box::new(steps.into_iter().map(posed)),
+        })
+    }
+}
+
 /// Stage 2 in training.
 #[derive(Debug)]
 pub struct Projecting<'a> {
@@ -243,8 +294,7 @@ pub struct Projecting<'a> {
     inputs: Inputs<'a>,
     /// What is trained.
     pub projections: Projections,
-    pool: Pool,
-    seed: u64,
+    posing: Posing<'a>,
 }
 
 impl<'a> Projecting<'a> {
@@ -255,19 +305,30 @@ impl<'a> Projecting<'a> {
         projections: Projections,
         seed: u64,
     ) -> Self {
-        let pool = Pool::of(inputs.prepared);
+        let posing = Posing {
+            prepared: inputs.prepared,
+            sequences: inputs.sequences,
+            speller: &inputs.reader.speller,
+            pool: Pool::of(inputs.prepared),
+            batch_size: settings.train.batch_size,
+            rule: settings.candidates,
+            seed,
+        };
         Self {
             settings,
             inputs,
             projections,
-            pool,
-            seed,
+            posing,
         }
     }
 }
 
 impl Task for Projecting<'_> {
-    type Example = Question;
+    type Example = Posed;
+
+    fn source(&self) -> &dyn Source<Example = Posed> {
+        &self.posing
+    }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         self.projections.weights()
@@ -283,57 +344,43 @@ impl Task for Projecting<'_> {
         count.sum::<u64>() + self.inputs.reader.opened.params()
     }
 
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Question>>, Wrong> {
-        let sizes = (
-            self.settings.train.batch_size,
-            self.inputs.reader.asked().candidates,
-        );
-        let from = (self.inputs.sequences, &self.pool);
-        let rule = self.settings.candidates;
-        let draw = (self.seed, STAGE, epoch);
-        questions(self.inputs.prepared, from, sizes, rule, draw)
+    fn weight(&self, example: &Posed) -> u64 {
+        example.told.answer.len() as u64
     }
 
-    fn weight(&self, example: &Question) -> u64 {
-        let item = example.target.item(self.inputs.prepared);
-        self.inputs.reader.answer(item).len() as u64
+    fn length(&self, example: &Posed) -> usize {
+        example.told.computed()
     }
 
-    fn loss(&self, examples: &[Question]) -> Result<Loss, Wrong> {
+    fn states(&self, examples: &[&Posed]) -> Option<Tensor> {
+        self.projections.user.as_ref()?;
         let Inputs {
-            prepared,
-            backbone,
-            reader,
-            ..
-        } = &self.inputs;
-        let (mut prompts, mut answers, mut histories) = (Vec::new(), Vec::new(), Vec::new());
-        for question in examples {
-            let history = question.target.history(prepared);
-            let answer = reader.answer(question.target.item(prepared));
-            let prompt = reader.prompt(history, &question.candidates, answer.len());
-            let of_user = |error: ReaderError| error.of_user(prepared, question.target.user);
-            prompts.push(prompt.map_err(of_user)?);
-            answers.push(answer);
-            histories.push((question.target.user, history));
-        }
-        let users = self.projections.user.as_ref().map(|projection| {
-            let dropout = self.settings.backbone_dropout;
-            projection.forward(&user_states(*backbone, prepared, &histories, dropout))
+            prepared, backbone, ..
+        } = self.inputs;
+        let histories = examples.iter().map(|posed| {
+            let history = posed.target.history(prepared);
+            (posed.target.user, history)
         });
+        let histories: Vec<(u32, &[u32])> = histories.collect();
+        let dropout = self.settings.backbone_dropout;
+        Some(user_states(backbone, prepared, &histories, dropout))
+    }
+
+    fn loss(&self, examples: &[&Posed], states: Option<&Tensor>) -> Loss {
+        let reader = self.inputs.reader;
+        let told = examples.iter().map(|posed| &posed.told);
+        let prompts: Vec<&[Slot]> = told.clone().map(|told| &told.prompt[..]).collect();
+        let answers: Vec<&[u32]> = told.clone().map(|told| &told.answer[..]).collect();
+        let users = states.and_then(|states| self.projections.users(states));
         let rows = reader.rows(&prompts, users.as_ref(), &|items| {
             self.projections.items(items)
         });
-        let tokens = prompts
-            .iter()
-            .map(Vec::len)
-            .chain(answers.iter().map(Vec::len));
-        let tokens = tokens.sum::<usize>() as u64;
         let (mean, _) = reader.loss(&prompts, &answers, rows, false);
-        Ok(Loss {
+        Loss {
             mean,
             parts: Vec::new(),
-            tokens,
-        })
+            tokens: told.map(|told| told.tokens() as u64).sum(),
+        }
     }
 }
 

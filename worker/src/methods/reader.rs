@@ -1,23 +1,22 @@
 //! A language model that reads prompts with vectors in them.
 //!
-//! Text is spelled once a distinct piece. A prompt becomes a list of slots, a batch of prompts one gather out of the
+//! A prompt becomes a list of slots, which `speller` makes without a tensor, and a batch of prompts one gather out of the
 //! embeddings of its tokens and its vectors, so that gradients reach the vectors and nothing else.
 //!
 //! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, and answers are spelled
 //! apart from the prompt.
 
 mod error;
+mod speller;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use allround::data::{Item, Prepared};
-use allround::event::{Counted, Event};
 use allround::seed::{Stream, foreign};
 use allround::spec::config::llm::{Dtype, Llm};
-use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
+use allround::text::{Asked, Titles, Vectors};
 use tch::{Device, Kind, Tensor};
 
 use crate::llm::checkpoint::Checkpoint;
@@ -27,11 +26,10 @@ use crate::llm::tokenizer::Tokenizer;
 use crate::nn::embedding::indices;
 use crate::train::fit::index;
 pub use error::ReaderError;
+pub use speller::{Slot, Speller, Told};
 
 /// The number of random language models among random streams.
 const STAGE: u64 = 6;
-/// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
-const KEPT: usize = 512;
 
 impl WeightSource for Checkpoint {
     fn contains(&self, name: &str) -> bool {
@@ -56,8 +54,8 @@ impl WeightSource for Checkpoint {
 pub struct Opened {
     /// The model.
     pub lm: Lm,
-    /// The tokenizer.
-    pub tokenizer: Tokenizer,
+    /// The tokenizer, which the threads that spell ahead share.
+    pub tokenizer: Arc<Tokenizer>,
     /// The token that ends a text.
     pub eos: u32,
 }
@@ -123,7 +121,11 @@ impl Opened {
         let eos = eos.ok_or_else(|| ReaderError::End {
             folder: folder.display().to_string(),
         })?;
-        Ok(Self { lm, tokenizer, eos })
+        Ok(Self {
+            lm,
+            tokenizer: Arc::new(tokenizer),
+            eos,
+        })
     }
 
     /// How many parameters the model has.
@@ -148,41 +150,28 @@ impl Opened {
     }
 }
 
-/// A place of a prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// A token.
-    Token(u32),
-    /// The user's vector.
-    User,
-    /// The vector of an item (1 to V).
-    Item(u32),
-}
-
-/// A language model with the titles and the wording of one data set.
+/// A language model with the titles and the wording of one data set. All that its speller does can be asked of it.
 #[derive(Debug)]
 pub struct Reader {
     /// The model.
     pub opened: Opened,
-    titles: Titles,
-    asked: Asked,
-    vectors: Vectors,
-    spelled: RefCell<HashMap<String, Rc<[u32]>>>,
-    /// Prompts whose history was shortened to fit.
-    shortened: Cell<u64>,
+    /// What spells its prompts.
+    pub speller: Speller,
+}
+
+impl Deref for Reader {
+    type Target = Speller;
+
+    fn deref(&self) -> &Speller {
+        &self.speller
+    }
 }
 
 impl Reader {
     /// A reader of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
     pub fn new(opened: Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
-        Self {
-            titles: opened.titles(&prepared.items, asked.title_tokens),
-            opened,
-            asked: asked.clone(),
-            vectors,
-            spelled: RefCell::default(),
-            shortened: Cell::new(0),
-        }
+        let speller = Speller::new(&opened, prepared, asked, vectors);
+        Self { opened, speller }
     }
 
     /// The language model.
@@ -190,145 +179,18 @@ impl Reader {
         &self.opened.lm
     }
 
-    /// The titles as they are told.
-    pub fn titles(&self) -> &Titles {
-        &self.titles
-    }
-
-    /// What is asked.
-    pub fn asked(&self) -> &Asked {
-        &self.asked
-    }
-
-    /// Tells which rules changed titles or prompts, and how often.
-    pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
-        for (what, count) in self.titles.counted() {
-            let (what, count) = (what.to_owned(), count as u64);
-            observe(Event::Counted(Counted { what, count }));
-        }
-        if self.shortened.get() > 0 {
-            observe(Event::Counted(Counted {
-                what: "prompts whose history was shortened to fit the language model's positions"
-                    .to_owned(),
-                count: self.shortened.get(),
-            }));
-        }
-    }
-
-    /// The tokens of a text.
-    pub fn spell(&self, text: &str) -> Rc<[u32]> {
-        if let Some(known) = self.spelled.borrow().get(text) {
-            return Rc::clone(known);
-        }
-        let tokens: Rc<[u32]> = self.opened.tokenizer.encode(text).into();
-        if text.len() <= KEPT {
-            self.spelled
-                .borrow_mut()
-                .insert(text.to_owned(), Rc::clone(&tokens));
-        }
-        tokens
-    }
-
-    /// The answer that names `item`: its title in quotes and the end of text.
-    pub fn answer(&self, item: u32) -> Vec<u32> {
-        let mut tokens = self.spell(&answer_of(&self.titles, item)).to_vec();
-        tokens.push(self.opened.eos);
-        tokens
-    }
-
-    /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left
-    /// out first, and it is counted.
-    ///
-    /// # Errors
-    /// When it is too long without any history.
-    pub fn prompt(
-        &self,
-        history: &[u32],
-        candidates: &[u32],
-        answer: usize,
-    ) -> Result<Vec<Slot>, ReaderError> {
-        self.fitting(history, answer, |history| {
-            render(&self.asked, self.vectors, history, candidates, &self.titles)
-        })
-    }
-
-    /// TALLRec's question whether the user likes `item`.
-    ///
-    /// # Errors
-    /// As [`Reader::prompt`].
-    pub fn yes_no(
-        &self,
-        history: &[u32],
-        item: u32,
-        answer: usize,
-    ) -> Result<Vec<Slot>, ReaderError> {
-        self.fitting(history, answer, |history| {
-            render_yes_no(&self.asked, history, item, &self.titles)
-        })
-    }
-
-    fn fitting(
-        &self,
-        history: &[u32],
-        answer: usize,
-        pieces: impl Fn(&[u32]) -> Vec<Piece>,
-    ) -> Result<Vec<Slot>, ReaderError> {
-        let positions = self.lm().config().positions as usize;
-        let told = history.len().min(self.asked.history);
-        for left_out in 0..=told {
-            let slots = self.slots(&pieces(&history[history.len() - told + left_out..]));
-            if slots.len() + answer <= positions {
-                self.shortened
-                    .set(self.shortened.get() + u64::from(left_out > 0));
-                return Ok(slots);
-            }
-            if left_out == told {
-                return Err(ReaderError::TooLong {
-                    prompt: slots.len(),
-                    answer,
-                    positions,
-                });
-            }
-        }
-        unreachable!("the loop ends with the whole history left out")
-    }
-
-    fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
-        let begin = self.opened.tokenizer.bos().map(Slot::Token);
-        let mut slots = Vec::new();
-        let user_first = matches!(pieces.first(), Some(Piece::User));
-        if !user_first {
-            slots.extend(begin);
-        }
-        for (place, piece) in pieces.iter().enumerate() {
-            match piece {
-                Piece::Text(text) => {
-                    slots.extend(self.spell(text).iter().map(|&token| Slot::Token(token)));
-                }
-                Piece::User => slots.push(Slot::User),
-                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
-                    slots.push(Slot::Item(*item));
-                }
-            }
-            if place == 0 && user_first {
-                slots.extend(begin);
-            }
-        }
-        slots
-    }
-
     /// Input vectors [t, W] of each prompt, whose users have the rows of `users` [B, W] and whose items are given their
     /// vectors by `items` (the batch's different items, in ascending order, to [I, W]).
     pub fn rows(
         &self,
-        prompts: &[Vec<Slot>],
+        prompts: &[impl AsRef<[Slot]>],
         users: Option<&Tensor>,
         items: &dyn Fn(&[u32]) -> Tensor,
     ) -> Vec<Tensor> {
         let lm = self.lm();
         let mut told: Vec<u32> = Vec::new();
         let (mut tokens, mut count) = (Vec::new(), 0);
-        for slot in prompts.iter().flatten() {
+        for slot in prompts.iter().flat_map(AsRef::as_ref) {
             count += 1;
             match slot {
                 Slot::Token(token) => tokens.push(*token),
@@ -342,7 +204,7 @@ impl Reader {
         let first_item = first_user + users.map_or(0, |users| users.size()[0] as u32);
         let mut order = Vec::with_capacity(count);
         for (row, prompt) in prompts.iter().enumerate() {
-            for slot in prompt {
+            for slot in prompt.as_ref() {
                 order.push(match slot {
                     Slot::Token(_) => {
                         next_token += 1;
@@ -362,20 +224,20 @@ impl Reader {
         if !told.is_empty() {
             parts.push(items(&told).to_kind(lm.kind()));
         }
-        let lengths: Vec<i64> = prompts.iter().map(|prompt| prompt.len() as i64).collect();
+        let lengths = prompts.iter().map(|prompt| prompt.as_ref().len() as i64);
         let all = match parts.len() {
             1 => parts.remove(0),
             _ => Tensor::cat(&parts, 0).index_select(0, &indices(&order, device)),
         };
-        all.split_with_sizes(lengths, 0)
+        all.split_with_sizes(lengths.collect::<Vec<_>>(), 0)
     }
 
     /// Mean cross-entropy of the answers behind their prompts, and how many tokens it counts: those of the answers, and with
     /// `prompts_too` those of the prompts (but vectors, and the first token) as well.
     pub fn loss(
         &self,
-        prompts: &[Vec<Slot>],
-        answers: &[Vec<u32>],
+        prompts: &[impl AsRef<[Slot]>],
+        answers: &[impl AsRef<[u32]>],
         rows: Vec<Tensor>,
         prompts_too: bool,
     ) -> (Tensor, u64) {
@@ -383,6 +245,8 @@ impl Reader {
         let (mut whole, mut wanted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
         let mut counted: Vec<u32> = Vec::new();
         let mut place = 0;
+        let prompts: Vec<&[Slot]> = prompts.iter().map(AsRef::as_ref).collect();
+        let answers: Vec<&[u32]> = answers.iter().map(AsRef::as_ref).collect();
         let told: Vec<u32> = answers
             .iter()
             .flat_map(|answer| &answer[..answer.len() - 1])
@@ -395,7 +259,7 @@ impl Reader {
             .collect();
         for ((prompt, answer), (row, told)) in prompts
             .iter()
-            .zip(answers)
+            .zip(&answers)
             .zip(rows.into_iter().zip(told.split_with_sizes(lengths, 0)))
         {
             let end = prompt.len() + answer.len() - 1;

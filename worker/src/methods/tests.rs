@@ -1,5 +1,7 @@
 //! Data and models that the tests of methods share.
 
+use std::sync::Arc;
+
 use allround::data::{Item, Prepared};
 use allround::spec::config::Model;
 use allround::spec::config::llm::{Dtype, SmallLlm, Wording, Words};
@@ -152,7 +154,7 @@ pub(crate) fn opened(trainable: bool) -> Opened {
     Opened {
         lm: Lm::random(config, holding),
         eos: tokenizer.eos().expect("its own"),
-        tokenizer,
+        tokenizer: Arc::new(tokenizer),
     }
 }
 

@@ -14,9 +14,9 @@ use allround::text::prompt;
 use tch::Tensor;
 
 use super::project::{Question, questions};
-use super::reader::{Reader, ReaderError, Slot};
+use super::reader::{Reader, ReaderError, Slot, Speller, Told};
 use super::sequences::{Pool, Sequences, Target};
-use crate::train::fit::{self, Loss, Task, Wrong};
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 3;
@@ -35,90 +35,23 @@ pub enum Asking {
     },
 }
 
-/// The adapters in training.
+/// Draws what is asked and spells it.
 #[derive(Debug)]
-pub struct Tuning<'a> {
+struct Posing<'a> {
     settings: &'a TrainTune,
     prepared: &'a Prepared,
     sequences: &'a Sequences,
-    reader: &'a Reader,
+    speller: &'a Speller,
     pool: Pool,
 }
 
-impl<'a> Tuning<'a> {
-    /// Adapters that `reader`'s language model has been given.
-    pub fn new(
-        settings: &'a TrainTune,
-        prepared: &'a Prepared,
-        sequences: &'a Sequences,
-        reader: &'a Reader,
-    ) -> Self {
-        let pool = Pool::of(prepared);
-        Self {
-            settings,
-            prepared,
-            sequences,
-            reader,
-            pool,
-        }
-    }
-
-    /// The prompt and the answer.
-    fn spelled(&self, asking: &Asking) -> Result<(Vec<Slot>, Vec<u32>), ReaderError> {
-        let answer = self.answer(asking);
-        let (user, prompt) = match asking {
-            Asking::Title(Question { target, candidates }) => {
-                let history = target.history(self.prepared);
-                let prompt = self.reader.prompt(history, candidates, answer.len());
-                (target.user, prompt)
-            }
-            Asking::Liking { target, item } => {
-                let history = target.history(self.prepared);
-                (
-                    target.user,
-                    self.reader.yes_no(history, *item, answer.len()),
-                )
-            }
-        };
-        let prompt = prompt.map_err(|error| error.of_user(self.prepared, user))?;
-        Ok((prompt, answer))
-    }
-
-    fn answer(&self, asking: &Asking) -> Vec<u32> {
-        match asking {
-            Asking::Title(question) => self.reader.answer(question.target.item(self.prepared)),
-            Asking::Liking { target, item } => {
-                let likes = *item == target.item(self.prepared);
-                let word = self
-                    .reader
-                    .spell(if likes { prompt::YES } else { prompt::NO });
-                word.iter()
-                    .copied()
-                    .chain(std::iter::once(self.reader.opened.eos))
-                    .collect()
-            }
-        }
-    }
-}
-
-impl Task for Tuning<'_> {
-    type Example = Asking;
-
-    fn weights(&self) -> Vec<(String, Tensor)> {
-        self.reader.lm().trained()
-    }
-
-    fn params(&self) -> u64 {
-        let adapters = self.weights();
-        let adapters = adapters.iter().map(|(_, weight)| weight.numel() as u64);
-        adapters.sum::<u64>() + self.reader.opened.params()
-    }
-
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Asking>>, Wrong> {
+impl Posing<'_> {
+    /// What is asked in the steps of an epoch.
+    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<Asking>>, Wrong> {
         let batch_size = self.settings.train.batch_size;
         let draw = (self.settings.seed, STAGE, epoch);
         if self.settings.form == TallrecForm::Title {
-            let sizes = (batch_size, self.reader.asked().candidates);
+            let sizes = (batch_size, self.speller.asked().candidates);
             let from = (self.sequences, &self.pool);
             let rule = self.settings.candidates;
             let steps = questions(self.prepared, from, sizes, rule, draw)?;
@@ -145,35 +78,131 @@ impl Task for Tuning<'_> {
         asked.collect()
     }
 
-    fn weight(&self, example: &Asking) -> u64 {
-        match (self.settings.train_on_inputs, self.spelled(example)) {
-            (true, Ok((prompt, answer))) => (prompt.len() + answer.len() - 1) as u64,
-            _ => self.answer(example).len() as u64,
-        }
+    /// The prompt and the answer.
+    fn spelled(&self, asking: &Asking) -> Result<Told, ReaderError> {
+        let answer = self.answer(asking);
+        let (user, prompt) = match asking {
+            Asking::Title(Question { target, candidates }) => {
+                let history = target.history(self.prepared);
+                let prompt = self.speller.prompt(history, candidates, answer.len());
+                (target.user, prompt)
+            }
+            Asking::Liking { target, item } => {
+                let history = target.history(self.prepared);
+                let prompt = self.speller.yes_no(history, *item, answer.len());
+                (target.user, prompt)
+            }
+        };
+        let prompt = prompt.map_err(|error| error.of_user(self.prepared, user))?;
+        Ok(Told { prompt, answer })
     }
 
-    fn loss(&self, examples: &[Asking]) -> Result<Loss, Wrong> {
-        let (mut prompts, mut answers) = (Vec::new(), Vec::new());
-        for asking in examples {
-            let (prompt, answer) = self.spelled(asking)?;
-            prompts.push(prompt);
-            answers.push(answer);
+    fn answer(&self, asking: &Asking) -> Vec<u32> {
+        match asking {
+            Asking::Title(question) => self.speller.answer(question.target.item(self.prepared)),
+            Asking::Liking { target, item } => {
+                let likes = *item == target.item(self.prepared);
+                self.speller
+                    .ended(if likes { prompt::YES } else { prompt::NO })
+            }
         }
-        let rows = self.reader.rows(&prompts, None, &|_| {
-            unreachable!("titles are all that is told")
-        });
-        let tokens = prompts
-            .iter()
-            .map(Vec::len)
-            .chain(answers.iter().map(Vec::len));
-        let tokens = tokens.sum::<usize>() as u64;
-        let (mean, _) = self
-            .reader
-            .loss(&prompts, &answers, rows, self.settings.train_on_inputs);
-        Ok(Loss {
-            mean,
-            parts: Vec::new(),
-            tokens,
+    }
+}
+
+impl Source for Posing<'_> {
+    type Example = Told;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Told>, Wrong> {
+        let steps = self.drawn(epoch)?;
+        let told = |step: Vec<Asking>| {
+            step.iter()
+                .map(|asking| Ok(self.spelled(asking)?))
+                .collect()
+        };
+        Ok(Steps {
+            count: steps.len(),
+            made: Box::new(steps.into_iter().map(told)),
         })
     }
 }
+
+/// The adapters in training.
+#[derive(Debug)]
+pub struct Tuning<'a> {
+    settings: &'a TrainTune,
+    reader: &'a Reader,
+    posing: Posing<'a>,
+}
+
+impl<'a> Tuning<'a> {
+    /// Adapters that `reader`'s language model has been given.
+    pub fn new(
+        settings: &'a TrainTune,
+        prepared: &'a Prepared,
+        sequences: &'a Sequences,
+        reader: &'a Reader,
+    ) -> Self {
+        let posing = Posing {
+            settings,
+            prepared,
+            sequences,
+            speller: &reader.speller,
+            pool: Pool::of(prepared),
+        };
+        Self {
+            settings,
+            reader,
+            posing,
+        }
+    }
+}
+
+impl Task for Tuning<'_> {
+    type Example = Told;
+
+    fn source(&self) -> &dyn Source<Example = Told> {
+        &self.posing
+    }
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        self.reader.lm().trained()
+    }
+
+    fn params(&self) -> u64 {
+        let adapters = self.weights();
+        let adapters = adapters.iter().map(|(_, weight)| weight.numel() as u64);
+        adapters.sum::<u64>() + self.reader.opened.params()
+    }
+
+    fn weight(&self, example: &Told) -> u64 {
+        let counted = match self.settings.train_on_inputs {
+            // All that is computed foretells a token.
+            true => example.computed(),
+            false => example.answer.len(),
+        };
+        counted as u64
+    }
+
+    fn length(&self, example: &Told) -> usize {
+        example.computed()
+    }
+
+    fn loss(&self, examples: &[&Told], _states: Option<&Tensor>) -> Loss {
+        let prompts: Vec<&[Slot]> = examples.iter().map(|told| &told.prompt[..]).collect();
+        let answers: Vec<&[u32]> = examples.iter().map(|told| &told.answer[..]).collect();
+        let rows = self.reader.rows(&prompts, None, &|_| {
+            unreachable!("titles are all that is told")
+        });
+        let (mean, _) = self
+            .reader
+            .loss(&prompts, &answers, rows, self.settings.train_on_inputs);
+        Loss {
+            mean,
+            parts: Vec::new(),
+            tokens: examples.iter().map(|told| told.tokens() as u64).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

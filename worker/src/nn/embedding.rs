@@ -4,11 +4,12 @@ use allround::spec::config::train::Loss;
 use tch::{Device, Tensor};
 
 use crate::data::TrainingBatch;
+use crate::torch_ext::sent::sent;
 
 /// Table rows as an index tensor on `device`.
 pub fn indices(rows: &[u32], device: Device) -> Tensor {
     let rows: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
-    Tensor::from_slice(&rows).to_device(device)
+    sent(&Tensor::from_slice(&rows), device)
 }
 
 /// Rows [N, D] of `table` [V + 1, D].

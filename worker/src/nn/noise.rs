@@ -6,6 +6,8 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
+use crate::torch_ext::sent::sent;
+
 /// Values of a draw: 16 bits.
 const VALUES: f64 = 65536.0;
 
@@ -67,9 +69,7 @@ impl Noise {
     }
 
     fn tensor(&self, values: &[f32], shape: &[i64]) -> Tensor {
-        Tensor::from_slice(values)
-            .view(shape)
-            .to_device(self.device)
+        sent(&Tensor::from_slice(values).view(shape), self.device)
     }
 
     fn drawn(&mut self, count: usize) -> Vec<f32> {

@@ -8,6 +8,7 @@ use tch::{Device, Tensor};
 
 use super::embedding;
 use super::time_major::TimeMajor;
+use crate::torch_ext::sent::sent;
 
 /// Most groups of a batch: more save multiplications and cost calls.
 const GROUPS: usize = 4;
@@ -148,9 +149,10 @@ fn group(lengths: &[usize], maxlen: usize, asked: Queries, device: Device) -> Gr
     Group {
         rows,
         longest,
-        mask: Tensor::from_slice(&mask)
-            .view([rows, -1, longest + 1])
-            .to_device(device),
+        mask: sent(
+            &Tensor::from_slice(&mask).view([rows, -1, longest + 1]),
+            device,
+        ),
         padded,
     }
 }

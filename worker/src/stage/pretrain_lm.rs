@@ -1,5 +1,7 @@
 //! `pretrain-lm`: a small OPT from scratch. Leaves a Hugging Face folder: `config.json`, weights, tokenizer.
 
+use std::sync::Arc;
+
 use allround::data::Prepared;
 use allround::event::Event;
 use allround::fs;
@@ -53,7 +55,11 @@ pub(super) fn run(
     };
     let lm = Lm::random(config, holding);
     pretrain::start_alike(&lm);
-    let opened = Opened { lm, tokenizer, eos };
+    let opened = Opened {
+        lm,
+        tokenizer: Arc::new(tokenizer),
+        eos,
+    };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
     let fit = pretrain::fit_of(small);
     let plan = FitPlan {

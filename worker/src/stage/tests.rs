@@ -115,6 +115,7 @@ fn fit(epochs: u32) -> Fit {
         clip_norm: 0.0,
         warmup: 0,
         decay: Decay::None,
+        token_budget: 0,
         out_of_memory: OutOfMemory::Fail,
     }
 }

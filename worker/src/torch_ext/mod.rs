@@ -7,6 +7,7 @@ pub mod gradient;
 pub mod linear;
 pub mod memory;
 pub mod region;
+pub mod sent;
 
 /// LibTorch's own tensor object; only its address is used here.
 #[repr(C)]

@@ -8,6 +8,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/index_add.h>
 #include <ATen/ops/index_fill.h>
+#include <ATen/ops/pin_memory.h>
 #include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
 #include <algorithm>
@@ -48,6 +49,18 @@ extern "C" void allround_keep_memory() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
+}
+
+// A copy of a tensor of the CPU in memory that a device can read by itself.
+extern "C" int allround_pin(const at::Tensor *host, at::Tensor **out, char *error, size_t capacity) {
+  try {
+    c10::NoGradGuard no_grad;
+    *out = new at::Tensor(host->pin_memory());
+    return 0;
+  } catch (const std::exception &failure) {
+    std::snprintf(error, capacity, "%s", failure.what());
+    return 1;
+  }
 }
 
 // Forgets the gradient of a weight, so that the next backward pass leaves its own instead of adding to it.

@@ -1,6 +1,5 @@
 //! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, made in a thread ahead of the step.
 
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use allround::seed::{Stream, stream};
@@ -9,6 +8,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use super::ahead::Ahead;
 use crate::data::{TrainingBatch, TrainingSet};
 use crate::nn::loss;
 
@@ -99,21 +99,18 @@ impl<'a> Sampler<'a> {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         epoch: u32,
-    ) -> Receiver<TrainingBatch> {
-        let (sender, receiver) = sync_channel(AHEAD);
-        scope.spawn(move || {
-            let draws = |name| stream(self.recipe.seed, name, u64::from(epoch));
-            let (mut negatives, mut noise) = (draws(Stream::Negatives), draws(Stream::Dropout));
-            for places in self.order(epoch).chunks(self.recipe.batch_size) {
-                let mut batch = self.batch(places, &mut negatives);
-                batch.noise = noise.next_u64();
-                // The step has ended early when nobody listens any more.
-                if sender.send(batch).is_err() {
-                    return;
-                }
-            }
+    ) -> Ahead<'scope, TrainingBatch> {
+        let draws = |name| stream(self.recipe.seed, name, u64::from(epoch));
+        let (mut negatives, mut noise) = (draws(Stream::Negatives), draws(Stream::Dropout));
+        let order = self.order(epoch);
+        let size = self.recipe.batch_size;
+        let batches = (0..self.batches()).map(move |number| {
+            let places = &order[number * size..order.len().min((number + 1) * size)];
+            let mut batch = self.batch(places, &mut negatives);
+            batch.noise = noise.next_u64();
+            batch
         });
-        receiver
+        Ahead::new(scope, batches, AHEAD)
     }
 
     fn order(&self, epoch: u32) -> Vec<u32> {
@@ -197,7 +194,7 @@ mod tests {
     fn epoch(loss: &Loss, number: u32) -> Vec<TrainingBatch> {
         let set = set();
         let sampler = Sampler::new(&set, Recipe::new(1, 2, 3, loss)).unwrap();
-        std::thread::scope(|scope| sampler.spawn(scope, number).iter().collect())
+        std::thread::scope(|scope| sampler.spawn(scope, number).collect())
     }
 
     #[test]

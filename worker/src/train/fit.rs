@@ -1,8 +1,9 @@
 //! The loop that trains what is not a CF model: alignment, projections, adapters, a small language model.
 //!
-//! A task draws an epoch's examples; the loop cuts them into steps, and a step into parts where memory asks for it, whose
-//! gradients add up to the step's. Everything random in a step but dropout is in its examples, and LibTorch's
-//! generator is seeded anew at every step, so that a resumed run goes on with the same numbers.
+//! A source draws an epoch's examples and makes them ready on the host, in a thread ahead of the step; the loop cuts a
+//! step into parts where the budget of tokens or memory asks for it, whose gradients add up to the step's. Everything
+//! random in a step but dropout is in its examples, and LibTorch's generator is seeded anew at every step, so that a
+//! resumed run goes on with the same numbers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +14,14 @@ use allround::seed::{Stream, foreign};
 use allround::spec::config::method::{Decay, Fit, OutOfMemory};
 use tch::{Device, Kind, Tensor};
 
+use super::ahead::Ahead;
 use super::checkpoint::{Checkpoint, Pace, Progress};
+use super::cut;
 use super::losses::Losses;
 use super::optimizer::Optimizer;
 use super::run::TrainError;
 use crate::models::weights;
+use crate::nn::embedding::indices;
 use crate::torch_ext::memory;
 use crate::torch_ext::region::Region;
 
@@ -27,10 +31,36 @@ pub type Wrong = Box<dyn std::error::Error + Send + Sync>;
 /// Least time between two reports of progress within an epoch.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
+/// Steps that may wait for the one that is computed.
+const AHEAD: usize = 2;
+
+/// Where examples come from. It has no tensors, so that a thread of its own may make them while a step is computed.
+pub trait Source: Sync {
+    /// One example, with everything random about it but dropout, and everything that the host has to make of it.
+    type Example: Send;
+
+    /// The steps of an epoch (1 for the first): a function of its number alone.
+    ///
+    /// # Errors
+    /// When examples cannot be drawn.
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, Wrong>;
+}
+
+/// The steps of an epoch, each made when it is taken.
+pub struct Steps<'a, E> {
+    /// How many there are.
+    pub count: usize,
+    /// Each step's examples, or why one of them cannot be made.
+    pub made: Box<dyn Iterator<Item = Result<Vec<E>, Wrong>> + Send + 'a>,
+}
+
 /// What is trained.
 pub trait Task {
-    /// One example, with everything random about it but dropout.
-    type Example;
+    /// One example.
+    type Example: Send;
+
+    /// Where its examples come from.
+    fn source(&self) -> &dyn Source<Example = Self::Example>;
 
     /// The weights that are trained, by name, in a stable order.
     fn weights(&self) -> Vec<(String, Tensor)>;
@@ -38,20 +68,20 @@ pub trait Task {
     /// How many parameters there are, trained or not.
     fn params(&self) -> u64;
 
-    /// The steps of an epoch (1 for the first): a function of its number alone.
-    ///
-    /// # Errors
-    /// When examples cannot be drawn.
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<Self::Example>>, Wrong>;
-
     /// What the example weighs in the mean that the loss is: targets or tokens.
     fn weight(&self, example: &Self::Example) -> u64;
 
-    /// The loss of some examples.
-    ///
-    /// # Errors
-    /// When an example cannot be computed.
-    fn loss(&self, examples: &[Self::Example]) -> Result<Loss, Wrong>;
+    /// The tokens that are computed for the example.
+    fn length(&self, example: &Self::Example) -> usize;
+
+    /// What is computed once for all examples of a step, a row each and without gradient, however the step is then cut:
+    /// so its noise does not depend on that. `None` where there is nothing.
+    fn states(&self, _examples: &[&Self::Example]) -> Option<Tensor> {
+        None
+    }
+
+    /// The loss of some examples of a step, given their rows of what [`Task::states`] says.
+    fn loss(&self, examples: &[&Self::Example], states: Option<&Tensor>) -> Loss;
 }
 
 /// The loss of some examples.
@@ -124,6 +154,13 @@ struct Fitting<'a, T: Task> {
     progress: Progress,
 }
 
+/// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they had.
+struct Done {
+    loss: f64,
+    parts: BTreeMap<String, f64>,
+    examples: u64,
+}
+
 /// What a step leaves: its loss and its parts, detached, and the tokens read.
 struct Seen {
     mean: Tensor,
@@ -160,53 +197,15 @@ impl<'a, T: Task> Fitting<'a, T> {
     fn epoch(&mut self, observe: &mut dyn FnMut(Event)) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
         let region = Region::begin(self.device());
-        let steps = self.task.steps(number).map_err(TrainError::Example)?;
-        let examples: usize = steps.iter().map(Vec::len).sum();
-        if examples == 0 {
-            return Err(TrainError::Empty);
-        }
-        let mut losses = Losses::new(number, steps.len());
-        let mut parts: BTreeMap<&'static str, Tensor> = BTreeMap::new();
-        let mut reported = Instant::now();
-        for (place, step) in steps.iter().enumerate() {
-            let weight: u64 = step.iter().map(|example| self.task.weight(example)).sum();
-            let seen = self.step(step, (number, place + 1, steps.len()), observe)?;
-            self.progress.tokens += seen.tokens;
-            for (name, part) in seen.parts {
-                let part = part.to_kind(Kind::Double) * weight as f64;
-                let sum = parts.remove(name);
-                parts.insert(
-                    name,
-                    sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part),
-                );
-            }
-            losses.push(weight, seen.mean)?;
-            if reported.elapsed() > REPORT_EVERY {
-                reported = Instant::now();
-                observe(shown(
-                    "steps",
-                    place as u64 + 1,
-                    steps.len() as u64,
-                    format!("epoch {number}"),
-                ));
-            }
-        }
-        let loss = losses.mean()?;
-        let share = |(name, sum): (&'static str, Tensor)| {
-            (
-                name.to_owned(),
-                sum.double_value(&[]) / losses.weight() as f64,
-            )
-        };
-        let losses = parts.into_iter().map(share).collect();
+        let done = self.steps(number, observe)?;
         let took = region.end();
         let epoch = Epoch {
             epoch: number,
-            loss,
-            losses,
+            loss: done.loss,
+            losses: done.parts,
             validation: BTreeMap::new(),
             wall_s: took.wall_s,
-            examples: examples as u64,
+            examples: done.examples,
         };
         self.progress.epoch = number;
         self.progress.train_s += took.wall_s;
@@ -214,6 +213,7 @@ impl<'a, T: Task> Fitting<'a, T> {
         self.progress.examples += epoch.examples;
         self.progress.ended = number >= self.plan.fit.epochs;
         self.progress.history.push(epoch.clone());
+        let loss = epoch.loss;
         observe(Event::Epoch(epoch));
         let total = u64::from(self.plan.fit.epochs);
         observe(shown(
@@ -225,7 +225,54 @@ impl<'a, T: Task> Fitting<'a, T> {
         Ok(())
     }
 
-    /// One step, in parts where memory asks for it. `at`: epoch, step, steps of the epoch.
+    /// All steps of an epoch, each made ready while those before it are computed.
+    fn steps(&mut self, epoch: u32, observe: &mut dyn FnMut(Event)) -> Result<Done, TrainError> {
+        let task = self.task;
+        let Steps { count, made } = task.source().steps(epoch).map_err(TrainError::Example)?;
+        if count == 0 {
+            return Err(TrainError::Empty);
+        }
+        let mut losses = Losses::new(epoch, count);
+        let mut parts: BTreeMap<&'static str, Tensor> = BTreeMap::new();
+        let mut examples = 0;
+        let mut reported = Instant::now();
+        std::thread::scope(|scope| {
+            for (place, step) in Ahead::new(scope, made, AHEAD).enumerate() {
+                let step = step.map_err(TrainError::Example)?;
+                let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
+                let seen = self.step(&step, (epoch, place + 1, count), observe)?;
+                self.progress.tokens += seen.tokens;
+                examples += step.len() as u64;
+                for (name, part) in seen.parts {
+                    let part = part.to_kind(Kind::Double) * weight as f64;
+                    let sum = parts.remove(name);
+                    parts.insert(
+                        name,
+                        sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part),
+                    );
+                }
+                losses.push(weight, seen.mean)?;
+                if reported.elapsed() > REPORT_EVERY {
+                    reported = Instant::now();
+                    let (done, total) = (place as u64 + 1, count as u64);
+                    observe(shown("steps", done, total, format!("epoch {epoch}")));
+                }
+            }
+            Ok::<(), TrainError>(())
+        })?;
+        let loss = losses.mean()?;
+        let share = |(name, sum): (&'static str, Tensor)| {
+            let mean = sum.double_value(&[]) / losses.weight() as f64;
+            (name.to_owned(), mean)
+        };
+        Ok(Done {
+            loss,
+            parts: parts.into_iter().map(share).collect(),
+            examples,
+        })
+    }
+
+    /// One step, in parts where the budget or memory asks for it. `at`: epoch, step, steps of the epoch.
     fn step(
         &mut self,
         examples: &[T::Example],
@@ -234,19 +281,16 @@ impl<'a, T: Task> Fitting<'a, T> {
     ) -> Result<Seen, TrainError> {
         let (epoch, step, steps) = at;
         let seen = loop {
-            let part = self
-                .progress
-                .part
-                .unwrap_or(examples.len())
-                .min(examples.len());
+            let parts = self.parts(examples);
             let seed = index(self.plan.stage, epoch, step);
             tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, seed));
-            let told = match memory::caught(|| self.gradients(examples, part)) {
-                Ok(seen) => break seen.map_err(TrainError::Example)?,
+            let told = match memory::caught(|| self.gradients(examples, &parts)) {
+                Ok(seen) => break seen,
                 Err(told) => told,
             };
+            let part = parts.iter().map(Vec::len).max().unwrap_or(0);
             self.optimizer.clear();
-            if self.plan.fit.out_of_memory == OutOfMemory::Fail || part == 1 {
+            if self.plan.fit.out_of_memory == OutOfMemory::Fail || part <= 1 {
                 let batch = examples.len();
                 return Err(TrainError::Memory {
                     epoch,
@@ -277,19 +321,36 @@ impl<'a, T: Task> Fitting<'a, T> {
         Ok(seen)
     }
 
-    /// Gradients of the step's mean loss, `part` examples at a time.
-    fn gradients(&self, examples: &[T::Example], part: usize) -> Result<Seen, Wrong> {
-        let weight = |examples: &[T::Example]| -> u64 {
+    /// The places of a step's examples, in the parts that are computed one after another.
+    fn parts(&self, examples: &[T::Example]) -> Vec<Vec<usize>> {
+        let lengths = examples.iter().map(|example| self.task.length(example));
+        let most = self.progress.part.unwrap_or(examples.len());
+        cut::parts(
+            &lengths.collect::<Vec<_>>(),
+            most,
+            self.plan.fit.token_budget,
+        )
+    }
+
+    /// Gradients of the step's mean loss, one of `parts` after the other.
+    fn gradients(&self, examples: &[T::Example], parts: &[Vec<usize>]) -> Seen {
+        let weight = |examples: &[&T::Example]| -> u64 {
             examples
                 .iter()
                 .map(|example| self.task.weight(example))
                 .sum()
         };
-        let whole = weight(examples);
+        let all: Vec<&T::Example> = examples.iter().collect();
+        let whole = weight(&all);
+        let states = self.task.states(&all);
         let mut seen: Option<Seen> = None;
-        for chunk in examples.chunks(part) {
-            let share = weight(chunk) as f64 / whole as f64;
-            let loss = self.task.loss(chunk)?;
+        for part in parts {
+            let chosen: Vec<&T::Example> = part.iter().map(|&place| &examples[place]).collect();
+            let states = states
+                .as_ref()
+                .map(|states| rows(states, part, parts.len()));
+            let share = weight(&chosen) as f64 / whole as f64;
+            let loss = self.task.loss(&chosen, states.as_ref());
             let mean = if share < 1.0 {
                 loss.mean * share
             } else {
@@ -297,24 +358,21 @@ impl<'a, T: Task> Fitting<'a, T> {
             };
             mean.backward();
             let mean = mean.detach();
-            let parts = loss.parts.into_iter();
-            let parts = parts
+            let named = loss.parts.into_iter();
+            let named = named
                 .map(|(name, part)| (name, part.detach() * share))
                 .collect();
+            let next = Seen {
+                mean,
+                parts: named,
+                tokens: loss.tokens,
+            };
             seen = Some(match seen {
-                None => Seen {
-                    mean,
-                    parts,
-                    tokens: loss.tokens,
-                },
-                Some(before) => before.with(&Seen {
-                    mean,
-                    parts,
-                    tokens: loss.tokens,
-                }),
+                None => next,
+                Some(before) => before.with(&next),
             });
         }
-        Ok(seen.expect("a step has an example"))
+        seen.expect("a step has an example")
     }
 
     /// Where the trained weights are.
@@ -379,6 +437,15 @@ impl Seen {
             tokens: self.tokens + other.tokens,
         }
     }
+}
+
+/// The rows of a step's `states` at the places of one of its `parts`.
+fn rows(states: &Tensor, part: &[usize], parts: usize) -> Tensor {
+    if parts == 1 {
+        return states.shallow_clone();
+    }
+    let places: Vec<u32> = part.iter().map(|&place| place as u32).collect();
+    states.index_select(0, &indices(&places, states.device()))
 }
 
 fn shown(unit: &str, done: u64, total: u64, remark: String) -> Event {

@@ -1,7 +1,9 @@
 //! Training: batches made ahead of the step, optimisers with saved state, stopping, checkpoints.
 
+pub mod ahead;
 pub mod batches;
 pub mod checkpoint;
+pub mod cut;
 pub mod fit;
 pub mod losses;
 pub mod optimizer;

@@ -120,7 +120,7 @@ impl TrainError {
         match self {
             TrainError::Loss { .. } => Some("try a lower `lr`, or `clip_norm` above 0"),
             TrainError::Memory { .. } => Some(
-                "lower `train.batch_size`, or let `train.out_of_memory = \"halve\"` cut a step into parts",
+                "bound `train.token_budget` or lower `train.batch_size`, or let `train.out_of_memory = \"halve\"` cut a step into parts",
             ),
             TrainError::StepMemory { .. } => Some(
                 "lower the model's `train.batch_size` or `maxlen`, or use a device with more memory",
@@ -270,7 +270,7 @@ impl<'a> Training<'a> {
         tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, u64::from(epoch)));
         let mut losses = Losses::new(epoch, sampler.batches());
         std::thread::scope(|scope| {
-            for (place, batch) in sampler.spawn(scope, epoch).iter().enumerate() {
+            for (place, batch) in sampler.spawn(scope, epoch).enumerate() {
                 let loss = memory::caught(|| self.step(&batch));
                 let loss = loss.map_err(|told| TrainError::StepMemory {
                     epoch,

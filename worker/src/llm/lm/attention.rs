@@ -7,6 +7,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::torch_ext::attention;
+use crate::torch_ext::sent::sent;
 
 /// The attention of one pass.
 pub(super) trait Pattern {
@@ -187,7 +188,7 @@ impl Padded {
                 tokens.extend((0..width).map(|at| (row.start + at).min(last) as i64));
                 places.extend((0..row.len()).map(|at| (number * width + at) as i64));
             }
-            let there = |list: &[i64]| Tensor::from_slice(list).to_device(device);
+            let there = |list: &[i64]| sent(&Tensor::from_slice(list), device);
             (there(&tokens), there(&places))
         };
         let (tokens, places) = place(rows, longest);
@@ -200,7 +201,7 @@ impl Padded {
             places,
             wanted: wanted_tokens,
             wanted_places,
-            mask: seen.ge_tensor(&keys).to_device(device),
+            mask: sent(&seen.ge_tensor(&keys), device),
         }
     }
 

@@ -6,6 +6,7 @@ use allround::spec::config::train::Optimizer;
 use super::*;
 use crate::methods::sequences::Wanted;
 use crate::methods::tests::{backbone, data, wanted};
+use crate::train::fit::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
     Align {
@@ -35,6 +36,7 @@ pub(crate) fn settings() -> Align {
             clip_norm: 0.0,
             warmup: 0,
             decay: Decay::None,
+            token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -220,14 +222,14 @@ fn pairs_leave_out_short_users_and_known_items() {
             texts: Texts::Frozen(Tensor::zeros([13, 6], (Kind::Float, Device::Cpu))),
         };
         let alignment = Alignment::new(&settings, inputs, 1);
-        let pairs: Vec<Pair> = alignment.steps(1).unwrap().concat();
+        let pairs: Vec<Pair> = drawn(&alignment, 1).concat();
         assert_eq!(pairs.len(), count);
         for pair in &pairs {
             let known = prepared.train_of(pair.target.user as usize);
             assert!(!known.contains(&pair.negative) && pair.target.at > Some(0));
         }
-        assert_eq!(pairs, alignment.steps(1).unwrap().concat());
-        assert_ne!(pairs, alignment.steps(2).unwrap().concat());
+        assert_eq!(pairs, drawn(&alignment, 1).concat());
+        assert_ne!(pairs, drawn(&alignment, 2).concat());
     }
 }
 
@@ -301,14 +303,15 @@ fn a_user_with_one_item_is_aligned_without_a_history_or_on_padding_where_that_is
             texts: Texts::Frozen(vectors.shallow_clone()),
         };
         let alignment = Alignment::new(&settings, inputs, 1);
-        let pairs = alignment.steps(1).unwrap().concat();
+        let pairs = drawn(&alignment, 1).concat();
         assert_eq!(pairs.len(), 4);
         let pair = pairs.into_iter().find(|pair| pair.target.user == 2);
         let pair = pair.unwrap();
         assert_eq!((pair.target.at, pair.target.item(&prepared)), (at, item));
         assert_eq!(pair.target.history(&prepared), [0u32; 0]);
         assert_eq!(pair.negative == 0, item == 0);
-        let loss = alignment.loss(&[pair]).unwrap();
+        let states = alignment.states(&[&pair]);
+        let loss = alignment.loss(&[&pair], states.as_ref());
         let part = |name: &str| {
             let part = loss.parts.iter().find(|(part, _)| *part == name);
             part.unwrap().1.double_value(&[])
@@ -339,6 +342,9 @@ fn a_trained_encoder_reads_the_text_of_padding_too() {
         fn cut(&self, _texts: &[&str]) -> usize {
             0
         }
+        fn lengths(&self, texts: &[&str]) -> Vec<usize> {
+            texts.iter().map(|text| text.len()).collect()
+        }
     }
     let texts = ["", "a", "bb"].map(str::to_owned).to_vec();
     let texts = Texts::Trained(&Lengths, texts);
@@ -363,4 +369,60 @@ fn users_in_the_order_of_their_numbers_come_so_in_every_epoch() {
         assert_eq!(users(UserOrder::Numbered, epoch), [0, 1, 3]);
     }
     assert!((1..9).any(|epoch| users(UserOrder::Shuffled, epoch) != [0, 1, 3]));
+}
+
+#[test]
+fn a_budget_of_targets_changes_neither_losses_nor_gradients() {
+    let (prepared, backbone) = (data(), backbone());
+    let settings = Align {
+        negatives: true,
+        targets: Targets::All,
+        ..settings()
+    };
+    let sequences = Sequences::of(&prepared, wanted(Targets::All));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        texts: Texts::Frozen(Tensor::ones([13, 6], (Kind::Float, Device::Cpu))),
+    };
+    let alignment = Alignment::new(&settings, inputs, 1);
+    // With frozen texts a target counts as one token.
+    assert_cut_like_whole(&alignment, 2);
+}
+
+#[test]
+fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
+    let (prepared, backbone) = (data(), backbone());
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
+    let encoder = crate::llm::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
+    let texts: Vec<String> = (0..=12).map(|item| "the cat ".repeat(item)).collect();
+    let pieces = |item: u32| encoder.lengths(&[&texts[item as usize]])[0];
+    assert!(pieces(2) > pieces(1));
+    for (negatives, matching) in [(true, 1.0), (false, 1.0), (false, 0.0)] {
+        let settings = Align {
+            negatives,
+            matching,
+            text_recon: 0.0,
+            ..settings()
+        };
+        let sequences = Sequences::of(&prepared, wanted(settings.targets));
+        let inputs = Inputs {
+            prepared: &prepared,
+            sequences: &sequences,
+            backbone: backbone.as_ref(),
+            texts: Texts::Trained(&encoder, texts.clone()),
+        };
+        let alignment = Alignment::new(&settings, inputs, 1);
+        for pair in drawn(&alignment, 1).concat() {
+            let target = pieces(pair.target.item(&prepared));
+            let expected = match (matching > 0.0, negatives) {
+                (false, _) => 1,
+                (true, false) => target,
+                (true, true) => target + pieces(pair.negative),
+            };
+            assert_eq!(alignment.length(&pair), expected);
+        }
+    }
 }

@@ -16,6 +16,7 @@ use super::choice::Choice;
 use super::texts::{Answer, Text};
 use super::vectors::{Gathered, Place};
 use crate::nn::embedding::indices;
+use crate::torch_ext::sent::sent;
 use crate::train::fit::Loss;
 
 /// Weight of the prompts' own tokens beside the answers'.
@@ -38,7 +39,7 @@ struct Made<'a> {
 
 /// Texts whose vectors are drawn and whose choices are made.
 struct Written<'a> {
-    texts: &'a [Text],
+    texts: &'a [&'a Text],
     made: Vec<Option<Made<'a>>>,
     /// Input vectors [length, W] of each text but its last token.
     rows: Vec<Tensor>,
@@ -48,7 +49,7 @@ struct Written<'a> {
 
 impl Written<'_> {
     fn answer(&self, text: usize) -> &[u32] {
-        answer(&self.texts[text], &self.made[text])
+        answer(self.texts[text], &self.made[text])
     }
 }
 
@@ -95,14 +96,14 @@ impl Aims {
         let entries: Vec<i64> = entries
             .map(|(&row, &token)| i64::from(row) * width + i64::from(token))
             .collect();
-        let entries = Tensor::from_slice(&entries).to_device(device);
-        let weights = Tensor::from_slice(&self.weights).to_device(device);
+        let entries = sent(&Tensor::from_slice(&entries), device);
+        let weights = sent(&Tensor::from_slice(&self.weights), device);
         -(all.index_select(0, &entries) * weights).sum(Kind::Float) / self.places.len() as f64
     }
 }
 
 impl Pretraining<'_> {
-    pub(super) fn loss_of(&self, texts: &[Text]) -> Loss {
+    pub(super) fn loss_of(&self, texts: &[&Text]) -> Loss {
         let lm = &self.opened.lm;
         let written = self.written(texts);
         let lengths = written.rows.iter().map(|row| row.size()[0] as usize);
@@ -146,7 +147,7 @@ impl Pretraining<'_> {
     }
 
     /// Draws the texts' vectors and makes their choices.
-    fn written<'a>(&self, texts: &'a [Text]) -> Written<'a> {
+    fn written<'a>(&self, texts: &'a [&'a Text]) -> Written<'a> {
         let lm = &self.opened.lm;
         let mut gathered = Gathered::default();
         // Numbers of the vectors of a text's prompt, and of those that its choice compares.
@@ -202,7 +203,7 @@ impl Pretraining<'_> {
     /// Input vectors of each text, and the first token of each among all.
     fn rows(
         &self,
-        texts: &[Text],
+        texts: &[&Text],
         made: &[Option<Made<'_>>],
         placed: &[Vec<u32>],
         vectors: &Tensor,
@@ -276,7 +277,7 @@ impl Pretraining<'_> {
         let (heads, size) = ((config.heads / 2).max(1), config.head_size);
         let [query, key] = self.opened.lm.queries_and_keys(layer, before);
         let split = |x: &Tensor| x.narrow(1, 0, heads * size).view([-1, heads, size]);
-        let column = |list: &[i64]| Tensor::from_slice(list).to_device(device).unsqueeze(1);
+        let column = |list: &[i64]| sent(&Tensor::from_slice(list), device).unsqueeze(1);
         let steps = Tensor::arange(longest + 1, (Kind::Int64, device)).unsqueeze(0);
         let later = steps.greater_tensor(&column(&last));
         let places = (column(&first) + &steps).clamp_max(before.size()[0] - 1);
@@ -297,8 +298,8 @@ impl Pretraining<'_> {
         let weights: Vec<f32> = chances.iter().map(|entry| entry.2).collect();
         let looks = looks
             .view([-1])
-            .index_select(0, &Tensor::from_slice(&entries).to_device(device));
-        let weights = Tensor::from_slice(&weights).to_device(device);
+            .index_select(0, &sent(&Tensor::from_slice(&entries), device));
+        let weights = sent(&Tensor::from_slice(&weights), device);
         -(looks * weights).sum(Kind::Float) / queries.len() as f64
     }
 }

@@ -4,13 +4,14 @@ use super::texts::{Answer, Hint};
 use super::vectors::{Gathered, Place, Told};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
+use crate::train::fit::tests::drawn;
 
 #[test]
 fn texts_are_drawn_again_the_same_and_hold_their_answer() {
     let (prepared, words, small) = (data(), words(), small());
     let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
-    let steps = pretraining.steps(1).unwrap();
-    assert_eq!(steps, pretraining.steps(1).unwrap());
+    let steps = drawn(&pretraining, 1);
+    assert_eq!(steps, drawn(&pretraining, 1));
     assert_eq!(steps.len(), 3);
     let mut random = stream(1, Stream::Prompt, 0);
     let lesson = Lesson {
@@ -25,7 +26,9 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
         Hint::History,
         Hint::Nothing,
     ] {
-        let text = pretraining.choosing(&mut random, hint, lesson, (4, 3));
+        let text = pretraining
+            .writer
+            .choosing(&mut random, hint, lesson, (4, 3));
         let tokens: Vec<u32> = text
             .prompt
             .iter()
@@ -69,7 +72,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
 fn texts_are_those_that_the_committed_small_model_learned_from() {
     let (prepared, words, small) = (data(), words(), small());
     let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
-    let mut told = format!("{:?}", pretraining.steps(1).unwrap());
+    let mut told = format!("{:?}", drawn(&pretraining, 1));
     let mut random = stream(1, Stream::Prompt, 0);
     for hint in [
         Hint::Near,
@@ -81,7 +84,9 @@ fn texts_are_those_that_the_committed_small_model_learned_from() {
     ] {
         for done in [0.0, 0.3, 1.0] {
             let lesson = Lesson::at(done, 4);
-            let text = pretraining.choosing(&mut random, hint, lesson, (4, 3));
+            let text = pretraining
+                .writer
+                .choosing(&mut random, hint, lesson, (4, 3));
             told.push_str(&format!("{text:?}"));
         }
     }
@@ -102,8 +107,8 @@ fn the_loss_moves_every_weight_that_the_texts_reach() {
     let (prepared, words, small) = (data(), words(), small());
     let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
     tch::manual_seed(1);
-    let texts = pretraining.steps(1).unwrap().concat();
-    let loss = pretraining.loss(&texts).unwrap();
+    let texts = drawn(&pretraining, 1).concat();
+    let loss = pretraining.loss_of(&texts.iter().collect::<Vec<_>>());
     let [answer, text, title, look] = [0, 1, 2, 3].map(|part| {
         let part = loss.parts[part].1.double_value(&[]);
         assert!(part.is_finite() && part > 0.0, "{part}");
@@ -122,10 +127,12 @@ fn where_to_look_is_what_attention_looks_at() {
     let (prepared, words, small) = (data(), words(), small());
     let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
     let mut random = stream(1, Stream::Prompt, 0);
-    let text = pretraining.choosing(&mut random, Hint::Near, Lesson::at(0.0, 2), (2, 0));
+    let text = pretraining
+        .writer
+        .choosing(&mut random, Hint::Near, Lesson::at(0.0, 2), (2, 0));
     let look = || {
         tch::manual_seed(5);
-        let loss = pretraining.loss(std::slice::from_ref(&text)).unwrap();
+        let loss = pretraining.loss_of(&[&text]);
         loss.parts[3].1.double_value(&[])
     };
     let before = look();
@@ -217,9 +224,12 @@ fn titles_are_cut_to_the_bound_of_tokens() {
             ..small()
         };
         let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
-        let cut = pretraining.titles.cut;
+        let cut = pretraining.writer.titles.cut;
         let tokens = |title: &str| pretraining.opened.tokenizer.encode(title).len();
-        (cut, pretraining.titles.iter().map(tokens).max().unwrap())
+        (
+            cut,
+            pretraining.writer.titles.iter().map(tokens).max().unwrap(),
+        )
     };
     assert_eq!(longest(0).0, 0);
     assert!(longest(0).1 > 1);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::choice::Choice;
 use super::vectors::{Place, Told};
-use super::{HISTORY, Pretraining, asked, said};
+use super::{HISTORY, Writer, asked, said};
 
 /// A text with its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +140,7 @@ impl Scene<'_> {
     }
 }
 
-impl Pretraining<'_> {
+impl Writer<'_> {
     pub(super) fn text(
         &self,
         random: &mut ChaCha8Rng,
@@ -204,12 +204,12 @@ impl Pretraining<'_> {
     }
 
     fn spelled_out(&self, prompt: &str, answer: &str) -> Text {
-        let tokenizer = &self.opened.tokenizer;
-        let begin = std::iter::once(self.opened.eos);
+        let tokenizer = &self.tokenizer;
+        let begin = std::iter::once(self.eos);
         let prompt = begin.chain(tokenizer.encode(prompt)).map(Place::Token);
         let mut answer = tokenizer.encode(answer);
         answer.truncate(self.settings.positions / 4);
-        answer.push(self.opened.eos);
+        answer.push(self.eos);
         Text {
             prompt: prompt.collect(),
             answer: Answer::Said(answer),
@@ -278,21 +278,21 @@ impl Pretraining<'_> {
             match piece {
                 Piece::Text(text) => {
                     if writing.prompt.is_empty() {
-                        writing.token(self.opened.eos);
+                        writing.token(self.eos);
                     }
-                    writing.tokens(self.opened.tokenizer.encode(text));
+                    writing.tokens(self.tokenizer.encode(text));
                 }
                 Piece::User if hint == Hint::Words => {
                     let words = taste.words.iter().flat_map(|(words, _)| words.clone());
                     writing.tokens(words.collect());
                     writing.asked = Some(taste.clone());
-                    writing.token(self.opened.eos);
+                    writing.token(self.eos);
                 }
                 Piece::User => {
                     let user = scene.like(taste, random.random_range(0.3..1.0));
                     writing.asked = Some(user.clone());
                     writing.prompt.push(Place::Vector(user));
-                    writing.token(self.opened.eos);
+                    writing.token(self.eos);
                 }
                 Piece::HistoryItem(item) => {
                     let told = match hint {
@@ -389,14 +389,21 @@ impl Pretraining<'_> {
     /// An item's title as an answer.
     fn answer(&self, item: u32) -> Vec<u32> {
         let title = answer_of(&self.titles, item);
-        let mut answer = self.opened.tokenizer.encode(&title);
-        answer.push(self.opened.eos);
+        let mut answer = self.tokenizer.encode(&title);
+        answer.push(self.eos);
         answer
     }
 
     /// The first token of an item's title behind the quote.
     fn first_token(&self, item: u32) -> u32 {
         self.answer(item)[1]
+    }
+}
+
+impl Text {
+    /// Tokens that are computed with the longest answer there can be.
+    pub(super) fn longest(&self) -> usize {
+        self.prompt.len() + self.answer.longest() - 1
     }
 }
 

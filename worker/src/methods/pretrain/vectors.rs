@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use crate::llm::lm::Lm;
 use crate::nn::embedding::indices;
+use crate::torch_ext::sent::sent;
 
 /// A vector: a weighted sum of means of words' embeddings, each at a deviation of 1, and of random vectors.
 ///
@@ -64,7 +65,7 @@ impl Gathered {
     pub(super) fn draw(&self, lm: &Lm) -> Tensor {
         let (device, width) = (lm.device(), lm.width());
         let options = (Kind::Float, device);
-        let column = |values: &[f32]| Tensor::from_slice(values).to_device(device).unsqueeze(1);
+        let column = |values: &[f32]| sent(&Tensor::from_slice(values), device).unsqueeze(1);
         let (of_means, tokens): (Vec<u32>, Vec<u32>) = self.tokens.iter().copied().unzip();
         let words = lm
             .embed(&indices(&tokens, device))

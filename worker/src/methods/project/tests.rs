@@ -6,6 +6,7 @@ use super::*;
 use crate::methods::reader::Slot;
 use crate::methods::sequences::Wanted;
 use crate::methods::tests::{backbone, data, reader, wanted};
+use crate::train::fit::tests::{alone, assert_cut_like_whole, drawn};
 
 fn settings(targets: Targets) -> Project {
     Project {
@@ -26,6 +27,7 @@ fn settings(targets: Targets) -> Project {
             clip_norm: 0.0,
             warmup: 0,
             decay: Decay::None,
+            token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
         },
     }
@@ -271,14 +273,17 @@ fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
         };
         let projections = projections(Some(8), 1, ItemEmbedding::Joint);
         let projecting = Projecting::new(&settings, inputs, projections, 1);
-        let asked = projecting.steps(1).unwrap().concat();
-        let question = asked.iter().find(|question| question.target.user == 2);
-        let question = question.unwrap();
-        assert_eq!(question.target.history(&prepared), [0u32; 0]);
-        let target = question.target.item(&prepared);
-        assert!(question.candidates.contains(&target));
-        for step in [&asked[..], std::slice::from_ref(question)] {
-            let loss = projecting.loss(step).unwrap().mean.double_value(&[]);
+        let posed = drawn(&projecting, 1).concat();
+        let posed: Vec<&Posed> = posed.iter().collect();
+        let short = posed.iter().find(|posed| posed.target.user == 2).unwrap();
+        assert_eq!(short.target.history(&prepared), [0u32; 0]);
+        let target = short.target.item(&prepared);
+        for step in [&posed[..], std::slice::from_ref(short)] {
+            let states = projecting.states(step);
+            let loss = projecting
+                .loss(step, states.as_ref())
+                .mean
+                .double_value(&[]);
             assert!(loss.is_finite() && loss > 0.0, "{loss}");
         }
         reader.opened.tokenizer.decode(&reader.answer(target))
@@ -363,6 +368,104 @@ fn a_random_table_moves_only_where_it_is_trained() {
         // No prompt tells padding.
         assert_eq!(begun.get(0), ended.get(0));
     }
+}
+
+/// Runs `work` with stage 2 over the tests' data; the frozen CF model has dropout.
+fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let projections = projections(Some(8), 1, ItemEmbedding::Joint);
+    work(&Projecting::new(settings, inputs, projections, 1));
+}
+
+#[test]
+fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
+    alone("methods::project::tests::cut_alone");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn cut_alone() {
+    let budgeted = |token_budget| Project {
+        backbone_dropout: true,
+        train: Fit {
+            epochs: 2,
+            token_budget,
+            ..settings(Targets::All).train
+        },
+        ..settings(Targets::All)
+    };
+    let losses = |token_budget| {
+        let settings = budgeted(token_budget);
+        let folder = tempfile::tempdir().unwrap();
+        let plan = fit::FitPlan {
+            fit: &settings.train,
+            seed: 1,
+            stage: STAGE,
+            checkpoint: folder.path(),
+            checkpoint_every: 1000,
+        };
+        let mut losses = Vec::new();
+        with_dropout(&settings, |projecting| {
+            fit::fit(&plan, projecting, &mut |event| {
+                if let allround::event::Event::Epoch(epoch) = event {
+                    losses.push(epoch.loss);
+                }
+            })
+            .unwrap();
+        });
+        losses
+    };
+    let mut longest = 0;
+    with_dropout(&budgeted(0), |projecting| {
+        let step = drawn(projecting, 1).remove(0);
+        longest = step
+            .iter()
+            .map(|posed| projecting.length(posed))
+            .max()
+            .unwrap();
+        for budget in [1, longest, 2 * longest] {
+            assert_cut_like_whole(projecting, budget);
+        }
+    });
+    let whole = losses(0);
+    for (one, other) in whole.iter().zip(losses(2 * longest)) {
+        assert!((one - other).abs() < 1e-5, "{one} against {other}");
+    }
+    assert_eq!(whole, losses(1 << 20), "a budget that holds every step");
+}
+
+#[test]
+fn a_target_is_asked_for_as_it_was_drawn() {
+    with_dropout(&settings(Targets::All), |projecting| {
+        let prepared = data();
+        let pool = Pool::of(&prepared);
+        let sequences = Sequences::of(&prepared, wanted(Targets::All));
+        let (from, rule) = ((&sequences, &pool), projecting.settings.candidates);
+        let asked = questions(&prepared, from, (4, 4), rule, (1, STAGE, 2)).unwrap();
+        let reader = projecting.inputs.reader;
+        for (question, posed) in asked.concat().iter().zip(drawn(projecting, 2).concat()) {
+            let answer = reader.answer(question.target.item(&prepared));
+            let history = question.target.history(&prepared);
+            let prompt = reader.prompt(history, &question.candidates, answer.len());
+            let told = Told {
+                prompt: prompt.unwrap(),
+                answer,
+            };
+            let target = question.target;
+            assert_eq!(posed, Posed { target, told });
+        }
+    });
 }
 
 #[test]

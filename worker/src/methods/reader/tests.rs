@@ -1,3 +1,4 @@
+use allround::event::Event;
 use allround::text::prompt;
 
 use super::*;

@@ -4,8 +4,50 @@ use allround::spec::config::train::Optimizer;
 
 use super::*;
 
+/// Examples of [`Centre`].
+#[derive(Default)]
+struct Others {
+    /// What the first example of the second epoch's second step is made to do, where it is not made.
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Error,
+    Panic,
+}
+
+impl Source for Others {
+    type Example = [f32; 2];
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, [f32; 2]>, Wrong> {
+        let example = move |n: u32| [(n + epoch) as f32, 1.0];
+        let steps = [0..5u32, 5..7].map(|step| step.map(example).collect::<Vec<_>>());
+        let made = steps.into_iter().enumerate().map(move |(place, step)| {
+            match self.fault.filter(|_| (epoch, place) == (2, 1)) {
+                Some(Fault::Error) => Err(Wrong::from("example 5 cannot be spelled")),
+                Some(Fault::Panic) => panic!("example 5 breaks its maker"),
+                None => Ok(step),
+            }
+        });
+        Ok(Steps {
+            count: 2,
+            made: Box::new(made),
+        })
+    }
+}
+
+/// What `task` is given in an epoch, step by step.
+pub(crate) fn drawn<T: Task>(task: &T, epoch: u32) -> Vec<Vec<T::Example>> {
+    let steps = task.source().steps(epoch).unwrap();
+    let made: Vec<Vec<T::Example>> = steps.made.map(Result::unwrap).collect();
+    assert_eq!(made.len(), steps.count);
+    made
+}
+
 /// Learns a vector from examples of other vectors: its loss is the mean squared distance.
 struct Centre {
+    others: Others,
     weight: Tensor,
     /// Most examples that fit the pretended memory.
     room: usize,
@@ -17,6 +59,7 @@ struct Centre {
 impl Centre {
     fn new(room: usize) -> Self {
         Self {
+            others: Others::default(),
             weight: Tensor::zeros([2], (Kind::Float, Device::Cpu)).set_requires_grad(true),
             room,
             broken: false,
@@ -32,6 +75,10 @@ impl Centre {
 impl Task for Centre {
     type Example = [f32; 2];
 
+    fn source(&self) -> &dyn Source<Example = [f32; 2]> {
+        &self.others
+    }
+
     fn weights(&self) -> Vec<(String, Tensor)> {
         vec![("centre".to_owned(), self.weight.shallow_clone())]
     }
@@ -40,30 +87,28 @@ impl Task for Centre {
         2
     }
 
-    fn steps(&self, epoch: u32) -> Result<Vec<Vec<[f32; 2]>>, Wrong> {
-        let example = |n: u32| [(n + epoch) as f32, 1.0];
-        Ok(vec![
-            (0..5).map(example).collect(),
-            (5..7).map(example).collect(),
-        ])
-    }
-
     fn weight(&self, _example: &[f32; 2]) -> u64 {
         1
     }
 
-    fn loss(&self, examples: &[[f32; 2]]) -> Result<Loss, Wrong> {
+    /// The first number, as if it were a text's tokens.
+    fn length(&self, example: &[f32; 2]) -> usize {
+        example[0] as usize
+    }
+
+    fn loss(&self, examples: &[&[f32; 2]], _states: Option<&Tensor>) -> Loss {
         self.calls.set(self.calls.get() + 1);
         assert!(
             examples.len() <= self.room,
             "CUDA out of memory. Tried to allocate 2 GiB\\nand more"
         );
+        let examples: Vec<[f32; 2]> = examples.iter().map(|example| **example).collect();
         let there = Tensor::from_slice(examples.as_flattened()).view([-1, 2]);
         // Dropout noise, so that resuming is only exact when the generator is where it was.
         let noisy = self.weight.ones_like().dropout(0.5, true) * &self.weight;
         let mean = (noisy - there).square().mean(Kind::Float);
         let broken = self.broken && self.calls.get() == 3;
-        Ok(Loss {
+        Loss {
             mean: if broken {
                 &mean * f64::NAN
             } else {
@@ -71,7 +116,7 @@ impl Task for Centre {
             },
             parts: vec![("square", mean)],
             tokens: 3 * examples.len() as u64,
-        })
+        }
     }
 }
 
@@ -88,6 +133,7 @@ fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Fit {
         clip_norm: 1.0,
         warmup: 3,
         decay: Decay::Cosine,
+        token_budget: 0,
         out_of_memory,
     }
 }
@@ -103,6 +149,55 @@ fn trained(task: &Centre, fit: &Fit, folder: &Path) -> Result<(Phase, Vec<Event>
     let mut events = Vec::new();
     let phase = super::fit(&plan, task, &mut |event| events.push(event))?;
     Ok((phase, events))
+}
+
+/// The first step's loss, the gradients of all weights, and the parts that a budget of tokens cuts it into.
+fn first_step<T: Task>(task: &T, token_budget: usize) -> (f64, Vec<Tensor>, Vec<Vec<usize>>) {
+    let fit = Fit {
+        token_budget,
+        ..settings(1, OutOfMemory::Fail)
+    };
+    let plan = FitPlan {
+        fit: &fit,
+        seed: 1,
+        stage: 1,
+        checkpoint: Path::new("/nowhere"),
+        checkpoint_every: 1,
+    };
+    let mut fitting = Fitting::begin(&plan, task).unwrap();
+    let step = drawn(task, 1).remove(0);
+    let parts = fitting.parts(&step);
+    for part in parts.iter().filter(|_| token_budget > 0) {
+        let longest = part.iter().map(|&place| task.length(&step[place])).max();
+        let computed = longest.unwrap() * part.len();
+        assert!(computed <= token_budget || part.len() == 1, "{parts:?}");
+    }
+    tch::manual_seed(3);
+    let seen = fitting.gradients(&step, &parts);
+    let weights = task.weights().into_iter();
+    let gradients = weights.map(|(_, weight)| weight.grad().copy()).collect();
+    fitting.optimizer.clear();
+    (seen.mean.double_value(&[]), gradients, parts)
+}
+
+/// Asserts that a step which `token_budget` cuts has the loss and the gradients of the whole one.
+pub(crate) fn assert_cut_like_whole<T: Task>(task: &T, token_budget: usize) {
+    let (loss, gradients, parts) = first_step(task, 0);
+    assert_eq!(parts.len(), 1);
+    let (cut_loss, cut_gradients, parts) = first_step(task, token_budget);
+    assert!(parts.len() > 1, "{token_budget} tokens do not cut the step");
+    assert!((loss - cut_loss).abs() < 1e-5, "{loss} against {cut_loss}");
+    for (one, other) in gradients.iter().zip(&cut_gradients) {
+        let difference = (one - other).abs().max().double_value(&[]);
+        assert!(difference < 1e-5, "{difference}");
+    }
+    let moved = gradients
+        .iter()
+        .any(|one| one.abs().max().double_value(&[]) > 1e-4);
+    assert!(moved, "gradients of nothing would be alike too");
+    // A budget that holds the whole step changes no bit of it.
+    let (same_loss, same_gradients, _) = first_step(task, usize::MAX >> 16);
+    assert_eq!((loss, gradients), (same_loss, same_gradients));
 }
 
 /// Runs the ignored test `name` in a process of its own: LibTorch's generator is the process's, and other tests would draw
@@ -163,6 +258,99 @@ fn resumed_alone() {
 }
 
 #[test]
+fn steps_made_ahead_are_those_made_one_by_one() {
+    alone("train::fit::tests::ahead_alone");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the test above"]
+fn ahead_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = settings(3, OutOfMemory::Fail);
+    let ahead = Centre::new(9);
+    trained(&ahead, &three, folder.path()).unwrap();
+    let by_hand = Centre::new(9);
+    let plan = FitPlan {
+        fit: &three,
+        seed: 1,
+        stage: 9,
+        checkpoint: Path::new("/nowhere"),
+        checkpoint_every: 1,
+    };
+    let mut fitting = Fitting::begin(&plan, &by_hand).unwrap();
+    for epoch in 1..=3 {
+        let steps = drawn(&by_hand, epoch);
+        for (place, step) in steps.iter().enumerate() {
+            let at = (epoch, place + 1, steps.len());
+            fitting.step(step, at, &mut |_| {}).unwrap();
+        }
+    }
+    assert_eq!(by_hand.values(), ahead.values());
+}
+
+#[test]
+fn a_step_that_cannot_be_made_fails_the_stage_at_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut task = Centre::new(9);
+    task.others.fault = Some(Fault::Error);
+    let error = trained(&task, &settings(3, OutOfMemory::Fail), folder.path()).unwrap_err();
+    assert!(matches!(error, TrainError::Example(_)));
+    assert_eq!(error.to_string(), "example 5 cannot be spelled");
+    // Two steps of the first epoch, and one of the second.
+    assert_eq!(task.calls.get(), 3);
+    let checkpoint = Checkpoint::load(folder.path()).unwrap();
+    assert_eq!(checkpoint.progress.epoch, 1);
+}
+
+#[test]
+fn a_panic_where_steps_are_made_is_the_stages_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut task = Centre::new(9);
+    task.others.fault = Some(Fault::Panic);
+    let run = std::panic::AssertUnwindSafe(|| {
+        trained(&task, &settings(3, OutOfMemory::Fail), folder.path())
+    });
+    let told = std::panic::catch_unwind(run).unwrap_err();
+    assert_eq!(
+        told.downcast_ref::<&str>(),
+        Some(&"example 5 breaks its maker")
+    );
+    assert_eq!(task.calls.get(), 3);
+}
+
+#[test]
+fn a_budget_cuts_a_step_by_length_and_memory_cuts_it_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounded = |token_budget, out_of_memory| Fit {
+        token_budget,
+        ..settings(1, out_of_memory)
+    };
+    // Lengths are 1 to 5 and 6 to 7: [5] [4] [3, 2] [1], and each of the second step alone.
+    let task = Centre::new(9);
+    trained(&task, &bounded(6, OutOfMemory::Fail), folder.path()).unwrap();
+    assert_eq!(task.calls.get(), 6);
+    // [5, 4] does not fit; from there on every example is alone.
+    let folder = tempfile::tempdir().unwrap();
+    let error = trained(
+        &Centre::new(1),
+        &bounded(10, OutOfMemory::Fail),
+        folder.path(),
+    );
+    let told = error.unwrap_err().to_string();
+    assert!(told.contains("3 of the step's 5 examples"), "{told}");
+    let task = Centre::new(1);
+    let (phase, events) = trained(&task, &bounded(10, OutOfMemory::Halve), folder.path()).unwrap();
+    assert_eq!(phase.tokens, Some(21));
+    let notes = events.iter().filter_map(|event| match event {
+        Event::Note { text } => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[1].contains("1 at once from here on"), "{notes:?}");
+}
+
+#[test]
 fn memory_that_runs_out_fails_by_name_or_halves_the_step() {
     let folder = tempfile::tempdir().unwrap();
     let error = trained(
@@ -207,9 +395,9 @@ fn parts_add_up_to_the_steps_gradient() {
             checkpoint_every: 1,
         };
         let fitting = Fitting::begin(&plan, &task).unwrap();
-        let steps = task.steps(1).unwrap();
+        let steps = drawn(&task, 1);
         let _ = tch::no_grad(|| task.weight.shallow_clone().fill_(0.0));
-        let seen = fitting.gradients(&steps[0], part).unwrap();
+        let seen = fitting.gradients(&steps[0], &cut::parts(&[1; 5], part, 0));
         (task.weight.grad(), seen.mean, seen.tokens)
     };
     let (whole, parts) = (gradient(5), gradient(2));

@@ -1,0 +1,216 @@
+//! Prompts and answers as tokens and places of vectors. No tensor is needed, so that a thread ahead of the step may spell.
+//!
+//! Text is spelled once a distinct piece.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use allround::data::Prepared;
+use allround::event::{Counted, Event};
+use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
+
+use super::{Opened, ReaderError};
+use crate::llm::tokenizer::Tokenizer;
+
+/// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
+const KEPT: usize = 512;
+
+/// A place of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A token.
+    Token(u32),
+    /// The user's vector.
+    User,
+    /// The vector of an item (1 to V).
+    Item(u32),
+}
+
+/// A prompt and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What is told and asked.
+    pub prompt: Vec<Slot>,
+    /// The answer's tokens, the end of text among them.
+    pub answer: Vec<u32>,
+}
+
+impl Told {
+    /// Tokens and vectors that the language model computes: nothing follows the answer's last token.
+    pub fn computed(&self) -> usize {
+        self.prompt.len() + self.answer.len() - 1
+    }
+
+    /// Tokens and vectors of prompt and answer.
+    pub fn tokens(&self) -> usize {
+        self.prompt.len() + self.answer.len()
+    }
+}
+
+/// The titles and the wording of one data set in a language model's tokens.
+#[derive(Debug)]
+pub struct Speller {
+    tokenizer: Arc<Tokenizer>,
+    eos: u32,
+    /// Most tokens of a prompt with its answer.
+    positions: usize,
+    titles: Titles,
+    asked: Asked,
+    vectors: Vectors,
+    spelled: Mutex<HashMap<String, Arc<[u32]>>>,
+    /// Prompts whose history was shortened to fit.
+    shortened: AtomicU64,
+}
+
+impl Speller {
+    /// A speller of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    pub fn new(opened: &Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
+        Self {
+            tokenizer: Arc::clone(&opened.tokenizer),
+            eos: opened.eos,
+            positions: opened.lm.config().positions as usize,
+            titles: opened.titles(&prepared.items, asked.title_tokens),
+            asked: asked.clone(),
+            vectors,
+            spelled: Mutex::default(),
+            shortened: AtomicU64::new(0),
+        }
+    }
+
+    /// The titles as they are told.
+    pub fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
+    /// What is asked.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// Tells which rules changed titles or prompts, and how often.
+    pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
+        for (what, count) in self.titles.counted() {
+            let (what, count) = (what.to_owned(), count as u64);
+            observe(Event::Counted(Counted { what, count }));
+        }
+        let count = self.shortened.load(Ordering::Relaxed);
+        if count > 0 {
+            observe(Event::Counted(Counted {
+                what: "prompts whose history was shortened to fit the language model's positions"
+                    .to_owned(),
+                count,
+            }));
+        }
+    }
+
+    /// The tokens of a text.
+    pub fn spell(&self, text: &str) -> Arc<[u32]> {
+        if let Some(known) = self.known().get(text) {
+            return Arc::clone(known);
+        }
+        let tokens: Arc<[u32]> = self.tokenizer.encode(text).into();
+        if text.len() <= KEPT {
+            self.known().insert(text.to_owned(), Arc::clone(&tokens));
+        }
+        tokens
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<[u32]>>> {
+        let known = self.spelled.lock();
+        known.expect("nothing panics between two spellings")
+    }
+
+    /// The answer that names `item`: its title in quotes and the end of text.
+    pub fn answer(&self, item: u32) -> Vec<u32> {
+        self.ended(&answer_of(&self.titles, item))
+    }
+
+    /// The tokens of a text and its end.
+    pub fn ended(&self, text: &str) -> Vec<u32> {
+        let mut tokens = self.spell(text).to_vec();
+        tokens.push(self.eos);
+        tokens
+    }
+
+    /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left
+    /// out first, and it is counted.
+    ///
+    /// # Errors
+    /// When it is too long without any history.
+    pub fn prompt(
+        &self,
+        history: &[u32],
+        candidates: &[u32],
+        answer: usize,
+    ) -> Result<Vec<Slot>, ReaderError> {
+        self.fitting(history, answer, |history| {
+            render(&self.asked, self.vectors, history, candidates, &self.titles)
+        })
+    }
+
+    /// TALLRec's question whether the user likes `item`.
+    ///
+    /// # Errors
+    /// As [`Speller::prompt`].
+    pub fn yes_no(
+        &self,
+        history: &[u32],
+        item: u32,
+        answer: usize,
+    ) -> Result<Vec<Slot>, ReaderError> {
+        self.fitting(history, answer, |history| {
+            render_yes_no(&self.asked, history, item, &self.titles)
+        })
+    }
+
+    fn fitting(
+        &self,
+        history: &[u32],
+        answer: usize,
+        pieces: impl Fn(&[u32]) -> Vec<Piece>,
+    ) -> Result<Vec<Slot>, ReaderError> {
+        let positions = self.positions;
+        let told = history.len().min(self.asked.history);
+        for left_out in 0..=told {
+            let slots = self.slots(&pieces(&history[history.len() - told + left_out..]));
+            if slots.len() + answer <= positions {
+                let shorter = u64::from(left_out > 0);
+                self.shortened.fetch_add(shorter, Ordering::Relaxed);
+                return Ok(slots);
+            }
+            if left_out == told {
+                return Err(ReaderError::TooLong {
+                    prompt: slots.len(),
+                    answer,
+                    positions,
+                });
+            }
+        }
+        unreachable!("the loop ends with the whole history left out")
+    }
+
+    fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
+        let begin = self.tokenizer.bos().map(Slot::Token);
+        let mut slots = Vec::new();
+        let user_first = matches!(pieces.first(), Some(Piece::User));
+        if !user_first {
+            slots.extend(begin);
+        }
+        for (place, piece) in pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) => {
+                    slots.extend(self.spell(text).iter().map(|&token| Slot::Token(token)));
+                }
+                Piece::User => slots.push(Slot::User),
+                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
+                    slots.push(Slot::Item(*item));
+                }
+            }
+            if place == 0 && user_first {
+                slots.extend(begin);
+            }
+        }
+        slots
+    }
+}
