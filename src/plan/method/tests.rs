@@ -260,3 +260,31 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
     );
     assert!(key(&frozen, cell(&frozen, name), "encode-text").is_some());
 }
+
+#[test]
+fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
+    let text = SPEC.replace(
+        "[model.sasrec.sasrec]",
+        "[model.sasrec.sasrec]\nweights = \"Cargo.toml\"",
+    );
+    let [trained, imported] = [SPEC, &text].map(|text| plan_of(text, &[]));
+    for (method, kinds) in [
+        ("allmrec", ["backbone", "align", "project"].as_slice()),
+        ("mlp", &["backbone", "project"]),
+    ] {
+        let name = format!("toys.overall.{method}.s1");
+        let [before, after] = [&trained, &imported].map(|plan| cell(plan, &name));
+        let plain = cell(&imported, "toys.overall.sasrec.s1");
+        assert_eq!(
+            key(&imported, after, "backbone"),
+            key(&imported, plain, "backbone")
+        );
+        for kind in kinds {
+            assert_ne!(
+                key(&trained, before, kind),
+                key(&imported, after, kind),
+                "{method}: {kind}"
+            );
+        }
+    }
+}
