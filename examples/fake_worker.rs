@@ -116,6 +116,10 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
             count: 3,
         }));
     }
+    if let Some(file) = imported(job) {
+        let text = format!("weights imported from {file}, not trained here");
+        send(&Event::Remark { text });
+    }
     artefact(job, loss)
 }
 
@@ -127,10 +131,19 @@ fn reads_prompts(job: &Job) -> bool {
     }
 }
 
+/// The name of the file whose weights a stage imports.
+fn imported(job: &Job) -> Option<&str> {
+    match &job.stage.settings {
+        Settings::Backbone(settings) => settings.model.weights(),
+        _ => None,
+    }
+}
+
 fn phase(job: &Job) -> &'static str {
     match job.stage.settings {
         Settings::Prepare(_) => "read",
         Settings::Candidates(_) => "draw",
+        Settings::Backbone(_) if imported(job).is_some() => "import",
         Settings::Backbone(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)
@@ -143,6 +156,7 @@ fn phase(job: &Job) -> &'static str {
 
 fn epochs(job: &Job) -> u32 {
     match &job.stage.settings {
+        _ if imported(job).is_some() => 0,
         Settings::Backbone(settings) => {
             let model = serde_json::to_value(&settings.model).expect("plain data");
             let epochs = model[settings.model.kind()]["train"]["epochs"].as_u64();

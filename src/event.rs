@@ -54,7 +54,7 @@ pub struct Started {
 /// A timed region of a stage. Absent values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `read`, `filter`, `draw`, `train`, `validate`, `evaluate`, `save`.
+    /// `read`, `filter`, `draw`, `train`, `import`, `validate`, `evaluate`, `save`.
     pub phase: String,
     /// Wall time in seconds, without warm-up.
     pub wall_s: f64,

@@ -16,14 +16,14 @@ use crate::spec::config::{Encoder, Llm};
 pub struct Inputs {
     /// The files of each data set.
     pub of_dataset: BTreeMap<String, BTreeMap<String, Key>>,
-    /// Folders of encoders, language models and tokenizers.
-    folders: BTreeMap<String, Key>,
+    /// Folders of encoders, language models and tokenizers, and files of imported weights.
+    of_models: BTreeMap<String, Key>,
 }
 
 impl Inputs {
-    /// The digest of one folder under its path; nothing for a model that reads none.
-    pub fn folder(&self, path: Option<&str>) -> BTreeMap<String, Key> {
-        let known = path.and_then(|path| self.folders.get_key_value(path));
+    /// The digest of a model's folder or file under its path; nothing for a model that reads none.
+    pub fn of_model(&self, path: Option<&str>) -> BTreeMap<String, Key> {
+        let known = path.and_then(|path| self.of_models.get_key_value(path));
         known
             .map(|(path, key)| (path.clone(), *key))
             .into_iter()
@@ -31,7 +31,7 @@ impl Inputs {
     }
 }
 
-/// Digests of the input files of every data set and of the folders of encoders and language models.
+/// Digests of the input files of every data set, of the folders of encoders and language models, and of imported weights.
 ///
 /// # Errors
 /// When a file cannot be digested; the error names the file and what reads it.
@@ -60,10 +60,19 @@ pub fn digests(spec: &Spec, digest: &mut Digester<'_>) -> Result<Inputs, PlanErr
         .llm
         .iter()
         .filter_map(|(name, llm)| Some(("language model", name, folder_of_llm(llm)?)));
-    for (what, name, path) in encoders.chain(llms) {
-        if !all.folders.contains_key(path) {
+    let variants = spec
+        .variant
+        .iter()
+        .filter_map(|(name, variant)| Some((name, variant.resolved.as_ref()?)));
+    let weights = spec
+        .model
+        .iter()
+        .chain(variants)
+        .filter_map(|(name, model)| Some(("model", name, model.weights()?)));
+    for (what, name, path) in encoders.chain(llms).chain(weights) {
+        if !all.of_models.contains_key(path) {
             let key = learn(what, name, path)?;
-            all.folders.insert(path.to_owned(), key);
+            all.of_models.insert(path.to_owned(), key);
         }
     }
     Ok(all)

@@ -177,7 +177,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The training of a CF model.
+    /// The training of a CF model, or the import of its weights.
     fn backbone(&mut self, ground: &Ground<'_>, name: &str, model: &Model) -> NodeId {
         let seed = if draws_nothing(model) { 0 } else { ground.seed };
         let id = (ground.taught, name.to_owned(), seed);
@@ -191,7 +191,8 @@ impl Planner<'_> {
             threads: self.spec.run.threads,
         });
         let needs = roles([("prepared", ground.taught)]);
-        let node = self.graph.add(settings, needs, BTreeMap::new());
+        let weights = self.inputs.of_model(model.weights());
+        let node = self.graph.add(settings, needs, weights);
         self.trained.insert(id, node);
         node
     }
@@ -307,13 +308,13 @@ impl Planner<'_> {
 
     fn files_of_llm(&self, name: &str) -> BTreeMap<String, Key> {
         let folder = self.spec.llm.get(name).and_then(inputs::folder_of_llm);
-        self.inputs.folder(folder)
+        self.inputs.of_model(folder)
     }
 
     fn files_of_encoder(&self, name: &str) -> BTreeMap<String, Key> {
         let folder = self.spec.encoder.get(name);
         self.inputs
-            .folder(folder.and_then(inputs::folder_of_encoder))
+            .of_model(folder.and_then(inputs::folder_of_encoder))
     }
 }
 

@@ -32,7 +32,7 @@ pub enum PlanError {
     /// An input file cannot be read.
     #[error("{what} `{name}`: {source}")]
     Input {
-        /// `data set`, `encoder` or `language model`.
+        /// `data set`, `encoder`, `language model` or `model`.
         what: &'static str,
         /// Its name.
         name: String,
@@ -318,7 +318,7 @@ fn samples_users(scenario: &Scenario) -> bool {
 
 /// Whether a model is the same for every seed.
 fn draws_nothing(model: &Model) -> bool {
-    matches!(model, Model::Popularity(_) | Model::Markov(_))
+    matches!(model, Model::Popularity(_) | Model::Markov(_)) || model.weights().is_some()
 }
 
 /// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.

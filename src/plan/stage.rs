@@ -44,7 +44,7 @@ pub enum Settings {
     Prepare(Prepare),
     /// Frozen candidate lists.
     Candidates(DrawCandidates),
-    /// Training of a CF model.
+    /// Training of a CF model, or the import of its weights.
     Backbone(TrainBackbone),
     /// A frozen text encoder's vector of every item.
     EncodeText(EncodeText),

@@ -231,3 +231,79 @@ fn an_unreadable_file_names_the_data_set() {
         "{error}"
     );
 }
+
+/// [`SPEC`] with a GRU4Rec whose weights are imported, and the plan when the file at that path holds `contents`.
+fn plan_of_weights(path: &str, contents: &str) -> Plan {
+    let text = format!("{SPEC}\n[model.got.gru4rec]\nweights = \"Cargo.toml\"\n");
+    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let mut spec = checked.unwrap_or_else(|faults| panic!("{faults}")).spec;
+    let Some(Model::Gru4rec(model)) = spec.model.get_mut("got") else {
+        panic!("the file says gru4rec");
+    };
+    model.weights = Some(path.to_owned());
+    let mut digest = |asked: &str| {
+        assert_eq!(asked, path);
+        Ok(crate::digest::of_bytes(contents.as_bytes()))
+    };
+    plan(&spec, &mut digest).unwrap()
+}
+
+#[test]
+fn imported_weights_count_by_their_contents_and_change_no_other_key() {
+    let name = "toys.overall.got.s1";
+    let here = plan_of_weights("a/w.safetensors", "weights");
+    let moved = plan_of_weights("b/v.safetensors", "weights");
+    let changed = plan_of_weights("a/w.safetensors", "other weights");
+    assert_eq!(here.digest(), moved.digest());
+    let key = |plan: &Plan, name: &str| plan.graph.nodes[cell(plan, name).trained[0]].key;
+    assert_ne!(key(&here, name), key(&changed, name));
+    let stage = &here.graph.nodes[cell(&here, name).trained[0]].stage;
+    let digest = crate::digest::of_bytes(b"weights");
+    assert_eq!(
+        stage.inputs,
+        BTreeMap::from([("a/w.safetensors".to_owned(), digest)])
+    );
+    // Nothing is drawn, so that all seeds share one import.
+    assert_eq!(key(&here, name), key(&here, "toys.overall.got.s2"));
+    let trained = plan_of(SPEC, &[]);
+    for other in ["toys.overall.sasrec.s1", "games.few.deep.s2"] {
+        assert_eq!(key(&here, other), key(&trained, other), "{other}");
+    }
+}
+
+#[test]
+fn a_trained_model_is_hashed_as_if_weights_could_not_be_imported() {
+    let plan = plan_of(SPEC, &[]);
+    let stage = &plan.graph.nodes[cell(&plan, "toys.overall.sasrec.s1").trained[0]].stage;
+    let hashed = serde_json::to_value(&stage.settings).unwrap();
+    let fields = hashed["model"]["sasrec"].as_object().unwrap();
+    let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "dropout",
+            "form",
+            "hidden_units",
+            "loss",
+            "maxlen",
+            "num_blocks",
+            "num_heads",
+            "train"
+        ]
+    );
+    assert!(stage.inputs.is_empty());
+}
+
+#[test]
+fn weights_that_cannot_be_read_name_the_model() {
+    let text = format!("{SPEC}\n[model.got.ncf]\nweights = \"Cargo.toml\"\n");
+    let spec = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let error = plan(&spec.unwrap().spec, &mut |_| {
+        crate::fs::digest(Path::new("gone.safetensors"))
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.starts_with("model `got`: cannot read `gone.safetensors`"),
+        "{error}"
+    );
+}

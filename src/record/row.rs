@@ -40,7 +40,7 @@ pub struct MetricRow {
     pub status: String,
     /// The error in one line; empty when all is well.
     pub error: String,
-    /// What a reader of the number must know: random weights, a halved batch, stated rules with how often they were applied.
+    /// What a reader of the number must know: random or imported weights, a halved batch, stated rules with how often they were applied.
     #[serde(default)]
     pub remark: String,
 }

@@ -3,11 +3,11 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
 /// A stage of each kind that trains; none takes longer than a few seconds.
 const SPEC: &str = r#"
@@ -57,26 +57,6 @@ train.epochs = 4
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
 const STAGES: [&str; 5] = ["pretrain-lm", "backbone", "align", "project", "tune"];
 
-/// The program beside the worker, built if need be.
-fn program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let profile = Path::new(env!("CARGO_BIN_EXE_allround-worker"))
-            .parent()
-            .expect("a program lies in a folder");
-        let target = profile.parent().expect("and that in the target folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--workspace", "--bin", "allround"]);
-        cargo.arg("--target-dir").arg(target);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        assert!(cargo.status().expect("cargo runs").success());
-        profile.join("allround")
-    })
-}
-
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -88,7 +68,7 @@ impl Folder {
 
     /// The run in a process group of its own; what it says of its stages is piped.
     fn start(&self) -> Child {
-        let mut command = Command::new(program());
+        let mut command = Command::new(common::program());
         command
             .args(["run", "spec.toml", "-j", "1"])
             .current_dir(self.0.path())

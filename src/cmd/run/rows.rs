@@ -124,15 +124,12 @@ impl<'a> Source<'a> {
         Ok(found)
     }
 
-    /// What belongs to every number of a measurement by a language model: random weights, and what its stages remarked or
-    /// counted. A CF model's stages have nothing to remark.
+    /// What belongs to every number of a measurement: random weights, and what its stages remarked or counted.
     fn remark(&self, cell: &Cell, measure: &Measure) -> Result<String, FsError> {
         let nodes = &self.plan.graph.nodes;
-        let Settings::Evaluate(evaluate) = &nodes[measure.evaluate].stage.settings else {
-            return Ok(String::new());
-        };
-        let Some(answering) = &evaluate.answering else {
-            return Ok(String::new());
+        let answering = match &nodes[measure.evaluate].stage.settings {
+            Settings::Evaluate(evaluate) => evaluate.answering.as_ref(),
+            _ => None,
         };
         // What several stages say alike is said once, with all their names.
         let mut said: Vec<(String, Vec<&str>)> = Vec::new();
@@ -145,7 +142,13 @@ impl<'a> Source<'a> {
         for id in cell.stages(&self.plan.graph) {
             let kind = nodes[id].stage.settings.kind();
             let is_elsewhere = others.contains(&id) && id != measure.evaluate;
-            if is_elsewhere || matches!(kind, "prepare" | "candidates" | "backbone") {
+            let has_nothing_to_say = match &nodes[id].stage.settings {
+                Settings::Prepare(_) | Settings::Candidates(_) => true,
+                // Of the CF models, only those remark something whose weights are somebody else's.
+                Settings::Backbone(backbone) => backbone.model.weights().is_none(),
+                _ => answering.is_none(),
+            };
+            if is_elsewhere || has_nothing_to_say {
                 continue;
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
@@ -158,8 +161,8 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        let random =
-            matches!(answering.reader.llm, Llm::Random(_)).then(|| "random weights".to_owned());
+        let is_random = answering.is_some_and(|by| matches!(by.reader.llm, Llm::Random(_)));
+        let random = is_random.then(|| "random weights".to_owned());
         let said = said
             .into_iter()
             .map(|(text, kinds)| format!("{}: {text}", kinds.join(", ")));

@@ -382,3 +382,31 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
         assert_eq!(told(&code, path), code_does, "{path}");
     }
 }
+
+#[test]
+fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
+    let text = SPEC.replace(
+        "[model.sasrec.sasrec]",
+        "[model.sasrec.sasrec]\nweights = \"Cargo.toml\"",
+    );
+    let [trained, imported] = [SPEC, &text].map(|text| plan_of(text, &[]));
+    for (method, kinds) in [
+        ("allmrec", ["backbone", "align", "project"].as_slice()),
+        ("mlp", &["backbone", "project"]),
+    ] {
+        let name = format!("toys.overall.{method}.s1");
+        let [before, after] = [&trained, &imported].map(|plan| cell(plan, &name));
+        let plain = cell(&imported, "toys.overall.sasrec.s1");
+        assert_eq!(
+            key(&imported, after, "backbone"),
+            key(&imported, plain, "backbone")
+        );
+        for kind in kinds {
+            assert_ne!(
+                key(&trained, before, kind),
+                key(&imported, after, kind),
+                "{method}: {kind}"
+            );
+        }
+    }
+}

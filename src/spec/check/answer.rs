@@ -248,6 +248,8 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
 
 fn train_of(model: &Model) -> Option<&Train> {
     match model {
+        // Imported weights have no epochs.
+        _ if model.weights().is_some() => None,
         Model::Sasrec(model) => Some(&model.train),
         Model::Gru4rec(model) => Some(&model.train),
         Model::Nextitnet(model) => Some(&model.train),

@@ -211,25 +211,35 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
         if path.is_empty() && !required {
             continue;
         }
-        let full = base.join(path);
-        let is_folder = field == "folder";
-        let (wrong, expected) = match (full.exists(), full.is_dir()) {
-            _ if path.is_empty() => ("is empty", "expected a path"),
-            (false, _) => ("does not exist", "not found"),
-            (true, true) if !is_folder => ("is a folder", "expected a file"),
-            (true, false) if is_folder => ("is a file", "expected a folder"),
-            _ => continue,
-        };
-        let place = check.place(&["dataset", name, "source", kind, field]);
-        check.push(
-            Fault::at(place, format!("`{path}` {wrong}"))
-                .label(expected)
-                .hint(format!(
-                    "paths are relative to the spec's folder; looked for `{}`",
-                    full.display()
-                )),
-        );
+        let place = ["dataset", name, "source", kind, field];
+        is_there(check, path, (base, field == "folder"), &place);
     }
+}
+
+/// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`.
+pub(super) fn is_there(
+    check: &mut Check<'_>,
+    path: &str,
+    (base, is_folder): (&Path, bool),
+    place: &[&str],
+) {
+    let full = base.join(path);
+    let (wrong, expected) = match (full.exists(), full.is_dir()) {
+        _ if path.is_empty() => ("is empty", "expected a path"),
+        (false, _) => ("does not exist", "not found"),
+        (true, true) if !is_folder => ("is a folder", "expected a file"),
+        (true, false) if is_folder => ("is a file", "expected a folder"),
+        _ => return,
+    };
+    let place = check.place(place);
+    check.push(
+        Fault::at(place, format!("`{path}` {wrong}"))
+            .label(expected)
+            .hint(format!(
+                "paths are relative to the spec's folder; looked for `{}`",
+                full.display()
+            )),
+    );
 }
 
 fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dataset::CsvSource) {

@@ -35,7 +35,7 @@ pub(super) fn meaning(
     name::check(&mut check);
     data::check(&mut check, base);
     llm::check(&mut check, base);
-    model::check(&mut check);
+    model::check(&mut check, base);
     method::check(&mut check);
     matrix::check(&mut check);
     answer::check(&mut check);

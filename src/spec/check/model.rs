@@ -1,16 +1,22 @@
 //! Models and variants: settings that contradict each other.
 
+use std::path::Path;
+
 use super::Check;
-use super::data::cut_off;
+use super::data::{cut_off, is_there};
 use crate::spec::config::Model;
 use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
 use crate::spec::fault::Fault;
+use crate::spec::variant::nested;
 use crate::spec::written::Node;
 
-pub(super) fn check(check: &mut Check<'_>) {
+pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;
     for (name, model) in &spec.model {
-        one(check, model, &["model", name, model.kind()]);
+        let path = ["model", name, model.kind()];
+        one(check, model, &path);
+        imported(check, model, &path, base);
+        untrained(check, &written(check, name, model));
     }
     let known = check.names("model");
     for (name, variant) in &spec.variant {
@@ -31,7 +37,58 @@ pub(super) fn check(check: &mut Check<'_>) {
             );
         }
         if let Some(model) = &variant.resolved {
-            one(check, model, &["variant", name, "resolved", model.kind()]);
+            let path = ["variant", name, "resolved", model.kind()];
+            one(check, model, &path);
+            imported(check, model, &path, base);
+            let sets = check
+                .layers
+                .iter()
+                .filter_map(|layer| layer.at(&["variant", name, "set"]));
+            let mut tables: Vec<Node> = sets.map(nested).collect();
+            tables.extend(written(check, &variant.of, model));
+            untrained(check, &tables);
+        }
+    }
+}
+
+/// The tables that are written of a model, the strongest first.
+fn written(check: &Check<'_>, name: &str, model: &Model) -> Vec<Node> {
+    let path = ["model", name, model.kind()];
+    let tables = check.layers.iter().filter_map(|layer| layer.at(&path));
+    tables.cloned().collect()
+}
+
+/// The file of weights must be there.
+fn imported(check: &mut Check<'_>, model: &Model, path: &[&str], base: &Path) {
+    if let Some(file) = model.weights() {
+        let mut path = path.to_vec();
+        path.push("weights");
+        is_there(check, file, (base, false), &path);
+    }
+}
+
+/// Settings of a training that never happens: those that are written where `weights` is, or over it. Those below it are
+/// of the model that a variant or a flag gives weights to.
+fn untrained(check: &mut Check<'_>, tables: &[Node]) {
+    let found = tables.iter().enumerate();
+    let mut found = found.filter_map(|(at, table)| Some((at, table.get("weights")?)));
+    let Some((last, weights)) = found.next() else {
+        return;
+    };
+    for table in &tables[..=last] {
+        for field in ["loss", "train"] {
+            let Some(entry) = table.table().and_then(|table| table.get(field)) else {
+                continue;
+            };
+            let message = format!("`{field}` is for training, and `weights` are imported instead");
+            check.push(
+                Fault::at(entry.key, message)
+                    .label("has no effect")
+                    .related(weights.place, "imported here")
+                    .hint(format!(
+                        "remove `{field}`, or remove `weights` to train the model"
+                    )),
+            );
         }
     }
 }

@@ -67,6 +67,29 @@ impl Model {
             _ => None,
         }
     }
+
+    /// The file that the weights are imported from, as it is written; `None` for a model that is trained or has none.
+    pub fn weights(&self) -> Option<&str> {
+        match self {
+            Model::Sasrec(model) => model.weights.as_deref(),
+            Model::Gru4rec(model) => model.weights.as_deref(),
+            Model::Nextitnet(model) => model.weights.as_deref(),
+            Model::Ncf(model) => model.weights.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The model without the place that its weights are imported from: what an artefact says, wherever the file lay.
+    pub fn without_weights(mut self) -> Self {
+        match &mut self {
+            Model::Sasrec(model) => model.weights = None,
+            Model::Gru4rec(model) => model.weights = None,
+            Model::Nextitnet(model) => model.weights = None,
+            Model::Ncf(model) => model.weights = None,
+            _ => {}
+        }
+        self
+    }
 }
 
 /// A model with some keys changed: `[variant.NAME]` with `of = "MODEL"` and `[variant.NAME.set]`.
@@ -110,6 +133,9 @@ pub struct Sasrec {
     pub loss: Loss,
     /// Optimiser, epochs, stopping.
     pub train: Train,
+    /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 /// Forms of SASRec that are published under one name.
@@ -148,6 +174,9 @@ pub struct Gru4rec {
     pub loss: Loss,
     /// Optimiser, epochs, stopping.
     pub train: Train,
+    /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 /// NextItNet. Upstream: syiswell/NextItNet-Pytorch.
@@ -172,6 +201,9 @@ pub struct Nextitnet {
     pub loss: Loss,
     /// Optimiser, epochs, stopping.
     pub train: Train,
+    /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 /// NCF as two towers: an embedding and an MLP for users, the same for items, and a dot product.
@@ -190,6 +222,9 @@ pub struct Ncf {
     pub loss: Loss,
     /// Optimiser, epochs, stopping.
     pub train: Train,
+    /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 /// Items by training count.

@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: "temperature = 0.2",
         faults: &[
-            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `dropout`, `form`, `hidden_units`, `loss`, `maxlen`, `num_blocks`, `num_heads`, `train` and `preset`",
+            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `dropout`, `form`, `hidden_units`, `loss`, `maxlen`, `num_blocks`, `num_heads`, `train`, `weights` and `preset`",
         ],
     },
     Case {

@@ -2,6 +2,7 @@
 
 mod bad;
 mod bad_method;
+mod bad_weights;
 
 use std::path::Path;
 

@@ -85,6 +85,7 @@ pub(crate) fn sasrec() -> Model {
             clip_norm: 0.0,
             stop: Stop::Fixed { validate_every: 0 },
         },
+        weights: None,
     })
 }
 

@@ -6,7 +6,8 @@ use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
 use super::*;
 use crate::nn::embedding;
 
-const SIZES: Sizes = Sizes {
+/// Rows of the tests' nets: those of the data set that the tests of methods share.
+pub(crate) const SIZES: Sizes = Sizes {
     users: 4,
     items: 12,
 };
@@ -27,7 +28,8 @@ fn train() -> Train {
     }
 }
 
-fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
+/// One configuration a form of every trained model.
+pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
     let gru4rec = Gru4rec {
         embedding_dim: 8,
         hidden_units: 6,
@@ -37,6 +39,7 @@ fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         maxlen: 10,
         loss: loss.clone(),
         train: train(),
+        weights: None,
     };
     let nextitnet = Nextitnet {
         hidden_units: 8,
@@ -46,6 +49,7 @@ fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         maxlen: 10,
         loss: loss.clone(),
         train: train(),
+        weights: None,
     };
     let sasrec = |form| {
         Model::Sasrec(Sasrec {
@@ -57,6 +61,7 @@ fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
             form,
             loss: loss.clone(),
             train: train(),
+            weights: None,
         })
     };
     let sasrecs = [SasrecForm::Allmrec, SasrecForm::PreNorm].map(sasrec);
@@ -66,6 +71,7 @@ fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         dropout,
         loss: loss.clone(),
         train: train(),
+        weights: None,
     };
     let [allmrec, pre_norm] = sasrecs;
     vec![

@@ -4,6 +4,7 @@
 
 pub mod artefact;
 pub mod gru4rec;
+pub mod import;
 pub mod markov;
 pub mod ncf;
 pub mod nextitnet;
@@ -95,4 +96,4 @@ pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Back
 }
 
 #[cfg(test)]
-mod behaviour;
+pub(crate) mod behaviour;

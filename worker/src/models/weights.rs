@@ -129,13 +129,9 @@ pub fn read(
     path: &Path,
 ) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>), WeightsError> {
     let bytes = fs::read(path)?;
-    let wrong = |source| WeightsError::Format {
-        path: path.display().to_string(),
-        source,
-    };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(wrong)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|source| damaged(path, source))?;
     let notes = header.metadata().clone().unwrap_or_default();
-    let file = SafeTensors::deserialize(&bytes).map_err(wrong)?;
+    let file = parse(path, &bytes)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
         let kind = kind_of(view.dtype()).ok_or_else(|| WeightsError::Dtype {
@@ -147,6 +143,21 @@ pub fn read(
         tensors.insert(name, Tensor::from_data_size(view.data(), &shape, kind));
     }
     Ok((tensors, notes))
+}
+
+/// The header of `bytes`, the contents of the file at `path`, with views of its tensors.
+///
+/// # Errors
+/// When the bytes are no whole safetensors file.
+pub(super) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightsError> {
+    SafeTensors::deserialize(bytes).map_err(|source| damaged(path, source))
+}
+
+fn damaged(path: &Path, source: safetensors::SafeTensorError) -> WeightsError {
+    WeightsError::Format {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 /// Fills `weights` with the tensors of the same names: our own export, or an upstream's.

@@ -1,4 +1,4 @@
-//! `backbone`: trains a CF model, or counts one of the floors.
+//! `backbone`: trains a CF model, imports its weights, or counts one of the floors.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,7 @@ use super::report::{StageError, timed};
 use crate::data::TrainingSet;
 use crate::eval;
 use crate::models::artefact::{self, Description};
+use crate::models::import::Import;
 use crate::models::markov::Markov;
 use crate::models::popularity::Popularity;
 use crate::models::{self, Backbone, Scorer, Sizes};
@@ -39,9 +40,12 @@ pub(super) fn run(
         items: prepared.n_items() as u64,
     };
     let description = Description {
-        model: settings.model.clone(),
+        model: settings.model.clone().without_weights(),
         sizes,
     };
+    if let Some(file) = settings.model.weights() {
+        return import(job, file, &description, device, observe);
+    }
     let set = TrainingSet::of(&prepared);
     observe(Event::Counted(Counted {
         what: "users with fewer than two training items, who give nothing to train on".to_owned(),
@@ -66,6 +70,49 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Takes the weights of somebody else's training, and leaves what a training leaves.
+fn import(
+    job: &Job,
+    file: &str,
+    description: &Description,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let kind = description.model.kind();
+    let net = models::build(&description.model, description.sizes, device)
+        .ok_or_else(|| StageError::new(format!("a `{kind}` has no weights to import")))?;
+    let planned = job.stage.inputs.get(file);
+    let import = Import {
+        path: &job.base.join(file),
+        planned: *planned
+            .ok_or_else(|| StageError::new(format!("the job has no digest of `{file}`")))?,
+        kind,
+        prepared: need(job, "prepared")?,
+    };
+    let (imported, mut phase) = timed("import", None, |_| None, || import.fill(&net.weights()));
+    imported?;
+    phase.params = Some(parameters(net.as_ref()));
+    phase.trained_params = Some(0);
+    observe(Event::Phase(phase));
+    let name = import.path.file_name().unwrap_or_default();
+    observe(Event::Remark {
+        text: format!(
+            "weights imported from {}, not trained here",
+            name.to_string_lossy()
+        ),
+    });
+    Ok(artefact::save(&job.output, description, net.as_ref())?)
+}
+
+/// How many numbers a net's weights are.
+fn parameters(net: &dyn Backbone) -> u64 {
+    let weights = net.weights();
+    weights
+        .iter()
+        .map(|(_, weight)| weight.numel() as u64)
+        .sum()
 }
 
 /// A floor: counted, not trained.
@@ -118,13 +165,9 @@ fn train(
         Ok(eval::means(&ranks, &metrics))
     };
     let outcome = training::run(&plan, net, &mut validate, observe)?;
-    let params: i64 = net
-        .weights()
-        .iter()
-        .map(|(_, weight)| weight.numel() as i64)
-        .sum();
+    let params = parameters(net);
     for mut phase in outcome.phases {
-        phase.params = u64::try_from(params).ok();
+        phase.params = Some(params);
         phase.trained_params = phase.params;
         observe(Event::Phase(phase));
     }
@@ -172,3 +215,6 @@ fn validation_metrics(train: &Train) -> Vec<Metric> {
     }
     metrics
 }
+
+#[cfg(test)]
+mod tests;

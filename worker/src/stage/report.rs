@@ -12,6 +12,7 @@ use crate::llm::tokenizer::TokenizerError;
 use crate::methods::answer::AnswerError;
 use crate::methods::reader::ReaderError;
 use crate::models::artefact::ArtefactError;
+use crate::models::import::ImportError;
 use crate::models::weights::WeightsError;
 use crate::torch_ext::device::DeviceError;
 use crate::torch_ext::region::{Region, peak_bytes};
@@ -73,6 +74,7 @@ from! {
     TrainError => |error| error.hint().or_else(|| of_source(error)).map(str::to_owned),
     ArtefactError => |_| None,
     WeightsError => |_| None,
+    ImportError => |error| error.hint(),
     ReaderError => |error| error.hint().map(str::to_owned),
     AnswerError => |error| match error {
         AnswerError::Reader(error) => error.hint().map(str::to_owned),

@@ -27,11 +27,11 @@ use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
 
 /// A folder in which stages leave their artefacts by name.
-struct Desk(tempfile::TempDir);
+pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
     /// With the data set, candidate lists and a CF model of random weights.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         let prepared = data();
         std::fs::create_dir(desk.folder("prepared")).unwrap();
@@ -60,12 +60,12 @@ impl Desk {
         desk
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
+    pub(super) fn folder(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// The job that leaves `name` and reads artefacts by the role that they are named after, or by `role=name`.
-    fn job(&self, name: &str, settings: Settings, needs: &[&str]) -> Job {
+    pub(super) fn job(&self, name: &str, settings: Settings, needs: &[&str]) -> Job {
         let folder = |need: &&str| {
             let (role, name) = need.split_once('=').unwrap_or((need, need));
             (role.to_owned(), self.folder(name))
@@ -89,7 +89,7 @@ impl Desk {
         }
     }
 
-    fn run(&self, name: &str, settings: Settings, needs: &[&str]) -> Vec<Event> {
+    pub(super) fn run(&self, name: &str, settings: Settings, needs: &[&str]) -> Vec<Event> {
         let mut events = Vec::new();
         let job = self.job(name, settings, needs);
         run(&job, &mut |event| events.push(event))
@@ -97,7 +97,7 @@ impl Desk {
         events
     }
 
-    fn ranks(&self, name: &str) -> Vec<f64> {
+    pub(super) fn ranks(&self, name: &str) -> Vec<f64> {
         Ranks::load(&self.folder(name), Part::Test).unwrap().ranks
     }
 }

@@ -35,6 +35,7 @@ fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
             clip_norm: 0.0,
             stop: Stop::Fixed { validate_every: 0 },
         },
+        weights: None,
     }
 }
 

@@ -1,0 +1,139 @@
+//! An experiment with imported weights as a user types it, on the fake worker.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "imported"
+seeds = [1, 2]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 90
+
+[protocol.strict]
+metrics = ["hit@1"]
+
+[llm.small.small]
+
+[model.gru4rec.gru4rec]
+train.epochs = 2
+train.stop.fixed = {}
+
+[model.mlp.mlp_llm]
+backbone = "got"
+llm = "small"
+
+[variant.got]
+of = "gru4rec"
+set = { weights = "given/w.safetensors" }
+"#;
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
+        std::fs::create_dir(dir.path().join("given")).unwrap();
+        let desk = Desk(dir);
+        desk.put("given/w.safetensors", "weights");
+        desk
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allround"));
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.path())
+            .env("ALLROUND_WORKER", common::fake_worker())
+            .env_remove("ALLROUND_STORE");
+        command.output().unwrap()
+    }
+
+    /// Lines of a results file that hold a text.
+    fn lines(&self, file: &str, text: &str) -> Vec<String> {
+        let path = self.path().join("results/imported").join(file);
+        let content = std::fs::read_to_string(path).unwrap();
+        let lines = content.lines().filter(|line| line.contains(text));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn every_number_of_imported_weights_says_so_and_no_epoch_is_told() {
+    let desk = Desk::new();
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let remark = "backbone: weights imported from given/w.safetensors, not trained here";
+    for cell in [
+        "toys.overall.got.s1",
+        "toys.overall.got.s2",
+        "toys.overall.mlp.s1",
+    ] {
+        let lines = desk.lines("metrics.csv", &format!(",{cell},"));
+        assert!(!lines.is_empty());
+        assert!(lines.iter().all(|line| line.contains(remark)), "{lines:#?}");
+    }
+    let trained = desk.lines("metrics.csv", ",toys.overall.gru4rec.s1,");
+    assert!(trained[0].ends_with(",ok,,"), "{trained:?}");
+    assert_eq!(desk.lines("epochs.csv", "gru4rec.s1,backbone").len(), 2);
+    assert!(desk.lines("epochs.csv", "got.s1,").is_empty());
+    let timing = desk.lines("timing.csv", "toys.overall.got.s1,backbone,");
+    assert_eq!(timing.len(), 1);
+    assert!(timing[0].contains(",backbone,import,cpu,"), "{timing:?}");
+    assert!(timing[0].ends_with(",1000,,false"), "{timing:?}");
+    assert!(!desk.lines("report.html", "not trained here").is_empty());
+}
+
+#[test]
+fn a_moved_file_is_known_again_and_a_changed_one_is_not() {
+    let desk = Desk::new();
+    let plan = || said(&desk.run("plan spec.toml"));
+    let first = plan();
+    assert_eq!(said(&desk.run("run -n spec.toml")), first);
+    desk.put("moved.safetensors", "weights");
+    let moved = "plan spec.toml --set variant.got.set={weights=\"moved.safetensors\"}";
+    assert_eq!(said(&desk.run(moved)), first);
+    desk.put("given/w.safetensors", "others");
+    assert_ne!(plan(), first);
+}
+
+#[test]
+fn a_missing_file_is_a_fault_of_the_experiment() {
+    let desk = Desk::new();
+    std::fs::remove_file(desk.path().join("given/w.safetensors")).unwrap();
+    for line in ["check", "plan", "run", "run -n"] {
+        let output = desk.run(&format!("{line} spec.toml"));
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        let said = said(&output);
+        assert!(
+            said.contains("`given/w.safetensors` does not exist") && said.contains("spec.toml:25"),
+            "{said}"
+        );
+    }
+    assert!(!desk.path().join(".allround").exists() && !desk.path().join("results").exists());
+}
