@@ -180,3 +180,74 @@ fn a_failed_alignment_fails_what_is_built_on_it_and_nothing_else() {
     assert!(failed("toys.overall.allmrec.s1") && failed("toys.overall.text.s1"));
     assert!(!failed("toys.overall.mlp.s1") && !failed("toys.overall.only.s1"));
 }
+
+/// The stages of a run's log as they begin and end, in order: label, and whether it began.
+fn log(desk: &Desk) -> Vec<(String, bool)> {
+    let text = desk.file("logs/run.jsonl");
+    let lines = text.lines().filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let what = line["what"].as_str()?;
+        Some((line["stage"].as_str()?.to_owned(), what == "begun"))
+    });
+    lines.collect()
+}
+
+#[test]
+fn what_a_listed_model_costs_has_no_neighbour_while_others_run_side_by_side() {
+    let desk = Desk::new();
+    let flags = "spec.toml --set run.alone=[\"allmrec\"]";
+    let planned = desk.command(&format!("plan {flags}"), "").output().unwrap();
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    // Language model, texts, CF model, alignment, projection and evaluation.
+    assert!(
+        planned.contains("0 in the store, 15 to run, 6 of them alone"),
+        "{planned}"
+    );
+    let run = format!("run {flags} -j 4");
+    let output = desk.command(&run, "all=sleep:30").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // A label names the first cell that needs the stage; the listed model's cells come first.
+    let is_alone = |label: &str| {
+        let is_data = label.starts_with("prepare") || label.starts_with("candidates");
+        label.contains(".allmrec.") && !is_data
+    };
+    let mut running: Vec<String> = Vec::new();
+    let (mut alone, mut most) = (0, 0);
+    for (label, has_begun) in log(&desk) {
+        if !has_begun {
+            running.retain(|other| *other != label);
+            continue;
+        }
+        running.push(label);
+        most = most.max(running.len());
+        if running.iter().any(|label| is_alone(label)) {
+            assert_eq!(running.len(), 1, "{running:?}");
+            alone += 1;
+        }
+    }
+    assert_eq!(alone, 6);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    assert!(most > 1 || cores == 1, "nothing ran side by side");
+    let planned = desk.command(&format!("plan {flags}"), "").output().unwrap();
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    assert!(planned.contains("15 in the store, 0 to run\n"), "{planned}");
+}
+
+#[test]
+fn ranks_that_are_removed_are_missed_in_words_and_come_back_with_the_next_run() {
+    let desk = Desk::new();
+    assert_eq!(desk.run("").0, Some(0));
+    let report = || {
+        let output = desk.command("report results/methods", "").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let words = "The per-user ranks of every cell are missing (folder ranks), so there are no intervals and no tests: run the experiment again";
+    assert!(!report().contains(words) && !desk.file("report.html").contains(words));
+    std::fs::remove_dir_all(desk.path().join("results/methods/ranks")).unwrap();
+    assert!(report().contains(words));
+    assert!(desk.file("report.html").contains(words));
+    let (code, said) = desk.run("all=crash");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!desk.file("report.html").contains(words) && !report().contains(words));
+}

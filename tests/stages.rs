@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Bench {
                 device: "cpu".into(),
                 cores: 4,
                 jobs: 4,
-                alone: false,
+                alone: BTreeSet::new(),
                 retries: 0,
                 fail_fast: false,
                 timeout: None,
@@ -268,25 +268,51 @@ fn two_runs_at_once_do_not_make_a_stage_twice() {
     );
 }
 
+/// The most stages that ran at a time, and the most beside one of `watched`.
+fn peaks(bench: &Bench, graph: &Graph, watched: &BTreeSet<NodeId>) -> (usize, usize) {
+    let mut running = BTreeSet::new();
+    let (mut peak, mut beside) = (0, 0);
+    bench.run_with(
+        graph,
+        &Stop::default(),
+        &mut |id, happening| match happening {
+            Happening::Begun => {
+                running.insert(id);
+                peak = peak.max(running.len());
+                if !running.is_disjoint(watched) {
+                    beside = beside.max(running.len() - 1);
+                }
+            }
+            Happening::Ended(Outcome::Made) => drop(running.remove(&id)),
+            _ => {}
+        },
+    );
+    (peak, beside)
+}
+
 #[test]
 fn threads_are_never_promised_twice() {
-    for (jobs, alone, most) in [(4, false, 2), (1, false, 1), (4, true, 1)] {
+    for (jobs, most) in [(4, 2), (1, 1)] {
         let mut bench = Bench::new("all=sleep:20");
-        (bench.options.cores, bench.options.jobs, bench.options.alone) = (2, jobs, alone);
-        let (mut running, mut peak) = (0usize, 0usize);
-        bench.run_with(
-            &graph(3),
-            &Stop::default(),
-            &mut |_, happening| match happening {
-                Happening::Begun => {
-                    running += 1;
-                    peak = peak.max(running);
-                }
-                Happening::Ended(Outcome::Made) => running -= 1,
-                _ => {}
-            },
+        (bench.options.cores, bench.options.jobs) = (2, jobs);
+        assert_eq!(
+            peaks(&bench, &graph(3), &BTreeSet::new()).0,
+            most,
+            "jobs {jobs}"
         );
-        assert_eq!(peak, most, "jobs {jobs}, alone {alone}");
+    }
+}
+
+#[test]
+fn a_stage_that_runs_alone_has_no_neighbour_and_the_others_have() {
+    let graph = graph(4);
+    let everything: BTreeSet<NodeId> = (0..graph.nodes.len()).collect();
+    // An evaluation in the middle; then everything.
+    for (alone, most) in [(BTreeSet::from([3]), 4), (everything, 1)] {
+        let mut bench = Bench::new("all=sleep:20");
+        bench.options.alone.clone_from(&alone);
+        assert_eq!(peaks(&bench, &graph, &alone), (most, 0), "{alone:?}");
+        assert_eq!(bench.starts(), graph.nodes.len());
     }
 }
 

@@ -1,4 +1,4 @@
-//! `allround plan`: stages with keys and what is in the store, and each cell's keys.
+//! `allround plan`: stages with keys, what is in the store, what runs alone, and each cell's keys.
 
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
@@ -28,21 +28,31 @@ pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
 /// The plan as text: what is to do, stage by stage, and a summary.
 pub(crate) fn text(planned: &Planned, store: &Store) -> String {
     let plan = &planned.plan;
+    let alone = planned.alone();
+    let (mut cached, mut quiet) = (0, 0);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_header(["stage", "key", "state", "for"]);
-    let mut cached = 0;
-    for (node, label) in plan.graph.nodes.iter().zip(labels(plan)) {
-        let state = state(store, node);
-        cached += usize::from(state == "cached");
+    for (id, (node, label)) in plan.graph.nodes.iter().zip(labels(plan)).enumerate() {
+        let mut state = state(store, node).to_owned();
+        if state == "cached" {
+            cached += 1;
+        } else if alone.contains(&id) {
+            quiet += 1;
+            state.push_str(", alone");
+        }
         let kind = node.stage.settings.kind();
         let cells = label.strip_prefix(kind).unwrap_or(&label).trim();
-        table.add_row([kind, &node.key.short(), state, cells]);
+        table.add_row([kind, &node.key.short(), &state, cells]);
     }
+    let quiet = match quiet {
+        0 => String::new(),
+        quiet => format!(", {quiet} of them alone"),
+    };
     let stages = plan.graph.nodes.len();
     format!(
-        "{}\n\n{}, {}: {cached} in the store, {} to run\n",
+        "{}\n\n{}, {}: {cached} in the store, {} to run{quiet}\n",
         table.trim_fmt(),
         count(plan.cells.len(), "cell"),
         count(stages, "stage"),
@@ -60,11 +70,17 @@ fn state(store: &Store, node: &Node) -> &'static str {
 
 fn json(planned: &Planned, store: &Store) -> Value {
     let graph = &planned.plan.graph;
-    let stage = |node: &Node| {
-        let kind = node.stage.settings.kind();
-        json!({ "kind": kind, "key": node.key, "state": state(store, node), "needs": node.stage.needs })
+    let alone = planned.alone();
+    let stage = |(id, node): (usize, &Node)| {
+        json!({
+            "kind": node.stage.settings.kind(),
+            "key": node.key,
+            "state": state(store, node),
+            "alone": alone.contains(&id),
+            "needs": node.stage.needs,
+        })
     };
-    let stages: Vec<Value> = graph.nodes.iter().map(stage).collect();
+    let stages: Vec<Value> = graph.nodes.iter().enumerate().map(stage).collect();
     let cells: Vec<Value> = planned
         .plan
         .cells

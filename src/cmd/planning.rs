@@ -1,11 +1,12 @@
 //! From an experiment file to a plan: what `run`, `check` and `plan` begin with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::advise;
 use crate::cli::SpecArgs;
 use crate::digest::Key;
-use crate::plan::{self, Plan, PlanError};
+use crate::plan::{self, NodeId, Plan, PlanError};
 use crate::spec::{self, Checked};
 use crate::store::Store;
 use crate::store::inputs::Inputs;
@@ -25,6 +26,11 @@ impl Planned {
     pub(crate) fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
         crate::digest::of_value(&(self.checked.resolved_toml(), self.plan.digest(), program))
+    }
+
+    /// The stages that run with nothing beside them.
+    pub(crate) fn alone(&self) -> BTreeSet<NodeId> {
+        self.plan.alone(&self.checked.spec.run.alone)
     }
 }
 

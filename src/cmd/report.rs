@@ -8,6 +8,9 @@ use crate::render;
 /// Draws again, or says which files are not what the results give.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let results = &arguments.results;
+    if let Some(absence) = render::without_ranks(results)? {
+        say(&absence);
+    }
     if arguments.check {
         let stale = render::stale(results)?;
         for path in &stale {

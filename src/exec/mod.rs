@@ -7,6 +7,7 @@ pub mod process;
 pub mod stage;
 pub mod stop;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ pub struct Options {
     pub cores: usize,
     /// Most stages at a time.
     pub jobs: usize,
-    /// Whether stages run one at a time.
-    pub alone: bool,
+    /// Stages that run with nothing beside them.
+    pub alone: BTreeSet<NodeId>,
     /// How often a failed stage is tried again.
     pub retries: u32,
     /// Whether the first failure ends the run.

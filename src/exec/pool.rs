@@ -131,12 +131,16 @@ impl Pool<'_> {
     }
 
     /// The next stage that may start now, with its threads; stages that cannot run any more are settled on the way.
+    ///
+    /// Stages start in the order of the graph, and a later one may overtake an earlier one that has no room yet. One that runs
+    /// alone is not overtaken: once it is ready and nothing before it can start, nothing starts until it has run.
     fn next(
         &mut self,
         stop: &Stop,
         listen: &mut dyn FnMut(NodeId, &Happening),
     ) -> Option<(NodeId, usize)> {
         let is_ending = stop.is_asked() || (self.options.fail_fast && self.has_failed);
+        let mut is_held = is_ending || self.running.iter().any(|&(id, _)| self.is_alone(id));
         for id in 0..self.graph.nodes.len() {
             if self.outcomes[id].is_some() || self.running.iter().any(|&(running, _)| running == id)
             {
@@ -144,11 +148,12 @@ impl Pool<'_> {
             }
             if let Some(culprit) = self.culprit(id) {
                 self.settle(id, Outcome::Blocked(culprit), listen);
-            } else if !is_ending && self.is_ready(id) {
+            } else if !is_held && self.is_ready(id) {
                 let threads = self.threads(id);
-                if self.has_room(threads) {
+                if self.has_room(id, threads) {
                     return Some((id, threads));
                 }
+                is_held = self.is_alone(id);
             }
         }
         None
@@ -184,12 +189,16 @@ impl Pool<'_> {
         }
     }
 
+    fn is_alone(&self, id: NodeId) -> bool {
+        self.options.alone.contains(&id)
+    }
+
     /// Whether a stage of so many threads fits beside those that run; one that asks for too many runs alone.
-    fn has_room(&self, threads: usize) -> bool {
+    fn has_room(&self, id: NodeId, threads: usize) -> bool {
         let used: usize = self.running.iter().map(|&(_, threads)| threads).sum();
         match self.running.len() {
             0 => true,
-            _ if self.options.alone => false,
+            _ if self.is_alone(id) => false,
             running => running < self.options.jobs && used + threads <= self.options.cores,
         }
     }
@@ -203,3 +212,6 @@ impl Pool<'_> {
         self.outcomes.into_iter().flatten().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,14 @@ pub struct Measure {
 }
 
 impl Cell {
+    /// Name of the variant, or of the model itself: what the spec's lists of models call it.
+    pub fn shown_name(&self) -> &str {
+        match self.variant.as_str() {
+            "" => &self.model,
+            variant => variant,
+        }
+    }
+
     /// The stages whose artefacts the cell's rows are computed from.
     pub fn roots(&self) -> impl Iterator<Item = NodeId> {
         self.measures.iter().map(|measure| measure.evaluate)

@@ -8,7 +8,7 @@ pub mod stage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
@@ -17,7 +17,7 @@ pub use stage::{Job, Settings, Stage};
 use crate::digest::Key;
 use crate::fs::FsError;
 use crate::spec::config::scenario::Scenario;
-use crate::spec::config::{Dataset, Model, Protocol};
+use crate::spec::config::{Alone, Dataset, Model, Protocol};
 use crate::spec::{Selected, Spec};
 use inputs::Inputs;
 use method::{Ground, Learned};
@@ -67,6 +67,22 @@ impl Plan {
             .map(|cell| cell.identity(&self.graph))
             .collect();
         crate::digest::of_value(&cells)
+    }
+
+    /// The stages that run with nothing beside them. A stage that any cell of a listed model or variant pays for is among them,
+    /// whoever shares it.
+    pub fn alone(&self, alone: &Alone) -> BTreeSet<NodeId> {
+        let names = match alone {
+            Alone::All(true) => return (0..self.graph.nodes.len()).collect(),
+            Alone::All(false) => return BTreeSet::new(),
+            Alone::Of(names) => names,
+        };
+        let is_listed = |cell: &&Cell| names.iter().any(|name| name == cell.shown_name());
+        let stages = self.cells.iter().filter(is_listed);
+        stages
+            .flat_map(|cell| cell.stages(&self.graph))
+            .filter(|&id| self.graph.nodes[id].stage.settings.is_of_a_model())
+            .collect()
     }
 }
 

@@ -76,6 +76,12 @@ impl Settings {
         }
     }
 
+    /// Whether the stage is a model's own work, which its cost is of and its failure is blamed on; preparing data and drawing
+    /// candidates is done for every model.
+    pub fn is_of_a_model(&self) -> bool {
+        !matches!(self, Settings::Prepare(_) | Settings::Candidates(_))
+    }
+
     /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
     pub fn version(&self) -> u32 {
         match self {

@@ -144,6 +144,7 @@ fn words_metrics_and_how_stages_are_run_change_no_key() {
         "question=\"Another?\"",
         "run.checkpoint_every=7",
         "run.alone=true",
+        "run.alone=[\"sasrec\"]",
         "run.retries=2",
         "protocol.strict.metrics=[\"hit@3\"]",
     ] {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::MetricRow;
 use super::file::wrong;
+use super::ranks::{Coverage, coverage};
 use super::summary::{Against, Answer, AnswerRow, AnswerTable, Column, Place, Question, State};
 use super::users::{self, ALPHA, BySeed, FLIPS, RESAMPLING, Users};
 use crate::fs::FsError;
@@ -37,8 +38,12 @@ pub fn answer(
         alpha: ALPHA,
         n_tests: 0,
         method: method(&question.baseline),
+        coverage: Coverage::default(),
     };
-    for group in groups(&rows, question) {
+    let groups = groups(&rows, question);
+    let is_shown = |row: &&MetricRow| models.iter().any(|name| name == row.shown_name());
+    table.coverage = coverage(results, groups.iter().flatten().copied().filter(is_shown));
+    for group in groups {
         let group = Group::read(results, group, &models)?;
         for (row, answers) in table.rows.iter_mut().zip(group.answers(&metrics)) {
             row.answers.extend(answers);

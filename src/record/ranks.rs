@@ -1,5 +1,6 @@
 //! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::file::{read_compressed, write_compressed, wrong};
@@ -12,6 +13,51 @@ use crate::metric::Metric;
 pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
     let name = protocol.split(':').next().unwrap_or_default();
     results.join("ranks").join(format!("{cell}.{name}.csv.gz"))
+}
+
+/// Of how many measured cells the ranks are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Cells with a value, counted under each protocol.
+    pub measured: usize,
+    /// Those of them without a file of ranks.
+    pub without: usize,
+}
+
+impl Coverage {
+    /// What a reader must know where ranks are missing, in a sentence for captions; `None` where none are.
+    pub fn absence(self) -> Option<String> {
+        let Coverage { measured, without } = self;
+        let (whose, of) = match without {
+            0 => return None,
+            _ if without == measured => ("of every cell".to_owned(), ""),
+            1 => (format!("of 1 of {measured} cells"), " of it"),
+            _ => (format!("of {without} of {measured} cells"), " of them"),
+        };
+        Some(format!(
+            "The per-user ranks {whose} are missing (folder ranks), so there are no intervals and no tests{of}: run the experiment again \
+             to have them back."
+        ))
+    }
+
+    /// Whether there are cells and none of them has ranks.
+    pub fn is_none(self) -> bool {
+        self.measured > 0 && self.without == self.measured
+    }
+}
+
+/// For how many of the measured cells of `rows` there are rank files in a results folder.
+pub fn coverage<'a>(results: &Path, rows: impl IntoIterator<Item = &'a MetricRow>) -> Coverage {
+    let measured = rows
+        .into_iter()
+        .filter(|row| row.split == "test" && row.value.is_some());
+    let paths: BTreeSet<PathBuf> = measured
+        .map(|row| path(results, &row.cell, &row.protocol))
+        .collect();
+    Coverage {
+        measured: paths.len(),
+        without: paths.iter().filter(|path| !path.exists()).count(),
+    }
 }
 
 /// Writes ranks, compressed; the same rows are the same bytes at any time.
@@ -124,5 +170,52 @@ mod tests {
             &[row("a", 1.0), row("b", 2.0)],
         );
         assert_eq!((rows[0].value, rows[0].n_users), (Some(0.75), Some(2)));
+    }
+
+    #[test]
+    fn missing_ranks_are_told_in_words_by_how_many_cells_miss_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let measured = |cell: &str| MetricRow {
+            cell: cell.to_owned(),
+            split: "test".to_owned(),
+            protocol: "p:0123456789ab".to_owned(),
+            value: Some(0.5),
+            ..MetricRow::default()
+        };
+        // Neither a failed cell nor a validation has ranks.
+        let failed = MetricRow {
+            value: None,
+            ..measured("failed")
+        };
+        let validated = MetricRow {
+            split: "valid".to_owned(),
+            ..measured("validated")
+        };
+        let mut rows = vec![failed, validated];
+        let absence = |rows: &[MetricRow]| coverage(dir.path(), rows).absence();
+        assert_eq!(absence(&rows), None);
+        assert!(!coverage(dir.path(), &rows).is_none());
+        rows.extend([measured("a"), measured("a"), measured("b"), measured("c")]);
+        assert!(coverage(dir.path(), &rows).is_none());
+        let end = ": run the experiment again to have them back.";
+        let missing = "are missing (folder ranks), so there are no intervals and no tests";
+        for (cell, said) in [
+            (
+                "a",
+                format!("The per-user ranks of every cell {missing}{end}"),
+            ),
+            (
+                "b",
+                format!("The per-user ranks of 2 of 3 cells {missing} of them{end}"),
+            ),
+            (
+                "c",
+                format!("The per-user ranks of 1 of 3 cells {missing} of it{end}"),
+            ),
+        ] {
+            assert_eq!(absence(&rows), Some(said));
+            write(&path(dir.path(), cell, "p"), &[row("u", 1.0)]).unwrap();
+        }
+        assert_eq!(absence(&rows), None);
     }
 }

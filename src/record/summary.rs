@@ -2,6 +2,7 @@
 //!
 //! One function computes it from the rows; the terminal, the tables and the report all show the same one.
 
+use super::ranks::Coverage;
 use crate::metric::Metric;
 pub use crate::stats::Interval;
 
@@ -39,6 +40,8 @@ pub struct AnswerTable {
     pub n_tests: usize,
     /// How intervals and tests were computed, in full sentences, for captions.
     pub method: String,
+    /// Of how many of the table's cells there are per-user ranks: the others have neither intervals nor tests.
+    pub coverage: Coverage,
 }
 
 /// A column of an answer table.

@@ -96,6 +96,14 @@ pub fn stale(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
     Ok(stale)
 }
 
+/// What a reader must know where per-user ranks are missing from a results folder, in a sentence; `None` where none are.
+///
+/// # Errors
+/// When the results cannot be read.
+pub fn without_ranks(results: &Path) -> Result<Option<String>, RenderError> {
+    Ok(Results::read(results)?.without_ranks())
+}
+
 /// Everything that is derived from the results.
 fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     let results = Results::read(folder)?;
@@ -333,6 +341,64 @@ mod tests {
         );
         assert!(
             markdown.contains("**") && markdown.contains("<u>") && !markdown.contains("<script")
+        );
+    }
+
+    #[test]
+    fn missing_ranks_are_told_in_the_report_and_below_every_table_that_would_have_intervals() {
+        let words = "The per-user ranks of every cell are missing (folder ranks)";
+        let intervals = "Intervals: 95 % percentile bootstrap";
+        let folder = without_ranks();
+        all(folder.path()).unwrap();
+        let count =
+            |folder: &Path, file: &str, words: &str| text(folder, file).matches(words).count();
+        // A banner, and a note below each of the two comparisons.
+        let report = text(folder.path(), "report.html");
+        assert!(report.contains(&format!("<p class=\"banner\" role=\"note\">{words}")));
+        assert_eq!(report.matches(words).count(), 3);
+        for (file, is_comparison) in [("main", 1), ("best", 1), ("cost", 0), ("data", 0)] {
+            let file = format!("tables/{file}.md");
+            let told = |folder: &Path| [words, intervals].map(|words| count(folder, &file, words));
+            assert_eq!(told(folder.path()), [is_comparison, 0], "{file}");
+            assert_eq!(told(rendered()), [0, is_comparison], "{file}");
+        }
+        assert_eq!(count(rendered(), "report.html", words), 0);
+        let look = terminal::Look {
+            width: 200,
+            styled: false,
+        };
+        assert!(
+            terminal::summary(folder.path(), look)
+                .unwrap()
+                .contains(words)
+        );
+        assert!(without_ranks_words(folder.path()).starts_with(words));
+    }
+
+    fn without_ranks_words(folder: &Path) -> String {
+        super::without_ranks(folder).unwrap().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_cost_table_tells_which_models_ran_alone() {
+        let folder = without_ranks();
+        let spec = text(folder.path(), "spec.toml");
+        let note = |alone: &str| {
+            let (old, new) = ("alone = false", format!("alone = {alone}"));
+            assert!(spec.contains(old));
+            let spec = spec.replacen(old, &new, 1);
+            fs::write_atomic(&folder.path().join("spec.toml"), spec.as_bytes()).unwrap();
+            all(folder.path()).unwrap();
+            text(folder.path(), "tables/cost.md")
+        };
+        let plain = note("false");
+        assert!(!plain.contains("ran alone") && !plain.contains("one at a time"));
+        assert_eq!(note("[]"), plain);
+        assert!(note("true").contains("Stages that this run made itself ran one at a time."));
+        let some = note("[\"sasrec\", \"popularity\"]");
+        assert!(
+            some.contains("the stages of popularity and sasrec ran alone"),
+            "{some}"
         );
     }
 

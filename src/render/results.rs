@@ -98,6 +98,11 @@ impl Results {
         })
     }
 
+    /// What a reader must know where per-user ranks are missing, in a sentence; `None` where none are.
+    pub fn without_ranks(&self) -> Option<String> {
+        record::ranks::coverage(&self.folder, &self.metrics).absence()
+    }
+
     /// Place of a model in the spec's order; it decides its colour.
     pub fn position(&self, model: &str) -> usize {
         let place = self.models.iter().position(|name| name == model);

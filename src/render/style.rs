@@ -1,4 +1,4 @@
-//! How everything looks: colours, sizes, fonts, and numbers written for people.
+//! How everything looks: colours, sizes, fonts, and numbers and lists written for people.
 
 /// An RGB colour.
 pub type Colour = (u8, u8, u8);
@@ -128,6 +128,15 @@ pub fn significant(value: f64) -> String {
         format!("{value:.3}")
     } else {
         format!("{value:.1e}")
+    }
+}
+
+/// `a, b and c`.
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

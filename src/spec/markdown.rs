@@ -113,6 +113,10 @@ impl Page {
                 }
             }
             Shape::List { item, length: None } => format!("list: {}", self.value(item)),
+            Shape::AnyOf(forms) => {
+                let forms: Vec<String> = forms.iter().map(|form| self.value(form)).collect();
+                forms.join(", or ")
+            }
             Shape::Map(_) => "named tables, see below".to_owned(),
             other => other.words(),
         }

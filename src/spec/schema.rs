@@ -124,6 +124,10 @@ fn shape(shape: &Shape, default: Option<&Node>, preset: bool) -> Json {
             json!({ "oneOf": words.collect::<Vec<_>>() })
         }
         Shape::Boolean => json!({ "type": "boolean" }),
+        Shape::AnyOf(forms) => {
+            let forms = forms.iter().map(|form| self::shape(form, None, preset));
+            json!({ "anyOf": forms.collect::<Vec<_>>() })
+        }
         Shape::Any => json!({}),
     }
 }

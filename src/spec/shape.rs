@@ -38,6 +38,8 @@ pub(super) enum Shape {
     Choice(Vec<Word>),
     /// `true` or `false`.
     Boolean,
+    /// A value of one of these forms, no two of which a value can have.
+    AnyOf(Vec<Shape>),
     /// Whatever another check will look at.
     Any,
 }
@@ -117,6 +119,10 @@ impl Reader<'_> {
         }
         if let Some(members) = schema["oneOf"].as_array() {
             return self.one_of(schema, members, name);
+        }
+        if let Some(members) = schema["anyOf"].as_array() {
+            let forms = members.iter().map(|member| self.shape(member, name));
+            return Shape::AnyOf(forms.collect());
         }
         match type_name(schema) {
             "object" => match &schema["additionalProperties"] {
@@ -269,6 +275,10 @@ impl Shape {
                 either(&words)
             }
             Shape::Boolean => "`true` or `false`".to_owned(),
+            Shape::AnyOf(forms) => {
+                let forms: Vec<String> = forms.iter().map(Shape::words).collect();
+                forms.join(", or ")
+            }
             Shape::Any => "a value".to_owned(),
         }
     }

@@ -94,6 +94,10 @@ impl<'a> Structure<'a> {
                     ..node.clone()
                 })
             }
+            (Shape::AnyOf(forms), value) => match forms.iter().find(|form| has_form(form, value)) {
+                Some(form) => self.value(form, node, path),
+                None => self.wrong(shape, node, path),
+            },
             (shape, _) => match leaf(shape, &node.value) {
                 true => Some(node.clone()),
                 false => self.wrong(shape, node, path),
@@ -227,35 +231,48 @@ impl<'a> Structure<'a> {
     fn wrong(&mut self, shape: &Shape, node: &Node, path: &str) -> Option<Node> {
         let expected = shape.words();
         let message = format!("`{path}` must be {expected}, found {}", found(&node.value));
-        let hint = match (shape, &node.value) {
-            (Shape::Choice(words), Value::Text(text)) => {
-                let words = words.iter().map(|word| word.word.as_str());
-                suggest::nearest(text, words).map(|word| format!("did you mean `{word}`?"))
-            }
-            (Shape::Metric, Value::Text(text)) => nearest_metric(text),
-            (Shape::Kinds(kinds), Value::Text(text)) if kinds.kinds.contains_key(text) => Some(
-                format!("kinds are table names: write `{path}.{text} = {{}}`"),
-            ),
-            (Shape::Integer { .. } | Shape::Number { .. }, Value::Text(text))
-                if text.parse::<f64>().is_ok() =>
-            {
-                Some(format!("write it without quotes: `{text}`"))
-            }
-            (Shape::Boolean, Value::Text(text)) if matches!(text.as_str(), "true" | "false") => {
-                Some(format!("write it without quotes: `{text}`"))
-            }
-            (Shape::List { .. }, value) if !matches!(value, Value::Table(_) | Value::List(_)) => {
-                Some("a list stands in brackets, also when it has one element".to_owned())
-            }
-            _ => None,
-        };
         self.faults.push(
             Fault::at(node.place, message)
                 .label(format!("expected {expected}"))
-                .maybe_hint(hint),
+                .maybe_hint(remedy(shape, &node.value, path)),
         );
         None
     }
+}
+
+/// What to do about a value of the wrong type or range, where that is known.
+fn remedy(shape: &Shape, value: &Value, path: &str) -> Option<String> {
+    match (shape, value) {
+        (Shape::Choice(words), Value::Text(text)) => {
+            let words = words.iter().map(|word| word.word.as_str());
+            suggest::nearest(text, words).map(|word| format!("did you mean `{word}`?"))
+        }
+        (Shape::Metric, Value::Text(text)) => nearest_metric(text),
+        (Shape::Kinds(kinds), Value::Text(text)) if kinds.kinds.contains_key(text) => Some(
+            format!("kinds are table names: write `{path}.{text} = {{}}`"),
+        ),
+        (Shape::Integer { .. } | Shape::Number { .. }, Value::Text(text))
+            if text.parse::<f64>().is_ok() =>
+        {
+            Some(format!("write it without quotes: `{text}`"))
+        }
+        (Shape::Boolean, Value::Text(text)) if matches!(text.as_str(), "true" | "false") => {
+            Some(format!("write it without quotes: `{text}`"))
+        }
+        (Shape::List { .. }, value) if !matches!(value, Value::Table(_) | Value::List(_)) => {
+            Some("a list stands in brackets, also when it has one element".to_owned())
+        }
+        (Shape::AnyOf(forms), value) => {
+            let mut forms = forms.iter();
+            forms.find_map(|form| remedy(form, value, path))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a value has the outward form of a shape; what a list holds is another question.
+fn has_form(shape: &Shape, value: &Value) -> bool {
+    matches!((shape, value), (Shape::List { .. }, Value::List(_))) || leaf(shape, value)
 }
 
 /// Whether a single value is what its shape says.

@@ -12,7 +12,7 @@ use crate::cli::{Common, Run};
 use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
 use crate::fs;
 use crate::observe::{Observer, Volume, say};
-use crate::plan::{NodeId, Settings};
+use crate::plan::NodeId;
 use crate::render;
 use crate::spec::Spec;
 use crate::store::{self, Experiment, Presence, Store};
@@ -189,7 +189,7 @@ impl Session<'_> {
             device: spec.run.device.clone(),
             cores,
             jobs: self.arguments.jobs.map_or(most, usize::from),
-            alone: spec.run.alone,
+            alone: self.planned.alone(),
             retries: spec.run.retries,
             fail_fast: self.arguments.fail_fast,
             timeout: self.arguments.timeout,
@@ -279,11 +279,6 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
         true => Exit::Interrupted,
         false => Exit::Well,
     }
-}
-
-/// Whether a stage of these settings belongs to a cell alone, so that its failure is the cell's own.
-fn is_own(settings: &Settings) -> bool {
-    !matches!(settings, Settings::Prepare(_) | Settings::Candidates(_))
 }
 
 #[cfg(test)]

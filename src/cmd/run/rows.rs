@@ -5,7 +5,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::planning::Planned;
-use super::is_own;
 use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, scenario};
 use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
@@ -181,7 +180,7 @@ impl<'a> Source<'a> {
         (culprit, error): (NodeId, &str),
     ) -> MetricRow {
         let node = &self.plan.graph.nodes[culprit];
-        let status = if is_own(&node.stage.settings) {
+        let status = if node.stage.settings.is_of_a_model() {
             "failed"
         } else {
             "blocked"

@@ -1,9 +1,12 @@
 //! Which cells share which stages, and what a cell reads.
 
+use std::collections::BTreeSet;
+
 use super::super::tests::{cell, plan_of};
 use super::super::{Cell, Plan, Settings, plan};
 use crate::digest::Key;
 use crate::spec;
+use crate::spec::config::Alone;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -409,4 +412,46 @@ fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
             );
         }
     }
+}
+
+#[test]
+fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
+    let plan = plan_of(SPEC, &[]);
+    let alone = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.to_owned());
+        plan.alone(&Alone::Of(names.collect()))
+    };
+    let stages = |cell_name: &str| cell(&plan, cell_name).stages(&plan.graph);
+    let listed = alone(&["allmrec"]);
+    for id in stages("toys.overall.allmrec.s1") {
+        let settings = &plan.graph.nodes[id].stage.settings;
+        assert_eq!(
+            listed.contains(&id),
+            settings.is_of_a_model(),
+            "{}",
+            settings.kind()
+        );
+    }
+    // What is alone among the stages of cells that are not listed: what they share with it.
+    for (name, shared) in [
+        ("toys.overall.sasrec.s1", &["backbone"][..]),
+        ("toys.overall.tallrec.s1", &["pretrain-lm"]),
+        (
+            "toys.overall.text.s1",
+            &["encode-text", "backbone", "align", "pretrain-lm", "project"],
+        ),
+    ] {
+        let found = stages(name).into_iter().filter(|id| listed.contains(id));
+        let found: BTreeSet<&str> = found
+            .map(|id| plan.graph.nodes[id].stage.settings.kind())
+            .collect();
+        assert_eq!(found, shared.iter().copied().collect(), "{name}");
+    }
+    // A variant is listed by its own name.
+    let [last] = cell(&plan, "toys.overall.text.s1").measures.as_slice() else {
+        panic!("one protocol");
+    };
+    assert!(!listed.contains(&last.evaluate) && alone(&["text"]).contains(&last.evaluate));
+    assert!(alone(&[]).is_empty() && plan.alone(&Alone::All(false)).is_empty());
+    assert_eq!(plan.alone(&Alone::All(true)).len(), plan.graph.nodes.len());
 }

@@ -6,15 +6,6 @@ use crate::spec::config::Model;
 use crate::spec::config::protocol::{Candidates, Protocol, Rules};
 use crate::spec::config::scenario::{FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems};
 
-/// `a, b and c`.
-pub fn list(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 /// A model's kind, as its table in the spec is called.
 pub fn kind(model: &Model) -> String {
     match serde_json::to_value(model) {

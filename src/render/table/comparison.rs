@@ -186,9 +186,10 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
             table.alpha, table.n_tests
         ));
     }
-    if !table.method.is_empty() {
+    if !table.method.is_empty() && !table.coverage.is_none() {
         notes.push(table.method.replace('`', ""));
     }
+    notes.extend(table.coverage.absence());
     if answers().any(|answer| answer.state == State::Partial) {
         notes.push("Where seeds failed, the number is of the others; see the failures.".to_owned());
     }

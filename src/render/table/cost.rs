@@ -4,6 +4,7 @@ use super::{Cell, Grid, Head, Row};
 use crate::render::costs::{Costs, costs};
 use crate::render::results::Results;
 use crate::render::style;
+use crate::spec::config::Alone;
 
 /// The cost table of a results folder.
 pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
@@ -42,12 +43,33 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
                 .to_owned(),
         ]
         .into_iter()
+        .chain(neighbours(results))
         .chain(of_stages(&all))
         .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
         data: data(&all),
     }
+}
+
+/// Whose stages had the machine to themselves, where the experiment asks for that.
+fn neighbours(results: &Results) -> Option<String> {
+    let names = match &results.spec.run.alone {
+        Alone::All(false) => return None,
+        Alone::All(true) => {
+            return Some("Stages that this run made itself ran one at a time.".to_owned());
+        }
+        Alone::Of(names) => names,
+    };
+    let listed = |model: &&String| names.contains(model);
+    let listed: Vec<String> = results.models.iter().filter(listed).cloned().collect();
+    (!listed.is_empty()).then(|| {
+        format!(
+            "Of what this run made itself, the stages of {} ran alone, also where others share them; the rest may have run side by \
+             side, which disturbs their times.",
+            style::list(&listed)
+        )
+    })
 }
 
 /// What else the numbers are of, where a language model is asked.

@@ -4,10 +4,13 @@ use std::path::Path;
 
 use super::Check;
 use crate::metric::Metric;
-use crate::spec::config::dataset::{Filter, Source, Split};
+use crate::spec::config::dataset::{Filter, Source, Split, SyntheticSource};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
+
+/// Most interactions that a generator is asked for.
+const MOST_GENERATED: f64 = 200e6;
 
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;
@@ -15,6 +18,9 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         files(check, name, &dataset.source, base);
         split(check, name, &dataset.split);
         filters(check, name, dataset);
+        if let Source::Synthetic(source) = &dataset.source {
+            generated(check, name, source);
+        }
     }
     for (name, scenario) in &spec.scenario {
         if let Scenario::CrossDomain { target, .. } = scenario {
@@ -174,6 +180,33 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
             );
         }
     }
+}
+
+/// A generator makes its data in memory: what could not be held is refused before it is begun.
+fn generated(check: &mut Check<'_>, name: &str, source: &SyntheticSource) {
+    let cold = source.cold_users;
+    let length = cold * 3.0 + (1.0 - cold) * source.mean_length;
+    // Nobody has an item twice.
+    let length = length.min(source.items as f64);
+    let expected = source.users as f64 * length;
+    if expected <= MOST_GENERATED {
+        return;
+    }
+    let field = |field: &str| check.place(&["dataset", name, "source", "synthetic", field]);
+    let (users, mean_length) = (field("users"), field("mean_length"));
+    let message = format!(
+        "data set `{name}` would have about {expected:.0} interactions: {} users of {length:.1} on average",
+        source.users
+    );
+    check.push(
+        Fault::at(users, message)
+            .label(format!("expected at most {MOST_GENERATED} interactions"))
+            .related(mean_length, "so many of each user")
+            .hint(format!(
+                "lower `mean_length`, or generate at most {:.0} users of this length",
+                (MOST_GENERATED / length).floor()
+            )),
+    );
 }
 
 fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {

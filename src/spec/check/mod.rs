@@ -7,6 +7,7 @@ mod matrix;
 mod method;
 mod model;
 mod name;
+mod run;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(super) fn meaning(
     model::check(&mut check, base);
     method::check(&mut check);
     matrix::check(&mut check);
+    run::check(&mut check);
     answer::check(&mut check);
 }
 

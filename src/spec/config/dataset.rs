@@ -125,7 +125,7 @@ pub struct CsvSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyntheticSource {
-    /// Users to generate.
+    /// Users to generate. With the lengths they make at most 200 million interactions.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub users: u64,
     /// Items to generate.

@@ -85,8 +85,10 @@ pub struct Run {
     /// CPU threads of one training or evaluation stage. Part of the key: another count may change the last bits.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
-    /// Whether stages run one at a time, so that no neighbour disturbs their timing.
-    pub alone: bool,
+    /// What runs with nothing beside it, so that no neighbour disturbs its times. `true`: every stage. A list of models and
+    /// variants: every stage of their cells but preparing data and drawing candidates, also where other cells share it; all
+    /// other stages go on side by side.
+    pub alone: Alone,
     /// How often a failed stage is tried again within one run.
     #[schemars(range(max = 10))]
     pub retries: u32,
@@ -97,6 +99,16 @@ pub struct Run {
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
     /// limited run go to a folder of their own, `NAME-limit-N`, and mean nothing beyond that the program runs.
     pub limit: u64,
+}
+
+/// What runs with nothing beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Alone {
+    /// Every stage, or none.
+    All(bool),
+    /// What the models and variants of these names cost.
+    Of(Vec<String>),
 }
 
 /// The axes of the matrix. An empty axis means everything that the file declares on it.

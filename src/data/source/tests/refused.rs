@@ -1,0 +1,193 @@
+//! What every source refuses, with place and remedy.
+
+use super::*;
+
+#[test]
+fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let cut = gzip(REVIEW.repeat(2000).as_bytes());
+    let reviews =
+        |name: &str, bytes: &[u8]| amazon(&put(dir.path(), name, bytes), "", AmazonText::Full);
+    let pairs =
+        |name: &str, bytes: &[u8]| sequences(&put(dir.path(), name, bytes), SequenceForm::Pairs);
+    let table = |name: &str, bytes: &[u8]| csv_source(&put(dir.path(), name, bytes));
+    let cases: Vec<(Source, &str)> = vec![
+        (sequences("absent", SequenceForm::Pairs), "absent"),
+        (pairs("empty", b""), "empty: the file is empty"),
+        (
+            reviews("cut.gz", &cut[..cut.len() / 2]),
+            "cut.gz:1: the gzip stream is cut off",
+        ),
+        (
+            pairs("latin1", b"a b\n\xe9 c\n"),
+            "latin1:2: byte 1 of the line is not UTF-8",
+        ),
+        (
+            pairs("nul", b"a b\nc\0 d\n"),
+            "nul:2: byte 2 of the line is NUL",
+        ),
+        (
+            pairs("three", b"a b\na b c\n"),
+            "three:2: expected `user item`, found 3 ids",
+        ),
+        (
+            reviews(
+                "keyless",
+                format!(
+                    "{REVIEW}\n{{\"reviewerID\": \"A\", \"overall\": 1, \"unixReviewTime\": 1}}"
+                )
+                .as_bytes(),
+            ),
+            "keyless:2: not a record of this form: missing field `asin` before byte ",
+        ),
+        (
+            reviews("texted", REVIEW.replace("5.0", "\"five\"").as_bytes()),
+            "texted:1: not a record of this form",
+        ),
+        (
+            reviews(
+                "timeless",
+                REVIEW.replace("unixReviewTime", "time").as_bytes(),
+            ),
+            "timeless:1: no `unixReviewTime`",
+        ),
+        (
+            table("cells", b"user,item,timestamp\na,b,1\na,b\n"),
+            "cells:3:",
+        ),
+        (
+            table("column", b"user,thing,timestamp\na,b,1\n"),
+            "column:1: no column `item`",
+        ),
+        (
+            table("word", b"user,item,timestamp\na,b,noon\n"),
+            "word:2: `noon` in column `timestamp` is not a number",
+        ),
+        (
+            table("nameless", b"user,item,timestamp\n,b,1\n"),
+            "nameless:2: an id is empty",
+        ),
+        (
+            Source::Movielens(MovielensSource {
+                folder: String::new(),
+            }),
+            "no MovieLens ratings here",
+        ),
+    ];
+    for (source, expected) in cases {
+        let error = read(&source, dir.path()).unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "{error}\nexpected: {expected}"
+        );
+        assert!(
+            error.remedy().is_some(),
+            "{error} says nothing about what to do"
+        );
+    }
+}
+
+#[test]
+fn ids_times_headers_and_files_without_meaning_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let inter = |name: &str, bytes: &[u8]| {
+        Source::Atomic(AtomicSource {
+            inter: put(dir.path(), name, bytes),
+            item: String::new(),
+            item_index: String::new(),
+        })
+    };
+    let pairs =
+        |name: &str, bytes: &[u8]| sequences(&put(dir.path(), name, bytes), SequenceForm::Pairs);
+    let reviews =
+        |name: &str, bytes: &[u8]| amazon(&put(dir.path(), name, bytes), "", AmazonText::Full);
+    let table = |name: &str, bytes: &[u8]| csv_source(&put(dir.path(), name, bytes));
+    let deep = "[".repeat(100_000);
+    let nested = REVIEW.replace("\"a ", &format!("\"{}\", \"more\": {deep}\"", "(["));
+    let head = "user_id:token\titem_id:token\ttimestamp:float\n";
+    for (source, expected) in [
+        (pairs("blank", b"\n\n"), "blank: the file holds no record"),
+        (pairs("zip", &gzip(b"")), "zip: the file holds no record"),
+        (reviews("none", b"\n \n"), "none: the file holds no record"),
+        (
+            table("head", b"user,item,timestamp\n"),
+            "head: the file holds no record",
+        ),
+        (
+            table("zip.csv", &gzip(b"")),
+            "zip.csv: the file holds no record",
+        ),
+        (
+            inter("rowless", head.as_bytes()),
+            "rowless: the file holds no record",
+        ),
+        (inter("line", b"\n"), "line: the file holds no record"),
+        (
+            inter("user", format!("{head}\tx\t1\n").as_bytes()),
+            "user:2: an id is empty",
+        ),
+        (
+            inter("item", format!("{head}u\t\t1\n").as_bytes()),
+            "item:2: an id is empty",
+        ),
+        (
+            inter("late", format!("{head}u\tx\t1e300\n").as_bytes()),
+            "late:2: `1e300` in column `timestamp` is not a whole",
+        ),
+        (
+            table("part", b"user,item,timestamp\na,b,1.5\n"),
+            "part:2: `1.5` in column `timestamp` is not a whole",
+        ),
+        (
+            table("twice", b"user,item,user,timestamp\na,b,c,1\n"),
+            "twice:1: column `user` is in the header twice",
+        ),
+        (
+            inter("again", b"user_id\titem_id\titem_id\nu\tx\ty\n"),
+            "again:1: column `item_id` is in the header twice",
+        ),
+        (
+            reviews("deep", format!("{REVIEW}\n{nested}").as_bytes()),
+            "deep:2: more than 256 brackets are open at a time",
+        ),
+    ] {
+        let error = read(&source, dir.path()).unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "{error}\nexpected: {expected}"
+        );
+        assert!(
+            error.remedy().is_some(),
+            "{error} says nothing about what to do"
+        );
+    }
+    // Brackets in a text are no nesting.
+    let long = REVIEW.replace("\"a ", &format!("\"{deep} "));
+    assert_eq!(
+        read(&reviews("long", long.as_bytes()), dir.path())
+            .unwrap()
+            .user,
+        [0]
+    );
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("{{\"asin\": \"{}\"}}", "x".repeat(100 << 20));
+    let error = read(
+        &amazon(
+            &put(dir.path(), "long", line.as_bytes()),
+            "",
+            AmazonText::Full,
+        ),
+        dir.path(),
+    )
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("long:1: the line is longer than 64 MiB"),
+        "{error}"
+    );
+}

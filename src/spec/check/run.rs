@@ -1,0 +1,15 @@
+//! How stages are run: what it names must be there.
+
+use super::Check;
+use crate::spec::config::Alone;
+
+pub(super) fn check(check: &mut Check<'_>) {
+    let Alone::Of(names) = &check.spec.run.alone else {
+        return;
+    };
+    let known = check.model_names();
+    for (at, name) in names.iter().enumerate() {
+        check.known("model", name, &known, &["run", "alone", &at.to_string()]);
+    }
+    check.no_repeats(names, &["run", "alone"]);
+}

@@ -1,0 +1,114 @@
+//! Expected values, figures and tables.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        what: "an expected value of an unknown protocol",
+        old: r#"protocol = "strict"
+metric = "hit@1"
+value"#,
+        new: r#"protocol = "stricd"
+metric = "hit@1"
+value"#,
+        faults: &[
+            "44:12: no protocol is called `stricd` | expected the name of a protocol | did you mean `strict`?",
+        ],
+    },
+    Case {
+        what: "an expected value of a metric that is not measured",
+        old: r#"metric = "hit@1"
+value"#,
+        new: r#"metric = "hit@5"
+value"#,
+        faults: &[
+            "45:10: protocol `strict` does not measure `hit@5` | expected one of `hit@1` or `ndcg@10` | add `hit@5` to `protocol.strict.metrics`",
+        ],
+    },
+    Case {
+        what: "an expected value of a combination that is not run",
+        old: r#"dataset = "small"
+model"#,
+        new: r#"dataset = "other"
+model"#,
+        faults: &[
+            "41:1: this expected value is for a combination that the matrix does not run | never measured | add the combination to the matrix, or remove the expected value",
+        ],
+    },
+    Case {
+        what: "an expected value in per cent",
+        old: "value = 0.5",
+        new: "value = 25.7",
+        faults: &[
+            "46:9: `25.7` is no value of `hit@1` | expected a number from 0 to 1 | percentages are written as shares: 25.7 % is 0.257",
+        ],
+    },
+    Case {
+        what: "an expected value without a source",
+        old: r#"source = "a guess"
+"#,
+        new: "",
+        faults: &[
+            "41:1: missing field `source` in `expected[0]` | `source` has no default | `source`: Where the value comes from",
+        ],
+    },
+    Case {
+        what: "a figure of a metric that is not measured",
+        old: r#"metric = "hit@1"
+protocol = "strict"
+
+[figure.loss"#,
+        new: r#"metric = "mrr"
+protocol = "strict"
+
+[figure.loss"#,
+        faults: &[
+            "51:10: protocol `strict` does not measure `mrr` | expected one of `hit@1` or `ndcg@10` | add `mrr` to `protocol.strict.metrics`",
+        ],
+    },
+    Case {
+        what: "a figure without a metric",
+        old: r#"metric = "hit@1"
+protocol = "strict"
+
+[figure.loss"#,
+        new: r#"protocol = "strict"
+
+[figure.loss"#,
+        faults: &[
+            "50:1: missing field `metric` in `figure.quality.bars` | `metric` has no default | `metric`: What the bars show",
+        ],
+    },
+    Case {
+        what: "a curve that no model records",
+        old: r#"value = "loss""#,
+        new: r#"value = "ndcg@10""#,
+        faults: &[
+            r#"55:9: no model of the matrix records `ndcg@10` while it trains | nothing to draw | give a model `train.stop.early = { metric = "ndcg@10" }`, or draw `loss`"#,
+        ],
+    },
+    Case {
+        what: "a curve of nothing known",
+        old: r#"value = "loss""#,
+        new: r#"value = "los""#,
+        faults: &[
+            "55:9: `los` is neither `loss` nor a metric | expected `loss`, `hit@k`, `ndcg@k` or `mrr` | did you mean `loss`?",
+        ],
+    },
+    Case {
+        what: "a table with an unknown baseline",
+        old: r#"baseline = "floor""#,
+        new: r#"baseline = "floors""#,
+        faults: &[
+            "59:12: no model is called `floors` | expected the name of a model | did you mean `floor`?",
+        ],
+    },
+    Case {
+        what: "a table of an unknown scenario",
+        old: r#"baseline = "floor""#,
+        new: r#"scenarios = ["warm"]"#,
+        faults: &[
+            "59:14: no scenario is called `warm` | expected the name of a scenario | the scenarios are `cold` and `overall`",
+        ],
+    },
+];

@@ -1,0 +1,90 @@
+//! Data sets: filters, splits and files.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        what: "shares that leave no test period",
+        old: "[dataset.other.source.synthetic]",
+        new: "[dataset.other]\nsplit.global_time = { train_share = 0.9, valid_share = 0.1 }\n\n[dataset.other.source.synthetic]",
+        faults: &[
+            "13:37: `train_share` and `valid_share` sum to 1, which leaves no test period | expected a sum below 1 | for example `train_share = 0.8` and `valid_share = 0.1`",
+        ],
+    },
+    Case {
+        what: "a filter by ratings without ratings",
+        old: "[{ k_core = { users = 5, items = 5 } }]",
+        new: "[{ rating = { minimum = 3 } }]",
+        faults: &[
+            "6:11: data set `small` has no ratings to filter by | needs ratings | remove the filter",
+        ],
+    },
+    Case {
+        what: "a filter that drops everybody",
+        old: "[{ k_core = { users = 5, items = 5 } }]",
+        new: "[{ length = { minimum = 9, maximum = 5 } }]",
+        faults: &[
+            "6:11: no user has at least 9 and at most 5 interactions | this filter drops everybody | `maximum = 0` is no bound",
+        ],
+    },
+    Case {
+        what: "an unknown filter",
+        old: "[{ k_core = { users = 5, items = 5 } }]",
+        new: "[{ kcore = { users = 5 } }]",
+        faults: &[
+            "6:13: unknown kind `kcore` in `dataset.small.filter[0]` | not a kind of filter | did you mean `k_core`?",
+        ],
+    },
+    Case {
+        what: "a source file that is not there",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: r#"[dataset.other.source.sequences]
+path = "nowhere.txt""#,
+        faults: &[
+            "13:8: `nowhere.txt` does not exist | not found | paths are relative to the spec's folder; looked for `ROOT/nowhere.txt`",
+        ],
+    },
+    Case {
+        what: "a folder where a file belongs",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: r#"[dataset.other.source.sequences]
+path = "src""#,
+        faults: &[
+            "13:8: `src` is a folder | expected a file | paths are relative to the spec's folder; looked for `ROOT/src`",
+        ],
+    },
+    Case {
+        what: "a source without its file",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: "[dataset.other.source.amazon]",
+        faults: &[
+            "12:1: missing field `reviews` in `dataset.other.source.amazon` | `reviews` has no default | `reviews`: Reviews, JSON lines, `.gz` or plain",
+        ],
+    },
+    Case {
+        what: "a title column without a file of items",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: r#"[dataset.other.source.csv]
+interactions = "Cargo.toml"
+title = "name""#,
+        faults: &[
+            r#"14:9: column `name` is read from `items`, which is not given | needs `items` | add `items = "..."`, the file with one line an item"#,
+        ],
+    },
+    Case {
+        what: "a data set without a source",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: "[dataset.other]",
+        faults: &[
+            "12:1: missing field `source` in `dataset.other` | `source` has no default | `source`: Where the interactions and texts come from",
+        ],
+    },
+    Case {
+        what: "a generator of more than memory holds",
+        old: "users = 100\nitems = 60\n",
+        new: "users = 10_000_000\nitems = 60\nmean_length = 50\n",
+        faults: &[
+            "9:9: data set `small` would have about 453000000 interactions: 10000000 users of 45.3 on average | expected at most 200000000 interactions | lower `mean_length`, or generate at most 4415011 users of this length",
+        ],
+    },
+];

@@ -1,0 +1,95 @@
+//! Fields, sections and kinds that are not known, are missing, or are there twice.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        what: "a misspelt field of a model",
+        old: "dropout = 0.2",
+        new: "dropuot = 0.2",
+        faults: &[
+            "18:1: unknown field `dropuot` in `model.tiny.sasrec` | not a field of this table | did you mean `dropout`?",
+        ],
+    },
+    Case {
+        what: "a field that nothing resembles",
+        old: "dropout = 0.2",
+        new: "temperature = 0.2",
+        faults: &[
+            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `dropout`, `form`, `hidden_units`, `loss`, `maxlen`, `num_blocks`, `num_heads`, `train`, `weights` and `preset`",
+        ],
+    },
+    Case {
+        what: "a misspelt section",
+        old: "[matrix]",
+        new: "[matirx]",
+        faults: &[
+            "37:2: unknown field `matirx` at the top of the file | not a field of this table | did you mean `matrix`?",
+        ],
+    },
+    Case {
+        what: "a misspelt kind",
+        old: "[model.tiny.sasrec]",
+        new: "[model.tiny.sasrek]",
+        faults: &[
+            "15:13: unknown kind `sasrek` in `model.tiny` | not a kind of model | did you mean `sasrec`?",
+        ],
+    },
+    Case {
+        what: "a kind as a text",
+        old: "[model.floor.popularity]",
+        new: r#"[model.floor]
+kind = "popularity""#,
+        faults: &[
+            r#"23:1: unknown kind `kind` in `model.floor` | not a kind of model | kinds are table names: write `[model.floor.popularity]` instead of `kind = "popularity"`"#,
+        ],
+    },
+    Case {
+        what: "fields without a kind",
+        old: "[model.floor.popularity]",
+        new: "[model.floor]\nsmoothing = 1.0",
+        faults: &[
+            "23:1: unknown kind `smoothing` in `model.floor` | not a kind of model | `smoothing` is a field of `markov`: put it into a table named after the kind, such as `[model.floor.markov]`",
+        ],
+    },
+    Case {
+        what: "a model without a kind",
+        old: "[model.floor.popularity]",
+        new: "[model.floor]",
+        faults: &[
+            "22:1: `model.floor` has no kind | expected one of `allmrec`, `gru4rec`, `llm_only`, `markov`, `mlp_llm`, `ncf`, `nextitnet`, `popularity`, `sasrec` or `tallrec` | name the table after its kind, such as `[model.floor.allmrec]`",
+        ],
+    },
+    Case {
+        what: "two kinds in one model",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.popularity]\n[model.floor.markov]",
+        faults: &[
+            "23:14: `model.floor` has two kinds: `popularity` and `markov` | the second kind | keep one of them, or give each a name of its own",
+        ],
+    },
+    Case {
+        what: "two losses",
+        old: "loss.bce = { negatives = 1 }",
+        new: "loss.bce = {}\nloss.bpr = {}",
+        faults: &[
+            "20:6: `model.tiny.sasrec.loss` has two kinds: `bce` and `bpr` | the second kind | keep one of them, or give each a name of its own",
+        ],
+    },
+    Case {
+        what: "a loss as a text",
+        old: "loss.bce = { negatives = 1 }",
+        new: r#"loss = "bce""#,
+        faults: &[
+            "19:8: `model.tiny.sasrec.loss` must be a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max`, found the text `bce` | expected a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max` | kinds are table names: write `model.tiny.sasrec.loss.bce = {}`",
+        ],
+    },
+    Case {
+        what: "an unknown loss",
+        old: "loss.bce = { negatives = 1 }",
+        new: "loss.bcee = {}",
+        faults: &[
+            "19:6: unknown kind `bcee` in `model.tiny.sasrec.loss` | not a kind of loss | did you mean `bce`?",
+        ],
+    },
+];

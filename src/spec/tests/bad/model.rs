@@ -1,0 +1,78 @@
+//! Models whose settings do not go together.
+
+use super::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        what: "heads that do not divide the width",
+        old: "num_heads = 2",
+        new: "num_heads = 3",
+        faults: &[
+            "17:13: 3 heads do not divide `hidden_units` 8 | expected a divisor of 8 | the divisors are `1`, `2`, `4`, `8`",
+        ],
+    },
+    Case {
+        what: "an unknown form",
+        old: "dropout = 0.2",
+        new: r#"form = "prenorm""#,
+        faults: &[
+            "18:8: `model.tiny.sasrec.form` must be `allmrec` or `pre_norm`, found the text `prenorm` | expected `allmrec` or `pre_norm` | did you mean `pre_norm`?",
+        ],
+    },
+    Case {
+        what: "an unknown preset",
+        old: "dropout = 0.2",
+        new: r#"preset = "papers""#,
+        faults: &[
+            "18:10: unknown preset `papers` in `model.tiny.sasrec.preset` | expected `paper` or `upstream` | did you mean `paper`?",
+        ],
+    },
+    Case {
+        what: "a preset of a model without any",
+        old: "[model.floor.popularity]",
+        new: r#"[model.floor.popularity]
+preset = "paper""#,
+        faults: &[
+            "23:1: unknown field `preset` in `model.floor.popularity` | not a field of this table | there are no fields here",
+        ],
+    },
+    Case {
+        what: "no dilations",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.nextitnet]\ndilations = []",
+        faults: &[
+            "23:13: `dilations` is empty, so the net has no block | expected one dilation a block | for example `dilations = [1, 4]`",
+        ],
+    },
+    Case {
+        what: "a dilation of zero",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.nextitnet]\ndilations = [1, 0]",
+        faults: &["23:17: `dilations` holds `0` | expected a whole number from 1 to 65536"],
+    },
+    Case {
+        what: "a loss that a model cannot use",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.ncf]\nloss.top1_max = {}",
+        faults: &[
+            "23:1: `ncf` cannot use the loss `top1_max`, which is defined over sessions | not for `ncf` | use `bce`, `bpr`, `full_softmax` or `sampled_softmax`",
+        ],
+    },
+    Case {
+        what: "a validation that never happens",
+        old: "train.epochs = 4",
+        new: "train.epochs = 4\ntrain.stop.early = { every = 5 }",
+        faults: &[
+            "21:30: a validation every 5 epochs never happens in 4 epochs | expected at most 4 | lower it, or raise `train.epochs`",
+        ],
+    },
+    Case {
+        what: "early stopping on a cut-off behind the list",
+        old: "train.epochs = 4",
+        new: r#"train.epochs = 4
+train.stop.early = { every = 1, metric = "hit@10", candidates.uniform = { n = 9 } }"#,
+        faults: &[
+            "21:42: `hit@10` is always 1 in a list of 10 candidates | expected a cut-off below 10 | lower k, or draw more candidates",
+        ],
+    },
+];

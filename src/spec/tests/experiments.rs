@@ -1,0 +1,49 @@
+//! The committed experiments.
+
+use super::*;
+
+#[test]
+fn every_committed_experiment_has_no_fault_but_absent_data() {
+    // Data and weights that the experiment says where to put.
+    let absent_endings = ["does not exist", "is not on this machine"];
+    let mut checked = 0;
+    for path in crate::fs::walk(&root().join("experiments")).unwrap() {
+        if path.extension().is_none_or(|end| end != "toml") {
+            continue;
+        }
+        checked += 1;
+        if let Err(faults) = load(&path, &[]) {
+            let absent = faults.iter().all(|fault| {
+                absent_endings
+                    .iter()
+                    .any(|end| fault.message.ends_with(end))
+            });
+            assert!(absent, "{faults}");
+            eprintln!("data absent: {}", path.display());
+        }
+    }
+    assert!(checked >= 9, "{checked} experiments");
+}
+
+#[test]
+fn every_experiment_of_the_paper_runs_offline_in_its_profile() {
+    let papers = crate::fs::list(&root().join("experiments/paper")).unwrap();
+    assert!(papers.len() >= 5, "{papers:?}");
+    for path in papers {
+        let checked = load(&path, &["profile=offline".to_owned()]);
+        let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+        let spec = &checked.spec;
+        assert_eq!((spec.profile.as_str(), spec.profiles.len()), ("offline", 0));
+        let synthetic = |dataset: &config::Dataset| {
+            matches!(dataset.source, config::dataset::Source::Synthetic(_))
+        };
+        assert!(spec.dataset.values().all(synthetic), "{}", path.display());
+        // Trained here, or the committed one.
+        let small = |llm: &config::Llm| match llm {
+            config::Llm::Small(_) => true,
+            config::Llm::Pretrained(llm) => llm.folder == "../../assets/small-lm",
+            config::Llm::Random(_) => false,
+        };
+        assert!(spec.llm.values().all(small), "{}", path.display());
+    }
+}
