@@ -3,7 +3,7 @@
 use super::Check;
 use crate::metric::Metric;
 use crate::spec::config::train::{Stop, Train};
-use crate::spec::config::{Figure, Model, Table};
+use crate::spec::config::{Expected, Figure, Model, Table};
 use crate::spec::fault::Fault;
 use crate::spec::shape::either;
 use crate::spec::suggest;
@@ -53,17 +53,7 @@ pub(super) fn check(check: &mut Check<'_>) {
                 .hint("add the combination to the matrix, or remove the expected value"),
             );
         }
-        if !(0.0..=1.0).contains(&expected.value) {
-            let place = check.place(&path("value"));
-            check.push(
-                Fault::at(
-                    place,
-                    format!("`{}` is no value of `{}`", expected.value, expected.metric),
-                )
-                .label("expected a number from 0 to 1")
-                .hint("percentages are written as shares: 25.7 % is 0.257"),
-            );
-        }
+        expected_value(check, &at, expected);
     }
     expected_names(check);
     for (name, figure) in &spec.figure {
@@ -71,6 +61,21 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
     for (name, table) in &spec.table {
         one_table(check, name, table);
+    }
+}
+
+/// The value of expected value number `at`.
+fn expected_value(check: &mut Check<'_>, at: &str, expected: &Expected) {
+    if !(0.0..=1.0).contains(&expected.value) {
+        let place = check.place(&["expected", at, "value"]);
+        check.push(
+            Fault::at(
+                place,
+                format!("`{}` is no value of `{}`", expected.value, expected.metric),
+            )
+            .label("expected a number from 0 to 1")
+            .hint("percentages are written as shares: 25.7 % is 0.257"),
+        );
     }
 }
 

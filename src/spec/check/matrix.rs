@@ -153,27 +153,7 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
                     )),
             );
         }
-        Scenario::ColdUsers { length, .. } => {
-            let shortest = dataset.filter.iter().filter_map(|filter| match filter {
-                Filter::KCore { users, .. } => Some(*users),
-                Filter::Length { minimum, .. } => Some(*minimum),
-                _ => None,
-            });
-            if let Some(shortest) = shortest.max()
-                && shortest > *length
-            {
-                let place = check.place(&["scenario", &cell.scenario, "cold_users", "length"]);
-                let message = format!(
-                    "scenario `{}` measures users of {length} interactions, the filters of data set `{}` keep only users of at least {shortest}",
-                    cell.scenario, cell.dataset
-                );
-                check.push(
-                    Fault::at(place, message)
-                        .label("no such user is left")
-                        .hint("raise `length`, or filter less"),
-                );
-            }
-        }
+        Scenario::ColdUsers { length, .. } => cold_users(check, cell, &dataset.filter, *length),
         Scenario::FewShot { users, .. } => {
             if let Source::Synthetic(source) = &dataset.source
                 && *users > source.users
@@ -189,5 +169,28 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
             }
         }
         _ => {}
+    }
+}
+
+/// Users of `length` interactions, where the filters keep none as short.
+fn cold_users(check: &mut Check<'_>, cell: &Selected, filters: &[Filter], length: u64) {
+    let shortest = filters.iter().filter_map(|filter| match filter {
+        Filter::KCore { users, .. } => Some(*users),
+        Filter::Length { minimum, .. } => Some(*minimum),
+        _ => None,
+    });
+    if let Some(shortest) = shortest.max()
+        && shortest > length
+    {
+        let place = check.place(&["scenario", &cell.scenario, "cold_users", "length"]);
+        let message = format!(
+            "scenario `{}` measures users of {length} interactions, the filters of data set `{}` keep only users of at least {shortest}",
+            cell.scenario, cell.dataset
+        );
+        check.push(
+            Fault::at(place, message)
+                .label("no such user is left")
+                .hint("raise `length`, or filter less"),
+        );
     }
 }

@@ -83,6 +83,20 @@ pub enum Activation {
     Relu,
 }
 
+impl Activation {
+    /// The one that a `config.json` calls `name` under `key`.
+    fn named(key: &str, name: &str) -> Result<Self, String> {
+        match name {
+            "gelu" => Ok(Self::Gelu),
+            "gelu_new" | "gelu_pytorch_tanh" => Ok(Self::GeluTanh),
+            "relu" => Ok(Self::Relu),
+            other => Err(format!(
+                "`{key}` is `{other}`; expected `gelu`, `gelu_new` or `relu`"
+            )),
+        }
+    }
+}
+
 impl BertConfig {
     /// Reads the `config.json` of a Hugging Face folder.
     ///
@@ -123,16 +137,8 @@ impl BertConfig {
         };
         let real = |name: &str, default: f64| value[name].as_f64().unwrap_or(default);
         let activation = name("hidden_act", "activation");
-        let activation = match value[activation].as_str().unwrap_or("gelu") {
-            "gelu" => Activation::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-            "relu" => Activation::Relu,
-            other => {
-                return Err(format!(
-                    "`{activation}` is `{other}`; expected `gelu`, `gelu_new` or `relu`"
-                ));
-            }
-        };
+        let activation =
+            Activation::named(activation, value[activation].as_str().unwrap_or("gelu"))?;
         if let Some(kind) = value["position_embedding_type"].as_str()
             && kind != "absolute"
         {

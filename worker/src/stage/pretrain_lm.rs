@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::path::Path;
+
 use allround::data::Prepared;
 use allround::event::Event;
 use allround::fs;
@@ -71,16 +73,21 @@ pub(super) fn run(
     };
     let phase = fit::fit(&plan, &pretraining, observe)?;
     observe(Event::Phase(phase));
+    save(&job.output, small, &pretraining)
+}
+
+/// Leaves the trained model as a Hugging Face folder.
+fn save(folder: &Path, small: &SmallLlm, pretraining: &Pretraining<'_>) -> Result<(), StageError> {
     let kind = kind_of(small.dtype);
     let named = pretraining.weights().into_iter();
     let named: Vec<_> = named
         .map(|(name, weight)| (name, weight.to_kind(kind)))
         .collect();
-    weights::write(&job.output.join("model.safetensors"), &named)?;
-    pretraining.opened.tokenizer.save(&job.output)?;
+    weights::write(&folder.join("model.safetensors"), &named)?;
+    pretraining.opened.tokenizer.save(folder)?;
     let text = config_json(small, pretraining.opened.tokenizer.vocab_size());
     Ok(fs::write_atomic(
-        &job.output.join("config.json"),
+        &folder.join("config.json"),
         text.as_bytes(),
     )?)
 }
