@@ -25,6 +25,8 @@ def parity(rows):
 
 def speed(rows):
     units = [("per_s", "ours", "1/s"), ("peer_per_s", "transformers", "1/s"), ("ratio", "ours over transformers", ""),
+             ("peer_without_cudnn_per_s", "transformers without cuDNN's attention", "1/s"),
+             ("ratio_without_cudnn", "ours over transformers without cuDNN's attention", ""),
              ("tokens_per_s", "tokens", "1/s"), ("share_of_peak", "share of the device's peak", "")]
     for row in rows:
         for column, name, unit in units:
@@ -35,7 +37,7 @@ def speed(rows):
 
 
 def stages(rows):
-    units = [("wall_s", "s"), ("device_s", "s"), ("examples_per_s", "1/s"), ("peak_device_bytes", "bytes"), ("params", ""),
+    units = [("wall_s", "s"), ("device_s", "s"), ("examples_per_s", "1/s"), ("peak_device_bytes", "bytes"), ("energy_j", "J"), ("params", ""),
              ("trained_params", "")]
     for row in rows:
         for column, unit in units:

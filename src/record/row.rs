@@ -72,7 +72,7 @@ pub struct TimingRow {
     pub peak_rss_bytes: Option<u64>,
     /// Peak device memory in bytes: most that tensors held at once; empty on the CPU.
     pub peak_device_bytes: Option<u64>,
-    /// Energy in joules; nothing measures it yet.
+    /// Energy in joules of the whole GPU board by its own counter; empty on the CPU, on boards before 2017, and where a phase was too short to count.
     pub energy_j: Option<f64>,
     /// Parameters.
     pub params: Option<u64>,

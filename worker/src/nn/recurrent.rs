@@ -51,6 +51,9 @@ impl Gru {
                 weights.push(parameters.add(format!("{name}.{part}_l{layer}"), value));
             }
         }
+        if weights[0].device().is_cuda() {
+            join_for_cudnn(&weights, shape);
+        }
         Self {
             weights,
             hidden,
@@ -83,4 +86,26 @@ impl Gru {
         );
         (outputs, last.get(self.layers - 1))
     }
+}
+
+/// Moves the weights into one piece of memory, which cuDNN reads as it is; it would copy them together in every pass. They
+/// stay the tensors they were.
+fn join_for_cudnn(weights: &[Tensor], shape: GruShape) {
+    /// cuDNN's number for gated recurrent units.
+    const GRU: i64 = 3;
+    const TENSORS_A_LAYER: i64 = 4;
+    // The weights hold the joined memory from now on.
+    drop(tch::no_grad(|| {
+        Tensor::internal_cudnn_rnn_flatten_weight(
+            weights,
+            TENSORS_A_LAYER,
+            shape.input,
+            GRU,
+            shape.hidden,
+            0,
+            shape.layers,
+            false,
+            false,
+        )
+    }));
 }

@@ -14,6 +14,7 @@ use crate::methods::reader::ReaderError;
 use crate::models::artefact::ArtefactError;
 use crate::models::import::ImportError;
 use crate::models::weights::WeightsError;
+use crate::torch_ext::board;
 use crate::torch_ext::device::DeviceError;
 use crate::torch_ext::region::{Region, peak_bytes};
 use crate::train::run::TrainError;
@@ -113,6 +114,7 @@ pub fn timed<T>(
         phase: name.to_owned(),
         wall_s: took.wall_s,
         device_s: on.map(|_| took.device_s),
+        energy_j: took.energy_j,
         examples: examples(&done),
         ..Phase::default()
     };
@@ -149,6 +151,6 @@ pub fn device_name(device: Device) -> String {
             name.and_then(|name| name.split_once(':'))
                 .map_or_else(|| "CPU".to_owned(), |(_, name)| name.trim().to_owned())
         }
-        other => format!("{other:?}"),
+        other => board::name(other).unwrap_or_else(|| format!("{other:?}")),
     }
 }

@@ -2,6 +2,10 @@
 
 use tch::{Cuda, Device};
 
+unsafe extern "C" {
+    fn allround_attend_without_cudnn();
+}
+
 /// The LibTorch that this program is built against; `scripts/setup.sh` pins it together with tch.
 pub const LIBTORCH: &str = "2.11.0";
 
@@ -70,6 +74,8 @@ fn load_cuda() -> Result<(), DeviceError> {
     let library = library.map_err(|error| DeviceError::Library(error.to_string()))?;
     // Kept for the life of the process: kernels point into it.
     std::mem::forget(library);
+    // SAFETY: sets a switch of LibTorch, nothing else.
+    unsafe { allround_attend_without_cudnn() };
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod attention;
+pub mod board;
 pub mod device;
 pub mod gradient;
 pub mod linear;

@@ -1,9 +1,14 @@
-//! Time and memory of a region of work on a device: events of the device's own around it, and its allocator's peak.
+//! Time, memory and energy of a region of work on a device: events of the device's own around it, its allocator's peak, its
+//! board's counter.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ops::AddAssign;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use tch::Device;
+
+use super::board;
 
 unsafe extern "C" {
     fn allround_record_event(
@@ -72,13 +77,28 @@ impl Drop for Mark {
     }
 }
 
-/// What a region took, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What a region took, or several together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Took {
-    /// By the clock, until the device had done the region's work.
+    /// Seconds by the clock, until the device had done the region's work.
     pub wall_s: f64,
-    /// By the device's own events; on the CPU, by the clock.
+    /// Seconds by the device's own events; on the CPU, by the clock.
     pub device_s: f64,
+    /// Joules of the whole board; `None` where nothing counts them or the region was too short for the counter.
+    pub energy_j: Option<f64>,
+}
+
+impl AddAssign for Took {
+    /// Joules that one of the two does not know are none: the counter steps every tenth of a second or so, and what a short
+    /// region does not see, the next one does.
+    fn add_assign(&mut self, other: Self) {
+        self.wall_s += other.wall_s;
+        self.device_s += other.device_s;
+        self.energy_j = match (self.energy_j, other.energy_j) {
+            (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+    }
 }
 
 /// A region of work that has begun.
@@ -86,6 +106,8 @@ pub struct Took {
 pub struct Region {
     begun: Instant,
     mark: Option<(usize, Mark)>,
+    device: Device,
+    joules: Option<f64>,
 }
 
 impl Region {
@@ -102,8 +124,10 @@ impl Region {
             _ => None,
         };
         Self {
+            joules: board::joules(device),
             begun: Instant::now(),
             mark,
+            device,
         }
     }
 
@@ -117,9 +141,12 @@ impl Region {
             seconds.unwrap_or_else(|told| panic!("{told}"))
         });
         let wall_s = self.begun.elapsed().as_secs_f64();
+        let used = board::joules(self.device).zip(self.joules);
+        let used = used.map(|(after, before)| after - before);
         Took {
             wall_s,
             device_s: device_s.unwrap_or(wall_s),
+            energy_j: used.filter(|&joules| joules > 0.0),
         }
     }
 }
@@ -149,6 +176,22 @@ mod tests {
         assert!(took.wall_s >= 0.02);
         assert_eq!(took.wall_s, took.device_s);
         assert_eq!(peak_bytes(Device::Cpu), None);
+    }
+
+    #[test]
+    fn what_regions_took_adds_up_and_unknown_joules_are_not_zero() {
+        let took = |seconds, energy_j| Took {
+            wall_s: seconds,
+            device_s: seconds / 2.0,
+            energy_j,
+        };
+        let mut sum = Took::default();
+        sum += took(2.0, None);
+        assert_eq!(sum, took(2.0, None));
+        sum += took(1.0, Some(30.0));
+        sum += took(1.0, Some(12.0));
+        sum += took(4.0, None);
+        assert_eq!(sum, took(8.0, Some(42.0)));
     }
 
     #[test]

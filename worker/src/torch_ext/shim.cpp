@@ -2,6 +2,7 @@
 //
 // Every function returns 0, or 1 with a message in `error` (cut to `capacity` bytes, always ended).
 
+#include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adam.h>
@@ -50,6 +51,10 @@ extern "C" void allround_keep_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
 }
+
+// Keeps attention from cuDNN, which plans anew for each length of the rows it meets: that takes a tenth of a second and
+// more, longer than the step it is for, and prompts have a new length in every batch.
+extern "C" void allround_attend_without_cudnn() { at::globalContext().setSDPUseCuDNN(false); }
 
 // A copy of a tensor of the CPU in memory that a device can read by itself.
 extern "C" int allround_pin(const at::Tensor *host, at::Tensor **out, char *error, size_t capacity) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::models::weights::{self, WeightsError};
+use crate::torch_ext::region::Took;
 
 /// Where training stands after an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,16 +30,12 @@ pub struct Progress {
     pub stale: u32,
     /// Whether training has ended.
     pub ended: bool,
-    /// Wall seconds of training so far, in all processes.
-    pub train_s: f64,
-    /// Seconds of training so far by the device's own events.
+    /// What training has taken so far, in all processes.
     #[serde(default)]
-    pub train_device_s: f64,
-    /// Wall seconds of validation so far.
-    pub validate_s: f64,
-    /// Seconds of validation so far by the device's own events.
+    pub train: Took,
+    /// What validation has taken so far.
     #[serde(default)]
-    pub validate_device_s: f64,
+    pub validate: Took,
     /// Targets trained on so far.
     pub tokens: u64,
     /// Examples trained on so far, where an epoch's number is not that of the data set.

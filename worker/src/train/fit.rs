@@ -208,8 +208,7 @@ impl<'a, T: Task> Fitting<'a, T> {
             examples: done.examples,
         };
         self.progress.epoch = number;
-        self.progress.train_s += took.wall_s;
-        self.progress.train_device_s += took.device_s;
+        self.progress.train += took;
         self.progress.examples += epoch.examples;
         self.progress.ended = number >= self.plan.fit.epochs;
         self.progress.history.push(epoch.clone());
@@ -415,8 +414,9 @@ impl<'a, T: Task> Fitting<'a, T> {
             .sum();
         Phase {
             phase: "train".to_owned(),
-            wall_s: self.progress.train_s,
-            device_s: Some(self.progress.train_device_s),
+            wall_s: self.progress.train.wall_s,
+            device_s: Some(self.progress.train.device_s),
+            energy_j: self.progress.train.energy_j,
             examples: Some(self.progress.examples),
             tokens: Some(self.progress.tokens),
             params: Some(self.task.params()),

@@ -237,14 +237,11 @@ impl<'a> Training<'a> {
         let loss = self.steps(sampler, number)?;
         let took = region.end();
         self.progress.epoch = number;
-        self.progress.train_s += took.wall_s;
-        self.progress.train_device_s += took.device_s;
+        self.progress.train += took;
         self.progress.ended = number >= self.plan.train.epochs;
         let region = Region::begin(self.device());
         let validation = self.validation(number, validate)?;
-        let validating = region.end();
-        self.progress.validate_s += validating.wall_s;
-        self.progress.validate_device_s += validating.device_s;
+        self.progress.validate += region.end();
         let epoch = Epoch {
             epoch: number,
             loss,
@@ -365,8 +362,9 @@ impl<'a> Training<'a> {
         let examples = u64::from(progress.epoch) * sampler.sequences() as u64;
         let mut phases = vec![Phase {
             phase: "train".to_owned(),
-            wall_s: progress.train_s,
-            device_s: Some(progress.train_device_s),
+            wall_s: progress.train.wall_s,
+            device_s: Some(progress.train.device_s),
+            energy_j: progress.train.energy_j,
             examples: Some(examples),
             tokens: Some(progress.tokens),
             params: Some(params),
@@ -380,8 +378,9 @@ impl<'a> Training<'a> {
         {
             phases.push(Phase {
                 phase: "validate".to_owned(),
-                wall_s: progress.validate_s,
-                device_s: Some(progress.validate_device_s),
+                wall_s: progress.validate.wall_s,
+                device_s: Some(progress.validate.device_s),
+                energy_j: progress.validate.energy_j,
                 ..Phase::default()
             });
         }
