@@ -15,9 +15,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Folders of committed results, by experiment.
+/// Folders of committed results, by experiment; those measured on a GPU by `scripts/gpu-check.sh` have a folder around them.
 fn results() -> Vec<(String, PathBuf)> {
-    let folders = fs::list(&root().join("results")).unwrap();
+    let above = root().join("results");
+    let mut folders = fs::list(&above).unwrap();
+    folders.extend(fs::list(&above.join("gpu")).unwrap());
     let with_machine = folders
         .into_iter()
         .filter(|folder| folder.join("machine.toml").exists());
@@ -28,9 +30,15 @@ fn results() -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-/// The committed experiments of this name whose data are here, plain and in their offline profile, and whether others of
-/// the name were found without their data.
-fn experiments(name: &str) -> (Vec<Checked>, bool) {
+/// The committed experiments of this name whose data are here, plain and in their offline profile, on the devices of
+/// `machine`, and whether others of the name were found without their data.
+fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
+    let mut devices: Vec<String> = machine
+        .device
+        .iter()
+        .map(|it| format!("run.device={}", it.device))
+        .collect();
+    devices.dedup();
     let (mut found, mut absent) = (Vec::new(), false);
     for path in fs::walk(&root().join("experiments")).unwrap() {
         let text = match path.extension() {
@@ -40,12 +48,14 @@ fn experiments(name: &str) -> (Vec<Checked>, bool) {
         if !text.contains(&format!("\nname = \"{name}\"\n")) {
             continue;
         }
-        for overrides in [vec![], vec!["profile=offline".to_owned()]] {
-            match spec::load(&path, &overrides) {
+        for device in &devices {
+            let offline = [device.clone(), "profile=offline".to_owned()];
+            // A fault of another kind than absent data fails the tests of the experiments themselves.
+            match spec::load(&path, &offline[..1]) {
                 Ok(checked) => found.push(checked),
-                // A fault of another kind fails the tests of the experiments themselves.
-                Err(_) => absent |= overrides.is_empty(),
+                Err(_) => absent = true,
             }
+            found.extend(spec::load(&path, &offline));
         }
     }
     (found, absent)
@@ -68,8 +78,9 @@ fn committed_results_are_those_of_the_committed_experiments() {
     let results = results();
     assert!(results.len() >= 6, "{results:?}");
     for (name, folder) in results {
-        let noted = Machine::load(&folder).unwrap().experiment.digest;
-        let (experiments, absent) = experiments(&name);
+        let machine = Machine::load(&folder).unwrap();
+        let (experiments, absent) = experiments(&name, &machine);
+        let noted = machine.experiment.digest;
         let fits = experiments.iter().any(|checked| {
             // Results from before the digest was noted have the spec that made them.
             let made = match noted.as_str() {

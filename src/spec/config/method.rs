@@ -362,6 +362,11 @@ pub enum Inference {
     Score {
         /// What of a title's tokens ranks it.
         by: ScoreBy,
+        /// How often a user is asked, each time with the candidates in another order; a candidate's scores are averaged. Hou et
+        /// al. 2024 (Large Language Models are Zero-Shot Rankers) call it bootstrapping. Costs as many times the inference.
+        #[schemars(range(min = 1, max = 64))]
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        orders: usize,
     },
     /// A title is generated token by token, the likeliest first; only `hit@1` can be measured.
     Generate {
@@ -380,6 +385,16 @@ pub enum Inference {
     },
     /// A candidate's title is generated: greedy along the tokens of the candidates' titles; only `hit@1` can be measured.
     Constrained {},
+}
+
+fn once() -> usize {
+    1
+}
+
+/// Once is left unsaid, so that artefacts from before there was a choice keep their keys.
+#[allow(clippy::trivially_copy_pass_by_ref)] // The form that serde wants.
+fn is_once(orders: &usize) -> bool {
+    *orders == once()
 }
 
 /// What of a title's tokens ranks it.

@@ -81,6 +81,9 @@ struct Asking<'a> {
     candidates: Vec<u32>,
 }
 
+/// A user with the prompt.
+type Asked<'a> = (Asking<'a>, Vec<Slot>);
+
 impl Asking<'_> {
     /// Place of the target among the candidates.
     fn place(&self) -> usize {
@@ -127,21 +130,23 @@ impl Answerer<'_> {
             }),
             tokens: 0,
         };
-        let mut waiting: Vec<(Asking, Vec<Slot>)> = Vec::new();
+        let mut waiting: Vec<Asked> = Vec::new();
         let mut tokens = 0;
         for place in 0..lists.users.len() {
-            let asking = self.asking(lists, place, count);
-            let prompt = match self.form {
-                Some(TallrecForm::YesNo) => Vec::new(),
-                _ => self
-                    .reader
-                    .prompt(asking.history, &asking.candidates, self.room(&asking))
-                    .map_err(|error| error.of_user(self.prepared, asking.user))?,
-            };
-            tokens += prompt.len();
-            waiting.push((asking, prompt));
+            for order in 0..self.orders() {
+                let asking = self.asking(lists, place, count, order);
+                let prompt = match self.form {
+                    Some(TallrecForm::YesNo) => Vec::new(),
+                    _ => self
+                        .reader
+                        .prompt(asking.history, &asking.candidates, self.room(&asking))
+                        .map_err(|error| error.of_user(self.prepared, asking.user))?,
+                };
+                tokens += prompt.len();
+                waiting.push((asking, prompt));
+            }
             let last = place + 1 == lists.users.len();
-            if last || tokens >= TOKENS_AT_ONCE || waiting.len() == USERS_AT_ONCE {
+            if last || tokens >= TOKENS_AT_ONCE || waiting.len() >= USERS_AT_ONCE {
                 self.pass(&std::mem::take(&mut waiting), &mut answers)?;
                 tokens = 0;
                 done(place + 1);
@@ -150,13 +155,29 @@ impl Answerer<'_> {
         Ok(answers)
     }
 
-    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part and user alone.
-    fn asking(&self, lists: &CandidateLists, place: usize, count: usize) -> Asking<'_> {
+    /// How often each user is asked.
+    fn orders(&self) -> usize {
+        match (self.form, self.inference) {
+            (Some(TallrecForm::YesNo), _) => 1,
+            (_, Inference::Score { orders, .. }) => *orders,
+            _ => 1,
+        }
+    }
+
+    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part, user and the number of the
+    /// order alone.
+    fn asking(
+        &self,
+        lists: &CandidateLists,
+        place: usize,
+        count: usize,
+        order: usize,
+    ) -> Asking<'_> {
         let (user, target) = (lists.users[place], lists.targets[place]);
         let mut candidates = lists.negatives[place * count..(place + 1) * count].to_vec();
         candidates.push(target);
         let part = u64::from(lists.part == Part::Test) << 40;
-        let number = (STAGE << 56) | part | u64::from(user);
+        let number = (STAGE << 56) | part | ((order as u64) << 32) | u64::from(user);
         candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
         let history = history(self.prepared, user as usize, lists.part);
         Asking {
@@ -181,18 +202,14 @@ impl Answerer<'_> {
         }
     }
 
-    fn pass(
-        &self,
-        batch: &[(Asking, Vec<Slot>)],
-        answers: &mut Answers,
-    ) -> Result<(), AnswerError> {
+    fn pass(&self, batch: &[Asked], answers: &mut Answers) -> Result<(), AnswerError> {
         let outcomes = match (self.form, self.inference) {
             (Some(TallrecForm::YesNo), _) => self.yes_no(batch, answers)?,
-            (_, Inference::Score { by }) => self.score(batch, *by, answers),
+            (_, Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
             (_, Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers),
             (_, Inference::Constrained {}) => self.constrained(batch, answers),
         };
-        for ((asking, _), outcome) in batch.iter().zip(outcomes) {
+        for ((asking, _), outcome) in batch.iter().step_by(self.orders()).zip(outcomes) {
             if outcome.rank.is_nan() {
                 let user = self.prepared.users[asking.user as usize].clone();
                 return Err(AnswerError::NotANumber { user });
@@ -209,7 +226,7 @@ impl Answerer<'_> {
     }
 
     /// Input vectors of the prompts.
-    fn rows(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Tensor> {
+    fn rows(&self, batch: &[Asked], answers: &mut Answers) -> Vec<Tensor> {
         let prompts: Vec<Vec<Slot>> = batch.iter().map(|(_, prompt)| prompt.clone()).collect();
         answers.tokens += prompts
             .iter()
@@ -229,10 +246,12 @@ impl Answerer<'_> {
         self.reader.rows(&prompts, users.as_ref(), &items)
     }
 
+    /// One outcome for every `orders` prompts, which ask the same user.
     fn score(
         &self,
-        batch: &[(Asking, Vec<Slot>)],
+        batch: &[Asked],
         by: ScoreBy,
+        orders: usize,
         answers: &mut Answers,
     ) -> Vec<Outcome> {
         let rows = self.rows(batch, answers);
@@ -251,30 +270,28 @@ impl Answerer<'_> {
             .flatten()
             .map(|one| one.len() as u64)
             .sum::<u64>();
-        let scores = self.reader.lm().score(&rows, &continuations);
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for ((asking, _), (mut scores, titles)) in
-            batch.iter().zip(scores.into_iter().zip(&continuations))
-        {
-            if by == ScoreBy::Mean {
-                for (score, title) in scores.iter_mut().zip(titles) {
-                    *score /= title.len() as f64;
-                }
+        let mut scores = self.reader.lm().score(&rows, &continuations);
+        if by == ScoreBy::Mean {
+            let titles = continuations.iter().flatten();
+            for (score, title) in scores.iter_mut().flatten().zip(titles) {
+                *score /= title.len() as f64;
             }
-            outcomes.push(Outcome {
-                rank: rank(&scores, asking.place()),
-                ..Outcome::default()
-            });
         }
-        outcomes
+        let asked = batch.chunks(orders).zip(scores.chunks(orders));
+        let outcome = |(asked, scores): (&[Asked], &[Vec<f64>])| {
+            let told: Vec<&[u32]> = asked
+                .iter()
+                .map(|(asking, _)| &asking.candidates[..])
+                .collect();
+            Outcome {
+                rank: rank(&averaged(&told, scores), asked[0].0.place()),
+                ..Outcome::default()
+            }
+        };
+        asked.map(outcome).collect()
     }
 
-    fn generate(
-        &self,
-        batch: &[(Asking, Vec<Slot>)],
-        accept: Accept,
-        answers: &mut Answers,
-    ) -> Vec<Outcome> {
+    fn generate(&self, batch: &[Asked], accept: Accept, answers: &mut Answers) -> Vec<Outcome> {
         let rows = self.rows(batch, answers);
         let written = self.reader.lm().generate(&rows, &self.generation(), None);
         answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
@@ -354,7 +371,7 @@ impl Answerer<'_> {
             .collect()
     }
 
-    fn constrained(&self, batch: &[(Asking, Vec<Slot>)], answers: &mut Answers) -> Vec<Outcome> {
+    fn constrained(&self, batch: &[Asked], answers: &mut Answers) -> Vec<Outcome> {
         let rows = self.rows(batch, answers);
         let (mut tries, mut longest) = (Vec::new(), 0);
         for (asking, _) in batch {
@@ -381,11 +398,7 @@ impl Answerer<'_> {
     }
 
     /// Candidates ranked by how much likelier yes is than no.
-    fn yes_no(
-        &self,
-        batch: &[(Asking, Vec<Slot>)],
-        answers: &mut Answers,
-    ) -> Result<Vec<Outcome>, AnswerError> {
+    fn yes_no(&self, batch: &[Asked], answers: &mut Answers) -> Result<Vec<Outcome>, AnswerError> {
         let lm = self.reader.lm();
         let both = [prompt::YES, prompt::NO].map(|word| self.reader.spell(word)[0]);
         let mut outcomes = Vec::with_capacity(batch.len());
@@ -421,6 +434,18 @@ impl Answerer<'_> {
     }
 }
 
+/// The mean score of each of the first list's items, which all lists of `told` hold in orders of their own.
+fn averaged(told: &[&[u32]], scores: &[Vec<f64>]) -> Vec<f64> {
+    let mean = |item: &u32| {
+        let of_item = told.iter().zip(scores).map(|(items, scores)| {
+            let place = items.iter().position(|other| other == item);
+            scores[place.expect("every order has the same candidates")]
+        });
+        of_item.sum::<f64>() / told.len() as f64
+    };
+    told[0].iter().map(mean).collect()
+}
+
 /// 1 + greater + half of the other equal scores; NaN where a score is NaN.
 fn rank(scores: &[f64], target: usize) -> f64 {
     if scores.iter().any(|score| score.is_nan()) {
@@ -435,6 +460,14 @@ fn rank(scores: &[f64], target: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scores_of_several_orders_are_averaged_by_item() {
+        let told: [&[u32]; 2] = [&[7, 3, 9], &[9, 7, 3]];
+        let scores = [vec![-1.0, -2.0, -3.0], vec![-5.0, -1.0, -4.0]];
+        assert_eq!(averaged(&told, &scores), [-1.0, -3.0, -4.0]);
+        assert_eq!(averaged(&told[..1], &scores[..1]), scores[0]);
+    }
 
     #[test]
     fn a_rank_counts_greater_scores_and_half_of_the_equal_ones() {

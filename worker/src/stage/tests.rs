@@ -207,7 +207,10 @@ fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lo
     })
 }
 
-const SCORE: Inference = Inference::Score { by: ScoreBy::Sum };
+const SCORE: Inference = Inference::Score {
+    by: ScoreBy::Sum,
+    orders: 1,
+};
 
 /// Runs what every A-LLMRec cell reads.
 fn aligned() -> Desk {
@@ -249,28 +252,43 @@ fn allmrec_runs_from_its_first_stage_to_ranks_by_every_inference() {
         stop_at_quote: true,
         accept: Accept::Exact,
     };
+    let thrice = Inference::Score {
+        by: ScoreBy::Sum,
+        orders: 3,
+    };
     let ways = [
         ("score", SCORE),
+        ("thrice", thrice),
         ("generate", generate),
         ("constrained", Inference::Constrained {}),
     ];
+    let mut tokens = BTreeMap::new();
     for (name, inference) in ways {
         let reader = reading(true, ItemEmbedding::Joint);
-        desk.run(
-            name,
-            evaluate(reader, inference, None),
-            &answer_needs("project"),
-        );
+        let settings = evaluate(reader, inference, None);
+        let events = desk.run(name, settings, &answer_needs("project"));
+        tokens.insert(name, tokens_of(&events));
         let lists = CandidateLists::load(&desk.folder("candidates"), Part::Test).unwrap();
         let ranks = Ranks::load(&desk.folder(name), Part::Test).unwrap();
         assert_eq!(ranks.users, lists.users);
         assert!(ranks.ranks.iter().all(|&rank| (1.0..=6.0).contains(&rank)));
         let answers = Answers::load(&desk.folder(name), Part::Test).unwrap();
-        assert_eq!(answers.is_some(), name != "score");
+        assert_eq!(answers.is_some(), !["score", "thrice"].contains(&name));
         if name == "constrained" {
             assert!(answers.unwrap().rows.iter().all(|answer| answer.valid));
         }
     }
+    assert!(tokens["score"] > 100);
+    assert_eq!(tokens["thrice"], 3 * tokens["score"]);
+}
+
+/// Tokens that evaluation has read and written.
+fn tokens_of(events: &[Event]) -> u64 {
+    let of_phase = |event: &Event| match event {
+        Event::Phase(phase) if phase.phase == "evaluate" => phase.tokens,
+        _ => None,
+    };
+    events.iter().filter_map(of_phase).sum()
 }
 
 #[test]

@@ -116,6 +116,8 @@ impl Region {
     /// # Panics
     /// When the device cannot record events; it has computed before, so this is an error of this program.
     pub fn begin(device: Device) -> Self {
+        // Asked for first: the driver takes milliseconds to tell.
+        let joules = board::joules(device);
         let mark = match device {
             Device::Cuda(index) => {
                 let mark = Mark::now(index);
@@ -124,10 +126,10 @@ impl Region {
             _ => None,
         };
         Self {
-            joules: board::joules(device),
             begun: Instant::now(),
             mark,
             device,
+            joules,
         }
     }
 
