@@ -103,6 +103,17 @@ impl Desk {
     }
 }
 
+/// Kinds of stages.
+const KINDS: [&str; 7] = [
+    "encode-text",
+    "pretrain-lm",
+    "backbone",
+    "align",
+    "project",
+    "tune",
+    "evaluate",
+];
+
 #[test]
 fn an_experiment_with_language_models_ends_in_audited_and_remarked_results() {
     let desk = Desk::new();
@@ -111,16 +122,7 @@ fn an_experiment_with_language_models_ends_in_audited_and_remarked_results() {
     let starts = std::fs::read_to_string(desk.path().join("starts")).unwrap();
     let count = |kind: &str| starts.lines().filter(|line| line.starts_with(kind)).count();
     // One language model of the data set's own, one alignment and two projections (A-LLMRec's is the variant's, too).
-    let made = [
-        "encode-text",
-        "pretrain-lm",
-        "backbone",
-        "align",
-        "project",
-        "tune",
-        "evaluate",
-    ]
-    .map(count);
+    let made = KINDS.map(count);
     assert_eq!(made, [1, 1, 1, 1, 2, 1, 6], "{starts}");
 
     for metric in ["exact", "normalised", "substring", "valid"] {

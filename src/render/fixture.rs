@@ -13,14 +13,11 @@ use crate::{fs, spec};
 /// A text that means something in every format it may land in.
 pub const HOSTILE: &str = "<script>alert('x')</script> & 50% of $x_1^2$ #{\\} \"q\" | `c` *b* [l](javascript:alert(1)) \u{1}=1+1";
 
-/// The experiment that the fixture belongs to; texts hold [`HOSTILE`].
-fn experiment() -> String {
-    let quoted = toml::Value::from(HOSTILE).to_string();
-    format!(
-        r#"
+/// The experiment that the fixture belongs to; [`HOSTILE`] stands where its name does.
+const EXPERIMENT: &str = r#"
 spec_version = 1
 name = "fixture"
-question = {quoted}
+question = HOSTILE
 expectation = "The sequence models lead; *popularity* is the floor."
 analysis = "SASRec leads on both data sets, and every model falls on cold items.\n\n- cold items have no history\n- <b>raw</b> HTML is text"
 seeds = [1, 2, 3]
@@ -36,14 +33,14 @@ users = 100
 [model.broken.markov]
 [variant.sasrec-1block]
 of = "sasrec"
-set = {{ num_blocks = 1 }}
+set = { num_blocks = 1 }
 
 [scenario.overall.overall]
 [scenario.cold.cold_items]
 [scenario.warm.warm_items]
 
 [protocol.strict]
-candidates.uniform = {{ n = 19 }}
+candidates.uniform = { n = 19 }
 metrics = ["hit@1", "ndcg@10", "mrr"]
 
 [[expected]]
@@ -54,7 +51,7 @@ protocol = "strict"
 metric = "hit@1"
 value = 0.4
 tolerance = 0.5
-source = {quoted}
+source = HOSTILE
 [[expected]]
 dataset = "toys"
 scenario = "overall"
@@ -85,7 +82,7 @@ source = "the paper"
 not_comparable = "other data"
 
 [figure.quality.bars]
-title = {quoted}
+title = HOSTILE
 metric = "hit@1"
 protocol = "strict"
 group = "scenario"
@@ -107,7 +104,7 @@ cost = "train_seconds"
 scenario = "overall"
 
 [table.main.comparison]
-title = {quoted}
+title = HOSTILE
 protocol = "strict"
 metrics = ["hit@1", "ndcg@10"]
 baseline = "popularity"
@@ -119,8 +116,10 @@ scenarios = ["overall"]
 title = "What the models cost"
 [table.data.data]
 title = "The data"
-"#
-    )
+"#;
+
+fn experiment() -> String {
+    EXPERIMENT.replace("HOSTILE", &toml::Value::from(HOSTILE).to_string())
 }
 
 const MODELS: [(&str, &str, f64); 5] = [

@@ -127,73 +127,75 @@ mod tests {
 
     const CANDIDATES: [&str; 5] = ["Cars 2", "Cars", "Heat", "Spider-Man", "No Title"];
 
+    /// Raw text, target; extracted, exact, normalised, substring, position, named.
+    type Row<'a> = (&'a str, &'a str, &'a str, [bool; 3], Option<u32>, u32);
+
+    const ROWS: [Row; 13] = [
+        ("\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
+        (
+            "  \"Heat\" and more",
+            "Heat",
+            "Heat",
+            [true, true, true],
+            Some(3),
+            1,
+        ),
+        ("Heat", "Heat", "Heat", [true, true, true], Some(3), 1),
+        (
+            "\"heat.\"",
+            "Heat",
+            "heat.",
+            [false, true, true],
+            Some(3),
+            1,
+        ),
+        (
+            "\"Spider man\"",
+            "Spider-Man",
+            "Spider man",
+            [false, true, false],
+            Some(4),
+            1,
+        ),
+        // Run-ons: the code's rule counts them, the first title is what was answered.
+        (
+            "\"Cars\", but it could be \"Heat\"",
+            "Heat",
+            "Cars",
+            [false, false, true],
+            Some(2),
+            2,
+        ),
+        // "Cars" in "Cars 2".
+        (
+            "\"Cars 2\"",
+            "Cars",
+            "Cars 2",
+            [false, false, true],
+            Some(1),
+            1,
+        ),
+        // One quote: the code reads nothing.
+        ("\"Heat", "Heat", "Heat", [true, true, false], Some(3), 1),
+        // The code reads the first line only, though it be blank.
+        (
+            "\n\"Heat\"",
+            "Heat",
+            "Heat",
+            [true, true, false],
+            Some(3),
+            1,
+        ),
+        ("\"Alien\"", "Heat", "Alien", [false, false, false], None, 0),
+        ("", "Heat", "", [false, false, false], None, 0),
+        ("\"\"", "Heat", "", [false, false, false], None, 0),
+        // An empty title is in every text, and is no hit.
+        ("\"Heat\"", "", "Heat", [false, false, false], Some(3), 1),
+    ];
+
     #[test]
     fn an_answer_is_read_by_every_rule() {
-        // Raw text, target; extracted, exact, normalised, substring, position, named.
-        type Row<'a> = (&'a str, &'a str, &'a str, [bool; 3], Option<u32>, u32);
-        let rows: [Row; 13] = [
-            ("\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
-            (
-                "  \"Heat\" and more",
-                "Heat",
-                "Heat",
-                [true, true, true],
-                Some(3),
-                1,
-            ),
-            ("Heat", "Heat", "Heat", [true, true, true], Some(3), 1),
-            (
-                "\"heat.\"",
-                "Heat",
-                "heat.",
-                [false, true, true],
-                Some(3),
-                1,
-            ),
-            (
-                "\"Spider man\"",
-                "Spider-Man",
-                "Spider man",
-                [false, true, false],
-                Some(4),
-                1,
-            ),
-            // Run-ons: the code's rule counts them, the first title is what was answered.
-            (
-                "\"Cars\", but it could be \"Heat\"",
-                "Heat",
-                "Cars",
-                [false, false, true],
-                Some(2),
-                2,
-            ),
-            // "Cars" in "Cars 2".
-            (
-                "\"Cars 2\"",
-                "Cars",
-                "Cars 2",
-                [false, false, true],
-                Some(1),
-                1,
-            ),
-            // One quote: the code reads nothing.
-            ("\"Heat", "Heat", "Heat", [true, true, false], Some(3), 1),
-            // The code reads the first line only, though it be blank.
-            (
-                "\n\"Heat\"",
-                "Heat",
-                "Heat",
-                [true, true, false],
-                Some(3),
-                1,
-            ),
-            ("\"Alien\"", "Heat", "Alien", [false, false, false], None, 0),
-            ("", "Heat", "", [false, false, false], None, 0),
-            ("\"\"", "Heat", "", [false, false, false], None, 0),
-            // An empty title is in every text, and is no hit.
-            ("\"Heat\"", "", "Heat", [false, false, false], Some(3), 1),
-        ];
-        for (raw, target, extracted, hits, position, named) in rows {
+        for (raw, target, extracted, hits, position, named) in ROWS {
             let audit = audit(raw, target, &CANDIDATES);
             assert_eq!(audit.extracted, extracted, "{raw:?}");
             assert_eq!(

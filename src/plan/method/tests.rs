@@ -74,6 +74,74 @@ fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
     key
 }
 
+/// Two cells, and of which kinds both have the same stage.
+const SHARED: [(&str, &str, &[&str]); 13] = [
+    ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
+    (
+        "toys.overall.allmrec",
+        "toys.cold.allmrec",
+        &[
+            "encode-text",
+            "pretrain-lm",
+            "backbone",
+            "align",
+            "project",
+            "evaluate",
+        ],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.few.allmrec",
+        &["encode-text", "pretrain-lm", "backbone"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.cross.allmrec",
+        &["pretrain-lm"],
+    ),
+    ("toys.overall.allmrec", "games.overall.allmrec", &[]),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.text",
+        &["encode-text", "pretrain-lm", "backbone", "align", "project"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.constrained",
+        &["encode-text", "pretrain-lm", "backbone", "align", "project"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.none",
+        &["encode-text", "pretrain-lm", "backbone", "align"],
+    ),
+    (
+        "toys.overall.random",
+        "toys.overall.none",
+        &["encode-text", "pretrain-lm", "backbone", "align"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.userless",
+        &["encode-text", "pretrain-lm", "backbone", "align"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.unmatched",
+        &["encode-text", "pretrain-lm", "backbone"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.mlp",
+        &["pretrain-lm", "backbone"],
+    ),
+    (
+        "toys.overall.tallrec",
+        "toys.overall.only",
+        &["pretrain-lm"],
+    ),
+];
+
 #[test]
 fn cells_share_exactly_the_stages_that_are_the_same_work() {
     let plan = plan_of(SPEC, &[]);
@@ -86,74 +154,7 @@ fn cells_share_exactly_the_stages_that_are_the_same_work() {
         "tune",
         "evaluate",
     ];
-    // Two cells, and of which kinds both have the same stage.
-    let table: [(&str, &str, &[&str]); 13] = [
-        ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
-        (
-            "toys.overall.allmrec",
-            "toys.cold.allmrec",
-            &[
-                "encode-text",
-                "pretrain-lm",
-                "backbone",
-                "align",
-                "project",
-                "evaluate",
-            ],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.few.allmrec",
-            &["encode-text", "pretrain-lm", "backbone"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.cross.allmrec",
-            &["pretrain-lm"],
-        ),
-        ("toys.overall.allmrec", "games.overall.allmrec", &[]),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.text",
-            &["encode-text", "pretrain-lm", "backbone", "align", "project"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.constrained",
-            &["encode-text", "pretrain-lm", "backbone", "align", "project"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.none",
-            &["encode-text", "pretrain-lm", "backbone", "align"],
-        ),
-        (
-            "toys.overall.random",
-            "toys.overall.none",
-            &["encode-text", "pretrain-lm", "backbone", "align"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.userless",
-            &["encode-text", "pretrain-lm", "backbone", "align"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.unmatched",
-            &["encode-text", "pretrain-lm", "backbone"],
-        ),
-        (
-            "toys.overall.allmrec",
-            "toys.overall.mlp",
-            &["pretrain-lm", "backbone"],
-        ),
-        (
-            "toys.overall.tallrec",
-            "toys.overall.only",
-            &["pretrain-lm"],
-        ),
-    ];
-    for (one, two, shared) in table {
+    for (one, two, shared) in SHARED {
         let [a, b] = [one, two].map(|name| cell(&plan, &format!("{name}.s1")));
         for kind in kinds {
             let (a, b) = (key(&plan, a, kind), key(&plan, b, kind));

@@ -2,16 +2,48 @@
 
 use super::*;
 
+/// Each of these sources is refused with these words and with advice.
+fn refused<'a>(folder: &Path, cases: impl IntoIterator<Item = (Source, &'a str)>) {
+    for (source, expected) in cases {
+        let error = read(&source, folder).unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "{error}\nexpected: {expected}"
+        );
+        assert!(
+            error.remedy().is_some(),
+            "{error} says nothing about what to do"
+        );
+    }
+}
+
+fn pairs(folder: &Path, name: &str, bytes: &[u8]) -> Source {
+    sequences(&put(folder, name, bytes), SequenceForm::Pairs)
+}
+
+fn reviews(folder: &Path, name: &str, bytes: &[u8]) -> Source {
+    amazon(&put(folder, name, bytes), "", AmazonText::Full)
+}
+
+fn table(folder: &Path, name: &str, bytes: &[u8]) -> Source {
+    csv_source(&put(folder, name, bytes))
+}
+
+fn inter(folder: &Path, name: &str, bytes: &[u8]) -> Source {
+    Source::Atomic(AtomicSource {
+        inter: put(folder, name, bytes),
+        item: String::new(),
+        item_index: String::new(),
+    })
+}
+
 #[test]
 fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let cut = gzip(REVIEW.repeat(2000).as_bytes());
-    let reviews =
-        |name: &str, bytes: &[u8]| amazon(&put(dir.path(), name, bytes), "", AmazonText::Full);
-    let pairs =
-        |name: &str, bytes: &[u8]| sequences(&put(dir.path(), name, bytes), SequenceForm::Pairs);
-    let table = |name: &str, bytes: &[u8]| csv_source(&put(dir.path(), name, bytes));
-    let cases: Vec<(Source, &str)> = vec![
+    let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
+    let pairs = |name: &str, bytes: &[u8]| pairs(dir.path(), name, bytes);
+    let cases = [
         (sequences("absent", SequenceForm::Pairs), "absent"),
         (pairs("empty", b""), "empty: the file is empty"),
         (
@@ -30,6 +62,22 @@ fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
             pairs("three", b"a b\na b c\n"),
             "three:2: expected `user item`, found 3 ids",
         ),
+        (
+            Source::Movielens(MovielensSource {
+                folder: String::new(),
+            }),
+            "no MovieLens ratings here",
+        ),
+    ];
+    refused(dir.path(), cases);
+}
+
+#[test]
+fn records_of_another_form_are_refused_with_place_and_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
+    let table = |name: &str, bytes: &[u8]| table(dir.path(), name, bytes);
+    let cases = [
         (
             reviews(
                 "keyless",
@@ -67,45 +115,19 @@ fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
             table("nameless", b"user,item,timestamp\n,b,1\n"),
             "nameless:2: an id is empty",
         ),
-        (
-            Source::Movielens(MovielensSource {
-                folder: String::new(),
-            }),
-            "no MovieLens ratings here",
-        ),
     ];
-    for (source, expected) in cases {
-        let error = read(&source, dir.path()).unwrap_err();
-        assert!(
-            error.to_string().contains(expected),
-            "{error}\nexpected: {expected}"
-        );
-        assert!(
-            error.remedy().is_some(),
-            "{error} says nothing about what to do"
-        );
-    }
+    refused(dir.path(), cases);
 }
 
 #[test]
-fn ids_times_headers_and_files_without_meaning_are_refused() {
+fn files_without_records_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let inter = |name: &str, bytes: &[u8]| {
-        Source::Atomic(AtomicSource {
-            inter: put(dir.path(), name, bytes),
-            item: String::new(),
-            item_index: String::new(),
-        })
-    };
-    let pairs =
-        |name: &str, bytes: &[u8]| sequences(&put(dir.path(), name, bytes), SequenceForm::Pairs);
-    let reviews =
-        |name: &str, bytes: &[u8]| amazon(&put(dir.path(), name, bytes), "", AmazonText::Full);
-    let table = |name: &str, bytes: &[u8]| csv_source(&put(dir.path(), name, bytes));
-    let deep = "[".repeat(100_000);
-    let nested = REVIEW.replace("\"a ", &format!("\"{}\", \"more\": {deep}\"", "(["));
+    let pairs = |name: &str, bytes: &[u8]| pairs(dir.path(), name, bytes);
+    let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
+    let table = |name: &str, bytes: &[u8]| table(dir.path(), name, bytes);
+    let inter = |name: &str, bytes: &[u8]| inter(dir.path(), name, bytes);
     let head = "user_id:token\titem_id:token\ttimestamp:float\n";
-    for (source, expected) in [
+    let cases = [
         (pairs("blank", b"\n\n"), "blank: the file holds no record"),
         (pairs("zip", &gzip(b"")), "zip: the file holds no record"),
         (reviews("none", b"\n \n"), "none: the file holds no record"),
@@ -122,6 +144,20 @@ fn ids_times_headers_and_files_without_meaning_are_refused() {
             "rowless: the file holds no record",
         ),
         (inter("line", b"\n"), "line: the file holds no record"),
+    ];
+    refused(dir.path(), cases);
+}
+
+#[test]
+fn ids_times_headers_and_nesting_without_meaning_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
+    let table = |name: &str, bytes: &[u8]| table(dir.path(), name, bytes);
+    let inter = |name: &str, bytes: &[u8]| inter(dir.path(), name, bytes);
+    let deep = "[".repeat(100_000);
+    let nested = REVIEW.replace("\"a ", &format!("\"{}\", \"more\": {deep}\"", "(["));
+    let head = "user_id:token\titem_id:token\ttimestamp:float\n";
+    let cases = [
         (
             inter("user", format!("{head}\tx\t1\n").as_bytes()),
             "user:2: an id is empty",
@@ -150,25 +186,12 @@ fn ids_times_headers_and_files_without_meaning_are_refused() {
             reviews("deep", format!("{REVIEW}\n{nested}").as_bytes()),
             "deep:2: more than 256 brackets are open at a time",
         ),
-    ] {
-        let error = read(&source, dir.path()).unwrap_err();
-        assert!(
-            error.to_string().contains(expected),
-            "{error}\nexpected: {expected}"
-        );
-        assert!(
-            error.remedy().is_some(),
-            "{error} says nothing about what to do"
-        );
-    }
+    ];
+    refused(dir.path(), cases);
     // Brackets in a text are no nesting.
     let long = REVIEW.replace("\"a ", &format!("\"{deep} "));
-    assert_eq!(
-        read(&reviews("long", long.as_bytes()), dir.path())
-            .unwrap()
-            .user,
-        [0]
-    );
+    let read = read(&reviews("long", long.as_bytes()), dir.path()).unwrap();
+    assert_eq!(read.user, [0]);
 }
 
 #[test]

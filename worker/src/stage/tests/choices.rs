@@ -34,6 +34,50 @@ fn projections_of_any_depth_are_read_back_as_they_were_trained() {
     }
 }
 
+/// A choice; examples of stage 2 under it; what is counted in words.
+type OneItemCase = (&'static str, OneItem, u64, &'static [(&'static str, u64)]);
+
+const NO_ITEM: (&str, u64) = (
+    "users with no training item, who give nothing to project on",
+    0,
+);
+
+const ONE_ITEM: [OneItemCase; 3] = [
+    (
+        "skip",
+        OneItem::Skip,
+        9,
+        &[(
+            "users with fewer than two training items, who give nothing to project on",
+            1,
+        )],
+    ),
+    (
+        "empty-history",
+        OneItem::EmptyHistory,
+        12,
+        &[
+            NO_ITEM,
+            (
+                "users with one training item, which is their target without a history",
+                1,
+            ),
+        ],
+    ),
+    (
+        "padding",
+        OneItem::Padding,
+        12,
+        &[
+            NO_ITEM,
+            (
+                "users with one training item, whose target is padding, as in the A-LLMRec code",
+                1,
+            ),
+        ],
+    ),
+];
+
 #[test]
 fn a_user_with_one_item_is_skipped_or_kept_and_counted_in_words() {
     let desk = aligned();
@@ -46,51 +90,14 @@ fn a_user_with_one_item_is_skipped_or_kept_and_counted_in_words() {
         });
         counted.collect()
     };
-    let said = |what: &str, count| (what.to_owned(), count);
     let needs = ["prepared", "backbone", "align", "llm"];
-    for (name, one_item, examples, expected) in [
-        (
-            "skip",
-            OneItem::Skip,
-            9,
-            vec![said(
-                "users with fewer than two training items, who give nothing to project on",
-                1,
-            )],
-        ),
-        (
-            "empty-history",
-            OneItem::EmptyHistory,
-            12,
-            vec![
-                said(
-                    "users with no training item, who give nothing to project on",
-                    0,
-                ),
-                said(
-                    "users with one training item, which is their target without a history",
-                    1,
-                ),
-            ],
-        ),
-        (
-            "padding",
-            OneItem::Padding,
-            12,
-            vec![
-                said(
-                    "users with no training item, who give nothing to project on",
-                    0,
-                ),
-                said(
-                    "users with one training item, whose target is padding, as in the A-LLMRec code",
-                    1,
-                ),
-            ],
-        ),
-    ] {
+    for (name, one_item, examples, expected) in ONE_ITEM {
         let settings = projected(ItemEmbedding::Joint, |project| project.one_item = one_item);
         let events = desk.run(name, settings, &needs);
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|&(what, count)| (what.to_owned(), count))
+            .collect();
         assert_eq!(told(&events), expected);
         let trained = events.iter().find_map(|event| match event {
             Event::Phase(phase) if phase.phase == "train" => phase.examples,
