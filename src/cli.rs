@@ -82,7 +82,7 @@ pub struct SpecArgs {
     /// The experiment file.
     #[arg(value_name = "SPEC")]
     pub path: PathBuf,
-    /// Set a value of the file, for example `--set model.sasrec.sasrec.lr=0.01`; may be repeated.
+    /// Set a value of the file, for example `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Where to compute: `cpu` or `cuda:N`. As `--set run.device=...`.

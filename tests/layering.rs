@@ -24,6 +24,23 @@ fn rooms(list: &str) -> Vec<String> {
     list.lines().filter_map(name).collect()
 }
 
+/// The lines of `source` with their places; an import over several lines is one, without comments.
+fn joined(source: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    for (at, line) in source.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default().trim();
+        let begins =
+            code.starts_with("use ") || code.starts_with("pub use ") || code.starts_with("pub(");
+        match lines.last_mut() {
+            Some((_, import)) if open => import.push_str(code),
+            _ => lines.push((at, code.to_owned())),
+        }
+        open = (open || begins && code.contains("use ")) && !code.ends_with(';');
+    }
+    lines
+}
+
 /// Rooms that a line of source names through `crate::`.
 fn used(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
@@ -65,8 +82,8 @@ fn faults(order: &[String], room: &str, file: &Path, source: &str) -> Vec<Fault>
         return Vec::new();
     };
     let mut found = Vec::new();
-    for (at, line) in source.lines().enumerate() {
-        for uses in used(line) {
+    for (at, line) in joined(source) {
+        for uses in used(&line) {
             if place(&uses).is_some_and(|other| other > own) {
                 found.push(Fault {
                     file: file.to_owned(),
@@ -149,6 +166,7 @@ fn an_import_of_a_later_room_is_found_in_every_form() {
         "use crate::{low::Y, high};",
         "let x = crate::high::f();",
         "use crate::{low::{a, b}, high::c};",
+        "use crate::{\n    low::{\n        a, // crate::high\n        b,\n    },\n    high::c,\n};",
     ];
     for line in bad {
         let found = faults(&order, "low", Path::new("low.rs"), &format!("\n{line}"));

@@ -34,6 +34,13 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
             "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
         );
     }
+    if !comparison.lone_seeds.is_empty() {
+        let seeds = comparison.lone_seeds.iter().map(u64::to_string);
+        say(&format!(
+            "means are over the seeds that both folders have; seeds of one folder alone are left out: {}",
+            seeds.collect::<Vec<_>>().join(", ")
+        ));
+    }
     let alone = comparison.only_before.len() + comparison.only_after.len();
     if alone > 0 {
         say(&format!("{} in one folder only", count(alone, "number")));
@@ -42,7 +49,7 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
         return Ok(Exit::Well);
     }
     say(&format!(
-        "{} not compared: measured under different protocols, data or filters",
+        "{} not compared: measured under different protocols, data or filters, or with no seed in common",
         count(comparison.refused.len(), "number")
     ));
     Ok(Exit::Failed)

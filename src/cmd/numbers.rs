@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::advise;
 use crate::record::{self, MetricRow};
 
 /// What a mean over seeds belongs to, in the order of tables.
@@ -60,8 +61,25 @@ impl Values {
     }
 }
 
+/// Makes sure that a run has left its results in this folder.
+pub(crate) fn of_a_run(results: &Path) -> anyhow::Result<()> {
+    for name in ["spec.toml", "metrics.csv"] {
+        if !results.join(name).exists() {
+            return Err(advise(
+                format!(
+                    "`{}` is no results folder: it has no `{name}`",
+                    results.display()
+                ),
+                "name a folder that `allround run` has filled, such as `results/quickstart`",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The rows of `metrics.csv` in a results folder.
 pub(crate) fn read(results: &Path) -> anyhow::Result<Vec<MetricRow>> {
+    of_a_run(results)?;
     Ok(record::read(&results.join("metrics.csv"))?)
 }
 
@@ -94,4 +112,22 @@ pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
         values.protocol.clone_from(&row.protocol);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_results_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |what: &str| {
+            let error = read(folder.path()).unwrap_err().to_string();
+            let expected = format!("is no results folder: it has no `{what}`");
+            assert!(error.contains(&expected), "{error}");
+        };
+        refused("spec.toml");
+        crate::fs::write_atomic(&folder.path().join("spec.toml"), b"").unwrap();
+        refused("metrics.csv");
+    }
 }

@@ -1,6 +1,6 @@
 //! `allround report`: figures, tables and the report of a results folder.
 
-use super::{Exit, count, print};
+use super::{Exit, count, numbers, print};
 use crate::cli::Report;
 use crate::observe::say;
 use crate::render;
@@ -8,6 +8,7 @@ use crate::render;
 /// Draws again, or says which files are not what the results give.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let results = &arguments.results;
+    numbers::of_a_run(results)?;
     if let Some(absence) = render::without_ranks(results)? {
         say(&absence);
     }

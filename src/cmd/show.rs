@@ -1,13 +1,13 @@
 //! `allround show`: the numbers of a results folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::numbers::{self, Subject, Values};
-use super::{Exit, count, print};
+use super::{Exit, advise, count, print};
 use crate::cli::Show;
 use crate::metric::Metric;
 use crate::render::terminal::{self, Look};
@@ -29,6 +29,7 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
         width: Table::new().width().unwrap_or(160),
         styled: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
+    numbers::of_a_run(results)?;
     let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
     let is_comparison = |table: &TableSpec| matches!(table, TableSpec::Comparison { .. });
     match spec.table.values().any(is_comparison) {
@@ -53,6 +54,17 @@ fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
             let title = format!("{dataset}, {scenario}, {split}, {protocol}");
             blocks.entry(title).or_default().push((subject, values));
         }
+    }
+    if let (true, Some(metric)) = (blocks.is_empty(), only) {
+        let measured: BTreeSet<String> = numbers::by_subject(&rows)
+            .keys()
+            .map(Subject::metric)
+            .collect();
+        let measured: Vec<String> = measured.into_iter().collect();
+        return Err(advise(
+            format!("nothing here was measured by `{metric}`"),
+            format!("measured are: {}", measured.join(", ")),
+        ));
     }
     let mut text = String::new();
     for (title, values) in &blocks {
@@ -103,4 +115,22 @@ fn block(values: &[(Subject, Values)]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+
+    #[test]
+    fn a_metric_that_nobody_measured_is_refused_with_those_that_are_there() {
+        let folder = fixture::results();
+        let error = blocks(folder.path(), Some(Metric::Hit(7))).unwrap_err();
+        assert_eq!(error.to_string(), "nothing here was measured by `hit@7`");
+        assert!(
+            blocks(folder.path(), Some(Metric::Hit(1)))
+                .unwrap()
+                .contains("sasrec")
+        );
+    }
 }

@@ -194,7 +194,7 @@ impl Pool {
                 "{n} candidates are asked for, and user `{}` has {free} items to draw from",
                 data.users[user as usize]
             ))
-            .hint("ask for fewer candidates than the data set has items"));
+            .hint("ask for fewer: what a user has already, and with `popularity` what has never been trained on, is no candidate"));
         }
         if rules == Rules::Strict && free < 2 * n {
             return Ok(self.few(&taken, n, &mut rng));

@@ -30,8 +30,10 @@ pub struct Subject {
 pub struct Comparison {
     /// Numbers measured alike, in the order of their subjects.
     pub compared: Vec<Compared>,
-    /// Numbers of one subject measured under different protocols, data or filters.
+    /// Numbers of one subject measured under different protocols, data or filters, or with no seed in common.
     pub refused: Vec<Refused>,
+    /// Seeds of compared subjects that one folder has alone: their numbers take no part.
+    pub lone_seeds: BTreeSet<u64>,
     /// Subjects that only the first folder has.
     pub only_before: Vec<Subject>,
     /// Subjects that only the second folder has.
@@ -51,12 +53,12 @@ pub struct Compared {
     pub before: Spread,
     /// The number in the second folder.
     pub after: Spread,
-    /// Paired tests of after less before over users and shared seeds, Holm-adjusted over the comparison; `None` without
-    /// per-user ranks or without a shared seed.
+    /// Paired tests of after less before over users and seeds, Holm-adjusted over the comparison; `None` without per-user
+    /// ranks.
     pub test: Option<PairedTest>,
 }
 
-/// A number over seeds.
+/// A number over the seeds that both folders have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
     /// Mean over seeds.
@@ -111,8 +113,10 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
             continue;
         };
         let (before, after) = (fingerprints(old), fingerprints(new));
-        if before.len() == 1 && before == after {
-            alike.push((subject, old, new));
+        let (shared, lone) = by_shared_seeds(old, new);
+        if before.len() == 1 && before == after && !shared.0.is_empty() {
+            comparison.lone_seeds.extend(lone);
+            alike.push((subject, shared));
         } else {
             let subject = subject.clone();
             comparison.refused.push(Refused {
@@ -123,13 +127,13 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
         }
     }
     let mut ranks = Pairs::default();
-    for (subject, old, new) in alike {
-        let test = ranks.test(subject, (before.results, old), (after.results, new))?;
+    for (subject, (old, new)) in alike {
+        let test = ranks.test(subject, (before.results, &old), (after.results, &new))?;
         comparison.compared.push(Compared {
             subject: subject.clone(),
             protocol: old[0].protocol.clone(),
-            before: spread(old),
-            after: spread(new),
+            before: spread(&old),
+            after: spread(&new),
             test,
         });
     }
@@ -159,6 +163,23 @@ fn by_subject(rows: &[MetricRow]) -> BySubject<'_> {
         found.entry(subject).or_default().push(row);
     }
     found
+}
+
+/// Rows of one folder and of the other.
+type Rows<'a> = (Vec<&'a MetricRow>, Vec<&'a MetricRow>);
+
+/// The rows of seeds that both have, and the other seeds.
+fn by_shared_seeds<'a>(old: &[&'a MetricRow], new: &[&'a MetricRow]) -> (Rows<'a>, BTreeSet<u64>) {
+    let seeds = |rows: &[&MetricRow]| rows.iter().map(|row| row.seed).collect::<BTreeSet<_>>();
+    let (before, after) = (seeds(old), seeds(new));
+    let of_shared = |rows: &[&'a MetricRow]| {
+        let shared = rows
+            .iter()
+            .filter(|row| before.contains(&row.seed) && after.contains(&row.seed));
+        shared.copied().collect()
+    };
+    let lone = before.symmetric_difference(&after).copied().collect();
+    ((of_shared(old), of_shared(new)), lone)
 }
 
 fn fingerprints(rows: &[&MetricRow]) -> BTreeSet<String> {
@@ -308,6 +329,41 @@ mod tests {
             (test.randomisation_p, test.wilcoxon_p, test.cohen_dz),
             (1.0, 1.0, None)
         );
+    }
+
+    /// The same folder with its number told for these seeds.
+    fn of_seeds(
+        folder: (tempfile::TempDir, Vec<MetricRow>),
+        seeds: &[u64],
+    ) -> (tempfile::TempDir, Vec<MetricRow>) {
+        let (dir, rows) = folder;
+        let of_seed = |&seed: &u64| {
+            let rows = rows.iter().cloned();
+            rows.map(move |row| MetricRow {
+                seed,
+                value: row.value.map(|value| value + seed as f64),
+                ..row
+            })
+        };
+        (dir, seeds.iter().flat_map(of_seed).collect())
+    }
+
+    #[test]
+    fn means_are_over_shared_seeds_and_without_any_nothing_is_compared() {
+        let found = of(
+            &of_seeds(folder("p:1", "m", 4), &[1, 2]),
+            &of_seeds(folder("p:1", "m", 4), &[2, 3]),
+        );
+        let first = &found.compared[0];
+        assert_eq!((first.before.mean, first.after.mean), (2.2, 2.2));
+        assert_eq!((first.before.n_seeds, first.before.sd), (1, None));
+        assert_eq!(found.lone_seeds, BTreeSet::from([1, 3]));
+
+        let found = of(
+            &of_seeds(folder("p:1", "m", 4), &[1]),
+            &of_seeds(folder("p:1", "m", 4), &[2]),
+        );
+        assert_eq!((found.compared.len(), found.refused.len()), (0, 2));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
 
 use super::file::{read_compressed, write_compressed, wrong};
 use super::row::{MetricRow, RankRow};
@@ -119,6 +121,41 @@ pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> 
     metrics.iter().map(row).collect()
 }
 
+/// Holds the numbers of `rows` against the ranks that they follow from; where there are no ranks, nothing is said.
+///
+/// # Errors
+/// When a rank file is damaged, or gives another number or another count of users than its row has: one of the two files
+/// was changed.
+pub fn agree(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
+    let mut files: BTreeMap<PathBuf, Vec<(&MetricRow, Metric)>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.split == "test") {
+        if let (Some(metric), Some(_)) = (row.metric(), row.value) {
+            let path = path(results, &row.cell, &row.protocol);
+            files.entry(path).or_default().push((row, metric));
+        }
+    }
+    files
+        .into_par_iter()
+        .filter(|(path, _)| path.exists())
+        .try_for_each(|(path, told)| {
+            let ranks: Vec<f64> = read(&path)?.iter().map(|row| row.rank).collect();
+            for (row, metric) in told {
+                let value = metric.mean(&ranks).unwrap_or(f64::NAN);
+                let same = row.value.is_some_and(|told| (told - value).abs() < 1e-9);
+                if !same || row.n_users != Some(ranks.len() as u64) {
+                    let message = format!(
+                        "these ranks give {metric} {value} of {} users, metrics.csv has {} of {}: run the experiment again",
+                        ranks.len(),
+                        row.value.unwrap_or(f64::NAN),
+                        row.n_users.unwrap_or(0),
+                    );
+                    return Err(wrong(&path, &message));
+                }
+            }
+            Ok(())
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +192,31 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
         let text = read(&path).unwrap_err().to_string();
         assert!(text.contains("damaged gzip"), "{text}");
+    }
+
+    #[test]
+    fn numbers_that_are_not_those_of_the_ranks_are_refused_with_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let blank = MetricRow {
+            cell: "d.overall.m.s1".to_owned(),
+            split: "test".to_owned(),
+            protocol: "strict:1".to_owned(),
+            ..MetricRow::default()
+        };
+        let ranks = [row("a", 1.0), row("b", 4.0)];
+        let file = path(dir.path(), &blank.cell, &blank.protocol);
+        let rows = metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &ranks);
+        assert!(agree(dir.path(), &rows).is_ok(), "there are no ranks");
+        write(&file, &ranks).unwrap();
+        assert!(agree(dir.path(), &rows).is_ok());
+        let mut changed = rows.clone();
+        changed[0].value = Some(7.5);
+        let text = agree(dir.path(), &changed).unwrap_err().to_string();
+        let both = "these ranks give hit@1 0.5 of 2 users, metrics.csv has 7.5 of 2";
+        assert!(text.contains(both), "{text}");
+        write(&file, &ranks[..1]).unwrap();
+        let text = agree(dir.path(), &rows).unwrap_err().to_string();
+        assert!(text.contains("of 1 users"), "{text}");
     }
 
     #[test]

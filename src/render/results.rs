@@ -67,13 +67,15 @@ impl Results {
     /// Reads a results folder.
     ///
     /// # Errors
-    /// When `spec.toml` or `metrics.csv` is missing, or any file is not what the program writes.
+    /// When `spec.toml` or `metrics.csv` is missing, any file is not what the program writes, or numbers are not those of
+    /// their ranks.
     pub fn read(folder: &Path) -> Result<Self, RenderError> {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
         let spec = spec::load_resolved(&spec_path)
             .map_err(|faults| RenderError::Spec(faults.to_string()))?;
         let metrics: Vec<MetricRow> = record::read(&folder.join("metrics.csv"))?;
+        record::ranks::agree(folder, &metrics)?;
         let identity = |row: &MetricRow| CellIdentity {
             dataset: row.dataset.clone(),
             scenario: row.scenario.clone(),

@@ -8,6 +8,10 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use allround::seed::{Stream, stream};
+use rand::RngExt;
 
 /// A stage of each kind that trains; none takes longer than a few seconds.
 const SPEC: &str = r#"
@@ -93,6 +97,14 @@ impl Folder {
     }
 }
 
+/// Ends a run and its workers at once.
+fn kill(child: &mut Child) {
+    let group = -i32::try_from(child.id()).unwrap();
+    // SAFETY: the child has not been waited for, so its number is still its group's.
+    unsafe { libc::kill(group, libc::SIGKILL) };
+    child.wait().unwrap();
+}
+
 fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let stderr = child.stderr.take().expect("it is piped");
     BufReader::new(stderr).lines().map_while(Result::ok)
@@ -121,15 +133,41 @@ fn every_stage_that_trains_goes_on_where_it_was_killed() {
         let mut child = folder.start();
         let killed = said(&mut child).find(|line| epoch(line) == Some((stage, 2)));
         assert!(killed.is_some(), "{stage} told no second epoch");
-        let group = -i32::try_from(child.id()).unwrap();
-        // SAFETY: the child has not been waited for, so its number is still its group's.
-        unsafe { libc::kill(group, libc::SIGKILL) };
-        child.wait().unwrap();
+        kill(&mut child);
     }
     let last = folder.finish();
     let resumed = last.iter().filter_map(|line| epoch(line));
     let resumed: Vec<(&str, u32)> = resumed.filter(|(stage, _)| *stage == "tune").collect();
     assert!(!resumed.is_empty(), "{last:#?}");
+    assert_eq!(folder.metrics(), whole.metrics());
+}
+
+#[test]
+fn a_run_killed_at_ten_random_moments_ends_with_the_numbers_of_a_whole_one() {
+    let whole = Folder::new();
+    let begun = Instant::now();
+    whole.finish();
+    let length = u64::try_from(begun.elapsed().as_millis()).unwrap();
+    let mut random = stream(length, Stream::Resample, 0);
+    let folder = Folder::new();
+    let mut interrupted = 0;
+    for _ in 0..10 {
+        let mut child = folder.start();
+        let said = said(&mut child);
+        let listener = std::thread::spawn(move || said.count());
+        // Five of these moments at the latest come before a whole run could have ended.
+        std::thread::sleep(Duration::from_millis(random.random_range(0..length / 5)));
+        if child.try_wait().unwrap().is_none() {
+            interrupted += 1;
+            kill(&mut child);
+        }
+        listener.join().unwrap();
+    }
+    assert!(
+        interrupted >= 5,
+        "{interrupted} of the runs were still running"
+    );
+    folder.finish();
     assert_eq!(folder.metrics(), whole.metrics());
 }
 

@@ -54,7 +54,29 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             );
         }
         sizes(check, name, &protocol.candidates);
+        untrained(check, name, &protocol.candidates);
     }
+}
+
+/// Items of another domain were never trained on: drawn by training counts, none of them is a candidate.
+fn untrained(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
+    let Candidates::Popularity { .. } = candidates else {
+        return;
+    };
+    let mut scenarios = check.spec.scenario.iter();
+    let other = scenarios.find(|(_, it)| matches!(it, Scenario::CrossDomain { .. }));
+    let Some((scenario, _)) = other else {
+        return;
+    };
+    let place = check.place(&["protocol", protocol, "candidates", "popularity"]);
+    let message = format!(
+        "protocol `{protocol}` draws candidates by training counts, and scenario `{scenario}` measures items that were not trained on"
+    );
+    check.push(
+        Fault::at(place, message)
+            .label("nothing to draw from there")
+            .hint("use `candidates.uniform`, or put the scenario into an experiment of its own"),
+    );
 }
 
 /// A cut-off that every rank reaches says nothing about a model.

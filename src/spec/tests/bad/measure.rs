@@ -135,6 +135,18 @@ target = "small""#,
         ],
     },
     Case {
+        what: "candidates by training counts where nothing was trained on",
+        old: "[scenario.cold.cold_items]\nshare = 0.35\n\n[protocol.strict]\ncandidates.uniform = { n = 19 }",
+        new: r#"[scenario.cold.cross_domain]
+target = "other"
+
+[protocol.strict]
+candidates.popularity = { n = 19 }"#,
+        faults: &[
+            "34:25: protocol `strict` draws candidates by training counts, and scenario `cold` measures items that were not trained on | nothing to draw from there | use `candidates.uniform`, or put the scenario into an experiment of its own",
+        ],
+    },
+    Case {
         what: "a cross-domain scenario without a target",
         old: "[scenario.cold.cold_items]\nshare = 0.35",
         new: "[scenario.cold.cross_domain]",

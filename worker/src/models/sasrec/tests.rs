@@ -1,8 +1,11 @@
 //! The packed net against the padded one, written as the papers' code does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use allround::data::{Item, Part, Prepared};
+use allround::seed::{Stream, stream};
 use allround::spec::config::train::{Optimizer, Stop, Train};
+use rand::RngExt;
 use tch::Kind;
 
 use super::*;
@@ -74,12 +77,12 @@ fn batch(lengths: &[u32]) -> TrainingBatch {
     batch
 }
 
-/// `values`, one a token, as [B, maxlen] with zeros on the left.
+/// The last `maxlen` of `values`, one a token, as [B, maxlen] with zeros on the left.
 fn padded(values: &[u32], offsets: &[u32]) -> Tensor {
     let mut slots = vec![0i64; (offsets.len() - 1) * MAXLEN];
     for (row, ends) in offsets.windows(2).enumerate() {
         let kept = &values[ends[0] as usize..ends[1] as usize];
-        for (place, &value) in kept.iter().rev().enumerate() {
+        for (place, &value) in kept.iter().rev().take(MAXLEN).enumerate() {
             slots[(row + 1) * MAXLEN - 1 - place] = i64::from(value);
         }
     }
@@ -207,52 +210,115 @@ const CASES: [(SasrecForm, usize); 4] = [
 ];
 const LENGTHS: [u32; 12] = [7, 0, 1, 50, 49, 3, 9, 9, 22, 2, 0, 31];
 
-#[test]
-fn packed_states_are_the_padded_ones() {
-    for (form, heads) in CASES {
-        let net = net(form, heads);
-        let batch = batch(&LENGTHS);
-        let histories = Histories {
-            users: batch.users.clone(),
-            offsets: batch.offsets.clone(),
-            items: batch.inputs.clone(),
-        };
-        let items = padded(&batch.inputs, &batch.offsets);
-        let expected = twin(&net).states(&items).select(1, MAXLEN as i64 - 1);
-        let found = net.user_states(&histories);
-        assert!(
-            found.allclose(&expected, 1e-5, 1e-5, false),
-            "{form:?} {heads}"
+/// The packed states of the last tokens are those of the padded net over `items`, [B, maxlen].
+fn assert_same_states((form, heads): (SasrecForm, usize), histories: &Histories, items: &Tensor) {
+    let net = net(form, heads);
+    let expected = twin(&net).states(items).select(1, MAXLEN as i64 - 1);
+    let found = net.user_states(histories);
+    assert!(
+        found.allclose(&expected, 1e-5, 1e-5, false),
+        "{form:?} {heads}"
+    );
+}
+
+/// Loss and gradients of the packed net are those of the padded one.
+fn assert_same_loss((form, heads): (SasrecForm, usize), batch: &TrainingBatch) {
+    let net = net(form, heads);
+    let twin = twin(&net);
+    let (found, expected) = (net.loss(batch), twin.loss(batch));
+    found.backward();
+    expected.backward();
+    let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
+    assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+    for (name, weight) in net.weights() {
+        let (found, mut expected) = (
+            weight.grad().to_dense(None, false),
+            twin.weight(&name).grad(),
         );
+        if name == "item_emb.weight" {
+            assert_eq!(found.get(0).abs().max().double_value(&[]), 0.0);
+            let _ = expected.get(0).fill_(0.0);
+        }
+        if name == "pos_emb.weight" && form == SasrecForm::PreNorm {
+            let _ = expected.get(0).fill_(0.0);
+        }
+        expected -= &found;
+        let worst = expected.abs().max().double_value(&[]);
+        assert!(worst < 1e-5, "{form:?} {heads} {name}: {worst}");
     }
 }
 
 #[test]
-fn packed_loss_and_gradients_are_the_padded_ones() {
-    for (form, heads) in CASES {
-        let net = net(form, heads);
-        let twin = twin(&net);
-        let batch = batch(&LENGTHS);
-        let (found, expected) = (net.loss(&batch), twin.loss(&batch));
-        found.backward();
-        expected.backward();
-        let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
-        assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
-        for (name, weight) in net.weights() {
-            let (found, mut expected) = (
-                weight.grad().to_dense(None, false),
-                twin.weight(&name).grad(),
-            );
-            if name == "item_emb.weight" {
-                assert_eq!(found.get(0).abs().max().double_value(&[]), 0.0);
-                let _ = expected.get(0).fill_(0.0);
-            }
-            if name == "pos_emb.weight" && form == SasrecForm::PreNorm {
-                let _ = expected.get(0).fill_(0.0);
-            }
-            expected -= &found;
-            let worst = expected.abs().max().double_value(&[]);
-            assert!(worst < 1e-5, "{form:?} {heads} {name}: {worst}");
+fn packed_states_loss_and_gradients_are_the_padded_ones() {
+    let batch = batch(&LENGTHS);
+    let histories = Histories {
+        users: batch.users.clone(),
+        offsets: batch.offsets.clone(),
+        items: batch.inputs.clone(),
+    };
+    for case in CASES {
+        let items = padded(&batch.inputs, &batch.offsets);
+        assert_same_states(case, &histories, &items);
+        assert_same_loss(case, &batch);
+    }
+}
+
+/// Twelve users of up to 80 items, drawn at random; negatives remain for each.
+fn drawn(seed: u64) -> Prepared {
+    let mut random = stream(seed, Stream::Synthetic, 0);
+    let rows: Vec<Vec<u32>> = (0..12)
+        .map(|_| {
+            let length = random.random_range(0..=80);
+            (0..length).map(|_| random.random_range(1..=20)).collect()
+        })
+        .collect();
+    let lengths: Vec<u32> = rows.iter().map(|row| row.len() as u32).collect();
+    let ends = lengths.iter().scan(0, |end, &length| {
+        *end += u64::from(length);
+        Some(*end)
+    });
+    let items = SIZES.items as usize;
+    Prepared {
+        users: (0..rows.len()).map(|user| format!("u{user}")).collect(),
+        items: vec![Item::default(); items],
+        offsets: std::iter::once(0).chain(ends).collect(),
+        sequence: rows.concat(),
+        train_end: lengths.clone(),
+        valid_end: lengths,
+        trained: vec![true; rows.len()],
+        aligned: vec![true; rows.len()],
+        measured: vec![true; rows.len()],
+        in_training: vec![true; items],
+        in_candidates: vec![true; items],
+        row: (1..=items as u32).collect(),
+    }
+}
+
+#[test]
+fn rows_of_random_lengths_from_nothing_to_more_than_maxlen_are_cut_and_packed_as_padded_ones() {
+    let mut lengths = BTreeSet::new();
+    for seed in 0..6 {
+        let data = drawn(seed);
+        lengths.extend(data.train_end.iter().copied());
+        let users: Vec<u32> = (0..data.n_users() as u32).collect();
+        let histories = Histories::of(&data, &users, Part::Test, MAXLEN);
+        // Padded rows are cut by the padding, from whole ones.
+        let offsets: Vec<u32> = data.offsets.iter().map(|&end| end as u32).collect();
+        let items = padded(&data.sequence, &offsets);
+
+        let cut: Vec<u32> = data
+            .train_end
+            .iter()
+            .map(|&length| length.min(50))
+            .collect();
+        let batch = batch(&cut);
+        for case in CASES {
+            assert_same_states(case, &histories, &items);
+            assert_same_loss(case, &batch);
         }
     }
+    assert!(
+        lengths.first() < Some(&3) && lengths.last() > Some(&60),
+        "{lengths:?}"
+    );
 }
