@@ -91,7 +91,8 @@ def main():
     data = str(pathlib.Path(args.data).resolve())
     if args.processor_time:
         return by_processor_time(args, data, root)
-    peer = [args.peer_python, str(args.peer), data, "--epochs", "1", "--threads", str(args.threads), "--eval"]
+    # Both sides tell the fastest of as many epochs.
+    peer = [args.peer_python, str(args.peer), data, "--epochs", str(args.epochs), "--threads", str(args.threads), "--eval"]
     theirs = json.loads(subprocess.run(peer, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     train, evaluate, _ = ours(str(args.program), data, args.epochs, args.threads)
     # The peer's evaluation measures its first 10,000 users.

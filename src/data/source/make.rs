@@ -73,9 +73,11 @@ fn reviews(raw: &RawData, seed: u64, sink: &mut dyn Write) -> std::io::Result<()
             &raw.items[raw.item[at] as usize],
         );
         let time = raw.time[at];
+        let day = jiff::Timestamp::from_second(time).map_err(std::io::Error::other)?;
+        let day = day.strftime("%m %d, %Y");
         writeln!(
             sink,
-            "{{\"overall\": {:.1}, \"verified\": true, \"reviewTime\": \"06 17, 2018\", \"reviewerID\": \"{user}\", \"asin\": \"{item}\", \"style\": {{\"Format:\": \" Standard\"}}, \"reviewerName\": \"Reader {user}\", \"reviewText\": \"{}\", \"summary\": \"{}\", \"unixReviewTime\": {time}}}",
+            "{{\"overall\": {:.1}, \"verified\": true, \"reviewTime\": \"{day}\", \"reviewerID\": \"{user}\", \"asin\": \"{item}\", \"style\": {{\"Format:\": \" Standard\"}}, \"reviewerName\": \"Reader {user}\", \"reviewText\": \"{}\", \"summary\": \"{}\", \"unixReviewTime\": {time}}}",
             raw.rating[at],
             text.join(" "),
             text[0],

@@ -224,8 +224,11 @@ fn stopping(check: &mut Check<'_>, train: &Train, path: &[&str]) {
         );
         check.push(
             Fault::at(place, message)
-                .label(format!("expected at most {}", train.epochs))
-                .hint("lower it, or raise `train.epochs`"),
+                .label(format!(
+                    "`{field}` is {every}: expected at most {}",
+                    train.epochs
+                ))
+                .hint(format!("lower `{field}`, or raise `train.epochs`")),
         );
     }
 }

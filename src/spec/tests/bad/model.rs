@@ -63,7 +63,7 @@ preset = "paper""#,
         old: "train.epochs = 4",
         new: "train.epochs = 4\ntrain.stop.early = { every = 5 }",
         faults: &[
-            "21:30: a validation every 5 epochs never happens in 4 epochs | expected at most 4 | lower it, or raise `train.epochs`",
+            "21:30: a validation every 5 epochs never happens in 4 epochs | `train.stop.early.every` is 5: expected at most 4 | lower `train.stop.early.every`, or raise `train.epochs`",
         ],
     },
     Case {
