@@ -85,30 +85,33 @@ def main():
     cli.add_argument("--program", default=root / "target/release/allround")
     cli.add_argument("--epochs", type=int, default=3)
     cli.add_argument("--threads", type=int, default=2)
-    cli.add_argument("--rounds", type=int, default=3, help="rounds of --processor-time")
+    cli.add_argument("--rounds", type=int, default=3, help="times that both sides are measured, in turn; medians are told")
     cli.add_argument("--processor-time", action="store_true", help="processor seconds of one thread")
     args = cli.parse_args()
     data = str(pathlib.Path(args.data).resolve())
     if args.processor_time:
         return by_processor_time(args, data, root)
-    # Both sides tell the fastest of as many epochs.
     peer = [args.peer_python, str(args.peer), data, "--epochs", str(args.epochs), "--threads", str(args.threads), "--eval"]
-    theirs = json.loads(subprocess.run(peer, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    train, evaluate, _ = ours(str(args.program), data, args.epochs, args.threads)
-    # The peer's evaluation measures its first 10,000 users.
-    peer_evaluate = 10_000 / theirs["eval_s"]
-    rows = [
-        ("training sequences/s", train, theirs["sequences_per_s"]),
-        ("evaluation users/s, 1 + 19 candidates", evaluate, peer_evaluate),
-    ]
+    measured = {"training sequences/s": [], "evaluation users/s, 1 + 19 candidates": []}
+    for _ in range(args.rounds):
+        # Both sides tell the fastest of as many epochs.
+        theirs = json.loads(subprocess.run(peer, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        train, evaluate, _ = ours(str(args.program), data, args.epochs, args.threads)
+        # The peer's evaluation measures its first 10,000 users.
+        pairs = [(train, theirs["sequences_per_s"]), (evaluate, 10_000 / theirs["eval_s"])]
+        for rows, pair in zip(measured.values(), pairs):
+            rows.append(pair)
     out = root / "results/bench/sasrec.csv"
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(["what", "ours", "peer", "ratio", "threads"])
-        for what, mine, other in rows:
-            writer.writerow([what, f"{mine:.1f}", f"{other:.1f}", f"{mine / other:.2f}", args.threads])
-            print(f"{what}: {mine:.1f} against {other:.1f}, ratio {mine / other:.2f}")
+        writer.writerow(["what", "ours", "peer", "ratio", "lowest_ratio", "highest_ratio", "threads", "rounds"])
+        for what, pairs in measured.items():
+            mine, other = (statistics.median(side) for side in zip(*pairs))
+            ratios = sorted(a / b for a, b in pairs)
+            told = [statistics.median(ratios), ratios[0], ratios[-1]]
+            writer.writerow([what, f"{mine:.1f}", f"{other:.1f}", *(f"{ratio:.2f}" for ratio in told), args.threads, args.rounds])
+            print(f"{what}: {mine:.1f} against {other:.1f}, ratio {told[0]:.2f} ({told[1]:.2f} to {told[2]:.2f})")
 
 
 if __name__ == "__main__":
