@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Check;
 use crate::metric::Metric;
 use crate::spec::config::dataset::Source;
-use crate::spec::config::method::{Inference, TallrecForm};
+use crate::spec::config::method::{Allmrec, Inference, ItemEmbedding, TallrecForm};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Encoder, Llm, Model};
 use crate::spec::fault::Fault;
@@ -40,6 +40,35 @@ pub(super) fn check(check: &mut Check<'_>) {
                 answers(check, &cell.model, model);
             }
         }
+    }
+}
+
+/// Both stages of A-LLMRec must have something to train.
+fn trained(check: &mut Check<'_>, method: &Allmrec, path: &[&str]) {
+    if !method.user && method.item == ItemEmbedding::None {
+        let place = check.place(&below(path, &["item"]));
+        let message = "without a user vector and item vectors nothing of stage 2 is trained";
+        check.push(
+            Fault::at(place, message)
+                .label("expected vectors here, or `user = true`")
+                .hint("to measure prompts of titles alone, use `llm_only`"),
+        );
+    }
+    let align = &method.align;
+    let weights = [
+        align.matching,
+        align.item_recon,
+        align.text_recon,
+        align.rec,
+    ];
+    if weights.iter().all(|&weight| weight == 0.0) {
+        let place = check.place(&below(path, &["align"]));
+        let message = "every loss of stage 1 has weight 0, so nothing of it is trained";
+        check.push(
+            Fault::at(place, message)
+                .label("expected a weight above 0")
+                .hint("raise `matching`, `item_recon`, `text_recon` or `rec`; without stage 1 there is `mlp_llm`"),
+        );
     }
 }
 
@@ -82,6 +111,7 @@ fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
                         ),
                 );
             }
+            trained(check, method, path);
             (&method.llm, &method.prompt)
         }
         Model::MlpLlm(method) => {

@@ -102,6 +102,22 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "neither a user vector nor item vectors",
+        old: "align.train_encoder = false",
+        new: "align.train_encoder = false\nuser = false\nitem = \"none\"",
+        faults: &[
+            "33:8: without a user vector and item vectors nothing of stage 2 is trained | expected vectors here, or `user = true` | to measure prompts of titles alone, use `llm_only`",
+        ],
+    },
+    Case {
+        what: "stage 1 without any loss",
+        old: "align.train_encoder = false",
+        new: "align = { train_encoder = false, matching = 0.0, item_recon = 0.0, text_recon = 0.0, rec = 0.0 }",
+        faults: &[
+            "31:9: every loss of stage 1 has weight 0, so nothing of it is trained | expected a weight above 0 | raise `matching`, `item_recon`, `text_recon` or `rec`; without stage 1 there is `mlp_llm`",
+        ],
+    },
+    Case {
         what: "an unknown language model",
         old: "[model.tallrec.tallrec]\nllm = \"little\"",
         new: "[model.tallrec.tallrec]\nllm = \"litle\"",

@@ -4,7 +4,7 @@
 //! it (its prompt without vectors, the answer is a title), and `yes_no`, its own. Deviations:
 //! - the data hold no dislikes, so that a `no` is an item that the user does not know, one for each target;
 //! - the language model starts as it is, not from Alpaca's adapters;
-//! - training ends after its epochs; the caller's learning rate does not fall.
+//! - training ends after its epochs; upstream's linear decay of the learning rate is a setting (`train.decay`).
 
 use allround::data::Prepared;
 use allround::plan::stage::TrainTune;
