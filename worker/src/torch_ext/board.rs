@@ -84,8 +84,8 @@ fn asked(device: Device, what: &str) -> Option<CString> {
         return None;
     };
     let mut text = [0 as c_char; ROOM];
-    // SAFETY: the signatures are those of the driver's header, which both functions share but for the order of arguments,
-    // the same in both; the text is ended within its room.
+    // SAFETY: the signatures are those of the driver's header, and both functions of `what` have the same; the text is ended
+    // within its room.
     unsafe {
         let driver = Library::new("libcuda.so.1").ok()?;
         let begin = driver
