@@ -21,6 +21,8 @@ pub struct Titles {
     pub shared: usize,
     /// Titles that [`Titles::cut`] shortened.
     pub cut: usize,
+    /// Titles that [`Titles::fit`] shortened.
+    pub fitted: usize,
 }
 
 impl Titles {
@@ -35,6 +37,7 @@ impl Titles {
             folded: 0,
             shared: 0,
             cut: 0,
+            fitted: 0,
         };
         for item in items {
             let raw = item.title.as_deref().unwrap_or_default();
@@ -76,8 +79,20 @@ impl Titles {
         self.titles.iter().map(String::as_str)
     }
 
-    /// Replaces each title for which `shorten` has a shorter one, and counts it. The caller knows the tokenizer.
-    pub fn cut(&mut self, mut shorten: impl FnMut(&str) -> Option<String>) {
+    /// Replaces each title for which `shorten` has a shorter one, and counts it: the bound that was asked for. The caller
+    /// knows the tokenizer.
+    pub fn cut(&mut self, shorten: impl FnMut(&str) -> Option<String>) {
+        self.cut += self.shortened(shorten);
+    }
+
+    /// As [`Titles::cut`], where a language model's positions ask for it.
+    pub fn fit(&mut self, shorten: impl FnMut(&str) -> Option<String>) {
+        self.fitted += self.shortened(shorten);
+    }
+
+    /// How many titles became shorter.
+    fn shortened(&mut self, mut shorten: impl FnMut(&str) -> Option<String>) -> usize {
+        let mut count = 0;
         for title in &mut self.titles {
             if let Some(shorter) = shorten(title) {
                 let clean = fold(&single_quotes(&shorter));
@@ -86,10 +101,11 @@ impl Titles {
                 } else {
                     clean
                 };
-                self.cut += 1;
+                count += 1;
             }
         }
         self.count_shared();
+        count
     }
 
     /// The rules that changed or blurred a title, in words, with how often each did; rules that did nothing are left out.
@@ -103,6 +119,10 @@ impl Titles {
             ),
             ("items that share their title with another", self.shared),
             ("titles cut to the bound of tokens", self.cut),
+            (
+                "titles cut to fit the language model's positions",
+                self.fitted,
+            ),
         ];
         all.into_iter().filter(|&(_, count)| count > 0).collect()
     }

@@ -218,7 +218,7 @@ impl Bench {
             min_new_tokens: 32,
             repetition_penalty: 1.0,
             penalise_eos_from_start: false,
-            eos: 2,
+            ends: vec![2],
             stop_after: None,
         };
         let rows = tch::no_grad(|| self.rows(prompts, false));

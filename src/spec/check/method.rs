@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Check;
-use crate::metric::Metric;
+use super::{Check, form};
 use crate::spec::config::dataset::Source;
-use crate::spec::config::method::{Allmrec, Inference, ItemEmbedding, TallrecForm};
+use crate::spec::config::method::{Allmrec, ItemEmbedding, TallrecForm};
 use crate::spec::config::protocol::Candidates;
-use crate::spec::config::{Encoder, Llm, Model};
+use crate::spec::config::{Encoder, Model};
 use crate::spec::fault::Fault;
-use crate::spec::place::Place;
 use crate::spec::select::Selected;
 use crate::spec::suggest;
 
@@ -131,6 +129,8 @@ fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
                     .hint("for example `targets = [\"q_proj\", \"v_proj\"]`"),
                 );
             }
+            let targets = below(path, &["lora", "targets"]);
+            form::targets(check, &method.llm, &method.lora.targets, &targets);
             (&method.llm, &method.prompt)
         }
         _ => return,
@@ -218,7 +218,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
         _ => return,
     };
     for (protocol, settings) in &spec.protocol {
-        one_title(check, inference, &path, protocol);
+        form::one_title(check, inference, &path, protocol);
         let told = match &settings.candidates {
             Candidates::Full {} => {
                 let place = check.place(&path);
@@ -236,77 +236,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
             }
             Candidates::Uniform { n } | Candidates::Popularity { n } => n + 1,
         };
-        positions(check, (llm, inference), told, protocol);
-    }
-}
-
-/// Generated text names one title, so only hit@1 can be read from it.
-fn one_title(check: &mut Check<'_>, inference: Option<&Inference>, path: &[&str], protocol: &str) {
-    let kind = match inference {
-        Some(Inference::Generate { .. }) => "generate",
-        Some(Inference::Constrained {}) => "constrained",
-        Some(Inference::Score { .. }) | None => return,
-    };
-    let metrics = &check.spec.protocol[protocol].metrics;
-    let other = metrics.iter().position(|metric| *metric != Metric::Hit(1));
-    if let Some(at) = other {
-        let metric = metrics[at];
-        let place = check.place(&below(path, &["inference", kind]));
-        let related = check.place(&["protocol", protocol, "metrics", &at.to_string()]);
-        let message = format!(
-            "`{kind}` answers with one title, and protocol `{protocol}` measures `{metric}`"
-        );
-        let fault = Fault::at(place, message)
-            .label("only `hit@1` can be read from one title")
-            .hint(
-                "write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
-            );
-        // A protocol that the defaults declare has no place to point at.
-        check.push(match related == Place::top() {
-            true => fault,
-            false => fault.related(related, "needs a ranking"),
-        });
-    }
-}
-
-/// A small model whose positions cannot hold the candidates and an answer, whatever the tokenizer makes of the titles.
-fn positions(
-    check: &mut Check<'_>,
-    (llm, inference): (&str, Option<&Inference>),
-    told: usize,
-    protocol: &str,
-) {
-    let Some(Llm::Small(small)) = check.spec.llm.get(llm) else {
-        return;
-    };
-    // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
-    let titles = told * 4 + 32;
-    let (answer, room, hint) = match inference {
-        Some(Inference::Generate { max_new_tokens, .. }) => (
-            *max_new_tokens,
-            format!(" and an answer of {max_new_tokens} tokens"),
-            "raise `positions`, draw fewer candidates, or lower `max_new_tokens`",
-        ),
-        _ => (
-            0,
-            String::new(),
-            "raise `positions`, or draw fewer candidates",
-        ),
-    };
-    let least = titles + answer;
-    if small.positions < least {
-        let place = check.place(&["llm", llm, "small", "positions"]);
-        let message = format!(
-            "{} positions cannot hold the {told} titles that protocol `{protocol}` asks about{room}",
-            small.positions
-        );
-        check.push(
-            Fault::at(place, message)
-                .label(format!(
-                    "expected at least {least}, and more for long titles"
-                ))
-                .hint(hint),
-        );
+        form::positions(check, (llm, inference), told, protocol);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod data;
+mod form;
 mod llm;
 mod matrix;
 mod method;
@@ -31,6 +32,7 @@ pub(super) fn meaning(
         spec,
         tree,
         layers,
+        base,
         faults,
     };
     name::check(&mut check);
@@ -50,6 +52,7 @@ pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
         spec,
         tree,
         layers,
+        base: Path::new(""),
         faults,
     });
 }
@@ -68,6 +71,8 @@ struct Check<'a> {
     spec: &'a Spec,
     tree: &'a Node,
     layers: &'a [Node],
+    /// Folder that relative paths refer to.
+    base: &'a Path,
     faults: &'a mut Vec<Fault>,
 }
 

@@ -49,6 +49,17 @@ pub const SHAPES: [&str; 14] = [
     "llama-3.2-3b",
 ];
 
+/// Positions of a published shape; none where no shape has the name.
+pub fn shape_positions(name: &str) -> Option<usize> {
+    match name {
+        "vicuna-7b" => Some(4096),
+        "llama-3-8b" => Some(8192),
+        "llama-3.2-1b" | "llama-3.2-3b" => Some(131_072),
+        // OPT's and Llama 1's.
+        _ => SHAPES.contains(&name).then_some(2048),
+    }
+}
+
 /// The names that a prompt's template may hold in braces.
 pub const TEMPLATE_PLACES: [&str; 7] = [
     "user",
@@ -152,7 +163,8 @@ pub struct Prompt {
     /// Candidates told while training, the target among them; at inference the protocol's lists are told.
     #[schemars(range(min = 2, max = 1000))]
     pub candidates: usize,
-    /// Most tokens of a title; longer ones are cut, and counted. 0 is no bound.
+    /// Most tokens of a title; longer ones are cut, and counted. 0 is no bound but the language model's positions: where
+    /// `candidates` of the longest titles do not fit a prompt, titles are cut no further than that asks for.
     pub title_tokens: usize,
 }
 

@@ -267,6 +267,32 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "adapters at a module that an OPT lacks",
+        old: "lora.targets = [\"q_proj\"]",
+        new: "lora.targets = [\"q_proj\", \"o_proj\"]",
+        faults: &[
+            "42:27: language model `little` has no module `o_proj` | expected a module of its blocks | did you mean `k_proj`?",
+        ],
+    },
+    Case {
+        what: "too few positions of a published shape",
+        old: "llm = \"little\"\nlora.targets",
+        new: "llm = \"shape\"\ninference.generate = { max_new_tokens = 2000 }\nlora.targets",
+        faults: &[
+            "17:9: 2048 positions cannot hold the 20 titles that protocol `strict` asks about and an answer of 2000 tokens | expected at least 2112, and more for long titles | name a language model with more positions, draw fewer candidates, or lower `max_new_tokens`",
+            "42:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+        ],
+    },
+    Case {
+        what: "too few positions of a model in a folder",
+        old: "metrics = [\"hit@1\", \"hit@5\"]\n\n[encoder.hashed.hashed]\n\n[llm.little.small]\nnum_heads = 4",
+        new: "candidates.uniform = { n = 149 }\n\n[encoder.hashed.hashed]\n\n[llm.little.pretrained]\nfolder = \"assets/small-lm\"",
+        faults: &[
+            "9:28: protocol `strict` ranks 150 candidates, data set `small` has 60 items | expected fewer than 60 | lower `n`, or use `candidates.full = {}`",
+            "14:10: 512 positions cannot hold the 150 titles that protocol `strict` asks about | expected at least 632, and more for long titles | name a language model with more positions, or draw fewer candidates",
+        ],
+    },
+    Case {
         what: "a template with an unknown place",
         old: "{user}{history} {candidates} ",
         new: "{user}{histroy} {candidates} ",

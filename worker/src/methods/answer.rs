@@ -330,13 +330,12 @@ impl Answerer<'_> {
     }
 
     fn generation(&self) -> Generation {
-        let eos = self.reader.opened.eos;
         let plain = Generation {
             max_new_tokens: 0,
             min_new_tokens: 0,
             repetition_penalty: 1.0,
             penalise_eos_from_start: false,
-            eos,
+            ends: self.reader.opened.ends.clone(),
             stop_after: None,
         };
         let Inference::Generate {

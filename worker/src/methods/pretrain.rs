@@ -179,7 +179,7 @@ impl<'a> Pretraining<'a> {
             titles,
             spelled,
             tokenizer: Arc::clone(&opened.tokenizer),
-            eos: opened.eos,
+            eos: opened.ends[0],
         };
         Self { writer, opened }
     }

@@ -56,8 +56,8 @@ pub struct Opened {
     pub lm: Lm,
     /// The tokenizer, which the threads that spell ahead share.
     pub tokenizer: Arc<Tokenizer>,
-    /// The token that ends a text.
-    pub eos: u32,
+    /// The tokens that end a text: the first is written behind answers to train on, any ends a generated one. Not empty.
+    pub ends: Vec<u32>,
 }
 
 /// Number type of `dtype`.
@@ -117,14 +117,19 @@ impl Opened {
     }
 
     fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, ReaderError> {
-        let eos = lm.config().eos.first().copied().or(tokenizer.eos());
-        let eos = eos.ok_or_else(|| ReaderError::End {
-            folder: folder.display().to_string(),
-        })?;
+        let mut ends = lm.config().eos.clone();
+        if ends.is_empty() {
+            ends.extend(tokenizer.eos());
+        }
+        if ends.is_empty() {
+            return Err(ReaderError::End {
+                folder: folder.display().to_string(),
+            });
+        }
         Ok(Self {
             lm,
             tokenizer: Arc::new(tokenizer),
-            eos,
+            ends,
         })
     }
 
@@ -141,13 +146,16 @@ impl Opened {
     pub fn titles(&self, items: &[Item], most: usize) -> Titles {
         let mut titles = Titles::new(items);
         if most > 0 {
-            titles.cut(|title| {
-                let tokens = self.tokenizer.encode(title);
-                (tokens.len() > most).then(|| self.tokenizer.decode(&tokens[..most]))
-            });
+            titles.cut(|title| shorter(&self.tokenizer, title, most));
         }
         titles
     }
+}
+
+/// The first `most` tokens of a title that has more.
+fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
+    let tokens = tokenizer.encode(title);
+    (tokens.len() > most).then(|| tokenizer.decode(&tokens[..most]))
 }
 
 /// A language model with the titles and the wording of one data set. All that its speller does can be asked of it.
@@ -168,7 +176,7 @@ impl Deref for Reader {
 }
 
 impl Reader {
-    /// A reader of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    /// A reader of `prepared`'s titles, which are cut as [`Speller::new`] says.
     pub fn new(opened: Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
         let speller = Speller::new(&opened, prepared, asked, vectors);
         Self { opened, speller }

@@ -154,7 +154,7 @@ pub(crate) fn opened(trainable: bool) -> Opened {
     };
     Opened {
         lm: Lm::random(config, holding),
-        eos: tokenizer.eos().expect("its own"),
+        ends: vec![tokenizer.eos().expect("its own")],
         tokenizer: Arc::new(tokenizer),
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run(
     let opened = Opened {
         lm,
         tokenizer: Arc::new(tokenizer),
-        eos,
+        ends: vec![eos],
     };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
     let fit = pretrain::fit_of(small);

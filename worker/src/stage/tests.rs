@@ -394,17 +394,10 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
     }
 }
 
-#[test]
-fn a_title_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
-    let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
-    let mut prepared = data();
-    for item in &mut prepared.items {
-        item.title = Some("red ".repeat(999));
-    }
-    prepared.save(&desk.folder("prepared")).unwrap();
+/// The stages that ask a language model `read`.
+fn asking(read: Reader) -> [(&'static str, Settings); 3] {
     let tune = Settings::Tune(TrainTune {
-        reader: reading(false, ItemEmbedding::None),
+        reader: read.clone(),
         form: TallrecForm::Title,
         lora: Lora {
             rank: 2,
@@ -420,20 +413,51 @@ fn a_title_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stag
         device: "cpu".to_owned(),
         threads: 1,
     });
-    let stages = [
+    let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
+        unreachable!("project gives its own settings")
+    };
+    project.reader.asked = read.asked.clone();
+    [
         ("tune", tune),
-        ("project", project(true, ItemEmbedding::None)),
-        (
-            "evaluate",
-            evaluate(reading(false, ItemEmbedding::None), SCORE, None),
-        ),
-    ];
-    for (name, settings) in stages {
-        let job = desk.job(
-            name,
-            settings,
-            &["prepared", "candidates", "backbone", "llm"],
+        ("project", Settings::Project(project)),
+        ("evaluate", evaluate(read, SCORE, None)),
+    ]
+}
+
+const ASKING: [&str; 4] = ["prepared", "candidates", "backbone", "llm"];
+
+#[test]
+fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut prepared = data();
+    for item in &mut prepared.items[..2] {
+        item.title = Some("red ".repeat(999));
+    }
+    prepared.save(&desk.folder("prepared")).unwrap();
+    for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
+        let events = desk.run(name, settings, &ASKING);
+        let cut = events.iter().find_map(|event| match event {
+            Event::Counted(counted) if counted.what.contains("positions") => Some(counted),
+            _ => None,
+        });
+        let cut = cut.expect("it is told");
+        assert_eq!(
+            (cut.what.as_str(), cut.count),
+            ("titles cut to fit the language model's positions", 2),
+            "{name}"
         );
+    }
+}
+
+#[test]
+fn a_prompt_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut read = reading(false, ItemEmbedding::None);
+    read.asked.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
+    for (name, settings) in asking(read) {
+        let job = desk.job(name, settings, &ASKING);
         let failure = run(&job, &mut |_| ()).unwrap_err().failure();
         assert!(
             failure.error.starts_with("user `u"),

@@ -99,7 +99,7 @@ pub struct LmConfig {
     pub init_std: f64,
     /// Token that starts a text.
     pub bos: Option<u32>,
-    /// Tokens that end one; the first is the one to train on.
+    /// Tokens that end one: any ends an answer, the first is the one to train on.
     pub eos: Vec<u32>,
 }
 
@@ -140,18 +140,31 @@ pub enum ConfigError {
 }
 
 impl LmConfig {
-    /// Reads `folder/config.json`.
+    /// Reads `folder/config.json`, and the further ends of text of `generation_config.json` where there is one, which is
+    /// where transformers looks for them.
     ///
     /// # Errors
-    /// When the file is missing or a key has no supported value; the error names file and key.
+    /// When `config.json` is missing or a key has no supported value; the error names file and key.
     pub fn open(folder: &Path) -> Result<Self, ConfigError> {
         let path = folder.join("config.json");
-        let bytes = allround::fs::read(&path)?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| ConfigError::Json {
-            path: path.clone(),
-            error,
-        })?;
-        Self::read(&path, &value)
+        let mut config = Self::read(&path, &json(&path)?)?;
+        let path = folder.join("generation_config.json");
+        if path.exists() {
+            config.end_also(&path, &json(&path)?)?;
+        }
+        Ok(config)
+    }
+
+    /// Takes the ends of text of a `generation_config.json` as well.
+    fn end_also(&mut self, path: &Path, value: &Value) -> Result<(), ConfigError> {
+        let nothing = Map::new();
+        let keys = Keys::new(path, value, &nothing);
+        for end in keys.tokens("eos_token_id")? {
+            if !self.eos.contains(&end) {
+                self.eos.push(end);
+            }
+        }
+        self.check_tokens(&keys)
     }
 
     /// Reads the value of a `config.json`; `path` is for errors.
@@ -160,11 +173,7 @@ impl LmConfig {
     /// As `open`.
     pub fn read(path: &Path, value: &Value) -> Result<Self, ConfigError> {
         let nothing = Map::new();
-        let keys = Keys {
-            path,
-            prefix: "",
-            map: value.as_object().unwrap_or(&nothing),
-        };
+        let keys = Keys::new(path, value, &nothing);
         let config = match keys.text("model_type")?.as_str() {
             "opt" => opt(&keys)?,
             "llama" => llama(&keys)?,
@@ -217,7 +226,25 @@ struct Keys<'a> {
     map: &'a Map<String, Value>,
 }
 
-impl Keys<'_> {
+/// The value of a JSON file.
+fn json(path: &Path) -> Result<Value, ConfigError> {
+    let bytes = allround::fs::read(path)?;
+    serde_json::from_slice(&bytes).map_err(|error| ConfigError::Json {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+impl<'a> Keys<'a> {
+    /// Those of a file's value; of `nothing` where it is no object.
+    fn new(path: &'a Path, value: &'a Value, nothing: &'a Map<String, Value>) -> Self {
+        Self {
+            path,
+            prefix: "",
+            map: value.as_object().unwrap_or(nothing),
+        }
+    }
+
     fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }

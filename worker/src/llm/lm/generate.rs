@@ -18,14 +18,14 @@ use super::{Lm, chosen, places};
 pub struct Generation {
     /// Most tokens of an answer.
     pub max_new_tokens: usize,
-    /// Tokens before which the end of text cannot come.
+    /// Tokens before which no end of text can come.
     pub min_new_tokens: usize,
     /// Logits of tokens that the answer holds are divided by it where positive, multiplied where negative; 1 is none.
     pub repetition_penalty: f64,
-    /// Whether the end of text is penalised from the first step on.
+    /// Whether the first of `ends` is penalised from the first step on.
     pub penalise_eos_from_start: bool,
-    /// The token that ends a text; it is not part of the answer.
-    pub eos: u32,
+    /// The tokens that end a text, any of which ends the answer without being part of it. Not empty.
+    pub ends: Vec<u32>,
     /// Ends an answer behind a closing quote.
     pub stop_after: Option<QuoteRule>,
 }
@@ -53,7 +53,9 @@ impl Answer {
         if self.done {
             return;
         }
-        if token == settings.eos && trie.is_none_or(|trie| trie.step(self.node, token).is_none()) {
+        if settings.ends.contains(&token)
+            && trie.is_none_or(|trie| trie.step(self.node, token).is_none())
+        {
             self.done = true;
             return;
         }
@@ -100,12 +102,12 @@ impl Lm {
             let mut logits = self.logits(&hidden).to_kind(Kind::Float);
             penalty.apply(&mut logits);
             if step < settings.min_new_tokens {
-                let _ = logits
-                    .select(1, i64::from(settings.eos))
-                    .fill_(f64::NEG_INFINITY);
+                for &end in &settings.ends {
+                    let _ = logits.select(1, i64::from(end)).fill_(f64::NEG_INFINITY);
+                }
             }
             if let Some(tries) = tries {
-                logits += allowed(tries, &answers, settings.eos, &logits);
+                logits += allowed(tries, &answers, &settings.ends, &logits);
             }
             let next = logits.argmax(-1, false);
             let chosen = Vec::<i64>::try_from(&next).expect("tokens are whole numbers");
@@ -152,7 +154,7 @@ impl Penalty {
         let held = (factor != 1.0).then(|| {
             let held = Tensor::zeros([rows, lm.config.vocab_size], (Kind::Bool, lm.device()));
             if settings.penalise_eos_from_start {
-                let _ = held.select(1, i64::from(settings.eos)).fill_(1);
+                let _ = held.select(1, i64::from(settings.ends[0])).fill_(1);
             }
             held
         });
@@ -174,12 +176,13 @@ impl Penalty {
     }
 }
 
-/// 0 for the tokens that go on along each row's trie, the end of text where a sequence ends; minus infinity elsewhere.
-fn allowed(tries: &[Trie], answers: &[Answer], eos: u32, logits: &Tensor) -> Tensor {
+/// 0 for the tokens that go on along each row's trie, the ends of text where a sequence ends; minus infinity elsewhere.
+fn allowed(tries: &[Trie], answers: &[Answer], ends: &[u32], logits: &Tensor) -> Tensor {
     let (mut rows, mut tokens) = (Vec::new(), Vec::new());
     for (row, (trie, answer)) in tries.iter().zip(answers).enumerate() {
-        let ends = answer.done || trie.ends(answer.node);
-        for token in trie.tokens(answer.node).chain(ends.then_some(eos)) {
+        let over = answer.done || trie.ends(answer.node);
+        let ends = if over { ends } else { &[] };
+        for token in trie.tokens(answer.node).chain(ends.iter().copied()) {
             rows.push(row as i64);
             tokens.push(i64::from(token));
         }

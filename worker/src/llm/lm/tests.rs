@@ -45,19 +45,19 @@ impl Fixture {
             .collect()
     }
 
-    /// transformers' answers, one a row, without the end of text.
-    fn answers(&self, name: &str) -> Vec<Vec<u32>> {
+    /// transformers' answers, one a row, without the token that ends each, which is one of `ends`.
+    fn answers(&self, name: &str, ends: &[u32]) -> Vec<Vec<u32>> {
         let answers = &self.known[&format!("answers.{name}")];
         (0..3)
-            .map(|row| ended(&Vec::<i64>::try_from(answers.get(row)).unwrap()))
+            .map(|row| ended(&Vec::<i64>::try_from(answers.get(row)).unwrap(), ends))
             .collect()
     }
 }
 
-fn ended(ids: &[i64]) -> Vec<u32> {
+fn ended(ids: &[i64], ends: &[u32]) -> Vec<u32> {
     ids.iter()
-        .take_while(|&&id| id != 2 && id != -1)
-        .map(|&id| id as u32)
+        .map_while(|&id| u32::try_from(id).ok())
+        .take_while(|id| !ends.contains(id))
         .collect()
 }
 
@@ -89,7 +89,7 @@ fn greedy(penalty: f64) -> Generation {
         min_new_tokens: 0,
         repetition_penalty: penalty,
         penalise_eos_from_start: false,
-        eos: 2,
+        ends: vec![2],
         stop_after: None,
     }
 }
@@ -164,6 +164,13 @@ fn greedy_answers_of_a_batch_equal_those_of_transformers() {
                 },
             ),
             (
+                "two_ends",
+                Generation {
+                    ends: whole(&fixture.known["ends"]),
+                    ..greedy(1.0)
+                },
+            ),
+            (
                 "seeded",
                 Generation {
                     penalise_eos_from_start: true,
@@ -173,7 +180,8 @@ fn greedy_answers_of_a_batch_equal_those_of_transformers() {
         ];
         for (case, settings) in cases {
             let answers = fixture.lm.generate(&rows, &settings, None);
-            assert_eq!(answers, fixture.answers(case), "{name}, {case}");
+            let known = fixture.answers(case, &settings.ends);
+            assert_eq!(answers, known, "{name}, {case}");
             for (row, answer) in rows.iter().zip(&answers) {
                 let alone = fixture.lm.generate(&[row.shallow_clone()], &settings, None);
                 assert_eq!(&alone[0], answer, "{name}, {case}, alone");
@@ -199,7 +207,7 @@ fn decoding_from_the_cache_equals_reading_everything_again() {
             text = Tensor::cat(&[text, fixture.lm.embed(&next)], 0);
         }
         let answer = fixture.lm.generate(&[row], &greedy(1.0), None);
-        assert_eq!(answer[0], ended(&again), "{name}");
+        assert_eq!(answer[0], ended(&again, &[2]), "{name}");
     }
 }
 

@@ -10,11 +10,13 @@ use allround::data::Prepared;
 use allround::event::{Counted, Event};
 use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
 
-use super::{Opened, ReaderError};
+use super::{Opened, ReaderError, shorter};
 use crate::llm::tokenizer::Tokenizer;
 
 /// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
 const KEPT: usize = 512;
+/// Fewest tokens that titles are cut to because of the positions: with less a title says nothing, and the prompt is refused.
+const LEAST_TITLE: usize = 8;
 
 /// A place of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,17 +67,61 @@ pub struct Speller {
 
 impl Speller {
     /// A speller of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    ///
+    /// Where the positions cannot hold a prompt of the data set's longest titles (`asked.candidates` of them, no history, the
+    /// longest one as the answer), titles are cut further, to the greatest number of tokens at which it fits.
     pub fn new(opened: &Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
-        Self {
+        let mut speller = Self {
             tokenizer: Arc::clone(&opened.tokenizer),
-            eos: opened.eos,
+            eos: opened.ends[0],
             positions: opened.lm.config().positions as usize,
             titles: opened.titles(&prepared.items, asked.title_tokens),
             asked: asked.clone(),
             vectors,
             spelled: Mutex::default(),
             shortened: AtomicU64::new(0),
+        };
+        speller.fit_titles();
+        speller
+    }
+
+    fn fit_titles(&mut self) {
+        let mut longest: Vec<(usize, u32)> = (1..)
+            .zip(self.titles.iter())
+            .map(|(item, title)| (self.tokenizer.encode(title).len(), item))
+            .collect();
+        longest.sort_unstable_by(|a, b| b.cmp(a));
+        longest.truncate(self.asked.candidates);
+        let Some(&(most, _)) = longest.first() else {
+            return;
+        };
+        let items: Vec<u32> = longest.iter().map(|&(_, item)| item).collect();
+        if self.fits(&self.titles, &items) || !self.fits(&self.cut(LEAST_TITLE), &items) {
+            return;
         }
+        let (mut fits, mut exceeds) = (LEAST_TITLE, most);
+        while fits + 1 < exceeds {
+            let between = fits.midpoint(exceeds);
+            match self.fits(&self.cut(between), &items) {
+                true => fits = between,
+                false => exceeds = between,
+            }
+        }
+        self.titles = self.cut(fits);
+    }
+
+    /// The titles with at most so many tokens.
+    fn cut(&self, most: usize) -> Titles {
+        let mut titles = self.titles.clone();
+        titles.fit(|title| shorter(&self.tokenizer, title, most));
+        titles
+    }
+
+    /// Whether the positions hold a prompt of `items`, the first of which is the answer.
+    fn fits(&self, titles: &Titles, items: &[u32]) -> bool {
+        let prompt = render(&self.asked, self.vectors, &[], items, titles);
+        let answer = self.ended(&answer_of(titles, items[0]));
+        self.slots(&prompt).len() + answer.len() <= self.positions
     }
 
     /// The titles as they are told.

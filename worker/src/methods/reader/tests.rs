@@ -121,6 +121,29 @@ fn titles_are_cut_to_the_bound_of_tokens() {
 }
 
 #[test]
+fn titles_are_cut_no_further_than_the_positions_ask_for() {
+    let mut data = data();
+    data.items[0].title = Some("red ".repeat(400));
+    data.items[1].title = Some("red ".repeat(20));
+    let reader = Reader::new(opened(false), &data, &asked(), BOTH);
+    let titles = reader.titles();
+    assert_eq!((titles.fitted, titles.cut), (1, 0));
+    let length = |item| reader.spell(titles.of(item)).len();
+    let others = [2, 3, 4];
+    let prompt = reader
+        .prompt(&[], &[1, 2, 3, 4], reader.answer(1).len())
+        .unwrap();
+    let left = 256 - prompt.len() - reader.answer(1).len();
+    // One token more stands in the prompt and in the answer.
+    assert!(
+        left < 2,
+        "{left} positions are left, title 1 has {}",
+        length(1)
+    );
+    assert!(others.iter().all(|&item| length(item) < length(1)));
+}
+
+#[test]
 fn yes_and_no_begin_with_different_tokens() {
     let reader = reader(NEITHER);
     assert_ne!(reader.spell(prompt::YES)[0], reader.spell(prompt::NO)[0]);

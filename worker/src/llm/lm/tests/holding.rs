@@ -160,21 +160,31 @@ fn eight_bit_weights_are_close_and_carry_the_gradient_of_what_is_computed() {
 
 #[test]
 fn half_precision_is_close_to_single() {
-    for name in SHAPES {
+    for (name, kind) in SHAPES
+        .into_iter()
+        .flat_map(|name| [(name, Kind::BFloat16), (name, Kind::Half)])
+    {
         let exact = Fixture::open(name);
-        let half = Fixture::with(name, Holding::frozen(Kind::BFloat16, Device::Cpu));
+        let half = Fixture::with(name, Holding::frozen(kind, Device::Cpu));
         let rows = exact.rows();
         let (plain, near) = (
             exact.lm.hidden(&rows, &all(&rows)),
             half.lm.hidden(&rows, &all(&rows)),
         );
-        assert_eq!(near.kind(), Kind::BFloat16);
+        assert_eq!(near.kind(), kind);
         let away = f64::try_from((&plain - near).square().mean(Kind::Float).sqrt()).unwrap();
         assert!(
             away < 0.1 * f64::try_from(plain.std(true)).unwrap(),
-            "{name}: {away}"
+            "{name}, {kind:?}: {away}"
         );
-        assert_eq!(half.lm.score(&rows, &exact.continuations()).len(), 3);
+        let scores = half.lm.score(&rows, &exact.continuations());
+        let known = exact.lm.score(&rows, &exact.continuations());
+        for (near, known) in scores.iter().flatten().zip(known.iter().flatten()) {
+            let away = (near - known).abs() / known.abs();
+            assert!(away < 0.1, "{name}, {kind:?}: {near} for {known}");
+        }
+        let answers = half.lm.generate(&rows, &greedy(1.0), None);
+        assert!(answers.iter().all(|answer| answer.len() <= 16));
     }
 }
 

@@ -1,0 +1,177 @@
+//! What is known of a language model before any weight is read: its positions and its modules.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Check;
+use crate::metric::Metric;
+use crate::spec::config::Llm;
+use crate::spec::config::llm::shape_positions;
+use crate::spec::config::method::Inference;
+use crate::spec::fault::Fault;
+use crate::spec::place::Place;
+use crate::spec::suggest;
+
+/// Where an OPT's adapters can stand.
+const OPT: [&str; 6] = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"];
+/// Where a Llama's can.
+const LLAMA: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
+
+/// A language model's form, as far as the spec and the files it names tell.
+struct Form {
+    /// Most tokens of a prompt with its answer.
+    positions: Option<usize>,
+    /// Modules that adapters can stand at.
+    modules: &'static [&'static str],
+    /// The field of `llm.NAME` that says so.
+    field: [&'static str; 2],
+}
+
+/// None where only files that are not here tell, or where another check refuses what is named.
+fn of(llm: &Llm, base: &Path) -> Option<Form> {
+    match llm {
+        Llm::Small(small) => Some(Form {
+            positions: Some(small.positions),
+            modules: &OPT,
+            field: ["small", "positions"],
+        }),
+        Llm::Random(random) => Some(Form {
+            positions: Some(shape_positions(&random.shape)?),
+            modules: match random.shape.starts_with("opt-") {
+                true => &OPT,
+                false => &LLAMA,
+            },
+            field: ["random", "shape"],
+        }),
+        Llm::Pretrained(pretrained) if !pretrained.folder.is_empty() => {
+            let path = base.join(&pretrained.folder).join("config.json");
+            let config: Value = serde_json::from_slice(&crate::fs::read(&path).ok()?).ok()?;
+            let positions = config
+                .get("max_position_embeddings")
+                .and_then(Value::as_u64);
+            Some(Form {
+                positions: positions.map(|positions| positions as usize),
+                modules: match config.get("model_type")?.as_str()? {
+                    "opt" => &OPT,
+                    "llama" => &LLAMA,
+                    _ => return None,
+                },
+                field: ["pretrained", "folder"],
+            })
+        }
+        Llm::Pretrained(_) => None,
+    }
+}
+
+/// Adapters stand at modules that the language model has.
+pub(super) fn targets(check: &mut Check<'_>, llm: &str, targets: &[String], path: &[&str]) {
+    let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
+    let Some(form) = form else {
+        return;
+    };
+    for (at, target) in targets.iter().enumerate() {
+        if form.modules.contains(&target.as_str()) {
+            continue;
+        }
+        let at = at.to_string();
+        let mut path = path.to_vec();
+        path.push(&at);
+        let place = check.place(&path);
+        check.push(
+            Fault::at(
+                place,
+                format!("language model `{llm}` has no module `{target}`"),
+            )
+            .label("expected a module of its blocks")
+            .hint(suggest::hint(
+                target,
+                form.modules.iter().copied(),
+                "modules",
+            )),
+        );
+    }
+}
+
+/// Generated text names one title, so only hit@1 can be read from it.
+pub(super) fn one_title(
+    check: &mut Check<'_>,
+    inference: Option<&Inference>,
+    path: &[&str],
+    protocol: &str,
+) {
+    let kind = match inference {
+        Some(Inference::Generate { .. }) => "generate",
+        Some(Inference::Constrained {}) => "constrained",
+        Some(Inference::Score { .. }) | None => return,
+    };
+    let metrics = &check.spec.protocol[protocol].metrics;
+    let other = metrics.iter().position(|metric| *metric != Metric::Hit(1));
+    if let Some(at) = other {
+        let metric = metrics[at];
+        let place = check.place(&[path, &["inference", kind]].concat());
+        let related = check.place(&["protocol", protocol, "metrics", &at.to_string()]);
+        let message = format!(
+            "`{kind}` answers with one title, and protocol `{protocol}` measures `{metric}`"
+        );
+        let fault = Fault::at(place, message)
+            .label("only `hit@1` can be read from one title")
+            .hint(
+                "write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+            );
+        // A protocol that the defaults declare has no place to point at.
+        check.push(match related == Place::top() {
+            true => fault,
+            false => fault.related(related, "needs a ranking"),
+        });
+    }
+}
+
+/// A language model whose positions cannot hold the candidates and an answer, whatever the tokenizer makes of the titles.
+pub(super) fn positions(
+    check: &mut Check<'_>,
+    (llm, inference): (&str, Option<&Inference>),
+    told: usize,
+    protocol: &str,
+) {
+    let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
+    let Some((positions, form)) = form.and_then(|form| Some((form.positions?, form))) else {
+        return;
+    };
+    // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
+    let titles = told * 4 + 32;
+    let (answer, room, lower) = match inference {
+        Some(Inference::Generate { max_new_tokens, .. }) => (
+            *max_new_tokens,
+            format!(" and an answer of {max_new_tokens} tokens"),
+            ", draw fewer candidates, or lower `max_new_tokens`",
+        ),
+        _ => (0, String::new(), ", or draw fewer candidates"),
+    };
+    let least = titles + answer;
+    if positions < least {
+        let place = check.place(&["llm", llm, form.field[0], form.field[1]]);
+        let raise = match form.field[0] {
+            "small" => "raise `positions`",
+            _ => "name a language model with more positions",
+        };
+        let message = format!(
+            "{positions} positions cannot hold the {told} titles that protocol `{protocol}` asks about{room}"
+        );
+        check.push(
+            Fault::at(place, message)
+                .label(format!(
+                    "expected at least {least}, and more for long titles"
+                ))
+                .hint(format!("{raise}{lower}")),
+        );
+    }
+}
