@@ -3,75 +3,16 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod common;
+#[path = "common/desk.rs"]
+mod desk;
 
-use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use assert_cmd::Command;
-
-const SPEC: &str = r#"
-spec_version = 1
-name = "small"
-question = "Does the command do what it says?"
-seeds = [1, 2]
-
-[dataset.toys.source.synthetic]
-users = 60
-items = 90
-
-[model.gru4rec.gru4rec]
-train.epochs = 2
-train.stop.fixed = {}
-
-[model.popularity.popularity]
-"#;
-
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new() -> Desk {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
-        Desk(dir)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_allround"));
-        command
-            .args(line.split_whitespace())
-            .current_dir(self.path())
-            .env("ALLROUND_WORKER", common::fake_worker())
-            .env_remove("ALLROUND_STORE");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    fn run_with(&self, rules: &str, line: &str) -> Output {
-        self.command(line)
-            .env("FAKE_WORKER", rules)
-            .output()
-            .unwrap()
-    }
-
-    fn metrics(&self) -> String {
-        std::fs::read_to_string(self.path().join("results/small/metrics.csv")).unwrap()
-    }
-}
+use desk::{Desk, err};
 
 fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]
@@ -183,28 +124,6 @@ fn cells_whose_data_cannot_be_made_are_blocked() {
 }
 
 #[test]
-fn a_bad_file_is_refused_before_anything_is_made() {
-    let desk = Desk::new();
-    for (from, to, word) in [
-        ("name = \"small\"", "name = \"../x\"", "../x"),
-        (
-            "[model.gru4rec.gru4rec]",
-            "[model.gru4rec.gru4rek]",
-            "gru4rek",
-        ),
-        ("seeds = [1, 2]", "seeds = [1", "spec.toml"),
-    ] {
-        std::fs::write(desk.path().join("spec.toml"), SPEC.replace(from, to)).unwrap();
-        for command in ["run", "check", "plan"] {
-            let output = desk.run(&format!("{command} spec.toml"));
-            assert_eq!(output.status.code(), Some(2), "{command} {to}");
-            assert!(err(&output).contains(word), "{}", err(&output));
-        }
-    }
-    assert!(!desk.path().join(".allround").exists() && !desk.path().join("results").exists());
-}
-
-#[test]
 fn data_stats_counts_users_of_every_scenario() {
     let desk = Desk::new();
     let scenarios = r#"
@@ -288,19 +207,6 @@ fn clean_takes_nothing_while_it_is_unknown_what_an_experiment_needs() {
     assert!(desk.run("run spec.toml").status.success());
     assert_eq!(desk.metrics(), starts);
     assert!(desk.run("clean").status.success());
-}
-
-#[test]
-fn a_missing_input_names_data_set_and_file() {
-    let desk = Desk::new();
-    let spec = SPEC.replace(
-        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
-        "[dataset.toys.source.sequences]\npath = \"gone.txt\"\nform = \"pairs\"",
-    );
-    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
-    let output = desk.run("run spec.toml");
-    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
-    assert!(err(&output).contains("gone.txt"), "{}", err(&output));
 }
 
 #[test]
@@ -410,46 +316,6 @@ fn damage_in_the_store_is_found_and_mended() {
 }
 
 #[test]
-fn a_missing_worker_is_named_with_what_to_do() {
-    let desk = Desk::new();
-    let output = desk
-        .command("run spec.toml")
-        .env("ALLROUND_WORKER", "/nowhere")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        err(&output).contains("no worker at `/nowhere`") && err(&output).contains("hint: "),
-        "{}",
-        err(&output)
-    );
-}
-
-#[test]
-fn a_results_folder_that_cannot_be_written_is_named() {
-    let desk = Desk::new();
-    // A file in its place refuses everybody, the superuser too.
-    std::fs::write(desk.path().join("results"), "").unwrap();
-    let output = desk.run("run spec.toml");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("results/small"), "{}", err(&output));
-}
-
-#[test]
-fn a_full_disk_fails_the_stage_and_leaves_earlier_results() {
-    let desk = Desk::new();
-    desk.run("run spec.toml --set seeds=[1]");
-    let output = desk.run_with("backbone=full", "run spec.toml");
-    assert_eq!(output.status.code(), Some(1));
-    let metrics = desk.metrics();
-    assert!(metrics.contains("no space left on device"), "{metrics}");
-    assert!(
-        metrics.contains(",gru4rec,1,test,hit,1,"),
-        "seed 1 keeps its numbers: {metrics}"
-    );
-}
-
-#[test]
 fn help_answers_in_less_than_twenty_milliseconds() {
     let desk = Desk::new();
     let time = || {
@@ -476,21 +342,6 @@ fn the_command_links_no_libtorch() {
         libraries.contains("libc.so") && !libraries.contains("torch"),
         "{libraries}"
     );
-}
-
-#[test]
-fn bad_usage_has_exit_code_two() {
-    let desk = Desk::new();
-    for line in [
-        "",
-        "fly",
-        "run",
-        "run spec.toml --timeout never",
-        "run spec.toml -j 0",
-        "show nowhere",
-    ] {
-        assert_eq!(desk.run(line).status.code(), Some(2), "{line}");
-    }
 }
 
 #[test]

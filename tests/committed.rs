@@ -126,3 +126,43 @@ fn committed_results_name_a_commit_of_this_repository() {
         );
     }
 }
+
+/// Numbers of random weights are marked wherever they can be quoted from: in every table and figure, not in `metrics.csv` alone.
+#[test]
+fn tables_and_figures_mark_the_models_of_random_weights() {
+    let folder = root().join("results/gpu/gpu");
+    let rows: Vec<allround::record::MetricRow> =
+        allround::record::read(&folder.join("metrics.csv")).unwrap();
+    let is_random = |row: &&allround::record::MetricRow| row.remark.contains("random weights");
+    let random: std::collections::BTreeSet<&str> = rows
+        .iter()
+        .filter(is_random)
+        .map(|row| row.shown_name())
+        .collect();
+    assert!(random.len() > 3, "{random:?}");
+    let tables = fs::list(&folder.join("tables")).unwrap();
+    let of_models = tables
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .filter(|text| text.contains("| Model "));
+    let mut looked_at = 0;
+    for text in of_models {
+        looked_at += 1;
+        assert!(text.contains("† Its language model has random weights"));
+        for name in &random {
+            assert!(text.contains(&format!("{name} †")), "{name}:\n{text}");
+        }
+        assert!(!text.contains("sasrec †"), "{text}");
+    }
+    assert!(looked_at > 0);
+    let figures = fs::list(&folder.join("figures")).unwrap();
+    let shown = figures.iter().filter(|path| {
+        let is_text = path.extension().is_some_and(|end| end == "csv");
+        is_text
+            && fs::read_to_string(path)
+                .unwrap()
+                .contains("(random weights)")
+    });
+    assert!(shown.count() > 0);
+}

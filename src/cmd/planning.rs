@@ -59,7 +59,7 @@ pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planne
     })
 }
 
-/// The folder that relative paths of the spec start from, absolute.
+/// A path, absolute: of a file, or of the folder that relative paths of the spec start from.
 pub(crate) fn base(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(path);
     Ok(absolute.map_err(|error| crate::fs::FsError::new(path, "find", error))?)

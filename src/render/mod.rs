@@ -4,6 +4,7 @@
 //! [`stale`] can say which files on disk are not what the results would give.
 
 mod answers;
+mod colour;
 mod costs;
 pub mod escape;
 pub mod figure;
@@ -160,11 +161,11 @@ fn tables(results: &Results) -> Result<Vec<Grid>, RenderError> {
 fn grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
     let mut grid = raw_grid(results, name, table)?;
     grid.title = escape::one_line(&grid.title);
-    Ok(grid)
+    Ok(grid.marked(results))
 }
 
 fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
-    let colour = |model: &str| hex(style::colour_of(results.position(model)));
+    let colour = |model: &str| hex(results.colour(model));
     Ok(match table {
         Table::Comparison {
             title, baseline, ..

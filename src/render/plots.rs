@@ -42,10 +42,19 @@ pub fn chance(protocol: &Protocol, metric: Metric) -> Option<f64> {
     metric.mean(&ranks)
 }
 
+/// A name with the mark of random weights.
+fn shown(results: &Results, model: &str, name: &str) -> String {
+    match results.is_random(model) {
+        true => format!("{name} (random weights)"),
+        false => name.to_owned(),
+    }
+}
+
 fn series(results: &Results, model: &str) -> Series {
     Series {
-        name: model.to_owned(),
+        name: shown(results, model, model),
         position: results.position(model),
+        colour: results.colour(model),
     }
 }
 
@@ -163,7 +172,10 @@ fn curve_data(results: &Results, title: &str, value: &str, dataset: &str) -> Cur
             .into_iter()
             .map(|(epoch, values)| point(epoch, &values));
         let curve = Curve {
-            model: Series { name, position },
+            model: Series {
+                name: shown(results, &results.models[position], &name),
+                ..series(results, &results.models[position])
+            },
             points: points.collect(),
         };
         add(&mut panels, panel, curve);
@@ -321,6 +333,7 @@ mod tests {
             model: Series {
                 name: name.to_owned(),
                 position: 0,
+                colour: (0, 0, 0),
             },
             points: vec![point(1, &[loss])],
         };

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::RenderError;
+use super::style::{Colour, QUIET};
+use super::{RenderError, colour};
 use crate::fs;
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
+use crate::spec::config::{Llm, Model};
 use crate::spec::{self, Spec};
 
 /// The contents of a results folder. Files that a run has not written yet are empty here.
@@ -32,9 +34,10 @@ pub struct Results {
     pub machine: Vec<(String, String)>,
     /// Cells by name.
     pub cells: BTreeMap<String, CellIdentity>,
-    /// Models and variants in the spec's order: the matrix's where it names them, else each model before its variants;
-    /// then any others that have rows.
+    /// Models and variants in the order of the matrix where it names them, else by name, each model before its variants; then
+    /// any others that have rows.
     pub models: Vec<String>,
+    colours: BTreeMap<String, Colour>,
 }
 
 /// What a cell is.
@@ -86,9 +89,11 @@ impl Results {
             .iter()
             .map(|row| (row.cell.clone(), identity(row)))
             .collect();
+        let models = model_order(&spec, &metrics);
         Ok(Results {
             folder: folder.to_owned(),
-            models: model_order(&spec, &metrics),
+            colours: colour::assign(&spec, &models),
+            models,
             spec,
             spec_text,
             timing: rows_if_there(&folder.join("timing.csv"))?,
@@ -105,7 +110,21 @@ impl Results {
         record::ranks::coverage(&self.folder, &self.metrics).absence()
     }
 
-    /// Place of a model in the spec's order; it decides its colour.
+    /// The colour of a model, which it has everywhere.
+    pub fn colour(&self, model: &str) -> Colour {
+        self.colours.get(model).copied().unwrap_or(QUIET)
+    }
+
+    /// Whether a model asks a language model of random weights, so that only its cost means something.
+    pub fn is_random(&self, model: &str) -> bool {
+        let llm = self.spec.model_named(model).and_then(Model::llm);
+        matches!(
+            llm.and_then(|llm| self.spec.llm.get(llm)),
+            Some(Llm::Random(_))
+        )
+    }
+
+    /// Place of a model among all.
     pub fn position(&self, model: &str) -> usize {
         let place = self.models.iter().position(|name| name == model);
         place.unwrap_or(self.models.len())

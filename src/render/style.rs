@@ -3,25 +3,6 @@
 /// An RGB colour.
 pub type Colour = (u8, u8, u8);
 
-/// Colours of models, told apart with every common form of colour blindness: Okabe and Ito's set without its yellow
-/// (too light on white), then Paul Tol's muted set.
-pub const PALETTE: [Colour; 14] = [
-    (0x00, 0x72, 0xB2),
-    (0xD5, 0x5E, 0x00),
-    (0x00, 0x9E, 0x73),
-    (0xCC, 0x79, 0xA7),
-    (0xE6, 0x9F, 0x00),
-    (0x56, 0xB4, 0xE9),
-    (0x6B, 0x6B, 0x6B),
-    (0x33, 0x22, 0x88),
-    (0x88, 0x22, 0x55),
-    (0x99, 0x99, 0x33),
-    (0x44, 0xAA, 0x99),
-    (0xAA, 0x44, 0x99),
-    (0x66, 0x11, 0x00),
-    (0x11, 0x77, 0x33),
-];
-
 /// Background of figures. The report's style sheet replaces it, [`INK`], [`QUIET`] and [`GRID`] when it is dark.
 pub const PAPER: Colour = (0xFF, 0xFF, 0xFF);
 /// Titles, whiskers and axes.
@@ -48,11 +29,6 @@ pub const MARGIN: f64 = 16.0;
 
 /// What stands where a value is not known.
 pub const UNKNOWN: &str = "–";
-
-/// Colour of the model at `position` in the spec's order; the palette starts again after its last.
-pub fn colour_of(position: usize) -> Colour {
-    PALETTE[position % PALETTE.len()]
-}
 
 /// A metric's value: four decimals, as the field prints them.
 pub fn metric(value: f64) -> String {
@@ -155,13 +131,5 @@ mod tests {
         assert_eq!(percent(-0.123), "−12.3 %");
         assert_eq!(p_value(0.0), "< 0.001");
         assert_eq!(significant(0.0012), "1.2e-3");
-    }
-
-    #[test]
-    fn the_first_colours_are_all_different() {
-        let mut seen: Vec<Colour> = PALETTE.to_vec();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), PALETTE.len());
     }
 }

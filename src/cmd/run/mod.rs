@@ -80,6 +80,7 @@ impl Session<'_> {
         store.sweep()?;
         self.planned.inputs.save()?;
         let earlier = store.experiment(&self.results);
+        self.tell_replaced(earlier.as_ref())?;
         // A failed or stopped run needs its artefacts, too: `clean` must not take them.
         store.remember(&self.experiment(None))?;
         let mut book = Book::open(self.planned, &store, &self.results)?;
@@ -177,6 +178,17 @@ impl Session<'_> {
     fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
         let spec = &self.planned.checked.spec;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if spec.run.threads > cores && self.is_work_left(store) {
+            return Err(advise(
+                format!(
+                    "`run.threads` is {}, and this machine has {cores} cores",
+                    spec.run.threads
+                ),
+                &format!(
+                    "write at most {cores}, or give `--set run.threads={cores}`: the count is part of every key, since it may change the last bits"
+                ),
+            ));
+        }
         // Stages would fight for a GPU's memory, unless somebody says that they fit.
         let most = match spec.run.device.as_str() {
             "cpu" => (cores / spec.run.threads.max(1)).max(1),
@@ -200,19 +212,38 @@ impl Session<'_> {
     /// The worker program; it may be missing where nothing is left to run.
     fn worker(&self, store: &Store) -> anyhow::Result<PathBuf> {
         let found = locate::worker(self.common.worker.as_deref());
-        let is_needed = || {
-            exec::pool::survey(&self.planned.plan.graph, store)
-                .iter()
-                .any(|state| *state != Presence::Whole)
-        };
         match found {
             Ok(path) => Ok(path),
-            Err(error) if is_needed() => Err(advise(
+            Err(error) if self.is_work_left(store) => Err(advise(
                 error.to_string(),
                 "build it with `cargo build --release`, or name it with `--worker PATH` or ALLROUND_WORKER",
             )),
             Err(_) => Ok(PathBuf::new()),
         }
+    }
+
+    /// Whether a stage is not in the store.
+    fn is_work_left(&self, store: &Store) -> bool {
+        exec::pool::survey(&self.planned.plan.graph, store)
+            .iter()
+            .any(|state| *state != Presence::Whole)
+    }
+
+    /// Says so where the folder holds what another file's experiment of the same name left.
+    fn tell_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
+        let own = planning::base(&self.arguments.spec.path)?;
+        let Some(earlier) = earlier else {
+            return Ok(());
+        };
+        let other = planning::base(&earlier.spec)?;
+        if other != own {
+            say(&format!(
+                "note: {} holds the results of `{}`, an experiment of the same name; these take their place (to keep both, give this one another name or `--out DIR`)",
+                self.results.display(),
+                other.display()
+            ));
+        }
+        Ok(())
     }
 
     fn volume(&self) -> Volume {

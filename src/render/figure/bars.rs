@@ -74,7 +74,7 @@ pub fn draw(bars: &Bars) -> Drawn {
     let keys: Vec<Key> = if by_name {
         Vec::new()
     } else {
-        legend(all().map(|bar| bar.model.key()))
+        legend(all().map(|bar| &bar.model))
     };
     let layout = Layout::new(
         &bars.title,
@@ -189,7 +189,7 @@ fn draw_group(
         canvas.rectangle(
             (from, scale.at(value)),
             (to, area.bottom),
-            bar.model.colour(),
+            bar.model.colour,
             1.0,
         );
         if let Some((low, high)) = bar.interval {

@@ -53,7 +53,7 @@ pub struct CurvePoint {
 /// Draws the chart.
 pub fn draw(curves: &Curves) -> Drawn {
     let all = curves.panels.iter().flat_map(|panel| &panel.curves);
-    let keys = legend(all.map(|curve| curve.model.key()));
+    let keys = legend(all.map(|curve| &curve.model));
     let layout = Layout::new(
         &curves.title,
         &keys,
@@ -101,13 +101,13 @@ fn draw_panel(
             .iter()
             .any(|key| key.dashed && key.name == curve.model.name);
         match dashed {
-            true => dashes(canvas, &line, curve.model.colour()),
-            false => canvas.line(&line, curve.model.colour(), 2.0),
+            true => dashes(canvas, &line, curve.model.colour),
+            false => canvas.line(&line, curve.model.colour, 2.0),
         }
         // A few validations are points in time, and a single one would have no line at all.
         if line.len() <= 30 {
             for point in line {
-                canvas.disc(point, 2.5, curve.model.colour());
+                canvas.disc(point, 2.5, curve.model.colour);
             }
         }
     }
@@ -152,7 +152,7 @@ fn band(canvas: &mut dyn Canvas, curve: &Curve, epochs: &Scale, vertical: &Scale
         .map(|point| (x(point), vertical.at(point.low)));
     let outline: Vec<_> = upper.chain(lower).collect();
     if outline.len() > 2 && curve.points.iter().any(|point| point.seeds > 1) {
-        canvas.polygon(&outline, curve.model.colour(), 0.18);
+        canvas.polygon(&outline, curve.model.colour, 0.18);
     }
 }
 

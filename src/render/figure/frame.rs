@@ -1,10 +1,11 @@
 //! What every figure has: title, legend, panels with axes, grid and tick labels.
 
+use super::Series;
 use super::canvas::{Anchor, Canvas, Ink, Point, fitted, width_of, wrapped};
 use super::scale::{Scale, Tick};
 use crate::render::style::{
-    self, Colour, FIGURE_WIDTH, GRID, INK, LABEL_SIZE, MARGIN, PANEL_HEIGHT, PAPER, QUIET,
-    TICK_SIZE, TITLE_SIZE,
+    Colour, FIGURE_WIDTH, GRID, INK, LABEL_SIZE, MARGIN, PANEL_HEIGHT, PAPER, QUIET, TICK_SIZE,
+    TITLE_SIZE,
 };
 
 /// A name with its colour.
@@ -221,16 +222,16 @@ pub fn below_numeric() -> f64 {
     6.0 + TICK_SIZE * LINE + LABEL_SIZE * 1.4 + MARGIN
 }
 
-/// The legend of some models, each once, in the order of their positions in the spec.
-pub fn legend(models: impl Iterator<Item = (usize, String)>) -> Vec<Key> {
-    let mut models: Vec<(usize, String)> = models.collect();
-    models.sort();
+/// The legend of some models, each once, in their order; a second series of a model is dashed.
+pub fn legend<'a>(models: impl Iterator<Item = &'a Series>) -> Vec<Key> {
+    let mut models: Vec<&Series> = models.collect();
+    models.sort_by_key(|series| (series.position, &series.name));
     models.dedup();
     let mut last = None;
-    let key = |(position, name)| Key {
-        name,
-        colour: style::colour_of(position),
-        dashed: last.replace(position) == Some(position),
+    let key = |series: &Series| Key {
+        name: series.name.clone(),
+        colour: series.colour,
+        dashed: last.replace(series.position) == Some(series.position),
     };
     models.into_iter().map(key).collect()
 }

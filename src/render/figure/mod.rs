@@ -10,7 +10,7 @@ pub mod scatter;
 mod tests;
 
 use super::escape;
-use super::style::{self, Colour};
+use super::style::Colour;
 
 /// A drawn figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,23 +23,15 @@ pub struct Drawn {
     pub csv: Vec<u8>,
 }
 
-/// What one model is called and which place in the spec's order, hence which colour, it has.
+/// What one model is called, and how it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
     /// Name of the model or variant.
     pub name: String,
-    /// Place in the spec's order, 0 for the first.
+    /// Place among the models, 0 for the first.
     pub position: usize,
-}
-
-impl Series {
-    fn colour(&self) -> Colour {
-        style::colour_of(self.position)
-    }
-
-    fn key(&self) -> (usize, String) {
-        (self.position, self.name.clone())
-    }
+    /// Its colour.
+    pub colour: Colour,
 }
 
 /// A number in full precision; empty when it is not known.

@@ -74,7 +74,7 @@ pub fn draw(scatter: &Scatter) -> Drawn {
 fn layout(scatter: &Scatter, with_legend: bool) -> Layout {
     let all = scatter.panels.iter().flat_map(|panel| &panel.points);
     let keys = if with_legend {
-        legend(all.map(|point| point.model.key()))
+        legend(all.map(|point| &point.model))
     } else {
         Vec::new()
     };
@@ -114,9 +114,9 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &ScatterPanel, scatte
         let at = (costs.at(point.cost), values.at(point.value));
         if let Some((low, high)) = point.interval {
             let ends = [(at.0, values.at(low)), (at.0, values.at(high))];
-            canvas.line(&ends, point.model.colour(), 1.5);
+            canvas.line(&ends, point.model.colour, 1.5);
         }
-        canvas.disc(at, RADIUS, point.model.colour());
+        canvas.disc(at, RADIUS, point.model.colour);
     }
 }
 

@@ -10,6 +10,7 @@ fn model(position: usize) -> Series {
     Series {
         name: ["SASRec", "GRU4Rec & <co>"][position].to_owned(),
         position,
+        colour: [(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)][position],
     }
 }
 
@@ -112,7 +113,7 @@ fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
     let curve = |name: &str| Curve {
         model: Series {
             name: name.to_owned(),
-            position: 0,
+            ..model(0)
         },
         points: [1, 2].map(straight).to_vec(),
     };

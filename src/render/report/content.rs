@@ -157,7 +157,7 @@ pub fn gather(
 }
 
 fn colour(results: &Results, model: &str) -> String {
-    hex(style::colour_of(results.position(model)))
+    hex(results.colour(model))
 }
 
 /// The grids, or what the report shows when the spec asks for none.
@@ -202,9 +202,8 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
         };
         let answer = answers::of(results, &question)?;
         let title = format!("All models under protocol {protocol}");
-        Ok(table::comparison::grid("", &title, &answer, "", |model| {
-            colour(results, model)
-        }))
+        let grid = table::comparison::grid("", &title, &answer, "", |model| colour(results, model));
+        Ok(grid.marked(results))
     };
     results.spec.protocol.keys().map(grid).collect()
 }
@@ -215,9 +214,8 @@ fn default_audits(results: &Results) -> Vec<Grid> {
         return Vec::new();
     }
     let title = "What the language models answered";
-    vec![table::answers::grid("", title, results, |model| {
-        colour(results, model)
-    })]
+    let grid = table::answers::grid("", title, results, |model| colour(results, model));
+    vec![grid.marked(results)]
 }
 
 /// What belongs to the numbers of each model, with how many cells it is said of.
@@ -242,9 +240,8 @@ fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
 
 fn default_costs(results: &Results) -> Result<Vec<Grid>, RenderError> {
     let title = "Time, memory and parameters";
-    Ok(vec![table::cost::grid("", title, results, |model| {
-        colour(results, model)
-    })])
+    let grid = table::cost::grid("", title, results, |model| colour(results, model));
+    Ok(vec![grid.marked(results)])
 }
 
 /// Cells that failed or were blocked under some protocol.

@@ -10,6 +10,7 @@ mod markdown;
 use serde::Serialize;
 
 use super::escape;
+use super::results::Results;
 
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -131,6 +132,30 @@ impl Cell {
 }
 
 impl Grid {
+    /// The same with a mark at every model that asks a language model of random weights.
+    pub fn marked(mut self, results: &Results) -> Self {
+        let mut any = false;
+        for row in &mut self.rows {
+            if results.is_random(&row.name) {
+                row.name += " †";
+                any = true;
+            }
+        }
+        if any {
+            let note = "† Its language model has random weights: what it costs means something, how well it ranks does not.";
+            self.notes.push(note.to_owned());
+        }
+        let (header, rows) = &mut self.data;
+        if let Some(at) = header.iter().position(|name| name == "model") {
+            header.push("weights".to_owned());
+            for row in rows {
+                let random = results.is_random(&row[at]);
+                row.push(if random { "random" } else { "" }.to_owned());
+            }
+        }
+        self
+    }
+
     /// The Markdown file.
     pub fn markdown(&self) -> String {
         markdown::write(self)

@@ -59,6 +59,17 @@ impl Model {
         )
     }
 
+    /// Name of the language model that the method asks.
+    pub fn llm(&self) -> Option<&str> {
+        match self {
+            Model::Allmrec(method) => Some(&method.llm),
+            Model::MlpLlm(method) => Some(&method.llm),
+            Model::LlmOnly(method) => Some(&method.llm),
+            Model::Tallrec(method) => Some(&method.llm),
+            _ => None,
+        }
+    }
+
     /// Name of the CF model that the method reads.
     pub fn backbone(&self) -> Option<&str> {
         match self {

@@ -1,0 +1,137 @@
+//! One colour a model: the same in every figure, table and report, also of other experiments.
+//!
+//! A kind of model has a colour of its own, which goes to the model of that name, or to the first of that kind. All others,
+//! variants among them, get theirs from their name. Within an experiment no two share one while there are any left.
+
+use std::collections::BTreeMap;
+
+use super::style::Colour;
+use crate::digest;
+use crate::spec::Spec;
+
+/// Told apart with every common form of colour blindness: Okabe and Ito's set without its yellow (too light on white), then
+/// Paul Tol's muted set.
+const BASE: [Colour; 14] = [
+    (0x00, 0x72, 0xB2),
+    (0xD5, 0x5E, 0x00),
+    (0x00, 0x9E, 0x73),
+    (0xCC, 0x79, 0xA7),
+    (0xE6, 0x9F, 0x00),
+    (0x56, 0xB4, 0xE9),
+    (0x6B, 0x6B, 0x6B),
+    (0x33, 0x22, 0x88),
+    (0x88, 0x22, 0x55),
+    (0x99, 0x99, 0x33),
+    (0x44, 0xAA, 0x99),
+    (0xAA, 0x44, 0x99),
+    (0x66, 0x11, 0x00),
+    (0x11, 0x77, 0x33),
+];
+
+/// The kinds in the order of their colours.
+const KINDS: [&str; 10] = [
+    "sasrec",
+    "allmrec",
+    "gru4rec",
+    "nextitnet",
+    "ncf",
+    "mlp_llm",
+    "popularity",
+    "markov",
+    "llm_only",
+    "tallrec",
+];
+
+/// Colours in all: the base, and the base mixed with white.
+const PLACES: usize = 2 * BASE.len();
+
+fn colour(place: usize) -> Colour {
+    let (red, green, blue) = BASE[place % BASE.len()];
+    let lighter = |part: u8| ((u16::from(part) * 11 + 255 * 9) / 20) as u8;
+    match place < BASE.len() {
+        true => (red, green, blue),
+        false => (lighter(red), lighter(green), lighter(blue)),
+    }
+}
+
+/// The colours of an experiment's models and variants.
+pub fn assign(spec: &Spec, models: &[String]) -> BTreeMap<String, Colour> {
+    let mut taken: BTreeMap<usize, &str> = BTreeMap::new();
+    for (place, kind) in KINDS.into_iter().enumerate() {
+        let is_of_kind = |name: &&String| {
+            let model = spec.model.get(*name);
+            model.is_some_and(|model| model.kind() == kind)
+        };
+        let mut of_kind: Vec<&String> = models.iter().filter(is_of_kind).collect();
+        of_kind.sort_by_key(|name| (name.replace('-', "_") != kind, name.as_str()));
+        if let Some(&first) = of_kind.first() {
+            taken.insert(place, first);
+        }
+    }
+    let mut others: Vec<&String> = models.iter().collect();
+    others.retain(|name| !taken.values().any(|other| other == name));
+    others.sort();
+    let mut colours: BTreeMap<String, Colour> = BTreeMap::new();
+    for name in others {
+        let bytes = digest::of_bytes(name.as_bytes()).bytes();
+        let first = usize::from(bytes[0]) % (PLACES - KINDS.len());
+        // The places of kinds come last, for experiments of very many variants.
+        let places = (0..PLACES - KINDS.len())
+            .map(|step| KINDS.len() + (first + step) % (PLACES - KINDS.len()))
+            .chain(0..KINDS.len());
+        let free = places.into_iter().find(|place| !taken.contains_key(place));
+        let place = free.unwrap_or(KINDS.len() + first);
+        taken.entry(place).or_insert(name);
+        colours.insert(name.clone(), colour(place));
+    }
+    let of_kinds = taken.iter().filter(|(place, _)| **place < KINDS.len());
+    for (place, name) in of_kinds {
+        colours.entry((*name).to_owned()).or_insert(colour(*place));
+    }
+    colours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+    use crate::render::results::Results;
+
+    fn spec() -> Spec {
+        Results::read(fixture::results().path()).unwrap().spec
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn all_colours_are_different() {
+        let all: std::collections::BTreeSet<Colour> = (0..PLACES).map(colour).collect();
+        assert_eq!(all.len(), PLACES);
+    }
+
+    #[test]
+    fn a_model_keeps_its_colour_whatever_stands_beside_it() {
+        let spec = spec();
+        let few = assign(&spec, &names(&["sasrec", "mine"]));
+        let many = assign(
+            &spec,
+            &names(&["aaa", "mine", "popularity", "sasrec", "zzz"]),
+        );
+        assert_eq!(few["sasrec"], BASE[0]);
+        for name in ["sasrec", "mine"] {
+            assert_eq!(few[name], many[name], "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_of_many_variants_share_a_colour_while_there_are_any_left() {
+        let spec = spec();
+        let variants: Vec<String> = (0..PLACES + 3).map(|number| format!("v{number}")).collect();
+        let some = assign(&spec, &variants[..PLACES]);
+        let seen: std::collections::BTreeSet<&Colour> = some.values().collect();
+        assert_eq!(seen.len(), PLACES);
+        assert_eq!(assign(&spec, &variants).len(), PLACES + 3);
+    }
+}

@@ -1,0 +1,137 @@
+//! What the command refuses, and how it says so, on the fake worker.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod common;
+#[path = "common/desk.rs"]
+mod desk;
+
+use desk::{Desk, SPEC, err};
+
+#[test]
+fn a_bad_file_is_refused_before_anything_is_made() {
+    let desk = Desk::new();
+    for (from, to, word) in [
+        ("name = \"small\"", "name = \"../x\"", "../x"),
+        (
+            "[model.gru4rec.gru4rec]",
+            "[model.gru4rec.gru4rek]",
+            "gru4rek",
+        ),
+        ("seeds = [1, 2]", "seeds = [1", "spec.toml"),
+    ] {
+        std::fs::write(desk.path().join("spec.toml"), SPEC.replace(from, to)).unwrap();
+        for command in ["run", "check", "plan"] {
+            let output = desk.run(&format!("{command} spec.toml"));
+            assert_eq!(output.status.code(), Some(2), "{command} {to}");
+            assert!(err(&output).contains(word), "{}", err(&output));
+        }
+    }
+    assert!(!desk.path().join(".allround").exists() && !desk.path().join("results").exists());
+}
+
+#[test]
+fn a_missing_input_names_data_set_and_file() {
+    let desk = Desk::new();
+    let spec = SPEC.replace(
+        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
+        "[dataset.toys.source.sequences]\npath = \"gone.txt\"\nform = \"pairs\"",
+    );
+    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("gone.txt"), "{}", err(&output));
+}
+
+#[test]
+fn a_missing_worker_is_named_with_what_to_do() {
+    let desk = Desk::new();
+    let output = desk
+        .command("run spec.toml")
+        .env("ALLROUND_WORKER", "/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains("no worker at `/nowhere`") && err(&output).contains("hint: "),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_named() {
+    let desk = Desk::new();
+    // A file in its place refuses everybody, the superuser too.
+    std::fs::write(desk.path().join("results"), "").unwrap();
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("results/small"), "{}", err(&output));
+}
+
+#[test]
+fn a_full_disk_fails_the_stage_and_leaves_earlier_results() {
+    let desk = Desk::new();
+    desk.run("run spec.toml --set seeds=[1]");
+    let output = desk.run_with("backbone=full", "run spec.toml");
+    assert_eq!(output.status.code(), Some(1));
+    let metrics = desk.metrics();
+    assert!(metrics.contains("no space left on device"), "{metrics}");
+    assert!(
+        metrics.contains(",gru4rec,1,test,hit,1,"),
+        "seed 1 keeps its numbers: {metrics}"
+    );
+}
+
+#[test]
+fn bad_usage_has_exit_code_two() {
+    let desk = Desk::new();
+    for line in [
+        "",
+        "fly",
+        "run",
+        "run spec.toml --timeout never",
+        "run spec.toml -j 0",
+        "show nowhere",
+    ] {
+        assert_eq!(desk.run(line).status.code(), Some(2), "{line}");
+    }
+}
+
+#[test]
+fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
+    let desk = Desk::new();
+    let line = "run spec.toml --set run.threads=1000";
+    let output = desk.run(line);
+    assert_eq!(output.status.code(), Some(2));
+    let said = err(&output);
+    let cores = std::thread::available_parallelism().unwrap();
+    assert!(
+        said.contains(&format!(
+            "`run.threads` is 1000, and this machine has {cores} cores"
+        )) && said.contains(&format!("--set run.threads={cores}")),
+        "{said}"
+    );
+    assert!(!desk.path().join("results/small/metrics.csv").exists());
+}
+
+#[test]
+fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_without() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    let again = desk.run("run ./spec.toml --set seeds=[1]");
+    assert!(!err(&again).contains("same name"), "{}", err(&again));
+    std::fs::copy(
+        desk.path().join("spec.toml"),
+        desk.path().join("other.toml"),
+    )
+    .unwrap();
+    let other = desk.run("run other.toml");
+    assert_eq!(other.status.code(), Some(0));
+    assert!(
+        err(&other).contains("holds the results of `")
+            && err(&other).contains("spec.toml`, an experiment of the same name"),
+        "{}",
+        err(&other)
+    );
+}
