@@ -25,6 +25,8 @@ pub(super) struct Ground<'a> {
     pub taught: NodeId,
     /// The cell's seed.
     pub seed: u64,
+    /// `run.answer_token_budget`.
+    pub answer_token_budget: usize,
 }
 
 /// What the stages of a model leave to its evaluation.
@@ -324,6 +326,7 @@ fn answering(reader: Reader, inference: &Inference, ground: &Ground<'_>) -> Opti
         inference: inference.clone(),
         tuned: None,
         seed: ground.seed,
+        token_budget: ground.answer_token_budget,
     })
 }
 

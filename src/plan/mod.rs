@@ -138,6 +138,7 @@ impl Planner<'_> {
             prepared: self.prepare(dataset, scenario, axis, seed)?,
             taught: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
             seed,
+            answer_token_budget: self.spec.run.answer_token_budget,
         };
         let learned = self.learn(&ground, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());

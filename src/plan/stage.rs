@@ -224,6 +224,18 @@ pub struct Answering {
     pub tuned: Option<(TallrecForm, Lora)>,
     /// Cell seed, for the order of candidates.
     pub seed: u64,
+    /// Prompt tokens at which a pass is full.
+    #[serde(default = "answer_tokens", skip_serializing_if = "is_answer_tokens")]
+    pub token_budget: usize,
+}
+
+/// The default of `run.answer_token_budget`, which keys leave out.
+fn answer_tokens() -> usize {
+    16_384
+}
+
+fn is_answer_tokens(token_budget: &usize) -> bool {
+    *token_budget == answer_tokens()
 }
 
 /// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs.

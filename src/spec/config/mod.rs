@@ -92,6 +92,10 @@ pub struct Run {
     /// How often a failed stage is tried again within one run.
     #[schemars(range(max = 10))]
     pub retries: u32,
+    /// A language model that answers reads prompts together until they have so many tokens, 64 of them at most. Lower it where
+    /// the device's memory ends. Part of the key: another number may change the last bits.
+    #[schemars(range(min = 1))]
+    pub answer_token_budget: usize,
     /// Most epochs between two checkpoints of a training stage. There is one after any epoch that ends two seconds or more
     /// behind the last, so a killed program loses the running epoch and two seconds at most.
     #[schemars(range(min = 1))]

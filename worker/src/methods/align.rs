@@ -144,7 +144,7 @@ pub struct Inputs<'a> {
 struct Pairing<'a> {
     prepared: &'a Prepared,
     sequences: &'a Sequences,
-    pool: Pool,
+    pool: Pool<'a>,
     batch_size: usize,
     seed: u64,
 }

@@ -1,5 +1,7 @@
 //! How a language model ranks candidates: by the likelihood of their titles, by an answer that it generates, or by yes and no.
 
+pub mod kept;
+
 use std::rc::Rc;
 
 use allround::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks};
@@ -15,13 +17,12 @@ use super::sequences::user_states;
 use crate::data::history;
 use crate::llm::lm::{Generation, QuoteRule, Trie};
 use crate::models::Backbone;
+use crate::models::weights::WeightsError;
 use crate::nn::embedding::indices;
 
 /// This stage's number among random streams.
 const STAGE: u64 = 5;
-/// Most prompt tokens of a pass.
-const TOKENS_AT_ONCE: usize = 16_384;
-/// Most users of a pass.
+/// Most prompts of a pass.
 pub const USERS_AT_ONCE: usize = 64;
 
 /// Why a user cannot be answered.
@@ -35,6 +36,9 @@ pub enum AnswerError {
         "a language model ranks lists of candidates; this protocol ranks all items (`candidates.full`)"
     )]
     Full,
+    /// What is done cannot be kept.
+    #[error(transparent)]
+    Kept(#[from] WeightsError),
     /// A likelihood is no number.
     #[error("the likelihood of a title is not a number for user `{user}`")]
     NotANumber {
@@ -43,8 +47,8 @@ pub enum AnswerError {
     },
 }
 
-/// What ranking leaves.
-#[derive(Clone, Debug)]
+/// What ranking leaves: of the first users of the lists, as many as there are ranks.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answers {
     /// Ranks of the targets.
     pub ranks: Ranks,
@@ -71,6 +75,8 @@ pub struct Answerer<'a> {
     pub form: Option<TallrecForm>,
     /// Cell seed.
     pub seed: u64,
+    /// Prompt tokens at which a pass is full.
+    pub token_budget: usize,
 }
 
 /// A user with the candidates in the order told.
@@ -103,18 +109,9 @@ struct Outcome {
 }
 
 impl Answerer<'_> {
-    /// Ranks the targets of `lists`; `done` hears how many users are done.
-    ///
-    /// # Errors
-    /// When the lists hold no candidates, a prompt is too long, or a likelihood is no number.
-    pub fn answer(
-        &self,
-        lists: &CandidateLists,
-        done: &mut dyn FnMut(usize),
-    ) -> Result<Answers, AnswerError> {
-        let _guard = tch::no_grad_guard();
-        let count = lists.n.ok_or(AnswerError::Full)?;
-        let mut answers = Answers {
+    /// The answers of nobody yet.
+    pub fn nothing(&self, lists: &CandidateLists) -> Answers {
+        Answers {
             ranks: Ranks {
                 part: lists.part,
                 users: lists.users.clone(),
@@ -129,10 +126,24 @@ impl Answerer<'_> {
                 others: Vec::new(),
             }),
             tokens: 0,
-        };
+        }
+    }
+
+    /// Ranks the targets of `lists` that `answers` does not hold yet; `done` is shown what there is after every pass.
+    ///
+    /// # Errors
+    /// When the lists hold no candidates, a prompt is too long, a likelihood is no number, or `done` fails.
+    pub fn answer(
+        &self,
+        lists: &CandidateLists,
+        mut answers: Answers,
+        done: &mut dyn FnMut(&Answers) -> Result<(), AnswerError>,
+    ) -> Result<Answers, AnswerError> {
+        let _guard = tch::no_grad_guard();
+        let count = lists.n.ok_or(AnswerError::Full)?;
         let mut waiting: Vec<Asked> = Vec::new();
         let mut tokens = 0;
-        for place in 0..lists.users.len() {
+        for place in answers.ranks.ranks.len()..lists.users.len() {
             for order in 0..self.orders() {
                 let asking = self.asking(lists, place, count, order);
                 let prompt = match self.form {
@@ -146,10 +157,10 @@ impl Answerer<'_> {
                 waiting.push((asking, prompt));
             }
             let last = place + 1 == lists.users.len();
-            if last || tokens >= TOKENS_AT_ONCE || waiting.len() >= USERS_AT_ONCE {
+            if last || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
                 self.pass(&std::mem::take(&mut waiting), &mut answers)?;
                 tokens = 0;
-                done(place + 1);
+                done(&answers)?;
             }
         }
         Ok(answers)

@@ -193,7 +193,7 @@ pub struct Question {
 /// When a user does not know too few items.
 pub fn questions(
     prepared: &Prepared,
-    (sequences, pool): (&Sequences, &Pool),
+    (sequences, pool): (&Sequences, &Pool<'_>),
     (batch_size, count): (usize, usize),
     rule: TrainingCandidates,
     (seed, stage, epoch): (u64, u64, u32),
@@ -251,7 +251,7 @@ struct Posing<'a> {
     prepared: &'a Prepared,
     sequences: &'a Sequences,
     speller: &'a Speller,
-    pool: Pool,
+    pool: Pool<'a>,
     batch_size: usize,
     rule: TrainingCandidates,
     seed: u64,

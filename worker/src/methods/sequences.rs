@@ -141,31 +141,34 @@ impl Sequences {
 
 /// Items that may be drawn as negatives.
 #[derive(Clone, Debug)]
-pub struct Pool {
+pub struct Pool<'a> {
     items: Vec<u32>,
+    /// The users' ids in the source.
+    users: &'a [String],
 }
 
 /// A user to whom too few items are strange.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "user number {user} knows all but {left} of the items that training may draw; {wanted} are asked for"
+    "user `{user}` knows all but {left} of the items that training may draw; {wanted} are asked for"
 )]
 pub struct TooFew {
-    /// Number of the user in the prepared data set.
-    pub user: u32,
+    /// The user's id in the source.
+    pub user: String,
     /// Items that the user does not know.
     pub left: usize,
     /// Items asked for.
     pub wanted: usize,
 }
 
-impl Pool {
+impl<'a> Pool<'a> {
     /// The items that training knows.
-    pub fn of(prepared: &Prepared) -> Self {
+    pub fn of(prepared: &'a Prepared) -> Self {
         let items =
             (1..=prepared.n_items() as u32).filter(|&item| prepared.in_training[item as usize - 1]);
         Self {
             items: items.collect(),
+            users: &prepared.users,
         }
     }
 
@@ -186,7 +189,7 @@ impl Pool {
             let mut left: Vec<u32> = left.copied().collect();
             if left.len() < count {
                 return Err(TooFew {
-                    user,
+                    user: self.users[user as usize].clone(),
                     left: left.len(),
                     wanted: count,
                 });

@@ -42,7 +42,7 @@ struct Posing<'a> {
     prepared: &'a Prepared,
     sequences: &'a Sequences,
     speller: &'a Speller,
-    pool: Pool,
+    pool: Pool<'a>,
 }
 
 impl Posing<'_> {

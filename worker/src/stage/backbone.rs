@@ -161,10 +161,13 @@ fn train(
         };
         let together = eval::users_at_once(prepared, lists);
         let ranks = memory::caught(|| eval::ranks(net, prepared, lists));
-        let ranks = ranks.map_err(|told| StageError::memory(together, &told))??;
+        let together = format!("{together} users");
+        let remedy = "rank fewer candidates";
+        let ranks = ranks.map_err(|told| StageError::memory(&together, &told, remedy))??;
         Ok(eval::means(&ranks, &metrics))
     };
-    let outcome = training::run(&plan, net, &mut validate, observe)?;
+    let outcome = training::run(&plan, net, &mut validate, observe);
+    let outcome = outcome.map_err(|error| StageError::of_training(error, &prepared.users))?;
     let params = parameters(net);
     for mut phase in outcome.phases {
         phase.params = Some(params);

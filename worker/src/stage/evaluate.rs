@@ -1,19 +1,24 @@
 //! `evaluate`: the rank of every measured user's target; by a CF model's scores for validation as well.
 
+use std::path::Path;
+use std::time::Instant;
+
 use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
 use allround::event::{Event, Phase, Progress};
 use allround::plan::Job;
 use allround::plan::stage::{Answering, Evaluate};
 use tch::Device;
 
-use super::report::{StageError, timed};
+use super::report::{StageError, phase_of, timed};
 use super::{need, reading};
 use crate::eval;
-use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE};
+use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE, kept};
 use crate::methods::project::Projections;
 use crate::methods::reader::Reader;
 use crate::models::{Backbone, Scorer, artefact, weights};
 use crate::torch_ext::memory;
+use crate::torch_ext::region::{Region, Took};
+use crate::train::checkpoint::AT_MOST;
 
 pub(super) fn run(
     job: &Job,
@@ -66,7 +71,8 @@ fn scored(
 ) -> Result<Ranks, StageError> {
     let together = eval::users_at_once(prepared, lists);
     let ranks = memory::caught(|| eval::ranks(scorer, prepared, lists));
-    Ok(ranks.map_err(|told| StageError::memory(together, &told))??)
+    let together = format!("{together} users");
+    Ok(ranks.map_err(|told| StageError::memory(&together, &told, "rank fewer candidates"))??)
 }
 
 /// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
@@ -91,31 +97,17 @@ fn ask(
         inference: &settings.inference,
         form: settings.tuned.as_ref().map(|(form, _)| *form),
         seed: settings.seed,
+        token_budget: settings.token_budget,
     };
     let part = Part::Test;
     let lists = CandidateLists::load(need(job, "candidates")?, part)?;
-    let total = lists.users.len() as u64;
-    let mut done = |count: usize| {
-        observe(Event::Progress(Progress {
-            phase: "evaluate".to_owned(),
-            done: count as u64,
-            total: Some(total),
-            unit: "users".to_owned(),
-            remark: String::new(),
-        }));
+    let (answers, took) = answered(&answerer, &lists, (device, &job.checkpoint), observe)?;
+    let phase = Phase {
+        examples: Some(lists.users.len() as u64),
+        tokens: Some(answers.tokens),
+        params: Some(reader.opened.params()),
+        ..phase_of("evaluate", Some(device), took)
     };
-    let count = |answers: &Result<Answers, StageError>| {
-        answers
-            .as_ref()
-            .ok()
-            .map(|answers| answers.ranks.users.len() as u64)
-    };
-    let (answers, mut phase) = timed("evaluate", Some(device), count, || {
-        answered(&answerer, &lists, &mut done)
-    });
-    let answers = answers?;
-    phase.tokens = Some(answers.tokens);
-    phase.params = Some(reader.opened.params());
     answers.ranks.save(&job.output)?;
     if !answers.generated.is_empty() {
         let rows = answers.generated;
@@ -129,14 +121,43 @@ fn ask(
     Ok(())
 }
 
-/// The answers, or where memory ran out how much was tried.
+/// The answers and what they took, in all processes; they go on where a killed one has left them in folder `kept`. Where memory
+/// runs out, how much was tried.
 fn answered(
     answerer: &Answerer,
     lists: &CandidateLists,
-    done: &mut dyn FnMut(usize),
-) -> Result<Answers, StageError> {
-    let answers = memory::caught(|| answerer.answer(lists, done));
-    Ok(answers.map_err(|told| StageError::memory(USERS_AT_ONCE, &told))??)
+    (device, kept): (Device, &Path),
+    observe: &mut dyn FnMut(Event),
+) -> Result<(Answers, Took), StageError> {
+    let (start, mut took) =
+        kept::load(kept, lists).unwrap_or_else(|| (answerer.nothing(lists), Took::default()));
+    let (mut region, mut saved) = (Region::begin(device), Instant::now());
+    let mut done = |answers: &Answers| {
+        observe(Event::Progress(Progress {
+            phase: "evaluate".to_owned(),
+            done: answers.ranks.ranks.len() as u64,
+            total: Some(lists.users.len() as u64),
+            unit: "users".to_owned(),
+            remark: String::new(),
+        }));
+        if saved.elapsed() >= AT_MOST {
+            took += std::mem::replace(&mut region, Region::begin(device)).end();
+            kept::save(kept, answers, took)?;
+            saved = Instant::now();
+        }
+        Ok(())
+    };
+    let answers = memory::caught(|| answerer.answer(lists, start, &mut done));
+    took += region.end();
+    let tried = || {
+        format!(
+            "{} prompt tokens of {USERS_AT_ONCE} users",
+            answerer.token_budget
+        )
+    };
+    let remedy = "lower `run.answer_token_budget`";
+    let answers = answers.map_err(|told| StageError::memory(&tried(), &told, remedy))??;
+    Ok((answers, took))
 }
 
 /// A frozen CF model with trained projections of its users and items.

@@ -16,7 +16,8 @@ use crate::models::import::ImportError;
 use crate::models::weights::WeightsError;
 use crate::torch_ext::board;
 use crate::torch_ext::device::DeviceError;
-use crate::torch_ext::region::{Region, peak_bytes};
+use crate::torch_ext::region::{Region, Took, peak_bytes};
+use crate::train::batches::NoNegative;
 use crate::train::run::TrainError;
 
 /// Why a stage failed.
@@ -36,16 +37,29 @@ impl StageError {
         }
     }
 
-    /// Memory ran out while at most `together` users were scored or asked together; `told` is what LibTorch said.
-    pub fn memory(together: usize, told: &str) -> Self {
+    /// Memory ran out while `together` (how many of what) was computed; `told` is what LibTorch said, `remedy` what there is to
+    /// do besides having more memory.
+    pub fn memory(together: &str, told: &str, remedy: &str) -> Self {
+        Self {
+            text: format!("memory ran out, with up to {together} computed together: {told}"),
+            hint: Some(format!(
+                "use a device with more memory, free it of other programs, or {remedy}"
+            )),
+        }
+    }
+
+    /// The failure of a CF model's training, which knows users by number, with their ids in the source.
+    pub fn of_training(error: TrainError, users: &[String]) -> Self {
+        let user = match &error {
+            TrainError::NoNegative(NoNegative { user }) => users[*user as usize].clone(),
+            _ => return error.into(),
+        };
+        let hint = error.hint().map(str::to_owned);
         Self {
             text: format!(
-                "memory ran out, with up to {together} users computed together: {told}"
+                "user `{user}` has every item in training, so that no negative item is left"
             ),
-            hint: Some(
-                "use a device with more memory, free it of other programs, or rank fewer candidates"
-                    .to_owned(),
-            ),
+            hint,
         }
     }
 
@@ -79,6 +93,7 @@ from! {
     ReaderError => |error| error.hint().map(str::to_owned),
     AnswerError => |error| match error {
         AnswerError::Reader(error) => error.hint().map(str::to_owned),
+        AnswerError::Kept(_) => None,
         AnswerError::Full => Some("give the protocol `candidates.uniform` or `candidates.popularity`".to_owned()),
         AnswerError::NotANumber { .. } => Some("training has diverged: train with a lower `lr`".to_owned()),
     },
@@ -109,16 +124,20 @@ pub fn timed<T>(
 ) -> (T, Phase) {
     let region = Region::begin(on.unwrap_or(Device::Cpu));
     let done = work();
-    let took = region.end();
-    let phase = Phase {
+    let phase = phase_of(name, on, region.end());
+    let examples = examples(&done);
+    (done, Phase { examples, ..phase })
+}
+
+/// The phase `name` that took so much; `on` is the device that computed it, if one did.
+pub fn phase_of(name: &str, on: Option<Device>, took: Took) -> Phase {
+    Phase {
         phase: name.to_owned(),
         wall_s: took.wall_s,
         device_s: on.map(|_| took.device_s),
         energy_j: took.energy_j,
-        examples: examples(&done),
         ..Phase::default()
-    };
-    (done, phase)
+    }
 }
 
 /// `event` with the memory held so far, where it is a phase: of this process, and of `device` where a device computed it.

@@ -1,15 +1,18 @@
 //! A-LLMRec from its stages' jobs to ranks, on a data set and a language model that take no time.
 
 mod choices;
+mod kept;
+mod refused;
 mod resumed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use allround::data::{Answers, CandidateLists, DrawCandidates, Part, Ranks, candidates};
+use allround::data::{Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, candidates};
 use allround::event::Event;
 use allround::plan::stage::{
-    Answering, EncodeText, Evaluate, PretrainLm, Reader, Stage, TrainAlign, TrainProject, TrainTune,
+    Answering, EncodeText, Evaluate, PretrainLm, Reader, Stage, TrainAlign, TrainBackbone,
+    TrainProject, TrainTune,
 };
 use allround::plan::{Job, Settings};
 use allround::spec::config::encoder::{HashedEncoder, PretrainedEncoder};
@@ -201,6 +204,7 @@ fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lo
             inference,
             tuned,
             seed: 1,
+            token_budget: 16_384,
         }),
         device: "cpu".to_owned(),
         threads: 1,
@@ -391,81 +395,6 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         );
         let likes = allround::data::Likes::load(&desk.folder(&answered), Part::Test).unwrap();
         assert_eq!(likes.is_some(), form == TallrecForm::YesNo);
-    }
-}
-
-/// The stages that ask a language model `read`.
-fn asking(read: Reader) -> [(&'static str, Settings); 3] {
-    let tune = Settings::Tune(TrainTune {
-        reader: read.clone(),
-        form: TallrecForm::Title,
-        lora: Lora {
-            rank: 2,
-            alpha: 4.0,
-            dropout: 0.1,
-            targets: vec!["q_proj".to_owned()],
-        },
-        train_on_inputs: false,
-        one_item: OneItem::Skip,
-        candidates: TrainingCandidates::default(),
-        train: fit(1),
-        seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
-    });
-    let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
-        unreachable!("project gives its own settings")
-    };
-    project.reader.asked = read.asked.clone();
-    [
-        ("tune", tune),
-        ("project", Settings::Project(project)),
-        ("evaluate", evaluate(read, SCORE, None)),
-    ]
-}
-
-const ASKING: [&str; 4] = ["prepared", "candidates", "backbone", "llm"];
-
-#[test]
-fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
-    let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
-    let mut prepared = data();
-    for item in &mut prepared.items[..2] {
-        item.title = Some("red ".repeat(999));
-    }
-    prepared.save(&desk.folder("prepared")).unwrap();
-    for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
-        let events = desk.run(name, settings, &ASKING);
-        let cut = events.iter().find_map(|event| match event {
-            Event::Counted(counted) if counted.what.contains("positions") => Some(counted),
-            _ => None,
-        });
-        let cut = cut.expect("it is told");
-        assert_eq!(
-            (cut.what.as_str(), cut.count),
-            ("titles cut to fit the language model's positions", 2),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn a_prompt_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
-    let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
-    let mut read = reading(false, ItemEmbedding::None);
-    read.asked.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
-    for (name, settings) in asking(read) {
-        let job = desk.job(name, settings, &ASKING);
-        let failure = run(&job, &mut |_| ()).unwrap_err().failure();
-        assert!(
-            failure.error.starts_with("user `u"),
-            "{name}: {}",
-            failure.error
-        );
-        let hint = failure.hint.unwrap_or_default();
-        assert!(hint.contains("`title_tokens`"), "{name}: {hint}");
     }
 }
 

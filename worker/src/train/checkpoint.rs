@@ -61,8 +61,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// What is lost at most where epochs are shorter; a longer epoch has its own checkpoint.
-const AT_MOST: Duration = Duration::from_secs(2);
+/// What is lost at most where epochs, or passes of an evaluation, are shorter; a longer one has its own checkpoint.
+pub const AT_MOST: Duration = Duration::from_secs(2);
 
 /// Decides when a checkpoint is written: after so many epochs, or as soon as much would be lost without one.
 #[derive(Debug)]

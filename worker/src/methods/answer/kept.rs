@@ -1,0 +1,82 @@
+//! What an evaluation has done so far, in one file: a killed one goes on behind its last pass.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use allround::data::{Answer, CandidateLists, Likes, Ranks};
+use allround::fs;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::Answers;
+use crate::models::weights::{self, WeightsError};
+use crate::torch_ext::region::Took;
+
+/// Beside the numbers, which are tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Notes {
+    generated: Vec<Answer>,
+    tokens: u64,
+    took: Took,
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("answers.safetensors")
+}
+
+/// Replaces what is kept in `folder`, whole or not at all; `took` is what it has taken so far, in all processes.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save(folder: &Path, answers: &Answers, took: Took) -> Result<(), WeightsError> {
+    let mut numbers = vec![("ranks", &answers.ranks.ranks)];
+    if let Some(likes) = &answers.likes {
+        numbers.extend([
+            ("likes.target", &likes.target),
+            ("likes.others", &likes.others),
+        ]);
+    }
+    let numbers = numbers.into_iter();
+    let tensors: Vec<(String, Tensor)> = numbers
+        .map(|(name, values)| (name.to_owned(), Tensor::from_slice(values)))
+        .collect();
+    let notes = Notes {
+        generated: answers.generated.clone(),
+        tokens: answers.tokens,
+        took,
+    };
+    let notes = serde_json::to_string(&notes).expect("answers are plain data");
+    let notes = HashMap::from([("notes".to_owned(), notes)]);
+    fs::create_dir_all(folder)?;
+    let bytes = weights::to_bytes(&tensors, Some(notes));
+    Ok(fs::write_atomic(&file(folder), &bytes)?)
+}
+
+/// What is kept in `folder` for `lists`; `None` when there is nothing or it is not whole, which costs time and nothing else.
+pub fn load(folder: &Path, lists: &CandidateLists) -> Option<(Answers, Took)> {
+    let (tensors, notes) = weights::read(&file(folder)).ok()?;
+    let notes: Notes = serde_json::from_str(notes.get("notes")?).ok()?;
+    let numbers = |name: &str| Vec::<f64>::try_from(tensors.get(name)?).ok();
+    let ranks = numbers("ranks")?;
+    if ranks.len() > lists.users.len() {
+        return None;
+    }
+    let likes = numbers("likes.target").zip(numbers("likes.others"));
+    let answers = Answers {
+        ranks: Ranks {
+            part: lists.part,
+            users: lists.users.clone(),
+            targets: lists.targets.clone(),
+            ranks,
+        },
+        generated: notes.generated,
+        likes: likes.map(|(target, others)| Likes {
+            part: lists.part,
+            users: lists.users.clone(),
+            target,
+            others,
+        }),
+        tokens: notes.tokens,
+    };
+    Some((answers, notes.took))
+}

@@ -1,0 +1,100 @@
+//! What does not fit: cut and counted, or refused with the user and advice.
+
+use super::*;
+
+/// The stages that ask a language model `read`.
+fn asking(read: Reader) -> [(&'static str, Settings); 3] {
+    let tune = Settings::Tune(TrainTune {
+        reader: read.clone(),
+        form: TallrecForm::Title,
+        lora: Lora {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.1,
+            targets: vec!["q_proj".to_owned()],
+        },
+        train_on_inputs: false,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
+        train: fit(1),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
+        unreachable!("project gives its own settings")
+    };
+    project.reader.asked = read.asked.clone();
+    [
+        ("tune", tune),
+        ("project", Settings::Project(project)),
+        ("evaluate", evaluate(read, SCORE, None)),
+    ]
+}
+
+const ASKING: [&str; 4] = ["prepared", "candidates", "backbone", "llm"];
+
+#[test]
+fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut prepared = data();
+    for item in &mut prepared.items[..2] {
+        item.title = Some("red ".repeat(999));
+    }
+    prepared.save(&desk.folder("prepared")).unwrap();
+    for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
+        let events = desk.run(name, settings, &ASKING);
+        let cut = events.iter().find_map(|event| match event {
+            Event::Counted(counted) if counted.what.contains("positions") => Some(counted),
+            _ => None,
+        });
+        let cut = cut.expect("it is told");
+        assert_eq!(
+            (cut.what.as_str(), cut.count),
+            ("titles cut to fit the language model's positions", 2),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_prompt_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut read = reading(false, ItemEmbedding::None);
+    read.asked.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
+    for (name, settings) in asking(read) {
+        let job = desk.job(name, settings, &ASKING);
+        let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+        assert!(
+            failure.error.starts_with("user `u"),
+            "{name}: {}",
+            failure.error
+        );
+        let hint = failure.hint.unwrap_or_default();
+        assert!(hint.contains("`title_tokens`"), "{name}: {hint}");
+    }
+}
+
+#[test]
+fn a_user_with_every_item_in_training_is_refused_by_id() {
+    let desk = Desk::new();
+    let mut prepared = data();
+    // All that may be drawn is what the second user has.
+    prepared.in_training = (1..=12).map(|item| (5..=7).contains(&item)).collect();
+    prepared.save(&desk.folder("prepared")).unwrap();
+    let settings = Settings::Backbone(TrainBackbone {
+        model: sasrec(),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    let job = desk.job("trained", settings, &["prepared"]);
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+    assert_eq!(
+        failure.error,
+        "user `u1` has every item in training, so that no negative item is left"
+    );
+    assert!(failure.hint.is_some());
+}
