@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, where that is known.
+//! Tells the program which commit it is built from, where that is known, and whether its sources are that commit's.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -12,8 +12,25 @@ fn main() {
     }
     if let Some(commit) = git(&["rev-parse", "HEAD"]) {
         println!("cargo:rustc-env=ALLROUND_COMMIT={commit}");
+        let mut status = vec!["status", "--porcelain", "--"];
+        status.extend(SOURCES);
+        if git(&status).is_some() {
+            println!("cargo:rustc-env=ALLROUND_MODIFIED=1");
+        }
+    }
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
     }
 }
+
+/// What the programs are made from.
+const SOURCES: [&str; 5] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "worker/Cargo.toml",
+    "worker/src",
+];
 
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;

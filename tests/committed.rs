@@ -117,7 +117,12 @@ fn committed_results_name_a_commit_of_this_repository() {
         return;
     }
     for (name, folder) in results() {
-        let commit = Machine::load(&folder).unwrap().program.commit;
+        let program = Machine::load(&folder).unwrap().program;
+        assert!(
+            !program.modified,
+            "results/{name} were made by sources that are no commit's"
+        );
+        let commit = program.commit;
         let commit = commit.unwrap_or_else(|| panic!("results/{name} name no commit"));
         let found = git(&["merge-base", "--is-ancestor", &commit, "HEAD"]).unwrap();
         assert!(

@@ -40,9 +40,12 @@ pub struct Experiment {
 pub struct Program {
     /// Version of allround.
     pub version: String,
-    /// Git commit that was checked out at build time; absent in a build outside a repository. Uncommitted changes do not show.
+    /// Git commit that was checked out at build time; absent in a build outside a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Whether the sources had changes beyond that commit; absent where they had none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modified: bool,
 }
 
 /// Which computer.
@@ -95,6 +98,7 @@ impl Machine {
             program: Program {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: option_env!("ALLROUND_COMMIT").map(str::to_owned),
+                modified: option_env!("ALLROUND_MODIFIED").is_some(),
             },
             system: SystemFacts::here(),
             device,
