@@ -63,7 +63,8 @@ pub struct Phase {
     pub device_s: Option<f64>,
     /// Examples worked on: interactions, training sequences, or users.
     pub examples: Option<u64>,
-    /// Tokens worked on: next-item targets, or LLM tokens.
+    /// Tokens worked on: next-item targets of CF models, pieces of texts that an encoder reads, tokens and vectors that a language
+    /// model reads.
     pub tokens: Option<u64>,
     /// Peak resident memory of the process so far, in bytes.
     pub peak_rss_bytes: Option<u64>,

@@ -12,7 +12,7 @@ use crate::spec::config::method::{
     Align, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem, Project, TallrecForm,
     TrainingCandidates,
 };
-use crate::spec::config::{Encoder, Model};
+use crate::spec::config::{Encoder, Model, answer_token_budget};
 
 pub use crate::data::settings::{DrawCandidates, Prepare};
 pub use crate::text::Asked;
@@ -225,17 +225,16 @@ pub struct Answering {
     /// Cell seed, for the order of candidates.
     pub seed: u64,
     /// Prompt tokens at which a pass is full.
-    #[serde(default = "answer_tokens", skip_serializing_if = "is_answer_tokens")]
+    #[serde(
+        default = "answer_token_budget",
+        skip_serializing_if = "is_answer_token_budget"
+    )]
     pub token_budget: usize,
 }
 
-/// The default of `run.answer_token_budget`, which keys leave out.
-fn answer_tokens() -> usize {
-    16_384
-}
-
-fn is_answer_tokens(token_budget: &usize) -> bool {
-    *token_budget == answer_tokens()
+/// Keys leave out the default of `run.answer_token_budget`.
+fn is_answer_token_budget(token_budget: &usize) -> bool {
+    *token_budget == answer_token_budget()
 }
 
 /// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs.

@@ -173,7 +173,7 @@ fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, Render
             let answer = answers::of_table(results, table)?;
             table::comparison::grid(name, title, &answer, baseline, colour)
         }
-        Table::Cost { title } => table::cost::grid(name, title, results, colour),
+        Table::Cost { title, batch } => table::cost::grid((name, title), *batch, results, colour),
         Table::Answers { title } => table::answers::grid(name, title, results, colour),
         Table::Data { title } => table::counts::grid(name, title, results),
     })

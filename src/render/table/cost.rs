@@ -6,8 +6,13 @@ use crate::render::results::Results;
 use crate::render::style;
 use crate::spec::config::Alone;
 
-/// The cost table of a results folder.
-pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
+/// The cost table of a results folder, with the time in which `batch` users are evaluated.
+pub fn grid(
+    (name, title): (&str, &str),
+    batch: u64,
+    results: &Results,
+    colour: impl Fn(&str) -> String,
+) -> Grid {
     let mut all: Vec<_> = costs(results).into_iter().collect();
     // Models in the spec's order within each data set.
     all.sort_by_key(|((dataset, scenario, model), _)| {
@@ -19,13 +24,24 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
         .filter(|column| column.always || has(column.get))
         .collect();
     let mut header = vec![Head::text("Model"), Head::text("Data set")];
-    header.extend(columns.iter().map(|column| Head::number(column.head)));
+    header.extend(columns.iter().map(|column| match (column.head, batch) {
+        (EVALUATION, 2..) => Head::number(format!("Evaluation of {batch} users")),
+        (head, _) => Head::number(head),
+    }));
+    let shown = |column: &CostColumn, costs: &Costs| {
+        let value = (column.get)(costs)?;
+        Some(if column.head == EVALUATION {
+            value * batch as f64
+        } else {
+            value
+        })
+    };
     let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
         let mut cells = vec![Cell::text(trained_on(dataset, scenario))];
         cells.extend(
             columns
                 .iter()
-                .map(|column| Cell::number((column.get)(costs), column.read)),
+                .map(|column| Cell::number(shown(column, costs), column.read)),
         );
         Row {
             name: model.clone(),
@@ -84,6 +100,9 @@ fn of_stages(all: &[((String, String, String), Costs)]) -> Option<String> {
     })
 }
 
+/// The column that may be told for a batch.
+const EVALUATION: &str = "Evaluation/user";
+
 struct CostColumn {
     head: &'static str,
     get: fn(&Costs) -> Option<f64>,
@@ -117,7 +136,7 @@ const COLUMNS: [CostColumn; 10] = [
         always: false,
     },
     CostColumn {
-        head: "Evaluation/user",
+        head: EVALUATION,
         get: |costs| costs.evaluate_s_per_user,
         read: small_seconds,
         always: true,

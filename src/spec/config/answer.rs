@@ -125,6 +125,11 @@ pub enum Table {
     Cost {
         /// Caption.
         title: String,
+        /// Users of a batch, whose evaluation the table tells the time of: 1 is the time of a user. Published times are those of
+        /// batches.
+        #[serde(default = "one_user")]
+        #[schemars(range(min = 1))]
+        batch: u64,
     },
     /// What language models answered: exact, normalised, substring and valid shares, and the AUC of yes-or-no answers.
     Answers {
@@ -136,4 +141,9 @@ pub enum Table {
         /// Caption.
         title: String,
     },
+}
+
+/// What results say that were written before there was a choice.
+fn one_user() -> u64 {
+    1
 }

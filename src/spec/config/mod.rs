@@ -94,6 +94,7 @@ pub struct Run {
     pub retries: u32,
     /// A language model that answers reads prompts together until they have so many tokens, 64 of them at most. Lower it where
     /// the device's memory ends. Part of the key: another number may change the last bits.
+    #[serde(default = "answer_token_budget")]
     #[schemars(range(min = 1))]
     pub answer_token_budget: usize,
     /// Most epochs between two checkpoints of a training stage. There is one after any epoch that ends two seconds or more
@@ -103,6 +104,11 @@ pub struct Run {
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
     /// limited run go to a folder of their own, `NAME-limit-N`, and mean nothing beyond that the program runs.
     pub limit: u64,
+}
+
+/// Of results that were written before there was a choice.
+pub(crate) fn answer_token_budget() -> usize {
+    16_384
 }
 
 /// What runs with nothing beside it.

@@ -338,7 +338,10 @@ impl Task for Alignment<'_> {
             self.inputs.texts.of(items, true, self.device())
         });
         let states = states.expect("every pair has a user with a history");
-        self.losses(states, &self.rows(&items), texts.as_ref())
+        Loss {
+            tokens: examples.iter().map(|pair| self.length(pair) as u64).sum(),
+            ..self.losses(states, &self.rows(&items), texts.as_ref())
+        }
     }
 }
 

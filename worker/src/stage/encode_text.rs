@@ -33,6 +33,9 @@ pub(super) fn run(
         || encoder.encode(&borrowed, false),
     );
     let params = encoder.weights();
+    // A fixed map has no tokens.
+    let read = encoder.lengths(&borrowed).iter().sum::<usize>() as u64;
+    phase.tokens = (!params.is_empty()).then_some(read);
     phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
