@@ -135,3 +135,38 @@ fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_withou
         err(&other)
     );
 }
+
+#[test]
+fn generated_data_never_replace_a_file() {
+    let desk = Desk::new();
+    let line = "data make --users 50 --items 20 --out made";
+    assert_eq!(desk.run(line).status.code(), Some(0));
+    let file = desk.path().join("made/reviews.json.gz");
+    let before = std::fs::read(&file).unwrap();
+    let again = desk.run(&format!("{line} --seed 2"));
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        err(&again).contains("made/reviews.json.gz` is there already"),
+        "{}",
+        err(&again)
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn what_all_cells_fail_by_is_told_once_with_their_number() {
+    let desk = Desk::new();
+    let output = desk.run_with("prepare=nan", "run spec.toml");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains("blocked"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(
+        lines[0].contains(" and 3 other cells blocked: prepare"),
+        "{told}"
+    );
+    assert!(!err(&output).contains("blocked by a failure"));
+}

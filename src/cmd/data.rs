@@ -163,6 +163,16 @@ fn make_files(
         domain: 0,
         world_seed: seed,
     };
+    if let Some(there) = make::FILES
+        .iter()
+        .map(|name| out.join(name))
+        .find(|path| path.exists())
+    {
+        return Err(advise(
+            format!("`{}` is there already", there.display()),
+            "name another folder with `--out DIR`, or remove the file",
+        ));
+    }
     let reviews = make::write(&settings, out)?;
     let size = |name: &str| fs::stamp(&out.join(name)).map(|stamp| bytes(stamp.size));
     for (name, what) in make::FILES

@@ -71,8 +71,24 @@ fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
         text.push_str(&format!("{title}\n{}\n\n", block(values)));
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
+    // What several measurements failed by alike is told once.
+    let mut reasons: Vec<(&str, &str, BTreeSet<&str>)> = Vec::new();
     for row in &failed {
-        text.push_str(&format!("{} {}: {}\n", row.cell, row.status, row.error));
+        let known = reasons
+            .iter_mut()
+            .find(|(status, error, _)| (*status, *error) == (&*row.status, &*row.error));
+        match known {
+            Some((_, _, cells)) => _ = cells.insert(&row.cell),
+            None => reasons.push((&row.status, &row.error, BTreeSet::from([&*row.cell]))),
+        }
+    }
+    for (status, error, cells) in reasons {
+        let first = cells.first().expect("a reason has a cell");
+        let others = match cells.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {}", count(others, "other cell")),
+        };
+        text.push_str(&format!("{first}{others} {status}: {error}\n"));
     }
     if !failed.is_empty() {
         text.push_str(&format!(

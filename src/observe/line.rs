@@ -20,7 +20,9 @@ pub(super) fn of(label: &str, happening: &Happening, volume: Volume) -> Option<S
         Happening::Reported(event) => event_text(event, volume)?,
         Happening::Ended(Outcome::Made) => "done".to_owned(),
         Happening::Ended(Outcome::Cached) if volume == Volume::Verbose => "in the store".to_owned(),
-        Happening::Ended(Outcome::Blocked(_)) => "blocked by a failure".to_owned(),
+        Happening::Ended(Outcome::Blocked(_)) if volume == Volume::Verbose => {
+            "blocked by a failure".to_owned()
+        }
         Happening::Ended(_) => return None,
     };
     Some(format!("{label}: {text}"))

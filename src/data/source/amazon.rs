@@ -168,11 +168,29 @@ fn reviews(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
     super::filled(raw, path)
 }
 
+/// The parser's complaint with words for its own names of types.
+fn in_words(what: &str) -> String {
+    let kinds = [
+        ("expected f32", "expected a number"),
+        ("expected i64", "expected a whole number"),
+        ("expected a string", "expected a text"),
+        ("invalid type: string", "the text"),
+        ("invalid type: integer", "the number"),
+        ("invalid type: floating point", "the number"),
+        ("invalid type: ", ""),
+        ("missing field", "no field"),
+    ];
+    kinds
+        .iter()
+        .fold(what.to_owned(), |what, (from, to)| what.replace(from, to))
+}
+
 /// The parser's complaint in one line, without its picture of the input and its own count of lines.
 fn fault(error: &sonic_rs::Error, path: &Path, number: u64) -> DataError {
     let what = error.to_string();
     let what = what.lines().next().unwrap_or_default();
     let (what, column) = what.split_once(" at line 1 column ").unwrap_or((what, ""));
+    let what = in_words(what);
     let place = if column.is_empty() {
         String::new()
     } else {

@@ -101,7 +101,13 @@ pub(super) fn twice(name: &str) -> DataError {
 }
 
 fn wrong(path: &Path, error: &::csv::Error) -> DataError {
-    let fault = DataError::new(error.to_string()).at(path);
+    let what = match error.kind() {
+        ::csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("the row has {len} cells, the header {expected_len}"),
+        _ => error.to_string(),
+    };
+    let fault = DataError::new(what).at(path);
     match error.position() {
         Some(position) => fault
             .line(position.line())

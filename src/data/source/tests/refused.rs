@@ -86,11 +86,11 @@ fn records_of_another_form_are_refused_with_place_and_remedy() {
                 )
                 .as_bytes(),
             ),
-            "keyless:2: not a record of this form: missing field `asin` before byte ",
+            "keyless:2: not a record of this form: no field `asin` before byte ",
         ),
         (
             reviews("texted", REVIEW.replace("5.0", "\"five\"").as_bytes()),
-            "texted:1: not a record of this form",
+            "texted:1: not a record of this form: the text \"five\", expected a number before byte ",
         ),
         (
             reviews(
@@ -101,7 +101,7 @@ fn records_of_another_form_are_refused_with_place_and_remedy() {
         ),
         (
             table("cells", b"user,item,timestamp\na,b,1\na,b\n"),
-            "cells:3:",
+            "cells:3: the row has 2 cells, the header 3",
         ),
         (
             table("column", b"user,thing,timestamp\na,b,1\n"),
