@@ -11,6 +11,7 @@ use crate::llm::sentence::SentenceError;
 use crate::llm::tokenizer::TokenizerError;
 use crate::methods::answer::AnswerError;
 use crate::methods::reader::ReaderError;
+use crate::methods::sequences::TooFew;
 use crate::models::artefact::ArtefactError;
 use crate::models::import::ImportError;
 use crate::models::weights::WeightsError;
@@ -107,7 +108,10 @@ from! {
 /// Advice for an example or a validation that cannot be computed, which training knows nothing of.
 fn of_source(error: &TrainError) -> Option<&str> {
     match error {
-        TrainError::Example(wrong) => wrong.downcast_ref::<ReaderError>()?.hint(),
+        TrainError::Example(wrong) => match wrong.downcast_ref::<TooFew>() {
+            Some(_) => Some("tell fewer candidates while training (`prompt.NAME.candidates`)"),
+            None => wrong.downcast_ref::<ReaderError>()?.hint(),
+        },
         TrainError::Validation { source, .. } => {
             source.downcast_ref::<StageError>()?.hint.as_deref()
         }

@@ -98,3 +98,20 @@ fn a_user_with_every_item_in_training_is_refused_by_id() {
     );
     assert!(failure.hint.is_some());
 }
+
+#[test]
+fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut read = reading(false, ItemEmbedding::None);
+    read.asked.candidates = 12;
+    let [(name, settings), ..] = asking(read);
+    let failure = run(&desk.job(name, settings, &ASKING), &mut |_| ()).unwrap_err();
+    let failure = failure.failure();
+    assert!(
+        failure.error.starts_with("user `u") && failure.error.ends_with("; 11 are asked for"),
+        "{}",
+        failure.error
+    );
+    assert!(failure.hint.unwrap().contains("`prompt.NAME.candidates`"));
+}
