@@ -325,7 +325,18 @@ fn cost_name(cost: Cost) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn figures_say_which_models_have_random_weights() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/gpu/gpu");
+        let results = Results::read(&folder).unwrap();
+        let name = |model: &str| series(&results, model).name;
+        assert_eq!(name("llm-only-1b"), "llm-only-1b (random weights)");
+        assert_eq!(name("sasrec"), "sasrec");
+    }
 
     #[test]
     fn models_that_share_a_training_have_one_curve() {
