@@ -184,7 +184,7 @@ impl Session<'_> {
                     "`run.threads` is {}, and this machine has {cores} cores",
                     spec.run.threads
                 ),
-                &format!(
+                format!(
                     "write at most {cores}, or give `--set run.threads={cores}`: the count is part of every key, since it may change the last bits"
                 ),
             ));
