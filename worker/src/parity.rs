@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(rows.len(), 2 * 5 + 8 * SHAPES.len());
         assert!(rows.iter().all(|row| row.contains(",0e0,")), "{lines}");
         let largest = |row: &&str| row.split(',').rev().nth(2) != Some("0e0");
-        assert!(rows.iter().all(|row| largest(row)), "{lines}");
+        assert!(rows.iter().all(largest), "{lines}");
         assert!(compare("gpu", None).unwrap_err().contains("cuda:0"));
     }
 }
