@@ -6,6 +6,7 @@ mod common;
 #[path = "common/desk.rs"]
 mod desk;
 
+use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -290,29 +291,114 @@ fn compare_refuses_numbers_of_different_protocols() {
     );
 }
 
+/// The three files of numbers, without the columns that differ between runs: times, memory, and what came from the store.
+fn numbers(desk: &Desk, out: &str) -> Vec<String> {
+    let read = |file: &str| {
+        let path = desk.path().join(out).join("small").join(file);
+        let mut rows = csv::Reader::from_path(path).unwrap();
+        let kept: Vec<usize> = (0..)
+            .zip(rows.headers().unwrap())
+            .filter(|(_, name)| {
+                let differs = ["wall_s", "device_s", "per_s", "bytes", "cached"];
+                !differs.iter().any(|end| name.ends_with(end))
+            })
+            .map(|(at, _)| at)
+            .collect();
+        let row = |row: Result<csv::StringRecord, csv::Error>| {
+            let row = row.unwrap();
+            let cells: Vec<&str> = kept.iter().map(|&at| &row[at]).collect();
+            cells.join(",")
+        };
+        rows.records().map(row).collect::<Vec<String>>().join("\n")
+    };
+    ["metrics.csv", "timing.csv", "epochs.csv", "data.csv"]
+        .map(read)
+        .into()
+}
+
+/// Damages the first artefact of a kind: takes it away, cuts a file of it, or changes bytes of one.
+fn damage(desk: &Desk, kind: &str, how: &str) {
+    let folder = desk.path().join(".allround/artefacts").join(kind);
+    let first = |folder: &Path| {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
+    let artefact = first(&folder);
+    let is_content = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        path.is_file()
+            && !name.starts_with("artefact")
+            && !name.starts_with("stage")
+            && !name.starts_with("events")
+    };
+    let files = std::fs::read_dir(&artefact).unwrap();
+    let mut files: Vec<_> = files
+        .map(|it| it.unwrap().path())
+        .filter(is_content)
+        .collect();
+    files.sort();
+    let bytes = std::fs::read(&files[0]).unwrap();
+    match how {
+        "gone" => std::fs::remove_dir_all(&artefact).unwrap(),
+        "cut" => std::fs::write(&files[0], &bytes[..bytes.len() / 2]).unwrap(),
+        _ => {
+            let turned: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
+            std::fs::write(&files[0], turned).unwrap();
+        }
+    }
+}
+
 #[test]
-fn damage_in_the_store_is_found_and_mended() {
+fn damage_in_the_store_is_found_and_mended_and_no_row_is_lost() {
     let desk = Desk::new();
     desk.run("run spec.toml");
-    let before = desk.metrics();
-    let folder = desk.path().join(".allround/artefacts/backbone");
-    let artefact = std::fs::read_dir(&folder)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    std::fs::write(artefact.join("fake.txt"), "cut").unwrap();
+    let before = numbers(&desk, "results");
+    assert!(before.iter().all(|file| !file.is_empty()));
+    for kind in ["prepare", "candidates", "backbone", "evaluate"] {
+        for how in ["gone", "cut", "changed"] {
+            // What nobody reads is not read through, and may stay.
+            if how == "changed" && ["candidates", "backbone"].contains(&kind) {
+                continue;
+            }
+            damage(&desk, kind, how);
+            let out = format!("again-{kind}-{how}");
+            let mended = desk.run(&format!("run spec.toml --out {out}"));
+            let said = err(&mended);
+            assert_eq!(mended.status.code(), Some(0), "{kind}, {how}: {said}");
+            assert_eq!(
+                said.contains("damaged, made anew"),
+                how != "gone",
+                "{kind}, {how}: {said}"
+            );
+            assert_eq!(numbers(&desk, &out), before, "{kind}, {how}");
+        }
+    }
+    damage(&desk, "prepare", "cut");
     let doctor = desk.run("doctor --full");
-    assert!(out(&doctor).contains("fake.txt"), "{}", out(&doctor));
-    let mended = desk.run("run spec.toml");
-    assert!(
-        err(&mended).contains("damaged, made anew"),
+    assert!(out(&doctor).contains("prepare"), "{}", out(&doctor));
+}
+
+#[test]
+fn ranks_of_the_store_without_their_data_are_a_failure_with_its_reason() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    damage(&desk, "prepare", "gone");
+    let output = desk.run_with("prepare=nan", "run spec.toml --out again");
+    assert_eq!(output.status.code(), Some(1));
+    let told = numbers(&desk, "again");
+    assert_eq!(
+        told[0].matches(",blocked,prepare").count(),
+        4,
         "{}",
-        err(&mended)
+        told[0]
     );
-    assert_eq!(mended.status.code(), Some(0));
-    assert_eq!(desk.metrics(), before);
+    // Mended, the same command has all of it again.
+    assert_eq!(desk.run("run spec.toml --out again").status.code(), Some(0));
+    assert_eq!(numbers(&desk, "again"), numbers(&desk, "results"));
 }
 
 #[test]

@@ -61,13 +61,15 @@ pub fn execute(
     pool.close(listen)
 }
 
-/// What is in the store. What a worker will read, and ranks, are read through; the rest is looked at.
+/// What is in the store. What a worker or the results read (ranks, data sets) is read through; the rest is looked at.
 pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
     let mut found: Vec<Presence> = graph
         .nodes
         .iter()
         .map(|node| match node.stage.settings {
-            Settings::Evaluate(_) => store.verify("evaluate", &node.key),
+            Settings::Evaluate(_) | Settings::Prepare(_) => {
+                store.verify(node.stage.settings.kind(), &node.key)
+            }
             _ => store.look(node.stage.settings.kind(), &node.key),
         })
         .collect();

@@ -19,6 +19,8 @@ pub(super) struct Book<'a> {
     source: Source<'a>,
     results: PathBuf,
     outcomes: Vec<Option<Outcome>>,
+    /// Every stage of each cell, in graph order: rows are made from the artefacts of all of them.
+    stages: Vec<Vec<NodeId>>,
     /// Cells by stage that their rows wait for.
     waiting: Vec<Vec<usize>>,
     cells: Vec<Option<CellRows>>,
@@ -61,15 +63,21 @@ impl<'a> Book<'a> {
         results: &'a Path,
     ) -> Result<Book<'a>, FsError> {
         let plan = &planned.plan;
+        let stages: Vec<Vec<NodeId>> = plan
+            .cells
+            .iter()
+            .map(|cell| cell.stages(&plan.graph))
+            .collect();
         let mut waiting = vec![Vec::new(); plan.graph.nodes.len()];
-        for (at, cell) in plan.cells.iter().enumerate() {
-            cell.roots().for_each(|id| waiting[id].push(at));
+        for (at, stages) in stages.iter().enumerate() {
+            stages.iter().for_each(|&id| waiting[id].push(at));
         }
         let book = Book {
             spec: planned.checked.resolved_toml(),
             source: Source::new(planned, store, results),
             results: results.to_owned(),
             outcomes: vec![None; plan.graph.nodes.len()],
+            stages,
             waiting,
             cells: plan.cells.iter().map(|_| None).collect(),
             written: None,
@@ -109,26 +117,30 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    /// Makes a cell's rows once all its measurements have an outcome.
+    /// Makes a cell's rows once all its stages have an outcome: what is made anew since it was damaged is read, too.
     fn finish(&mut self, at: usize) -> anyhow::Result<bool> {
-        let cell = &self.source.plan.cells[at];
+        let (cell, stages) = (&self.source.plan.cells[at], &self.stages[at]);
         let outcome = |id: NodeId| self.outcomes[id].as_ref();
         let is_over = |outcome: Option<&Outcome>| {
             outcome.is_some_and(|outcome| *outcome != Outcome::Interrupted)
         };
-        if self.cells[at].is_some() || !cell.roots().all(|id| is_over(outcome(id))) {
+        if self.cells[at].is_some() || !stages.iter().all(|&id| is_over(outcome(id))) {
             return Ok(false);
         }
+        let is_failed = |id: &NodeId| matches!(outcome(*id), Some(Outcome::Failed(_)));
+        let lost = stages.iter().copied().find(is_failed).map(Outcome::Blocked);
         let mut rows = CellRows::default();
         for measure in &cell.measures {
             if let Some(ended) = outcome(measure.evaluate) {
+                // Ranks of the store are worth nothing without the data that they are of.
+                let ended = lost.as_ref().filter(|_| ended.is_good()).unwrap_or(ended);
                 rows.metrics.extend(
                     self.source
                         .measure((cell, measure), ended, &self.outcomes)?,
                 );
             }
         }
-        for id in cell.stages(&self.source.plan.graph) {
+        for &id in stages {
             if let Some(ended) = outcome(id).filter(|ended| ended.is_good()) {
                 let (timing, epochs) = self.source.stage(cell, id, *ended == Outcome::Cached)?;
                 rows.timing.extend(timing);
