@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 // Words.
+pub mod cells;
 pub mod digest;
 pub mod fs;
 pub mod metric;

@@ -22,7 +22,11 @@ items = 90
 
 /// Runs the experiment in `dir` with a tmpfs of these options mounted on `mount`; `None` where that is not allowed.
 fn run_on(dir: &Path, options: &str, mount: &str) -> Option<Output> {
-    std::fs::write(dir.join("spec.toml"), SPEC).unwrap();
+    run_spec_on(dir, SPEC, options, mount)
+}
+
+fn run_spec_on(dir: &Path, spec: &str, options: &str, mount: &str) -> Option<Output> {
+    std::fs::write(dir.join("spec.toml"), spec).unwrap();
     std::fs::create_dir_all(dir.join(mount)).unwrap();
     let script = format!(
         "mount -t tmpfs -o {options} none {mount} || exit 77; exec '{}' run spec.toml --quiet",
@@ -81,6 +85,30 @@ fn results_on_a_full_disk_end_the_run_with_the_file_and_a_hint() {
         Some(0),
         "with space, the same command works"
     );
+}
+
+#[test]
+fn a_disk_that_is_full_before_the_figures_are_drawn_says_so_once_with_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    let drawing = SPEC.to_owned()
+        + "\n[figure.quality.bars]\ntitle = \"Quality\"\nmetric = \"hit@1\"\nprotocol = \"strict\"\n";
+    let Some(output) = run_spec_on(dir.path(), &drawing, "size=60k", "results") else {
+        return;
+    };
+    let text = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("results/small/figures/") || text.contains("results/small/report.html"),
+        "{text}"
+    );
+    assert_eq!(
+        text.to_lowercase()
+            .matches("no space left on device")
+            .count(),
+        1,
+        "{text}"
+    );
+    assert!(text.contains("hint: free some space"), "{text}");
 }
 
 #[test]

@@ -101,9 +101,13 @@ fn tell(error: &anyhow::Error) {
 
 /// An error and what it comes from, in one line. A file's error says itself what the system said.
 fn sentence(error: &anyhow::Error) -> String {
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
-        parts.push(cause.to_string());
+        let said = cause.to_string();
+        // What only hands another's error on says the same.
+        if parts.last() != Some(&said) {
+            parts.push(said);
+        }
         if cause.is::<FsError>() {
             break;
         }

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use super::DataError;
 use super::arrays::{self, Array, Arrays};
-use crate::fs;
+use crate::{cells, fs};
 
 const NUMBERS: &str = "sequences.safetensors";
 const USERS: &str = "users.csv";
 const ITEMS: &str = "items.csv";
+/// Note of the numbers' file: the cells of the CSV files are marked where a spreadsheet would take them for formulas.
+const MARKED: &str = "marked_cells";
 /// Between categories in one CSV cell: the unit separator, which no category holds.
 const SEPARATOR: &str = "\u{1f}";
 
@@ -117,7 +119,8 @@ impl Prepared {
             ("titled", Array::Bool(&titled)),
             ("described", Array::Bool(&described)),
         ];
-        arrays::save(&dir.join(NUMBERS), &arrays, HashMap::new())?;
+        let notes = HashMap::from([(MARKED.to_owned(), "true".to_owned())]);
+        arrays::save(&dir.join(NUMBERS), &arrays, notes)?;
         write_csv(
             &dir.join(USERS),
             &["user"],
@@ -145,9 +148,13 @@ impl Prepared {
     pub fn load(dir: &Path) -> Result<Self, DataError> {
         let arrays = Arrays::load(&dir.join(NUMBERS))?;
         let (titled, described) = (arrays.bools("titled")?, arrays.bools("described")?);
-        let users = read_csv(&dir.join(USERS), |row| row[0].to_owned())?;
+        let text: fn(&str) -> String = match arrays.note(MARKED)? {
+            Some(_) => |cell: &str| cells::unmarked(cell).to_owned(),
+            None => str::to_owned,
+        };
+        let users = read_csv(&dir.join(USERS), |row| text(&row[0]))?;
         let texts = read_csv(&dir.join(ITEMS), |row| {
-            [&row[0], &row[1], &row[2], &row[3]].map(str::to_owned)
+            [&row[0], &row[1], &row[2], &row[3]].map(text)
         })?;
         let item = |(at, [id, title, description, categories]): (usize, [String; 4])| Item {
             id,
@@ -191,7 +198,8 @@ fn write_csv<T: AsRef<[u8]>, const N: usize>(
     let wrong = |error: csv::Error| DataError::new(error.to_string()).at(path);
     writer.write_record(header).map_err(wrong)?;
     for row in rows {
-        writer.write_record(row).map_err(wrong)?;
+        let cells = row.iter().map(|cell| cells::marked(cell.as_ref()));
+        writer.write_record(cells).map_err(wrong)?;
     }
     let bytes = writer
         .into_inner()
@@ -220,8 +228,10 @@ pub(crate) mod tests {
     pub(crate) fn sample_data(users: u32, items: u32) -> Prepared {
         let mut rng = stream(users.into(), Stream::Synthetic, items.into());
         let mut raw = crate::data::RawData {
-            users: (0..users).map(|user| format!("user, \"{user}\"")).collect(),
-            items: (0..items).map(|item| format!("item\n{item}")).collect(),
+            users: (0..users)
+                .map(|user| format!("=user, \"{user}\""))
+                .collect(),
+            items: (0..items).map(|item| format!("'item\n{item}")).collect(),
             ..Default::default()
         };
         for item in 0..items {
@@ -250,6 +260,29 @@ pub(crate) mod tests {
         let data = sample_data(20, 9);
         data.save(dir.path()).unwrap();
         assert_eq!(Prepared::load(dir.path()).unwrap(), data);
+    }
+
+    #[test]
+    fn no_cell_of_a_data_set_is_a_formula_and_unmarked_cells_of_older_files_are_read_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = sample_data(20, 9);
+        data.save(dir.path()).unwrap();
+        let path = dir.path().join(USERS);
+        let users = fs::read_to_string(&path).unwrap();
+        assert!(users.starts_with("user\n\"'=user, "), "{users}");
+
+        let numbers = dir.path().join(NUMBERS);
+        let bytes = fs::read(&numbers).unwrap();
+        let from = MARKED.as_bytes();
+        let at = bytes
+            .windows(from.len())
+            .position(|part| part == from)
+            .unwrap();
+        let mut older = bytes.clone();
+        older[at] = b'x';
+        fs::write_atomic(&numbers, &older).unwrap();
+        let read = Prepared::load(dir.path()).unwrap();
+        assert!(read.users[0].starts_with("'=user"), "{:?}", read.users[0]);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! CSV files: a header line always, one row type a file, whole files replaced at once.
 //!
-//! Numbers have the shortest digits that read back to the same number; what is unknown is an empty cell. A cell that is
-//! no number and begins with `=`, `+`, `-`, `@`, a tab or a line break is a formula, or hides one, to a spreadsheet: it is
-//! written with an apostrophe in front, and so is a cell that begins with an apostrophe. Reading takes one leading
-//! apostrophe away, so that every text comes back as it was.
+//! Numbers have the shortest digits that read back to the same number; what is unknown is an empty cell. No cell is a formula
+//! to a spreadsheet ([`crate::cells`]).
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -14,6 +12,7 @@ use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::cells;
 use crate::fs::{self, FsError};
 
 /// Writes rows under their header line, unless the file holds them already. A failure leaves the old file whole.
@@ -103,30 +102,11 @@ pub(super) fn to_bytes<R: Serialize + Default>(
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(wrong)? {
         for cell in &record {
-            if must_be_marked(cell) {
-                writer.write_field([b"'", cell].concat()).map_err(wrong)?;
-            } else {
-                writer.write_field(cell).map_err(wrong)?;
-            }
+            writer.write_field(cells::marked(cell)).map_err(wrong)?;
         }
         writer.write_record(None::<&[u8]>).map_err(wrong)?;
     }
     Ok(writer.into_inner().expect("memory takes every write"))
-}
-
-fn must_be_marked(cell: &[u8]) -> bool {
-    match cell.first() {
-        Some(b'\'' | b'=' | b'@' | b'\t' | b'\r' | b'\n') => true,
-        Some(b'+' | b'-') => !is_number(cell),
-        _ => false,
-    }
-}
-
-/// Whether a cell is digits with sign, point and exponent: what no spreadsheet takes for a formula.
-fn is_number(cell: &[u8]) -> bool {
-    let of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    let text = std::str::from_utf8(cell).unwrap_or_default();
-    cell.iter().all(of_number) && text.parse::<f64>().is_ok()
 }
 
 /// The rows of a file's bytes; `path` is for errors only.
@@ -151,10 +131,7 @@ pub(super) fn from_bytes<R: Serialize + Default + DeserializeOwned>(
 }
 
 fn unmarked(record: &StringRecord) -> StringRecord {
-    record
-        .iter()
-        .map(|cell| cell.strip_prefix('\'').unwrap_or(cell))
-        .collect()
+    record.iter().map(cells::unmarked).collect()
 }
 
 /// Why a row could not be read, with the column but without the position, which counts from the record's own start.
@@ -248,7 +225,7 @@ mod tests {
             let bytes = to_bytes(Path::new("x"), &[&rank(&user, 1.0)]).unwrap();
             let mut reader = csv::Reader::from_reader(bytes.as_slice());
             let record = reader.records().next().unwrap().unwrap();
-            prop_assert!(record[0].starts_with('\'') || is_number(user.as_bytes()), "{}", &record[0]);
+            prop_assert!(record[0].starts_with('\'') || cells::is_number(user.as_bytes()), "{}", &record[0]);
         }
     }
 

@@ -29,7 +29,7 @@ use table::Grid;
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// A file of the results cannot be read or written.
-    #[error(transparent)]
+    #[error("{0}")]
     Fs(#[from] FsError),
     /// `spec.toml` in the results folder is not a resolved spec.
     #[error("{0}")]

@@ -87,6 +87,7 @@ pub(super) fn resolved_from_text(name: &str, text: &str) -> Result<Spec, Faults>
     let mut faults = Vec::new();
     match (toml::from_str::<Spec>(text), parse(text, FILE)) {
         (Ok(spec), Ok(tree)) => {
+            faults.extend(version_fault(&tree));
             check::names(&spec, &tree, &mut faults);
             if faults.is_empty() {
                 return Ok(spec);
@@ -120,7 +121,10 @@ fn read_layers(
     for flag in overrides {
         let source = sources.add_override(flag);
         match overrides::parse(flag, source) {
-            Ok(layer) => layers.insert(0, layer),
+            Ok(layer) => {
+                faults.extend(version_fault(&layer));
+                layers.insert(0, layer);
+            }
             Err(mut wrong) => faults.append(&mut wrong),
         }
     }

@@ -319,6 +319,9 @@ pub(super) fn found(value: &Value) -> String {
             1 => "a list of one element".to_owned(),
             n => format!("a list of {n} elements"),
         },
+        Value::Text(text) if text.contains('\0') => {
+            format!("the text `{}`, which holds a NUL", text.escape_debug())
+        }
         Value::Text(text) => format!("the text `{}`", text.escape_debug()),
         Value::Integer(integer) => format!("`{integer}`"),
         Value::Number(number) => format!("`{number:?}`"),

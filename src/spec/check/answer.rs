@@ -89,7 +89,7 @@ fn expected_names(check: &mut Check<'_>) {
         _ => None,
     });
     for entry in entries.flatten() {
-        for section in ["dataset", "scenario", "model"] {
+        for section in ["dataset", "scenario", "model", "protocol"] {
             let Some((node, name)) = entry
                 .get(section)
                 .and_then(|node| Some((node, node.text()?)))

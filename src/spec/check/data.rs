@@ -8,6 +8,7 @@ use crate::spec::config::dataset::{Filter, Source, Split, SyntheticSource};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
+use crate::spec::written::{Node, Value};
 
 /// Most interactions that a generator is asked for.
 const MOST_GENERATED: f64 = 200e6;
@@ -35,7 +36,12 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     }
     for (name, protocol) in &spec.protocol {
         let path = ["protocol", name, "metrics"];
-        if protocol.metrics.is_empty() {
+        let is_written = |layer: &Node| match layer.at(&path).map(|node| &node.value) {
+            Some(Value::List(metrics)) => !metrics.is_empty(),
+            _ => false,
+        };
+        // Metrics that are none have their faults already.
+        if protocol.metrics.is_empty() && !check.layers.iter().any(is_written) {
             let place = check.place(&path);
             check.push(
                 Fault::at(place, format!("protocol `{name}` measures nothing"))

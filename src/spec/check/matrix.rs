@@ -157,6 +157,8 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
         Scenario::FewShot { users, .. } => {
             if let Source::Synthetic(source) = &dataset.source
                 && *users > source.users
+                && !check.is_stand_in(&["scenario", &cell.scenario, "few_shot", "users"])
+                && !check.is_stand_in(&["dataset", &cell.dataset, "source", "synthetic", "users"])
             {
                 let place = check.place(&["scenario", &cell.scenario, "few_shot", "users"]);
                 let message = format!(

@@ -87,6 +87,14 @@ impl Check<'_> {
             .unwrap_or(Place::top())
     }
 
+    /// Whether the file gives a value here that is none, so that a default stands in for it: it has its fault already.
+    fn is_stand_in(&self, path: &[&str]) -> bool {
+        let written = |layer: &Node| layer.at(path).is_some_and(|node| node.place.is_written());
+        let resolved = self.tree.at(path);
+        let is_default = resolved.is_none_or(|node| !node.place.is_written());
+        is_default && self.layers.iter().any(written)
+    }
+
     /// Where a name of a section stands as a key.
     fn key_place(&self, section: &str, name: &str) -> Place {
         let written = |layer: &Node| Some(layer.get(section)?.table()?.get(name)?.key);

@@ -20,6 +20,14 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "a cut-off of nothing, which is one fault and not two",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"metrics = ["hit@0"]"#,
+        faults: &[
+            "35:12: `protocol.strict.metrics[0]` must be `hit@k`, `ndcg@k` with k of at least 1, or `mrr`, found the text `hit@0` | expected `hit@k`, `ndcg@k` with k of at least 1, or `mrr`",
+        ],
+    },
+    Case {
         what: "a metric twice",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "hit@1"]"#,
