@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use crate::digest::Key;
 use crate::fs::{self, FsError, Stamp};
+use crate::spec::config::dataset::MOVIELENS_FILES;
 
 /// Remembered digests.
 #[derive(Debug)]
@@ -35,14 +36,15 @@ impl Inputs {
         }
     }
 
-    /// The digest of a file, or of a folder's files with their names; hidden ones, such as a download's notes, do not count.
+    /// The digest of a file, or of a folder's files with their names; hidden ones, such as a download's notes, do not count,
+    /// and where the folder holds a MovieLens set, only the two files that are read do.
     ///
     /// # Errors
     /// When a file is missing or cannot be read.
     pub fn digest(&mut self, path: &Path) -> Result<Key, FsError> {
         if path.is_dir() {
             let mut parts = Vec::new();
-            for file in fs::walk(path)? {
+            for file in read_of(path)? {
                 let name = file
                     .strip_prefix(path)
                     .unwrap_or(&file)
@@ -79,6 +81,19 @@ impl Inputs {
     }
 }
 
+/// The files of a folder that may be read.
+fn read_of(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
+    for names in MOVIELENS_FILES {
+        if folder.join(names[0]).is_file() {
+            let mut files: Vec<PathBuf> = names.map(|name| folder.join(name)).into();
+            files.retain(|file| file.exists());
+            files.sort();
+            return Ok(files);
+        }
+    }
+    fs::walk(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +118,23 @@ mod tests {
             again.digest(&file).unwrap(),
             crate::digest::of_bytes(b"three")
         );
+    }
+
+    #[test]
+    fn of_a_movielens_folder_only_the_files_of_its_form_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let folder = dir.path().join("ml");
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &[u8]| fs::write_atomic(&folder.join(name), text).unwrap();
+        write("u.data", b"1\t1\t5\t1");
+        write("u.item", b"1|Heat");
+        let digest = || Inputs::load(&store).digest(&folder).unwrap();
+        let before = digest();
+        write("README", b"read me");
+        assert_eq!(digest(), before);
+        write("u.item", b"1|Heat (1995)");
+        assert_ne!(digest(), before);
     }
 
     #[test]

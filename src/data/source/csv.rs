@@ -6,7 +6,7 @@ use std::path::Path;
 use ::csv::{ByteRecord, Reader};
 
 use super::ids::Ids;
-use super::lines::text;
+use super::lines::{broken, text};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
 use crate::fs;
@@ -49,7 +49,9 @@ impl Table {
             Box::new(file)
         };
         let mut reader = Reader::from_reader(file);
-        let header = reader.byte_headers().map_err(|error| wrong(path, &error))?;
+        let header = reader
+            .byte_headers()
+            .map_err(|error| wrong(path, 1, &error))?;
         if header.is_empty() {
             return Err(super::no_record(path));
         }
@@ -89,7 +91,9 @@ impl Table {
     pub(super) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
         let more = self.reader.read_byte_record(&mut self.record);
         let line = self.record.position().map_or(0, ::csv::Position::line);
-        more.map_err(|error| wrong(&self.path, &error))
+        // Where the stream breaks off there is no record to tell its line.
+        let reached = self.reader.position().line();
+        more.map_err(|error| wrong(&self.path, reached, &error))
             .map(|more| more.then_some((line, &self.record)))
     }
 }
@@ -100,8 +104,12 @@ pub(super) fn twice(name: &str) -> DataError {
         .hint("rename or remove one of the two")
 }
 
-fn wrong(path: &Path, error: &::csv::Error) -> DataError {
+/// A fault of the file; `reached` is the line up to which it was read.
+fn wrong(path: &Path, reached: u64, error: &::csv::Error) -> DataError {
     let what = match error.kind() {
+        ::csv::ErrorKind::Io(error) => {
+            return broken(error).at(path).line(reached);
+        }
         ::csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
         } => format!("the row has {len} cells, the header {expected_len}"),

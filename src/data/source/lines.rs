@@ -136,12 +136,18 @@ impl Lines {
     }
 
     fn broken(&self, error: &std::io::Error) -> DataError {
-        match error.kind() {
-            ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData => self
-                .wrong(format!("the gzip stream is cut off or damaged: {error}"))
-                .hint("fetch the file again, and compare its size with the publisher's"),
-            _ => self.wrong(error.to_string()),
+        broken(error).at(&self.path).line(self.number)
+    }
+}
+
+/// A fault of a stream that cannot be read on.
+pub(super) fn broken(error: &std::io::Error) -> DataError {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            DataError::new(format!("the gzip stream is cut off or damaged: {error}"))
+                .hint("fetch the file again, and compare its size with the publisher's")
         }
+        _ => DataError::new(error.to_string()),
     }
 }
 

@@ -9,6 +9,7 @@ use super::ids::Ids;
 use super::lines::Lines;
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
+use crate::spec::config::dataset::MOVIELENS_FILES;
 
 /// Genre columns of `u.item`, in its order (its readme's `u.genre`).
 const GENRES: [&str; 19] = [
@@ -36,19 +37,28 @@ const GENRES: [&str; 19] = [
 pub(super) fn read(folder: &Path) -> Result<RawData, DataError> {
     let here = |name: &str| folder.join(name);
     let mut items = Ids::default();
-    let (mut raw, texts) = if here("u.data").is_file() {
-        let raw = ratings(&here("u.data"), "\t", &mut items)?;
-        (raw, movies(&here("u.item"), &items, hundred_k)?)
-    } else if here("ratings.dat").is_file() {
-        let raw = ratings(&here("ratings.dat"), "::", &mut items)?;
-        (raw, movies(&here("movies.dat"), &items, one_m)?)
-    } else if here("ratings.csv").is_file() {
-        let raw = latest(&here("ratings.csv"), &mut items)?;
-        (raw, latest_movies(&here("movies.csv"), &items)?)
-    } else {
-        return Err(DataError::new("no MovieLens ratings here").at(folder).hint(
-            "expected `u.data` (100K), `ratings.dat` (1M) or `ratings.csv` (latest) in this folder",
-        ));
+    let form = MOVIELENS_FILES
+        .iter()
+        .position(|[ratings, _]| here(ratings).is_file());
+    let file = |form: usize, at: usize| here(MOVIELENS_FILES[form][at]);
+    let (mut raw, texts) = match form {
+        Some(form @ 0) => {
+            let raw = ratings(&file(form, 0), "\t", &mut items)?;
+            (raw, movies(&file(form, 1), &items, hundred_k)?)
+        }
+        Some(form @ 1) => {
+            let raw = ratings(&file(form, 0), "::", &mut items)?;
+            (raw, movies(&file(form, 1), &items, one_m)?)
+        }
+        Some(form) => {
+            let raw = latest(&file(form, 0), &mut items)?;
+            (raw, latest_movies(&file(form, 1), &items)?)
+        }
+        None => {
+            return Err(DataError::new("no MovieLens ratings here").at(folder).hint(
+                "expected `u.data` (100K), `ratings.dat` (1M) or `ratings.csv` (latest) in this folder",
+            ));
+        }
     };
     raw.texts = texts;
     raw.items = items.into_names();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Check;
 use crate::metric::Metric;
-use crate::spec::config::dataset::{Filter, Source, Split, SyntheticSource};
+use crate::spec::config::dataset::{Filter, MOVIELENS_FILES, Source, Split, SyntheticSource};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
@@ -274,7 +274,25 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
         }
         let place = ["dataset", name, "source", kind, field];
         is_there(check, path, (base, field == "folder"), &place);
+        if field == "folder" {
+            movielens(check, path, base, &place);
+        }
     }
+}
+
+/// A folder that is there must hold one of the forms.
+fn movielens(check: &mut Check<'_>, path: &str, base: &Path, place: &[&str]) {
+    let full = base.join(path);
+    let is_form = |[ratings, _]: &[&str; 2]| full.join(ratings).is_file();
+    if path.is_empty() || !full.is_dir() || MOVIELENS_FILES.iter().any(is_form) {
+        return;
+    }
+    let place = check.place(place);
+    check.push(
+        Fault::at(place, format!("`{path}` holds no MovieLens ratings"))
+            .label("expected `u.data` (100K), `ratings.dat` (1M) or `ratings.csv` (latest) in it")
+            .hint(format!("looked into `{}`", full.display())),
+    );
 }
 
 /// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`.

@@ -65,6 +65,13 @@ pub struct MovielensSource {
     pub folder: String,
 }
 
+/// Ratings and titles of the MovieLens forms, by file name: 100K, 1M and latest.
+pub const MOVIELENS_FILES: [[&str; 2]; 3] = [
+    ["u.data", "u.item"],
+    ["ratings.dat", "movies.dat"],
+    ["ratings.csv", "movies.csv"],
+];
+
 /// RecBole's atomic files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -41,9 +41,15 @@ fn inter(folder: &Path, name: &str, bytes: &[u8]) -> Source {
 fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let cut = gzip(REVIEW.repeat(2000).as_bytes());
+    // Rows that do not compress, so that half of the stream holds many of them.
+    let rows =
+        (0..4000u64).map(|row| format!("u{},i{},{row}\n", row * row % 9973, row * 7919 % 9973));
+    let rows = gzip(("user,item,timestamp\n".to_owned() + &rows.collect::<String>()).as_bytes());
     let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
     let pairs = |name: &str, bytes: &[u8]| pairs(dir.path(), name, bytes);
+    let table = table(dir.path(), "rows.gz", &rows[..rows.len() / 2]);
     let cases = [
+        (table, "rows.gz:2"),
         (sequences("absent", SequenceForm::Pairs), "absent"),
         (pairs("empty", b""), "empty: the file is empty"),
         (
