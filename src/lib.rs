@@ -3,6 +3,7 @@
 //! The rooms stand in the order in which they may import each other: a room uses only rooms above it.
 //! `tests/layering.rs` fails, naming file and import, when one does not.
 
+#![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 // Words.

@@ -26,7 +26,10 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
 /// The comparison tables that the experiment asks for; means over seeds where it asks for none.
 pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
     let look = Look {
-        width: Table::new().width().unwrap_or(160),
+        width: Table::new()
+            .width()
+            .filter(|&width| width > 0)
+            .unwrap_or(160),
         styled: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
     numbers::of_a_run(results)?;

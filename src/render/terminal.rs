@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, pre
 use super::RenderError;
 use super::escape::one_line;
 use super::results::Results;
-use super::table::{Cell as GridCell, Grid, Head, Mark};
+use super::table::{Cell as GridCell, Grid, Head, Mark, comparison};
 use crate::spec::config::Table as TableSpec;
 
 /// How a summary is written.
@@ -48,11 +48,15 @@ pub fn text(grid: &Grid, look: Look) -> String {
         parts.push(block(grid, first, count, look).to_string());
         first += count;
     }
-    parts.extend(
-        grid.notes
-            .iter()
-            .map(|note| wrap(&one_line(note), usize::from(look.width))),
-    );
+    // Changes against the baseline have no room here.
+    let notes = grid
+        .notes
+        .iter()
+        .filter(|note| !note.starts_with(comparison::IN_SMALL));
+    parts.extend(notes.map(|note| {
+        let note = note.replace(comparison::MARKS, "^ best, ' second best");
+        wrap(&one_line(&note), usize::from(look.width))
+    }));
     parts.push(String::new());
     parts.join("\n")
 }

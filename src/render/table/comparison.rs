@@ -4,6 +4,11 @@ use super::{Cell, Grid, Head, Mark, Row};
 use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
 use crate::render::style::{self, UNKNOWN};
 
+/// What the marks of a comparison mean, where there are letters for them.
+pub const MARKS: &str = "best bold, second best underlined";
+/// How the note on remarks in smaller letters begins.
+pub const IN_SMALL: &str = "In small:";
+
 /// The grid of an answer table; `colour` gives a model's colour as `#rrggbb`.
 pub fn grid(
     name: &str,
@@ -173,7 +178,7 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
     let mut notes = vec![measured(table, seeds)];
     let answers = || table.rows.iter().flat_map(|row| &row.answers);
     if !baseline.is_empty() {
-        notes.push(format!("In small: change against {baseline}."));
+        notes.push(format!("{IN_SMALL} change against {baseline}."));
     }
     if answers().any(|answer| is_starred(answer, table.alpha)) {
         let against = if baseline.is_empty() {
@@ -187,7 +192,13 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         ));
     }
     if !table.method.is_empty() && !table.coverage.is_none() {
-        notes.push(table.method.replace('`', ""));
+        let method = table.method.replace('`', "");
+        let of_seeds = "Mean and standard deviation over seeds. ";
+        let method = match seeds {
+            Some(1) => method.strip_prefix(of_seeds).unwrap_or(&method),
+            _ => &method,
+        };
+        notes.push(method.to_owned());
     }
     notes.extend(table.coverage.absence());
     if answers().any(|answer| answer.state == State::Partial) {
@@ -223,7 +234,7 @@ fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
         )
     });
     format!(
-        "{what}, protocol {}{dataset}{scenario}; best bold, second best underlined.",
+        "{what}, protocol {}{dataset}{scenario}; {MARKS}.",
         table.protocol
     )
 }

@@ -47,8 +47,11 @@ impl Matrix {
 pub(super) struct Linear {
     /// Upstream name without `.weight`.
     pub name: String,
+    /// A, [outputs, inputs].
     pub matrix: Matrix,
+    /// b, `[outputs]`.
     pub bias: Option<Tensor>,
+    /// What is trained of it, where something is.
     pub adapter: Option<Adapter>,
 }
 
@@ -122,14 +125,20 @@ impl Linear {
 /// LayerNorm or RMSNorm.
 #[derive(Debug)]
 pub(super) struct Norm {
+    /// Whose norm it is: OPT's subtracts the mean, Llama's does not.
     pub family: Family,
+    /// Numbers that are normalised together.
     pub width: i64,
+    /// Factors, `[width]`.
     pub weight: Option<Tensor>,
+    /// What is added, `[width]`; none in Llama.
     pub bias: Option<Tensor>,
+    /// Added to the variance.
     pub eps: f64,
 }
 
 impl Norm {
+    /// The normalised rows of `x` [N, width].
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let (weight, bias) = (self.weight.as_ref(), self.bias.as_ref());
         match self.family {
@@ -195,6 +204,7 @@ impl Mlp {
 pub(super) struct Angles {
     /// [N, 1, head size / 2] in the model's number type.
     pub cos: Tensor,
+    /// As `cos`.
     pub sin: Tensor,
 }
 
@@ -234,12 +244,19 @@ pub(super) struct Pass<'a> {
 /// Attention and MLP with their norms.
 #[derive(Debug)]
 pub(super) struct Block {
+    /// The attention's norm: before it, but behind it in OPT-350m.
     pub norm: Norm,
+    /// Queries, [heads x head size, width].
     pub query: Linear,
+    /// Keys, [kv heads x head size, width].
     pub key: Linear,
+    /// Values, as keys.
     pub value: Linear,
+    /// Back to the width.
     pub output: Linear,
+    /// The MLP's norm, which stands as the attention's does.
     pub mlp_norm: Norm,
+    /// The MLP.
     pub mlp: Mlp,
 }
 
@@ -296,6 +313,7 @@ impl Block {
         all
     }
 
+    /// All its linear layers, to be given adapters.
     pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
         let mut all = vec![
             &mut self.query,

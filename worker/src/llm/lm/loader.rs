@@ -99,6 +99,7 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    /// A loader from `source` that holds weights as `holding` says.
     pub fn new(source: Source<'a>, holding: Holding, config: &LmConfig) -> Self {
         let table = table_name(config);
         let cut = match &source {
@@ -205,6 +206,10 @@ impl<'a> Loader<'a> {
         drawn.to_device(device).to_kind(kind)
     }
 
+    /// The linear layer `name`, [outputs, inputs].
+    ///
+    /// # Errors
+    /// When a weight is missing or of another shape.
     pub fn linear(
         &mut self,
         name: &str,
@@ -248,6 +253,10 @@ impl<'a> Loader<'a> {
         })
     }
 
+    /// The norm `name`.
+    ///
+    /// # Errors
+    /// As [`Loader::linear`].
     pub fn norm(&mut self, name: &str, config: &LmConfig) -> Result<Norm, LmError> {
         let width = config.hidden_size;
         let mut part = |part: &str, there: bool| {
@@ -263,6 +272,10 @@ impl<'a> Loader<'a> {
         })
     }
 
+    /// Block `number`, 0 for the first.
+    ///
+    /// # Errors
+    /// As [`Loader::linear`].
     pub fn block(&mut self, number: usize, config: &LmConfig) -> Result<Block, LmError> {
         let front = match config.family {
             Family::Opt => format!("model.decoder.layers.{number}"),
