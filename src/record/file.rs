@@ -143,7 +143,7 @@ fn reason(error: &csv::Error) -> String {
 }
 
 /// Columns that older versions of the program did not write; a file without them is read all the same.
-const LATER: [&str; 1] = ["remark"];
+const LATER: [&str; 2] = ["remark", "tokens_per_s"];
 
 fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Result<(), FsError> {
     let quoted = |names: Vec<&str>| names.join("`, `");

@@ -66,8 +66,11 @@ pub struct TimingRow {
     pub examples: Option<u64>,
     /// Examples of a wall second.
     pub examples_per_s: Option<f64>,
-    /// Tokens worked on.
+    /// Tokens worked on: next-item targets of CF models, pieces of texts that an encoder reads, tokens and vectors that a language
+    /// model reads.
     pub tokens: Option<u64>,
+    /// Tokens of a wall second.
+    pub tokens_per_s: Option<f64>,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: Option<u64>,
     /// Peak device memory in bytes: most that tensors held at once; empty on the CPU.

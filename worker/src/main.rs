@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use allround::event::{Event, Failure};
 use allround::plan::Job;
+use stage::StageError;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
@@ -64,9 +65,17 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Err(error)) => error.failure(),
-        Err(panic) => Failure {
-            error: told(panic.as_ref()),
-            hint: None,
+        Err(panic) => match torch_ext::memory::ran_out(panic.as_ref()) {
+            Some(told) => StageError::memory(
+                "what the stage holds from the start",
+                &told,
+                "let it read less: shorter texts, smaller models",
+            )
+            .failure(),
+            None => Failure {
+                error: told(panic.as_ref()),
+                hint: None,
+            },
         },
     };
     send(&Event::Failed(failure));

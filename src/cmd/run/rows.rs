@@ -268,6 +268,7 @@ impl<'a> Source<'a> {
             device_s: phase.device_s,
             examples: phase.examples,
             examples_per_s: phase.examples.and_then(speed),
+            tokens_per_s: phase.tokens.and_then(speed),
             tokens: phase.tokens,
             peak_rss_bytes: phase.peak_rss_bytes,
             peak_device_bytes: phase.peak_device_bytes,

@@ -30,7 +30,7 @@ use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
 /// This stage's number among random streams.
 pub const STAGE: u64 = 1;
 /// Items whose codes are computed at once.
-const AT_ONCE: usize = 1024;
+pub const AT_ONCE: usize = 1024;
 
 /// One layer to a code and one layer back.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::project::Projections;
 use super::reader::{Reader, ReaderError, Slot};
 use super::sequences::user_states;
 use crate::data::history;
-use crate::llm::lm::{Generation, QuoteRule, Trie};
+use crate::llm::lm::{Generation, NotFinite, QuoteRule, Trie};
 use crate::models::Backbone;
 use crate::models::weights::WeightsError;
 use crate::nn::embedding::indices;
@@ -39,8 +39,8 @@ pub enum AnswerError {
     /// What is done cannot be kept.
     #[error(transparent)]
     Kept(#[from] WeightsError),
-    /// A likelihood is no number.
-    #[error("the likelihood of a title is not a number for user `{user}`")]
+    /// A likelihood or a logit is no number, or infinite.
+    #[error("what the language model computes for user `{user}` is not a finite number")]
     NotANumber {
         /// The user's id in the source.
         user: String,
@@ -217,13 +217,12 @@ impl Answerer<'_> {
         let outcomes = match (self.form, self.inference) {
             (Some(TallrecForm::YesNo), _) => self.yes_no(batch, answers)?,
             (_, Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
-            (_, Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers),
-            (_, Inference::Constrained {}) => self.constrained(batch, answers),
+            (_, Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
+            (_, Inference::Constrained {}) => self.constrained(batch, answers)?,
         };
         for ((asking, _), outcome) in batch.iter().step_by(self.orders()).zip(outcomes) {
             if outcome.rank.is_nan() {
-                let user = self.prepared.users[asking.user as usize].clone();
-                return Err(AnswerError::NotANumber { user });
+                return Err(self.not_a_number(asking));
             }
             answers.ranks.ranks.push(outcome.rank);
             answers.generated.extend(outcome.generated);
@@ -234,6 +233,26 @@ impl Answerer<'_> {
             }
         }
         Ok(())
+    }
+
+    fn not_a_number(&self, asking: &Asking) -> AnswerError {
+        let user = self.prepared.users[asking.user as usize].clone();
+        AnswerError::NotANumber { user }
+    }
+
+    /// Answers from the language model.
+    fn written(
+        &self,
+        batch: &[Asked],
+        settings: &Generation,
+        tries: Option<&[Trie]>,
+        answers: &mut Answers,
+    ) -> Result<Vec<Vec<u32>>, AnswerError> {
+        let rows = self.rows(batch, answers);
+        let written = self.reader.lm().generate(&rows, settings, tries);
+        let written = written.map_err(|NotFinite { row }| self.not_a_number(&batch[row].0))?;
+        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        Ok(written)
     }
 
     /// Input vectors of the prompts.
@@ -302,14 +321,16 @@ impl Answerer<'_> {
         asked.map(outcome).collect()
     }
 
-    fn generate(&self, batch: &[Asked], accept: Accept, answers: &mut Answers) -> Vec<Outcome> {
-        let rows = self.rows(batch, answers);
-        let written = self.reader.lm().generate(&rows, &self.generation(), None);
-        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+    fn generate(
+        &self,
+        batch: &[Asked],
+        accept: Accept,
+        answers: &mut Answers,
+    ) -> Result<Vec<Outcome>, AnswerError> {
+        let written = self.written(batch, &self.generation(), None, answers)?;
         let written = batch.iter().zip(&written);
-        written
-            .map(|((asking, _), tokens)| self.audited(asking, tokens, accept))
-            .collect()
+        let audited = written.map(|((asking, _), tokens)| self.audited(asking, tokens, accept));
+        Ok(audited.collect())
     }
 
     /// What a generated answer says.
@@ -381,8 +402,11 @@ impl Answerer<'_> {
             .collect()
     }
 
-    fn constrained(&self, batch: &[Asked], answers: &mut Answers) -> Vec<Outcome> {
-        let rows = self.rows(batch, answers);
+    fn constrained(
+        &self,
+        batch: &[Asked],
+        answers: &mut Answers,
+    ) -> Result<Vec<Outcome>, AnswerError> {
         let (mut tries, mut longest) = (Vec::new(), 0);
         for (asking, _) in batch {
             let titles = asking.candidates.iter().map(|&item| {
@@ -399,12 +423,11 @@ impl Answerer<'_> {
             max_new_tokens: longest,
             ..self.generation()
         };
-        let written = self.reader.lm().generate(&rows, &settings, Some(&tries));
-        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        let written = self.written(batch, &settings, Some(&tries), answers)?;
         let written = batch.iter().zip(&written);
-        written
-            .map(|((asking, _), tokens)| self.audited(asking, tokens, Accept::Exact))
-            .collect()
+        let audited =
+            written.map(|((asking, _), tokens)| self.audited(asking, tokens, Accept::Exact));
+        Ok(audited.collect())
     }
 
     /// Candidates ranked by how much likelier yes is than no.

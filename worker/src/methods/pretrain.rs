@@ -16,8 +16,10 @@ mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use allround::data::{Item, Prepared};
+use allround::event::{Counted, Event};
 use allround::seed::{Stream, stream};
 use allround::spec::config::llm::{SmallLlm, Wording, Words};
 use allround::spec::config::method::{Decay, Fit, OutOfMemory};
@@ -147,6 +149,8 @@ pub struct Writer<'a> {
     tokenizer: Arc<Tokenizer>,
     /// The token that begins and ends a text.
     eos: u32,
+    /// How often a text was shortened or replaced since the positions could not hold it.
+    changed: AtomicU64,
 }
 
 /// A small model in training.
@@ -180,8 +184,20 @@ impl<'a> Pretraining<'a> {
             spelled,
             tokenizer: Arc::clone(&opened.tokenizer),
             eos: opened.ends[0],
+            changed: AtomicU64::new(0),
         };
         Self { writer, opened }
+    }
+
+    /// Tells how often texts were shortened or replaced.
+    pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
+        let count = self.writer.changed();
+        if count > 0 {
+            observe(Event::Counted(Counted {
+                what: "texts of the small language model's training shortened or replaced to fit its positions".to_owned(),
+                count,
+            }));
+        }
     }
 }
 
@@ -212,6 +228,14 @@ impl Source for Writer<'_> {
             count: (last - first) as usize,
             made: Box::new(steps),
         })
+    }
+
+    fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    fn count_from(&self, changed: u64) {
+        self.changed.store(changed, Ordering::Relaxed);
     }
 }
 

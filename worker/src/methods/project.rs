@@ -285,6 +285,14 @@ impl Source for Posing<'_> {
             made: Box::new(steps.into_iter().map(posed)),
         })
     }
+
+    fn changed(&self) -> u64 {
+        self.speller.shortened()
+    }
+
+    fn count_from(&self, changed: u64) {
+        self.speller.count_from(changed);
+    }
 }
 
 /// Stage 2 in training.

@@ -26,7 +26,7 @@ use crate::llm::tokenizer::Tokenizer;
 use crate::nn::embedding::indices;
 use crate::train::fit::index;
 pub use error::ReaderError;
-pub use speller::{Slot, Speller, Told};
+pub use speller::{Room, Slot, Speller, Told};
 
 /// The number of random language models among random streams.
 const STAGE: u64 = 6;
@@ -152,10 +152,20 @@ impl Opened {
     }
 }
 
-/// The first `most` tokens of a title that has more.
+/// What begins a title of more than `most` tokens and has no more than so many: as many whole characters as its first tokens hold.
 fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
     let tokens = tokenizer.encode(title);
-    (tokens.len() > most).then(|| tokenizer.decode(&tokens[..most]))
+    if tokens.len() <= most {
+        return None;
+    }
+    let beginnings = (1..=most)
+        .rev()
+        .map(|count| tokenizer.decode(&tokens[..count]));
+    let whole = |text: &String| {
+        // A token may hold a part of a character.
+        !text.ends_with(char::REPLACEMENT_CHARACTER) && tokenizer.encode(text).len() <= most
+    };
+    Some(beginnings.into_iter().find(whole).unwrap_or_default())
 }
 
 /// A language model with the titles and the wording of one data set. All that its speller does can be asked of it.
@@ -177,8 +187,8 @@ impl Deref for Reader {
 
 impl Reader {
     /// A reader of `prepared`'s titles, which are cut as [`Speller::new`] says.
-    pub fn new(opened: Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
-        let speller = Speller::new(&opened, prepared, asked, vectors);
+    pub fn new(opened: Opened, prepared: &Prepared, asked: (&Asked, Vectors), room: Room) -> Self {
+        let speller = Speller::new(&opened, prepared, asked, room);
         Self { opened, speller }
     }
 

@@ -12,7 +12,7 @@ use allround::text::{Asked, Vectors};
 use tch::{Device, Kind};
 
 use super::pretrain;
-use super::reader::{Opened, Reader};
+use super::reader::{Opened, Reader, Room};
 use super::sequences::Wanted;
 use crate::llm::lm::{Holding, Lm, LmConfig};
 use crate::llm::tokenizer::Tokenizer;
@@ -159,7 +159,15 @@ pub(crate) fn opened(trainable: bool) -> Opened {
     }
 }
 
+/// Room for so many candidates and a title.
+pub(crate) fn room(candidates: usize) -> Room {
+    Room {
+        candidates,
+        answer: 0,
+    }
+}
+
 /// A reader of [`data`]'s titles with vectors of users and items.
 pub(crate) fn reader(vectors: Vectors) -> Reader {
-    Reader::new(opened(false), &data(), &asked(), vectors)
+    Reader::new(opened(false), &data(), (&asked(), vectors), room(4))
 }

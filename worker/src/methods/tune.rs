@@ -124,6 +124,14 @@ impl Source for Posing<'_> {
             made: Box::new(steps.into_iter().map(told)),
         })
     }
+
+    fn changed(&self) -> u64 {
+        self.speller.shortened()
+    }
+
+    fn count_from(&self, changed: u64) {
+        self.speller.count_from(changed);
+    }
 }
 
 /// The adapters in training.

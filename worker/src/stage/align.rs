@@ -9,14 +9,15 @@ use allround::spec::config::Encoder;
 use allround::text::item_text;
 use tch::{Device, Tensor};
 
-use super::encode_text::{EMBEDDINGS, tell_cut};
+use super::encode_text::{EMBEDDINGS, tell_cut, tell_undescribed};
 use super::need;
 use super::report::StageError;
 use crate::llm::sentence;
-use crate::methods::align::{Alignment, Inputs, STAGE, Texts};
+use crate::methods::align::{AT_ONCE, Alignment, Inputs, STAGE, Texts};
 use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tables::Tables;
 use crate::models::{artefact, weights};
+use crate::torch_ext::memory;
 use crate::train::fit::{self, FitPlan, Task};
 
 pub(super) fn run(
@@ -47,6 +48,7 @@ pub(super) fn run(
             let items = std::iter::once(&padding).chain(&prepared.items);
             let texts: Vec<String> = items.map(text).collect();
             tell_cut(encoder.as_ref(), &texts[1..], observe);
+            tell_undescribed(&prepared, observe);
             Texts::Trained(encoder.as_ref(), texts)
         }
         None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),
@@ -68,7 +70,15 @@ pub(super) fn run(
     };
     let phase = fit::fit(&plan, &alignment, observe)?;
     observe(Event::Phase(phase));
-    let [joint, text] = alignment.tables();
+    let tables = memory::caught(|| alignment.tables());
+    let [joint, text] = tables.map_err(|told| {
+        let together = format!("{AT_ONCE} items");
+        StageError::memory(
+            &together,
+            &told,
+            "let the text encoder read less (`max_length`)",
+        )
+    })?;
     Tables { joint, text }.save(&job.output)?;
     weights::write(&job.output.join(artefact::WEIGHTS), &alignment.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");

@@ -4,13 +4,14 @@ use allround::data::{Item, Prepared};
 use allround::event::{Counted, Event};
 use allround::plan::Job;
 use allround::plan::stage::EncodeText;
-use allround::text::item_text;
+use allround::text::{NO_DESCRIPTION, item_text};
 use tch::{Device, Kind, Tensor};
 
 use super::need;
 use super::report::{StageError, timed};
 use crate::llm::sentence::{self, TextEncoder};
 use crate::models::weights;
+use crate::torch_ext::memory;
 
 /// The vectors' file, with one tensor `embeddings` [V + 1, W]; row 0 is zero.
 pub(super) const EMBEDDINGS: &str = "embeddings.safetensors";
@@ -30,8 +31,16 @@ pub(super) fn run(
         "encode",
         Some(device),
         |_| Some(texts.len() as u64),
-        || encoder.encode(&borrowed, false),
+        || memory::caught(|| encoder.encode(&borrowed, false)),
     );
+    let vectors = vectors.map_err(|told| {
+        let together = format!("{} texts", borrowed.len());
+        StageError::memory(
+            &together,
+            &told,
+            "let the encoder read less of them (`max_length`)",
+        )
+    })?;
     let params = encoder.weights();
     // A fixed map has no tokens.
     let read = encoder.lengths(&borrowed).iter().sum::<usize>() as u64;
@@ -40,10 +49,23 @@ pub(super) fn run(
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
     tell_cut(encoder.as_ref(), &texts, observe);
+    tell_undescribed(&prepared, observe);
     let padding = Tensor::zeros([1, encoder.width()], (Kind::Float, device));
     let vectors = Tensor::cat(&[padding, vectors], 0);
     let named = [("embeddings".to_owned(), vectors)];
     Ok(weights::write(&job.output.join(EMBEDDINGS), &named)?)
+}
+
+/// Tells how many items have no description, which their texts say in words.
+pub(super) fn tell_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Event)) {
+    let undescribed = prepared.items.iter().filter(|item| {
+        let text = item.description.as_deref().unwrap_or_default();
+        text.trim().is_empty()
+    });
+    observe(Event::Counted(Counted {
+        what: format!("items without a description, whose texts say `{NO_DESCRIPTION}`"),
+        count: undescribed.count() as u64,
+    }));
 }
 
 /// Tells how many item texts are longer than what `encoder` reads of them.

@@ -7,14 +7,15 @@ use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
 use allround::event::{Event, Phase, Progress};
 use allround::plan::Job;
 use allround::plan::stage::{Answering, Evaluate};
+use allround::spec::config::method::Inference;
 use tch::Device;
 
 use super::report::{StageError, phase_of, timed};
 use super::{need, reading};
 use crate::eval;
-use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE, kept};
+use crate::methods::answer::{Answerer, Answers, USERS_AT_ONCE};
 use crate::methods::project::Projections;
-use crate::methods::reader::Reader;
+use crate::methods::reader::{Reader, Room};
 use crate::models::{Backbone, Scorer, artefact, weights};
 use crate::torch_ext::memory;
 use crate::torch_ext::region::{Region, Took};
@@ -83,7 +84,16 @@ fn ask(
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let mut reader = reading::reader(job, &settings.reader, prepared, device)?;
+    let part = Part::Test;
+    let lists = CandidateLists::load(need(job, "candidates")?, part)?;
+    let room = Room {
+        candidates: lists.n.map_or(0, |others| others + 1),
+        answer: match settings.inference {
+            Inference::Generate { max_new_tokens, .. } => max_new_tokens,
+            _ => 0,
+        },
+    };
+    let mut reader = reading::reader(job, &settings.reader, (prepared, room), device)?;
     if settings.tuned.is_some() {
         reading::adapt(job, settings, &mut reader)?;
     }
@@ -99,8 +109,6 @@ fn ask(
         seed: settings.seed,
         token_budget: settings.token_budget,
     };
-    let part = Part::Test;
-    let lists = CandidateLists::load(need(job, "candidates")?, part)?;
     let (answers, took) = answered(&answerer, &lists, (device, &job.checkpoint), observe)?;
     let phase = Phase {
         examples: Some(lists.users.len() as u64),
@@ -129,8 +137,9 @@ fn answered(
     (device, kept): (Device, &Path),
     observe: &mut dyn FnMut(Event),
 ) -> Result<(Answers, Took), StageError> {
-    let (start, mut took) =
-        kept::load(kept, lists).unwrap_or_else(|| (answerer.nothing(lists), Took::default()));
+    let (start, mut took) = answerer
+        .go_on(kept, lists)
+        .unwrap_or_else(|| (answerer.nothing(lists), Took::default()));
     let (mut region, mut saved) = (Region::begin(device), Instant::now());
     let mut done = |answers: &Answers| {
         observe(Event::Progress(Progress {
@@ -142,7 +151,7 @@ fn answered(
         }));
         if saved.elapsed() >= AT_MOST {
             took += std::mem::replace(&mut region, Region::begin(device)).end();
-            kept::save(kept, answers, took)?;
+            answerer.keep(kept, answers, took)?;
             saved = Instant::now();
         }
         Ok(())

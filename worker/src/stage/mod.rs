@@ -18,7 +18,7 @@ use crate::torch_ext::device;
 use crate::train::run::resumed_epoch;
 use allround::event::{Event, Started};
 use allround::plan::{Job, Settings};
-use report::StageError;
+pub use report::StageError;
 
 /// Runs `job`, telling `observe` what happens.
 ///

@@ -73,6 +73,7 @@ pub(super) fn run(
     };
     let phase = fit::fit(&plan, &pretraining, observe)?;
     observe(Event::Phase(phase));
+    pretraining.tell(observe);
     save(&job.output, small, &pretraining)
 }
 

@@ -23,7 +23,8 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
-    let reader = reading::reader(job, &settings.reader, &prepared, device)?;
+    let room = reading::training_room(&settings.reader);
+    let reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
     let wanted = Wanted {
         targets: settings.project.targets,
         one_item: settings.project.one_item,

@@ -13,24 +13,43 @@ use super::need;
 use super::report::StageError;
 use crate::llm::lm::LoraSettings;
 use crate::methods::project::{Projections, Shape, item_table};
-use crate::methods::reader::{Opened, Reader};
+use crate::methods::reader::{Opened, Reader, Room};
 use crate::methods::tables::Tables;
 use crate::models::{Backbone, artefact, weights};
+use crate::torch_ext::memory;
 
-/// The language model of `settings`, with the titles of `prepared`.
+/// What a prompt and its answer need while training.
+pub(super) fn training_room(settings: &Settings) -> Room {
+    Room {
+        candidates: settings.asked.candidates,
+        answer: 0,
+    }
+}
+
+/// The language model of `settings`, with the titles of `prepared`, of which the positions hold what `room` says.
 pub(super) fn reader(
     job: &Job,
     settings: &Settings,
-    prepared: &Prepared,
+    (prepared, room): (&Prepared, Room),
     device: Device,
 ) -> Result<Reader, StageError> {
     let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
-    let opened = Opened::open(&settings.llm, small, &job.base, device)?;
+    let opened = memory::caught(|| Opened::open(&settings.llm, small, &job.base, device));
+    let opened = opened.map_err(|told| {
+        let remedy =
+            "hold the language model in fewer bits (`dtype`, `int8`), or name a smaller one";
+        StageError::memory("the language model's weights", &told, remedy)
+    })??;
     let vectors = Vectors {
         user: settings.user,
         item: settings.item != ItemEmbedding::None,
     };
-    Ok(Reader::new(opened, prepared, &settings.asked, vectors))
+    Ok(Reader::new(
+        opened,
+        prepared,
+        (&settings.asked, vectors),
+        room,
+    ))
 }
 
 /// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.

@@ -22,7 +22,8 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
-    let mut reader = reading::reader(job, &settings.reader, &prepared, device)?;
+    let room = reading::training_room(&settings.reader);
+    let mut reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     reader
         .opened

@@ -14,7 +14,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// What LibTorch said, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
-fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
+pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
     let words = [

@@ -50,6 +50,9 @@ pub struct Progress {
     /// Steps that were cut into parts so far.
     #[serde(default)]
     pub cut: u64,
+    /// How often a rule has changed what is read so far.
+    #[serde(default)]
+    pub changed: u64,
 }
 
 /// A checkpoint: progress and tensors by role (`weights/...`, `best/...`, `optimizer/...`).

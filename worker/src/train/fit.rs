@@ -44,6 +44,14 @@ pub trait Source: Sync {
     /// # Errors
     /// When examples cannot be drawn.
     fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, Wrong>;
+
+    /// How often a rule has changed what is read so far, such as a history that was too long; 0 where no rule does.
+    fn changed(&self) -> u64 {
+        0
+    }
+
+    /// Goes on from what a killed process had counted up to its checkpoint.
+    fn count_from(&self, _changed: u64) {}
 }
 
 /// The steps of an epoch, each made when it is taken.
@@ -180,6 +188,7 @@ impl<'a, T: Task> Fitting<'a, T> {
             weights::fill(&task.weights(), &checkpoint.get("weights"))?;
             fitting.optimizer.restore(&checkpoint.get("optimizer"))?;
             fitting.progress = checkpoint.progress;
+            task.source().count_from(fitting.progress.changed);
         }
         Ok(fitting)
     }
@@ -208,6 +217,8 @@ impl<'a, T: Task> Fitting<'a, T> {
             examples: done.examples,
         };
         self.progress.epoch = number;
+        // Nothing of the next epoch is made ready yet.
+        self.progress.changed = self.task.source().changed();
         self.progress.train += took;
         self.progress.examples += epoch.examples;
         self.progress.ended = number >= self.plan.fit.epochs;

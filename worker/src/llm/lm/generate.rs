@@ -73,11 +73,23 @@ impl Answer {
     }
 }
 
+/// A logit that cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a logit of row {row} is not a finite number")]
+pub struct NotFinite {
+    /// Number of the row.
+    pub row: usize,
+}
+
 impl Lm {
     /// Greedy answers to `rows` of input vectors [t, W]; with `tries`, one a row, along their sequences only.
     ///
     /// An answer ends before the end of text, behind its closing quote where asked, at the end of its trie, or at the
     /// most tokens allowed. A row's answer does not depend on the others.
+    ///
+    /// # Errors
+    /// When the likeliest token of a row has a logit that is no number or infinite: the weights are broken, or too large for
+    /// their number type.
     ///
     /// # Panics
     /// When a row is empty, or a row and its answer are longer than the model's positions: callers check.
@@ -86,12 +98,12 @@ impl Lm {
         rows: &[Tensor],
         settings: &Generation,
         tries: Option<&[Trie]>,
-    ) -> Vec<Vec<u32>> {
+    ) -> Result<Vec<Vec<u32>>, NotFinite> {
         let _frozen = tch::no_grad_guard();
         let trie = |row: usize| tries.map(|tries| &tries[row]);
         let mut answers: Vec<Answer> = rows.iter().map(|_| Answer::default()).collect();
         if rows.is_empty() || settings.max_new_tokens == 0 {
-            return answers.into_iter().map(|answer| answer.tokens).collect();
+            return Ok(answers.into_iter().map(|answer| answer.tokens).collect());
         }
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         let room = settings.max_new_tokens;
@@ -109,9 +121,13 @@ impl Lm {
             if let Some(tries) = tries {
                 logits += allowed(tries, &answers, &settings.ends, &logits);
             }
-            let next = logits.argmax(-1, false);
+            let (best, next) = logits.max_dim(-1, false);
+            let best = Vec::<f32>::try_from(best).expect("one logit a row");
             let chosen = Vec::<i64>::try_from(&next).expect("tokens are whole numbers");
             for (row, (answer, token)) in answers.iter_mut().zip(chosen).enumerate() {
+                if !answer.done && !best[row].is_finite() {
+                    return Err(NotFinite { row });
+                }
                 answer.push(token as u32, settings, trie(row));
             }
             if answers.iter().all(|answer| answer.done) {
@@ -125,7 +141,7 @@ impl Lm {
                 .collect();
             hidden = self.pass(&[self.embed(&next)], &places, &mut cache, None);
         }
-        answers.into_iter().map(|answer| answer.tokens).collect()
+        Ok(answers.into_iter().map(|answer| answer.tokens).collect())
     }
 
     /// Puts the prompts into the cache; the state of each one's last token.

@@ -30,7 +30,7 @@ pub use adapter::LoraSettings;
 use attention::{Causal, Pattern};
 pub use config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 pub use error::LmError;
-pub use generate::{Generation, QuoteRule};
+pub use generate::{Generation, NotFinite, QuoteRule};
 use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
 pub use loader::{Holding, WeightSource};
 use loader::{Loader, Source};

@@ -179,11 +179,14 @@ fn greedy_answers_of_a_batch_equal_those_of_transformers() {
             ),
         ];
         for (case, settings) in cases {
-            let answers = fixture.lm.generate(&rows, &settings, None);
+            let answers = fixture.lm.generate(&rows, &settings, None).unwrap();
             let known = fixture.answers(case, &settings.ends);
             assert_eq!(answers, known, "{name}, {case}");
             for (row, answer) in rows.iter().zip(&answers) {
-                let alone = fixture.lm.generate(&[row.shallow_clone()], &settings, None);
+                let alone = fixture
+                    .lm
+                    .generate(&[row.shallow_clone()], &settings, None)
+                    .unwrap();
                 assert_eq!(&alone[0], answer, "{name}, {case}, alone");
             }
         }
@@ -206,7 +209,7 @@ fn decoding_from_the_cache_equals_reading_everything_again() {
             again.push(i64::try_from(&next).unwrap());
             text = Tensor::cat(&[text, fixture.lm.embed(&next)], 0);
         }
-        let answer = fixture.lm.generate(&[row], &greedy(1.0), None);
+        let answer = fixture.lm.generate(&[row], &greedy(1.0), None).unwrap();
         assert_eq!(answer[0], ended(&again, &[2]), "{name}");
     }
 }
@@ -261,7 +264,10 @@ fn constrained_answers_follow_the_likeliest_branch_to_a_whole_sequence() {
         .map(|row| Trie::new(row.iter().map(Vec::as_slice)))
         .collect();
     let rows = fixture.rows();
-    let answers = fixture.lm.generate(&rows, &greedy(1.0), Some(&tries));
+    let answers = fixture
+        .lm
+        .generate(&rows, &greedy(1.0), Some(&tries))
+        .unwrap();
     for (row, answer) in answers.iter().enumerate() {
         assert!(sequences[row].contains(answer), "{answer:?}");
         // The first tokens of these sequences differ, so the likeliest first token decides.
@@ -282,7 +288,7 @@ fn constrained_answers_follow_the_likeliest_branch_to_a_whole_sequence() {
 fn an_answer_ends_behind_its_closing_quote() {
     let fixture = Fixture::open("llama");
     let rows = fixture.rows();
-    let plain = fixture.lm.generate(&rows, &greedy(1.0), None);
+    let plain = fixture.lm.generate(&rows, &greedy(1.0), None).unwrap();
     let mut quotes = vec![0u8; 40];
     for token in [plain[0][1], plain[0][4]] {
         quotes[token as usize] = 1;
@@ -293,7 +299,7 @@ fn an_answer_ends_behind_its_closing_quote() {
         }),
         ..greedy(1.0)
     };
-    let short = fixture.lm.generate(&rows, &settings, None);
+    let short = fixture.lm.generate(&rows, &settings, None).unwrap();
     assert_eq!(short[0], plain[0][..5]);
 }
 
@@ -373,5 +379,23 @@ fn long_rows_which_are_never_padded_see_what_short_ones_see() {
         let start = [0, 4, 7][number];
         let own = together.narrow(0, start, wanted.len() as i64);
         assert!(far(&own, &lm.hidden(&rows, &places)) < 1e-5);
+    }
+}
+
+#[test]
+fn logits_that_are_no_numbers_end_an_answer_with_an_error() {
+    let fixture = Fixture::open("opt");
+    let mut rows = fixture.rows();
+    rows[1] = rows[1].full_like(f64::NAN);
+    let tries: Vec<Trie> = fixture
+        .continuations()
+        .iter()
+        .map(|row| Trie::new(row.iter().map(Vec::as_slice)))
+        .collect();
+    for tries in [None, Some(tries.as_slice())] {
+        let broken = fixture.lm.generate(&rows, &greedy(1.0), tries);
+        assert_eq!(broken, Err(NotFinite { row: 1 }));
+        let alone = fixture.lm.generate(&rows[..1], &greedy(1.0), tries);
+        assert!(alone.is_ok());
     }
 }

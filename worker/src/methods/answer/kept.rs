@@ -8,7 +8,7 @@ use allround::fs;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::Answers;
+use super::{Answerer, Answers};
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::region::Took;
 
@@ -17,6 +17,7 @@ use crate::torch_ext::region::Took;
 struct Notes {
     generated: Vec<Answer>,
     tokens: u64,
+    shortened: u64,
     took: Took,
 }
 
@@ -24,11 +25,29 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("answers.safetensors")
 }
 
-/// Replaces what is kept in `folder`, whole or not at all; `took` is what it has taken so far, in all processes.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn save(folder: &Path, answers: &Answers, took: Took) -> Result<(), WeightsError> {
+impl Answerer<'_> {
+    /// Replaces what is kept in `folder`, whole or not at all; `took` is what it has taken so far, in all processes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(&self, folder: &Path, answers: &Answers, took: Took) -> Result<(), WeightsError> {
+        save(folder, answers, (self.reader.shortened(), took))
+    }
+
+    /// What is kept in `folder` for `lists`, with what it took; `None` when there is nothing or it is not whole, which costs time
+    /// and nothing else. Prompts that were shortened are counted on from there.
+    pub fn go_on(&self, folder: &Path, lists: &CandidateLists) -> Option<(Answers, Took)> {
+        let (answers, shortened, took) = load(folder, lists)?;
+        self.reader.count_from(shortened);
+        Some((answers, took))
+    }
+}
+
+pub(crate) fn save(
+    folder: &Path,
+    answers: &Answers,
+    (shortened, took): (u64, Took),
+) -> Result<(), WeightsError> {
     let mut numbers = vec![("ranks", &answers.ranks.ranks)];
     if let Some(likes) = &answers.likes {
         numbers.extend([
@@ -43,6 +62,7 @@ pub fn save(folder: &Path, answers: &Answers, took: Took) -> Result<(), WeightsE
     let notes = Notes {
         generated: answers.generated.clone(),
         tokens: answers.tokens,
+        shortened,
         took,
     };
     let notes = serde_json::to_string(&notes).expect("answers are plain data");
@@ -52,8 +72,7 @@ pub fn save(folder: &Path, answers: &Answers, took: Took) -> Result<(), WeightsE
     Ok(fs::write_atomic(&file(folder), &bytes)?)
 }
 
-/// What is kept in `folder` for `lists`; `None` when there is nothing or it is not whole, which costs time and nothing else.
-pub fn load(folder: &Path, lists: &CandidateLists) -> Option<(Answers, Took)> {
+pub(crate) fn load(folder: &Path, lists: &CandidateLists) -> Option<(Answers, u64, Took)> {
     let (tensors, notes) = weights::read(&file(folder)).ok()?;
     let notes: Notes = serde_json::from_str(notes.get("notes")?).ok()?;
     let numbers = |name: &str| Vec::<f64>::try_from(tensors.get(name)?).ok();
@@ -78,5 +97,5 @@ pub fn load(folder: &Path, lists: &CandidateLists) -> Option<(Answers, Took)> {
         }),
         tokens: notes.tokens,
     };
-    Some((answers, notes.took))
+    Some((answers, notes.shortened, notes.took))
 }

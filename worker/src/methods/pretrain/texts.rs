@@ -1,5 +1,7 @@
 //! The texts that a small language model is trained on: what is asked, and what stands where vectors will.
 
+use std::sync::atomic::Ordering;
+
 use allround::spec::config::llm::Wording;
 use allround::text::{Piece, Vectors, answer_of, render};
 use rand::RngExt;
@@ -164,9 +166,10 @@ impl Writer<'_> {
         loop {
             let text = self.choosing(random, hint, lesson, (length, history));
             // Long titles leave room for fewer of them.
-            if text.prompt.len() + text.answer.longest() <= self.settings.positions {
+            if self.fits(&text) {
                 return text;
             }
+            self.changed.fetch_add(1, Ordering::Relaxed);
             if length <= 2 && history == 0 {
                 return self.plain(random);
             }
@@ -174,15 +177,42 @@ impl Writer<'_> {
         }
     }
 
-    /// Several titles, and the same again.
+    fn fits(&self, text: &Text) -> bool {
+        text.prompt.len() + text.answer.longest() <= self.settings.positions
+    }
+
+    /// Several titles, and the same again; fewer of them where they are long.
     fn copying(&self, random: &mut ChaCha8Rng, length: usize) -> Text {
         let items = self.items(random, length.min(6));
         let list: Vec<String> = items
             .iter()
             .map(|&item| answer_of(&self.titles, item))
             .collect();
-        let list = list.join(",");
-        self.spelled_out(&format!("The titles are {list}. Once more: "), &list)
+        for count in (1..=list.len()).rev() {
+            let list = list[..count].join(",");
+            let prompt = format!("The titles are {list}. Once more: ");
+            let whole = self.tokenizer.encode(&list).len() <= self.most_said();
+            let text = self.spelled_out(&prompt, &list);
+            if count == 1 || whole && self.fits(&text) {
+                return self.or_plain(random, text);
+            }
+            self.changed.fetch_add(1, Ordering::Relaxed);
+        }
+        self.plain(random)
+    }
+
+    /// The text, or where the positions cannot hold it an item's own, which is cut.
+    fn or_plain(&self, random: &mut ChaCha8Rng, text: Text) -> Text {
+        if self.fits(&text) {
+            return text;
+        }
+        self.changed.fetch_add(1, Ordering::Relaxed);
+        self.plain(random)
+    }
+
+    /// Most tokens that a text says.
+    fn most_said(&self) -> usize {
+        self.settings.positions / 4
     }
 
     /// An item and its kind.
@@ -191,7 +221,10 @@ impl Writer<'_> {
         let categories = &self.prepared.items[item as usize - 1].categories;
         let title = answer_of(&self.titles, item);
         match categories.first() {
-            Some(kind) => self.spelled_out(&format!("{title} is of the kind "), kind),
+            Some(kind) => {
+                let text = self.spelled_out(&format!("{title} is of the kind "), kind);
+                self.or_plain(random, text)
+            }
             None => self.plain(random),
         }
     }
@@ -208,7 +241,10 @@ impl Writer<'_> {
         let begin = std::iter::once(self.eos);
         let prompt = begin.chain(tokenizer.encode(prompt)).map(Place::Token);
         let mut answer = tokenizer.encode(answer);
-        answer.truncate(self.settings.positions / 4);
+        if answer.len() > self.most_said() {
+            answer.truncate(self.most_said());
+            self.changed.fetch_add(1, Ordering::Relaxed);
+        }
         answer.push(self.eos);
         Text {
             prompt: prompt.collect(),

@@ -50,6 +50,15 @@ impl Told {
     }
 }
 
+/// What the positions must hold beside the wording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Titles of candidates in a prompt.
+    pub candidates: usize,
+    /// Tokens of an answer that is no title; 0 where a title is the longest answer.
+    pub answer: usize,
+}
+
 /// The titles and the wording of one data set in a language model's tokens.
 #[derive(Debug)]
 pub struct Speller {
@@ -68,9 +77,14 @@ pub struct Speller {
 impl Speller {
     /// A speller of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
     ///
-    /// Where the positions cannot hold a prompt of the data set's longest titles (`asked.candidates` of them, no history, the
-    /// longest one as the answer), titles are cut further, to the greatest number of tokens at which it fits.
-    pub fn new(opened: &Opened, prepared: &Prepared, asked: &Asked, vectors: Vectors) -> Self {
+    /// Where the positions cannot hold a prompt of the data set's longest titles (as many as `room` says, without history) and
+    /// its answer, titles are cut further, to the greatest number of tokens at which they do.
+    pub fn new(
+        opened: &Opened,
+        prepared: &Prepared,
+        (asked, vectors): (&Asked, Vectors),
+        room: Room,
+    ) -> Self {
         let mut speller = Self {
             tokenizer: Arc::clone(&opened.tokenizer),
             eos: opened.ends[0],
@@ -81,33 +95,34 @@ impl Speller {
             spelled: Mutex::default(),
             shortened: AtomicU64::new(0),
         };
-        speller.fit_titles();
+        speller.fit_titles(room);
         speller
     }
 
-    fn fit_titles(&mut self) {
+    fn fit_titles(&mut self, room: Room) {
         let mut longest: Vec<(usize, u32)> = (1..)
             .zip(self.titles.iter())
             .map(|(item, title)| (self.tokenizer.encode(title).len(), item))
             .collect();
         longest.sort_unstable_by(|a, b| b.cmp(a));
-        longest.truncate(self.asked.candidates);
+        longest.truncate(room.candidates);
         let Some(&(most, _)) = longest.first() else {
             return;
         };
         let items: Vec<u32> = longest.iter().map(|&(_, item)| item).collect();
-        if self.fits(&self.titles, &items) || !self.fits(&self.cut(LEAST_TITLE), &items) {
+        let fits = |titles: &Titles| self.fits(titles, &items, room.answer);
+        if fits(&self.titles) || !fits(&self.cut(LEAST_TITLE)) {
             return;
         }
-        let (mut fits, mut exceeds) = (LEAST_TITLE, most);
-        while fits + 1 < exceeds {
-            let between = fits.midpoint(exceeds);
-            match self.fits(&self.cut(between), &items) {
-                true => fits = between,
-                false => exceeds = between,
+        let (mut fitting, mut exceeding) = (LEAST_TITLE, most);
+        while fitting + 1 < exceeding {
+            let between = fitting.midpoint(exceeding);
+            match fits(&self.cut(between)) {
+                true => fitting = between,
+                false => exceeding = between,
             }
         }
-        self.titles = self.cut(fits);
+        self.titles = self.cut(fitting);
     }
 
     /// The titles with at most so many tokens.
@@ -117,11 +132,11 @@ impl Speller {
         titles
     }
 
-    /// Whether the positions hold a prompt of `items`, the first of which is the answer.
-    fn fits(&self, titles: &Titles, items: &[u32]) -> bool {
+    /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
+    fn fits(&self, titles: &Titles, items: &[u32], answer: usize) -> bool {
         let prompt = render(&self.asked, self.vectors, &[], items, titles);
-        let answer = self.ended(&answer_of(titles, items[0]));
-        self.slots(&prompt).len() + answer.len() <= self.positions
+        let answer = answer.max(self.ended(&answer_of(titles, items[0])).len());
+        self.slots(&prompt).len() + answer <= self.positions
     }
 
     /// The titles as they are told.
@@ -134,13 +149,23 @@ impl Speller {
         &self.asked
     }
 
+    /// Prompts so far whose history was shortened to fit.
+    pub fn shortened(&self) -> u64 {
+        self.shortened.load(Ordering::Relaxed)
+    }
+
+    /// Goes on from what a killed process had counted.
+    pub fn count_from(&self, shortened: u64) {
+        self.shortened.store(shortened, Ordering::Relaxed);
+    }
+
     /// Tells which rules changed titles or prompts, and how often.
     pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
         for (what, count) in self.titles.counted() {
             let (what, count) = (what.to_owned(), count as u64);
             observe(Event::Counted(Counted { what, count }));
         }
-        let count = self.shortened.load(Ordering::Relaxed);
+        let count = self.shortened();
         if count > 0 {
             observe(Event::Counted(Counted {
                 what: "prompts whose history was shortened to fit the language model's positions"

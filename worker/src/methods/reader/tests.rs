@@ -2,7 +2,7 @@ use allround::event::Event;
 use allround::text::prompt;
 
 use super::*;
-use crate::methods::tests::{asked, data, opened, reader};
+use crate::methods::tests::{asked, data, opened, reader, room};
 
 const BOTH: Vectors = Vectors {
     user: true,
@@ -110,7 +110,7 @@ fn a_prompt_that_is_too_long_tells_less_history_and_is_counted() {
 fn titles_are_cut_to_the_bound_of_tokens() {
     let mut asked = asked();
     asked.title_tokens = 1;
-    let reader = Reader::new(opened(false), &data(), &asked, NEITHER);
+    let reader = Reader::new(opened(false), &data(), (&asked, NEITHER), room(4));
     assert!(reader.titles().cut > 0);
     assert!(
         reader
@@ -125,7 +125,7 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
     let mut data = data();
     data.items[0].title = Some("red ".repeat(400));
     data.items[1].title = Some("red ".repeat(20));
-    let reader = Reader::new(opened(false), &data, &asked(), BOTH);
+    let reader = Reader::new(opened(false), &data, (&asked(), BOTH), room(4));
     let titles = reader.titles();
     assert_eq!((titles.fitted, titles.cut), (1, 0));
     let length = |item| reader.spell(titles.of(item)).len();
@@ -141,6 +141,34 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
         length(1)
     );
     assert!(others.iter().all(|&item| length(item) < length(1)));
+}
+
+#[test]
+fn a_cut_title_holds_whole_characters() {
+    let mut data = data();
+    data.items[0].title = Some("\u{5c71}\u{6d77}\u{7d4c}".to_owned());
+    let mut asked = asked();
+    // Three bytes a character, and no piece holds two of them.
+    asked.title_tokens = 4;
+    let reader = Reader::new(opened(false), &data, (&asked, NEITHER), room(4));
+    assert_eq!(reader.titles().of(1), "\u{5c71}");
+}
+
+#[test]
+fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
+    let mut data = data();
+    for item in &mut data.items {
+        item.title = Some("red ".repeat(60));
+    }
+    for (candidates, answer) in [(4, 0), (4, 60), (6, 0)] {
+        let room = Room { candidates, answer };
+        let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
+        let told: Vec<u32> = (1..=candidates as u32).collect();
+        let needed = answer.max(reader.answer(1).len());
+        let prompt = reader.prompt(&[], &told, needed).unwrap();
+        assert!(prompt.len() + needed <= 256);
+        assert!(reader.titles().fitted > 0);
+    }
 }
 
 #[test]

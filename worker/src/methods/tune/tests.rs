@@ -9,7 +9,7 @@ use tch::{Device, Kind};
 
 use super::*;
 use crate::llm::lm::{Holding, Lm, LmConfig, LoraSettings};
-use crate::methods::tests::{asked, data, opened, small, wanted};
+use crate::methods::tests::{asked, data, opened, room, small, wanted};
 use crate::train::fit::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
@@ -64,7 +64,7 @@ fn adapted() -> Reader {
         user: false,
         item: false,
     };
-    let mut reader = Reader::new(opened, &data(), &asked(), vectors);
+    let mut reader = Reader::new(opened, &data(), (&asked(), vectors), room(4));
     let lora = LoraSettings {
         rank: 2,
         alpha: 4.0,

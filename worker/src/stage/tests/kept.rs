@@ -53,7 +53,7 @@ fn an_evaluation_goes_on_behind_the_users_that_are_done() {
             device_s: 40.0,
             energy_j: None,
         };
-        kept::save(&job.checkpoint, &half(&desk, name), took).unwrap();
+        kept::save(&job.checkpoint, &half(&desk, name), (7, took)).unwrap();
         let mut events = Vec::new();
         run(&job, &mut |event| events.push(event)).unwrap();
 
@@ -69,6 +69,15 @@ fn an_evaluation_goes_on_behind_the_users_that_are_done() {
         let phase = phase.unwrap();
         assert!(phase.wall_s > 50.0 && phase.device_s > Some(40.0), "{name}");
         assert_eq!(phase.examples, Some(4));
+        let shortened = events.iter().find_map(|event| match event {
+            Event::Counted(counted) if counted.what.contains("shortened") => Some(counted.count),
+            _ => None,
+        });
+        assert_eq!(
+            shortened,
+            Some(7),
+            "{name}: what the killed one had counted"
+        );
         let tokens = phase.tokens.unwrap();
         assert!(tokens > 1000 && tokens < 1000 + whole, "{name}: {tokens}");
     }
@@ -97,10 +106,10 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
         tokens: 7,
     };
     assert!(kept::load(folder.path(), &lists).is_none());
-    kept::save(folder.path(), &done, Took::default()).unwrap();
+    kept::save(folder.path(), &done, (3, Took::default())).unwrap();
     assert_eq!(
         kept::load(folder.path(), &lists),
-        Some((done, Took::default()))
+        Some((done, 3, Took::default()))
     );
     let file = folder.path().join("answers.safetensors");
     let bytes = std::fs::read(&file).unwrap();

@@ -115,3 +115,26 @@ fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
     );
     assert!(failure.hint.unwrap().contains("`prompt.NAME.candidates`"));
 }
+
+#[test]
+fn long_titles_shorten_the_lessons_of_a_small_language_model_and_are_counted() {
+    let desk = Desk::new();
+    let mut prepared = data();
+    for item in &mut prepared.items {
+        item.title = Some(format!("{} {}", item.id, "red ".repeat(60)));
+    }
+    prepared.save(&desk.folder("prepared")).unwrap();
+    let Settings::PretrainLm(mut settings) = pretrain() else {
+        unreachable!("pretrain gives its own settings")
+    };
+    settings.llm.positions = 64;
+    settings.llm.steps = 12;
+    let events = desk.run("llm", Settings::PretrainLm(settings), &["prepared"]);
+    let count = events.iter().find_map(|event| match event {
+        Event::Counted(counted) if counted.what.contains("shortened or replaced") => {
+            Some(counted.count)
+        }
+        _ => None,
+    });
+    assert!(count > Some(12), "{count:?}");
+}
