@@ -20,9 +20,10 @@ pub mod eval;
 pub mod train;
 
 pub mod bench;
-pub mod parity;
 
 pub mod methods;
+
+pub mod parity;
 
 pub mod stage;
 

@@ -11,12 +11,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use allround::spec;
+use allround::spec::config::method::ItemEmbedding;
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Histories;
 use crate::llm::lm::{Generation, Holding, Lm, LmConfig, LoraSettings};
 use crate::llm::sentence::{SentenceEncoder, TextEncoder};
+use crate::methods::align::AutoEncoder;
+use crate::methods::project::{Projections, Shape};
 use crate::models::{self, Backbone, Sizes, weights};
+use crate::nn::Parameters;
 use crate::torch_ext::device;
 
 /// Every CF model, small and without dropout; what else is not written has the defaults of the spec.
@@ -74,6 +78,8 @@ fn compare(name: &str, encoder: Option<&Path>) -> Result<String, String> {
         pairs.extend(read(shape, device)?);
         pairs.extend(trained(shape, device)?);
     }
+    pairs.extend(stage_one(device)?);
+    pairs.extend(stage_two(device)?);
     if let Some(folder) = encoder {
         pairs.push(sentences(folder, device)?);
     }
@@ -282,6 +288,81 @@ fn adapt(lm: &mut Lm) -> Result<(), String> {
     Ok(())
 }
 
+/// Numbers that look random and are the same everywhere, [rows, width].
+fn vectors(rows: i64, width: i64, device: Device) -> Tensor {
+    let all = Tensor::arange(rows * width, (Kind::Float, Device::Cpu));
+    (all * 0.37).sin().view([rows, width]).to_device(device)
+}
+
+/// What two nets with the weights of the first compute, and their gradients.
+fn alike<N>(
+    model: &str,
+    nets: (&N, &N),
+    weights: impl Fn(&N) -> Vec<(String, Tensor)>,
+    output: impl Fn(&N) -> Tensor,
+) -> Result<[Pair; 2], String> {
+    let (cpu, there) = nets;
+    let named: BTreeMap<String, Tensor> = weights(cpu).into_iter().collect();
+    weights::fill(&weights(there), &named).map_err(|error| error.to_string())?;
+    let trained = |net: &N| -> Vec<Tensor> { weights(net).into_iter().map(|(_, it)| it).collect() };
+    let at_weights = |net: &N| gradients(&trained(net), || output(net));
+    Ok([
+        Pair {
+            model: model.to_owned(),
+            cpu: output(cpu),
+            device: output(there),
+        },
+        Pair {
+            model: format!("{model}: gradients"),
+            cpu: at_weights(cpu),
+            device: at_weights(there),
+        },
+    ])
+}
+
+/// An auto-encoder of A-LLMRec's stage 1.
+fn stage_one(device: Device) -> Result<[Pair; 2], String> {
+    let built = |device| {
+        tch::manual_seed(4);
+        let mut parameters = Parameters::new(device);
+        let net = AutoEncoder::new(&mut parameters, "mlp", (50, 128), true);
+        (net, parameters)
+    };
+    let output = |(net, parameters): &(AutoEncoder, Parameters)| {
+        let codes = net.encode(&vectors(32, 50, parameters.device()));
+        Tensor::cat(&[net.decode(&codes), codes], 1)
+    };
+    let nets = (&built(Device::Cpu), &built(device));
+    alike("stage 1: auto-encoder", nets, |(_, it)| it.named(), output)
+}
+
+/// The projections F_U and F_I of stage 2.
+fn stage_two(device: Device) -> Result<[Pair; 2], String> {
+    let built = |device| {
+        tch::manual_seed(5);
+        let shape = Shape {
+            user: Some(50),
+            lm: 64,
+            hidden_layers: 1,
+        };
+        let table = vectors(ITEMS as i64 + 1, 128, device);
+        let net = Projections::new(shape, Some(table), ItemEmbedding::Joint, device);
+        (net, device)
+    };
+    let output = |(net, device): &(Projections, Device)| {
+        let users = net.users(&vectors(32, 50, *device));
+        let items = net.items(&(1..=32).collect::<Vec<u32>>());
+        Tensor::cat(&[users.expect("there is a width of users"), items], 1)
+    };
+    let nets = (&built(Device::Cpu), &built(device));
+    alike(
+        "stage 2: F_U and F_I",
+        nets,
+        |(net, _)| net.weights(),
+        output,
+    )
+}
+
 fn sentences(folder: &Path, device: Device) -> Result<Pair, String> {
     let encoded = |device| {
         let encoder =
@@ -306,7 +387,7 @@ mod tests {
     fn the_cpu_agrees_with_itself_to_the_last_bit() {
         let lines = compare("cpu", None).unwrap();
         let rows: Vec<&str> = lines.lines().skip(1).collect();
-        assert_eq!(rows.len(), 2 * 5 + 8 * SHAPES.len());
+        assert_eq!(rows.len(), 2 * 5 + 8 * SHAPES.len() + 4);
         assert!(rows.iter().all(|row| row.contains(",0e0,")), "{lines}");
         let largest = |row: &&str| row.split(',').rev().nth(2) != Some("0e0");
         assert!(rows.iter().all(largest), "{lines}");

@@ -41,14 +41,20 @@ pub struct AutoEncoder {
 }
 
 impl AutoEncoder {
-    fn new(parameters: &mut Parameters, name: &str, width: i64, settings: &Align) -> Self {
-        let code = settings.hidden_units as i64;
+    /// A fresh one of vectors of `width` numbers, whose weights are named below `name`; their codes have `code` numbers and end
+    /// in a sigmoid where asked. The caller has seeded LibTorch's generator.
+    pub fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        (width, code): (i64, i64),
+        sigmoid: bool,
+    ) -> Self {
         let mut layer =
             |part, sizes| Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch);
         Self {
             encode: layer("fc1", (width, code)),
             decode: layer("fc2", (code, width)),
-            sigmoid: settings.sigmoid,
+            sigmoid,
         }
     }
 
@@ -202,6 +208,7 @@ impl<'a> Alignment<'a> {
     pub fn new(settings: &'a Align, inputs: Inputs<'a>, seed: u64) -> Self {
         let mut parameters = Parameters::new(inputs.backbone.device());
         let (width, texts) = (inputs.backbone.width(), inputs.texts.width());
+        let code = settings.hidden_units as i64;
         let pairing = Pairing {
             prepared: inputs.prepared,
             sequences: inputs.sequences,
@@ -215,8 +222,8 @@ impl<'a> Alignment<'a> {
             // Spelled here, so that no step has to.
             pieces: inputs.texts.pieces(),
             table: tch::no_grad(|| inputs.backbone.item_table()),
-            items: AutoEncoder::new(&mut parameters, "mlp", width, settings),
-            texts: AutoEncoder::new(&mut parameters, "mlp2", texts, settings),
+            items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
+            texts: AutoEncoder::new(&mut parameters, "mlp2", (texts, code), settings.sigmoid),
             parameters,
             inputs,
         }
