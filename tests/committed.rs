@@ -81,7 +81,7 @@ fn committed_results_are_those_of_the_committed_experiments() {
         let machine = Machine::load(&folder).unwrap();
         let (experiments, absent) = experiments(&name, &machine);
         let noted = machine.experiment.digest;
-        let fits = experiments.iter().any(|checked| {
+        let made_by = |checked: &&Checked| {
             // Results from before the digest was noted have the spec that made them.
             let made = match noted.as_str() {
                 "" => {
@@ -91,18 +91,36 @@ fn committed_results_are_those_of_the_committed_experiments() {
                 noted => noted.to_owned(),
             };
             planned(checked) == made
-        });
-        if absent && !fits {
+        };
+        let makers: Vec<&Checked> = experiments.iter().filter(made_by).collect();
+        if absent && makers.is_empty() {
             eprintln!(
                 "SKIPPED: the data of experiment `{name}` are absent, so its results are not checked"
             );
             continue;
         }
         assert!(
-            fits,
+            !makers.is_empty(),
             "results/{name} were not made by the experiment `{name}` as it is now: run it again"
         );
+        let shown = spec::load_resolved(&folder.join("spec.toml")).unwrap();
+        assert!(
+            makers
+                .iter()
+                .any(|checked| says(&checked.spec) == says(&shown)),
+            "results/{name} show other words, expected values, figures or tables than the experiment `{name}`: run it again from its store"
+        );
     }
+}
+
+/// What of an experiment decides no number, but what is shown of them.
+fn says(spec: &Spec) -> impl PartialEq + use<> {
+    (
+        [&spec.question, &spec.expectation, &spec.analysis].map(Clone::clone),
+        spec.expected.clone(),
+        spec.figure.clone(),
+        spec.table.clone(),
+    )
 }
 
 #[test]
