@@ -1,5 +1,7 @@
 //! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that made them.
 
+use std::path::Path;
+
 use allround::data::{Item, Prepared};
 use allround::event::Event;
 use allround::plan::Job;
@@ -70,22 +72,22 @@ pub(super) fn run(
     };
     let phase = fit::fit(&plan, &alignment, observe)?;
     observe(Event::Phase(phase));
+    save(&job.output, settings, &alignment)
+}
+
+/// Leaves the codes of all items, the trained weights and what they were trained with.
+fn save(folder: &Path, settings: &TrainAlign, alignment: &Alignment<'_>) -> Result<(), StageError> {
     let tables = memory::caught(|| alignment.tables());
     let [joint, text] = tables.map_err(|told| {
         let together = format!("{AT_ONCE} items");
-        StageError::memory(
-            &together,
-            &told,
-            "let the text encoder read less (`max_length`)",
-        )
+        let remedy = "let the text encoder read less (`max_length`)";
+        StageError::memory(&together, &told, remedy)
     })?;
-    Tables { joint, text }.save(&job.output)?;
-    weights::write(&job.output.join(artefact::WEIGHTS), &alignment.weights())?;
+    Tables { joint, text }.save(folder)?;
+    weights::write(&folder.join(artefact::WEIGHTS), &alignment.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
-    Ok(allround::fs::write_atomic(
-        &job.output.join(artefact::DESCRIPTION),
-        &text,
-    )?)
+    let path = folder.join(artefact::DESCRIPTION);
+    Ok(allround::fs::write_atomic(&path, &text)?)
 }
 
 /// The frozen encoder's vectors [V + 1, W] of the data set's V items.
