@@ -316,7 +316,7 @@ fn numbers(desk: &Desk, out: &str) -> Vec<String> {
         .into()
 }
 
-/// Damages the first artefact of a kind: takes it away, cuts a file of it, or changes bytes of one.
+/// Damages the first artefact of a kind: takes it away, cuts a file of it, or changes bytes of one or of its events.
 fn damage(desk: &Desk, kind: &str, how: &str) {
     let folder = desk.path().join(".allround/artefacts").join(kind);
     let first = |folder: &Path| {
@@ -342,7 +342,12 @@ fn damage(desk: &Desk, kind: &str, how: &str) {
         .collect();
     files.sort();
     let bytes = std::fs::read(&files[0]).unwrap();
+    let events = artefact.join("events.jsonl");
     match how {
+        "events" => {
+            let text = std::fs::read_to_string(&events).unwrap();
+            std::fs::write(&events, text.replacen("phase", "phbse", 1)).unwrap();
+        }
         "gone" => std::fs::remove_dir_all(&artefact).unwrap(),
         "cut" => std::fs::write(&files[0], &bytes[..bytes.len() / 2]).unwrap(),
         _ => {
@@ -359,7 +364,7 @@ fn damage_in_the_store_is_found_and_mended_and_no_row_is_lost() {
     let before = numbers(&desk, "results");
     assert!(before.iter().all(|file| !file.is_empty()));
     for kind in ["prepare", "candidates", "backbone", "evaluate"] {
-        for how in ["gone", "cut", "changed"] {
+        for how in ["gone", "cut", "changed", "events"] {
             // What nobody reads is not read through, and may stay.
             if how == "changed" && ["candidates", "backbone"].contains(&kind) {
                 continue;
@@ -399,6 +404,21 @@ fn ranks_of_the_store_without_their_data_are_a_failure_with_its_reason() {
     // Mended, the same command has all of it again.
     assert_eq!(desk.run("run spec.toml --out again").status.code(), Some(0));
     assert_eq!(numbers(&desk, "again"), numbers(&desk, "results"));
+}
+
+#[test]
+fn a_rebuild_that_fails_takes_no_number_away() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    let before = numbers(&desk, "results");
+    damage(&desk, "backbone", "gone");
+    let output = desk.run_with("backbone=kill", "run spec.toml");
+    assert_eq!(output.status.code(), Some(1));
+    let after = numbers(&desk, "results");
+    assert_eq!(after[0], before[0], "ranks that are there are numbers");
+    assert!(after[1].lines().count() < before[1].lines().count());
+    assert_eq!(desk.run("run spec.toml").status.code(), Some(0));
+    assert_eq!(numbers(&desk, "results"), before);
 }
 
 #[test]

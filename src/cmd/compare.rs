@@ -1,5 +1,7 @@
 //! `allround compare`: the numbers of two results folders side by side, where they were measured alike.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{Table, presets};
 
 use super::{Exit, advise, count, numbers, print};
@@ -7,6 +9,7 @@ use crate::cli::Compare;
 use crate::observe::say;
 use crate::record::compare::{Compared, Side, Spread};
 use crate::record::{self, summary::PairedTest};
+use crate::render::table;
 
 /// Prints a table of differences; numbers of different protocols are refused one by one.
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
@@ -14,6 +17,10 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
         numbers::read(&arguments.before)?,
         numbers::read(&arguments.after)?,
     );
+    let random: BTreeSet<&str> = numbers::random(&before)
+        .into_iter()
+        .chain(numbers::random(&after))
+        .collect();
     let side = |results, rows| Side { results, rows };
     let comparison = record::compare(
         side(&arguments.before, &before),
@@ -28,8 +35,11 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     if !comparison.compared.is_empty() {
         print(&format!(
             "{}\n",
-            table(&comparison.compared, comparison.alpha)
+            table(&comparison.compared, &random, comparison.alpha)
         ))?;
+        if !random.is_empty() {
+            say(table::RANDOM);
+        }
         say(
             "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
         );
@@ -55,7 +65,7 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     Ok(Exit::Failed)
 }
 
-fn table(compared: &[Compared], alpha: f64) -> String {
+fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "data set", "scenario", "protocol", "model", "metric", "A", "B", "B - A", "p",
@@ -68,11 +78,16 @@ fn table(compared: &[Compared], alpha: f64) -> String {
         ..
     } in compared
     {
+        let mark = if random.contains(&*subject.model) {
+            " †"
+        } else {
+            ""
+        };
         table.add_row([
             subject.dataset.clone(),
             subject.scenario.clone(),
             subject.protocol.clone(),
-            subject.model.clone(),
+            format!("{}{mark}", subject.model),
             subject.metric.to_string(),
             spread(before),
             spread(after),

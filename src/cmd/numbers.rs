@@ -1,6 +1,6 @@
 //! Numbers of a results folder, averaged over seeds: what `show` prints and `compare` puts side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::advise;
@@ -112,6 +112,12 @@ pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
         values.protocol.clone_from(&row.protocol);
     }
     found
+}
+
+/// Models and variants whose numbers come from a language model of random weights.
+pub(super) fn random(rows: &[MetricRow]) -> BTreeSet<&str> {
+    let random = rows.iter().filter(|row| row.is_random());
+    random.map(MetricRow::shown_name).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::Show;
 use crate::metric::Metric;
+use crate::render::table::RANDOM;
 use crate::render::terminal::{self, Look};
 use crate::spec::config::Table as TableSpec;
 
@@ -69,9 +70,13 @@ fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
             format!("measured are: {}", measured.join(", ")),
         ));
     }
+    let random = numbers::random(&rows);
     let mut text = String::new();
     for (title, values) in &blocks {
-        text.push_str(&format!("{title}\n{}\n\n", block(values)));
+        text.push_str(&format!("{title}\n{}\n\n", block(values, &random)));
+    }
+    if !random.is_empty() {
+        text.push_str(&format!("{}\n", RANDOM));
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
     // What several measurements failed by alike is told once.
@@ -102,7 +107,7 @@ fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn block(values: &[(Subject, Values)]) -> String {
+fn block(values: &[(Subject, Values)], random: &BTreeSet<&str>) -> String {
     let mut metrics: Vec<(String, Option<u32>, String)> = Vec::new();
     let mut models: Vec<&str> = Vec::new();
     for (subject, _) in values {
@@ -128,7 +133,9 @@ fn block(values: &[(Subject, Values)]) -> String {
                 .find(is_it)
                 .map_or(String::new(), |(_, values)| values.text())
         };
-        table.add_row(std::iter::once(model.to_owned()).chain(metrics.iter().map(cell)));
+        let mark = if random.contains(model) { " †" } else { "" };
+        let name = format!("{model}{mark}");
+        table.add_row(std::iter::once(name).chain(metrics.iter().map(cell)));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -61,7 +61,8 @@ pub fn execute(
     pool.close(listen)
 }
 
-/// What is in the store. What a worker or the results read (ranks, data sets) is read through; the rest is looked at.
+/// What is in the store. What a worker or the results read (ranks, data sets) is read through; of the rest, the
+/// events are, which the results tell.
 pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
     let mut found: Vec<Presence> = graph
         .nodes
@@ -70,7 +71,7 @@ pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
             Settings::Evaluate(_) | Settings::Prepare(_) => {
                 store.verify(node.stage.settings.kind(), &node.key)
             }
-            _ => store.look(node.stage.settings.kind(), &node.key),
+            _ => store.look_into(node.stage.settings.kind(), &node.key),
         })
         .collect();
     let mut is_read = vec![false; found.len()];

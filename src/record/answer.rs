@@ -105,6 +105,7 @@ fn models(rows: &[&MetricRow], question: &Question) -> Vec<String> {
 fn blank(name: &str, rows: &[&MetricRow]) -> AnswerRow {
     let known = rows.iter().find(|row| row.shown_name() == name);
     AnswerRow {
+        random: known.is_some_and(|row| row.is_random()),
         name: name.to_owned(),
         model: known.map_or(name, |row| &row.model).to_owned(),
         backbone: known.map_or("", |row| &row.backbone).to_owned(),
@@ -278,7 +279,8 @@ impl<'a> Group<'a> {
 
 /// The standing of every row in column `at`.
 fn places(table: &AnswerTable, at: usize) -> Vec<Place> {
-    let means: Vec<Option<f64>> = table.rows.iter().map(|row| row.answers[at].mean).collect();
+    let ranked = |row: &AnswerRow| row.answers[at].mean.filter(|_| !row.random);
+    let means: Vec<Option<f64>> = table.rows.iter().map(ranked).collect();
     let largest = |below: f64| {
         means
             .iter()
@@ -305,7 +307,10 @@ fn opponents(
     places: &[Place],
     baseline: &str,
 ) -> Vec<(usize, usize)> {
-    let is_there = |row: &usize| table.rows[*row].answers[at].mean.is_some();
+    let is_there = |row: &usize| {
+        let row = &table.rows[*row];
+        row.answers[at].mean.is_some() && !row.random
+    };
     let rows = 0..table.rows.len();
     if baseline.is_empty() {
         let at_place = |wanted| places.iter().position(|place| *place == wanted);

@@ -19,4 +19,4 @@ pub use counts::data_row;
 pub use file::{read, write};
 pub use format::format_markdown;
 pub use machine::Machine;
-pub use row::{DataRow, EpochRow, MetricRow, RankRow, TextRow, TimingRow};
+pub use row::{DataRow, EpochRow, MetricRow, RANDOM_WEIGHTS, RankRow, TextRow, TimingRow};

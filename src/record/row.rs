@@ -177,7 +177,15 @@ pub struct DataRow {
     pub with_description: Option<f64>,
 }
 
+/// How the remark of a number begins that a language model of random weights gave.
+pub const RANDOM_WEIGHTS: &str = "random weights";
+
 impl MetricRow {
+    /// Whether a language model of random weights gave the number, so that only its cost means something.
+    pub fn is_random(&self) -> bool {
+        self.remark.starts_with(RANDOM_WEIGHTS)
+    }
+
     /// The protocol's name, without its fingerprint.
     pub fn protocol_name(&self) -> &str {
         self.protocol.split(':').next().unwrap_or_default()

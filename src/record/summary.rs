@@ -60,6 +60,8 @@ pub struct Column {
 /// A row of an answer table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnswerRow {
+    /// Whether its language model has random weights: it then takes no place and no test.
+    pub random: bool,
     /// Name of the variant, or of the model itself.
     pub name: String,
     /// Name of the model that is varied, or of the model itself.

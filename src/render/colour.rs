@@ -1,13 +1,12 @@
 //! One colour a model: the same in every figure, table and report, also of other experiments.
 //!
-//! A kind of model has a colour of its own, which goes to the model of that name, or to the first of that kind. All others,
-//! variants among them, get theirs from their name. Within an experiment no two share one while there are any left.
+//! A kind of model has a colour of its own, which goes to the model or variant of that name. All others get theirs from their
+//! name. Within an experiment no two share one while there are any left.
 
 use std::collections::BTreeMap;
 
 use super::style::Colour;
 use crate::digest;
-use crate::spec::Spec;
 
 /// Told apart with every common form of colour blindness: Okabe and Ito's set without its yellow (too light on white), then
 /// Paul Tol's muted set.
@@ -55,17 +54,12 @@ fn colour(place: usize) -> Colour {
 }
 
 /// The colours of an experiment's models and variants.
-pub fn assign(spec: &Spec, models: &[String]) -> BTreeMap<String, Colour> {
+pub fn assign(models: &[String]) -> BTreeMap<String, Colour> {
     let mut taken: BTreeMap<usize, &str> = BTreeMap::new();
     for (place, kind) in KINDS.into_iter().enumerate() {
-        let is_of_kind = |name: &&String| {
-            let model = spec.model.get(*name);
-            model.is_some_and(|model| model.kind() == kind)
-        };
-        let mut of_kind: Vec<&String> = models.iter().filter(is_of_kind).collect();
-        of_kind.sort_by_key(|name| (name.replace('-', "_") != kind, name.as_str()));
-        if let Some(&first) = of_kind.first() {
-            taken.insert(place, first);
+        let named = models.iter().find(|name| name.replace('-', "_") == kind);
+        if let Some(name) = named {
+            taken.insert(place, name);
         }
     }
     let mut others: Vec<&String> = models.iter().collect();
@@ -94,12 +88,6 @@ pub fn assign(spec: &Spec, models: &[String]) -> BTreeMap<String, Colour> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
-    use crate::render::results::Results;
-
-    fn spec() -> Spec {
-        Results::read(fixture::results().path()).unwrap().spec
-    }
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -113,12 +101,8 @@ mod tests {
 
     #[test]
     fn a_model_keeps_its_colour_whatever_stands_beside_it() {
-        let spec = spec();
-        let few = assign(&spec, &names(&["sasrec", "mine"]));
-        let many = assign(
-            &spec,
-            &names(&["aaa", "mine", "popularity", "sasrec", "zzz"]),
-        );
+        let few = assign(&names(&["sasrec", "mine"]));
+        let many = assign(&names(&["aaa", "mine", "popularity", "sasrec", "zzz"]));
         assert_eq!(few["sasrec"], BASE[0]);
         for name in ["sasrec", "mine"] {
             assert_eq!(few[name], many[name], "{name}");
@@ -127,11 +111,10 @@ mod tests {
 
     #[test]
     fn no_two_of_many_variants_share_a_colour_while_there_are_any_left() {
-        let spec = spec();
         let variants: Vec<String> = (0..PLACES + 3).map(|number| format!("v{number}")).collect();
-        let some = assign(&spec, &variants[..PLACES]);
+        let some = assign(&variants[..PLACES]);
         let seen: std::collections::BTreeSet<&Colour> = some.values().collect();
         assert_eq!(seen.len(), PLACES);
-        assert_eq!(assign(&spec, &variants).len(), PLACES + 3);
+        assert_eq!(assign(&variants).len(), PLACES + 3);
     }
 }

@@ -92,7 +92,7 @@ impl Results {
         let models = model_order(&spec, &metrics);
         Ok(Results {
             folder: folder.to_owned(),
-            colours: colour::assign(&spec, &models),
+            colours: colour::assign(&models),
             models,
             spec,
             spec_text,

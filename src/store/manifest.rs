@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::MANIFEST;
+use super::{EVENTS, MANIFEST};
 use crate::digest::Key;
 use crate::fs::{self, FsError};
 
@@ -34,6 +34,20 @@ pub struct FileEntry {
     pub size: u64,
     /// BLAKE3 of the contents.
     pub digest: Key,
+}
+
+impl FileEntry {
+    /// Checks the contents.
+    fn check(&self, folder: &Path) -> Result<(), String> {
+        let digest = fs::digest(&folder.join(&self.path)).map_err(|error| error.to_string())?;
+        match digest == self.digest {
+            true => Ok(()),
+            false => Err(format!(
+                "`{}` has other contents than were published",
+                self.path
+            )),
+        }
+    }
 }
 
 impl Manifest {
@@ -120,16 +134,17 @@ impl Manifest {
     /// Which file is missing or has other contents.
     pub fn check_digests(&self, folder: &Path) -> Result<(), String> {
         self.check_sizes(folder)?;
-        for file in &self.files {
-            let digest = fs::digest(&folder.join(&file.path)).map_err(|error| error.to_string())?;
-            if digest != file.digest {
-                return Err(format!(
-                    "`{}` has other contents than were published",
-                    file.path
-                ));
-            }
-        }
-        Ok(())
+        self.files.iter().try_for_each(|file| file.check(folder))
+    }
+
+    /// Checks sizes, and the contents of the events, which the results read of every stage.
+    ///
+    /// # Errors
+    /// Which file is missing, or has another size or other contents.
+    pub fn check_events(&self, folder: &Path) -> Result<(), String> {
+        self.check_sizes(folder)?;
+        let mut events = self.files.iter().filter(|file| file.path == EVENTS);
+        events.try_for_each(|file| file.check(folder))
     }
 
     /// Bytes of all files together.

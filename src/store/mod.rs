@@ -84,6 +84,11 @@ impl Store {
         self.inspect(kind, key, Manifest::check_sizes)
     }
 
+    /// Whether an artefact is there, whole by sizes, with the events that it was published with.
+    pub fn look_into(&self, kind: &str, key: &Key) -> Presence {
+        self.inspect(kind, key, Manifest::check_events)
+    }
+
     /// Whether an artefact is there with every file's digest: reads everything, done before a worker reads it.
     pub fn verify(&self, kind: &str, key: &Key) -> Presence {
         self.inspect(kind, key, Manifest::check_digests)

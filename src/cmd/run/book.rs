@@ -117,18 +117,27 @@ impl<'a> Book<'a> {
         Ok(())
     }
 
-    /// Makes a cell's rows once all its stages have an outcome: what is made anew since it was damaged is read, too.
+    /// Makes a cell's rows once all its stages have an outcome: what is made anew since it was damaged is read, too. Ranks that
+    /// are there are numbers, whatever becomes of a stage behind them; only the data that they are of must be there as well.
     fn finish(&mut self, at: usize) -> anyhow::Result<bool> {
         let (cell, stages) = (&self.source.plan.cells[at], &self.stages[at]);
         let outcome = |id: NodeId| self.outcomes[id].as_ref();
         let is_over = |outcome: Option<&Outcome>| {
             outcome.is_some_and(|outcome| *outcome != Outcome::Interrupted)
         };
-        if self.cells[at].is_some() || !stages.iter().all(|&id| is_over(outcome(id))) {
+        let has_ended = stages.iter().all(|&id| outcome(id).is_some());
+        let is_whole = cell
+            .roots()
+            .chain([cell.prepared])
+            .all(|id| is_over(outcome(id)));
+        if self.cells[at].is_some() || !has_ended || !is_whole {
             return Ok(false);
         }
-        let is_failed = |id: &NodeId| matches!(outcome(*id), Some(Outcome::Failed(_)));
-        let lost = stages.iter().copied().find(is_failed).map(Outcome::Blocked);
+        let lost = match outcome(cell.prepared) {
+            Some(Outcome::Failed(_)) => Some(Outcome::Blocked(cell.prepared)),
+            Some(Outcome::Blocked(culprit)) => Some(Outcome::Blocked(*culprit)),
+            _ => None,
+        };
         let mut rows = CellRows::default();
         for measure in &cell.measures {
             if let Some(ended) = outcome(measure.evaluate) {

@@ -79,7 +79,7 @@ impl<'a> Source<'a> {
         outcomes: &[Option<Outcome>],
     ) -> Result<Vec<MetricRow>, DataError> {
         match outcome {
-            Outcome::Cached | Outcome::Made => self.values(cell, measure),
+            Outcome::Cached | Outcome::Made => self.values(cell, measure, outcomes),
             Outcome::Failed(error) => {
                 Ok(vec![self.failed(cell, measure, (measure.evaluate, error))])
             }
@@ -95,7 +95,12 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the ranks of an evaluation, keeps those of the scenario's users as a file, and averages them.
-    fn values(&self, cell: &Cell, measure: &Measure) -> Result<Vec<MetricRow>, DataError> {
+    fn values(
+        &self,
+        cell: &Cell,
+        measure: &Measure,
+        outcomes: &[Option<Outcome>],
+    ) -> Result<Vec<MetricRow>, DataError> {
         let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
         let ranks = Ranks::load(&folder, Part::Test)?;
         let prepared = self.prepared(cell.prepared)?;
@@ -107,7 +112,7 @@ impl<'a> Source<'a> {
         )?;
         let metrics = &self.spec.protocol[&measure.name].metrics;
         let blank = MetricRow {
-            remark: self.remark(cell, measure)?,
+            remark: self.remark(cell, measure, outcomes)?,
             ..self.blank(cell, measure)
         };
         let mut found = record::ranks::metric_rows(&blank, metrics, &rows);
@@ -123,8 +128,14 @@ impl<'a> Source<'a> {
         Ok(found)
     }
 
-    /// What belongs to every number of a measurement: random weights, and what its stages remarked or counted.
-    fn remark(&self, cell: &Cell, measure: &Measure) -> Result<String, FsError> {
+    /// What belongs to every number of a measurement: random weights, and what its stages remarked or counted. A stage that was
+    /// lost and could not be made anew says nothing.
+    fn remark(
+        &self,
+        cell: &Cell,
+        measure: &Measure,
+        outcomes: &[Option<Outcome>],
+    ) -> Result<String, FsError> {
         let nodes = &self.plan.graph.nodes;
         let answering = match &nodes[measure.evaluate].stage.settings {
             Settings::Evaluate(evaluate) => evaluate.answering.as_ref(),
@@ -147,7 +158,8 @@ impl<'a> Source<'a> {
                 Settings::Backbone(backbone) => backbone.model.weights().is_none(),
                 _ => answering.is_none(),
             };
-            if is_elsewhere || has_nothing_to_say {
+            let is_there = outcomes[id].as_ref().is_some_and(Outcome::is_good);
+            if is_elsewhere || has_nothing_to_say || !is_there {
                 continue;
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
@@ -161,7 +173,7 @@ impl<'a> Source<'a> {
             }
         }
         let is_random = answering.is_some_and(|by| matches!(by.reader.llm, Llm::Random(_)));
-        let random = is_random.then(|| "random weights".to_owned());
+        let random = is_random.then(|| record::RANDOM_WEIGHTS.to_owned());
         let said = said
             .into_iter()
             .map(|(text, kinds)| format!("{}: {text}", kinds.join(", ")));

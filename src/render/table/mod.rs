@@ -12,6 +12,9 @@ use serde::Serialize;
 use super::escape;
 use super::results::Results;
 
+/// What the mark at a model's name means.
+pub const RANDOM: &str = "† Its language model has random weights: what it costs means something, how well it ranks does not.";
+
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Grid {
@@ -142,8 +145,7 @@ impl Grid {
             }
         }
         if any {
-            let note = "† Its language model has random weights: what it costs means something, how well it ranks does not.";
-            self.notes.push(note.to_owned());
+            self.notes.push(RANDOM.to_owned());
         }
         let (header, rows) = &mut self.data;
         if let Some(at) = header.iter().position(|name| name == "model") {

@@ -234,6 +234,8 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
                 );
                 continue;
             }
+            // A question asks about one title.
+            Candidates::Uniform { .. } | Candidates::Popularity { .. } if inference.is_none() => 1,
             Candidates::Uniform { n } | Candidates::Popularity { n } => n + 1,
         };
         form::positions(check, (llm, inference), told, protocol);

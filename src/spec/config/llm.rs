@@ -164,7 +164,8 @@ pub struct Prompt {
     #[schemars(range(min = 2, max = 1000))]
     pub candidates: usize,
     /// Most tokens of a title; longer ones are cut, and counted. 0 is no bound but the language model's positions: where
-    /// `candidates` of the longest titles do not fit a prompt, titles are cut no further than that asks for.
+    /// as many of the longest titles as are told do not fit a prompt with its answer, titles are cut no further than that asks
+    /// for.
     pub title_tokens: usize,
 }
 

@@ -284,6 +284,12 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "questions about one title each, which fit however many candidates there are",
+        old: "[model.tallrec.tallrec]\nllm = \"little\"",
+        new: "[llm.tiny.small]\npositions = 96\n\n[model.tallrec.tallrec]\nform = \"yes_no\"\nllm = \"tiny\"",
+        faults: &[],
+    },
+    Case {
         what: "too few positions of a model in a folder",
         old: "metrics = [\"hit@1\", \"hit@5\"]\n\n[encoder.hashed.hashed]\n\n[llm.little.small]\nnum_heads = 4",
         new: "candidates.uniform = { n = 149 }\n\n[encoder.hashed.hashed]\n\n[llm.little.pretrained]\nfolder = \"assets/small-lm\"",

@@ -156,8 +156,10 @@ impl Answerer<'_> {
                 tokens += prompt.len();
                 waiting.push((asking, prompt));
             }
+            // A question for each candidate is more than enough for a pass.
+            let asks_much = self.form == Some(TallrecForm::YesNo);
             let last = place + 1 == lists.users.len();
-            if last || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
+            if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
                 self.pass(&std::mem::take(&mut waiting), &mut answers)?;
                 tokens = 0;
                 done(&answers)?;
@@ -432,7 +434,6 @@ impl Answerer<'_> {
 
     /// Candidates ranked by how much likelier yes is than no.
     fn yes_no(&self, batch: &[Asked], answers: &mut Answers) -> Result<Vec<Outcome>, AnswerError> {
-        let lm = self.reader.lm();
         let both = [prompt::YES, prompt::NO].map(|word| self.reader.spell(word)[0]);
         let mut outcomes = Vec::with_capacity(batch.len());
         for (asking, _) in batch {
@@ -446,17 +447,10 @@ impl Answerer<'_> {
                 .iter()
                 .map(|prompt| prompt.len() as u64)
                 .sum::<u64>();
-            let rows = self.reader.rows(&prompts, None, &|_| {
-                unreachable!("no item has a vector here")
-            });
-            let ends: Vec<_> = prompts
-                .iter()
-                .map(|prompt| prompt.len() - 1..prompt.len())
-                .collect();
-            let logits = lm.logits(&lm.hidden(&rows, &ends)).to_kind(Kind::Double);
-            let logits = logits.index_select(1, &indices(&both, lm.device()));
-            let margins = logits.select(1, 0) - logits.select(1, 1);
-            let margins = Vec::<f64>::try_from(margins).expect("one margin a candidate");
+            let mut margins = Vec::with_capacity(prompts.len());
+            for part in self.parts(&prompts) {
+                margins.extend(self.margins(part, &both));
+            }
             outcomes.push(Outcome {
                 rank: rank(&margins, asking.place()),
                 generated: None,
@@ -464,6 +458,36 @@ impl Answerer<'_> {
             });
         }
         Ok(outcomes)
+    }
+
+    /// The prompts in parts of so many tokens as a pass may have, or one prompt.
+    fn parts<'p>(&self, prompts: &'p [Vec<Slot>]) -> Vec<&'p [Vec<Slot>]> {
+        let (mut parts, mut start, mut tokens) = (Vec::new(), 0, 0);
+        for (at, prompt) in prompts.iter().enumerate() {
+            if at > start && tokens + prompt.len() > self.token_budget {
+                parts.push(&prompts[start..at]);
+                (start, tokens) = (at, 0);
+            }
+            tokens += prompt.len();
+        }
+        parts.push(&prompts[start..]);
+        parts
+    }
+
+    /// How much likelier the first word is than the second behind each prompt.
+    fn margins(&self, prompts: &[Vec<Slot>], words: &[u32; 2]) -> Vec<f64> {
+        let lm = self.reader.lm();
+        let rows = self.reader.rows(prompts, None, &|_| {
+            unreachable!("no item has a vector here")
+        });
+        let ends: Vec<_> = prompts
+            .iter()
+            .map(|prompt| prompt.len() - 1..prompt.len())
+            .collect();
+        let logits = lm.logits(&lm.hidden(&rows, &ends)).to_kind(Kind::Double);
+        let logits = logits.index_select(1, &indices(words, lm.device()));
+        let margins = logits.select(1, 0) - logits.select(1, 1);
+        Vec::<f64>::try_from(margins).expect("one margin a candidate")
     }
 }
 

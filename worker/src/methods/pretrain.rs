@@ -222,7 +222,10 @@ impl Source for Writer<'_> {
             // Short texts fill a step with more of them.
             let count = self.settings.batch_size * (most / length).clamp(1, 4);
             let texts = (0..count).map(|_| self.text(&mut random, lesson, (length, history)));
-            Ok(texts.collect())
+            let texts: Vec<Text> = texts.collect();
+            let fitted = texts.iter().filter(|text| text.fitted).count() as u64;
+            self.changed.fetch_add(fitted, Ordering::Relaxed);
+            Ok(texts)
         });
         Ok(Steps {
             count: (last - first) as usize,

@@ -164,6 +164,7 @@ pub(crate) fn room(candidates: usize) -> Room {
     Room {
         candidates,
         answer: 0,
+        yes_no: false,
     }
 }
 

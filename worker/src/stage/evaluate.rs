@@ -7,7 +7,7 @@ use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
 use allround::event::{Event, Phase, Progress};
 use allround::plan::Job;
 use allround::plan::stage::{Answering, Evaluate};
-use allround::spec::config::method::Inference;
+use allround::spec::config::method::{Inference, TallrecForm};
 use tch::Device;
 
 use super::report::{StageError, phase_of, timed};
@@ -92,6 +92,7 @@ fn ask(
             Inference::Generate { max_new_tokens, .. } => max_new_tokens,
             _ => 0,
         },
+        yes_no: matches!(settings.tuned, Some((TallrecForm::YesNo, _))),
     };
     let mut reader = reading::reader(job, &settings.reader, (prepared, room), device)?;
     if settings.tuned.is_some() {

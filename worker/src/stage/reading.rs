@@ -23,6 +23,7 @@ pub(super) fn training_room(settings: &Settings) -> Room {
     Room {
         candidates: settings.asked.candidates,
         answer: 0,
+        yes_no: false,
     }
 }
 

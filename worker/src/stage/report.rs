@@ -96,7 +96,7 @@ from! {
         AnswerError::Reader(error) => error.hint().map(str::to_owned),
         AnswerError::Kept(_) => None,
         AnswerError::Full => Some("give the protocol `candidates.uniform` or `candidates.popularity`".to_owned()),
-        AnswerError::NotANumber { .. } => Some("training has diverged: train with a lower `lr`".to_owned()),
+        AnswerError::NotANumber { .. } => Some("training has diverged (train with a lower `lr`), or the language model's weights are broken or too large for their `dtype` (hold it in fp32)".to_owned()),
     },
     SentenceError => |_| None,
     LmError => |_| None,

@@ -5,11 +5,13 @@ use allround::event::Event;
 use allround::plan::Job;
 use allround::plan::stage::TrainTune;
 use allround::seed::{Stream, foreign};
+use allround::spec::config::method::TallrecForm;
 use allround::spec::config::method::{Targets, UserOrder};
 use tch::Device;
 
 use super::report::StageError;
 use super::{need, reading};
+use crate::methods::reader::Room;
 use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tune::{STAGE, Tuning};
 use crate::models::{artefact, weights};
@@ -22,7 +24,10 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
-    let room = reading::training_room(&settings.reader);
+    let room = Room {
+        yes_no: settings.form == TallrecForm::YesNo,
+        ..reading::training_room(&settings.reader)
+    };
     let mut reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     reader

@@ -90,6 +90,8 @@ fn texts_are_those_that_the_committed_small_model_learned_from() {
             told.push_str(&format!("{text:?}"));
         }
     }
+    // Nothing of these is shortened, and before there was a note of it, these were the texts.
+    let told = told.replace(", fitted: false", "");
     // A draw more or fewer, or in another order, changes every text behind it.
     let digest = allround::digest::of_bytes(told.as_bytes());
     assert_eq!(digest.short(), "c8760a5289c8");

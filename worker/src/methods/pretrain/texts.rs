@@ -1,7 +1,5 @@
 //! The texts that a small language model is trained on: what is asked, and what stands where vectors will.
 
-use std::sync::atomic::Ordering;
-
 use allround::spec::config::llm::Wording;
 use allround::text::{Piece, Vectors, answer_of, render};
 use rand::RngExt;
@@ -21,6 +19,8 @@ pub struct Text {
     pub(super) titled: Vec<(usize, u32)>,
     /// How many random vectors the text names.
     pub(super) random: u32,
+    /// Whether it was shortened, or took the place of another, since the positions could not hold what was drawn.
+    pub(super) fitted: bool,
 }
 
 /// How a text goes on behind its prompt.
@@ -164,14 +164,14 @@ impl Writer<'_> {
         };
         let (mut length, mut history) = (length, history);
         loop {
+            let fitted = (length, history) != sizes;
             let text = self.choosing(random, hint, lesson, (length, history));
             // Long titles leave room for fewer of them.
             if self.fits(&text) {
-                return text;
+                return Text { fitted, ..text };
             }
-            self.changed.fetch_add(1, Ordering::Relaxed);
             if length <= 2 && history == 0 {
-                return self.plain(random);
+                return self.instead(random);
             }
             (length, history) = (length.div_ceil(2).max(2), history / 2);
         }
@@ -194,20 +194,27 @@ impl Writer<'_> {
             let whole = self.tokenizer.encode(&list).len() <= self.most_said();
             let text = self.spelled_out(&prompt, &list);
             if count == 1 || whole && self.fits(&text) {
-                return self.or_plain(random, text);
+                let fitted = text.fitted || count < items.len();
+                return self.or_plain(random, Text { fitted, ..text });
             }
-            self.changed.fetch_add(1, Ordering::Relaxed);
         }
-        self.plain(random)
+        self.instead(random)
     }
 
     /// The text, or where the positions cannot hold it an item's own, which is cut.
     fn or_plain(&self, random: &mut ChaCha8Rng, text: Text) -> Text {
-        if self.fits(&text) {
-            return text;
+        match self.fits(&text) {
+            true => text,
+            false => self.instead(random),
         }
-        self.changed.fetch_add(1, Ordering::Relaxed);
-        self.plain(random)
+    }
+
+    /// An item's own text in the place of one that does not fit.
+    fn instead(&self, random: &mut ChaCha8Rng) -> Text {
+        Text {
+            fitted: true,
+            ..self.plain(random)
+        }
     }
 
     /// Most tokens that a text says.
@@ -241,16 +248,15 @@ impl Writer<'_> {
         let begin = std::iter::once(self.eos);
         let prompt = begin.chain(tokenizer.encode(prompt)).map(Place::Token);
         let mut answer = tokenizer.encode(answer);
-        if answer.len() > self.most_said() {
-            answer.truncate(self.most_said());
-            self.changed.fetch_add(1, Ordering::Relaxed);
-        }
+        let fitted = answer.len() > self.most_said();
+        answer.truncate(self.most_said());
         answer.push(self.eos);
         Text {
             prompt: prompt.collect(),
             answer: Answer::Said(answer),
             titled: Vec::new(),
             random: 0,
+            fitted,
         }
     }
 
@@ -298,6 +304,7 @@ impl Writer<'_> {
             answer: Answer::Choice(choice),
             titled: writing.titled,
             random: scene.count,
+            fitted: false,
         }
     }
 

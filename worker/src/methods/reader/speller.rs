@@ -57,6 +57,8 @@ pub struct Room {
     pub candidates: usize,
     /// Tokens of an answer that is no title; 0 where a title is the longest answer.
     pub answer: usize,
+    /// Whether TALLRec's question is asked, which names one candidate and is answered in a word.
+    pub yes_no: bool,
 }
 
 /// The titles and the wording of one data set in a language model's tokens.
@@ -105,12 +107,12 @@ impl Speller {
             .map(|(item, title)| (self.tokenizer.encode(title).len(), item))
             .collect();
         longest.sort_unstable_by(|a, b| b.cmp(a));
-        longest.truncate(room.candidates);
+        longest.truncate(if room.yes_no { 1 } else { room.candidates });
         let Some(&(most, _)) = longest.first() else {
             return;
         };
         let items: Vec<u32> = longest.iter().map(|&(_, item)| item).collect();
-        let fits = |titles: &Titles| self.fits(titles, &items, room.answer);
+        let fits = |titles: &Titles| self.fits(titles, &items, room);
         if fits(&self.titles) || !fits(&self.cut(LEAST_TITLE)) {
             return;
         }
@@ -133,9 +135,15 @@ impl Speller {
     }
 
     /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
-    fn fits(&self, titles: &Titles, items: &[u32], answer: usize) -> bool {
-        let prompt = render(&self.asked, self.vectors, &[], items, titles);
-        let answer = answer.max(self.ended(&answer_of(titles, items[0])).len());
+    fn fits(&self, titles: &Titles, items: &[u32], room: Room) -> bool {
+        let (prompt, answer) = match room.yes_no {
+            true => (render_yes_no(&self.asked, &[], items[0], titles), 1),
+            false => {
+                let title = self.ended(&answer_of(titles, items[0])).len();
+                let prompt = render(&self.asked, self.vectors, &[], items, titles);
+                (prompt, room.answer.max(title))
+            }
+        };
         self.slots(&prompt).len() + answer <= self.positions
     }
 

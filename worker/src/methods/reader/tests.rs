@@ -161,7 +161,10 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
         item.title = Some("red ".repeat(60));
     }
     for (candidates, answer) in [(4, 0), (4, 60), (6, 0)] {
-        let room = Room { candidates, answer };
+        let room = Room {
+            answer,
+            ..room(candidates)
+        };
         let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
         let told: Vec<u32> = (1..=candidates as u32).collect();
         let needed = answer.max(reader.answer(1).len());
@@ -169,6 +172,20 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
         assert!(prompt.len() + needed <= 256);
         assert!(reader.titles().fitted > 0);
     }
+}
+
+#[test]
+fn a_question_about_one_title_needs_room_for_one() {
+    let mut data = data();
+    for item in &mut data.items {
+        item.title = Some("red ".repeat(60));
+    }
+    let cut = |yes_no| {
+        let room = Room { yes_no, ..room(4) };
+        let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
+        reader.titles().fitted
+    };
+    assert_eq!((cut(false), cut(true)), (12, 0));
 }
 
 #[test]

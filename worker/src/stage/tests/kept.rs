@@ -118,6 +118,53 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
 }
 
 #[test]
+fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let lora = Lora {
+        rank: 2,
+        alpha: 4.0,
+        dropout: 0.0,
+        targets: vec!["q_proj".to_owned()],
+    };
+    let tuned = Settings::Tune(TrainTune {
+        reader: reading(false, ItemEmbedding::None),
+        form: TallrecForm::YesNo,
+        lora: lora.clone(),
+        train_on_inputs: false,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
+        train: fit(1),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    desk.run("tune", tuned, &["prepared", "llm"]);
+    let needs = ["prepared", "candidates", "llm", "tune"];
+    let likes = |name: &str, token_budget| {
+        let read = reading(false, ItemEmbedding::None);
+        let by = Some((TallrecForm::YesNo, lora.clone()));
+        let Settings::Evaluate(mut settings) = evaluate(read, SCORE, by) else {
+            unreachable!("evaluate gives its own settings")
+        };
+        settings.answering.as_mut().unwrap().token_budget = token_budget;
+        let events = desk.run(name, Settings::Evaluate(settings), &needs);
+        let is_progress = |event: &&Event| matches!(event, Event::Progress(_));
+        assert_eq!(events.iter().filter(is_progress).count(), 4);
+        Likes::load(&desk.folder(name), Part::Test)
+            .unwrap()
+            .unwrap()
+    };
+    let (together, alone) = (likes("whole", 16_384), likes("parts", 1));
+    let close = |one: &[f64], other: &[f64]| {
+        let pairs = one.iter().zip(other);
+        pairs.clone().count() > 0 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5)
+    };
+    assert!(close(&together.target, &alone.target));
+    assert!(close(&together.others, &alone.others));
+}
+
+#[test]
 fn a_smaller_token_budget_asks_fewer_users_together_and_ranks_alike() {
     let desk = Desk::new();
     desk.run("llm", pretrain(), &["prepared"]);
