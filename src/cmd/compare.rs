@@ -9,7 +9,7 @@ use crate::cli::Compare;
 use crate::observe::say;
 use crate::record::compare::{Compared, Side, Spread};
 use crate::record::{self, summary::PairedTest};
-use crate::render::table;
+use crate::render::table::{RANDOM, marked};
 
 /// Prints a table of differences; numbers of different protocols are refused one by one.
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
             table(&comparison.compared, &random, comparison.alpha)
         ))?;
         if !random.is_empty() {
-            say(table::RANDOM);
+            say(RANDOM);
         }
         say(
             "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
@@ -78,16 +78,15 @@ fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
         ..
     } in compared
     {
-        let mark = if random.contains(&*subject.model) {
-            " †"
-        } else {
-            ""
+        let name = match random.contains(&*subject.model) {
+            true => marked(&subject.model),
+            false => subject.model.clone(),
         };
         table.add_row([
             subject.dataset.clone(),
             subject.scenario.clone(),
             subject.protocol.clone(),
-            format!("{}{mark}", subject.model),
+            name,
             subject.metric.to_string(),
             spread(before),
             spread(after),

@@ -10,7 +10,7 @@ use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::Show;
 use crate::metric::Metric;
-use crate::render::table::RANDOM;
+use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
 use crate::spec::config::Table as TableSpec;
 
@@ -76,7 +76,7 @@ fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
         text.push_str(&format!("{title}\n{}\n\n", block(values, &random)));
     }
     if !random.is_empty() {
-        text.push_str(&format!("{}\n", RANDOM));
+        text.push_str(&format!("{RANDOM}\n"));
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
     // What several measurements failed by alike is told once.
@@ -133,8 +133,10 @@ fn block(values: &[(Subject, Values)], random: &BTreeSet<&str>) -> String {
                 .find(is_it)
                 .map_or(String::new(), |(_, values)| values.text())
         };
-        let mark = if random.contains(model) { " †" } else { "" };
-        let name = format!("{model}{mark}");
+        let name = match random.contains(model) {
+            true => marked(model),
+            false => model.to_owned(),
+        };
         table.add_row(std::iter::once(name).chain(metrics.iter().map(cell)));
     }
     for column in table.column_iter_mut().skip(1) {

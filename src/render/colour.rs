@@ -3,7 +3,7 @@
 //! A kind of model has a colour of its own, which goes to the model or variant of that name. All others get theirs from their
 //! name. Within an experiment no two share one while there are any left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::style::Colour;
 use crate::digest;
@@ -43,6 +43,8 @@ const KINDS: [&str; 10] = [
 
 /// Colours in all: the base, and the base mixed with white.
 const PLACES: usize = 2 * BASE.len();
+/// Places that no kind has of its own.
+const OTHERS: usize = PLACES - KINDS.len();
 
 fn colour(place: usize) -> Colour {
     let (red, green, blue) = BASE[place % BASE.len()];
@@ -55,32 +57,21 @@ fn colour(place: usize) -> Colour {
 
 /// The colours of an experiment's models and variants.
 pub fn assign(models: &[String]) -> BTreeMap<String, Colour> {
-    let mut taken: BTreeMap<usize, &str> = BTreeMap::new();
-    for (place, kind) in KINDS.into_iter().enumerate() {
-        let named = models.iter().find(|name| name.replace('-', "_") == kind);
-        if let Some(name) = named {
-            taken.insert(place, name);
-        }
-    }
-    let mut others: Vec<&String> = models.iter().collect();
-    others.retain(|name| !taken.values().any(|other| other == name));
-    others.sort();
-    let mut colours: BTreeMap<String, Colour> = BTreeMap::new();
-    for name in others {
-        let bytes = digest::of_bytes(name.as_bytes()).bytes();
-        let first = usize::from(bytes[0]) % (PLACES - KINDS.len());
+    let own = |name: &String| {
+        let kind = name.replace('-', "_");
+        KINDS.iter().position(|known| *known == kind)
+    };
+    let mut sorted: Vec<&String> = models.iter().collect();
+    // Those with a place of their own come first.
+    sorted.sort_by_key(|name| (own(name).is_none(), *name));
+    let (mut taken, mut colours) = (BTreeSet::new(), BTreeMap::new());
+    for name in sorted {
+        let first = digest::of_bytes(name.as_bytes()).bytes()[0] as usize % OTHERS;
+        let others = (0..OTHERS).map(|step| KINDS.len() + (first + step) % OTHERS);
         // The places of kinds come last, for experiments of very many variants.
-        let places = (0..PLACES - KINDS.len())
-            .map(|step| KINDS.len() + (first + step) % (PLACES - KINDS.len()))
-            .chain(0..KINDS.len());
-        let free = places.into_iter().find(|place| !taken.contains_key(place));
-        let place = free.unwrap_or(KINDS.len() + first);
-        taken.entry(place).or_insert(name);
-        colours.insert(name.clone(), colour(place));
-    }
-    let of_kinds = taken.iter().filter(|(place, _)| **place < KINDS.len());
-    for (place, name) in of_kinds {
-        colours.entry((*name).to_owned()).or_insert(colour(*place));
+        let mut places = own(name).into_iter().chain(others).chain(0..KINDS.len());
+        let place = places.find(|place| taken.insert(*place));
+        colours.insert(name.clone(), colour(place.unwrap_or(KINDS.len() + first)));
     }
     colours
 }
@@ -95,7 +86,7 @@ mod tests {
 
     #[test]
     fn all_colours_are_different() {
-        let all: std::collections::BTreeSet<Colour> = (0..PLACES).map(colour).collect();
+        let all: BTreeSet<Colour> = (0..PLACES).map(colour).collect();
         assert_eq!(all.len(), PLACES);
     }
 
@@ -113,7 +104,7 @@ mod tests {
     fn no_two_of_many_variants_share_a_colour_while_there_are_any_left() {
         let variants: Vec<String> = (0..PLACES + 3).map(|number| format!("v{number}")).collect();
         let some = assign(&variants[..PLACES]);
-        let seen: std::collections::BTreeSet<&Colour> = some.values().collect();
+        let seen: BTreeSet<&Colour> = some.values().collect();
         assert_eq!(seen.len(), PLACES);
         assert_eq!(assign(&variants).len(), PLACES + 3);
     }

@@ -2,6 +2,8 @@
 
 use csv::{QuoteStyle, WriterBuilder};
 
+use crate::cells;
+
 /// Text in one line without control characters: what no format can hold or show.
 pub fn one_line(text: &str) -> String {
     let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -57,17 +59,6 @@ pub fn latex(text: &str) -> String {
     escaped
 }
 
-/// A CSV text cell: one that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets read as
-/// "this is text".
-fn csv_cell(text: &str) -> String {
-    let text = text.replace('\0', " ");
-    let starts_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if starts_formula && text.parse::<f64>().is_err() {
-        return format!("'{text}");
-    }
-    text
-}
-
 /// A whole CSV file.
 pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Vec<u8> {
     const IN_MEMORY: &str =
@@ -77,7 +68,9 @@ pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Ve
         .from_writer(Vec::new());
     writer.write_record(header).expect(IN_MEMORY);
     for row in rows {
-        let cells = row.iter().map(|cell| csv_cell(cell));
+        let plain = row.iter().map(|cell| cell.replace('\0', " "));
+        let plain: Vec<String> = plain.collect();
+        let cells = plain.iter().map(|cell| cells::marked(cell.as_bytes()));
         writer.write_record(cells).expect(IN_MEMORY);
     }
     writer.into_inner().expect(IN_MEMORY)

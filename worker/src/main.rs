@@ -67,12 +67,11 @@ fn main() -> ExitCode {
         }
         Ok(Err(error)) => error.failure(),
         Err(panic) => match torch_ext::memory::ran_out(panic.as_ref()) {
-            Some(told) => StageError::memory(
-                "what the stage holds from the start",
-                &told,
-                "let it read less: shorter texts, smaller models",
-            )
-            .failure(),
+            Some(told) => {
+                let when = "outside of what is computed in parts";
+                let remedy = "let the stage hold less: shorter texts, smaller models";
+                StageError::memory(when, &told, remedy).failure()
+            }
             None => Failure {
                 error: told(panic.as_ref()),
                 hint: None,

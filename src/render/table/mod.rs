@@ -15,6 +15,11 @@ use super::results::Results;
 /// What the mark at a model's name means.
 pub const RANDOM: &str = "† Its language model has random weights: what it costs means something, how well it ranks does not.";
 
+/// A model's name with the mark.
+pub fn marked(name: &str) -> String {
+    format!("{name} †")
+}
+
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Grid {
@@ -140,7 +145,7 @@ impl Grid {
         let mut any = false;
         for row in &mut self.rows {
             if results.is_random(&row.name) {
-                row.name += " †";
+                row.name = marked(&row.name);
                 any = true;
             }
         }

@@ -11,6 +11,7 @@
 
 mod choice;
 mod losses;
+mod plain;
 mod texts;
 mod vectors;
 

@@ -161,10 +161,9 @@ pub(crate) fn opened(trainable: bool) -> Opened {
 
 /// Room for so many candidates and a title.
 pub(crate) fn room(candidates: usize) -> Room {
-    Room {
+    Room::List {
         candidates,
         answer: 0,
-        yes_no: false,
     }
 }
 

@@ -79,9 +79,9 @@ pub(super) fn run(
 fn save(folder: &Path, settings: &TrainAlign, alignment: &Alignment<'_>) -> Result<(), StageError> {
     let tables = memory::caught(|| alignment.tables());
     let [joint, text] = tables.map_err(|told| {
-        let together = format!("{AT_ONCE} items");
+        let when = format!("with up to {AT_ONCE} items computed together");
         let remedy = "let the text encoder read less (`max_length`)";
-        StageError::memory(&together, &told, remedy)
+        StageError::memory(&when, &told, remedy)
     })?;
     Tables { joint, text }.save(folder)?;
     weights::write(&folder.join(artefact::WEIGHTS), &alignment.weights())?;

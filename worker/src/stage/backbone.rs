@@ -13,6 +13,7 @@ use allround::spec::config::protocol::{Candidates, Rules};
 use allround::spec::config::train::{Stop, Train};
 use tch::Device;
 
+use super::evaluate::scored;
 use super::need;
 use super::report::{StageError, timed};
 use crate::data::TrainingSet;
@@ -22,7 +23,6 @@ use crate::models::import::Import;
 use crate::models::markov::Markov;
 use crate::models::popularity::Popularity;
 use crate::models::{self, Backbone, Scorer, Sizes};
-use crate::torch_ext::memory;
 use crate::train::run::{self as training, Plan};
 
 /// Metrics that every validation records, beside the one that decides.
@@ -143,6 +143,7 @@ fn train(
         .ok_or_else(|| StageError::new(format!("a `{}` is not trained", settings.model.kind())))?;
     let plan = Plan {
         set,
+        users: &prepared.users,
         train,
         loss,
         maxlen,
@@ -159,15 +160,10 @@ fn train(
         let Some(lists) = &lists else {
             return Ok(BTreeMap::new());
         };
-        let together = eval::users_at_once(prepared, lists);
-        let ranks = memory::caught(|| eval::ranks(net, prepared, lists));
-        let together = format!("{together} users");
-        let remedy = "rank fewer candidates";
-        let ranks = ranks.map_err(|told| StageError::memory(&together, &told, remedy))??;
+        let ranks = scored(net, prepared, lists)?;
         Ok(eval::means(&ranks, &metrics))
     };
-    let outcome = training::run(&plan, net, &mut validate, observe);
-    let outcome = outcome.map_err(|error| StageError::of_training(error, &prepared.users))?;
+    let outcome = training::run(&plan, net, &mut validate, observe)?;
     let params = parameters(net);
     for mut phase in outcome.phases {
         phase.params = Some(params);

@@ -34,12 +34,9 @@ pub(super) fn run(
         || memory::caught(|| encoder.encode(&borrowed, false)),
     );
     let vectors = vectors.map_err(|told| {
-        let together = format!("{} texts", borrowed.len());
-        StageError::memory(
-            &together,
-            &told,
-            "let the encoder read less of them (`max_length`)",
-        )
+        let when = format!("while {} texts were encoded", borrowed.len());
+        let remedy = "let the encoder read less of them (`max_length`)";
+        StageError::memory(&when, &told, remedy)
     })?;
     let params = encoder.weights();
     // A fixed map has no tokens.

@@ -65,15 +65,17 @@ fn score(
 }
 
 /// The ranks, or where memory ran out how much was tried.
-fn scored(
+pub(super) fn scored(
     scorer: &dyn Scorer,
     prepared: &Prepared,
     lists: &CandidateLists,
 ) -> Result<Ranks, StageError> {
     let together = eval::users_at_once(prepared, lists);
     let ranks = memory::caught(|| eval::ranks(scorer, prepared, lists));
-    let together = format!("{together} users");
-    Ok(ranks.map_err(|told| StageError::memory(&together, &told, "rank fewer candidates"))??)
+    Ok(ranks.map_err(|told| {
+        let when = format!("with up to {together} users computed together");
+        StageError::memory(&when, &told, "rank fewer candidates")
+    })??)
 }
 
 /// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
@@ -86,13 +88,15 @@ fn ask(
 ) -> Result<(), StageError> {
     let part = Part::Test;
     let lists = CandidateLists::load(need(job, "candidates")?, part)?;
-    let room = Room {
-        candidates: lists.n.map_or(0, |others| others + 1),
-        answer: match settings.inference {
-            Inference::Generate { max_new_tokens, .. } => max_new_tokens,
-            _ => 0,
+    let room = match settings.tuned {
+        Some((TallrecForm::YesNo, _)) => Room::Question,
+        _ => Room::List {
+            candidates: lists.n.map_or(0, |others| others + 1),
+            answer: match settings.inference {
+                Inference::Generate { max_new_tokens, .. } => max_new_tokens,
+                _ => 0,
+            },
         },
-        yes_no: matches!(settings.tuned, Some((TallrecForm::YesNo, _))),
     };
     let mut reader = reading::reader(job, &settings.reader, (prepared, room), device)?;
     if settings.tuned.is_some() {
@@ -159,14 +163,12 @@ fn answered(
     };
     let answers = memory::caught(|| answerer.answer(lists, start, &mut done));
     took += region.end();
-    let tried = || {
-        format!(
-            "{} prompt tokens of {USERS_AT_ONCE} users",
-            answerer.token_budget
-        )
-    };
-    let remedy = "lower `run.answer_token_budget`";
-    let answers = answers.map_err(|told| StageError::memory(&tried(), &told, remedy))??;
+    let answers = answers.map_err(|told| {
+        let budget = answerer.token_budget;
+        let when =
+            format!("with up to {budget} prompt tokens of {USERS_AT_ONCE} users computed together");
+        StageError::memory(&when, &told, "lower `run.answer_token_budget`")
+    })??;
     Ok((answers, took))
 }
 
@@ -205,7 +207,7 @@ mod tests {
         let failure = scored(&Full, &prepared, &lists).unwrap_err().failure();
         assert_eq!(
             failure.error,
-            "memory ran out, with up to 2048 users computed together: CUDA out of memory."
+            "memory ran out with up to 2048 users computed together: CUDA out of memory."
         );
         assert!(failure.hint.is_some());
     }

@@ -18,12 +18,11 @@ use crate::methods::tables::Tables;
 use crate::models::{Backbone, artefact, weights};
 use crate::torch_ext::memory;
 
-/// What a prompt and its answer need while training.
+/// What a list of titles and its answer need while training.
 pub(super) fn training_room(settings: &Settings) -> Room {
-    Room {
+    Room::List {
         candidates: settings.asked.candidates,
         answer: 0,
-        yes_no: false,
     }
 }
 
@@ -39,7 +38,7 @@ pub(super) fn reader(
     let opened = opened.map_err(|told| {
         let remedy =
             "hold the language model in fewer bits (`dtype`, `int8`), or name a smaller one";
-        StageError::memory("the language model's weights", &told, remedy)
+        StageError::memory("while the language model was read", &told, remedy)
     })??;
     let vectors = Vectors {
         user: settings.user,

@@ -18,7 +18,6 @@ use crate::models::weights::WeightsError;
 use crate::torch_ext::board;
 use crate::torch_ext::device::DeviceError;
 use crate::torch_ext::region::{Region, Took, peak_bytes};
-use crate::train::batches::NoNegative;
 use crate::train::run::TrainError;
 
 /// Why a stage failed.
@@ -38,29 +37,14 @@ impl StageError {
         }
     }
 
-    /// Memory ran out while `together` (how many of what) was computed; `told` is what LibTorch said, `remedy` what there is to
-    /// do besides having more memory.
-    pub fn memory(together: &str, told: &str, remedy: &str) -> Self {
+    /// Memory ran out: `when`, such as `with up to 64 users computed together`; `told` is what LibTorch said, `remedy` what there
+    /// is to do besides having more memory.
+    pub fn memory(when: &str, told: &str, remedy: &str) -> Self {
         Self {
-            text: format!("memory ran out, with up to {together} computed together: {told}"),
+            text: format!("memory ran out {when}: {told}"),
             hint: Some(format!(
                 "use a device with more memory, free it of other programs, or {remedy}"
             )),
-        }
-    }
-
-    /// The failure of a CF model's training, which knows users by number, with their ids in the source.
-    pub fn of_training(error: TrainError, users: &[String]) -> Self {
-        let user = match &error {
-            TrainError::NoNegative(NoNegative { user }) => users[*user as usize].clone(),
-            _ => return error.into(),
-        };
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            text: format!(
-                "user `{user}` has every item in training, so that no negative item is left"
-            ),
-            hint,
         }
     }
 

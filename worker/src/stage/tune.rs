@@ -24,9 +24,9 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
-    let room = Room {
-        yes_no: settings.form == TallrecForm::YesNo,
-        ..reading::training_room(&settings.reader)
+    let room = match settings.form {
+        TallrecForm::Title => reading::training_room(&settings.reader),
+        TallrecForm::YesNo => Room::Question,
     };
     let mut reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));

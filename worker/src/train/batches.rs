@@ -50,8 +50,7 @@ pub struct Sampler<'a> {
 }
 
 /// A user to whom no negative can be given.
-#[derive(Debug, thiserror::Error)]
-#[error("a user has every item in training (number {user}), so that no negative item is left")]
+#[derive(Debug)]
 pub struct NoNegative {
     /// Number of the user in the prepared data set.
     pub user: u32,

@@ -24,6 +24,8 @@ use crate::torch_ext::region::Region;
 pub struct Plan<'a> {
     /// The training sequences.
     pub set: &'a TrainingSet,
+    /// The users' ids in the source.
+    pub users: &'a [String],
     /// Optimiser, epochs, stopping.
     pub train: &'a Train,
     /// The loss, which decides the negatives.
@@ -64,8 +66,11 @@ pub enum TrainError {
     #[error("no user has two training items or more, so that there is nothing to train on")]
     Empty,
     /// A user cannot be given negatives.
-    #[error(transparent)]
-    NoNegative(#[from] NoNegative),
+    #[error("user `{user}` has every item in training, so that no negative item is left")]
+    NoNegative {
+        /// The user's id in the source.
+        user: String,
+    },
     /// The checkpoint cannot be written, or is another model's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -125,7 +130,7 @@ impl TrainError {
             TrainError::StepMemory { .. } => Some(
                 "lower the model's `train.batch_size` or `maxlen`, or use a device with more memory",
             ),
-            TrainError::NoNegative(_) => {
+            TrainError::NoNegative { .. } => {
                 Some("use a loss without own negatives, such as `full_softmax`")
             }
             _ => None,
@@ -149,7 +154,10 @@ pub fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     let recipe = Recipe::new(plan.seed, plan.train.batch_size, plan.maxlen, plan.loss);
-    let sampler = Sampler::new(plan.set, recipe)?;
+    let sampler = Sampler::new(plan.set, recipe);
+    let sampler = sampler.map_err(|NoNegative { user }| TrainError::NoNegative {
+        user: plan.users[user as usize].clone(),
+    })?;
     if sampler.sequences() == 0 {
         return Err(TrainError::Empty);
     }

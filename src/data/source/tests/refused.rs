@@ -48,8 +48,17 @@ fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
     let reviews = |name: &str, bytes: &[u8]| reviews(dir.path(), name, bytes);
     let pairs = |name: &str, bytes: &[u8]| pairs(dir.path(), name, bytes);
     let table = table(dir.path(), "rows.gz", &rows[..rows.len() / 2]);
+    let error = read(&table, dir.path()).unwrap_err().to_string();
+    let told = error
+        .split_once("rows.gz:")
+        .and_then(|(_, rest)| rest.split_once(": "));
+    let (line, what) = told.unwrap();
+    assert!(
+        (1000..3999).contains(&line.parse::<u32>().unwrap()),
+        "{error}"
+    );
+    assert!(what.starts_with("the gzip stream is cut off"), "{error}");
     let cases = [
-        (table, "rows.gz:2"),
         (sequences("absent", SequenceForm::Pairs), "absent"),
         (pairs("empty", b""), "empty: the file is empty"),
         (

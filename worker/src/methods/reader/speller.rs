@@ -52,13 +52,16 @@ impl Told {
 
 /// What the positions must hold beside the wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Titles of candidates in a prompt.
-    pub candidates: usize,
-    /// Tokens of an answer that is no title; 0 where a title is the longest answer.
-    pub answer: usize,
-    /// Whether TALLRec's question is asked, which names one candidate and is answered in a word.
-    pub yes_no: bool,
+pub enum Room {
+    /// A list of titles, and the answer.
+    List {
+        /// Titles of candidates in a prompt.
+        candidates: usize,
+        /// Tokens of an answer that is no title; 0 where a title is the longest answer.
+        answer: usize,
+    },
+    /// TALLRec's question, which names one candidate and is answered in a word.
+    Question,
 }
 
 /// The titles and the wording of one data set in a language model's tokens.
@@ -107,7 +110,10 @@ impl Speller {
             .map(|(item, title)| (self.tokenizer.encode(title).len(), item))
             .collect();
         longest.sort_unstable_by(|a, b| b.cmp(a));
-        longest.truncate(if room.yes_no { 1 } else { room.candidates });
+        longest.truncate(match room {
+            Room::List { candidates, .. } => candidates,
+            Room::Question => 1,
+        });
         let Some(&(most, _)) = longest.first() else {
             return;
         };
@@ -136,12 +142,12 @@ impl Speller {
 
     /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
     fn fits(&self, titles: &Titles, items: &[u32], room: Room) -> bool {
-        let (prompt, answer) = match room.yes_no {
-            true => (render_yes_no(&self.asked, &[], items[0], titles), 1),
-            false => {
+        let (prompt, answer) = match room {
+            Room::Question => (render_yes_no(&self.asked, &[], items[0], titles), 1),
+            Room::List { answer, .. } => {
                 let title = self.ended(&answer_of(titles, items[0])).len();
                 let prompt = render(&self.asked, self.vectors, &[], items, titles);
-                (prompt, room.answer.max(title))
+                (prompt, answer.max(title))
             }
         };
         self.slots(&prompt).len() + answer <= self.positions

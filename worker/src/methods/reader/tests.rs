@@ -161,10 +161,7 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
         item.title = Some("red ".repeat(60));
     }
     for (candidates, answer) in [(4, 0), (4, 60), (6, 0)] {
-        let room = Room {
-            answer,
-            ..room(candidates)
-        };
+        let room = Room::List { candidates, answer };
         let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
         let told: Vec<u32> = (1..=candidates as u32).collect();
         let needed = answer.max(reader.answer(1).len());
@@ -180,12 +177,11 @@ fn a_question_about_one_title_needs_room_for_one() {
     for item in &mut data.items {
         item.title = Some("red ".repeat(60));
     }
-    let cut = |yes_no| {
-        let room = Room { yes_no, ..room(4) };
+    let cut = |room| {
         let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
         reader.titles().fitted
     };
-    assert_eq!((cut(false), cut(true)), (12, 0));
+    assert_eq!((cut(room(4)), cut(Room::Question)), (12, 0));
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
     };
     let plan = Plan {
         set: &set,
+        users: &["a", "b", "c"].map(str::to_owned),
         train: &train,
         loss: &Loss::Bce { negatives: 1 },
         maxlen: 10,
