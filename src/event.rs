@@ -47,7 +47,8 @@ pub struct Started {
     pub libtorch: Option<String>,
     /// CPU threads used.
     pub threads: usize,
-    /// Epoch from which a checkpoint continues; 0 for a fresh start.
+    /// Epoch from which a checkpoint continues; 0 for a fresh start. The epochs up to it are told again behind this event: a
+    /// program that was killed may not have written down what its worker had already counted as done.
     pub resumed_epoch: u32,
 }
 

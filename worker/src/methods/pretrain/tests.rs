@@ -4,7 +4,7 @@ use super::texts::{Answer, Hint};
 use super::vectors::{Gathered, Place, Told};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
-use crate::train::fit::tests::{alone, drawn};
+use crate::train::fit::tests::drawn;
 
 #[test]
 fn texts_are_drawn_again_the_same_and_hold_their_answer() {
@@ -186,12 +186,6 @@ fn tokens_are_as_likely_as_the_answers_that_begin_alike() {
 
 #[test]
 fn vectors_are_as_alike_as_their_parts_say() {
-    alone("methods::pretrain::tests::alike_alone");
-}
-
-#[test]
-#[ignore = "draws from LibTorch's generator, which threads share: runs in a process of its own, started by the test above"]
-fn alike_alone() {
     let opened = opened(true);
     tch::manual_seed(2);
     let vector = |words: f64, random: &[(u32, f64)]| Told {

@@ -6,7 +6,7 @@ use super::*;
 use crate::methods::reader::Slot;
 use crate::methods::sequences::Wanted;
 use crate::methods::tests::{backbone, data, reader, wanted};
-use crate::train::fit::tests::{alone, assert_cut_like_whole, drawn};
+use crate::train::fit::tests::{assert_cut_like_whole, drawn};
 
 fn settings(targets: Targets) -> Project {
     Project {
@@ -390,12 +390,6 @@ fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
 
 #[test]
 fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
-    alone("methods::project::tests::cut_alone");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn cut_alone() {
     let budgeted = |token_budget| Project {
         backbone_dropout: true,
         train: Fit {

@@ -11,7 +11,6 @@ use allround::spec::config::train::Loss;
 use super::super::tests::Desk;
 use super::*;
 use crate::models::behaviour::configurations;
-use crate::train::fit::tests::alone;
 
 fn settings(model: Model) -> Settings {
     Settings::Backbone(TrainBackbone {
@@ -58,13 +57,6 @@ fn fs_digest(path: &PathBuf) -> digest::Key {
 
 #[test]
 fn imported_weights_of_every_model_leave_the_artefact_and_the_ranks_of_the_training() {
-    alone("stage::backbone::tests::imported_alone");
-}
-
-// Trainings seed LibTorch's generator, which other tests draw from.
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn imported_alone() {
     for model in configurations(Loss::Bce { negatives: 1 }, 0.1) {
         let desk = Desk::new();
         desk.run("trained", settings(model.clone()), &["prepared"]);

@@ -2,7 +2,6 @@
 
 use super::choices::projected;
 use super::*;
-use crate::train::fit::tests::alone;
 
 /// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a run that was not.
 fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
@@ -29,12 +28,6 @@ fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&st
 
 #[test]
 fn a_killed_stage_ends_with_the_same_bytes() {
-    alone("stage::tests::resumed::killed_alone");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn killed_alone() {
     let desk = aligned();
     let needs = ["prepared", "backbone", "align", "llm"];
     is_resumed_exactly(

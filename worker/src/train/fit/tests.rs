@@ -200,26 +200,8 @@ pub(crate) fn assert_cut_like_whole<T: Task>(task: &T, token_budget: usize) {
     assert_eq!((loss, gradients), (same_loss, same_gradients));
 }
 
-/// Runs the ignored test `name` in a process of its own: LibTorch's generator is the process's, and other tests would draw
-/// from it in between.
-pub(crate) fn alone(name: &str) {
-    let program = std::env::current_exe().unwrap();
-    let run = std::process::Command::new(program)
-        .args(["--exact", name, "--ignored"])
-        .output();
-    let run = run.unwrap();
-    let told = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && told.contains("1 passed"), "{told}");
-}
-
 #[test]
 fn a_resumed_run_ends_with_the_same_weights() {
-    alone("train::fit::tests::resumed_alone");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn resumed_alone() {
     let [whole, halves] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let four = settings(4, OutOfMemory::Fail);
     let task = Centre::new(9);
@@ -259,12 +241,6 @@ fn resumed_alone() {
 
 #[test]
 fn steps_made_ahead_are_those_made_one_by_one() {
-    alone("train::fit::tests::ahead_alone");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, started by the test above"]
-fn ahead_alone() {
     let folder = tempfile::tempdir().unwrap();
     let three = settings(3, OutOfMemory::Fail);
     let ahead = Centre::new(9);
