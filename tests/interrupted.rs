@@ -146,6 +146,40 @@ fn a_run_killed_at_ten_random_moments_ends_with_the_same_bytes() {
 }
 
 #[test]
+fn epochs_that_a_killed_program_did_not_write_down_are_told_again() {
+    let whole = Folder::new();
+    whole.finish();
+    let folder = Folder::new();
+    let mut child = folder.start();
+    let checkpoint = loop {
+        // The worker tells an epoch before it counts it as done.
+        let done = |path: &PathBuf| {
+            let epoch = std::fs::read_to_string(path).unwrap_or_default();
+            epoch.parse().is_ok_and(|epoch: u32| epoch >= 2)
+        };
+        if let Some(found) = checkpoints(folder.path()).into_iter().find(done) {
+            break found;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "no second epoch");
+    };
+    kill(&mut child, Kill::Group);
+    let events = checkpoint.ancestors().nth(2).unwrap().join("events.jsonl");
+    assert!(std::fs::read_to_string(&events).unwrap().contains("epoch"));
+    std::fs::write(&events, "").unwrap();
+    folder.finish();
+    assert_eq!(folder.file("epochs.csv"), whole.file("epochs.csv"));
+}
+
+/// The fake worker's checkpoints of the stages at work.
+fn checkpoints(folder: &Path) -> Vec<PathBuf> {
+    let stages = std::fs::read_dir(folder.join(".allround/work"));
+    let stages = stages.into_iter().flatten().flatten();
+    stages
+        .map(|stage| stage.path().join("checkpoint/epoch"))
+        .collect()
+}
+
+#[test]
 fn a_worker_does_not_outlive_the_program() {
     let folder = Folder::new();
     let mut child = folder.start();

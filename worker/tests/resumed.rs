@@ -97,6 +97,13 @@ impl Folder {
     fn metrics(&self) -> String {
         std::fs::read_to_string(self.0.path().join("results/resumed/metrics.csv")).unwrap()
     }
+
+    /// Which epochs there were and what they left: the rows of epochs.csv without their times.
+    fn epochs(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.0.path().join("results/resumed/epochs.csv"));
+        let row = |row: &str| row.split(',').take(6).collect::<Vec<_>>().join(",");
+        text.unwrap().lines().map(row).collect()
+    }
 }
 
 /// Ends a run and its workers at once.
@@ -142,6 +149,7 @@ fn every_stage_that_trains_goes_on_where_it_was_killed() {
     let resumed: Vec<(&str, u32)> = resumed.filter(|(stage, _)| *stage == "tune").collect();
     assert!(!resumed.is_empty(), "{last:#?}");
     assert_eq!(folder.metrics(), whole.metrics());
+    assert_eq!(folder.epochs(), whole.epochs());
     for stage in ["project", "tune"] {
         let told = format!("{stage}: ");
         let is_counted =
@@ -181,6 +189,7 @@ fn a_run_killed_at_ten_random_moments_ends_with_the_numbers_of_a_whole_one() {
     );
     folder.finish();
     assert_eq!(folder.metrics(), whole.metrics());
+    assert_eq!(folder.epochs(), whole.epochs());
 }
 
 #[test]
