@@ -67,5 +67,6 @@ timeout 200 "$program" run "$spec" --device "$device" --worker "$worker" --out "
 code=$?
 "$python" bench/gpu_summary.py "$out" --device-name "$name"
 set -e
+say "took $SECONDS s in all" | tee -a "$out/device.txt"
 [ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"
 exit "$code"

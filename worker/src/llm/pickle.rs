@@ -239,9 +239,10 @@ impl<'a> Reader<'a> {
         let parts = match code {
             b't' => self.pop_mark()?,
             _ => {
-                let height = self.stack.len().checked_sub(usize::from(code - 0x84));
-                let height = height.ok_or_else(|| self.wrong("a tuple lacks parts"))?;
-                self.stack.split_off(height)
+                let parts = (0x84..code).map(|_| self.pop());
+                let mut parts = parts.collect::<Result<Vec<Place>, PickleError>>()?;
+                parts.reverse();
+                parts
             }
         };
         self.push(Value::Tuple(parts));

@@ -1,5 +1,6 @@
 //! Vectors for texts: sentence encoders in the folders of sentence-transformers, and hashed features.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,9 @@ pub trait TextEncoder {
     /// How many of the texts are longer than what is read of them.
     fn cut(&self, texts: &[&str]) -> usize;
 
+    /// How many of the texts hold what the encoder has no piece for.
+    fn misspelled(&self, texts: &[&str]) -> usize;
+
     /// Pieces that are read of each text. What is spelled for it is kept, so that encoding the texts need not.
     fn lengths(&self, texts: &[&str]) -> Vec<usize>;
 }
@@ -124,6 +128,10 @@ impl TextEncoder for HashedTexts {
     }
 
     fn cut(&self, _texts: &[&str]) -> usize {
+        0
+    }
+
+    fn misspelled(&self, _texts: &[&str]) -> usize {
         0
     }
 
@@ -233,12 +241,17 @@ impl SentenceEncoder {
     }
 
     fn spelled(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        if !self.lower {
-            return self.tokenizer.encode_all(texts);
+        let read: Vec<Cow<str>> = texts.iter().map(|text| self.read(text)).collect();
+        let read: Vec<&str> = read.iter().map(AsRef::as_ref).collect();
+        self.tokenizer.encode_all(&read)
+    }
+
+    /// The text as the tokenizer sees it.
+    fn read<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.lower {
+            true => text.to_lowercase().into(),
+            false => text.into(),
         }
-        let small: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
-        let small: Vec<&str> = small.iter().map(String::as_str).collect();
-        self.tokenizer.encode_all(&small)
     }
 
     /// Vectors [N, W] of texts given by their pieces; with dropout if `train` says so.
@@ -326,6 +339,11 @@ impl TextEncoder for SentenceEncoder {
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         self.bert.weights()
+    }
+
+    fn misspelled(&self, texts: &[&str]) -> usize {
+        let whole = |text: &&&str| self.tokenizer.spells(&self.read(text));
+        texts.len() - texts.iter().filter(whole).count()
     }
 
     fn cut(&self, texts: &[&str]) -> usize {

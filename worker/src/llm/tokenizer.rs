@@ -4,8 +4,8 @@ use std::path::Path;
 
 use allround::fs::{self, FsError};
 use serde_json::{Value, json};
-use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::models::{ModelWrapper, TrainerWrapper};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
@@ -90,6 +90,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
+    unknown: Option<u32>,
 }
 
 impl Tokenizer {
@@ -174,6 +175,7 @@ impl Tokenizer {
             bos: end,
             eos: end,
             pad,
+            unknown: None,
         })
     }
 
@@ -216,6 +218,20 @@ impl Tokenizer {
         let encodings = encodings.expect("a tokenizer that was opened can spell any text");
         let ids = encodings.iter().map(|encoding| encoding.get_ids().to_vec());
         ids.collect()
+    }
+
+    /// Whether pieces hold the whole text: none stands for what is unknown, and where nothing does, no letter or digit is lost.
+    pub fn spells(&self, text: &str) -> bool {
+        let ids = self.encode(text);
+        let letters = |text: &str| {
+            text.chars()
+                .filter(|letter| letter.is_alphanumeric())
+                .count()
+        };
+        match self.unknown {
+            Some(unknown) => !ids.contains(&unknown),
+            None => letters(&self.decode(&ids)) >= letters(text),
+        }
     }
 
     /// The text of pieces; special ones are left out.
@@ -299,12 +315,25 @@ impl Tokenizer {
             &["[SEP]", ends[0], ends[1], ends[2]],
         );
         let pad = find(&["pad_token"], &["[PAD]", "<pad>"]);
+        let unknown = unknown(&inner);
         Ok(Self {
             inner,
             bos,
             eos,
             pad,
+            unknown,
         })
+    }
+}
+
+/// The piece that stands for what the vocabulary does not have.
+fn unknown(inner: &Inner) -> Option<u32> {
+    let id = |piece: &str| inner.token_to_id(piece);
+    match inner.get_model() {
+        ModelWrapper::BPE(model) => id(model.unk_token.as_deref()?),
+        ModelWrapper::WordPiece(model) => id(&model.unk_token),
+        ModelWrapper::WordLevel(model) => id(&model.unk_token),
+        ModelWrapper::Unigram(_) => id("<unk>").or_else(|| id("[UNK]")),
     }
 }
 

@@ -11,7 +11,7 @@ use allround::spec::config::Encoder;
 use allround::text::item_text;
 use tch::{Device, Tensor};
 
-use super::encode_text::{EMBEDDINGS, tell_cut, tell_undescribed};
+use super::encode_text::{EMBEDDINGS, tell_undescribed, tell_unread};
 use super::need;
 use super::report::StageError;
 use crate::llm::sentence;
@@ -49,7 +49,7 @@ pub(super) fn run(
             let padding = Item::default();
             let items = std::iter::once(&padding).chain(&prepared.items);
             let texts: Vec<String> = items.map(text).collect();
-            tell_cut(encoder.as_ref(), &texts[1..], observe);
+            tell_unread(encoder.as_ref(), &texts[1..], observe);
             tell_undescribed(&prepared, observe);
             Texts::Trained(encoder.as_ref(), texts)
         }

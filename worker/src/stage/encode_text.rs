@@ -45,7 +45,7 @@ pub(super) fn run(
     phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
-    tell_cut(encoder.as_ref(), &texts, observe);
+    tell_unread(encoder.as_ref(), &texts, observe);
     tell_undescribed(&prepared, observe);
     let padding = Tensor::zeros([1, encoder.width()], (Kind::Float, device));
     let vectors = Tensor::cat(&[padding, vectors], 0);
@@ -65,8 +65,8 @@ pub(super) fn tell_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Even
     }));
 }
 
-/// Tells how many item texts are longer than what `encoder` reads of them.
-pub(super) fn tell_cut(
+/// Tells how many item texts are longer than what `encoder` reads of them, and how many it has no pieces for.
+pub(super) fn tell_unread(
     encoder: &dyn TextEncoder,
     texts: &[String],
     observe: &mut dyn FnMut(Event),
@@ -76,4 +76,9 @@ pub(super) fn tell_cut(
         what: "item texts longer than what the encoder reads of them".to_owned(),
         count: encoder.cut(&texts) as u64,
     }));
+    let count = encoder.misspelled(&texts) as u64;
+    if count > 0 {
+        let what = "item texts that the encoder's tokenizer cannot spell whole".to_owned();
+        observe(Event::Counted(Counted { what, count }));
+    }
 }

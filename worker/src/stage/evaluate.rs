@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
-use allround::event::{Event, Phase, Progress};
+use allround::event::{Counted, Event, Phase, Progress};
 use allround::plan::Job;
 use allround::plan::stage::{Answering, Evaluate};
 use allround::spec::config::method::{Inference, TallrecForm};
@@ -78,6 +78,21 @@ pub(super) fn scored(
     })??)
 }
 
+/// Tells how many of so many items have a title of more tokens than a generated answer may have.
+fn tell_unanswerable(
+    reader: &Reader,
+    (items, most): (usize, usize),
+    observe: &mut dyn FnMut(Event),
+) {
+    // The end of text need not be written.
+    let longer = |item: &u32| reader.answer(*item).len() - 1 > most;
+    let count = (1..=items as u32).filter(longer).count() as u64;
+    if count > 0 {
+        let what = format!("titles longer than the {most} tokens of a generated answer");
+        observe(Event::Counted(Counted { what, count }));
+    }
+}
+
 /// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
 fn ask(
     job: &Job,
@@ -99,6 +114,11 @@ fn ask(
         },
     };
     let mut reader = reading::reader(job, &settings.reader, (prepared, room), device)?;
+    if let (Room::List { .. }, Inference::Generate { max_new_tokens, .. }) =
+        (room, &settings.inference)
+    {
+        tell_unanswerable(&reader, (prepared.n_items(), *max_new_tokens), observe);
+    }
     if settings.tuned.is_some() {
         reading::adapt(job, settings, &mut reader)?;
     }

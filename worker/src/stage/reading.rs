@@ -44,12 +44,11 @@ pub(super) fn reader(
         user: settings.user,
         item: settings.item != ItemEmbedding::None,
     };
-    Ok(Reader::new(
-        opened,
-        prepared,
-        (&settings.asked, vectors),
-        room,
-    ))
+    let reader = Reader::new(opened, prepared, (&settings.asked, vectors), room);
+    if room == Room::Question {
+        reader.yes_and_no()?;
+    }
+    Ok(reader)
 }
 
 /// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.

@@ -21,11 +21,17 @@ pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
         "out of memory",
         "not enough memory",
         "can't allocate memory",
+        // oneDNN does not say why; its shapes are those of a pass before.
+        "could not create a primitive",
+        "bad_alloc",
     ];
     let told = words.iter().any(|words| text.contains(words));
     // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
     let line = text.split("\\n").next().unwrap_or_default();
-    told.then(|| line.lines().next().unwrap_or_default().to_owned())
+    let line = line.lines().next().unwrap_or_default();
+    // What Rust says around it.
+    let line = line.split_once("Torch(\"").map_or(line, |(_, said)| said);
+    told.then(|| line.trim_end_matches("\")").to_owned())
 }
 
 #[cfg(test)]
@@ -39,6 +45,14 @@ mod tests {
         assert_eq!(
             told,
             Err::<(), _>("CUDA out of memory. Tried to allocate 2 GiB".to_owned())
+        );
+        let told = caught(|| panic!("packed linear layer: could not create a primitive"));
+        assert!(told.is_err());
+        let raw = "called `Result::unwrap()` on an `Err` value: Torch(\"not enough memory: you tried 8 bytes\\nException raised";
+        let told = caught(|| panic!("{raw}"));
+        assert_eq!(
+            told,
+            Err::<(), _>("not enough memory: you tried 8 bytes".to_owned())
         );
         let other = catch_unwind(|| caught(|| panic!("index 9 is out of bounds")));
         assert!(other.is_err());

@@ -39,6 +39,14 @@ pub enum LmError {
         /// What the configuration says.
         said: String,
     },
+    /// The configuration has one table for input and output, and the file two.
+    #[error(
+        "{place}: `lm_head.weight` differs from the table of embeddings, which `tie_word_embeddings` in `config.json` puts in its place; take both from the same model"
+    )]
+    Tied {
+        /// What holds the weights.
+        place: String,
+    },
     /// No linear layer has the name of an adapter's target.
     #[error("no module is called `{target}`; adapters can stand at {known}")]
     Target {

@@ -48,6 +48,12 @@ struct Answer {
 }
 
 impl Answer {
+    /// Where the last token stands behind a prompt of `length` tokens. An answer that has ended stays there: others may go on
+    /// beyond the positions that it has left.
+    fn place(&self, length: usize) -> i64 {
+        (length + self.tokens.len().saturating_sub(1)) as i64
+    }
+
     /// Takes the next token.
     fn push(&mut self, token: u32, settings: &Generation, trie: Option<&Trie>) {
         if self.done {
@@ -137,7 +143,8 @@ impl Lm {
             cache.advance();
             let places: Vec<i64> = lengths
                 .iter()
-                .map(|&length| (length + step) as i64)
+                .zip(&answers)
+                .map(|(&length, answer)| answer.place(length))
                 .collect();
             hidden = self.pass(&[self.embed(&next)], &places, &mut cache, None);
         }

@@ -47,6 +47,9 @@ impl WeightSource for BTreeMap<String, Tensor> {
     }
 }
 
+/// The table that makes logits, where it is not that of the embeddings.
+const HEAD: &str = "lm_head.weight";
+
 /// Packed matrices are held beside the plain ones, and once more for gradients. For the sake of memory, models are not
 /// packed whose matrices into the MLPs hold more numbers than this: OPT-1.3b still is, OPT-2.7b is not.
 const LARGEST_PACKED: i64 = 1 << 29;
@@ -130,18 +133,27 @@ impl<'a> Loader<'a> {
         Ok(self.keep(name, tensor))
     }
 
-    /// Refuses a source that holds weights of the model's own which nothing has read.
+    /// Refuses a source that holds weights of the model's own which nothing has read, or a head that is not the table which
+    /// stands in its place.
     pub fn check_all_taken(&self, config: &LmConfig) -> Result<(), LmError> {
         let Source::Held(held) = &self.source else {
             return Ok(());
         };
+        if config.tied && held.contains(HEAD) {
+            let table = held.tensor(&table_name(config)[self.cut..]);
+            let is_table = table.is_ok() && table.ok() == held.tensor(HEAD).ok();
+            if !is_table {
+                let place = held.place();
+                return Err(LmError::Tied { place });
+            }
+        }
         let front = match config.family {
             Family::Opt => "model.decoder.",
             Family::Llama => "model.",
         };
         let own = [&front[self.cut..], "lm_head."];
         let taken = |name: &str| {
-            let copy_of_table = config.tied && name == "lm_head.weight";
+            let copy_of_table = config.tied && name == HEAD;
             copy_of_table || self.taken.contains(name)
         };
         let Some(names) = surplus(held.names(), &own, taken) else {

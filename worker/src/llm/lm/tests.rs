@@ -285,6 +285,24 @@ fn constrained_answers_follow_the_likeliest_branch_to_a_whole_sequence() {
 }
 
 #[test]
+fn a_row_whose_answer_fills_the_positions_waits_for_longer_answers() {
+    for name in SHAPES {
+        let Fixture { lm, .. } = Fixture::open(name);
+        tch::manual_seed(6);
+        let positions = lm.config().positions;
+        let rows = [positions - 1, 5]
+            .map(|length| Tensor::randn([length, lm.width()], (Kind::Float, Device::Cpu)));
+        // One token has room behind the first row; the second's only answer has eight.
+        let answers = [vec![7], (7..15).collect::<Vec<u32>>()];
+        let tries = answers
+            .clone()
+            .map(|answer| Trie::new([&answer[..]].into_iter()));
+        let written = lm.generate(&rows, &greedy(1.0), Some(&tries)).unwrap();
+        assert_eq!(written, answers, "{name}");
+    }
+}
+
+#[test]
 fn an_answer_ends_behind_its_closing_quote() {
     let fixture = Fixture::open("llama");
     let rows = fixture.rows();

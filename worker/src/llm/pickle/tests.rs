@@ -48,6 +48,11 @@ fn no_damaged_pickle_breaks_the_reader() {
     for end in 0..whole.len() {
         assert!(Pickle::read(&whole[..end]).is_err());
     }
+    // Tuples, lists and tables that take what stands in front of an open mark.
+    for taker in [&b"\x85"[..], b"\x86", b"\x87", b"a", b"s", b"R", b"Q", b"0"] {
+        let bytes = [b"\x80\x02]NN(", taker, b"t."].concat();
+        assert!(Pickle::read(&bytes).is_err(), "{taker:?}");
+    }
     for at in 0..whole.len() {
         for flip in [0x01, 0x20, 0x80, 0xff] {
             let mut bytes = whole.to_vec();

@@ -40,6 +40,32 @@ fn opt_spells_as_its_makers_do() {
 }
 
 #[test]
+fn a_text_is_spelled_whole_where_no_piece_is_unknown_and_no_letter_is_lost() {
+    for text in TEXTS {
+        assert!(trained().spells(text));
+    }
+    for (name, strange) in [("opt", true), ("bert", false)] {
+        let Some(real) = real(name) else { continue };
+        assert!(real.spells("Toy Story (1995), a façade"));
+        assert_eq!(real.spells("a fish \u{1f9ea}"), strange, "{name}");
+    }
+    // Bytes without an `e`: a byte-level vocabulary leaves out what it does not have.
+    let folder = tempfile::tempdir().unwrap();
+    trained().save(folder.path()).unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut description: Value = serde_json::from_str(&text).unwrap();
+    let model = description["model"].as_object_mut().unwrap();
+    model["merges"] = json!([]);
+    let pieces = model["vocab"].as_object_mut().unwrap();
+    pieces.retain(|piece, _| !piece.contains('e'));
+    fs::write_atomic(&path, description.to_string().as_bytes()).unwrap();
+    let lacking = Tokenizer::open(folder.path()).unwrap();
+    assert!(lacking.spells("a film about toys"));
+    assert!(!lacking.spells("Staples of steel"));
+}
+
+#[test]
 fn bert_spells_as_its_makers_do() {
     let Some(bert) = real("bert") else { return };
     assert_eq!(bert.vocab_size(), 30522);

@@ -339,6 +339,10 @@ fn a_trained_encoder_reads_the_text_of_padding_too() {
         fn weights(&self) -> Vec<(String, Tensor)> {
             Vec::new()
         }
+        fn misspelled(&self, _texts: &[&str]) -> usize {
+            0
+        }
+
         fn cut(&self, _texts: &[&str]) -> usize {
             0
         }

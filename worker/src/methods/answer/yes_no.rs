@@ -1,6 +1,5 @@
 //! TALLRec's own task: whether the user will like each candidate.
 
-use allround::text::prompt;
 use tch::Kind;
 
 use super::{AnswerError, Answerer, Answers, Asked, Outcome, rank};
@@ -14,7 +13,7 @@ impl Answerer<'_> {
         batch: &[Asked],
         answers: &mut Answers,
     ) -> Result<Vec<Outcome>, AnswerError> {
-        let both = [prompt::YES, prompt::NO].map(|word| self.reader.spell(word)[0]);
+        let both = self.reader.yes_and_no()?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for (asking, _) in batch {
             let mut prompts = Vec::with_capacity(asking.candidates.len());

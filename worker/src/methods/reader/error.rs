@@ -34,6 +34,16 @@ pub enum ReaderError {
     /// The stage was given no small model.
     #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
     NoSmall,
+    /// TALLRec's answers cannot be told apart where they begin.
+    #[error(
+        "the tokenizer spells `{yes}` and `{no}` with the same first token, by which TALLRec tells them apart"
+    )]
+    Alike {
+        /// The one.
+        yes: &'static str,
+        /// The other.
+        no: &'static str,
+    },
     /// A prompt is too long even without a history.
     #[error(
         "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
@@ -70,6 +80,9 @@ impl ReaderError {
         match self {
             ReaderError::TooLong { .. } => Some(
                 "bound titles by `title_tokens`, ask with fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
+            ),
+            ReaderError::Alike { .. } => Some(
+                "a tokenizer that puts a blank in front of every text (`add_prefix_space`), or one without these words, cannot be asked for yes and no; use `form = \"title\"`",
             ),
             ReaderError::User { source, .. } => source.hint(),
             _ => None,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use allround::data::Prepared;
 use allround::event::{Counted, Event};
-use allround::text::{Asked, Piece, Titles, Vectors, answer_of, render, render_yes_no};
+use allround::text::{Asked, Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
 use super::{Opened, ReaderError, shorter};
 use crate::llm::tokenizer::Tokenizer;
@@ -179,6 +179,13 @@ impl Speller {
             let (what, count) = (what.to_owned(), count as u64);
             observe(Event::Counted(Counted { what, count }));
         }
+        let misspelled = self.titles.iter();
+        let misspelled = misspelled.filter(|title| !self.tokenizer.spells(title));
+        let count = misspelled.count() as u64;
+        if count > 0 {
+            let what = "titles that the language model's tokenizer cannot spell whole".to_owned();
+            observe(Event::Counted(Counted { what, count }));
+        }
         let count = self.shortened();
         if count > 0 {
             observe(Event::Counted(Counted {
@@ -216,6 +223,19 @@ impl Speller {
         let mut tokens = self.spell(text).to_vec();
         tokens.push(self.eos);
         tokens
+    }
+
+    /// The tokens with which TALLRec's yes and no begin.
+    ///
+    /// # Errors
+    /// When they are the same, or there are none.
+    pub fn yes_and_no(&self) -> Result<[u32; 2], ReaderError> {
+        let (yes, no) = (prompt::YES, prompt::NO);
+        let [first, second] = [yes, no].map(|word| self.spell(word).first().copied());
+        match (first, second) {
+            (Some(first), Some(second)) if first != second => Ok([first, second]),
+            _ => Err(ReaderError::Alike { yes, no }),
+        }
     }
 
     /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left

@@ -187,7 +187,9 @@ fn a_question_about_one_title_needs_room_for_one() {
 #[test]
 fn yes_and_no_begin_with_different_tokens() {
     let reader = reader(NEITHER);
-    assert_ne!(reader.spell(prompt::YES)[0], reader.spell(prompt::NO)[0]);
+    let both = [prompt::YES, prompt::NO].map(|word| reader.spell(word)[0]);
+    assert_ne!(both[0], both[1]);
+    assert_eq!(reader.yes_and_no().unwrap(), both);
 }
 
 #[test]

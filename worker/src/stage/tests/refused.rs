@@ -2,17 +2,11 @@
 
 use super::*;
 
-/// The stages that ask a language model `read`.
-fn asking(read: Reader) -> [(&'static str, Settings); 3] {
-    let tune = Settings::Tune(TrainTune {
-        reader: read.clone(),
-        form: TallrecForm::Title,
-        lora: Lora {
-            rank: 2,
-            alpha: 4.0,
-            dropout: 0.1,
-            targets: vec!["q_proj".to_owned()],
-        },
+fn tune(reader: Reader, form: TallrecForm) -> Settings {
+    Settings::Tune(TrainTune {
+        reader,
+        form,
+        lora: lora(),
         train_on_inputs: false,
         one_item: OneItem::Skip,
         candidates: TrainingCandidates::default(),
@@ -20,7 +14,29 @@ fn asking(read: Reader) -> [(&'static str, Settings); 3] {
         seed: 1,
         device: "cpu".to_owned(),
         threads: 1,
-    });
+    })
+}
+
+fn lora() -> Lora {
+    Lora {
+        rank: 2,
+        alpha: 4.0,
+        dropout: 0.1,
+        targets: vec!["q_proj".to_owned()],
+    }
+}
+
+/// How often a rule whose name holds `what` was told to have changed something.
+fn counted(events: &[Event], what: &str) -> Option<u64> {
+    events.iter().find_map(|event| match event {
+        Event::Counted(counted) if counted.what.contains(what) => Some(counted.count),
+        _ => None,
+    })
+}
+
+/// The stages that ask a language model `read`.
+fn asking(read: Reader) -> [(&'static str, Settings); 3] {
+    let tune = tune(read.clone(), TallrecForm::Title);
     let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
         unreachable!("project gives its own settings")
     };
@@ -45,17 +61,83 @@ fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
     prepared.save(&desk.folder("prepared")).unwrap();
     for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
         let events = desk.run(name, settings, &ASKING);
-        let cut = events.iter().find_map(|event| match event {
-            Event::Counted(counted) if counted.what.contains("positions") => Some(counted),
-            _ => None,
-        });
-        let cut = cut.expect("it is told");
+        let told = "titles cut to fit the language model's positions";
+        assert_eq!(counted(&events, told), Some(2), "{name}");
+    }
+}
+
+/// A desk whose small language model has BERT's kind of vocabulary, of these words.
+fn spelling_only(words: &[&str]) -> Desk {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let folder = desk.folder("llm");
+    std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    let pieces = [&["[PAD]", "[UNK]", "[CLS]", "[SEP]"], words].concat();
+    std::fs::write(folder.join("vocab.txt"), pieces.join("\n")).unwrap();
+    desk
+}
+
+#[test]
+fn titles_that_the_tokenizer_cannot_spell_are_counted_in_every_stage() {
+    let desk = spelling_only(&["red", "blue", "old", "new"]);
+    let whole = data().items.into_iter().filter(|item| {
+        let title = item.title.clone().unwrap();
+        !title.contains("green") && !title.contains("big")
+    });
+    let whole = whole.count() as u64;
+    for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
+        let events = desk.run(name, settings, &ASKING);
+        let count = counted(&events, "cannot spell whole");
+        assert_eq!(count, Some(12 - whole), "{name}");
+    }
+    let known = Desk::new();
+    let events = known.run("llm", pretrain(), &["prepared"]);
+    assert_eq!(counted(&events, "cannot spell whole"), None);
+    let [(name, settings), ..] = asking(reading(false, ItemEmbedding::None));
+    let events = known.run(name, settings, &ASKING);
+    assert_eq!(counted(&events, "cannot spell whole"), None);
+}
+
+#[test]
+fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked() {
+    let desk = spelling_only(&["red", "blue", "old", "new"]);
+    let read = reading(false, ItemEmbedding::None);
+    let ask = evaluate(read.clone(), SCORE, Some((TallrecForm::YesNo, lora())));
+    for (name, settings) in [("tune", tune(read, TallrecForm::YesNo)), ("ask", ask)] {
+        let mut events = Vec::new();
+        let job = desk.job(name, settings, &ASKING);
+        let failure = run(&job, &mut |event| events.push(event)).unwrap_err();
+        let failure = failure.failure();
         assert_eq!(
-            (cut.what.as_str(), cut.count),
-            ("titles cut to fit the language model's positions", 2),
+            failure.error,
+            "the tokenizer spells `Yes.` and `No.` with the same first token, by which TALLRec tells them apart",
             "{name}"
         );
+        assert!(failure.hint.unwrap().contains("form = \"title\""));
+        assert!(!events.iter().any(|event| matches!(event, Event::Epoch(_))));
     }
+}
+
+#[test]
+fn titles_longer_than_a_generated_answer_are_counted() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut prepared = data();
+    prepared.items[3].title = Some("red ".repeat(12));
+    prepared.save(&desk.folder("prepared")).unwrap();
+    let told = |name: &str, max_new_tokens| {
+        let inference = Inference::Generate {
+            max_new_tokens,
+            repetition_penalty: 1.0,
+            penalise_eos: false,
+            stop_at_quote: true,
+            accept: Accept::Exact,
+        };
+        let settings = evaluate(reading(false, ItemEmbedding::None), inference, None);
+        counted(&desk.run(name, settings, &ASKING), "of a generated answer")
+    };
+    assert_eq!(told("short", 12), Some(1));
+    assert_eq!(told("long", 64), None);
 }
 
 #[test]
@@ -131,12 +213,7 @@ fn long_titles_shorten_the_lessons_of_a_small_language_model_and_are_counted() {
     settings.llm.steps = 12;
     let batch = settings.llm.batch_size as u64;
     let events = desk.run("llm", Settings::PretrainLm(settings), &["prepared"]);
-    let count = events.iter().find_map(|event| match event {
-        Event::Counted(counted) if counted.what.contains("shortened or replaced") => {
-            Some(counted.count)
-        }
-        _ => None,
-    });
+    let count = counted(&events, "shortened or replaced");
     // Short lists come four times a step.
     let texts = 12 * 4 * batch;
     assert!(

@@ -257,6 +257,19 @@ fn tables_and_heads_of_published_files_are_no_surplus() {
 }
 
 #[test]
+fn a_head_that_is_not_the_table_it_is_tied_to_is_refused() {
+    let Fixture { lm, mut known, .. } = Fixture::open("llama-tied");
+    let table = known["model.embed_tokens.weight"].shallow_clone();
+    known.insert("lm_head.weight".to_owned(), table.zeros_like());
+    let holding = Holding::frozen(Kind::Float, Device::Cpu);
+    let error = Lm::from_weights(lm.config().clone(), &known, holding).unwrap_err();
+    assert!(
+        error.to_string().contains("`tie_word_embeddings`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn published_opt_files_without_the_first_name_are_read_too() {
     let Fixture { lm, known, .. } = Fixture::open("opt");
     let short: BTreeMap<String, Tensor> = known
