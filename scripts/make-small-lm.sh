@@ -16,4 +16,6 @@ mkdir -p assets/small-lm
 for file in config.json model.safetensors tokenizer.json tokenizer_config.json; do
   cp "$folder/$file" assets/small-lm/
 done
+# What the copies are held against: the stage's key, and each file's digest.
+cp "$folder/manifest.json" assets/small-lm.json
 echo "make-small-lm: assets/small-lm ($(du -sh assets/small-lm | cut -f1)) is from $folder"

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use allround::record::Machine;
 use allround::spec::{self, Checked, Spec};
-use allround::store::Store;
 use allround::store::inputs::Inputs;
+use allround::store::{EVENTS, Manifest, Store};
 use allround::{fs, plan};
 
 fn root() -> &'static Path {
@@ -121,6 +121,42 @@ fn says(spec: &Spec) -> impl PartialEq + use<> {
         spec.figure.clone(),
         spec.table.clone(),
     )
+}
+
+#[test]
+fn committed_results_have_the_columns_that_are_written_now() {
+    let header = |folder: &Path, file: &str| {
+        let text = fs::read_to_string(&folder.join(file)).unwrap();
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    // Its results are made anew more often than any.
+    let newest = root().join("results/quickstart");
+    for (name, folder) in results() {
+        for file in ["metrics.csv", "epochs.csv", "timing.csv", "data.csv"] {
+            let (found, wanted) = (header(&folder, file), header(&newest, file));
+            assert_eq!(found, wanted, "results/{name}/{file}");
+        }
+    }
+}
+
+#[test]
+fn the_committed_small_language_model_is_what_its_experiment_makes() {
+    let path = root().join("experiments/assets/small-lm.toml");
+    let checked = spec::load(&path, &[]).unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
+    let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(Path::new(path))).unwrap();
+    let nodes = plan.graph.nodes.iter();
+    let is_pretraining = |node: &&plan::Node| node.stage.settings.kind() == "pretrain-lm";
+    let node = nodes.clone().find(is_pretraining).unwrap();
+    let text = fs::read_to_string(&root().join("assets/small-lm.json")).unwrap();
+    let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
+    // How the stage went is in results/small-lm; the folder has the model alone.
+    manifest.files.retain(|file| file.path != EVENTS);
+    let folder = root().join("assets/small-lm");
+    let checked = manifest.check(&node.key, &folder, Manifest::check_digests);
+    checked.unwrap();
+    assert_eq!(fs::list(&folder).unwrap().len(), manifest.files.len());
 }
 
 #[test]

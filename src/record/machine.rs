@@ -1,5 +1,6 @@
 //! `machine.toml`: on what, and by which program, results were made.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,19 @@ pub struct Machine {
     /// What the stages ran on, one entry a device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device: Vec<Device>,
+    /// By which programs the stages were made, one entry a program: those that came from the store may be an earlier one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<MadeBy>,
+}
+
+/// Stages that one program made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeBy {
+    /// Its version and commit, as the manifests of the stages' artefacts say.
+    pub made_by: String,
+    /// How many stages.
+    pub count: u64,
 }
 
 /// Which experiment.
@@ -88,8 +102,19 @@ pub struct Device {
 }
 
 impl Machine {
-    /// This machine, with the devices that stages reported when they started, for the experiment of this digest.
-    pub fn here<'a>(digest: String, started: impl IntoIterator<Item = &'a Started>) -> Machine {
+    /// This machine, with the devices that stages reported when they started and the programs that made them, for the
+    /// experiment of this digest.
+    pub fn here<'a>(
+        digest: String,
+        started: impl IntoIterator<Item = &'a Started>,
+        makers: impl IntoIterator<Item = String>,
+    ) -> Machine {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for made_by in makers {
+            *counts.entry(made_by).or_default() += 1;
+        }
+        let stages = counts.into_iter();
+        let stages = stages.map(|(made_by, count)| MadeBy { made_by, count });
         let mut device: Vec<Device> = started.into_iter().map(Device::of).collect();
         device.sort();
         device.dedup();
@@ -102,6 +127,7 @@ impl Machine {
             },
             system: SystemFacts::here(),
             device,
+            stages: stages.collect(),
         }
     }
 
@@ -195,8 +221,13 @@ mod tests {
     #[test]
     fn a_machine_is_read_back_and_names_each_device_once() {
         let dir = tempfile::tempdir().unwrap();
-        let machine = Machine::here("d1".to_owned(), &[started(2), started(1), started(2)]);
+        let makers = ["0.1.0 b", "0.1.0 a", "0.1.0 b"].map(str::to_owned);
+        let starts = [started(2), started(1), started(2)];
+        let machine = Machine::here("d1".to_owned(), &starts, makers);
         assert_eq!(machine.device.len(), 2);
+        let stages = machine.stages.iter();
+        let stages: Vec<(&str, u64)> = stages.map(|it| (it.made_by.as_str(), it.count)).collect();
+        assert_eq!(stages, [("0.1.0 a", 1), ("0.1.0 b", 2)]);
         assert!(machine.system.cores.unwrap() > 0 && !machine.program.version.is_empty());
         machine.save(dir.path()).unwrap();
         assert_eq!(Machine::load(dir.path()).unwrap(), machine);

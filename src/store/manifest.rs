@@ -18,7 +18,8 @@ pub struct Manifest {
     pub kind: String,
     /// The stage's key.
     pub key: Key,
-    /// Version of the program that made it.
+    /// The program that made it: its version, and the commit that it was built from where that is known, with a `+` where its
+    /// sources had changes beyond that.
     pub made_by: String,
     /// Every other file of the folder, in sorted order.
     pub files: Vec<FileEntry>,
@@ -34,6 +35,15 @@ pub struct FileEntry {
     pub size: u64,
     /// BLAKE3 of the contents.
     pub digest: Key,
+}
+
+fn this_program() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let changed = option_env!("ALLROUND_MODIFIED").map_or("", |_| "+");
+    match option_env!("ALLROUND_COMMIT") {
+        Some(commit) => format!("{version} {commit}{changed}"),
+        None => version.to_owned(),
+    }
 }
 
 impl FileEntry {
@@ -72,7 +82,7 @@ impl Manifest {
             version: 1,
             kind: kind.to_owned(),
             key: *key,
-            made_by: env!("CARGO_PKG_VERSION").to_owned(),
+            made_by: this_program(),
             files,
         })
     }

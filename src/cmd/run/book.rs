@@ -246,11 +246,12 @@ impl<'a> Book<'a> {
             return machine.save(&self.results);
         }
         let is_good = |id: &NodeId| self.outcomes[*id].as_ref().is_some_and(Outcome::is_good);
-        let mut starts = Vec::new();
+        let (mut starts, mut makers) = (Vec::new(), Vec::new());
         for id in (0..self.outcomes.len()).filter(is_good) {
             starts.extend(self.source.start(id)?);
+            makers.extend(self.source.made_by(id));
         }
-        Machine::here(digest, starts.iter()).save(&self.results)
+        Machine::here(digest, starts.iter(), makers).save(&self.results)
     }
 
     /// Cells with rows.

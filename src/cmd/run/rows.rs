@@ -13,7 +13,7 @@ use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::Spec;
 use crate::spec::config::Llm;
-use crate::store::{EVENTS, Store};
+use crate::store::{EVENTS, Manifest, Store};
 
 /// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
 const KEPT: usize = 3;
@@ -261,6 +261,12 @@ impl<'a> Source<'a> {
             Event::Started(started) => Some(started),
             _ => None,
         }))
+    }
+
+    /// The program that made a stage, where its manifest can be read.
+    pub(super) fn made_by(&self, id: NodeId) -> Option<String> {
+        let manifest = Manifest::load(&self.folder(&self.plan.graph.nodes[id]));
+        manifest.ok().map(|manifest| manifest.made_by)
     }
 
     fn timing(
