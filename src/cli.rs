@@ -179,9 +179,9 @@ pub struct Show {
     /// The results folder.
     #[arg(value_name = "RESULTS")]
     pub results: PathBuf,
-    /// Only this metric, such as `ndcg@10`.
+    /// Only this metric, such as `ndcg@10` or `valid`.
     #[arg(long, value_name = "METRIC")]
-    pub metric: Option<crate::metric::Metric>,
+    pub metric: Option<String>,
 }
 
 /// `report`.
@@ -226,10 +226,10 @@ pub enum Data {
     /// Write a generated data set in Amazon's form: reviews and metadata, JSON lines, gzip.
     Make {
         /// Users.
-        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
         users: u64,
         /// Items.
-        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(2..))]
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
         items: u64,
         /// Mean reviews of a user.
         #[arg(long, default_value_t = 9.0)]
@@ -291,10 +291,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => (text, 1.0),
     };
     let seconds = number.parse::<f64>().map_err(|_| wrong())? * unit;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|time| !time.is_zero())
-        .ok_or_else(wrong)
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    match time.is_zero() {
+        true => Err(format!("`{text}` is no time at all: expected more than 0")),
+        false => Ok(time),
+    }
 }
 
 #[cfg(test)]

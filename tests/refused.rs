@@ -170,3 +170,55 @@ fn what_all_cells_fail_by_is_told_once_with_their_number() {
     );
     assert!(!err(&output).contains("blocked by a failure"));
 }
+
+#[test]
+fn another_program_in_the_place_of_the_worker_is_wrong() {
+    let desk = Desk::new();
+    let mut command = desk.command("doctor");
+    let output = command.env("ALLROUND_WORKER", "/bin/cat").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("worker `/bin/cat` is another program"),
+        "{said}"
+    );
+}
+
+#[test]
+fn more_generated_data_than_a_specification_may_ask_for_are_refused() {
+    let desk = Desk::new();
+    for (arguments, word) in [
+        ("--users 99999999999", "99999999999"),
+        (
+            "--users 10000000 --items 1000 --mean-length 100",
+            "at most 200000000",
+        ),
+        ("--mean-length inf", "from 3 to 10000"),
+    ] {
+        let output = desk.run(&format!("data make {arguments} --out made"));
+        assert_eq!(output.status.code(), Some(2), "{arguments}");
+        assert!(err(&output).contains(word), "{}", err(&output));
+        assert!(!desk.path().join("made").exists());
+    }
+}
+
+#[test]
+fn names_that_nothing_has_and_values_without_a_source_are_refused() {
+    let desk = Desk::new();
+    let spec = format!(
+        "{SPEC}\n[prompt.default]\nwords.nowhere = {{ past = \"used\", verb = \"use\", noun = \"tool\" }}\n\
+        [scenario.rare.cold_items]\n[[expected]]\ndataset = \"toys\"\nmodel = \"gru4rec\"\nprotocol = \"strict\"\n\
+        metric = \"hit@1\"\nvalue = 0.5\ntolerance = 0.1\nsource = \"\"\n"
+    );
+    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
+    let output = desk.run("check spec.toml");
+    assert_eq!(output.status.code(), Some(2));
+    for word in [
+        "no data set is called `nowhere`",
+        "no scenario is called `overall`",
+        "declare `overall` too",
+        "the expected value has no source",
+    ] {
+        assert!(err(&output).contains(word), "{word}: {}", err(&output));
+    }
+}

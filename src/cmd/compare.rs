@@ -26,6 +26,14 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
         side(&arguments.before, &before),
         side(&arguments.after, &after),
     )?;
+    for (folder, rows) in [(&arguments.before, &before), (&arguments.after, &after)] {
+        if rows.iter().all(|row| row.value.is_none()) {
+            return Err(advise(
+                format!("`{}` holds no number", folder.display()),
+                "every cell failed or had no user; `allround show` tells why",
+            ));
+        }
+    }
     if comparison.compared.is_empty() && comparison.refused.is_empty() {
         return Err(advise(
             "the folders have no number in common",

@@ -12,7 +12,7 @@ use crate::data::{self, Prepare, Prepared, scenario, stats};
 use crate::fs;
 use crate::observe::say;
 use crate::spec::config::Scenario;
-use crate::spec::config::dataset::SyntheticSource;
+use crate::spec::config::dataset::{MOST_GENERATED, SyntheticSource};
 use crate::spec::{self, Checked};
 
 /// Does what `data` is asked for.
@@ -144,10 +144,18 @@ fn make_files(
     (users, items, mean_length, seed): (u64, u64, f64, u64),
     out: &Path,
 ) -> anyhow::Result<Exit> {
-    if !(3.0..=1e6).contains(&mean_length) {
+    if !(3.0..=10_000.0).contains(&mean_length) {
         return Err(advise(
             format!("`--mean-length {mean_length}` is out of range"),
-            "expected 3 or more",
+            "expected a number from 3 to 10000",
+        ));
+    }
+    // Nobody has an item twice.
+    let reviews = users as f64 * mean_length.min(items as f64);
+    if reviews > MOST_GENERATED {
+        return Err(advise(
+            format!("{users} users would write about {reviews:.0} reviews"),
+            format!("expected at most {MOST_GENERATED}: lower `--users` or `--mean-length`"),
         ));
     }
     let settings = SyntheticSource {

@@ -61,6 +61,13 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
             .trim()
             .replace('\n', "\n      ")
     };
+    let is_worker = output.stdout.starts_with(b"allround-worker ");
+    if output.status.success() && !is_worker {
+        return Err(format!(
+            "worker `{}` is another program\n      hint: name an `allround-worker` with `--worker PATH` or `ALLROUND_WORKER`",
+            worker.display()
+        ));
+    }
     if output.status.success() {
         Ok(format!(
             "worker `{}`\n      {}",

@@ -9,14 +9,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::Show;
-use crate::metric::Metric;
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
 use crate::spec::config::Table as TableSpec;
 
 /// Prints the answer tables of a results folder, or one metric of every block.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
-    let text = match arguments.metric {
+    let text = match &arguments.metric {
         Some(metric) => blocks(&arguments.results, Some(metric))?,
         None => answer(&arguments.results)?,
     };
@@ -43,11 +42,11 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
 }
 
 /// A row a model, a column a metric, a block for each data set, scenario, split and protocol; then what failed.
-fn blocks(results: &Path, only: Option<Metric>) -> anyhow::Result<String> {
+fn blocks(results: &Path, only: Option<&str>) -> anyhow::Result<String> {
     let rows = numbers::read(results)?;
     let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
     for (subject, values) in numbers::by_subject(&rows) {
-        if only.is_none_or(|metric| metric.to_string() == subject.metric()) {
+        if only.is_none_or(|metric| metric == subject.metric()) {
             let Subject {
                 dataset,
                 scenario,
@@ -153,10 +152,10 @@ mod tests {
     #[test]
     fn a_metric_that_nobody_measured_is_refused_with_those_that_are_there() {
         let folder = fixture::results();
-        let error = blocks(folder.path(), Some(Metric::Hit(7))).unwrap_err();
+        let error = blocks(folder.path(), Some("hit@7")).unwrap_err();
         assert_eq!(error.to_string(), "nothing here was measured by `hit@7`");
         assert!(
-            blocks(folder.path(), Some(Metric::Hit(1)))
+            blocks(folder.path(), Some("hit@1"))
                 .unwrap()
                 .contains("sasrec")
         );

@@ -71,7 +71,7 @@ impl From<FsError> for DataError {
     fn from(error: FsError) -> Self {
         let hint = error
             .hint()
-            .unwrap_or("check the path; relative paths start at the spec's folder");
+            .unwrap_or("check the path; relative paths of a spec start at its folder");
         Self {
             path: None,
             line: None,

@@ -13,7 +13,7 @@ pub struct Counts {
     pub items: u64,
     /// Interactions of all users.
     pub interactions: u64,
-    /// Interactions that the split gives to training.
+    /// Interactions that the CF model is trained on: what the split gives to training, of the users that are trained on.
     pub train_interactions: u64,
     /// Fewest interactions of a user.
     pub shortest: u64,
@@ -60,7 +60,10 @@ pub fn counts(data: &Prepared) -> Counts {
         users: data.n_users() as u64,
         items: data.n_items() as u64,
         interactions: data.sequence.len() as u64,
-        train_interactions: data.train_end.iter().map(|&end| u64::from(end)).sum(),
+        train_interactions: (data.train_end.iter().zip(&data.trained))
+            .filter(|(_, is_trained)| **is_trained)
+            .map(|(&end, _)| u64::from(end))
+            .sum(),
         shortest: lengths.first().copied().unwrap_or_default(),
         median_length: lengths
             .get(lengths.len().saturating_sub(1) / 2)

@@ -281,6 +281,7 @@ impl<'a> Group<'a> {
 fn places(table: &AnswerTable, at: usize) -> Vec<Place> {
     let ranked = |row: &AnswerRow| row.answers[at].mean.filter(|_| !row.random);
     let means: Vec<Option<f64>> = table.rows.iter().map(ranked).collect();
+    let means: Vec<Option<f64>> = means.into_iter().map(|mean| mean.map(rounded)).collect();
     let largest = |below: f64| {
         means
             .iter()
@@ -298,6 +299,11 @@ fn places(table: &AnswerTable, at: usize) -> Vec<Place> {
         Some(_) => Place::Other,
     };
     means.iter().map(place).collect()
+}
+
+/// A mean without its last bits, which depend on the order in which seeds were added up: equal means are equal places.
+fn rounded(mean: f64) -> f64 {
+    format!("{mean:.12e}").parse().unwrap_or(mean)
 }
 
 /// Which rows of column `at` are compared with which.
@@ -407,6 +413,16 @@ mod tests {
             baseline: baseline.to_owned(),
             ..Question::default()
         }
+    }
+
+    #[test]
+    fn means_that_differ_by_the_order_of_adding_are_one_place() {
+        let (one, other) = (
+            (1.0 / 12.0 + 4.0 / 12.0 + 3.0 / 12.0) / 3.0,
+            (3.0 / 12.0 + 5.0 / 12.0) / 3.0,
+        );
+        assert_eq!(rounded(one), rounded(other));
+        assert_ne!(rounded(0.25), rounded(0.250_000_1));
     }
 
     #[test]

@@ -57,7 +57,7 @@ mod tests {
                 row.interactions,
                 row.train_interactions
             ),
-            (3, 2, 8, 4)
+            (3, 2, 8, 3)
         );
         // User b has nothing but training items.
         assert_eq!(

@@ -160,7 +160,10 @@ fn tables(results: &Results) -> Result<Vec<Grid>, RenderError> {
 
 fn grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
     let mut grid = raw_grid(results, name, table)?;
-    grid.title = escape::one_line(&grid.title);
+    grid.title = match grid.title.is_empty() {
+        true => name.to_owned(),
+        false => escape::one_line(&grid.title),
+    };
     Ok(grid.marked(results))
 }
 

@@ -38,11 +38,11 @@ struct Written {
 /// Whether a results folder holds the number of some cell. What cannot be read holds none.
 fn has_numbers(results: &Path) -> bool {
     let rows: Result<Vec<MetricRow>, _> = record::read(&results.join("metrics.csv"));
-    rows.is_ok_and(|rows| rows.iter().any(|row| row.status == "ok"))
+    rows.is_ok_and(|rows| rows.iter().any(is_measured))
 }
 
 fn is_measured(row: &MetricRow) -> bool {
-    row.error.is_empty()
+    row.status == "ok"
 }
 
 #[derive(Default)]

@@ -119,7 +119,7 @@ fn wrong(path: &Path, reached: u64, error: &::csv::Error) -> DataError {
     match error.position() {
         Some(position) => fault
             .line(position.line())
-            .hint("every row needs as many cells as the header"),
+            .hint("every row needs as many cells as the header; a quote that is not closed takes in what follows"),
         None => fault.hint("fetch the file again if it was cut off"),
     }
 }

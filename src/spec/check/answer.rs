@@ -34,6 +34,14 @@ pub(super) fn check(check: &mut Check<'_>) {
             &path("protocol"),
             &path("metric"),
         );
+        if expected.source.trim().is_empty() {
+            let place = check.place(&path("source"));
+            check.push(
+                Fault::at(place, "the expected value has no source").label(
+                    "expected where the value comes from, such as `Kim et al. 2024, table 1`",
+                ),
+            );
+        }
         let runs = selected.iter().any(|cell| {
             cell.dataset == expected.dataset
                 && cell.scenario == expected.scenario

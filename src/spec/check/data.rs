@@ -4,14 +4,13 @@ use std::path::Path;
 
 use super::Check;
 use crate::metric::Metric;
-use crate::spec::config::dataset::{Filter, MOVIELENS_FILES, Source, Split, SyntheticSource};
+use crate::spec::config::dataset::{
+    Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
+};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
 use crate::spec::written::{Node, Value};
-
-/// Most interactions that a generator is asked for.
-const MOST_GENERATED: f64 = 200e6;
 
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;

@@ -45,6 +45,15 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     }
     for (name, prompt) in &spec.prompt {
         template(check, name, prompt);
+        let known = check.names("dataset");
+        for dataset in prompt.words.keys() {
+            check.known(
+                "dataset",
+                dataset,
+                &known,
+                &["prompt", name, "words", dataset],
+            );
+        }
     }
 }
 

@@ -57,6 +57,13 @@ pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
     });
 }
 
+/// What a file has that declares nothing of its kind.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("prompt", "default"),
+    ("scenario", "overall"),
+    ("protocol", "strict"),
+];
+
 /// A section's word in a sentence.
 fn words(section: &str) -> &str {
     match section {
@@ -132,8 +139,15 @@ impl Check<'_> {
         if known.contains(name) {
             return true;
         }
+        let is_built_in = BUILT_IN.contains(&(what, name));
         let what = words(what);
-        let hint = suggest::hint(name, known.iter().map(String::as_str), &format!("{what}s"));
+        let names = known.iter().map(String::as_str);
+        let hint = match is_built_in {
+            true => format!(
+                "a file that declares a {what} has none but its own: declare `{name}` too, or name one of them"
+            ),
+            false => suggest::hint(name, names, &format!("{what}s")),
+        };
         self.push(
             Fault::at(place, format!("no {what} is called `{name}`"))
                 .label(format!("expected the name of a {what}"))

@@ -128,6 +128,9 @@ pub struct CsvSource {
     pub category: String,
 }
 
+/// Most interactions that a generator is asked for.
+pub const MOST_GENERATED: f64 = 200e6;
+
 /// Generated users, items and texts; see `data/source/synthetic.rs` for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

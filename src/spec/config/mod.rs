@@ -55,15 +55,15 @@ pub struct Spec {
     pub encoder: BTreeMap<String, Encoder>,
     /// Language models by name, each a table named after its kind.
     pub llm: BTreeMap<String, Llm>,
-    /// Prompts by name.
+    /// Prompts by name. A file that declares one has no `default` but its own.
     pub prompt: BTreeMap<String, Prompt>,
     /// Models by name, each a table named after its kind.
     pub model: BTreeMap<String, Model>,
     /// Variants (ablations): a model with some keys changed.
     pub variant: BTreeMap<String, Variant>,
-    /// Scenarios by name, each a table named after its kind.
+    /// Scenarios by name, each a table named after its kind. A file that declares one has no `overall` but its own.
     pub scenario: BTreeMap<String, Scenario>,
-    /// Evaluation protocols by name. Every cell is measured under each of them.
+    /// Evaluation protocols by name. Every cell is measured under each of them. A file that declares one has no `strict` but its own.
     pub protocol: BTreeMap<String, Protocol>,
     /// Which combinations are run.
     pub matrix: Matrix,

@@ -248,6 +248,6 @@ pub struct Popularity {}
 #[serde(deny_unknown_fields)]
 pub struct Markov {
     /// Weight of the popularity back-off, in pseudo-counts.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1e9))]
     pub smoothing: f64,
 }

@@ -198,9 +198,9 @@ proptest::proptest! {
              [model.m.sasrec]\nhidden_units = {}\nnum_heads = {heads}\ndropout = {dropout:?}\nloss.{loss} = {{}}\ntrain.lr = {lr:?}\n\
              [variant.v]\nof = \"m\"\nset = {{ \"train.lr\" = {lr:?}, maxlen = 9 }}\n\
              [[expected]]\ndataset = \"d\"\nmodel = \"v\"\nprotocol = \"strict\"\nmetric = \"mrr\"\nvalue = 0.5\n\
-             tolerance = {tolerance:?}\nsource = {}\n",
+             tolerance = {tolerance:?}\nsource = \"a table\"\n",
             quoted(&question), quoted(&analysis.join("\n")),
-            seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "), heads * 8, quoted(&question),
+            seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "), heads * 8,
         );
         let checked = load_text("x.toml", &text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
         let back = resolved_from_text("spec.toml", checked.resolved_toml());

@@ -190,11 +190,10 @@ fn validation_lists(
         max_users: 0,
         seed,
     };
-    Ok(Some(candidates::draw(
-        &validated(prepared),
-        &settings,
-        Part::Valid,
-    )?))
+    let lists = candidates::draw(&validated(prepared), &settings, Part::Valid);
+    Ok(Some(lists.map_err(|error| {
+        StageError::from(error).within("the lists of `train.stop.early.candidates`")
+    })?))
 }
 
 /// Validation measures whom training knows: cold and target-domain users have no say in when to stop.

@@ -48,6 +48,12 @@ impl StageError {
         }
     }
 
+    /// The same, said of what was being made.
+    pub fn within(mut self, what: &str) -> Self {
+        self.text = format!("{what}: {}", self.text);
+        self
+    }
+
     /// The failure as an event's content.
     pub fn failure(self) -> Failure {
         Failure {
