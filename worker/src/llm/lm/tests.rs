@@ -294,9 +294,7 @@ fn a_row_whose_answer_fills_the_positions_waits_for_longer_answers() {
             .map(|length| Tensor::randn([length, lm.width()], (Kind::Float, Device::Cpu)));
         // One token has room behind the first row; the second's only answer has eight.
         let answers = [vec![7], (7..15).collect::<Vec<u32>>()];
-        let tries = answers
-            .clone()
-            .map(|answer| Trie::new([&answer[..]].into_iter()));
+        let tries = answers.clone().map(|answer| Trie::new([&answer[..]]));
         let written = lm.generate(&rows, &greedy(1.0), Some(&tries)).unwrap();
         assert_eq!(written, answers, "{name}");
     }
