@@ -90,12 +90,12 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
     let mut loss = f64::from(job.key.bytes()[0]);
     for epoch in 1..=epochs(job) {
         loss *= 0.9;
-        if epoch <= done {
-            // What a checkpoint counts may have been said to a program that was killed before it wrote it down.
-            send(&Event::Epoch(epoch_event(epoch, loss)));
-        } else {
+        let is_new = epoch > done;
+        if is_new {
             pause(action);
-            send(&Event::Epoch(epoch_event(epoch, loss)));
+        }
+        send(&Event::Epoch(epoch_event(epoch, loss)));
+        if is_new {
             fs::write_atomic(&marker, epoch.to_string().as_bytes())
                 .map_err(|error| error.to_string())?;
         }

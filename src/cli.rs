@@ -319,6 +319,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_nothing_is_refused_in_other_words_than_what_is_no_time() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for (text, word) in [
+            ("0s", "more than 0"),
+            ("x", "a number with"),
+            ("-1h", "a number with"),
+        ] {
+            assert!(duration(text).unwrap_err().contains(word), "{text}");
+        }
+    }
+
+    #[test]
     fn device_and_limit_are_overrides() {
         let line = [
             "allround", "run", "a.toml", "--device", "cuda:1", "--limit", "9", "--set", "name=x",

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use allround::record::Machine;
 use desk::{Desk, err};
 
 fn out(output: &Output) -> String {
@@ -48,6 +49,14 @@ fn run_ends_with_a_table_on_stdout_and_talk_on_stderr() {
             "{name}"
         );
     }
+    let machine = Machine::load(&desk.path().join("results/small")).unwrap();
+    let [made] = &machine.stages[..] else {
+        panic!("one program made all stages: {machine:?}")
+    };
+    assert_eq!(made.made_by, machine.program.to_string());
+    let plan = desk.run("plan spec.toml");
+    let counted = format!("{} in the store", made.count);
+    assert!(out(&plan).contains(&counted), "{}", out(&plan));
 }
 
 #[test]

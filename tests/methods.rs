@@ -126,6 +126,9 @@ fn an_experiment_with_language_models_ends_in_audited_and_remarked_results() {
     assert_eq!(made, [1, 1, 1, 1, 2, 1, 6], "{starts}");
 
     for metric in ["exact", "normalised", "substring", "valid"] {
+        let mut show = desk.command(&format!("show results/methods --metric {metric}"), "");
+        let shown = String::from_utf8(show.output().unwrap().stdout).unwrap();
+        assert!(shown.contains("allmrec"), "{metric}: {shown}");
         for scenario in ["overall", "cold"] {
             assert_eq!(
                 desk.lines(&format!("toys.{scenario}.allmrec.s1"), metric)

@@ -222,3 +222,38 @@ fn names_that_nothing_has_and_values_without_a_source_are_refused() {
         assert!(err(&output).contains(word), "{word}: {}", err(&output));
     }
 }
+
+#[test]
+fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_says_that_there_is_none() {
+    let desk = Desk::new();
+    let spec = SPEC.replace(
+        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
+        "[dataset.toys.source.sequences]\npath = \"pairs.txt\"\nform = \"pairs\"",
+    );
+    let spec = format!("{spec}\n[protocol.strict]\ncandidates.full = {{}}\nmetrics = [\"mrr\"]\n");
+    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
+    let pairs = |users: u32, items: u32| {
+        let pairs = (0..users).flat_map(|user| (0..items).map(move |item| (user, user + item)));
+        let lines: String = pairs
+            .map(|(user, item)| format!("{user} {item}\n"))
+            .collect();
+        std::fs::write(desk.path().join("pairs.txt"), lines).unwrap();
+    };
+    let metrics =
+        || std::fs::read_to_string(desk.path().join("results/small/metrics.csv")).unwrap();
+    pairs(20, 6);
+    assert!(desk.run("run spec.toml").status.success());
+    let earlier = metrics();
+    assert!(earlier.contains(",ok,"), "{earlier}");
+    // Two interactions of a user leave no target for the test.
+    pairs(20, 2);
+    let output = desk.run("run spec.toml");
+    assert_eq!(metrics(), earlier, "{}", err(&output));
+    assert!(desk.run("run spec.toml --out empty").status.success());
+    let output = desk.run("compare empty/small results/small");
+    assert!(
+        err(&output).contains("`empty/small` holds no number"),
+        "{}",
+        err(&output)
+    );
+}

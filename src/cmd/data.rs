@@ -150,14 +150,6 @@ fn make_files(
             "expected a number from 3 to 10000",
         ));
     }
-    // Nobody has an item twice.
-    let reviews = users as f64 * mean_length.min(items as f64);
-    if reviews > MOST_GENERATED {
-        return Err(advise(
-            format!("{users} users would write about {reviews:.0} reviews"),
-            format!("expected at most {MOST_GENERATED}: lower `--users` or `--mean-length`"),
-        ));
-    }
     let settings = SyntheticSource {
         users,
         items,
@@ -171,6 +163,13 @@ fn make_files(
         domain: 0,
         world_seed: seed,
     };
+    let expected = settings.interactions();
+    if expected > MOST_GENERATED {
+        return Err(advise(
+            format!("{users} users would write about {expected:.0} reviews"),
+            format!("expected at most {MOST_GENERATED}: lower `--users` or `--mean-length`"),
+        ));
+    }
     if let Some(there) = make::FILES
         .iter()
         .map(|name| out.join(name))

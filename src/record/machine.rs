@@ -9,6 +9,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use super::file::wrong;
 use crate::event::Started;
 use crate::fs::{self, FsError};
+use crate::store::Program;
 
 /// The program and the machine of the latest run. What is not known is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub struct Machine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeBy {
-    /// Its version and commit, as the manifests of the stages' artefacts say.
+    /// The program, as the manifests of the stages' artefacts say.
     pub made_by: String,
     /// How many stages.
     pub count: u64,
@@ -46,20 +47,6 @@ pub struct Experiment {
     /// Digest of everything that decides the results ([`crate::plan::Plan::digest`]): a file of the same name that is planned
     /// to another digest has not made them. Titles and other words of the file do not count.
     pub digest: String,
-}
-
-/// Which program.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Program {
-    /// Version of allround.
-    pub version: String,
-    /// Git commit that was checked out at build time; absent in a build outside a repository.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// Whether the sources had changes beyond that commit; absent where they had none.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub modified: bool,
 }
 
 /// Which computer.
@@ -120,11 +107,7 @@ impl Machine {
         device.dedup();
         Machine {
             experiment: Experiment { digest },
-            program: Program {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                commit: option_env!("ALLROUND_COMMIT").map(str::to_owned),
-                modified: option_env!("ALLROUND_MODIFIED").is_some(),
-            },
+            program: Program::this(),
             system: SystemFacts::here(),
             device,
             stages: stages.collect(),

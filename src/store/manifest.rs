@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EVENTS, MANIFEST};
+use super::{EVENTS, MANIFEST, Program};
 use crate::digest::Key;
 use crate::fs::{self, FsError};
 
@@ -18,8 +18,7 @@ pub struct Manifest {
     pub kind: String,
     /// The stage's key.
     pub key: Key,
-    /// The program that made it: its version, and the commit that it was built from where that is known, with a `+` where its
-    /// sources had changes beyond that.
+    /// The [`Program`] that made it, in one line.
     pub made_by: String,
     /// Every other file of the folder, in sorted order.
     pub files: Vec<FileEntry>,
@@ -35,15 +34,6 @@ pub struct FileEntry {
     pub size: u64,
     /// BLAKE3 of the contents.
     pub digest: Key,
-}
-
-fn this_program() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let changed = option_env!("ALLROUND_MODIFIED").map_or("", |_| "+");
-    match option_env!("ALLROUND_COMMIT") {
-        Some(commit) => format!("{version} {commit}{changed}"),
-        None => version.to_owned(),
-    }
 }
 
 impl FileEntry {
@@ -82,7 +72,7 @@ impl Manifest {
             version: 1,
             kind: kind.to_owned(),
             key: *key,
-            made_by: this_program(),
+            made_by: Program::this().to_string(),
             files,
         })
     }

@@ -15,11 +15,13 @@ pub mod clean;
 pub mod experiment;
 pub mod inputs;
 pub mod manifest;
+mod program;
 
 use std::path::{Path, PathBuf};
 
 pub use experiment::Experiment;
 pub use manifest::Manifest;
+pub use program::Program;
 
 use crate::digest::Key;
 use crate::fs::{self, FsError, Lock};

@@ -125,7 +125,7 @@ impl Session<'_> {
         say(match exit {
             Exit::Interrupted => "interrupted; the same command continues",
             _ => {
-                "hint: mend what failed and run again; to have the failures as results, choose another folder with `--out DIR`"
+                "hint: mend what failed or left nobody to measure, and run again; to have the failures as results, choose another folder with `--out DIR`"
             }
         });
         Ok(exit)

@@ -259,7 +259,8 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
     }
 }
 
-fn train_of(model: &Model) -> Option<&Train> {
+/// How the model is trained; `None` where it is not, or by its stages.
+pub(super) fn train_of(model: &Model) -> Option<&Train> {
     match model {
         // Imported weights have no epochs.
         _ if model.weights().is_some() => None,

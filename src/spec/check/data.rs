@@ -58,7 +58,8 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
                 &["protocol", name, "metrics", &at],
             );
         }
-        sizes(check, name, &protocol.candidates);
+        let ranked_by = format!("protocol `{name}`");
+        sizes(check, &ranked_by, &protocol.candidates, &["protocol", name]);
         untrained(check, name, &protocol.candidates);
     }
 }
@@ -115,7 +116,12 @@ pub(super) fn cut_off(
 }
 
 /// More candidates than items, where the number of items is known before the data are.
-fn sizes(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
+pub(super) fn sizes(
+    check: &mut Check<'_>,
+    ranked_by: &str,
+    candidates: &Candidates,
+    path: &[&str],
+) {
     let (kind, n) = match candidates {
         Candidates::Full {} => return,
         Candidates::Uniform { n } => ("uniform", *n),
@@ -126,16 +132,23 @@ fn sizes(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
             continue;
         };
         if n as u64 + 1 > source.items {
-            let place = check.place(&["protocol", protocol, "candidates", kind, "n"]);
+            let place = check.place(&[path, &["candidates", kind, "n"]].concat());
             let message = format!(
-                "protocol `{protocol}` ranks {} candidates, data set `{name}` has {} items",
+                "{ranked_by} ranks {} candidates, data set `{name}` has {} items",
                 n + 1,
                 source.items
             );
             check.push(
                 Fault::at(place, message)
                     .label(format!("expected fewer than {}", source.items))
-                    .hint("lower `n`, or use `candidates.full = {}`"),
+                    .hint(match path {
+                        ["protocol", _] => "lower `n`, or use `candidates.full = {}`".to_owned(),
+                        // A default is not there to be lowered.
+                        _ => format!(
+                            "write fewer, for example `train.stop.early.candidates.{kind}.n = {}`",
+                            source.items / 2
+                        ),
+                    }),
             );
         }
     }
@@ -211,11 +224,7 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
 
 /// A generator makes its data in memory: what could not be held is refused before it is begun.
 fn generated(check: &mut Check<'_>, name: &str, source: &SyntheticSource) {
-    let cold = source.cold_users;
-    let length = cold * 3.0 + (1.0 - cold) * source.mean_length;
-    // Nobody has an item twice.
-    let length = length.min(source.items as f64);
-    let expected = source.users as f64 * length;
+    let (length, expected) = (source.length(), source.interactions());
     if expected <= MOST_GENERATED {
         return;
     }

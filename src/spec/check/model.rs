@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::Check;
-use super::data::{cut_off, is_there};
+use super::answer::train_of;
+use super::data::{cut_off, is_there, sizes};
 use crate::spec::config::Model;
 use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
 use crate::spec::fault::Fault;
@@ -15,6 +16,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     for (name, model) in &spec.model {
         let path = ["model", name, model.kind()];
         one(check, model, &path);
+        early(check, name, model, &path);
         imported(check, model, &path, base);
         untrained(check, &written(check, name, model));
     }
@@ -39,6 +41,11 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         if let Some(model) = &variant.resolved {
             let path = ["variant", name, "resolved", model.kind()];
             one(check, model, &path);
+            // What it has of its model is told of that.
+            let stop = |model: &Model| train_of(model).map(|train| train.stop.clone());
+            if spec.model.get(&variant.of).and_then(stop) != stop(model) {
+                early(check, name, model, &path);
+            }
             imported(check, model, &path, base);
             let sets = check
                 .layers
@@ -48,6 +55,15 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             tables.extend(written(check, &variant.of, model));
             untrained(check, &tables);
         }
+    }
+}
+
+/// More candidates to stop early by than there are items.
+fn early(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str]) {
+    if let Some(Stop::Early { candidates, .. }) = train_of(model).map(|train| &train.stop) {
+        let ranked_by = format!("the early stopping of `{name}`");
+        let path = [path, &["train", "stop", "early"]].concat();
+        sizes(check, &ranked_by, candidates, &path);
     }
 }
 

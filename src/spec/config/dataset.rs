@@ -168,6 +168,20 @@ pub struct SyntheticSource {
     pub world_seed: u64,
 }
 
+impl SyntheticSource {
+    /// Interactions of a user to expect: nobody has an item twice.
+    pub fn length(&self) -> f64 {
+        let cold = self.cold_users;
+        let length = cold * 3.0 + (1.0 - cold) * self.mean_length;
+        length.min(self.items as f64)
+    }
+
+    /// Interactions of all users to expect; more than [`MOST_GENERATED`] are not generated.
+    pub fn interactions(&self) -> f64 {
+        self.users as f64 * self.length()
+    }
+}
+
 /// One filter rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

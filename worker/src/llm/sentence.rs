@@ -1,6 +1,5 @@
 //! Vectors for texts: sentence encoders in the folders of sentence-transformers, and hashed features.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -241,17 +240,17 @@ impl SentenceEncoder {
     }
 
     fn spelled(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        let read: Vec<Cow<str>> = texts.iter().map(|text| self.read(text)).collect();
-        let read: Vec<&str> = read.iter().map(AsRef::as_ref).collect();
-        self.tokenizer.encode_all(&read)
+        self.read(texts, Tokenizer::encode_all)
     }
 
-    /// The text as the tokenizer sees it.
-    fn read<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.lower {
-            true => text.to_lowercase().into(),
-            false => text.into(),
+    /// What `by` says of the texts as the tokenizer sees them.
+    fn read<T>(&self, texts: &[&str], by: impl Fn(&Tokenizer, &[&str]) -> T) -> T {
+        if !self.lower {
+            return by(&self.tokenizer, texts);
         }
+        let small: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+        let small: Vec<&str> = small.iter().map(String::as_str).collect();
+        by(&self.tokenizer, &small)
     }
 
     /// Vectors [N, W] of texts given by their pieces; with dropout if `train` says so.
@@ -342,8 +341,7 @@ impl TextEncoder for SentenceEncoder {
     }
 
     fn misspelled(&self, texts: &[&str]) -> usize {
-        let whole = |text: &&&str| self.tokenizer.spells(&self.read(text));
-        texts.len() - texts.iter().filter(whole).count()
+        self.read(texts, Tokenizer::misspelled)
     }
 
     fn cut(&self, texts: &[&str]) -> usize {

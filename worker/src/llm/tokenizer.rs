@@ -220,18 +220,16 @@ impl Tokenizer {
         ids.collect()
     }
 
-    /// Whether pieces hold the whole text: none stands for what is unknown, and where nothing does, no letter or digit is lost.
-    pub fn spells(&self, text: &str) -> bool {
-        let ids = self.encode(text);
-        let letters = |text: &str| {
-            text.chars()
-                .filter(|letter| letter.is_alphanumeric())
-                .count()
+    /// How many of the texts have a piece that stands for what is unknown, or where the vocabulary has none, lose a letter or
+    /// digit.
+    pub fn misspelled(&self, texts: &[&str]) -> usize {
+        let letters = |text: &str| text.chars().filter(|it| it.is_alphanumeric()).count();
+        let lost = |(ids, text): &(Vec<u32>, &&str)| match self.unknown {
+            Some(unknown) => ids.contains(&unknown),
+            None => letters(&self.decode(ids)) < letters(text),
         };
-        match self.unknown {
-            Some(unknown) => !ids.contains(&unknown),
-            None => letters(&self.decode(&ids)) >= letters(text),
-        }
+        let spelled = self.encode_all(texts).into_iter();
+        spelled.zip(texts).filter(lost).count()
     }
 
     /// The text of pieces; special ones are left out.

@@ -37,31 +37,39 @@ preset = "paper""#,
         ],
     },
     Case {
+        what: "more candidates to stop by than items",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.gru4rec]",
+        faults: &[
+            "22:1: the early stopping of `floor` ranks 101 candidates, data set `small` has 60 items | expected fewer than 60 | write fewer, for example `train.stop.early.candidates.uniform.n = 30`",
+        ],
+    },
+    Case {
         what: "no dilations",
         old: "[model.floor.popularity]",
-        new: "[model.floor.nextitnet]\ndilations = []",
+        new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = []",
         faults: &[
-            "23:13: `dilations` is empty, so the net has no block | expected one dilation a block | for example `dilations = [1, 4]`",
+            "24:13: `dilations` is empty, so the net has no block | expected one dilation a block | for example `dilations = [1, 4]`",
         ],
     },
     Case {
         what: "a dilation of zero",
         old: "[model.floor.popularity]",
-        new: "[model.floor.nextitnet]\ndilations = [1, 0]",
-        faults: &["23:17: `dilations` holds `0` | expected a whole number from 1 to 65536"],
+        new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = [1, 0]",
+        faults: &["24:17: `dilations` holds `0` | expected a whole number from 1 to 65536"],
     },
     Case {
         what: "a loss that a model cannot use",
         old: "[model.floor.popularity]",
-        new: "[model.floor.ncf]\nloss.top1_max = {}",
+        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\nloss.top1_max = {}",
         faults: &[
-            "23:1: `ncf` cannot use the loss `top1_max`, which is defined over sessions | not for `ncf` | use `bce`, `bpr`, `full_softmax` or `sampled_softmax`",
+            "24:1: `ncf` cannot use the loss `top1_max`, which is defined over sessions | not for `ncf` | use `bce`, `bpr`, `full_softmax` or `sampled_softmax`",
         ],
     },
     Case {
         what: "a validation that never happens",
         old: "train.epochs = 4",
-        new: "train.epochs = 4\ntrain.stop.early = { every = 5 }",
+        new: "train.epochs = 4\ntrain.stop.early = { every = 5, candidates.uniform.n = 20 }",
         faults: &[
             "21:30: a validation every 5 epochs never happens in 4 epochs | `train.stop.early.every` is 5: expected at most 4 | lower `train.stop.early.every`, or raise `train.epochs`",
         ],

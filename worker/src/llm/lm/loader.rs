@@ -141,8 +141,7 @@ impl<'a> Loader<'a> {
         };
         if config.tied && held.contains(HEAD) {
             let table = held.tensor(&table_name(config)[self.cut..]);
-            let is_table = table.is_ok() && table.ok() == held.tensor(HEAD).ok();
-            if !is_table {
+            if table.ok() != held.tensor(HEAD).ok() {
                 let place = held.place();
                 return Err(LmError::Tied { place });
             }

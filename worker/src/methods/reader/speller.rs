@@ -179,9 +179,8 @@ impl Speller {
             let (what, count) = (what.to_owned(), count as u64);
             observe(Event::Counted(Counted { what, count }));
         }
-        let misspelled = self.titles.iter();
-        let misspelled = misspelled.filter(|title| !self.tokenizer.spells(title));
-        let count = misspelled.count() as u64;
+        let titles: Vec<&str> = self.titles.iter().collect();
+        let count = self.tokenizer.misspelled(&titles) as u64;
         if count > 0 {
             let what = "titles that the language model's tokenizer cannot spell whole".to_owned();
             observe(Event::Counted(Counted { what, count }));
