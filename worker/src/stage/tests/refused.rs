@@ -1,5 +1,9 @@
 //! What does not fit: cut and counted, or refused with the user and advice.
 
+use allround::metric::Metric;
+use allround::spec::config::Model;
+use allround::spec::config::train::Stop;
+
 use super::*;
 
 fn tune(reader: Reader, form: TallrecForm) -> Settings {
@@ -177,6 +181,36 @@ fn a_user_with_every_item_in_training_is_refused_by_id() {
     assert_eq!(
         failure.error,
         "user `u1` has every item in training, so that no negative item is left"
+    );
+    assert!(failure.hint.is_some());
+}
+
+#[test]
+fn more_candidates_to_stop_by_than_a_user_leaves_are_refused_with_the_setting() {
+    let desk = Desk::new();
+    let Model::Sasrec(mut model) = sasrec() else {
+        unreachable!("it is a SASRec")
+    };
+    model.train.stop = Stop::Early {
+        metric: Metric::Hit(1),
+        every: 1,
+        patience: 1,
+        candidates: Candidates::Uniform { n: 12 },
+    };
+    let settings = Settings::Backbone(TrainBackbone {
+        model: Model::Sasrec(model),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    let job = desk.job("trained", settings, &["prepared"]);
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+    assert!(
+        failure.error.starts_with(
+            "the lists of `train.stop.early.candidates`: 12 candidates are asked for, and user `u"
+        ),
+        "{}",
+        failure.error
     );
     assert!(failure.hint.is_some());
 }
