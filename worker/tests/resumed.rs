@@ -19,9 +19,6 @@ spec_version = 1
 name = "resumed"
 seeds = [1]
 
-[run]
-checkpoint_every = 1
-
 [dataset.toys.source.synthetic]
 users = 60
 items = 60

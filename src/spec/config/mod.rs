@@ -97,8 +97,8 @@ pub struct Run {
     #[serde(default = "answer_token_budget")]
     #[schemars(range(min = 1))]
     pub answer_token_budget: usize,
-    /// Most epochs between two checkpoints of a training stage. There is one after any epoch that ends two seconds or more
-    /// behind the last, so a killed program loses the running epoch and two seconds at most.
+    /// Most epochs between two checkpoints of a training stage: at 1 a killed program loses the running epoch and nothing else.
+    /// Above, there is one after any epoch that ends two seconds or more behind the last, too.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
