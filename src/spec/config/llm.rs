@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::method::is_default;
+
 /// A language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -134,10 +136,29 @@ pub struct SmallLlm {
     pub lr: f64,
     /// Steps in which the learning rate rises.
     pub warmup: u64,
+    /// At which tokens of an answer it is shown where to look.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub look: Look,
+    /// Share of lists in which every second title begins like the one before it, where the data hold one that does. At
+    /// random few do, and of two that begin alike the wrong one is easily named.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub alike: f64,
     /// Number type of the saved weights.
     pub dtype: Dtype,
     /// Seed of weights and texts; not the cell's, so that every cell reads the same model.
     pub seed: u64,
+}
+
+/// At which tokens of an answer a small model is shown where to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// At the first at which the candidates part, and those before it.
+    #[default]
+    First,
+    /// At later ones too, at which those part that begin like the answer.
+    Every,
 }
 
 /// What the language model is asked.

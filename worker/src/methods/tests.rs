@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use allround::data::{Item, Prepared};
 use allround::spec::config::Model;
-use allround::spec::config::llm::{Dtype, SmallLlm, Wording, Words};
+use allround::spec::config::llm::{Dtype, Look, SmallLlm, Wording, Words};
 use allround::spec::config::method::{OneItem, Targets, UserOrder};
 use allround::spec::config::model::{Sasrec, SasrecForm};
 use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
@@ -134,6 +134,8 @@ pub(crate) fn small() -> SmallLlm {
         batch_size: 2,
         lr: 1e-3,
         warmup: 2,
+        look: Look::First,
+        alike: 0.0,
         dtype: Dtype::Fp32,
         seed: 1,
     }

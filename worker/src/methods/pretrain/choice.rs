@@ -1,8 +1,17 @@
 //! Which of some titles an answer is to name: how likely each is, and what that makes of each token.
+//!
+//! Choices are made where the vectors are, so that no step waits until the host has seen what was chosen: a text is as long
+//! as its longest answer, and what stands behind the chosen one's end weighs nothing.
+//!
+//! Letters: M choices, C candidates of the longest list, L tokens of the longest answer.
 
 use std::collections::BTreeMap;
 
+use tch::{Device, Kind, Tensor};
+
 use super::vectors::Told;
+use crate::nn::embedding::indices;
+use crate::torch_ext::sent::sent;
 
 /// Factor of cosines under the softmax that gives candidates their chances: a likeness that is larger by a tenth makes a
 /// candidate seven times as likely.
@@ -24,49 +33,127 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The chances of candidates with these cosines, which sum to 1.
-    pub(super) fn chances(&self, cosines: &[f32]) -> Vec<f64> {
-        let scores: Vec<f64> = match self.asked {
-            Some(_) => cosines
-                .iter()
-                .map(|&cosine| f64::from(cosine) * SHARPNESS)
-                .collect(),
-            None => vec![0.0; self.answers.len()],
-        };
-        let most = scores.iter().copied().fold(f64::MIN, f64::max);
-        let weights: Vec<f64> = scores.iter().map(|score| (score - most).exp()).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.iter().map(|weight| weight / sum).collect()
+    /// Tokens of the longest answer.
+    pub(super) fn longest(&self) -> usize {
+        self.answers.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// The candidate that is chosen.
-    pub(super) fn chosen(&self, chances: &[f64]) -> usize {
-        let mut left = self.draw;
-        let found = chances.iter().position(|chance| {
-            left -= chance;
-            left < 0.0
-        });
+    /// The places at which some answers part that have begun alike, the first of all first.
+    pub(super) fn partings(&self) -> Vec<usize> {
+        let parts = |place: &usize| {
+            let mut next: BTreeMap<&[u32], u32> = BTreeMap::new();
+            self.answers.iter().any(|answer| {
+                let token = answer.get(*place).copied();
+                token.is_some_and(|token| *next.entry(&answer[..*place]).or_insert(token) != token)
+            })
+        };
+        (0..self.longest()).filter(parts).collect()
+    }
+}
+
+/// Choices that are made.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Tokens of all answers, [M, C, L]; 0 behind their ends.
+    pub(super) answers: Tensor,
+    /// Tokens of the chosen ones, [M, L]; 0 behind their ends.
+    pub(super) chosen: Tensor,
+    /// The chance of each candidate at each place of the chosen answer, among those that have begun like it: [M, C, L], sums
+    /// over C are 1; 0 behind the chosen one's end.
+    pub(super) chances: Tensor,
+    /// 1 where candidates part that have begun like the chosen one, [M, L].
+    pub(super) parting: Tensor,
+    /// 1 where the chosen answer has a token, [M, L].
+    pub(super) said: Tensor,
+}
+
+impl Made {
+    /// Of `choices`, at least one, with `cosines` of all candidates of those that ask, one choice's after the other's.
+    pub(super) fn of(choices: &[&Choice], cosines: &Tensor) -> Self {
+        let device = cosines.device();
+        let lists = Lists::of(choices);
+        let (m, c, l) = lists.sizes;
+        let shape = [m as i64, c as i64, l as i64];
+        let scores = sent(&Tensor::from_slice(&lists.scores), device);
+        let scores = scores.index_add(0, &indices(&lists.asked, device), &(cosines * SHARPNESS));
+        let chances = scores.view([shape[0], shape[1]]).softmax(-1, Kind::Float);
+        let tokens = sent(&Tensor::from_slice(&lists.tokens), device).view(shape);
+
+        let draws: Vec<f32> = choices.iter().map(|choice| choice.draw as f32).collect();
+        let last: Vec<i64> = choices
+            .iter()
+            .map(|choice| choice.answers.len() as i64 - 1)
+            .collect();
+        let below = chances
+            .cumsum(-1, Kind::Float)
+            .le_tensor(&column(&draws, device));
+        let passed = below.sum_dim_intlist(-1, true, Kind::Int64);
         // Rounding may leave a rest behind the last.
-        found.unwrap_or(chances.len() - 1)
-    }
+        let number = passed.minimum(&sent(&Tensor::from_slice(&last), device).unsqueeze(1));
+        let number = number.unsqueeze(2).expand([shape[0], 1, shape[2]], false);
+        let chosen = tokens.gather(1, &number, false);
 
-    /// How likely each token is at each place of the chosen answer, given those before it: [answer's tokens].
-    pub(super) fn next(&self, chances: &[f64], chosen: usize) -> Vec<BTreeMap<u32, f64>> {
-        let answer = &self.answers[chosen];
-        let place = |place: usize| {
-            let begun = self.answers.iter().zip(chances);
-            let begun = begun.filter(|(other, _)| other.get(..place) == Some(&answer[..place]));
-            let mut likely = BTreeMap::new();
-            let mut sum = 0.0;
-            for (other, chance) in begun {
-                if let Some(&token) = other.get(place) {
-                    *likely.entry(token).or_insert(0.0) += chance;
-                    sum += chance;
-                }
-            }
-            likely.values_mut().for_each(|chance| *chance /= sum);
-            likely
-        };
-        (0..answer.len()).map(place).collect()
+        let same = tokens.eq_tensor(&chosen).to_kind(Kind::Float);
+        let begun = same.narrow(2, 0, shape[2] - 1).cumprod(2, Kind::Float);
+        let begun = Tensor::cat(&[&same.narrow(2, 0, 1).ones_like(), &begun], 2);
+        let said = chosen.ge(0).to_kind(Kind::Float);
+        let likely = chances.unsqueeze(2) * &begun;
+        let sum = likely.sum_dim_intlist(1, true, Kind::Float);
+        let real = tokens.narrow(2, 0, 1).ge(0).to_kind(Kind::Float);
+        let other = begun * real * same.eq(0.0);
+        let said_row = said.squeeze_dim(1);
+        Self {
+            answers: tokens.clamp_min(0),
+            chosen: chosen.squeeze_dim(1).clamp_min(0),
+            chances: likely / sum.clamp_min(f64::from(f32::MIN_POSITIVE)) * &said,
+            parting: other.amax([1i64].as_slice(), false) * &said_row,
+            said: said_row,
+        }
     }
+}
+
+/// Choices as lists of the host.
+struct Lists {
+    /// M, C, L.
+    sizes: (usize, usize, usize),
+    /// What candidates score before they are compared, [M * C]; minus infinity where there is none.
+    scores: Vec<f32>,
+    /// Places in `scores` of the candidates that are compared.
+    asked: Vec<u32>,
+    /// Tokens of answers, [M * C * L]; -1 behind their ends.
+    tokens: Vec<i64>,
+}
+
+impl Lists {
+    fn of(choices: &[&Choice]) -> Self {
+        let most = |count: fn(&Choice) -> usize| {
+            let counts = choices.iter().map(|choice| count(choice));
+            counts.max().expect("there is a choice")
+        };
+        let (c, l) = (most(|choice| choice.answers.len()), most(Choice::longest));
+        let mut lists = Self {
+            sizes: (choices.len(), c, l),
+            scores: vec![f32::NEG_INFINITY; choices.len() * c],
+            asked: Vec::new(),
+            tokens: vec![-1; choices.len() * c * l],
+        };
+        for (at, choice) in choices.iter().enumerate() {
+            for (candidate, answer) in choice.answers.iter().enumerate() {
+                let place = at * c + candidate;
+                lists.scores[place] = 0.0;
+                if choice.asked.is_some() {
+                    lists.asked.push(place as u32);
+                }
+                let tokens = lists.tokens[place * l..].iter_mut();
+                tokens
+                    .zip(answer)
+                    .for_each(|(token, &said)| *token = i64::from(said));
+            }
+        }
+        lists
+    }
+}
+
+fn column(values: &[f32], device: Device) -> Tensor {
+    sent(&Tensor::from_slice(values), device).unsqueeze(1)
 }

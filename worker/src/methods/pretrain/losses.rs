@@ -7,12 +7,11 @@
 //!
 //! Letters: N tokens of all texts, W width of vectors, D of states, V vocabulary, Q queries, H heads, T longest text.
 
-use std::collections::BTreeMap;
-
+use allround::spec::config::llm::Look;
 use tch::{Kind, Tensor};
 
 use super::Pretraining;
-use super::choice::Choice;
+use super::choice::{Choice, Made};
 use super::texts::{Answer, Text};
 use super::vectors::{Gathered, Place};
 use crate::nn::embedding::indices;
@@ -28,62 +27,35 @@ pub(super) const LOOK_WEIGHT: f64 = 1.0;
 /// Weight of a token at which candidates part, among those of an answer.
 const PARTING_WEIGHT: f64 = 4.0;
 
-/// A choice whose candidates have their chances.
-struct Made<'a> {
-    choice: &'a Choice,
-    chances: Vec<f64>,
-    chosen: usize,
-    /// How likely each token is at each place of the chosen answer.
-    next: Vec<BTreeMap<u32, f64>>,
-}
-
 /// Texts whose vectors are drawn and whose choices are made.
 struct Written<'a> {
     texts: &'a [&'a Text],
-    made: Vec<Option<Made<'a>>>,
+    /// The number of each text's choice among all; `None` where its answer is said.
+    numbers: Vec<Option<usize>>,
+    /// All choices; `None` where there is none.
+    made: Option<Made>,
     /// Input vectors [length, W] of each text but its last token.
     rows: Vec<Tensor>,
     /// The first token of each text among all.
     starts: Vec<u32>,
 }
 
-impl Written<'_> {
-    fn answer(&self, text: usize) -> &[u32] {
-        answer(self.texts[text], &self.made[text])
-    }
-}
-
-fn answer<'a>(text: &'a Text, made: &'a Option<Made<'_>>) -> &'a [u32] {
-    match (&text.answer, made) {
-        (Answer::Said(answer), _) => answer,
-        (Answer::Choice(choice), Some(made)) => &choice.answers[made.chosen],
-        (Answer::Choice(_), None) => unreachable!("every choice is made"),
-    }
-}
-
-/// What is to be predicted: entries of the matrix [places, V], each with its weight.
+/// Which tokens are to be predicted, and in front of them where.
 #[derive(Default)]
 struct Aims {
     places: Vec<u32>,
-    rows: Vec<u32>,
     tokens: Vec<u32>,
-    weights: Vec<f32>,
 }
 
 impl Aims {
-    /// The token at `place` is one of these.
-    fn push(&mut self, place: u32, likely: impl IntoIterator<Item = (u32, f64)>) {
-        let row = self.places.len() as u32;
+    /// The token at `place` is this.
+    fn push(&mut self, place: u32, token: u32) {
         self.places.push(place);
-        for (token, weight) in likely {
-            self.rows.push(row);
-            self.tokens.push(token);
-            self.weights.push(weight as f32);
-        }
+        self.tokens.push(token);
     }
 
-    /// Mean cross-entropy a place, of states [N, W].
-    fn loss(&self, states: &Tensor, logits: impl Fn(&Tensor) -> Tensor) -> Tensor {
+    /// Sum of cross-entropies, of states [N, W].
+    fn sum(&self, states: &Tensor, logits: impl Fn(&Tensor) -> Tensor) -> Tensor {
         let device = states.device();
         if self.places.is_empty() {
             return Tensor::zeros([], (Kind::Float, device));
@@ -92,13 +64,17 @@ impl Aims {
         let logits = logits(&states).to_kind(Kind::Float);
         let all = logits.log_softmax(-1, Kind::Float).view([-1]);
         let width = logits.size()[1];
-        let entries = self.rows.iter().zip(&self.tokens);
+        let entries = self.tokens.iter().enumerate();
         let entries: Vec<i64> = entries
-            .map(|(&row, &token)| i64::from(row) * width + i64::from(token))
+            .map(|(row, &token)| row as i64 * width + i64::from(token))
             .collect();
         let entries = sent(&Tensor::from_slice(&entries), device);
-        let weights = sent(&Tensor::from_slice(&self.weights), device);
-        -(all.index_select(0, &entries) * weights).sum(Kind::Float) / self.places.len() as f64
+        -all.index_select(0, &entries).sum(Kind::Float)
+    }
+
+    /// Mean cross-entropy a place, of states [N, W].
+    fn mean(&self, states: &Tensor, logits: impl Fn(&Tensor) -> Tensor) -> Tensor {
+        self.sum(states, logits) / self.places.len().max(1) as f64
     }
 }
 
@@ -115,44 +91,83 @@ impl Pretraining<'_> {
             let start = written.starts[at];
             for (place, next) in text.prompt.iter().skip(1).enumerate() {
                 if let Place::Token(token) = next {
-                    prompts.push(start + place as u32, [(*token, 1.0)]);
+                    prompts.push(start + place as u32, *token);
                 }
             }
-            let first = start + text.prompt.len() as u32 - 1;
-            for (place, &token) in written.answer(at).iter().enumerate() {
-                let likely = match &written.made[at] {
-                    Some(made) => parting(&made.next[place]),
-                    None => vec![(token, 1.0)],
-                };
-                answers.push(first + place as u32, likely);
+            if let Answer::Said(answer) = &text.answer {
+                let first = start + text.prompt.len() as u32 - 1;
+                let said = answer.iter().enumerate();
+                said.for_each(|(place, &token)| answers.push(first + place as u32, token));
             }
             for &(place, token) in &text.titled {
-                titles.push(start + place as u32, [(token, 1.0)]);
+                titles.push(start + place as u32, token);
             }
         }
-        let answer = answers.loss(&hidden, |states| lm.logits(states));
-        let text = prompts.loss(&hidden, |states| lm.logits(states));
-        let title = titles.loss(&before, |states| lm.early_logits(states));
-        let look = self.look(&written, &before, layer);
+        let logits = |states: &Tensor| lm.logits(states);
+        let answer = self.answers(&written, &hidden, &answers);
+        let text = prompts.mean(&hidden, logits);
+        let title = titles.mean(&before, |states| lm.early_logits(states));
+        let [look, again] = self.look(&written, &before, layer);
+        let mut mean = &answer + &text * TEXT_WEIGHT + &title * TITLE_WEIGHT + &look * LOOK_WEIGHT;
+        let mut parts = vec![
+            ("answer", answer),
+            ("text", text),
+            ("title", title),
+            ("look", look),
+        ];
+        if self.writer.settings.look == Look::Every {
+            mean += &again * LOOK_WEIGHT;
+            parts.push(("look_again", again));
+        }
         Loss {
-            mean: &answer + &text * TEXT_WEIGHT + &title * TITLE_WEIGHT + &look * LOOK_WEIGHT,
-            parts: vec![
-                ("answer", answer),
-                ("text", text),
-                ("title", title),
-                ("look", look),
-            ],
+            mean,
+            parts,
             tokens: hidden.size()[0] as u64,
         }
+    }
+
+    /// Mean cross-entropy a token of the answers: of those said, and of the choices against how likely each token is.
+    fn answers(&self, written: &Written<'_>, hidden: &Tensor, said: &Aims) -> Tensor {
+        let logits = |states: &Tensor| self.opened.lm.logits(states);
+        let sum = said.sum(hidden, logits);
+        let count = said.places.len() as f64;
+        let Some(made) = &written.made else {
+            return sum / count.max(1.0);
+        };
+        let device = hidden.device();
+        let [choices, candidates, length] = made.answers.size()[..] else {
+            unreachable!("answers have three dimensions")
+        };
+        // Places of the longest answers among all tokens, and in [M, L].
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        for (start, text, number, choice) in written.choices() {
+            let first = start + text.prompt.len() as u32 - 1;
+            for place in 0..choice.longest() as u32 {
+                places.push(first + place);
+                rows.push(number as u32 * length as u32 + place);
+            }
+        }
+        let rows = indices(&rows, device);
+        let by_place = |of: &Tensor| {
+            let rows_of = of.transpose(1, 2).reshape([choices * length, candidates]);
+            rows_of.index_select(0, &rows)
+        };
+        let states = hidden.index_select(0, &indices(&places, device));
+        let all = logits(&states).log_softmax(-1, Kind::Float);
+        let weights = &made.parting * (PARTING_WEIGHT - 1.0) + 1.0;
+        let weights = by_place(&(&made.chances * weights.unsqueeze(1)));
+        let chosen = all.gather(1, &by_place(&made.answers), false);
+        (sum - (chosen * weights).sum(Kind::Float)) / (made.said.sum(Kind::Float) + count)
     }
 
     /// Draws the texts' vectors and makes their choices.
     fn written<'a>(&self, texts: &'a [&'a Text]) -> Written<'a> {
         let lm = &self.opened.lm;
         let mut gathered = Gathered::default();
-        // Numbers of the vectors of a text's prompt, and of those that its choice compares.
+        // Numbers of the vectors of a text's prompt, and pairs of those that its choice compares.
         let mut placed: Vec<Vec<u32>> = Vec::with_capacity(texts.len());
-        let mut compared: Vec<(u32, Vec<u32>)> = Vec::with_capacity(texts.len());
+        let [mut asked, mut offered] = [Vec::new(), Vec::new()];
+        let (mut choices, mut numbers) = (Vec::new(), Vec::new());
         for text in texts {
             gathered.begin(text.random);
             let vectors = text.prompt.iter().filter_map(|place| match place {
@@ -160,64 +175,49 @@ impl Pretraining<'_> {
                 Place::Vector(told) => Some(told),
             });
             placed.push(vectors.map(|told| gathered.take(told)).collect());
-            compared.push(match &text.answer {
-                Answer::Choice(Choice {
-                    asked: Some(asked),
-                    offered,
-                    ..
-                }) => {
-                    let asked = gathered.take(asked);
-                    let offered = offered.iter().map(|told| gathered.take(told));
-                    (asked, offered.collect())
+            let Answer::Choice(choice) = &text.answer else {
+                numbers.push(None);
+                continue;
+            };
+            numbers.push(Some(choices.len()));
+            choices.push(choice);
+            if let Some(told) = &choice.asked {
+                let number = gathered.take(told);
+                for told in &choice.offered {
+                    asked.push(number);
+                    offered.push(gathered.take(told));
                 }
-                _ => (0, Vec::new()),
-            });
+            }
         }
         let vectors = gathered.draw(lm);
-        let mut cosines = cosines(&vectors, &compared).into_iter();
-        let made = texts.iter().zip(&compared).map(|(text, (_, offered))| {
-            let cosines: Vec<f32> = cosines.by_ref().take(offered.len()).collect();
-            let Answer::Choice(choice) = &text.answer else {
-                return None;
-            };
-            let chances = choice.chances(&cosines);
-            let chosen = choice.chosen(&chances);
-            let next = choice.next(&chances, chosen);
-            Some(Made {
-                choice,
-                chances,
-                chosen,
-                next,
-            })
-        });
-        let made: Vec<Option<Made<'a>>> = made.collect();
-        let (rows, starts) = self.rows(texts, &made, &placed, &vectors);
-        Written {
+        let pick = |numbers: &[u32]| vectors.index_select(0, &indices(numbers, lm.device()));
+        let cosines = Tensor::cosine_similarity(&pick(&asked), &pick(&offered), 1, 1e-8);
+        let made = (!choices.is_empty()).then(|| Made::of(&choices, &cosines));
+        let mut written = Written {
             texts,
+            numbers,
             made,
-            rows,
-            starts,
-        }
+            rows: Vec::new(),
+            starts: Vec::new(),
+        };
+        self.fill(&mut written, &placed, &vectors);
+        written
     }
 
     /// Input vectors of each text, and the first token of each among all.
-    fn rows(
-        &self,
-        texts: &[&Text],
-        made: &[Option<Made<'_>>],
-        placed: &[Vec<u32>],
-        vectors: &Tensor,
-    ) -> (Vec<Tensor>, Vec<u32>) {
+    fn fill(&self, written: &mut Written<'_>, placed: &[Vec<u32>], vectors: &Tensor) {
         let lm = &self.opened.lm;
         let mut tokens = Vec::new();
-        // Each place as a token's number, or as a vector's behind all tokens.
-        let mut order: Vec<(bool, u32)> = Vec::new();
-        let (mut starts, mut lengths) = (Vec::new(), Vec::new());
-        for ((text, made), placed) in texts.iter().zip(made).zip(placed) {
-            starts.push(order.len() as u32);
+        // Each place as a number of a token, of a vector, or of a token of a choice.
+        let mut order: Vec<(Kept, u32)> = Vec::new();
+        let mut lengths = Vec::new();
+        let chosen = written.made.as_ref().map(|made| &made.chosen);
+        let longest = chosen.map_or(0, |chosen| chosen.size()[1] as u32);
+        for ((text, number), placed) in written.texts.iter().zip(&written.numbers).zip(placed) {
+            written.starts.push(order.len() as u32);
             let mut placed = placed.iter();
-            let mut token = |order: &mut Vec<(bool, u32)>, token: u32| {
-                order.push((false, tokens.len() as u32));
+            let mut token = |order: &mut Vec<(Kept, u32)>, token: u32| {
+                order.push((Kept::Token, tokens.len() as u32));
                 tokens.push(token);
             };
             for place in &text.prompt {
@@ -225,107 +225,224 @@ impl Pretraining<'_> {
                     Place::Token(it) => token(&mut order, *it),
                     Place::Vector(_) => {
                         let number = placed.next().expect("every vector was gathered");
-                        order.push((true, *number));
+                        order.push((Kept::Vector, *number));
                     }
                 }
             }
-            let answer = answer(text, made);
-            for &it in &answer[..answer.len() - 1] {
-                token(&mut order, it);
+            let answer = text.answer.longest() - 1;
+            match (&text.answer, number) {
+                (Answer::Said(said), _) => {
+                    said[..answer].iter().for_each(|&it| token(&mut order, it));
+                }
+                (Answer::Choice(_), number) => {
+                    let first = number.expect("a choice has a number") as u32 * longest;
+                    order.extend((first..first + answer as u32).map(|at| (Kept::Chosen, at)));
+                }
             }
-            lengths.push((text.prompt.len() + answer.len() - 1) as i64);
+            lengths.push((text.prompt.len() + answer) as i64);
         }
         let device = lm.device();
         let embedded = lm.embed(&indices(&tokens, device));
-        let all = Tensor::cat(&[&embedded, &vectors.to_kind(embedded.kind())], 0);
-        let first = tokens.len() as u32;
-        let order = order.iter();
-        let order = order.map(|&(vector, at)| if vector { first + at } else { at });
-        let all = all.index_select(0, &indices(&order.collect::<Vec<_>>(), device));
-        (all.split_with_sizes(lengths, 0), starts)
+        let vectors = vectors.to_kind(embedded.kind());
+        let chosen = chosen.map(|chosen| lm.embed(&chosen.reshape([-1])));
+        let behind = [
+            tokens.len() as u32,
+            tokens.len() as u32 + vectors.size()[0] as u32,
+        ];
+        let mut parts = vec![embedded, vectors];
+        parts.extend(chosen);
+        let order = order.iter().map(|&(kept, at)| match kept {
+            Kept::Token => at,
+            Kept::Vector => behind[0] + at,
+            Kept::Chosen => behind[1] + at,
+        });
+        let order = indices(&order.collect::<Vec<_>>(), device);
+        let all = Tensor::cat(&parts, 0).index_select(0, &order);
+        written.rows = all.split_with_sizes(lengths, 0);
     }
 
-    /// Mean cross-entropy between where half of the heads of block `layer` look from the places in front of a choice, up
-    /// to the token at which the candidates part, and the chances of the candidates' vectors.
-    fn look(&self, written: &Written<'_>, before: &Tensor, layer: usize) -> Tensor {
+    /// Mean cross-entropy between where half of the heads of block `layer` look from the places in front of a choice, and
+    /// the chances of the candidates' vectors: from the places up to the token at which the candidates part, and from those
+    /// of later tokens at which candidates part that begin like the answer.
+    fn look(&self, written: &Written<'_>, before: &Tensor, layer: usize) -> [Tensor; 2] {
         let device = before.device();
-        let (mut queries, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
-        // Entries of [Q, T], with the chance of each.
-        let mut chances: Vec<(u32, u32, f32)> = Vec::new();
-        for (at, text) in written.texts.iter().enumerate() {
-            let Some(made) = &written.made[at] else {
-                continue;
-            };
-            if made.choice.slots.is_empty() {
-                continue;
-            }
-            let part = made.next.iter().position(|likely| likely.len() > 1);
-            for place in 0..=part.unwrap_or(0) {
-                let query = queries.len() as u32;
-                let slots = made.choice.slots.iter().zip(&made.chances);
-                chances.extend(slots.map(|(&slot, &chance)| (query, slot as u32, chance as f32)));
-                let end = (text.prompt.len() - 1 + place) as u32;
-                queries.push(written.starts[at] + end);
-                first.push(i64::from(written.starts[at]));
-                last.push(i64::from(end));
-            }
-        }
-        let Some(&longest) = last.iter().max() else {
-            return Tensor::zeros([], (Kind::Float, device));
+        let zero = || Tensor::zeros([], (Kind::Float, device));
+        let looks = Looks::of(written, self.writer.settings.look);
+        let Some(made) = written.made.as_ref().filter(|_| !looks.texts.is_empty()) else {
+            return [zero(), zero()];
         };
+        let width = looks.width();
+        let logarithms = self.looked(&looks, before, layer).view([-1]);
+        let expected = |entries: &[Entry], chances: &Tensor| {
+            let places = entries.iter().map(|entry| entry.look * width + entry.slot);
+            let places = indices(&places.collect::<Vec<_>>(), device);
+            let numbers: Vec<u32> = entries.iter().map(|entry| entry.chance).collect();
+            let chances = chances
+                .reshape([-1])
+                .index_select(0, &indices(&numbers, device));
+            -(logarithms.index_select(0, &places) * chances).sum(Kind::Float)
+        };
+        let first = expected(&looks.first, &made.chances) / looks.first_places as f64;
+        if looks.again.is_empty() {
+            return [first, zero()];
+        }
+        let parting = indices(&looks.again_places, device);
+        let count = made.parting.reshape([-1]).index_select(0, &parting);
+        let chances = &made.chances * made.parting.unsqueeze(1);
+        let again = expected(&looks.again, &chances) / count.sum(Kind::Float).clamp_min(1.0);
+        [first, again]
+    }
+
+    /// Logarithms of how much half of the heads of block `layer` look at each place of their text, their mean: [texts,
+    /// places that look, places looked at].
+    fn looked(&self, looks: &Looks, before: &Tensor, layer: usize) -> Tensor {
+        let device = before.device();
         let config = self.opened.lm.config();
         let (heads, size) = ((config.heads / 2).max(1), config.head_size);
         let [query, key] = self.opened.lm.queries_and_keys(layer, before);
-        let split = |x: &Tensor| x.narrow(1, 0, heads * size).view([-1, heads, size]);
-        let column = |list: &[i64]| sent(&Tensor::from_slice(list), device).unsqueeze(1);
-        let steps = Tensor::arange(longest + 1, (Kind::Int64, device)).unsqueeze(0);
-        let later = steps.greater_tensor(&column(&last));
-        let places = (column(&first) + &steps).clamp_max(before.size()[0] - 1);
-        let keys = split(&key).index_select(0, &places.view([-1]));
-        let keys = keys.view([queries.len() as i64, longest + 1, heads, size]);
-        let query = split(&query).index_select(0, &indices(&queries, device));
-        let scores = keys.permute([0, 2, 1, 3]).matmul(&query.unsqueeze(-1));
-        let scores = scores.squeeze_dim(-1) / (size as f64).sqrt();
-        let scores = scores.masked_fill(&later.unsqueeze(1), f64::NEG_INFINITY);
-        let looks = scores
-            .log_softmax(-1, Kind::Float)
-            .mean_dim(1, false, Kind::Float);
-        let width = longest + 1;
-        let entries = chances.iter();
-        let entries: Vec<i64> = entries
-            .map(|&(query, slot, _)| i64::from(query) * width + i64::from(slot))
+        let texts = looks.texts.len() as i64;
+        let of = |x: &Tensor, places: &Tensor| {
+            let x = x
+                .narrow(1, 0, heads * size)
+                .index_select(0, &places.reshape([-1]));
+            x.view([texts, -1, heads, size]).transpose(1, 2)
+        };
+        let starts: Vec<i64> = looks
+            .texts
+            .iter()
+            .map(|text| i64::from(text.start))
             .collect();
-        let weights: Vec<f32> = chances.iter().map(|entry| entry.2).collect();
-        let looks = looks
-            .view([-1])
-            .index_select(0, &sent(&Tensor::from_slice(&entries), device));
-        let weights = sent(&Tensor::from_slice(&weights), device);
-        -(looks * weights).sum(Kind::Float) / queries.len() as f64
+        let starts = sent(&Tensor::from_slice(&starts), device).unsqueeze(1);
+        // Texts with fewer places that look do so from their last one again, which nobody reads.
+        let count = looks.count();
+        let places = looks.texts.iter().flat_map(|text| {
+            let last = text
+                .places
+                .last()
+                .expect("a text looks from its first place");
+            let places = text.places.iter().chain(std::iter::repeat(last));
+            places.take(count as usize).map(|&place| i64::from(place))
+        });
+        let places = sent(&Tensor::from_slice(&places.collect::<Vec<_>>()), device);
+        let places = places.view([texts, i64::from(count)]);
+        let steps = Tensor::arange(i64::from(looks.width()), (Kind::Int64, device)).unsqueeze(0);
+        let later = steps.unsqueeze(0).greater_tensor(&places.unsqueeze(2));
+        let query = of(&query, &(&starts + &places));
+        let key = of(&key, &(&starts + &steps).clamp_max(before.size()[0] - 1));
+        let scores = query.matmul(&key.transpose(2, 3)) / (size as f64).sqrt();
+        let scores = scores.masked_fill(&later.unsqueeze(1), f64::NEG_INFINITY);
+        scores
+            .log_softmax(-1, Kind::Float)
+            .mean_dim(1, false, Kind::Float)
     }
 }
 
-/// How likely tokens are, weighed by whether there is anything to choose.
-fn parting(likely: &BTreeMap<u32, f64>) -> Vec<(u32, f64)> {
-    let weight = match likely.len() {
-        1 => 1.0,
-        _ => PARTING_WEIGHT,
-    };
-    let likely = likely.iter();
-    likely
-        .map(|(&token, &chance)| (token, chance * weight))
-        .collect()
+/// What a place of a text is a number of.
+#[derive(Clone, Copy)]
+enum Kept {
+    Token,
+    Vector,
+    Chosen,
 }
 
-/// Cosines of each asked vector with those offered, one text's after the other's.
-fn cosines(vectors: &Tensor, compared: &[(u32, Vec<u32>)]) -> Vec<f32> {
-    let pairs = compared
-        .iter()
-        .flat_map(|(asked, offered)| offered.iter().map(move |offered| (*asked, *offered)));
-    let (asked, offered): (Vec<u32>, Vec<u32>) = pairs.unzip();
-    if asked.is_empty() {
-        return Vec::new();
+impl Written<'_> {
+    /// The choices: the first token of each text among all, the text, the choice's number, the choice.
+    fn choices(&self) -> impl Iterator<Item = (u32, &Text, usize, &Choice)> {
+        let texts = self.starts.iter().zip(self.texts).zip(&self.numbers);
+        texts.filter_map(|((&start, text), &number)| match &text.answer {
+            Answer::Said(_) => None,
+            Answer::Choice(choice) => Some((start, *text, number?, choice)),
+        })
     }
-    let pick = |numbers: &[u32]| vectors.index_select(0, &indices(numbers, vectors.device()));
-    let cosines = Tensor::cosine_similarity(&pick(&asked), &pick(&offered), 1, 1e-8);
-    Vec::<f32>::try_from(cosines.to_kind(Kind::Float)).expect("a vector of cosines")
+}
+
+/// That a place may look at a candidate's vector.
+struct Entry {
+    /// The number of the place among all that look, with those that fill up texts.
+    look: u32,
+    /// The place of the vector in the text.
+    slot: u32,
+    /// The number of its chance in [M, C, L].
+    chance: u32,
+}
+
+/// A text that looks from these of its places, from the first token `start` on.
+struct Looking {
+    start: u32,
+    places: Vec<u32>,
+}
+
+/// Where to look from, and where to.
+#[derive(Default)]
+struct Looks {
+    texts: Vec<Looking>,
+    /// From places up to the first token at which the candidates part.
+    first: Vec<Entry>,
+    /// How many places those are.
+    first_places: usize,
+    /// From later places at which some candidates part that have begun alike.
+    again: Vec<Entry>,
+    /// The numbers of those places in [M, L].
+    again_places: Vec<u32>,
+}
+
+impl Looks {
+    fn of(written: &Written<'_>, look: Look) -> Self {
+        let mut looks = Self::default();
+        let Some(made) = &written.made else {
+            return looks;
+        };
+        let (candidates, length) = (made.answers.size()[1] as u32, made.answers.size()[2] as u32);
+        // The first token's place, and those behind it.
+        let mut told = Vec::new();
+        for (start, text, number, choice) in written.choices() {
+            if choice.slots.is_empty() {
+                continue;
+            }
+            let partings = choice.partings();
+            let first = partings.first().copied().unwrap_or(0);
+            let later = match look {
+                Look::First => &[],
+                Look::Every => partings.get(1..).unwrap_or(&[]),
+            };
+            let places: Vec<usize> = (0..=first).chain(later.iter().copied()).collect();
+            let end = text.prompt.len() - 1;
+            looks.texts.push(Looking {
+                start,
+                places: places.iter().map(|place| (end + place) as u32).collect(),
+            });
+            told.push((number as u32, choice, first, places));
+        }
+        let count = looks.count();
+        for (text, (number, choice, first, places)) in told.iter().enumerate() {
+            for (at, &place) in places.iter().enumerate() {
+                let slots = choice.slots.iter().zip(0u32..);
+                let entries = slots.map(|(&slot, candidate)| Entry {
+                    look: text as u32 * count + at as u32,
+                    slot: slot as u32,
+                    chance: (number * candidates + candidate) * length + place as u32,
+                });
+                if place <= *first {
+                    looks.first.extend(entries);
+                    looks.first_places += 1;
+                } else {
+                    looks.again.extend(entries);
+                    looks.again_places.push(number * length + place as u32);
+                }
+            }
+        }
+        looks
+    }
+
+    /// Places of the text that looks from most.
+    fn count(&self) -> u32 {
+        let counts = self.texts.iter().map(|text| text.places.len() as u32);
+        counts.max().unwrap_or(0)
+    }
+
+    /// Places up to the last one that looks.
+    fn width(&self) -> u32 {
+        let last = self.texts.iter().flat_map(|text| &text.places).max();
+        last.map_or(0, |last| last + 1)
+    }
 }

@@ -1,4 +1,6 @@
-use super::choice::Choice;
+use allround::spec::config::llm::Look;
+
+use super::choice::{Choice, Made};
 use super::losses::{LOOK_WEIGHT, TEXT_WEIGHT, TITLE_WEIGHT};
 use super::texts::{Answer, Hint};
 use super::vectors::{Gathered, Place, Told};
@@ -155,33 +157,163 @@ fn where_to_look_is_what_attention_looks_at() {
     assert!((even - before).abs() > 1e-6, "{even} against {before}");
 }
 
-fn choice(asked: bool) -> Choice {
+#[test]
+fn where_to_look_again_is_said_of_titles_that_begin_alike() {
+    let (prepared, words) = (data(), words());
+    let small = SmallLlm {
+        look: Look::Every,
+        alike: 1.0,
+        ..small()
+    };
+    let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+    let mut random = stream(1, Stream::Prompt, 0);
+    let lesson = Lesson::at(1.0, 4);
+    let texts: Vec<_> = (0..8)
+        .map(|_| {
+            pretraining
+                .writer
+                .choosing(&mut random, Hint::Near, lesson, (4, 0))
+        })
+        .collect();
+    for (name, mut weight) in pretraining.weights() {
+        if name.contains("k_proj") {
+            let _ = tch::no_grad(|| weight.zero_());
+        }
+    }
+    let loss = pretraining.loss_of(&texts.iter().collect::<Vec<_>>());
+    let names: Vec<_> = loss.parts.iter().map(|part| part.0).collect();
+    assert_eq!(names, ["answer", "text", "title", "look", "look_again"]);
+    // Every place is as good as another, of as many as stand before the later token.
+    let lengths: Vec<f64> = texts.iter().map(|text| text.prompt.len() as f64).collect();
+    let [least, most] = [f64::min, f64::max].map(|of| lengths.iter().copied().reduce(of).unwrap());
+    let again = loss.parts[4].1.double_value(&[]);
+    assert!(
+        again > (least + 1.0).ln() && again < (most + 4.0).ln(),
+        "{again} is not between ln {least} and ln {most}"
+    );
+}
+
+#[test]
+fn titles_of_a_list_begin_alike_as_often_as_is_set() {
+    let (prepared, words) = (data(), words());
+    // Each of six words begins two titles.
+    let pairs = |alike: f64| -> Vec<usize> {
+        let small = SmallLlm { alike, ..small() };
+        let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+        let mut random = stream(1, Stream::Prompt, 0);
+        let lesson = Lesson::at(1.0, 4);
+        let list = |_| {
+            let text = pretraining
+                .writer
+                .choosing(&mut random, Hint::Near, lesson, (4, 0));
+            let Answer::Choice(choice) = text.answer else {
+                panic!("a list leaves a choice");
+            };
+            let mut firsts: Vec<u32> = choice.answers.iter().map(|answer| answer[1]).collect();
+            firsts.sort_unstable();
+            firsts.dedup();
+            4 - firsts.len()
+        };
+        (0..20).map(list).collect()
+    };
+    assert!(
+        pairs(1.0).iter().all(|&pairs| pairs >= 1),
+        "{:?}",
+        pairs(1.0)
+    );
+    assert!(pairs(1.0).contains(&2));
+    assert!(pairs(0.0).contains(&0));
+    let some = pairs(0.5).iter().sum::<usize>();
+    assert!(some > pairs(0.0).iter().sum() && some < pairs(1.0).iter().sum());
+}
+
+fn choice(asked: bool, draw: f64) -> Choice {
     Choice {
         asked: asked.then(Told::default),
         offered: vec![Told::default(); 3],
-        answers: vec![vec![7, 1, 2], vec![7, 1, 3], vec![7, 4, 2]],
+        answers: vec![vec![7, 1, 2], vec![7, 1, 3, 2], vec![7, 4, 2]],
         slots: Vec::new(),
-        draw: 0.5,
+        draw,
     }
+}
+
+fn list(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(tch::Kind::Double).reshape([-1])).unwrap()
+}
+
+fn assert_near(seen: &[f64], wanted: &[f64]) {
+    assert_eq!(seen.len(), wanted.len(), "{seen:?} against {wanted:?}");
+    let near = |(one, other): (&f64, &f64)| (one - other).abs() < 1e-5;
+    assert!(
+        seen.iter().zip(wanted).all(near),
+        "{seen:?} against {wanted:?}"
+    );
 }
 
 #[test]
 fn chances_are_a_softmax_over_cosines_and_even_where_nothing_is_asked() {
-    let chances = choice(true).chances(&[0.5, 0.5, 0.4]);
-    assert!((chances.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-    assert!((chances[0] / chances[2] - 2f64.exp()).abs() < 1e-5);
-    assert_eq!(choice(false).chances(&[]), [1.0 / 3.0; 3]);
-    assert_eq!(choice(true).chosen(&[0.4, 0.0, 0.6]), 2);
-    assert_eq!(choice(true).chosen(&[0.6, 0.4, 0.0]), 0);
+    let two = Choice {
+        answers: vec![vec![5, 2], vec![6, 2]],
+        ..choice(true, 0.0)
+    };
+    let (asks, even) = (choice(true, 0.5), choice(false, 0.5));
+    let cosines = Tensor::from_slice(&[0.5f32, 0.5, 0.4, 0.1, 0.2]);
+    let made = Made::of(&[&asks, &even, &two], &cosines);
+    assert_eq!(made.chances.size(), [3, 3, 4]);
+    let all = 2.0 + (-2f64).exp();
+    let likely = |number: i64| list(&made.chances.get(number).select(1, 0));
+    assert_near(&likely(0), &[1.0 / all, 1.0 / all, (-2f64).exp() / all]);
+    assert_near(&likely(1), &[1.0 / 3.0; 3]);
+    // The list that is shorter has no third candidate.
+    let two = 1.0 + 2f64.exp();
+    assert_near(&likely(2), &[1.0 / two, 2f64.exp() / two, 0.0]);
 }
 
 #[test]
-fn tokens_are_as_likely_as_the_answers_that_begin_alike() {
-    let next = choice(true).next(&[0.2, 0.3, 0.5], 1);
-    let likely = |place: usize| next[place].iter().map(|(&token, &chance)| (token, chance));
-    assert_eq!(likely(0).collect::<Vec<_>>(), [(7, 1.0)]);
-    assert_eq!(likely(1).collect::<Vec<_>>(), [(1, 0.5), (4, 0.5)]);
-    assert_eq!(likely(2).collect::<Vec<_>>(), [(2, 0.4), (3, 0.6)]);
+fn the_candidate_is_chosen_whose_part_of_the_chances_the_draw_falls_into() {
+    let chosen = |draw: f64| {
+        let it = choice(true, draw);
+        // Chances of 0.2, 0.3 and 0.5.
+        let cosines = [0.2f32, 0.3, 0.5].map(|chance| chance.ln() / 20.0);
+        let made = Made::of(&[&it], &Tensor::from_slice(&cosines));
+        list(&made.chosen)
+    };
+    assert_near(&chosen(0.0), &[7.0, 1.0, 2.0, 0.0]);
+    assert_near(&chosen(0.19), &[7.0, 1.0, 2.0, 0.0]);
+    assert_near(&chosen(0.21), &[7.0, 1.0, 3.0, 2.0]);
+    assert_near(&chosen(0.51), &[7.0, 4.0, 2.0, 0.0]);
+    assert_near(&chosen(0.999_999_99), &[7.0, 4.0, 2.0, 0.0]);
+}
+
+#[test]
+fn candidates_are_as_likely_as_those_that_have_begun_alike_leave_them() {
+    let it = choice(true, 0.4);
+    assert_eq!(it.partings(), [1, 2]);
+    let cosines = [0.2f32, 0.3, 0.5].map(|chance| chance.ln() / 20.0);
+    let made = Made::of(&[&it], &Tensor::from_slice(&cosines));
+    let likely = |place: i64| list(&made.chances.get(0).select(1, place));
+    assert_near(&likely(0), &[0.2, 0.3, 0.5]);
+    assert_near(&likely(1), &[0.2, 0.3, 0.5]);
+    assert_near(&likely(2), &[0.4, 0.6, 0.0]);
+    assert_near(&likely(3), &[0.0, 1.0, 0.0]);
+    assert_near(&list(&made.parting), &[0.0, 1.0, 1.0, 0.0]);
+    assert_near(&list(&made.said), &[1.0; 4]);
+    // Behind the end of what is chosen there is nothing.
+    let made = Made::of(&[&choice(true, 0.9)], &Tensor::from_slice(&cosines));
+    assert_near(&list(&made.said), &[1.0, 1.0, 1.0, 0.0]);
+    assert_near(&list(&made.parting), &[0.0, 1.0, 0.0, 0.0]);
+    assert_near(&list(&made.chances.get(0).select(1, 3)), &[0.0; 3]);
+    // Nothing parts two items with one title.
+    let twins = Choice {
+        answers: vec![vec![7, 2]; 2],
+        ..choice(false, 0.9)
+    };
+    assert_eq!(twins.partings(), [0usize; 0]);
+    let made = Made::of(
+        &[&twins],
+        &Tensor::zeros([0], (tch::Kind::Float, tch::Device::Cpu)),
+    );
+    assert_near(&list(&made.parting), &[0.0; 2]);
 }
 
 #[test]

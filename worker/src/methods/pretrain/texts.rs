@@ -188,6 +188,22 @@ impl Writer<'_> {
         drawn.into_iter().map(|at| at as u32 + 1).collect()
     }
 
+    /// Makes every second of the last `length` items one whose title begins like the item's before it, where there is one
+    /// that is not drawn yet.
+    fn pair(&self, random: &mut ChaCha8Rng, drawn: &mut [u32], length: usize) {
+        let first = drawn.len().saturating_sub(length);
+        for at in (first + 1..drawn.len()).step_by(2) {
+            let begins = self.firsts[drawn[at - 1] as usize - 1];
+            let items = 1..=self.firsts.len() as u32;
+            let alike = items.filter(|&item| self.firsts[item as usize - 1] == begins);
+            let new: Vec<u32> = alike.filter(|item| !drawn.contains(item)).collect();
+            if let Some(&item) = new.choose(random) {
+                drawn[at] = item;
+            }
+        }
+        drawn[first..].shuffle(random);
+    }
+
     /// One of `length` titles, by a hint.
     pub(super) fn choosing(
         &self,
@@ -196,7 +212,11 @@ impl Writer<'_> {
         lesson: Lesson,
         (length, history): (usize, usize),
     ) -> Text {
-        let drawn = self.items(random, length + history);
+        let mut drawn = self.items(random, length + history);
+        // Nothing is drawn where there is nothing to decide: texts are then those of before.
+        if self.settings.alike > 0.0 && lesson.words && random.random_bool(self.settings.alike) {
+            self.pair(random, &mut drawn, length);
+        }
         let (history, candidates) = drawn.split_at(drawn.len().saturating_sub(length));
         let mut scene = self.scene(random, hint, lesson, &drawn);
         let vectors = Vectors {
@@ -268,11 +288,11 @@ impl Writer<'_> {
                         }
                         _ => scene.item(*item),
                     };
-                    writing.titled(told, self.first_token(*item));
+                    writing.titled(told, self.firsts[*item as usize - 1]);
                 }
                 Piece::CandidateItem(item) => {
                     writing.slots.push(writing.prompt.len());
-                    writing.titled(scene.item(*item), self.first_token(*item));
+                    writing.titled(scene.item(*item), self.firsts[*item as usize - 1]);
                 }
             }
         }
@@ -358,11 +378,6 @@ impl Writer<'_> {
         answer.push(self.eos);
         answer
     }
-
-    /// The first token of an item's title behind the quote.
-    fn first_token(&self, item: u32) -> u32 {
-        self.answer(item)[1]
-    }
 }
 
 impl Text {
@@ -377,7 +392,7 @@ impl Answer {
     pub(super) fn longest(&self) -> usize {
         match self {
             Answer::Said(answer) => answer.len(),
-            Answer::Choice(choice) => choice.answers.iter().map(Vec::len).max().unwrap_or(0),
+            Answer::Choice(choice) => choice.longest(),
         }
     }
 }
