@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Where A-LLMRec loses what its CF model knows: hit@1 step by step, from the artefacts of an experiment that has run.
 
-    python3 scripts/what-the-reader-loses.py experiments/built-in-allmrec.toml --store .allround
+    python3 scripts/what-the-reader-loses.py experiments/reader.toml results/reader --store .allround
 
 Needs torch and safetensors. For every seed of `--model` (of SASRec in the form `allmrec`, with the hashed encoder):
 
