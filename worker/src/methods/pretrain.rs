@@ -147,8 +147,8 @@ pub struct Writer<'a> {
     titles: Titles,
     /// The tokens of each item's title, as they stand in a text.
     spelled: Vec<Vec<u32>>,
-    /// The first token of each item's title behind the quote of an answer.
-    firsts: Vec<u32>,
+    /// Each item's title as an answer: in quotes, with the end of the text.
+    answers: Vec<Vec<u32>>,
     tokenizer: Arc<Tokenizer>,
     /// The token that begins and ends a text.
     eos: u32,
@@ -179,15 +179,20 @@ impl<'a> Pretraining<'a> {
                 .encode(&format!(" {}", titles.of(at as u32 + 1)))
         };
         let spelled = (0..prepared.items.len()).map(spell).collect();
-        let first = |at: usize| opened.tokenizer.encode(&answer_of(&titles, at as u32 + 1))[1];
-        let firsts = (0..prepared.items.len()).map(first).collect();
+        let answer = |at: usize| {
+            let title = answer_of(&titles, at as u32 + 1);
+            let mut answer = opened.tokenizer.encode(&title);
+            answer.push(opened.ends[0]);
+            answer
+        };
+        let answers = (0..prepared.items.len()).map(answer).collect();
         let writer = Writer {
             settings,
             words,
             prepared,
             titles,
             spelled,
-            firsts,
+            answers,
             tokenizer: Arc::clone(&opened.tokenizer),
             eos: opened.ends[0],
             changed: AtomicU64::new(0),

@@ -208,16 +208,16 @@ impl Pretraining<'_> {
     fn fill(&self, written: &mut Written<'_>, placed: &[Vec<u32>], vectors: &Tensor) {
         let lm = &self.opened.lm;
         let mut tokens = Vec::new();
-        // Each place as a number of a token, of a vector, or of a token of a choice.
-        let mut order: Vec<(Kept, u32)> = Vec::new();
+        // Where each place's vector comes from, and its number there.
+        let mut order: Vec<(Origin, u32)> = Vec::new();
         let mut lengths = Vec::new();
         let chosen = written.made.as_ref().map(|made| &made.chosen);
         let longest = chosen.map_or(0, |chosen| chosen.size()[1] as u32);
         for ((text, number), placed) in written.texts.iter().zip(&written.numbers).zip(placed) {
             written.starts.push(order.len() as u32);
             let mut placed = placed.iter();
-            let mut token = |order: &mut Vec<(Kept, u32)>, token: u32| {
-                order.push((Kept::Token, tokens.len() as u32));
+            let mut token = |order: &mut Vec<(Origin, u32)>, token: u32| {
+                order.push((Origin::Token, tokens.len() as u32));
                 tokens.push(token);
             };
             for place in &text.prompt {
@@ -225,7 +225,7 @@ impl Pretraining<'_> {
                     Place::Token(it) => token(&mut order, *it),
                     Place::Vector(_) => {
                         let number = placed.next().expect("every vector was gathered");
-                        order.push((Kept::Vector, *number));
+                        order.push((Origin::Vector, *number));
                     }
                 }
             }
@@ -236,7 +236,7 @@ impl Pretraining<'_> {
                 }
                 (Answer::Choice(_), number) => {
                     let first = number.expect("a choice has a number") as u32 * longest;
-                    order.extend((first..first + answer as u32).map(|at| (Kept::Chosen, at)));
+                    order.extend((first..first + answer as u32).map(|at| (Origin::Chosen, at)));
                 }
             }
             lengths.push((text.prompt.len() + answer) as i64);
@@ -251,10 +251,10 @@ impl Pretraining<'_> {
         ];
         let mut parts = vec![embedded, vectors];
         parts.extend(chosen);
-        let order = order.iter().map(|&(kept, at)| match kept {
-            Kept::Token => at,
-            Kept::Vector => behind[0] + at,
-            Kept::Chosen => behind[1] + at,
+        let order = order.iter().map(|&(origin, at)| match origin {
+            Origin::Token => at,
+            Origin::Vector => behind[0] + at,
+            Origin::Chosen => behind[1] + at,
         });
         let order = indices(&order.collect::<Vec<_>>(), device);
         let all = Tensor::cat(&parts, 0).index_select(0, &order);
@@ -337,9 +337,9 @@ impl Pretraining<'_> {
     }
 }
 
-/// What a place of a text is a number of.
+/// Where the input vector of a place comes from.
 #[derive(Clone, Copy)]
-enum Kept {
+enum Origin {
     Token,
     Vector,
     Chosen,

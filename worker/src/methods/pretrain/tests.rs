@@ -227,6 +227,60 @@ fn titles_of_a_list_begin_alike_as_often_as_is_set() {
     assert!(some > pairs(0.0).iter().sum() && some < pairs(1.0).iter().sum());
 }
 
+#[test]
+fn a_choice_without_alternatives_is_read_like_an_answer_that_is_said() {
+    let (prepared, words, small) = (data(), words(), small());
+    let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
+    let mut random = stream(1, Stream::Prompt, 0);
+    let lesson = Lesson::at(1.0, 4);
+    // The other text's answers are as long or longer, so that the choices are padded.
+    let [mut text, other] = [Hint::Nothing, Hint::Near].map(|hint| {
+        pretraining
+            .writer
+            .choosing(&mut random, hint, lesson, (4, 0))
+    });
+    let Answer::Choice(choice) = &text.answer else {
+        panic!("a list leaves a choice");
+    };
+    let said = choice.answers[0][1..].to_vec();
+    let twins = Choice {
+        answers: vec![said.clone(); 2],
+        slots: Vec::new(),
+        ..choice.clone()
+    };
+    let mut parts = |answer: Answer| {
+        text.answer = answer;
+        tch::manual_seed(3);
+        let loss = pretraining.loss_of(&[&text, &other]);
+        let parts = loss.parts.iter();
+        parts
+            .map(|(_, part)| part.double_value(&[]))
+            .collect::<Vec<_>>()
+    };
+    assert_near(&parts(Answer::Choice(twins)), &parts(Answer::Said(said)));
+}
+
+#[test]
+fn a_title_that_is_one_token_with_its_quotes_begins_with_the_end() {
+    let (mut prepared, words, small) = (data(), words(), small());
+    prepared.items[0].title = Some("!!!".to_owned());
+    // As often as it takes to become one.
+    let corpus = vec!["\"!!!\"".to_owned(); 50];
+    let mut opened = opened(true);
+    opened.tokenizer = Arc::new(Tokenizer::train_byte_level(&corpus, 400).unwrap());
+    let pretraining = Pretraining::new(&small, &words, &prepared, opened);
+    assert_eq!(pretraining.writer.answer(1).len(), 2);
+    let [_, end] = pretraining.writer.answer(1)[..] else {
+        panic!("one token and the end");
+    };
+    let mut random = stream(1, Stream::Prompt, 0);
+    let lesson = Lesson::at(1.0, 4);
+    let text = pretraining
+        .writer
+        .choosing(&mut random, Hint::Near, lesson, (12, 0));
+    assert!(text.titled.iter().any(|&(_, first)| first == end));
+}
+
 fn choice(asked: bool, draw: f64) -> Choice {
     Choice {
         asked: asked.then(Told::default),

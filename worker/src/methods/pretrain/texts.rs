@@ -1,7 +1,7 @@
 //! The texts that a small language model is trained on: what is asked, and what stands where vectors will.
 
 use allround::spec::config::llm::Wording;
-use allround::text::{Piece, Vectors, answer_of, render};
+use allround::text::{Piece, Vectors, render};
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
@@ -193,9 +193,9 @@ impl Writer<'_> {
     fn pair(&self, random: &mut ChaCha8Rng, drawn: &mut [u32], length: usize) {
         let first = drawn.len().saturating_sub(length);
         for at in (first + 1..drawn.len()).step_by(2) {
-            let begins = self.firsts[drawn[at - 1] as usize - 1];
-            let items = 1..=self.firsts.len() as u32;
-            let alike = items.filter(|&item| self.firsts[item as usize - 1] == begins);
+            let begins = self.first_token(drawn[at - 1]);
+            let alike =
+                (1..=self.answers.len() as u32).filter(|&item| self.first_token(item) == begins);
             let new: Vec<u32> = alike.filter(|item| !drawn.contains(item)).collect();
             if let Some(&item) = new.choose(random) {
                 drawn[at] = item;
@@ -288,11 +288,11 @@ impl Writer<'_> {
                         }
                         _ => scene.item(*item),
                     };
-                    writing.titled(told, self.firsts[*item as usize - 1]);
+                    writing.titled(told, self.first_token(*item));
                 }
                 Piece::CandidateItem(item) => {
                     writing.slots.push(writing.prompt.len());
-                    writing.titled(scene.item(*item), self.firsts[*item as usize - 1]);
+                    writing.titled(scene.item(*item), self.first_token(*item));
                 }
             }
         }
@@ -372,11 +372,13 @@ impl Writer<'_> {
     }
 
     /// An item's title as an answer.
-    fn answer(&self, item: u32) -> Vec<u32> {
-        let title = answer_of(&self.titles, item);
-        let mut answer = self.tokenizer.encode(&title);
-        answer.push(self.eos);
-        answer
+    pub(super) fn answer(&self, item: u32) -> Vec<u32> {
+        self.answers[item as usize - 1].clone()
+    }
+
+    /// The first token of an item's title behind the quote; the end of the text where quotes and title are one token.
+    fn first_token(&self, item: u32) -> u32 {
+        self.answers[item as usize - 1][1]
     }
 }
 
