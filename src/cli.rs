@@ -246,9 +246,9 @@ pub enum Data {
         /// Which.
         #[arg(value_enum)]
         name: Public,
-        /// Folder to write to.
-        #[arg(long, value_name = "DIR", default_value = "data")]
-        out: PathBuf,
+        /// Folder to write to (default: where the committed experiments look for it, data/amazon or data/movielens).
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -259,10 +259,14 @@ pub enum Public {
     Movielens100k,
     /// MovieLens 1M.
     Movielens1m,
-    /// Amazon 2018, Luxury_Beauty, 5-core (the paper's Beauty).
-    AmazonLuxuryBeauty,
-    /// Amazon 2018, Video_Games, all reviews.
+    /// Amazon 2018, Movies_and_TV, 5-core (the paper's Movies and TV).
+    AmazonMoviesAndTv,
+    /// Amazon 2018, Video_Games, all reviews (the paper's Video Games).
     AmazonVideoGames,
+    /// Amazon 2018, Luxury_Beauty, all reviews (the paper's Beauty).
+    AmazonLuxuryBeauty,
+    /// Amazon 2018, Toys_and_Games, all reviews (the paper's Toys).
+    AmazonToysAndGames,
 }
 
 /// `doctor`.

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {
             seed,
             out,
         } => make_files((*users, *items, *mean_length, *seed), out),
-        Data::Fetch { name, out } => fetch(*name, out),
+        Data::Fetch { name, out } => fetch(*name, out.as_deref()),
     }
 }
 
@@ -197,47 +197,74 @@ fn make_files(
 
 /// Where a public data set lies and how a spec names it.
 struct Place {
-    urls: &'static [&'static str],
+    urls: Vec<String>,
+    folder: &'static str,
     licence: &'static str,
-    source: &'static str,
+    source: String,
 }
 
+impl Place {
+    fn movielens(name: &str, licence: &'static str) -> Self {
+        Self {
+            urls: vec![format!(
+                "https://files.grouplens.org/datasets/movielens/{name}.zip"
+            )],
+            folder: "data/movielens",
+            licence,
+            source: format!("unzip it; source.movielens = {{ folder = \"{name}\" }}"),
+        }
+    }
+
+    /// Amazon 2018: a file of reviews, in a folder of the collection, and the metadata of its category.
+    fn amazon(folder: &str, reviews: &str, category: &str) -> Self {
+        let root = "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2";
+        let metadata = format!("meta_{category}.json.gz");
+        Self {
+            urls: vec![
+                format!("{root}/{folder}/{reviews}"),
+                format!("{root}/metaFiles2/{metadata}"),
+            ],
+            folder: "data/amazon",
+            licence: "research use; cite Ni et al. 2019",
+            source: format!(
+                "source.amazon = {{ reviews = \"{reviews}\", metadata = \"{metadata}\" }}"
+            ),
+        }
+    }
+
+    /// Amazon 2018: all reviews of a category.
+    fn whole(category: &str) -> Self {
+        Self::amazon("categoryFiles", &format!("{category}.json.gz"), category)
+    }
+}
+
+/// The files that `experiments/paper/` asks for; docs/METHODOLOGY.md and the specs say why these.
 fn place(name: Public) -> Place {
     match name {
-        Public::Movielens100k => Place {
-            urls: &["https://files.grouplens.org/datasets/movielens/ml-100k.zip"],
-            licence: "research use; cite Harper and Konstan 2015; not to be redistributed",
-            source: "unzip it; source.movielens = { folder = \"ml-100k\" }",
-        },
-        Public::Movielens1m => Place {
-            urls: &["https://files.grouplens.org/datasets/movielens/ml-1m.zip"],
-            licence: "research use; cite Harper and Konstan 2015",
-            source: "unzip it; source.movielens = { folder = \"ml-1m\" }",
-        },
-        Public::AmazonLuxuryBeauty => Place {
-            urls: &[
-                "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFilesSmall/Luxury_Beauty_5.json.gz",
-                "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/metaFiles2/meta_Luxury_Beauty.json.gz",
-            ],
-            licence: "research use; cite Ni et al. 2019",
-            source: "source.amazon = { reviews = \"Luxury_Beauty_5.json.gz\", metadata = \"meta_Luxury_Beauty.json.gz\" }",
-        },
-        Public::AmazonVideoGames => Place {
-            urls: &[
-                "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFiles/Video_Games.json.gz",
-                "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/metaFiles2/meta_Video_Games.json.gz",
-            ],
-            licence: "research use; cite Ni et al. 2019",
-            source: "source.amazon = { reviews = \"Video_Games.json.gz\", metadata = \"meta_Video_Games.json.gz\" }",
-        },
+        Public::Movielens100k => Place::movielens(
+            "ml-100k",
+            "research use; cite Harper and Konstan 2015; not to be redistributed",
+        ),
+        Public::Movielens1m => {
+            Place::movielens("ml-1m", "research use; cite Harper and Konstan 2015")
+        }
+        Public::AmazonMoviesAndTv => Place::amazon(
+            "categoryFilesSmall",
+            "Movies_and_TV_5.json.gz",
+            "Movies_and_TV",
+        ),
+        Public::AmazonVideoGames => Place::whole("Video_Games"),
+        Public::AmazonLuxuryBeauty => Place::whole("Luxury_Beauty"),
+        Public::AmazonToysAndGames => Place::whole("Toys_and_Games"),
     }
 }
 
 /// Downloads with `curl`, so that the user's proxies and certificates count.
-fn fetch(name: Public, out: &Path) -> anyhow::Result<Exit> {
+fn fetch(name: Public, out: Option<&Path>) -> anyhow::Result<Exit> {
     let place = place(name);
+    let out = out.unwrap_or_else(|| Path::new(place.folder));
     fs::create_dir_all(out)?;
-    for url in place.urls {
+    for url in &place.urls {
         let file = out.join(url.rsplit('/').next().unwrap_or(url));
         say(&format!("fetching {url}"));
         let part = file.with_extension("part");
@@ -263,4 +290,49 @@ fn fetch(name: Public, out: &Path) -> anyhow::Result<Exit> {
     say(&format!("licence: {}", place.licence));
     print(&format!("{}\n", place.source))?;
     Ok(Exit::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn what_is_fetched_is_what_the_papers_experiments_ask_for() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&root.join("experiments/paper/table1.toml")).unwrap();
+        let asked = text.lines().filter_map(|line| {
+            let (key, path) = line.split_once(" = ")?;
+            let path = path.trim_matches('"').strip_prefix("../../")?;
+            ["reviews", "metadata"]
+                .contains(&key)
+                .then(|| path.to_owned())
+        });
+        let asked: BTreeSet<String> = asked.collect();
+        assert_eq!(asked.len(), 8);
+        let places = Public::value_variants().iter().map(|&name| place(name));
+        let amazon: Vec<Place> = places
+            .filter(|place| place.folder == "data/amazon")
+            .collect();
+        let fetched = amazon.iter().flat_map(|place| {
+            let name = |url: &String| url.rsplit('/').next().unwrap().to_owned();
+            place.urls.iter().map(name)
+        });
+        let fetched: Vec<String> = fetched.collect();
+        let paths: BTreeSet<String> = fetched
+            .iter()
+            .map(|name| format!("data/amazon/{name}"))
+            .collect();
+        assert_eq!(paths, asked);
+        // And told as a spec names them.
+        let told: String = amazon.into_iter().map(|place| place.source).collect();
+        assert!(
+            fetched
+                .iter()
+                .all(|name| told.contains(&format!("\"{name}\"")))
+        );
+    }
 }

@@ -90,6 +90,11 @@ impl Settings {
                 model: Model::Sasrec(_),
                 ..
             }) => 2,
+            // 2: the projection of items starts as it does beside that of the user.
+            Settings::Project(TrainProject {
+                reader: Reader { user: false, .. },
+                ..
+            }) => 2,
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Backbone(_)

@@ -84,10 +84,10 @@ fn extract(raw: &str) -> &str {
     inside.trim()
 }
 
-/// What the code's rule reads: between the first and last quote of the very first line, the line where it has no quote,
-/// nothing where it has one.
+/// What the code's rule reads: between the first and last quote of the first line of the stripped text, the line where it
+/// has no quote, nothing where it has one.
 fn extract_as_published(raw: &str) -> &str {
-    let line = raw.split('\n').next().unwrap_or_default();
+    let line = raw.trim().split(['\n', '\r']).next().unwrap_or_default();
     match (line.find('"'), line.rfind('"')) {
         (Some(first), Some(last)) if first < last => &line[first + 1..last],
         (Some(_), _) => "",
@@ -130,7 +130,7 @@ mod tests {
     /// Raw text, target; extracted, exact, normalised, substring, position, named.
     type Row<'a> = (&'a str, &'a str, &'a str, [bool; 3], Option<u32>, u32);
 
-    const ROWS: [Row; 13] = [
+    const ROWS: [Row; 14] = [
         ("\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
         (
             "  \"Heat\" and more",
@@ -177,13 +177,15 @@ mod tests {
         ),
         // One quote: the code reads nothing.
         ("\"Heat", "Heat", "Heat", [true, true, false], Some(3), 1),
-        // The code reads the first line only, though it be blank.
+        // The code strips the text before it reads the first line.
+        ("\n\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
+        // And reads that line only.
         (
-            "\n\"Heat\"",
+            "It is\n\"Heat\"",
             "Heat",
-            "Heat",
-            [true, true, false],
-            Some(3),
+            "It is",
+            [false, false, false],
+            None,
             1,
         ),
         ("\"Alien\"", "Heat", "Alien", [false, false, false], None, 0),

@@ -4,7 +4,8 @@ use super::titles::NO_TITLE;
 use crate::data::Item;
 use crate::spec::config::method::ItemText;
 
-/// What an item without a description has instead, as in the A-LLMRec code.
+/// What an item without a description has instead. The A-LLMRec code says so of an empty list of descriptions, and
+/// `No Description` of an item that its metadata does not have; here both are one.
 pub const NO_DESCRIPTION: &str = "Empty description";
 
 /// Title and description of `item` as one text. What is missing or blank is said in words, so that no text is empty.

@@ -1,5 +1,7 @@
 //! Batches: CSR on the way from the prepared data set to tensors.
 
+use std::sync::Arc;
+
 use allround::data::{Part, Prepared};
 
 /// B histories in CSR, oldest item first.
@@ -89,6 +91,8 @@ pub struct TrainingBatch {
     pub targets: Vec<u32>,
     /// Negatives of each target, T x n (row-major), or n shared by the batch, as the loss asks.
     pub negatives: Vec<u32>,
+    /// Rows that a full softmax compares with, ascending; `None` for all but padding.
+    pub classes: Option<Arc<[u32]>>,
     /// Seed of the batch's dropout noise.
     pub noise: u64,
 }
@@ -104,6 +108,8 @@ pub struct TrainingSet {
     pub items: Vec<u32>,
     /// Rows that may be drawn as negatives.
     pub pool: Vec<u32>,
+    /// They, ascending, where the tables have others: another domain's, which training does not touch.
+    pub classes: Option<Arc<[u32]>>,
     /// Users to train on that have fewer than two training items, and so no pair.
     pub skipped: u64,
 }
@@ -130,6 +136,12 @@ impl TrainingSet {
             .filter(|&item| prepared.in_training[item as usize - 1])
             .map(|item| row(prepared, item))
             .collect();
+        if set.pool.len() < prepared.n_items() {
+            let mut classes = set.pool.clone();
+            classes.sort_unstable();
+            classes.dedup();
+            set.classes = Some(classes.into());
+        }
         set
     }
 

@@ -341,7 +341,8 @@ fn stage_two(device: Device) -> Result<[Pair; 2], String> {
     let built = |device| {
         tch::manual_seed(5);
         let shape = Shape {
-            user: Some(50),
+            states: 50,
+            user: true,
             lm: 64,
             hidden_layers: 1,
         };
@@ -352,7 +353,7 @@ fn stage_two(device: Device) -> Result<[Pair; 2], String> {
     let output = |(net, device): &(Projections, Device)| {
         let users = net.users(&vectors(32, 50, *device));
         let items = net.items(&(1..=32).collect::<Vec<u32>>());
-        Tensor::cat(&[users.expect("there is a width of users"), items], 1)
+        Tensor::cat(&[users.expect("they are asked for"), items], 1)
     };
     let nets = (&built(Device::Cpu), &built(device));
     alike(

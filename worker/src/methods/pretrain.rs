@@ -244,6 +244,10 @@ impl Source for Writer<'_> {
         })
     }
 
+    fn in_all(&self, _epochs: u32) -> Option<u64> {
+        Some(self.settings.steps)
+    }
+
     fn changed(&self) -> u64 {
         self.changed.load(Ordering::Relaxed)
     }

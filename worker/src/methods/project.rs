@@ -3,7 +3,7 @@
 //! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at ghdtjr/A-LLMRec e216bbc,
 //! whose names the weights keep (`log_emb_proj`, `item_emb_proj`). Settings choose what upstream does and the paper leaves
 //! open: users with one training item (upstream trains them to answer "No Title"), whether the target may be drawn again
-//! among its candidates. Deviation: items that no training sequence holds are not drawn, and padding's vector is zero.
+//! among its candidates. Deviation: padding's vector is zero.
 //!
 //! Letters: N examples, D width of the CF model, J width of item codes, W width of the language model's inputs.
 
@@ -89,8 +89,10 @@ pub struct Projections {
 /// Which vectors the projections read, where their results go, and how deep they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Width D of user states; `None` without user vectors.
-    pub user: Option<i64>,
+    /// Width D of user states.
+    pub states: i64,
+    /// Whether the prompt has the user's vector.
+    pub user: bool,
     /// Width W of the language model's inputs and of hidden layers.
     pub lm: i64,
     /// Hidden layers of each projection.
@@ -105,9 +107,14 @@ impl Projections {
     /// replace it. The caller has seeded LibTorch's generator from the `init` stream.
     pub fn new(shape: Shape, table: Option<Tensor>, item: ItemEmbedding, device: Device) -> Self {
         let mut parameters = Parameters::new(device);
-        let user = shape
-            .user
-            .map(|width| Mlp::new(&mut parameters, "log_emb_proj", (width, shape), true));
+        // Drawn where it is not wanted too, so that F_I starts alike with and without it.
+        let mut discarded = Parameters::new(device);
+        let into = match shape.user {
+            true => &mut parameters,
+            false => &mut discarded,
+        };
+        let user = Mlp::new(into, "log_emb_proj", (shape.states, shape), true);
+        let user = shape.user.then_some(user);
         let projection = table.as_ref().map(|table| {
             let sizes = (table.size()[1], shape);
             Mlp::new(&mut parameters, "item_emb_proj", sizes, false)
@@ -173,9 +180,18 @@ pub fn item_table(
             let rows = (1..=prepared.n_items() as u32).map(|item| row(prepared, item));
             let rows: Vec<u32> = std::iter::once(0).chain(rows).collect();
             let table = tch::no_grad(|| backbone.item_table());
-            Some(embedding::rows(&table, &indices(&rows, backbone.device())))
+            let table = embedding::rows(&table, &indices(&rows, backbone.device()));
+            Some(without_padding(table))
         }
     }
+}
+
+/// `table` with a row 0 of zeros: not every CF model's padding is.
+pub(super) fn without_padding(table: Tensor) -> Tensor {
+    tch::no_grad(|| {
+        let _ = table.get(0).zero_();
+    });
+    table
 }
 
 /// A target among its candidates.

@@ -106,7 +106,40 @@ fn batch(loss: &Loss) -> TrainingBatch {
         inputs: vec![1, 2, 7, 3, 4, 5, 6, 7],
         targets: vec![2, 3, 8, 4, 5, 6, 7, 9],
         negatives,
+        classes: None,
         noise: 1,
+    }
+}
+
+#[test]
+fn a_full_softmax_does_not_move_the_items_of_another_domain() {
+    let among: Vec<u32> = (1..=9).collect();
+    for net in nets(Loss::FullSoftmax {}) {
+        let mut batch = batch(&Loss::FullSoftmax {});
+        let loss = |batch: &TrainingBatch| net.loss(batch).double_value(&[]);
+        let among_all = loss(&batch);
+        batch.classes = Some(among.clone().into());
+        assert!(loss(&batch) < among_all);
+        net.loss(&batch).backward();
+        let tables = net
+            .weights()
+            .into_iter()
+            .filter(|(_, weight)| weight.size()[0] == 13);
+        let mut moved = 0;
+        for (name, table) in tables {
+            let gradient = table.grad();
+            assert!(
+                gradient.narrow(0, 1, 9).abs().max().double_value(&[]) > 0.0,
+                "{name}"
+            );
+            assert_eq!(
+                gradient.narrow(0, 10, 3).abs().max().double_value(&[]),
+                0.0,
+                "{name}"
+            );
+            moved += 1;
+        }
+        assert!(moved > 0);
     }
 }
 
@@ -178,6 +211,7 @@ fn later_items_change_no_earlier_prediction() {
                 inputs: inputs.to_vec(),
                 targets: targets.to_vec(),
                 negatives: vec![],
+                classes: None,
                 noise: 1,
             };
             net.loss(&batch).double_value(&[]) * inputs.len() as f64

@@ -147,7 +147,8 @@ impl Backbone for Gru4rec {
         let device = self.device();
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
-            return loss::full_softmax(&states, &self.table, None, &targets);
+            let classes = batch.classes.as_deref();
+            return loss::full_softmax(&states, (&self.table, None), &targets, classes);
         }
         let sampled = Sampled {
             states: &states,

@@ -158,6 +158,7 @@ mod tests {
             offsets: vec![0, 3, 5],
             items: vec![1, 2, 3, 1, 2],
             pool: vec![1, 2, 3],
+            classes: None,
             skipped: 0,
         };
         Markov::count(&set, 3, 1.0, Device::Cpu)

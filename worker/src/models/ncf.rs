@@ -169,8 +169,9 @@ impl Backbone for Ncf {
         let states = embedding::rows(&states, &embedding::indices(&token_rows, device)); // [T, D]
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
+            let classes = batch.classes.as_deref();
             let table = self.item_tower.forward(&self.items, true);
-            return loss::full_softmax(&states, &table, None, &targets);
+            return loss::full_softmax(&states, (&table, None), &targets, classes);
         }
         let negatives = embedding::indices(&batch.negatives, device);
         let asked = Tensor::cat(&[&targets, &negatives], 0);

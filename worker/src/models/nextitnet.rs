@@ -262,7 +262,13 @@ impl Backbone for Nextitnet {
         let states = embedding::rows(&padded, &embedding::indices(&slots, device)); // [T, D]
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
-            return loss::full_softmax(&states, &self.outputs, Some(&self.bias), &targets);
+            let classes = batch.classes.as_deref();
+            return loss::full_softmax(
+                &states,
+                (&self.outputs, Some(&self.bias)),
+                &targets,
+                classes,
+            );
         }
         let negatives = embedding::indices(&batch.negatives, device);
         let items = |ids: &Tensor| Items {

@@ -325,7 +325,8 @@ impl Backbone for Sasrec {
         let states = self.states(&rows.inputs, &packed, &mut noise);
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
-            return loss::full_softmax(&states, &self.items, None, &targets);
+            let classes = batch.classes.as_deref();
+            return loss::full_softmax(&states, (&self.items, None), &targets, classes);
         }
         let sampled = Sampled {
             states: &states,

@@ -99,7 +99,7 @@ mod tests {
             inputs: vec![1, 2],
             targets: vec![2, 3],
             negatives: vec![1],
-            noise: 0,
+            ..TrainingBatch::default()
         };
         let gathered = BatchRows::gather(&table, &batch, &Loss::Bce { negatives: 1 });
         assert_eq!(gathered.inputs, table.narrow(0, 1, 2));

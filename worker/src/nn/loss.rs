@@ -5,6 +5,8 @@
 use allround::spec::config::train::Loss;
 use tch::{Kind, Tensor};
 
+use super::embedding::indices;
+
 /// Most logits that the full softmax holds at once: a chunk that stays in the processor's cache.
 const CHUNK_LOGITS: i64 = 1 << 19;
 
@@ -158,19 +160,28 @@ fn shared_scores(batch: &Sampled) -> Tensor {
     }
 }
 
-/// Cross-entropy of `targets` `[T]` among items 1 to V of `table` [V + 1, D], whose row 0 is padding.
+/// Cross-entropy of `targets` `[T]` among items of `table` [V + 1, D], whose row 0 is padding: 1 to V, or the rows `classes`
+/// (ascending), all targets among them.
 ///
 /// The gradient is made in the same pass, chunk by chunk, so that no more than a chunk of the T x V logits exists.
 pub fn full_softmax(
     states: &Tensor,
-    table: &Tensor,
-    bias: Option<&Tensor>,
+    (table, bias): (&Tensor, Option<&Tensor>),
     targets: &Tensor,
+    classes: Option<&[u32]>,
 ) -> Tensor {
     let (rows, _) = table.size2().expect("a table is [V + 1, D]");
-    let items = table.narrow(0, 1, rows - 1);
-    let bias = bias.map(|bias| bias.narrow(0, 1, rows - 1));
-    let parts = tch::no_grad(|| softmax_parts(states, &items, bias.as_ref(), &(targets - 1)));
+    let classes = classes.map(|classes| indices(classes, table.device()));
+    let chosen = |tensor: &Tensor| match &classes {
+        Some(classes) => tensor.index_select(0, classes),
+        None => tensor.narrow(0, 1, rows - 1),
+    };
+    let places = match &classes {
+        Some(classes) => targets.searchsorted(classes, false, false, "left", None::<&Tensor>),
+        None => targets - 1,
+    };
+    let (items, bias) = (chosen(table), bias.map(chosen));
+    let parts = tch::no_grad(|| softmax_parts(states, &items, bias.as_ref(), &places));
     let mut paired = vec![(states.shallow_clone(), parts.states), (items, parts.items)];
     paired.extend(bias.zip(parts.bias));
     with_gradient(parts.value, &paired)

@@ -84,6 +84,7 @@ impl TrainingBatch {
             inputs: order.arrange(&self.inputs, 1),
             targets: order.arrange(&self.targets, 1),
             negatives,
+            classes: self.classes.clone(),
             noise: self.noise,
         }
     }

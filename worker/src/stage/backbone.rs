@@ -191,9 +191,15 @@ fn validation_lists(
         seed,
     };
     let lists = candidates::draw(&validated(prepared), &settings, Part::Valid);
-    Ok(Some(lists.map_err(|error| {
+    let lists = lists.map_err(|error| {
         StageError::from(error).within("the lists of `train.stop.early.candidates`")
-    })?))
+    })?;
+    if lists.users.is_empty() && matches!(train.stop, Stop::Early { .. }) {
+        let told = "`train.stop.early` has nobody to validate on: no user that is trained on has an item in the validation part";
+        let remedy = "train for a fixed number of epochs (`train.stop.fixed`), or split so that validation has a share";
+        return Err(StageError::new(told).with_hint(remedy));
+    }
+    Ok(Some(lists))
 }
 
 /// Validation measures whom training knows: cold and target-domain users have no say in when to stop.

@@ -73,7 +73,8 @@ pub(super) fn projections(
         )));
     }
     let shape = Shape {
-        user: settings.user.then(|| backbone.width()),
+        states: backbone.width(),
+        user: settings.user,
         lm: reader.lm().width(),
         hidden_layers,
     };

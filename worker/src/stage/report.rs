@@ -37,6 +37,12 @@ impl StageError {
         }
     }
 
+    /// The same, with advice.
+    pub fn with_hint(mut self, hint: &str) -> Self {
+        self.hint = Some(hint.to_owned());
+        self
+    }
+
     /// Memory ran out: `when`, such as `with up to 64 users computed together`; `told` is what LibTorch said, `remedy` what there
     /// is to do besides having more memory.
     pub fn memory(when: &str, told: &str, remedy: &str) -> Self {

@@ -398,9 +398,8 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
     }
 }
 
-#[test]
-fn texts_that_a_trained_encoder_cuts_are_counted() {
-    let desk = Desk::new();
+/// Stage 1 with a tiny BERT that is trained, and reads four tokens.
+fn trained_encoder() -> Settings {
     let Settings::Align(mut settings) = align() else {
         unreachable!("align gives its own settings")
     };
@@ -411,11 +410,13 @@ fn texts_that_a_trained_encoder_cuts_are_counted() {
         hub: String::new(),
         max_length: 4,
     });
-    let events = desk.run(
-        "align",
-        Settings::Align(settings),
-        &["prepared", "backbone"],
-    );
+    Settings::Align(settings)
+}
+
+#[test]
+fn texts_that_a_trained_encoder_cuts_are_counted() {
+    let desk = Desk::new();
+    let events = desk.run("align", trained_encoder(), &["prepared", "backbone"]);
     let cut = events.iter().find_map(|event| match event {
         Event::Counted(counted) if counted.what.contains("encoder reads") => Some(counted.count),
         _ => None,

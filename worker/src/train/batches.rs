@@ -125,6 +125,7 @@ impl<'a> Sampler<'a> {
     fn batch(&self, places: &[u32], random: &mut ChaCha8Rng) -> TrainingBatch {
         let mut batch = TrainingBatch {
             offsets: vec![0],
+            classes: self.set.classes.clone(),
             ..TrainingBatch::default()
         };
         for &place in places {
@@ -186,6 +187,7 @@ mod tests {
             offsets: vec![0, 3, 5, 10],
             items: vec![1, 2, 3, 2, 4, 5, 6, 1, 2, 3],
             pool: vec![1, 2, 3, 4, 5, 6, 8],
+            classes: Some([1, 2, 3, 4, 5, 6, 8].into()),
             skipped: 0,
         }
     }
@@ -207,6 +209,7 @@ mod tests {
         users.sort_unstable();
         assert_eq!(users, [4, 7, 9]);
         for batch in &batches {
+            assert_eq!(batch.classes, set().classes);
             assert_eq!(batch.negatives.len(), 2 * batch.targets.len());
             let place = batch.users.iter().position(|&user| user == 9);
             if let Some(row) = place {

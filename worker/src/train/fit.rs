@@ -45,6 +45,11 @@ pub trait Source: Sync {
     /// When examples cannot be drawn.
     fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, Wrong>;
 
+    /// Steps of `epochs` epochs together, where these do not all have as many; the learning rate falls by them.
+    fn in_all(&self, _epochs: u32) -> Option<u64> {
+        None
+    }
+
     /// How often a rule has changed what is read so far, such as a history that was too long; 0 where no rule does.
     fn changed(&self) -> u64 {
         0
@@ -393,7 +398,7 @@ impl<'a, T: Task> Fitting<'a, T> {
             .map_or(Device::Cpu, |(_, weight)| weight.device())
     }
 
-    /// The learning rate of the step to come, in an epoch of `steps`; all epochs have as many.
+    /// The learning rate of the step to come, in an epoch of `steps`.
     fn lr(&self, steps: usize) -> f64 {
         let Fit {
             lr,
@@ -406,9 +411,9 @@ impl<'a, T: Task> Fitting<'a, T> {
         if done < warmup {
             return lr * (done + 1) as f64 / warmup as f64;
         }
-        let falling = (u64::from(epochs) * steps as u64)
-            .saturating_sub(warmup)
-            .max(1);
+        let known = self.task.source().in_all(epochs);
+        let all = known.unwrap_or(u64::from(epochs) * steps as u64);
+        let falling = all.saturating_sub(warmup).max(1);
         let share = ((done - warmup) as f64 / falling as f64).min(1.0);
         match decay {
             Decay::None => lr,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::*;
+use crate::llm::checkpoint::Checkpoint;
 use crate::models::weights;
 
 mod holding;
@@ -106,6 +107,18 @@ fn logits_equal_those_of_transformers() {
         let distance = far(&logits, &Tensor::cat(&known, 0));
         assert!(distance < 1e-4, "{name}: {distance}");
     }
+}
+
+#[test]
+fn a_folder_of_sharded_pytorch_files_is_the_same_model() {
+    let fixture = Fixture::open("opt");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llm/opt-sharded-bin");
+    let weights = Checkpoint::open(&folder).unwrap();
+    let config = LmConfig::open(&folder).unwrap();
+    let lm = Lm::from_weights(config, &weights, Holding::frozen(Kind::Float, Device::Cpu)).unwrap();
+    let rows = fixture.rows();
+    let logits = |lm: &Lm| lm.logits(&lm.hidden(&rows, &all(&rows)));
+    assert_eq!(logits(&lm), logits(&fixture.lm));
 }
 
 #[test]

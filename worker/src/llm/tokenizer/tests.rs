@@ -133,6 +133,33 @@ fn training_twice_gives_the_same_bytes_and_they_read_back() {
 }
 
 #[test]
+fn a_vocabulary_with_merges_spells_as_the_same_tokenizer_in_one_file() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    trained().save(one.path()).unwrap();
+    let text = std::fs::read_to_string(one.path().join("tokenizer.json")).unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let vocabulary = whole["model"]["vocab"].to_string();
+    std::fs::write(two.path().join("vocab.json"), vocabulary).unwrap();
+    let pair = |merge: &serde_json::Value| match merge {
+        serde_json::Value::Array(parts) => {
+            let parts = parts.iter().map(|part| part.as_str().unwrap());
+            parts.collect::<Vec<_>>().join(" ")
+        }
+        pair => pair.as_str().unwrap().to_owned(),
+    };
+    let merges = whole["model"]["merges"].as_array().unwrap();
+    assert!(merges.len() > 10);
+    let lines = std::iter::once("#version: 0.2".to_owned()).chain(merges.iter().map(pair));
+    let lines: Vec<String> = lines.collect();
+    std::fs::write(two.path().join("merges.txt"), lines.join("\n")).unwrap();
+    let [whole, split] = [one, two].map(|folder| Tokenizer::open(folder.path()).unwrap());
+    for text in TEXTS {
+        assert_eq!(split.encode(text), whole.encode(text));
+        assert_eq!(split.decode(&split.encode(text)), text);
+    }
+}
+
+#[test]
 fn a_vocabulary_without_room_for_bytes_is_refused() {
     let error = Tokenizer::train_byte_level(&[], 200).unwrap_err();
     assert!(error.to_string().contains("260"), "{error}");

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use allround::spec::config::method::{Decay, Fit, OneItem, OutOfMemory, Targets};
 use allround::spec::config::train::Optimizer;
 use allround::text::Vectors;
@@ -61,7 +63,7 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
         (ItemEmbedding::Random, false),
         (ItemEmbedding::RandomTrained, true),
     ] {
-        let random = projections(None, 1, item);
+        let random = projections(false, 1, item);
         let is_it = |(name, _): &(String, Tensor)| name == "random";
         assert_eq!(random.weights().iter().any(is_it), trained);
         let saved: Vec<_> = random.saved().into_iter().filter(is_it).collect();
@@ -76,10 +78,11 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
 }
 
 /// Fresh projections of seed 9 into a language model of width 16.
-fn projections(user: Option<i64>, hidden_layers: usize, item: ItemEmbedding) -> Projections {
+fn projections(user: bool, hidden_layers: usize, item: ItemEmbedding) -> Projections {
     let table = tables().joint;
     tch::manual_seed(9);
     let shape = Shape {
+        states: 8,
         user,
         lm: 16,
         hidden_layers,
@@ -95,7 +98,7 @@ fn states(count: i64) -> Tensor {
 #[test]
 fn a_random_table_starts_alike_whether_it_is_trained_or_not() {
     let [frozen, trained] = [ItemEmbedding::Random, ItemEmbedding::RandomTrained]
-        .map(|item| projections(Some(8), 1, item));
+        .map(|item| projections(true, 1, item));
     assert_eq!(frozen.saved().len(), 13);
     assert_eq!(frozen.saved(), trained.saved());
     assert_eq!(frozen.items(&[1, 4]), trained.items(&[1, 4]));
@@ -103,9 +106,9 @@ fn a_random_table_starts_alike_whether_it_is_trained_or_not() {
 
 #[test]
 fn projections_have_upstreams_names_and_no_user_where_none_is_told() {
-    let names = |user: Option<i64>| {
+    let names = |user: bool| {
         let projections = projections(user, 1, ItemEmbedding::Joint);
-        assert_eq!(projections.users(&states(2)).is_some(), user.is_some());
+        assert_eq!(projections.users(&states(2)).is_some(), user);
         projections
             .weights()
             .into_iter()
@@ -117,16 +120,43 @@ fn projections_have_upstreams_names_and_no_user_where_none_is_told() {
         "item_emb_proj.0.bias",
         "item_emb_proj.1.weight",
     ];
-    assert_eq!(names(None)[..3], item);
-    assert_eq!(names(None).len(), 6);
-    assert_eq!(names(Some(8))[0], "log_emb_proj.0.weight");
-    assert_eq!(names(Some(8)).len(), 12);
+    assert_eq!(names(false)[..3], item);
+    assert_eq!(names(false).len(), 6);
+    assert_eq!(names(true)[0], "log_emb_proj.0.weight");
+    assert_eq!(names(true).len(), 12);
+}
+
+#[test]
+fn the_projection_of_items_starts_alike_with_and_without_the_user() {
+    for item in [ItemEmbedding::Joint, ItemEmbedding::Random] {
+        let saved = [true, false].map(|user| projections(user, 1, item).saved());
+        let [both, alone] = saved.map(BTreeMap::from_iter);
+        assert!(both.len() > alone.len() && alone.len() >= 6);
+        for (name, weight) in &alone {
+            assert_eq!(both.get(name), Some(weight), "{name}");
+        }
+    }
+}
+
+#[test]
+fn padding_has_a_vector_of_zeros_whatever_the_cf_model_has() {
+    let own = backbone();
+    tch::no_grad(|| {
+        let _ = own.item_table().get(0).fill_(3.0);
+    });
+    let table = item_table(ItemEmbedding::Joint, None, own.as_ref(), &data()).unwrap();
+    assert_eq!(
+        table.get(0),
+        Tensor::zeros([own.width()], (Kind::Float, Device::Cpu))
+    );
+    // The CF model keeps its own.
+    assert_eq!(own.item_table().get(0).double_value(&[0]), 3.0);
 }
 
 #[test]
 fn projections_are_as_deep_as_they_are_asked_to_be() {
     let own = |depth| -> Vec<(String, Vec<i64>)> {
-        let weights = projections(Some(8), depth, ItemEmbedding::Joint).weights();
+        let weights = projections(true, depth, ItemEmbedding::Joint).weights();
         let sized = weights
             .into_iter()
             .map(|(name, weight)| (name, weight.size()));
@@ -143,7 +173,7 @@ fn projections_are_as_deep_as_they_are_asked_to_be() {
     );
     // Without a hidden layer nothing bends: the states' mean goes to the mean of their results.
     for (depth, linear) in [(0, true), (1, false), (2, false)] {
-        let projections = projections(Some(8), depth, ItemEmbedding::Joint);
+        let projections = projections(true, depth, ItemEmbedding::Joint);
         let users = |states: &Tensor| projections.users(states).unwrap();
         let mean = |x: &Tensor| x.mean_dim(0, true, Kind::Float);
         let states = states(5);
@@ -271,7 +301,7 @@ fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
             backbone: backbone.as_ref(),
             reader: &reader,
         };
-        let projections = projections(Some(8), 1, ItemEmbedding::Joint);
+        let projections = projections(true, 1, ItemEmbedding::Joint);
         let projecting = Projecting::new(&settings, inputs, projections, 1);
         let posed = drawn(&projecting, 1).concat();
         let posed: Vec<&Posed> = posed.iter().collect();
@@ -310,7 +340,7 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
         backbone: backbone.as_ref(),
         reader: &reader,
     };
-    let projections = projections(Some(8), 1, item);
+    let projections = projections(true, 1, item);
     let projecting = Projecting::new(&settings, inputs, projections, 1);
     let copy = |named: Vec<(String, Tensor)>| -> Vec<(String, Tensor)> {
         let copied = named
@@ -384,7 +414,7 @@ fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
         backbone: backbone.as_ref(),
         reader: &reader,
     };
-    let projections = projections(Some(8), 1, ItemEmbedding::Joint);
+    let projections = projections(true, 1, ItemEmbedding::Joint);
     work(&Projecting::new(settings, inputs, projections, 1));
 }
 

@@ -162,7 +162,7 @@ fn the_chunked_full_softmax_has_the_value_and_gradients_of_cross_entropy() {
             .take(if with_bias { 3 } else { 2 })
             .collect();
         let bias = with_bias.then_some(&case.bias);
-        let chunked = full_softmax(&case.states, &case.table, bias, &case.targets);
+        let chunked = full_softmax(&case.states, (&case.table, bias), &case.targets, None);
         let logits = crate::nn::embedding::scores_all(&case.states, &case.table, bias);
         let plain = logits
             .narrow(1, 1, 8)
@@ -173,6 +173,35 @@ fn the_chunked_full_softmax_has_the_value_and_gradients_of_cross_entropy() {
         for (left, right) in left.iter().zip(&right) {
             assert!(left.allclose(right, 1e-5, 1e-6, false), "{left} {right}");
         }
+    }
+}
+
+#[test]
+fn a_full_softmax_among_some_rows_leaves_the_others_alone() {
+    let case = case();
+    let classes = [1u32, 2, 3, 5, 8];
+    let table = (&case.table, Some(&case.bias));
+    let among = full_softmax(&case.states, table, &case.targets, Some(&classes));
+    let rows = Tensor::from_slice(&classes.map(i64::from));
+    let logits = crate::nn::embedding::scores_all(&case.states, &case.table, Some(&case.bias));
+    // Targets 1, 2, 3, 3, 8 and 5 by their places among the rows.
+    let places = Tensor::from_slice(&[0i64, 1, 2, 2, 4, 3]);
+    let plain = logits
+        .index_select(1, &rows)
+        .cross_entropy_for_logits(&places);
+    close(among.double_value(&[]), plain.double_value(&[]));
+    let leaves = [&case.states, &case.table, &case.bias];
+    let left = Tensor::run_backward(&[among], &leaves, false, false);
+    let right = Tensor::run_backward(&[plain], &leaves, false, false);
+    for (left, right) in left.iter().zip(&right) {
+        assert!(left.allclose(right, 1e-5, 1e-6, false), "{left} {right}");
+    }
+    for other in [0, 4, 6, 7] {
+        assert_eq!(
+            left[1].get(other).abs().sum(Kind::Float).double_value(&[]),
+            0.0
+        );
+        assert_eq!(left[2].double_value(&[other]), 0.0);
     }
 }
 
@@ -203,6 +232,11 @@ fn losses_equal_pytorch() {
     );
     let softmax = Loss::SampledSoftmax { negatives: 3 };
     close(value(&case, &softmax, &shared), expected("sampled_softmax"));
-    let full = full_softmax(&case.states, &case.table, Some(&case.bias), &case.targets);
+    let full = full_softmax(
+        &case.states,
+        (&case.table, Some(&case.bias)),
+        &case.targets,
+        None,
+    );
     close(full.double_value(&[]), expected("full_softmax"));
 }

@@ -3,8 +3,10 @@
 use allround::metric::Metric;
 use allround::spec::config::Model;
 use allround::spec::config::train::Stop;
+use tch::Tensor;
 
 use super::*;
+use crate::models::weights;
 
 fn tune(reader: Reader, form: TallrecForm) -> Settings {
     Settings::Tune(TrainTune {
@@ -68,6 +70,42 @@ fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
         let told = "titles cut to fit the language model's positions";
         assert_eq!(counted(&events, told), Some(2), "{name}");
     }
+}
+
+#[test]
+fn what_titles_and_descriptions_lack_is_counted_in_every_stage_that_reads_them() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let mut prepared = data();
+    let titles = [
+        None,
+        Some("  "),
+        Some("a \"red\" one"),
+        Some("twin"),
+        Some("twin"),
+    ];
+    for (item, title) in prepared.items.iter_mut().zip(titles) {
+        item.title = title.map(str::to_owned);
+    }
+    prepared.items[5].description = None;
+    prepared.items[6].description = Some(" ".to_owned());
+    prepared.save(&desk.folder("prepared")).unwrap();
+    for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
+        let events = desk.run(name, settings, &ASKING);
+        for (rule, count) in [
+            ("items without a title, called `No Title`", 2),
+            ("titles whose double quotes became single ones", 1),
+            // Those without a title share `No Title`.
+            ("items that share their title with another", 4),
+        ] {
+            assert_eq!(counted(&events, rule), Some(count), "{name}: {rule}");
+        }
+    }
+    let told = "items without a description, whose texts say `Empty description`";
+    let frozen = desk.run("encoded", encode(), &["prepared"]);
+    assert_eq!(counted(&frozen, told), Some(2));
+    let events = desk.run("align", trained_encoder(), &["prepared", "backbone"]);
+    assert_eq!(counted(&events, told), Some(2));
 }
 
 /// A desk whose small language model has BERT's kind of vocabulary, of these words.
@@ -213,6 +251,67 @@ fn more_candidates_to_stop_by_than_a_user_leaves_are_refused_with_the_setting() 
         failure.error
     );
     assert!(failure.hint.is_some());
+}
+
+#[test]
+fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
+    let desk = Desk::new();
+    let mut prepared = data();
+    // As after a split by time without a share for validation.
+    prepared.train_end.clone_from(&prepared.valid_end);
+    prepared.save(&desk.folder("prepared")).unwrap();
+    let Model::Sasrec(mut model) = sasrec() else {
+        unreachable!("sasrec gives a SASRec")
+    };
+    model.train.stop = Stop::Early {
+        metric: Metric::Ndcg(10),
+        every: 1,
+        patience: 2,
+        candidates: Candidates::Full {},
+    };
+    let settings = Settings::Backbone(TrainBackbone {
+        model: Model::Sasrec(model),
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    });
+    let job = desk.job("trained", settings, &["prepared"]);
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+    assert!(
+        failure.error.contains("has nobody to validate on"),
+        "{}",
+        failure.error
+    );
+    assert!(failure.hint.unwrap().contains("`train.stop.fixed`"));
+}
+
+#[test]
+fn likelihoods_that_overflow_are_refused_with_the_user() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let path = desk.folder("llm").join("model.safetensors");
+    let tensors = weights::read_tensors(&path).unwrap();
+    let named: Vec<(String, Tensor)> = tensors.into_iter().collect();
+    let mut tables = named
+        .iter()
+        .filter(|(name, _)| name.ends_with("embed_tokens.weight"));
+    // Bytes of no title or wording: what is read stays a number, and what may be foretold does not.
+    tch::manual_seed(1);
+    let mut unused = tables.next().unwrap().1.narrow(0, 110, 80);
+    let signs = unused.randn_like().sign();
+    unused.copy_(&(signs * 3e38));
+    weights::write(&path, &named).unwrap();
+    let read = reading(false, ItemEmbedding::None);
+    let needs = ["prepared", "candidates", "llm"];
+    let job = desk.job("asked", evaluate(read, SCORE, None), &needs);
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
+    let told = failure.error;
+    assert!(
+        told.starts_with("what the language model computes for user `u"),
+        "{told}"
+    );
+    assert!(told.ends_with("is not a finite number"), "{told}");
+    assert!(failure.hint.unwrap().contains("fp32"));
 }
 
 #[test]

@@ -9,6 +9,8 @@ use super::*;
 struct Others {
     /// What the first example of the second epoch's second step is made to do, where it is not made.
     fault: Option<Fault>,
+    /// Steps that the last epoch lacks.
+    lacking: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +36,10 @@ impl Source for Others {
             count: 2,
             made: Box::new(made),
         })
+    }
+
+    fn in_all(&self, epochs: u32) -> Option<u64> {
+        (self.lacking > 0).then(|| 2 * u64::from(epochs) - self.lacking)
     }
 }
 
@@ -355,7 +361,19 @@ fn memory_that_runs_out_fails_by_name_or_halves_the_step() {
         Event::Counted(counted) => Some(counted),
         _ => None,
     });
-    assert_eq!(counted.unwrap().count, 2);
+    let counted = counted.unwrap();
+    assert_eq!(counted.count, 2);
+    assert!(
+        counted.what.contains("parts of 2 examples or fewer"),
+        "{counted:?}"
+    );
+    // What the method's rows say.
+    let remarks = events.iter().filter_map(|event| match event {
+        Event::Remark { text } => Some(text.as_str()),
+        _ => None,
+    });
+    let told = "memory ran out: steps of 2 examples or fewer, added up";
+    assert_eq!(remarks.collect::<Vec<_>>(), [told]);
 }
 
 #[test]
@@ -395,9 +413,10 @@ fn a_loss_that_is_no_number_is_named_with_its_step() {
     );
 }
 
-/// The learning rates of eleven steps, two an epoch, three of them warm-up.
-fn rates(decay: Decay) -> Vec<f64> {
-    let task = Centre::new(9);
+/// The learning rates of eleven steps, two an epoch but for what the last one lacks, three of them warm-up.
+fn rates(decay: Decay, lacking: u64) -> Vec<f64> {
+    let mut task = Centre::new(9);
+    task.others.lacking = lacking;
     let fit = Fit {
         decay,
         ..settings(5, OutOfMemory::Fail)
@@ -412,7 +431,7 @@ fn rates(decay: Decay) -> Vec<f64> {
     let mut fitting = Fitting::begin(&plan, &task).unwrap();
     let rates = (0..=10).map(|done| {
         fitting.progress.steps = done;
-        fitting.lr(2)
+        fitting.lr(if done < 8 { 2 } else { 2 - lacking as usize })
     });
     rates.collect()
 }
@@ -424,11 +443,19 @@ fn the_learning_rate_rises_and_then_stays_or_falls_to_a_tenth_or_to_nothing() {
         (Decay::Cosine, 0.01),
         (Decay::Linear, 0.0),
     ] {
-        let rates = rates(decay);
+        let rates = rates(decay, 0);
         assert!((rates[0] - 0.1 / 3.0).abs() < 1e-12 && (rates[3] - 0.1).abs() < 1e-12);
         assert!(rates[3..].is_sorted_by(|a, b| a >= b), "{decay:?}");
         assert!((rates[10] - last).abs() < 1e-12, "{decay:?}: {rates:?}");
     }
-    let line = rates(Decay::Linear);
+    let line = rates(Decay::Linear, 0);
     assert!((line[5] - (0.1 - 0.1 * 2.0 / 7.0)).abs() < 1e-12);
+    // A last epoch of one step: the line ends a step earlier, and has no bend.
+    let line = rates(Decay::Linear, 1);
+    for (step, rate) in line[3..=9].iter().enumerate() {
+        assert!(
+            (rate - 0.1 * (6 - step) as f64 / 6.0).abs() < 1e-12,
+            "{line:?}"
+        );
+    }
 }

@@ -82,6 +82,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
         offsets: vec![0, 2, 4, 6],
         items: vec![1, 2, 3, 4, 1, 3],
         pool: vec![1, 2, 3, 4],
+        classes: None,
         skipped: 0,
     };
     let plan = Plan {

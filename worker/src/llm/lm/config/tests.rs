@@ -29,6 +29,43 @@ fn published_files_say_what_the_names_say() {
     assert_eq!(read(&LLAMA.replace("ROPE", &new)).unwrap(), named);
 }
 
+/// `hidden_size`, `num_hidden_layers`, `num_attention_heads`, `ffn_dim`, `word_embed_proj_dim` of facebook/opt-*.
+const OPTS: [(&str, [i64; 5]); 9] = [
+    ("opt-125m", [768, 12, 12, 3072, 768]),
+    ("opt-350m", [1024, 24, 16, 4096, 512]),
+    ("opt-1.3b", [2048, 24, 32, 8192, 2048]),
+    ("opt-2.7b", [2560, 32, 32, 10240, 2560]),
+    ("opt-6.7b", [4096, 32, 32, 16384, 4096]),
+    ("opt-13b", [5120, 40, 40, 20480, 5120]),
+    ("opt-30b", [7168, 48, 56, 28672, 7168]),
+    ("opt-66b", [9216, 64, 72, 36864, 9216]),
+    ("opt-175b", [12288, 96, 96, 49152, 12288]),
+];
+
+#[test]
+fn every_published_opt_has_the_shape_of_its_file() {
+    for (name, [hidden, layers, heads, ffn, embedding]) in OPTS {
+        let norm_first = name != "opt-350m";
+        let json = format!(
+            r#"{{"model_type":"opt","vocab_size":50272,"hidden_size":{hidden},"num_hidden_layers":{layers},
+            "num_attention_heads":{heads},"ffn_dim":{ffn},"max_position_embeddings":2048,
+            "word_embed_proj_dim":{embedding},"do_layer_norm_before":{norm_first},"bos_token_id":2,"eos_token_id":2,
+            "activation_function":"relu"}}"#
+        );
+        assert_eq!(
+            read(&json).unwrap(),
+            LmConfig::named(name).unwrap(),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        OPTS.len(),
+        LmConfig::names()
+            .filter(|name| name.starts_with("opt"))
+            .count()
+    );
+}
+
 #[test]
 fn a_key_that_is_missing_or_not_supported_is_named_with_its_file() {
     let cases = [

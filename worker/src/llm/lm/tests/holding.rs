@@ -1,16 +1,22 @@
 //! Adapters, eight bits, half precision, and weights that do not fit.
 
 use super::*;
-use crate::torch_ext::adam::{AdamSettings, AdamTensors, fused_adam};
+use allround::spec::config::train::Optimizer as Config;
+
+use crate::train::optimizer::Optimizer;
+
+/// The fixtures that have adapters, and where: TALLRec's are the second.
+const ADAPTED: [(&str, [&str; 2]); 2] =
+    [("opt", ["q_proj", "fc1"]), ("llama", ["q_proj", "v_proj"])];
 
 /// The fixture's adapters in the model, with the weights that peft's had.
-fn adapted(holding: Holding) -> Fixture {
-    let mut fixture = Fixture::with("opt", holding);
+fn adapted((name, targets): (&'static str, [&str; 2]), holding: Holding) -> Fixture {
+    let mut fixture = Fixture::with(name, holding);
     let settings = LoraSettings {
         rank: 3,
         alpha: 6.0,
         dropout: 0.0,
-        targets: vec!["q_proj".to_owned(), "fc1".to_owned()],
+        targets: targets.map(str::to_owned).to_vec(),
     };
     fixture.lm.add_lora(&settings).unwrap();
     let trained = fixture.lm.trained();
@@ -32,43 +38,30 @@ fn adapted(holding: Holding) -> Fixture {
 
 #[test]
 fn adapters_equal_those_of_peft_in_logits_gradients_and_a_step() {
-    let fixture = adapted(Holding::frozen(Kind::Float, Device::Cpu));
-    let rows = [fixture.rows().remove(1)];
-    let logits = fixture.lm.logits(&fixture.lm.hidden(&rows, &all(&rows)));
-    assert!(far(&logits, &fixture.known["lora.logits"]) < 1e-4);
-
-    let loss = logits
-        .narrow(0, 9, 3)
-        .cross_entropy_for_logits(&fixture.known["lora.targets"]);
-    loss.backward();
-    let mut tensors = AdamTensors::default();
-    for (name, weight) in fixture.lm.trained() {
-        assert!(
-            far(
-                &weight.grad(),
-                &fixture.known[&format!("lora.gradient.{name}")]
-            ) < 1e-5,
-            "{name}"
-        );
-        tensors.gradients.push(weight.grad());
-        tensors.first.push(weight.zeros_like());
-        tensors.second.push(weight.zeros_like());
-        tensors.steps.push(Tensor::from(1f32));
-        tensors.weights.push(weight);
-    }
-    let settings = AdamSettings {
-        lr: 0.01,
-        betas: [0.9, 0.999],
-        weight_decay: 0.1,
-        eps: 1e-8,
-        decoupled: true,
-    };
-    tch::no_grad(|| fused_adam(&tensors, settings));
-    for (name, weight) in fixture.lm.trained() {
-        assert!(
-            far(&weight, &fixture.known[&format!("lora.stepped.{name}")]) < 1e-5,
-            "{name}"
-        );
+    for case in ADAPTED {
+        let fixture = adapted(case, Holding::frozen(Kind::Float, Device::Cpu));
+        let known = |kind: &str, name: &str| &fixture.known[&format!("lora.{kind}.{name}")];
+        let rows = [fixture.rows().remove(1)];
+        let logits = fixture.lm.logits(&fixture.lm.hidden(&rows, &all(&rows)));
+        assert!(far(&logits, &fixture.known["lora.logits"]) < 1e-4);
+        let loss = logits
+            .narrow(0, 9, 3)
+            .cross_entropy_for_logits(&fixture.known["lora.targets"]);
+        loss.backward();
+        for (name, weight) in fixture.lm.trained() {
+            let distance = far(&weight.grad(), known("gradient", &name));
+            assert!(distance < 1e-5, "{case:?} {name}: {distance}");
+        }
+        let config = Config::Adamw {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.1,
+        };
+        Optimizer::new(&config, 0.01, fixture.lm.trained()).step();
+        for (name, weight) in fixture.lm.trained() {
+            let distance = far(&weight, known("stepped", &name));
+            assert!(distance < 1e-5, "{case:?} {name}: {distance}");
+        }
     }
 }
 
