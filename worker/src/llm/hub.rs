@@ -41,10 +41,19 @@ pub fn folder(name: &str) -> Result<PathBuf, HubError> {
     find(name, &Cache::from_env(), ApiBuilder::from_env())
 }
 
+/// Files of which a tokenizer has one at least: a model without any in the cache was fetched for its weights alone.
+const TOKENIZERS: [&str; 4] = [
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "tokenizer.model",
+];
+
 fn find(name: &str, cache: &Cache, hub: ApiBuilder) -> Result<PathBuf, HubError> {
     let kept = cache.model(name.to_owned()).get("config.json");
     if let Some(kept) = kept.and_then(|config| config.parent().map(PathBuf::from))
         && Checkpoint::open(&kept).is_ok()
+        && TOKENIZERS.iter().any(|file| kept.join(file).is_file())
     {
         return Ok(kept);
     }
@@ -160,19 +169,22 @@ mod tests {
 
     #[test]
     fn a_model_in_the_cache_needs_no_network() {
-        let (_root, cache) = cache(&["config.json", "model.safetensors"]);
+        let (_root, cache) = cache(&["config.json", "model.safetensors", "tokenizer.json"]);
         let folder = find("owner/model", &cache, nowhere(&cache)).unwrap();
         assert!(folder.ends_with("models--owner--model/snapshots/c0ffee"));
     }
 
     #[test]
     fn without_a_network_one_line_says_what_to_put_where() {
-        // A download that was cut short is no model.
-        let (_root, cache) = cache(&["config.json"]);
-        let error = find("owner/model", &cache, nowhere(&cache)).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("`owner/model` is not in"), "{text}");
-        assert!(text.contains("folder = \"FOLDER\""), "{text}");
-        assert!(!text.contains('\n'), "{text}");
+        // A download that was cut short is no model, nor is one of the weights alone.
+        let short = ["config.json"];
+        for files in [&short[..], &["config.json", "model.safetensors"]] {
+            let (_root, cache) = cache(files);
+            let error = find("owner/model", &cache, nowhere(&cache)).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("`owner/model` is not in"), "{text}");
+            assert!(text.contains("folder = \"FOLDER\""), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
     }
 }

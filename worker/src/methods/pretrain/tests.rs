@@ -71,6 +71,21 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
 }
 
 #[test]
+fn nothing_is_learned_from_interactions() {
+    let (own, words, small) = (data(), words(), small());
+    let mut other = data();
+    // Other users, who have gone other ways and been asked for other items.
+    other.sequence = other.sequence.iter().map(|item| 13 - item).collect();
+    other.train_end = vec![1; 4];
+    other.valid_end = vec![2; 4];
+    other.trained = vec![false; 4];
+    assert_ne!(own.sequence, other.sequence);
+    assert_eq!(corpus(&own, &words), corpus(&other, &words));
+    let texts = |prepared| drawn(&Pretraining::new(&small, &words, prepared, opened(true)), 1);
+    assert_eq!(texts(&own), texts(&other));
+}
+
+#[test]
 fn texts_are_those_that_the_committed_small_model_learned_from() {
     let (prepared, words, small) = (data(), words(), small());
     let pretraining = Pretraining::new(&small, &words, &prepared, opened(true));
