@@ -176,7 +176,11 @@ fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, Render
             let answer = answers::of_table(results, table)?;
             table::comparison::grid(name, title, &answer, baseline, colour)
         }
-        Table::Cost { title, batch } => table::cost::grid((name, title), *batch, results, colour),
+        Table::Cost {
+            title,
+            batch,
+            published,
+        } => table::cost::grid((name, title), (*batch, published), results, colour),
         Table::Answers { title } => table::answers::grid(name, title, results, colour),
         Table::Data { title } => table::counts::grid(name, title, results),
     })
@@ -403,6 +407,41 @@ mod tests {
         assert!(
             some.contains("the stages of popularity and sasrec ran alone"),
             "{some}"
+        );
+    }
+
+    #[test]
+    fn the_cost_table_shows_published_times_beside_the_measured_ones() {
+        let folder = without_ranks();
+        let table = |name: &str| {
+            all(folder.path()).unwrap();
+            text(folder.path(), &format!("tables/cost.{name}"))
+        };
+        assert!(!table("md").to_lowercase().contains("published:"));
+        let spec = text(folder.path(), "spec.toml");
+        let old = "[table.cost.cost]";
+        assert!(spec.contains(old));
+        let new = "[table.cost.cost]\npublished = [{ model = \"sasrec\", train_seconds = 13950.0, \
+                   evaluate_seconds = 1.98, source = \"A paper, table 10\" }]";
+        // What the file says of it already would be said twice.
+        let spec = spec
+            .replacen(old, new, 1)
+            .replace("\npublished = [] # default", "");
+        fs::write_atomic(&folder.path().join("spec.toml"), spec.as_bytes()).unwrap();
+        let told = table("md");
+        assert!(told.contains("Published: A paper, table 10. "), "{told}");
+        let of = |model: &str| {
+            let row = told
+                .lines()
+                .find(|line| line.starts_with(&format!("| {model} | toys")));
+            row.unwrap().to_owned()
+        };
+        assert!(of("sasrec").ends_with(" | 3 h 53 min | 1.98 s |"), "{told}");
+        assert!(of("gru4rec").ends_with(" | – | – |"), "{told}");
+        let csv = table("csv");
+        assert!(
+            csv.lines()
+                .any(|line| line.starts_with("sasrec,toys") && line.contains(",13950,1.98"))
         );
     }
 

@@ -240,7 +240,9 @@ fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
 
 fn default_costs(results: &Results) -> Result<Vec<Grid>, RenderError> {
     let title = "Time, memory and parameters";
-    let grid = table::cost::grid(("", title), 1, results, |model| colour(results, model));
+    let grid = table::cost::grid(("", title), (1, &[]), results, |model| {
+        colour(results, model)
+    });
     Ok(vec![grid.marked(results)])
 }
 

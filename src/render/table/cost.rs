@@ -5,11 +5,12 @@ use crate::render::costs::{Costs, costs};
 use crate::render::results::Results;
 use crate::render::style;
 use crate::spec::config::Alone;
+use crate::spec::config::answer::PublishedCost;
 
-/// The cost table of a results folder, with the time in which `batch` users are evaluated.
+/// The cost table of a results folder, with the time in which `batch` users are evaluated, and published times.
 pub fn grid(
     (name, title): (&str, &str),
-    batch: u64,
+    (batch, published): (u64, &[PublishedCost]),
     results: &Results,
     colour: impl Fn(&str) -> String,
 ) -> Grid {
@@ -28,6 +29,9 @@ pub fn grid(
         (EVALUATION, 2..) => Head::number(format!("Evaluation of {batch} users")),
         (head, _) => Head::number(head),
     }));
+    if !published.is_empty() {
+        header.extend([PUBLISHED_TRAINING, PUBLISHED_EVALUATION].map(Head::number));
+    }
     let shown = |column: &CostColumn, costs: &Costs| {
         let value = (column.get)(costs)?;
         Some(if column.head == EVALUATION {
@@ -43,6 +47,14 @@ pub fn grid(
                 .iter()
                 .map(|column| Cell::number(shown(column, costs), column.read)),
         );
+        if !published.is_empty() {
+            let known = published.iter().find(|cost| cost.model == *model);
+            let values = [
+                known.map(|cost| cost.train_seconds),
+                known.map(|cost| cost.evaluate_seconds),
+            ];
+            cells.extend(values.map(|value| Cell::number(value, small_seconds)));
+        }
         Row {
             name: model.clone(),
             colour: colour(model),
@@ -61,10 +73,11 @@ pub fn grid(
         .into_iter()
         .chain(neighbours(results))
         .chain(of_stages(&all))
+        .chain(of_others(published))
         .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
-        data: data(&all),
+        data: data(&all, published),
     }
 }
 
@@ -99,6 +112,21 @@ fn of_stages(all: &[((String, String, String), Costs)]) -> Option<String> {
             .to_owned()
     })
 }
+
+/// Whose the published times are.
+fn of_others(published: &[PublishedCost]) -> Option<String> {
+    let mut sources: Vec<String> = published.iter().map(|cost| cost.source.clone()).collect();
+    sources.dedup();
+    (!sources.is_empty()).then(|| {
+        format!(
+            "Published: {}. Machine, data and language model are others, so that only how the models stand to each other can be compared.",
+            style::list(&sources)
+        )
+    })
+}
+
+const PUBLISHED_TRAINING: &str = "Training, published";
+const PUBLISHED_EVALUATION: &str = "Evaluation of a batch, published";
 
 /// The column that may be told for a batch.
 const EVALUATION: &str = "Evaluation/user";
@@ -188,7 +216,10 @@ fn trained_on(dataset: &str, scenario: &str) -> String {
     }
 }
 
-fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<String>>) {
+fn data(
+    all: &[((String, String, String), Costs)],
+    published: &[PublishedCost],
+) -> (Vec<String>, Vec<Vec<String>>) {
     let header = [
         "model",
         "dataset",
@@ -204,6 +235,8 @@ fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<Stri
         "peak_rss_bytes",
         "peak_device_bytes",
         "energy_j",
+        "published_train_s",
+        "published_evaluate_s_per_batch",
     ];
     let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
         let mut cells = vec![
@@ -212,7 +245,11 @@ fn data(all: &[((String, String, String), Costs)]) -> (Vec<String>, Vec<Vec<Stri
             scenario.clone(),
             costs.seeds.to_string(),
         ];
-        let values = COLUMNS.iter().map(|column| (column.get)(costs));
+        let known = published.iter().find(|cost| cost.model == *model);
+        let values = COLUMNS.iter().map(|column| (column.get)(costs)).chain([
+            known.map(|cost| cost.train_seconds),
+            known.map(|cost| cost.evaluate_seconds),
+        ]);
         cells.extend(values.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };

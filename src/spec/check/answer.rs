@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::metric::Metric;
+use crate::spec::config::answer::PublishedCost;
 use crate::spec::config::train::{Stop, Train};
 use crate::spec::config::{Expected, Figure, Model, Table};
 use crate::spec::fault::Fault;
@@ -273,7 +274,29 @@ pub(super) fn train_of(model: &Model) -> Option<&Train> {
     }
 }
 
+/// Published costs of table `name`: whose they are, and where they come from.
+fn published(check: &mut Check<'_>, name: &str, costs: &[PublishedCost]) {
+    let known = check.model_names();
+    for (at, cost) in costs.iter().enumerate() {
+        let at = at.to_string();
+        let path = |field: &'static str| ["table", name, "cost", "published", at.as_str(), field];
+        check.known("model", &cost.model, &known, &path("model"));
+        if cost.source.trim().is_empty() {
+            let place = check.place(&path("source"));
+            check.push(Fault::at(place, "the published cost has no source").label(
+                "expected where it comes from, such as `Kim et al. 2024, table 10, 4 A6000`",
+            ));
+        }
+    }
+}
+
 fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
+    if let Table::Cost {
+        published: costs, ..
+    } = table
+    {
+        published(check, name, costs);
+    }
     let Table::Comparison {
         metrics,
         protocol,

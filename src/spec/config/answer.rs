@@ -101,6 +101,22 @@ pub enum Cost {
     PeakRssBytes,
 }
 
+/// What somebody has published of a model's cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedCost {
+    /// Name of a model or variant.
+    pub model: String,
+    /// Seconds of training.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub train_seconds: f64,
+    /// Seconds of evaluation for one batch.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub evaluate_seconds: f64,
+    /// Where the values come from, and on what machine.
+    pub source: String,
+}
+
 /// One table, written as Markdown, LaTeX and CSV.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -130,6 +146,10 @@ pub enum Table {
         #[serde(default = "one_user")]
         #[schemars(range(min = 1))]
         batch: u64,
+        /// Published times to show beside the measured ones. They are other machines', so that only how the models stand to
+        /// each other can be compared.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        published: Vec<PublishedCost>,
     },
     /// What language models answered: exact, normalised, substring and valid shares, and the AUC of yes-or-no answers.
     Answers {

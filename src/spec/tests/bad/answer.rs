@@ -104,6 +104,29 @@ protocol = "strict"
         ],
     },
     Case {
+        what: "published costs of an unknown model, and of nobody",
+        old: r#"baseline = "floor""#,
+        new: r#"baseline = "floor"
+
+[table.cost.cost]
+published = [{ model = "floors", train_seconds = 1.0, evaluate_seconds = 1.0, source = " " }]"#,
+        faults: &[
+            "62:24: no model is called `floors` | expected the name of a model | did you mean `floor`?",
+            "62:88: the published cost has no source | expected where it comes from, such as `Kim et al. 2024, table 10, 4 A6000`",
+        ],
+    },
+    Case {
+        what: "a published cost of nothing",
+        old: r#"baseline = "floor""#,
+        new: r#"baseline = "floor"
+
+[table.cost.cost]
+published = [{ model = "floor", train_seconds = 0.0, evaluate_seconds = 1.0, source = "a paper" }]"#,
+        faults: &[
+            "62:49: `table.cost.cost.published[0].train_seconds` must be a number above 0, found `0.0` | expected a number above 0",
+        ],
+    },
+    Case {
         what: "a table of an unknown scenario",
         old: r#"baseline = "floor""#,
         new: r#"scenarios = ["warm"]"#,
