@@ -93,6 +93,14 @@ def their_scores(args, peer, users):
     print(json.dumps(1 / statistics.median(seconds[1:])))
 
 
+def origin():
+    """The commit that is checked out, with `+` where files differ from it, and the processor."""
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "worker", "bench", "Cargo.toml", "Cargo.lock")
+    cpu = next(line for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    return git("rev-parse", "HEAD") + "+" * bool(changed), cpu.split(":", 1)[1].strip()
+
+
 def rows(args, peer):
     """Name of a measurement, and how each side does one round of it."""
     answers = draw(peer, args.steps, 4)
@@ -138,12 +146,13 @@ def main():
             continue
         pairs = [(mine(), other()) for _ in range(args.rounds)]
         mine, other = (statistics.median(side) for side in zip(*pairs))
-        table.append([what, f"{mine:.3f}", f"{other:.3f}", f"{mine / other:.2f}", f"opt-{args.size}", args.device, args.threads, args.clock])
+        table.append([what, f"{mine:.3f}", f"{other:.3f}", f"{mine / other:.2f}", f"opt-{args.size}", args.device, args.threads, args.clock,
+                      *origin()])
         print(*table[-1], sep=", ", flush=True)
     if not args.only:
         with out.open("w", newline="") as sink:
             writer = csv.writer(sink, lineterminator="\n")
-            writer.writerows([["what", "ours", "peer", "ratio", "shape", "device", "threads", "clock"], *table])
+            writer.writerows([["what", "ours", "peer", "ratio", "shape", "device", "threads", "clock", "commit", "cpu"], *table])
 
 
 if __name__ == "__main__":
