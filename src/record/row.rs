@@ -26,7 +26,9 @@ pub struct MetricRow {
     /// `test` or `valid`.
     pub split: String,
     /// `hit`, `ndcg`, `mrr`; for generated answers also `exact`, `normalised`, `substring` (shares of answers that name the
-    /// target by each rule) and `valid` (that name a candidate); for yes-or-no answers `auc`. Empty in a failed cell's row.
+    /// target by each rule), `valid` (that name a candidate), `several` (that name more than one) and `position` (mean place of
+    /// the chosen candidates in their lists, from 1, over the answers that name one: `n_users` counts them); for yes-or-no
+    /// answers `auc`. Empty in a failed cell's row.
     pub metric: String,
     /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,

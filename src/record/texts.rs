@@ -6,7 +6,7 @@ use super::file::{read_compressed, write_compressed};
 use super::row::{MetricRow, TextRow};
 use crate::data::{Answers, Likes, Prepared};
 use crate::fs::FsError;
-use crate::stats::auc;
+use crate::stats::{auc, mean};
 
 /// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
 pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
@@ -56,21 +56,28 @@ pub fn rows(answers: &Answers, prepared: &Prepared, mask: &[bool]) -> Vec<TextRo
 /// A rule by which an answer counts, with its metric's name.
 type Rule = (&'static str, fn(&TextRow) -> bool);
 
-/// How often the answers of a slice's users name the target by each rule, and how often a candidate at all.
+/// How often the answers of a slice's users name the target by each rule, how often a candidate at all, how often several, and
+/// where the chosen candidates stand in their lists on average, from 1.
 pub fn metric_rows(blank: &MetricRow, answers: &[TextRow]) -> Vec<MetricRow> {
     let share = |is: fn(&TextRow) -> bool| {
         let hits = answers.iter().filter(|row| is(row)).count();
         (!answers.is_empty()).then(|| hits as f64 / answers.len() as f64)
     };
-    let rules: [Rule; 4] = [
+    let rules: [Rule; 5] = [
         ("exact", |row| row.exact),
         ("normalised", |row| row.normalised),
         ("substring", |row| row.substring),
         ("valid", |row| row.valid),
+        ("several", |row| row.named > 1),
     ];
+    let places: Vec<f64> = answers
+        .iter()
+        .filter_map(|row| row.position.map(f64::from))
+        .collect();
     rules
         .into_iter()
         .map(|(name, is)| row(blank, name, share(is), answers.len()))
+        .chain([row(blank, "position", mean(&places), places.len())])
         .collect()
 }
 
@@ -127,15 +134,21 @@ mod tests {
     #[test]
     fn each_rule_has_its_share_and_an_empty_slice_has_none() {
         let blank = MetricRow::default();
+        let chosen = |position, named| TextRow {
+            position: Some(position),
+            named,
+            ..text(position == 4, true)
+        };
         let rows = metric_rows(
             &blank,
             &[
-                text(true, true),
-                text(false, true),
+                chosen(4, 1),
+                chosen(1, 2),
                 text(false, false),
                 text(false, false),
             ],
         );
+        assert_eq!(rows.last().unwrap().n_users, Some(2));
         let shares: Vec<(&str, Option<f64>)> = rows
             .iter()
             .map(|row| (row.metric.as_str(), row.value))
@@ -146,7 +159,9 @@ mod tests {
                 ("exact", Some(0.25)),
                 ("normalised", Some(0.0)),
                 ("substring", Some(0.0)),
-                ("valid", Some(0.5))
+                ("valid", Some(0.5)),
+                ("several", Some(0.25)),
+                ("position", Some(2.5)),
             ]
         );
         assert!(

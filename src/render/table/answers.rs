@@ -8,14 +8,16 @@ use crate::record::MetricRow;
 use crate::render::results::Results;
 use crate::render::style;
 
-/// Names of the columns' metrics in `metrics.csv`, with their heads.
-const COLUMNS: [(&str, &str); 6] = [
-    ("hit", "hit@1"),
-    ("exact", "Exact"),
-    ("normalised", "Normalised"),
-    ("substring", "Substring"),
-    ("valid", "Valid"),
-    ("auc", "AUC"),
+/// Names of the columns' metrics in `metrics.csv`, with their heads and how they are written.
+const COLUMNS: [(&str, &str, fn(f64) -> String); 8] = [
+    ("hit", "hit@1", style::metric),
+    ("exact", "Exact", style::metric),
+    ("normalised", "Normalised", style::metric),
+    ("substring", "Substring", style::metric),
+    ("valid", "Valid", style::metric),
+    ("several", "Several", style::metric),
+    ("position", "Place", style::significant),
+    ("auc", "AUC", style::metric),
 ];
 
 /// Data set, scenario, protocol and place of the model among the others.
@@ -27,7 +29,9 @@ pub fn is_there(results: &Results) -> bool {
 }
 
 fn is_audit(row: &MetricRow) -> bool {
-    COLUMNS[1..].iter().any(|(metric, _)| row.metric == *metric)
+    COLUMNS[1..]
+        .iter()
+        .any(|(metric, ..)| row.metric == *metric)
 }
 
 /// The table of a results folder.
@@ -37,7 +41,7 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
         Head::text("Model"),
         Head::text("Data set, scenario, protocol"),
     ];
-    header.extend(COLUMNS.iter().map(|(_, head)| Head::number(*head)));
+    header.extend(COLUMNS.iter().map(|(_, head, _)| Head::number(*head)));
     let rows = groups
         .iter()
         .map(|((dataset, scenario, protocol, at), rows)| {
@@ -46,7 +50,7 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
             cells.extend(
                 COLUMNS
                     .iter()
-                    .map(|(metric, _)| Cell::number(mean(rows, metric), style::metric)),
+                    .map(|(metric, _, read)| Cell::number(mean(rows, metric), *read)),
             );
             Row {
                 name: model.clone(),
@@ -64,7 +68,8 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
             vec![
             "Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
              the answer's first quotes is the target's. Normalised: without case and punctuation. Substring: the A-LLMRec code's rule, \
-             which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. AUC: TALLRec's yes \
+             which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. Several: the answer names more than one of them. Place: where those chosen stand \
+             in their lists on average; half of one more than a list has is no preference. AUC: TALLRec's yes \
              or no, each user's target against everybody's other candidates."
                 .to_owned(),
             ]
@@ -108,7 +113,7 @@ fn data(
     groups: &BTreeMap<Group<'_>, Vec<&MetricRow>>,
 ) -> (Vec<String>, Vec<Vec<String>>) {
     let mut header = vec!["model", "dataset", "scenario", "protocol"];
-    header.extend(COLUMNS.iter().map(|(metric, _)| match *metric {
+    header.extend(COLUMNS.iter().map(|(metric, ..)| match *metric {
         "hit" => "hit@1",
         metric => metric,
     }));
@@ -119,7 +124,7 @@ fn data(
             (*scenario).to_owned(),
             (*protocol).to_owned(),
         ];
-        let means = COLUMNS.iter().map(|(metric, _)| mean(rows, metric));
+        let means = COLUMNS.iter().map(|(metric, ..)| mean(rows, metric));
         cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };

@@ -151,7 +151,8 @@ pub enum Table {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         published: Vec<PublishedCost>,
     },
-    /// What language models answered: exact, normalised, substring and valid shares, and the AUC of yes-or-no answers.
+    /// What language models answered: exact, normalised, substring and valid shares, how many named several candidates, where
+    /// those chosen stood in their lists, and the AUC of yes-or-no answers.
     Answers {
         /// Caption.
         title: String,
