@@ -140,14 +140,15 @@ def main():
     if args.peer_score:
         return their_scores(args, peer, draw(peer, args.score_users, 1, titles=20))
     out = ROOT / "results/bench/stage2.csv"
-    table = []
+    # Before anything is measured: the sources may change while it is.
+    table, measured = [], origin()
     for what, mine, other in rows(args, peer):
         if args.only not in what:
             continue
         pairs = [(mine(), other()) for _ in range(args.rounds)]
         mine, other = (statistics.median(side) for side in zip(*pairs))
         table.append([what, f"{mine:.3f}", f"{other:.3f}", f"{mine / other:.2f}", f"opt-{args.size}", args.device, args.threads, args.clock,
-                      *origin()])
+                      *measured])
         print(*table[-1], sep=", ", flush=True)
     if not args.only:
         with out.open("w", newline="") as sink:
