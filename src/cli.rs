@@ -51,16 +51,20 @@ pub enum Command {
     /// Run an experiment, or what is left of it.
     Run(Run),
     /// Check an experiment file and say how much it would run.
+    #[command(visible_alias = "validate")]
     Check(Check),
     /// Show the stages and cells of an experiment, and what is in the store.
     Plan(Plan),
     /// List the experiments that the store knows.
+    #[command(visible_alias = "ls")]
     List,
     /// Print the numbers of a results folder.
     Show(Show),
     /// Draw figures, tables and the report of a results folder again.
+    #[command(visible_alias = "plot")]
     Report(Report),
     /// Compare the numbers of two results folders.
+    #[command(visible_aliases = ["diff", "cmp"])]
     Compare(Compare),
     /// Count, prepare, make or fetch data.
     #[command(subcommand)]
@@ -83,8 +87,11 @@ pub struct SpecArgs {
     #[arg(value_name = "SPEC")]
     pub path: PathBuf,
     /// Set a value of the file, for example `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Run this seed in place of the file's; may be repeated. As `--set seeds=[N]`.
+    #[arg(long = "seed", value_name = "N")]
+    pub seeds: Vec<u64>,
     /// Where to compute: `cpu` or `cuda:N`. As `--set run.device=...`.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
@@ -103,6 +110,9 @@ impl SpecArgs {
                 .iter()
                 .map(|device| format!("run.device={device:?}")),
         );
+        if !self.seeds.is_empty() {
+            all.push(format!("seeds={:?}", self.seeds));
+        }
         all.extend(self.limit.iter().map(|limit| format!("run.limit={limit}")));
         all
     }
@@ -310,6 +320,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_have_the_names_that_other_programs_give_them() {
+        let command = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
+        assert!(matches!(
+            command("allround validate a.toml"),
+            Command::Check(_)
+        ));
+        assert!(matches!(command("allround ls"), Command::List));
+        assert!(matches!(command("allround diff a b"), Command::Compare(_)));
+        assert!(matches!(command("allround cmp a b"), Command::Compare(_)));
+        assert!(matches!(command("allround plot a"), Command::Report(_)));
+    }
+
+    #[test]
+    fn flags_are_changes_of_the_file_in_their_order_of_strength() {
+        let line =
+            "allround run a.toml -S run.threads=2 --seed 4 --seed 7 --limit 9 --device cuda:1";
+        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+            panic!("`run` is a run");
+        };
+        let changes = [
+            "run.threads=2",
+            "run.device=\"cuda:1\"",
+            "seeds=[4, 7]",
+            "run.limit=9",
+        ];
+        assert_eq!(run.spec.overrides(), changes);
     }
 
     #[test]
