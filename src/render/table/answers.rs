@@ -8,8 +8,10 @@ use crate::record::MetricRow;
 use crate::render::results::Results;
 use crate::render::style;
 
-/// Names of the columns' metrics in `metrics.csv`, with their heads and how they are written.
-const COLUMNS: [(&str, &str, fn(f64) -> String); 8] = [
+/// A column: its metric's name in `metrics.csv`, its head, and how its numbers are written.
+type Column = (&'static str, &'static str, fn(f64) -> String);
+
+const COLUMNS: [Column; 8] = [
     ("hit", "hit@1", style::metric),
     ("exact", "Exact", style::metric),
     ("normalised", "Normalised", style::metric),
