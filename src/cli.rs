@@ -373,18 +373,4 @@ mod tests {
             assert!(duration(text).unwrap_err().contains(word), "{text}");
         }
     }
-
-    #[test]
-    fn device_and_limit_are_overrides() {
-        let line = [
-            "allround", "run", "a.toml", "--device", "cuda:1", "--limit", "9", "--set", "name=x",
-        ];
-        let Command::Run(run) = Cli::parse_from(line).command else {
-            panic!()
-        };
-        assert_eq!(
-            run.spec.overrides(),
-            ["name=x", "run.device=\"cuda:1\"", "run.limit=9"]
-        );
-    }
 }

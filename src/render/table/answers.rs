@@ -11,6 +11,7 @@ use crate::render::style;
 /// A column: its metric's name in `metrics.csv`, its head, and how its numbers are written.
 type Column = (&'static str, &'static str, fn(f64) -> String);
 
+/// What is shown of each model.
 const COLUMNS: [Column; 8] = [
     ("hit", "hit@1", style::metric),
     ("exact", "Exact", style::metric),
@@ -70,9 +71,9 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
             vec![
             "Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
              the answer's first quotes is the target's. Normalised: without case and punctuation. Substring: the A-LLMRec code's rule, \
-             which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. Several: the answer names more than one of them. Place: where those chosen stand \
-             in their lists on average; half of one more than a list has is no preference. AUC: TALLRec's yes \
-             or no, each user's target against everybody's other candidates."
+             which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. Several: the answer names more \
+             than one of them. Place: where those chosen stand in their lists on average; 10.5 of twenty is no preference. AUC: \
+             TALLRec's yes or no, each user's target against everybody's other candidates."
                 .to_owned(),
             ]
         },

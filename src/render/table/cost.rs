@@ -119,7 +119,8 @@ fn of_others(published: &[PublishedCost]) -> Option<String> {
     sources.dedup();
     (!sources.is_empty()).then(|| {
         format!(
-            "Published: {}. Machine, data and language model are others, so that only how the models stand to each other can be compared.",
+            "Published: {}. What was measured here is of another machine, so that only how the models stand to each other can be \
+             compared.",
             style::list(&sources)
         )
     })

@@ -277,6 +277,8 @@ pub(super) fn train_of(model: &Model) -> Option<&Train> {
 /// Published costs of table `name`: whose they are, and where they come from.
 fn published(check: &mut Check<'_>, name: &str, costs: &[PublishedCost]) {
     let known = check.model_names();
+    let models: Vec<&String> = costs.iter().map(|cost| &cost.model).collect();
+    check.no_repeats(&models, &["table", name, "cost", "published"]);
     for (at, cost) in costs.iter().enumerate() {
         let at = at.to_string();
         let path = |field: &'static str| ["table", name, "cost", "published", at.as_str(), field];

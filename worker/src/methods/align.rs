@@ -18,8 +18,8 @@ use allround::seed::{Stream, stream};
 use allround::spec::config::method::{Align, RecScore};
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::project::without_padding;
 use super::sequences::{Pool, Sequences, Target, user_states};
+use super::tables::frozen_rows;
 use crate::data::row;
 use crate::llm::sentence::TextEncoder;
 use crate::models::Backbone;
@@ -222,7 +222,7 @@ impl<'a> Alignment<'a> {
             pairing,
             // Spelled here, so that no step has to.
             pieces: inputs.texts.pieces(),
-            table: without_padding(tch::no_grad(|| inputs.backbone.item_table().copy())),
+            table: frozen_rows(inputs.backbone),
             items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
             texts: AutoEncoder::new(&mut parameters, "mlp2", (texts, code), settings.sigmoid),
             parameters,

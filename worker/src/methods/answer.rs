@@ -445,8 +445,8 @@ fn averaged(told: &[&[u32]], scores: &[Vec<f64>]) -> Vec<f64> {
     told[0].iter().map(mean).collect()
 }
 
-/// 1 + greater + half of the other equal scores; NaN where a score is NaN or infinite, for a number of few bits that
-/// overflows makes all titles as unlikely.
+/// 1 + greater + half of the other equal scores; NaN where a score is NaN or infinite, for an overflow, as of a
+/// number of few bits, makes all titles equally unlikely.
 fn rank(scores: &[f64], target: usize) -> f64 {
     if scores.iter().any(|score| !score.is_finite()) {
         return f64::NAN;

@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::reader::{Reader, ReaderError, Slot, Speller, Told};
 use super::sequences::{Pool, Sequences, Target, user_states};
-use super::tables::Tables;
+use super::tables::{Tables, frozen_rows};
 use crate::data::row;
 use crate::models::Backbone;
 use crate::nn::Parameters;
@@ -179,19 +179,10 @@ pub fn item_table(
         (_, None) => {
             let rows = (1..=prepared.n_items() as u32).map(|item| row(prepared, item));
             let rows: Vec<u32> = std::iter::once(0).chain(rows).collect();
-            let table = tch::no_grad(|| backbone.item_table());
-            let table = embedding::rows(&table, &indices(&rows, backbone.device()));
-            Some(without_padding(table))
+            let table = frozen_rows(backbone);
+            Some(embedding::rows(&table, &indices(&rows, backbone.device())))
         }
     }
-}
-
-/// `table` with a row 0 of zeros: not every CF model's padding is.
-pub(super) fn without_padding(table: Tensor) -> Tensor {
-    tch::no_grad(|| {
-        let _ = table.get(0).zero_();
-    });
-    table
 }
 
 /// A target among its candidates.

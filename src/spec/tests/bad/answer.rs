@@ -116,6 +116,20 @@ published = [{ model = "floors", train_seconds = 1.0, evaluate_seconds = 1.0, so
         ],
     },
     Case {
+        what: "two published costs of a model",
+        old: r#"baseline = "floor""#,
+        new: r#"baseline = "floor"
+
+[table.cost.cost]
+published = [
+  { model = "floor", train_seconds = 1.0, evaluate_seconds = 1.0, source = "a paper" },
+  { model = "floor", train_seconds = 2.0, evaluate_seconds = 1.0, source = "a paper" },
+]"#,
+        faults: &[
+            "64:3: `floor` is in `table.cost.cost.published` twice | again here | remove one of the two",
+        ],
+    },
+    Case {
         what: "a published cost of nothing",
         old: r#"baseline = "floor""#,
         new: r#"baseline = "floor"
