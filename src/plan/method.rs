@@ -256,7 +256,7 @@ impl Planner<'_> {
             reader: Reader {
                 // q replaces e only in reading: both are trained as one.
                 item: match reader.item {
-                    ItemEmbedding::Text => ItemEmbedding::Joint,
+                    ItemEmbedding::Text | ItemEmbedding::TextBelow(_) => ItemEmbedding::Joint,
                     item => item,
                 },
                 ..reader

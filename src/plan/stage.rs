@@ -179,7 +179,7 @@ pub struct Reader {
 /// rows) and what the reader needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainProject {
-    /// The language model and its prompt. Of `item`, `text` trains as `joint` does: only reading differs.
+    /// The language model and its prompt. Of `item`, `text` and `text_below` train as `joint` does: only reading differs.
     pub reader: Reader,
     /// Targets and training.
     pub project: Project,

@@ -264,6 +264,9 @@ pub enum ItemEmbedding {
     Joint,
     /// q, from the item's text: the paper's "(SBERT)". Trained with e, read with q.
     Text,
+    /// e, but q for items with fewer training interactions than this: the paper's "(SBERT)" where it says that it is for,
+    /// items that lack interactions (section 4.1.4). Trained with e.
+    TextBelow(#[schemars(range(min = 1))] u64),
     /// No vector: titles only.
     None,
     /// Random vectors that stay as they are (table 9, row 4).

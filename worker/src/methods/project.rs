@@ -123,7 +123,10 @@ impl Projections {
         let table = table.map(|table| match item {
             ItemEmbedding::Random => drawn(table).to_device(device),
             ItemEmbedding::RandomTrained => parameters.add(RANDOM, drawn(table)),
-            ItemEmbedding::Joint | ItemEmbedding::Text | ItemEmbedding::None => table,
+            ItemEmbedding::Joint
+            | ItemEmbedding::Text
+            | ItemEmbedding::TextBelow(_)
+            | ItemEmbedding::None => table,
         });
         Self {
             parameters,
@@ -175,6 +178,18 @@ pub fn item_table(
     match (item, tables) {
         (ItemEmbedding::None, _) => None,
         (ItemEmbedding::Text, Some(tables)) => Some(tables.text),
+        (ItemEmbedding::TextBelow(least), Some(tables)) => {
+            let seldom: Vec<bool> = std::iter::once(false)
+                .chain(
+                    prepared
+                        .train_counts()
+                        .into_iter()
+                        .map(|count| count < least),
+                )
+                .collect();
+            let seldom = Tensor::from_slice(&seldom).to_device(tables.joint.device());
+            Some(tables.text.where_self(&seldom.unsqueeze(1), &tables.joint))
+        }
         (_, Some(tables)) => Some(tables.joint),
         (_, None) => {
             let rows = (1..=prepared.n_items() as u32).map(|item| row(prepared, item));

@@ -31,13 +31,9 @@ pub(super) fn run(
         "encode",
         Some(device),
         |_| Some(texts.len() as u64),
-        || memory::caught(|| encoder.encode(&borrowed, false)),
+        || encoded(encoder.as_ref(), &borrowed),
     );
-    let vectors = vectors.map_err(|told| {
-        let when = format!("while {} texts were encoded", borrowed.len());
-        let remedy = "let the encoder read less of them (`max_length`)";
-        StageError::memory(&when, &told, remedy)
-    })?;
+    let vectors = vectors?;
     let params = encoder.weights();
     // A fixed map has no tokens.
     let read = encoder.lengths(&borrowed).iter().sum::<usize>() as u64;
@@ -51,6 +47,15 @@ pub(super) fn run(
     let vectors = Tensor::cat(&[padding, vectors], 0);
     let named = [("embeddings".to_owned(), vectors)];
     Ok(weights::write(&job.output.join(EMBEDDINGS), &named)?)
+}
+
+/// The vectors, or where memory ran out how much was tried.
+fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageError> {
+    memory::caught(|| encoder.encode(texts, false)).map_err(|told| {
+        let when = format!("while {} texts were encoded", texts.len());
+        let remedy = "let the encoder read less of them (`max_length`)";
+        StageError::memory(&when, &told, remedy)
+    })
 }
 
 /// Tells how many items have no description, which their texts say in words.
@@ -80,5 +85,50 @@ pub(super) fn tell_unread(
     if count > 0 {
         let what = "item texts that the encoder's tokenizer cannot spell whole".to_owned();
         observe(Event::Counted(Counted { what, count }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An encoder that LibTorch has no memory for.
+    struct Full;
+
+    impl TextEncoder for Full {
+        fn width(&self) -> i64 {
+            1
+        }
+
+        fn encode(&self, _texts: &[&str], _train: bool) -> Tensor {
+            panic!("CUDA out of memory.\\nand more")
+        }
+
+        fn weights(&self) -> Vec<(String, Tensor)> {
+            Vec::new()
+        }
+
+        fn cut(&self, _texts: &[&str]) -> usize {
+            0
+        }
+
+        fn misspelled(&self, _texts: &[&str]) -> usize {
+            0
+        }
+
+        fn lengths(&self, texts: &[&str]) -> Vec<usize> {
+            vec![1; texts.len()]
+        }
+    }
+
+    #[test]
+    fn memory_that_runs_out_is_told_with_the_texts_tried_and_advice() {
+        let failure = encoded(&Full, &["a red ball", "a blue one"]).unwrap_err();
+        let failure = failure.failure();
+        assert_eq!(
+            failure.error,
+            "memory ran out while 2 texts were encoded: CUDA out of memory."
+        );
+        assert!(failure.hint.unwrap().contains("`max_length`"));
     }
 }

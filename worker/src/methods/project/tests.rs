@@ -53,7 +53,19 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
         table(ItemEmbedding::Joint, Some(tables())),
         Some(joint.shallow_clone())
     );
-    assert_eq!(table(ItemEmbedding::Text, Some(tables())), Some(text));
+    assert_eq!(
+        table(ItemEmbedding::Text, Some(tables())),
+        Some(text.shallow_clone())
+    );
+    // Of the data's items, 2 and 6 stand twice in what is trained on, all others once or never.
+    let mixed = table(ItemEmbedding::TextBelow(2), Some(tables())).unwrap();
+    for item in 0..13 {
+        let row = match item {
+            0 | 2 | 6 => joint.get(item),
+            _ => text.get(item),
+        };
+        assert_eq!(mixed.get(item), row, "item {item}");
+    }
     assert_eq!(table(ItemEmbedding::None, Some(tables())), None);
     // MLP-LLM: no stage 1, the CF model's own rows.
     let own = table(ItemEmbedding::Joint, None).unwrap();

@@ -354,3 +354,24 @@ fn long_titles_shorten_the_lessons_of_a_small_language_model_and_are_counted() {
         "{count:?}"
     );
 }
+
+#[test]
+fn answers_without_enough_memory_name_the_tokens_tried_and_the_setting() {
+    let desk = Desk::new();
+    desk.run("llm", pretrain(), &["prepared"]);
+    let settings = evaluate(reading(false, ItemEmbedding::None), SCORE, None);
+    let job = desk.job("full", settings, &["prepared", "candidates", "llm"]);
+    // Progress is told between the language model's steps, so that this is as if one of them had found the device full.
+    let failure = run(&job, &mut |event| {
+        if matches!(event, Event::Progress(_)) {
+            panic!("CUDA out of memory. Tried to allocate 2 GiB\\nand more")
+        }
+    });
+    let failure = failure.unwrap_err().failure();
+    assert_eq!(
+        failure.error,
+        "memory ran out with up to 16384 prompt tokens of 64 users computed together: \
+         CUDA out of memory. Tried to allocate 2 GiB"
+    );
+    assert!(failure.hint.unwrap().contains("`run.answer_token_budget`"));
+}
