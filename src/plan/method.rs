@@ -50,6 +50,7 @@ struct Asks<'a> {
     prompt: &'a str,
     user: bool,
     item: ItemEmbedding,
+    text_below: u64,
 }
 
 impl Planner<'_> {
@@ -83,6 +84,7 @@ impl Planner<'_> {
             prompt: &method.prompt,
             user: method.user,
             item: method.item,
+            text_below: method.text_below,
         };
         let (reader, llm) = self.reader(ground, &asks)?;
         let (backbone, kind) = self.read_backbone(ground, &method.backbone)?;
@@ -106,6 +108,7 @@ impl Planner<'_> {
             prompt: &method.prompt,
             user: true,
             item: ItemEmbedding::Joint,
+            text_below: 0,
         };
         let (reader, llm) = self.reader(ground, &asks)?;
         let (backbone, kind) = self.read_backbone(ground, &method.backbone)?;
@@ -128,6 +131,7 @@ impl Planner<'_> {
             prompt: &method.prompt,
             user: false,
             item: ItemEmbedding::None,
+            text_below: 0,
         };
         let (reader, llm) = self.reader(ground, &asks)?;
         Ok(Learned {
@@ -144,6 +148,7 @@ impl Planner<'_> {
             prompt: &method.prompt,
             user: false,
             item: ItemEmbedding::None,
+            text_below: 0,
         };
         let (reader, llm) = self.reader(ground, &asks)?;
         let mut reads: BTreeMap<_, _> =
@@ -256,9 +261,10 @@ impl Planner<'_> {
             reader: Reader {
                 // q replaces e only in reading: both are trained as one.
                 item: match reader.item {
-                    ItemEmbedding::Text | ItemEmbedding::TextBelow(_) => ItemEmbedding::Joint,
+                    ItemEmbedding::Text => ItemEmbedding::Joint,
                     item => item,
                 },
+                text_below: 0,
                 ..reader
             },
             project: project.clone(),
@@ -299,6 +305,7 @@ impl Planner<'_> {
             asked,
             user: asks.user,
             item: asks.item,
+            text_below: asks.text_below,
         };
         Ok((reader, trained))
     }

@@ -10,7 +10,7 @@ use crate::spec::config::llm::{Llm, SmallLlm, Words};
 use crate::spec::config::method::is_default;
 use crate::spec::config::method::{
     Align, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem, Project, TallrecForm,
-    TrainingCandidates,
+    TrainingCandidates, is_none,
 };
 use crate::spec::config::{Encoder, Model, answer_token_budget};
 
@@ -173,13 +173,16 @@ pub struct Reader {
     pub user: bool,
     /// The vector after each title.
     pub item: ItemEmbedding,
+    /// Items with fewer training interactions than this have their text's vector in its place.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub text_below: u64,
 }
 
 /// Settings of `project`: needs `prepared`, `backbone`, `align` (not for MLP-LLM, whose items are the CF model's own
 /// rows) and what the reader needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainProject {
-    /// The language model and its prompt. Of `item`, `text` and `text_below` train as `joint` does: only reading differs.
+    /// The language model and its prompt. `item = "text"` and `text_below` train as `joint` does: only reading differs.
     pub reader: Reader,
     /// Targets and training.
     pub project: Project,

@@ -57,7 +57,7 @@ llm = "small"
 
 [variant]
 text = { of = "allmrec", set = { item = "text" } }
-mixed = { of = "allmrec", set = { item = { text_below = 5 } } }
+mixed = { of = "allmrec", set = { text_below = 5 } }
 none = { of = "allmrec", set = { item = "none" } }
 random = { of = "allmrec", set = { item = "random" } }
 userless = { of = "allmrec", set = { user = false } }
@@ -76,7 +76,7 @@ fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
 }
 
 /// Two cells, and of which kinds both have the same stage.
-const SHARED: [(&str, &str, &[&str]); 14] = [
+const SHARED: [(&str, &str, &[&str]); 15] = [
     ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
     (
         "toys.overall.allmrec",
@@ -104,6 +104,11 @@ const SHARED: [(&str, &str, &[&str]); 14] = [
     (
         "toys.overall.allmrec",
         "toys.overall.text",
+        &["encode-text", "pretrain-lm", "backbone", "align", "project"],
+    ),
+    (
+        "toys.overall.allmrec",
+        "toys.overall.mixed",
         &["encode-text", "pretrain-lm", "backbone", "align", "project"],
     ),
     (

@@ -52,6 +52,15 @@ fn trained(check: &mut Check<'_>, method: &Allmrec, path: &[&str]) {
                 .hint("to measure prompts of titles alone, use `llm_only`"),
         );
     }
+    if method.text_below > 0 && method.item != ItemEmbedding::Joint {
+        let place = check.place(&below(path, &["text_below"]));
+        let message = "`text_below` says which joint vectors are replaced, and here are none";
+        check.push(
+            Fault::at(place, message)
+                .label("expected 0, or `item = \"joint\"`")
+                .hint("`item = \"text\"` reads every item with its text's vector already"),
+        );
+    }
     let align = &method.align;
     let weights = [
         align.matching,

@@ -37,6 +37,11 @@ pub struct Allmrec {
     pub align: Align,
     /// The vector after each title.
     pub item: ItemEmbedding,
+    /// With `item = "joint"`: items with fewer training interactions than this are read with q in place of e, as with
+    /// `item = "text"`; trained with e. The paper says that q is for items that lack interactions (section 4.1.4), and not
+    /// how many are too few.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub text_below: u64,
     /// Whether the user representation stands in front of the prompt.
     pub user: bool,
     /// Stage 2.
@@ -264,9 +269,6 @@ pub enum ItemEmbedding {
     Joint,
     /// q, from the item's text: the paper's "(SBERT)". Trained with e, read with q.
     Text,
-    /// e, but q for items with fewer training interactions than this: the paper's "(SBERT)" where it says that it is for,
-    /// items that lack interactions (section 4.1.4). Trained with e.
-    TextBelow(#[schemars(range(min = 1))] u64),
     /// No vector: titles only.
     None,
     /// Random vectors that stay as they are (table 9, row 4).
@@ -340,6 +342,11 @@ pub enum Decay {
     Linear,
     /// Along half a cosine to a tenth.
     Cosine,
+}
+
+/// Left out then, so that keys of stages and specs of results are those from before any item could be read so.
+pub(crate) fn is_none(text_below: &u64) -> bool {
+    *text_below == 0
 }
 
 /// Left out then, so that keys of stages and specs of results are those from before there was a budget.

@@ -102,6 +102,14 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "joint vectors to replace where there are none",
+        old: "align.train_encoder = false",
+        new: "align.train_encoder = false\nitem = \"random\"\ntext_below = 5",
+        faults: &[
+            "33:14: `text_below` says which joint vectors are replaced, and here are none | expected 0, or `item = \"joint\"` | `item = \"text\"` reads every item with its text's vector already",
+        ],
+    },
+    Case {
         what: "neither a user vector nor item vectors",
         old: "align.train_encoder = false",
         new: "align.train_encoder = false\nuser = false\nitem = \"none\"",

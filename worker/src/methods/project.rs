@@ -123,10 +123,7 @@ impl Projections {
         let table = table.map(|table| match item {
             ItemEmbedding::Random => drawn(table).to_device(device),
             ItemEmbedding::RandomTrained => parameters.add(RANDOM, drawn(table)),
-            ItemEmbedding::Joint
-            | ItemEmbedding::Text
-            | ItemEmbedding::TextBelow(_)
-            | ItemEmbedding::None => table,
+            ItemEmbedding::Joint | ItemEmbedding::Text | ItemEmbedding::None => table,
         });
         Self {
             parameters,
@@ -168,9 +165,10 @@ impl Projections {
     }
 }
 
-/// The vectors that F_I reads for `item`, [V + 1, J]: codes of stage 1, or without it the CF model's own rows.
+/// The vectors that F_I reads for `item`, [V + 1, J]: codes of stage 1, where items with fewer than `text_below` training
+/// interactions have their text's in place of the joint one; or without stage 1 the CF model's own rows.
 pub fn item_table(
-    item: ItemEmbedding,
+    (item, text_below): (ItemEmbedding, u64),
     tables: Option<Tables>,
     backbone: &dyn Backbone,
     prepared: &Prepared,
@@ -178,15 +176,10 @@ pub fn item_table(
     match (item, tables) {
         (ItemEmbedding::None, _) => None,
         (ItemEmbedding::Text, Some(tables)) => Some(tables.text),
-        (ItemEmbedding::TextBelow(least), Some(tables)) => {
-            let seldom: Vec<bool> = std::iter::once(false)
-                .chain(
-                    prepared
-                        .train_counts()
-                        .into_iter()
-                        .map(|count| count < least),
-                )
-                .collect();
+        (ItemEmbedding::Joint, Some(tables)) if text_below > 0 => {
+            let seldom = prepared.train_counts().into_iter();
+            let seldom = seldom.map(|count| count < text_below);
+            let seldom: Vec<bool> = std::iter::once(false).chain(seldom).collect();
             let seldom = Tensor::from_slice(&seldom).to_device(tables.joint.device());
             Some(tables.text.where_self(&seldom.unsqueeze(1), &tables.joint))
         }

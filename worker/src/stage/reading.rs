@@ -62,16 +62,17 @@ pub(super) fn projections(
         Some(folder) => Some(Tables::load(folder, device)?),
         None => None,
     };
-    let table = item_table(settings.item, tables, backbone, prepared);
-    if let Some(table) = &table
-        && table.size()[0] != prepared.n_items() as i64 + 1
+    if let Some(Tables { joint, .. }) = &tables
+        && joint.size()[0] != prepared.n_items() as i64 + 1
     {
         return Err(StageError::new(format!(
             "the artefact of `align` holds codes of {} items; the data set has {}",
-            table.size()[0] - 1,
+            joint.size()[0] - 1,
             prepared.n_items()
         )));
     }
+    let read = (settings.item, settings.text_below);
+    let table = item_table(read, tables, backbone, prepared);
     let shape = Shape {
         states: backbone.width(),
         user: settings.user,

@@ -133,6 +133,7 @@ fn reading(user: bool, item: ItemEmbedding) -> Reader {
         asked: asked(),
         user,
         item,
+        text_below: 0,
     }
 }
 

@@ -47,7 +47,7 @@ fn tables() -> Tables {
 #[test]
 fn what_a_title_is_followed_by_is_what_the_ablation_says() {
     let (prepared, backbone) = (data(), backbone());
-    let table = |item, tables| item_table(item, tables, backbone.as_ref(), &prepared);
+    let table = |item, tables| item_table((item, 0), tables, backbone.as_ref(), &prepared);
     let Tables { joint, text } = tables();
     assert_eq!(
         table(ItemEmbedding::Joint, Some(tables())),
@@ -58,7 +58,8 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
         Some(text.shallow_clone())
     );
     // Of the data's items, 2 and 6 stand twice in what is trained on, all others once or never.
-    let mixed = table(ItemEmbedding::TextBelow(2), Some(tables())).unwrap();
+    let read = (ItemEmbedding::Joint, 2);
+    let mixed = item_table(read, Some(tables()), backbone.as_ref(), &prepared).unwrap();
     for item in 0..13 {
         let row = match item {
             0 | 2 | 6 => joint.get(item),

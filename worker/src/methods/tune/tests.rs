@@ -24,6 +24,7 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
             asked: asked(),
             user: false,
             item: ItemEmbedding::None,
+            text_below: 0,
         },
         form,
         lora: Lora {
