@@ -57,7 +57,7 @@ llm = "small"
 
 [variant]
 text = { of = "allmrec", set = { item = "text" } }
-mixed = { of = "allmrec", set = { text_below = 5 } }
+mixed = { of = "allmrec", set = { item = "joint", text_below = 5 } }
 none = { of = "allmrec", set = { item = "none" } }
 random = { of = "allmrec", set = { item = "random" } }
 userless = { of = "allmrec", set = { user = false } }
@@ -350,7 +350,14 @@ fn a_key_does_not_tell_a_choice_that_was_always_made() {
         ("tallrec", "tune"),
     ] {
         let settings = of(model, kind);
-        for word in ["one_item", "order", "drawn", "exclude", "hidden_layers"] {
+        for word in [
+            "one_item",
+            "order",
+            "drawn",
+            "exclude",
+            "hidden_layers",
+            "text_below",
+        ] {
             assert!(!settings.contains(word), "{kind}: {settings}");
         }
     }
