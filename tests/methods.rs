@@ -49,7 +49,7 @@ inference.constrained = {}
 llm = "huge"
 
 [model.tallrec.tallrec]
-llm = "small"
+llm = "huge"
 form = "yes_no"
 
 [variant.text]
@@ -152,6 +152,21 @@ fn an_experiment_with_language_models_ends_in_audited_and_remarked_results() {
     );
     assert!(desk.lines("toys.overall.only.s1", "hit")[0].ends_with(",ok,,random weights"));
     assert!(desk.lines("toys.overall.gru4rec.s1", "hit")[0].ends_with(",ok,,"));
+    // In the files of costs and losses, the rows of the stages that ask it.
+    for (file, stages) in [
+        ("timing.csv", &["tune", "evaluate"] as &[&str]),
+        ("epochs.csv", &["tune"]),
+    ] {
+        for line in desk.file(file).lines().skip(1) {
+            let [_, cell, stage] = line.splitn(4, ',').collect::<Vec<_>>()[..3] else {
+                unreachable!("three columns and the rest")
+            };
+            let asks = ["tallrec", "only"].iter().any(|name| cell.contains(name));
+            let marked = line.ends_with(",random weights");
+            assert_eq!(marked, asks && stages.contains(&stage), "{file}: {line}");
+        }
+        assert!(desk.file(file).contains(",random weights"), "{file}");
+    }
 
     for cell in ["toys.overall.allmrec.s1", "toys.cold.mlp.s1"] {
         assert!(

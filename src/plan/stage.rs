@@ -82,6 +82,22 @@ impl Settings {
         !matches!(self, Settings::Prepare(_) | Settings::Candidates(_))
     }
 
+    /// Whether the stage asks a language model of random weights, so that only its cost means something.
+    pub fn has_random_weights(&self) -> bool {
+        let reader = match self {
+            Settings::Project(project) => Some(&project.reader),
+            Settings::Tune(tune) => Some(&tune.reader),
+            Settings::Evaluate(evaluate) => evaluate.answering.as_ref().map(|by| &by.reader),
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_) => None,
+        };
+        reader.is_some_and(|reader| matches!(reader.llm, Llm::Random(_)))
+    }
+
     /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
     pub fn version(&self) -> u32 {
         match self {

@@ -85,6 +85,9 @@ pub struct TimingRow {
     pub trained_params: Option<u64>,
     /// Whether the stage came from the store in this run; the time is then that of the run that made it.
     pub cached: bool,
+    /// `random weights` where the stage asks a language model of such.
+    #[serde(default)]
+    pub remark: String,
 }
 
 /// A row of `epochs.csv`: the loss, one of its parts, or one validation metric, of one epoch of one cell.
@@ -106,6 +109,9 @@ pub struct EpochRow {
     pub wall_s: f64,
     /// Training sequences seen.
     pub examples: u64,
+    /// `random weights` where the stage asks a language model of such.
+    #[serde(default)]
+    pub remark: String,
 }
 
 /// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user.

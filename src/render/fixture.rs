@@ -280,6 +280,7 @@ fn epoch(cell: &str, epoch: u32, floor: f64) -> EpochRow {
         value: floor + 1.0 / f64::from(epoch),
         wall_s: 0.5,
         examples: 1200,
+        remark: String::new(),
     }
 }
 

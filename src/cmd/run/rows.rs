@@ -12,7 +12,6 @@ use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::Spec;
-use crate::spec::config::Llm;
 use crate::store::{EVENTS, Manifest, Store};
 
 /// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
@@ -172,13 +171,13 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        let is_random = answering.is_some_and(|by| matches!(by.reader.llm, Llm::Random(_)));
-        let random = is_random.then(|| record::RANDOM_WEIGHTS.to_owned());
+        let random = Some(mark(&nodes[measure.evaluate].stage.settings));
         let said = said
             .into_iter()
             .map(|(text, kinds)| format!("{}: {text}", kinds.join(", ")));
         Ok(random
             .into_iter()
+            .filter(|mark| !mark.is_empty())
             .chain(said)
             .collect::<Vec<_>>()
             .join("; "))
@@ -240,14 +239,14 @@ impl<'a> Source<'a> {
             _ => None,
         });
         let device = device.unwrap_or_default();
-        let kind = node.stage.settings.kind();
+        let settings = &node.stage.settings;
         let (mut timing, mut epochs) = (Vec::new(), Vec::new());
         for event in &events {
             match event {
                 Event::Phase(phase) => {
-                    timing.push(self.timing((cell, kind), &device, (phase, cached)))
+                    timing.push(self.timing((cell, settings), &device, (phase, cached)))
                 }
-                Event::Epoch(epoch) => epochs.extend(self.epoch((cell, kind), epoch)),
+                Event::Epoch(epoch) => epochs.extend(self.epoch((cell, settings), epoch)),
                 _ => {}
             }
         }
@@ -271,7 +270,7 @@ impl<'a> Source<'a> {
 
     fn timing(
         &self,
-        (cell, kind): (&Cell, &str),
+        (cell, settings): (&Cell, &Settings),
         device: &str,
         (phase, cached): (&Phase, bool),
     ) -> TimingRow {
@@ -279,7 +278,7 @@ impl<'a> Source<'a> {
         TimingRow {
             experiment: self.spec.name.clone(),
             cell: cell.name.clone(),
-            stage: kind.to_owned(),
+            stage: settings.kind().to_owned(),
             phase: phase.phase.clone(),
             device: device.to_owned(),
             wall_s: phase.wall_s,
@@ -294,19 +293,25 @@ impl<'a> Source<'a> {
             params: phase.params,
             trained_params: phase.trained_params,
             cached,
+            remark: mark(settings),
         }
     }
 
-    fn epoch(&self, (cell, kind): (&Cell, &str), epoch: &crate::event::Epoch) -> Vec<EpochRow> {
+    fn epoch(
+        &self,
+        (cell, settings): (&Cell, &Settings),
+        epoch: &crate::event::Epoch,
+    ) -> Vec<EpochRow> {
         let row = |quantity: String, value: f64| EpochRow {
             experiment: self.spec.name.clone(),
             cell: cell.name.clone(),
-            stage: kind.to_owned(),
+            stage: settings.kind().to_owned(),
             epoch: epoch.epoch,
             quantity,
             value,
             wall_s: epoch.wall_s,
             examples: epoch.examples,
+            remark: mark(settings),
         };
         let validation = epoch
             .validation
@@ -325,5 +330,13 @@ impl<'a> Source<'a> {
     fn folder(&self, node: &Node) -> std::path::PathBuf {
         let folder: &Path = &self.store.folder(node.stage.settings.kind(), &node.key);
         folder.to_owned()
+    }
+}
+
+/// What belongs to every number of a stage.
+fn mark(settings: &Settings) -> String {
+    match settings.has_random_weights() {
+        true => record::RANDOM_WEIGHTS.to_owned(),
+        false => String::new(),
     }
 }
