@@ -6,7 +6,7 @@ mod svg;
 mod words;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment};
 
 use super::results::Results;
@@ -33,6 +33,9 @@ pub fn html(
     environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("table.html", TABLE)?;
     environment.add_template("report.html", TEMPLATE)?;
+    environment.add_filter("line", |text: &str| {
+        Value::from_safe_string(prose::line(text))
+    });
     let content = content::gather(results, figures, tables)?;
     let page = minijinja::context! {
         style => STYLE,

@@ -1,6 +1,7 @@
 //! The spec's prose (Markdown) as HTML without any markup of its author's: raw HTML is shown as text, images become their
 //! descriptions, and links lead only to web or mail addresses and places of the page.
 
+use minijinja::HtmlEscape;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Markdown to safe HTML.
@@ -14,6 +15,23 @@ pub fn html(markdown: &str) -> String {
     let mut text = String::new();
     html::push_html(&mut text, events);
     text
+}
+
+/// One line of the program's own words or of data as HTML: nothing in it is markup but what stands between two backticks, which
+/// is a name.
+pub fn line(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, (name, after))) = rest
+        .split_once('`')
+        .and_then(|(before, begun)| Some((before, begun.split_once('`')?)))
+    {
+        let (before, name) = (HtmlEscape(before), HtmlEscape(name));
+        html.push_str(&format!("{before}<code>{name}</code>"));
+        rest = after;
+    }
+    html.push_str(&HtmlEscape(rest).to_string());
+    html
 }
 
 fn safe(event: Event<'_>) -> Option<Event<'_>> {
@@ -50,7 +68,7 @@ fn safe_address(address: CowStr<'_>) -> CowStr<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::html;
+    use super::{html, line};
 
     #[test]
     fn raw_html_in_prose_is_shown_as_text() {
@@ -62,6 +80,22 @@ mod tests {
             !text.contains("<script") && !text.contains("<img"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn names_between_backticks_are_code_and_all_else_is_text() {
+        let table = [
+            (
+                "by `hit@1`, not `<b>`",
+                "by <code>hit@1</code>, not <code>&lt;b&gt;</code>",
+            ),
+            ("<b> & *a* ``", "&lt;b&gt; &amp; *a* <code></code>"),
+            ("`open <i>", "`open &lt;i&gt;"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(line(text), expected);
+        }
     }
 
     #[test]
