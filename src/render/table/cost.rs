@@ -7,6 +7,9 @@ use crate::render::style;
 use crate::spec::config::Alone;
 use crate::spec::config::answer::PublishedCost;
 
+const MEANS: &str = "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken \
+                     from the store keep the times of the run that made them.";
+
 /// The cost table of a results folder, with the time in which `batch` users are evaluated, and published times.
 pub fn grid(
     (name, title): (&str, &str),
@@ -25,12 +28,13 @@ pub fn grid(
         .filter(|column| column.always || has(column.get))
         .collect();
     let mut header = vec![Head::text("Model"), Head::text("Data set")];
-    header.extend(columns.iter().map(|column| match (column.head, batch) {
-        (EVALUATION, 2..) => Head::number(format!("Evaluation of {batch} users")),
-        (head, _) => Head::number(head),
-    }));
-    if !published.is_empty() {
-        header.extend([PUBLISHED_TRAINING, PUBLISHED_EVALUATION].map(Head::number));
+    for column in &columns {
+        header.push(match (column.head, batch) {
+            (EVALUATION, 2..) => Head::number(format!("Evaluation of {batch} users")),
+            (head, _) => Head::number(head),
+        });
+        let beside = column.published.filter(|_| !published.is_empty());
+        header.extend(beside.map(|(head, _)| Head::number(head)));
     }
     let shown = |column: &CostColumn, costs: &Costs| {
         let value = (column.get)(costs)?;
@@ -42,18 +46,11 @@ pub fn grid(
     };
     let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
         let mut cells = vec![Cell::text(trained_on(dataset, scenario))];
-        cells.extend(
-            columns
-                .iter()
-                .map(|column| Cell::number(shown(column, costs), column.read)),
-        );
-        if !published.is_empty() {
-            let known = published.iter().find(|cost| cost.model == *model);
-            let values = [
-                known.map(|cost| cost.train_seconds),
-                known.map(|cost| cost.evaluate_seconds),
-            ];
-            cells.extend(values.map(|value| Cell::number(value, small_seconds)));
+        let known = published.iter().find(|cost| cost.model == *model);
+        for column in &columns {
+            cells.push(Cell::number(shown(column, costs), column.read));
+            let beside = column.published.filter(|_| !published.is_empty());
+            cells.extend(beside.map(|(_, get)| Cell::number(known.map(get), small_seconds)));
         }
         Row {
             name: model.clone(),
@@ -65,16 +62,11 @@ pub fn grid(
     Grid {
         name: name.to_owned(),
         title: title.to_owned(),
-        notes: vec![
-            "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken from the \
-             store keep the times of the run that made them."
-                .to_owned(),
-        ]
-        .into_iter()
-        .chain(neighbours(results))
-        .chain(of_stages(&all))
-        .chain(of_others(published))
-        .collect(),
+        notes: std::iter::once(MEANS.to_owned())
+            .chain(neighbours(results))
+            .chain(of_stages(&all))
+            .chain(of_others(published))
+            .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
         data: data(&all, published),
@@ -126,9 +118,6 @@ fn of_others(published: &[PublishedCost]) -> Option<String> {
     })
 }
 
-const PUBLISHED_TRAINING: &str = "Training, published";
-const PUBLISHED_EVALUATION: &str = "Evaluation of a batch, published";
-
 /// The column that may be told for a batch.
 const EVALUATION: &str = "Evaluation/user";
 
@@ -137,6 +126,8 @@ struct CostColumn {
     get: fn(&Costs) -> Option<f64>,
     read: fn(f64) -> String,
     always: bool,
+    /// Head and value of the published number that stands beside it, in seconds.
+    published: Option<(&'static str, fn(&PublishedCost) -> f64)>,
 }
 
 const COLUMNS: [CostColumn; 10] = [
@@ -145,60 +136,72 @@ const COLUMNS: [CostColumn; 10] = [
         get: |costs| costs.train_s,
         read: style::seconds,
         always: true,
+        published: Some(("Training, published", |cost| cost.train_seconds)),
     },
     CostColumn {
         head: "Pre-training of its LM",
         get: |costs| costs.pretrain_s,
         read: style::seconds,
         always: false,
+        published: None,
     },
     CostColumn {
         head: "Sequences/s",
         get: |costs| costs.examples_per_s,
         read: style::significant,
         always: true,
+        published: None,
     },
     CostColumn {
         head: "LLM tokens/s",
         get: |costs| costs.tokens_per_s,
         read: style::significant,
         always: false,
+        published: None,
     },
     CostColumn {
         head: EVALUATION,
         get: |costs| costs.evaluate_s_per_user,
         read: small_seconds,
         always: true,
+        published: Some(("Evaluation of a batch, published", |cost| {
+            cost.evaluate_seconds
+        })),
     },
     CostColumn {
         head: "Parameters",
         get: |costs| costs.params,
         read: |value| style::count(value as u64),
         always: true,
+        published: None,
     },
     CostColumn {
         head: "Trained",
         get: |costs| costs.trained_params,
         read: |value| style::count(value as u64),
         always: false,
+        published: None,
     },
     CostColumn {
         head: "Peak memory",
         get: |costs| costs.peak_rss_bytes,
         read: style::bytes,
         always: true,
+        published: None,
     },
     CostColumn {
         head: "Peak device memory",
         get: |costs| costs.peak_device_bytes,
         read: style::bytes,
         always: false,
+        published: None,
     },
     CostColumn {
         head: "Energy (J)",
         get: |costs| costs.energy_j,
         read: style::significant,
         always: false,
+        published: None,
     },
 ];
 
@@ -247,10 +250,9 @@ fn data(
             costs.seeds.to_string(),
         ];
         let known = published.iter().find(|cost| cost.model == *model);
-        let values = COLUMNS.iter().map(|column| (column.get)(costs)).chain([
-            known.map(|cost| cost.train_seconds),
-            known.map(|cost| cost.evaluate_seconds),
-        ]);
+        let measured = COLUMNS.iter().map(|column| (column.get)(costs));
+        let beside = COLUMNS.iter().filter_map(|column| column.published);
+        let values = measured.chain(beside.map(|(_, get)| known.map(get)));
         cells.extend(values.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };
