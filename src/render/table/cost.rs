@@ -126,9 +126,11 @@ struct CostColumn {
     get: fn(&Costs) -> Option<f64>,
     read: fn(f64) -> String,
     always: bool,
-    /// Head and value of the published number that stands beside it, in seconds.
-    published: Option<(&'static str, fn(&PublishedCost) -> f64)>,
+    published: Option<Beside>,
 }
+
+/// Head and value, in seconds, of the published number right of a measured one.
+type Beside = (&'static str, fn(&PublishedCost) -> f64);
 
 const COLUMNS: [CostColumn; 10] = [
     CostColumn {
