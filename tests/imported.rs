@@ -105,7 +105,7 @@ fn every_number_of_imported_weights_says_so_and_no_epoch_is_told() {
     let timing = desk.lines("timing.csv", "toys.overall.got.s1,backbone,");
     assert_eq!(timing.len(), 1);
     assert!(timing[0].contains(",backbone,import,cpu,"), "{timing:?}");
-    assert!(timing[0].ends_with(",1000,,false"), "{timing:?}");
+    assert!(timing[0].ends_with(",1000,,false,"), "{timing:?}");
     assert!(!desk.lines("report.html", "not trained here").is_empty());
 }
 
