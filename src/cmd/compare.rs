@@ -115,5 +115,8 @@ fn spread(spread: &Spread) -> String {
 
 fn probability(test: &PairedTest, alpha: f64) -> String {
     let star = if test.is_significant(alpha) { "*" } else { "" };
-    format!("{:.3}{star}", test.randomisation_p_holm)
+    match test.randomisation_p_holm {
+        small if small < 0.001 => format!("<0.001{star}"),
+        p => format!("{p:.3}{star}"),
+    }
 }

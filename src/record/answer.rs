@@ -68,7 +68,8 @@ fn method(baseline: &str) -> String {
     };
     format!(
         "Mean and standard deviation over seeds. Intervals: 95 % percentile bootstrap over seeds and users, {} resamples. \
-         Tests: {against}, two-sided randomisation test of the mean difference over paired users ({FLIPS} sign flips), \
+         Tests: {against}, two-sided randomisation test of the mean difference over paired users ({FLIPS} sign flips, \
+         small p by saddlepoint, exact up to 32 differences), \
          a user's difference averaged over seeds; Wilcoxon's signed-rank test beside it; Holm-adjusted over the table, \
          level {ALPHA}.",
         RESAMPLING.times
@@ -400,6 +401,31 @@ mod tests {
         assert_eq!(test.randomisation_p_holm, 2.0 * test.randomisation_p);
         assert!(test.is_significant(table.alpha) && test.rank_biserial > 0.9);
         assert!(table.rows[2].answers[0].against.is_none());
+    }
+
+    #[test]
+    fn doubled_hits_are_significant_in_a_table_of_six_hundred_tests() {
+        let dir = tempfile::tempdir().unwrap();
+        let metrics: Vec<Metric> = (1..=300).map(Metric::Hit).collect();
+        let mut rows = Vec::new();
+        for (model, share) in [("good", 8), ("better", 8), ("plain", 4)] {
+            let rank = |user: u64| RankRow {
+                user: format!("u{user}"),
+                target: "i".to_owned(),
+                rank: if user * 7 % 10 < share { 1.0 } else { 1000.0 },
+            };
+            let file: Vec<RankRow> = (0..200).map(rank).collect();
+            let blank = row(model, 1);
+            ranks::write(&ranks::path(dir.path(), &blank.cell, "p"), &file).unwrap();
+            rows.extend(ranks::metric_rows(&blank, &metrics, &file));
+        }
+        let table = answer(dir.path(), &rows, &question("plain")).unwrap();
+        assert_eq!(table.n_tests, 600);
+        for answer in table.rows[..2].iter().flat_map(|row| &row.answers) {
+            let against = answer.against.as_ref().unwrap();
+            assert!((against.improvement.unwrap() - 1.0).abs() < 1e-9);
+            assert!(against.test.as_ref().unwrap().is_significant(table.alpha));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) const RESAMPLING: Resampling = Resampling {
     seed: 0,
 };
 
-/// Random sign patterns of a randomisation test; its least p value is one over this and one more.
+/// Random sign patterns of a randomisation test; p values too small for them come from the distribution's tail.
 pub(super) const FLIPS: usize = 10_000;
 
 /// Error rate of a table's family of tests.

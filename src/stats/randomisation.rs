@@ -1,15 +1,17 @@
 //! Randomisation (sign-flip) test of a mean paired difference, two-sided (Fisher 1935; Smucker et al. 2007 for rankings).
 //!
-//! If two models are alike, each user's difference might as well have had the other sign. Up to 13 non-zero differences all
-//! patterns are counted; above, `flips` random ones, and p = (1 + as extreme) / (1 + flips), which is never 0.
+//! If two models are alike, each user's difference might as well have had the other sign. Up to 32 non-zero differences all
+//! patterns are counted ([`exact`]). Above, random flips are drawn, and p = (1 + as extreme) / (1 + flips). Flips cannot
+//! resolve small p values, and a table of many tests needs them: where fewer than [`FEWEST`] flips are as extreme, p is the
+//! tail of the distribution by its [`saddlepoint`].
+
+mod exact;
+mod saddlepoint;
 
 use rand::Rng;
 use rayon::prelude::*;
 
 use crate::seed::{Stream, stream};
-
-/// Up to this many differences all 2^n patterns are counted.
-const MOST_EXACT: usize = 13;
 
 /// Flips that draw from one stream; a constant, so that the number of threads changes nothing.
 const BLOCK: usize = 256;
@@ -17,35 +19,52 @@ const BLOCK: usize = 256;
 /// Sums closer than this, as a share of the sum of absolute differences, are equal: rounding must not break a tie.
 const TOLERANCE: f64 = 1e-12;
 
+/// Fewest extreme flips from which p is estimated: its standard error is then at most a tenth.
+const FEWEST: usize = 100;
+
+/// Where p is certainly below this, no flips are drawn.
+const SMALL: f64 = 1e-3;
+
 /// The two-sided p value of the mean of `differences`; 1 when every difference is 0.
 pub fn test(differences: &[f64], flips: usize, seed: u64) -> f64 {
     let kept: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     let size: f64 = kept.iter().map(|d| d.abs()).sum();
-    let bound = kept.iter().sum::<f64>().abs() - TOLERANCE * size;
-    if kept.len() <= MOST_EXACT {
-        let sums = all_sums(&kept);
-        let extreme = sums.iter().filter(|sum| sum.abs() >= bound).count();
-        return extreme as f64 / sums.len() as f64;
+    let sum = kept.iter().sum::<f64>().abs();
+    let bound = sum - TOLERANCE * size;
+    if kept.len() <= exact::MOST {
+        return exact::p(&kept, bound);
     }
-    let tables = tables(&kept);
-    let extreme: usize = (0..flips.div_ceil(BLOCK))
+    let tail = || saddlepoint::Signs::new(&kept).p(sum);
+    let squares: f64 = kept.iter().map(|d| d * d).sum();
+    // Hoeffding's inequality for a sum of random signs.
+    if 2.0 * (-sum * sum / (2.0 * squares)).exp() < SMALL {
+        return tail();
+    }
+    let extreme = count_extreme(&kept, bound, Flips { flips, seed });
+    let by_flips = (1 + extreme) as f64 / (1 + flips) as f64;
+    match extreme >= FEWEST {
+        true => by_flips,
+        false => tail(),
+    }
+}
+
+/// How many flips are drawn, and from which seed.
+struct Flips {
+    flips: usize,
+    seed: u64,
+}
+
+/// The flips whose sum is at least `bound` in size.
+fn count_extreme(kept: &[f64], bound: f64, Flips { flips, seed }: Flips) -> usize {
+    let tables = tables(kept);
+    (0..flips.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
             let n = BLOCK.min(flips - block * BLOCK);
             let sums = block_of_sums(&tables, seed, block as u64);
             sums[..n].iter().filter(|sum| sum.abs() >= bound).count()
         })
-        .sum();
-    (1 + extreme) as f64 / (1 + flips) as f64
-}
-
-/// The sums under every sign pattern.
-fn all_sums(values: &[f64]) -> Vec<f64> {
-    values.iter().fold(vec![0.0], |sums, value| {
-        sums.iter()
-            .flat_map(|sum| [sum + value, sum - value])
-            .collect()
-    })
+        .sum()
 }
 
 /// For each eight differences their sum under each of the 256 sign patterns: one look-up does eight flips.
@@ -54,7 +73,7 @@ fn tables(values: &[f64]) -> Vec<[f64; 256]> {
         let mut values = values.to_vec();
         values.resize(8, 0.0);
         let mut table = [0.0; 256];
-        table.copy_from_slice(&all_sums(&values));
+        table.copy_from_slice(&exact::sums(&values));
         table
     };
     values.chunks(8).map(table).collect()
@@ -92,10 +111,10 @@ mod tests {
 
     #[test]
     fn random_flips_agree_with_the_binomial_distribution() {
-        // 13 of 20 unit differences are positive: P(|2B - 20| >= 6) = 0.2632 for B of Binomial(20, 1/2).
-        let differences: Vec<f64> = (0..20).map(|i| if i < 13 { 1.0 } else { -1.0 }).collect();
+        // 56 of 100 unit differences are positive: P(|2B - 100| >= 12) = 0.2713 for B of Binomial(100, 1/2).
+        let differences: Vec<f64> = (0..100).map(|i| if i < 56 { 1.0 } else { -1.0 }).collect();
         let p = test(&differences, 200_000, 3);
-        assert!((p - 0.263_176).abs() < 0.004, "{p}");
+        assert!((p - 0.271_253).abs() < 0.004, "{p}");
     }
 
     #[test]
@@ -113,7 +132,19 @@ mod tests {
     }
 
     #[test]
-    fn one_sided_differences_are_as_rare_as_the_flips_can_tell() {
-        assert_eq!(test(&[0.5; 200], 999, 1), 0.001);
+    fn p_is_not_bounded_by_the_number_of_flips() {
+        // Ten million tests of differences like these would each be significant after Holm's adjustment.
+        assert_eq!(test(&[0.5; 200], 999, 1), 2f64.powi(-199));
+    }
+
+    #[test]
+    fn a_few_differences_that_outweigh_all_others_give_too_large_a_p_and_not_too_small_a_one() {
+        // The sums lie in clusters: all ten have one sign in 2 of 2^10 patterns, and half of those have larger sums.
+        let small = |at: i32| if at % 2 == 0 { 1e-4 } else { -1e-4 };
+        let mut differences: Vec<f64> = (0..100).map(small).collect();
+        differences.extend([1.0; 10]);
+        let p = test(&differences, 10_000, 1);
+        let exact = 2f64.powi(-9) / 2.0;
+        assert!((exact..3.0 * exact).contains(&p), "{p}");
     }
 }

@@ -7,6 +7,7 @@ use super::{effect, holm, power, randomisation, wilcoxon};
 #[derive(Deserialize)]
 struct Fixture {
     paired: Vec<Paired>,
+    signs: Vec<Signs>,
     holm: Adjusted,
     power: Vec<Power>,
 }
@@ -19,6 +20,13 @@ struct Paired {
     statistic: f64,
     randomisation_p: Option<f64>,
     dz: f64,
+}
+
+#[derive(Deserialize)]
+struct Signs {
+    plus: usize,
+    minus: usize,
+    p: f64,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +71,18 @@ fn paired_tests_and_effects_are_scipys() {
                 &case.name,
             );
         }
+    }
+}
+
+#[test]
+fn p_values_below_what_flips_resolve_are_those_of_scipys_binomial_test() {
+    for Signs { plus, minus, p } in fixture().signs {
+        let differences = [vec![1.0; plus], vec![-1.0; minus]].concat();
+        let ratio = randomisation::test(&differences, 10_000, 1) / p;
+        assert!(
+            p < 0.005 && (0.98..1.02).contains(&ratio),
+            "{plus} and {minus}: {ratio} times {p:e}"
+        );
     }
 }
 
