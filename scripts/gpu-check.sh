@@ -66,7 +66,7 @@ for pair in 125m:125m 1.3b:1b 6.7b:7b; do
   for method in allmrec llm-only tallrec; do exclude+="{ model = \"$method-${pair#*:}\" },"; done
 done
 set +e
-timeout 200 "$program" run "$spec" --device "$device" --worker "$worker" --out "$out" --store "$(mktemp -d)" ${exclude:+--set "matrix.exclude=[${exclude%,}]"} "${@:3}"
+timeout 200 "$program" run "$spec" --device "$device" --set name=gpu --worker "$worker" --out "$out" --store "$(mktemp -d)" ${exclude:+--set "matrix.exclude=[${exclude%,}]"} "${@:3}"
 code=$?
 "$python" bench/gpu_summary.py "$out" --device-name "$name"
 set -e

@@ -86,13 +86,15 @@ pub struct SpecArgs {
     /// The experiment file.
     #[arg(value_name = "SPEC")]
     pub path: PathBuf,
-    /// Set a value of the file, for example `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated.
+    /// Set a value of the file, for example `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated. Results of other
+    /// values go to a folder of their own, which `--set name=NAME` names.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Run this seed in place of the file's; may be repeated. As `--set seeds=[N]`.
+    /// Run this seed in place of the file's, into the folder NAME-seeds-N; may be repeated. As `--set seeds=[N]`.
     #[arg(long = "seed", value_name = "N")]
     pub seeds: Vec<u64>,
-    /// Where to compute: `cpu` or `cuda:N`. As `--set run.device=...`.
+    /// Where to compute: `cpu` or `cuda:N`. Where the file says another, results go to NAME-cuda or NAME-cpu. As `--set
+    /// run.device=...`.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Keep at most N users of each data set, to try whether everything runs; results go to the folder NAME-limit-N. As

@@ -30,8 +30,8 @@ fn results() -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-/// The committed experiments of this name whose data are here, plain and in their offline profile, on the devices of
-/// `machine`, and whether others of the name were found without their data.
+/// The committed experiments whose results go to the folder of this name, plain and in their offline profile, on the devices
+/// of `machine`, and whether others that might were found without their data.
 fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
     let mut devices: Vec<String> = machine
         .device
@@ -45,17 +45,31 @@ fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
             Some(end) if end == "toml" => fs::read_to_string(&path).unwrap(),
             _ => continue,
         };
-        if !text.contains(&format!("\nname = \"{name}\"\n")) {
+        let own = |line: &str| {
+            line.strip_prefix("name = \"")?
+                .strip_suffix('"')
+                .map(str::to_owned)
+        };
+        if !text
+            .lines()
+            .find_map(own)
+            .is_some_and(|own| name.starts_with(&own))
+        {
             continue;
         }
+        // `scripts/gpu-check.sh` gives its folder the experiment's plain name.
+        let is_it = |checked: &Checked| {
+            let spec = &checked.spec;
+            checked.folder == name || (spec.name == name && spec.profile.is_empty())
+        };
         for device in &devices {
             let offline = [device.clone(), "profile=offline".to_owned()];
             // A fault of another kind than absent data fails the tests of the experiments themselves.
             match spec::load(&path, &offline[..1]) {
-                Ok(checked) => found.push(checked),
+                Ok(checked) => found.extend(Some(checked).filter(is_it)),
                 Err(_) => absent = true,
             }
-            found.extend(spec::load(&path, &offline));
+            found.extend(spec::load(&path, &offline).ok().filter(is_it));
         }
     }
     (found, absent)

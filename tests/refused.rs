@@ -72,7 +72,10 @@ fn a_results_folder_that_cannot_be_written_is_named() {
 #[test]
 fn a_full_disk_fails_the_stage_and_leaves_earlier_results() {
     let desk = Desk::new();
-    desk.run("run spec.toml --set seeds=[1]");
+    let path = desk.path().join("spec.toml");
+    std::fs::write(&path, SPEC.replace("seeds = [1, 2]", "seeds = [1]")).unwrap();
+    desk.run("run spec.toml");
+    std::fs::write(&path, SPEC).unwrap();
     let output = desk.run_with("backbone=full", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
     let metrics = desk.metrics();
@@ -119,7 +122,7 @@ fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
 fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_without() {
     let desk = Desk::new();
     desk.run("run spec.toml");
-    let again = desk.run("run ./spec.toml --set seeds=[1]");
+    let again = desk.run("run ./spec.toml --set run.retries=1");
     assert!(!err(&again).contains("same name"), "{}", err(&again));
     std::fs::copy(
         desk.path().join("spec.toml"),
@@ -134,6 +137,63 @@ fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_withou
         "{}",
         err(&other)
     );
+}
+
+#[test]
+fn no_flag_replaces_the_results_of_the_file_or_what_they_need() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    let before = desk.metrics();
+    for (flags, folder) in [
+        ("--set seeds=[1]", "small-seeds-1"),
+        ("--seed 3 --seed 4", "small-seeds-3-4"),
+        (
+            "--set name=mine --set model.gru4rec.gru4rec.train.epochs=1",
+            "mine",
+        ),
+    ] {
+        let output = desk.run(&format!("run spec.toml {flags}"));
+        assert_eq!(output.status.code(), Some(0), "{flags}: {}", err(&output));
+        let metrics = desk.path().join("results").join(folder).join("metrics.csv");
+        assert!(metrics.exists(), "{flags}");
+    }
+    let changed = desk.run("run spec.toml --set model.gru4rec.gru4rec.train.epochs=1");
+    let words = "results/small-with-model.gru4rec.gru4rec.train.epochs-1-";
+    assert!(err(&changed).contains(words), "{}", err(&changed));
+    assert_eq!(desk.metrics(), before);
+    // Each folder's needs are kept, and nothing else is.
+    assert!(desk.run("clean").status.success());
+    std::fs::remove_dir_all(desk.path().join("results/small")).unwrap();
+    let again = desk.run_with("all=crash", "run spec.toml");
+    assert_eq!(again.status.code(), Some(0), "{}", err(&again));
+    assert_eq!(desk.metrics(), before);
+}
+
+#[test]
+fn a_killed_run_over_earlier_numbers_keeps_what_these_need() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    let before = desk.metrics();
+    let path = desk.path().join("spec.toml");
+    std::fs::write(&path, SPEC.replace("epochs = 2", "epochs = 3")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_allround"));
+    command
+        .args(["run", "spec.toml"])
+        .current_dir(desk.path())
+        .env("ALLROUND_WORKER", common::fake_worker())
+        .env("FAKE_WORKER", "backbone=hang")
+        .stderr(std::process::Stdio::null());
+    let mut run = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(desk.run("clean").status.success());
+    assert_eq!(desk.metrics(), before);
+    std::fs::write(&path, SPEC).unwrap();
+    std::fs::remove_dir_all(desk.path().join("results")).unwrap();
+    let again = desk.run_with("all=crash", "run spec.toml");
+    assert_eq!(again.status.code(), Some(0), "{}", err(&again));
+    assert_eq!(desk.metrics(), before);
 }
 
 #[test]

@@ -77,6 +77,9 @@ fn blocks(results: &Path, only: Option<&str>) -> anyhow::Result<String> {
     if !random.is_empty() {
         text.push_str(&format!("{RANDOM}\n"));
     }
+    if let Some(sentence) = crate::render::stand_in(results)? {
+        text.push_str(&format!("{sentence}\n"));
+    }
     let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
     // What several measurements failed by alike is told once.
     let mut reasons: Vec<(&str, &str, BTreeSet<&str>)> = Vec::new();

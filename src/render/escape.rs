@@ -76,6 +76,28 @@ pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Ve
     writer.into_inner().expect(IN_MEMORY)
 }
 
+/// A CSV file of [`csv`] with more columns, which `add` appends to its header and rows.
+pub fn with_columns(file: &[u8], add: impl Fn(&mut Vec<String>, &mut [Vec<String>])) -> Vec<u8> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(file);
+    let records = reader.records().filter_map(Result::ok);
+    let mut rows: Vec<Vec<String>> = records
+        .map(|record| {
+            record
+                .iter()
+                .map(|cell| cells::unmarked(cell).to_owned())
+                .collect()
+        })
+        .collect();
+    if rows.is_empty() {
+        return file.to_vec();
+    }
+    let mut header = rows.remove(0);
+    add(&mut header, &mut rows);
+    csv(header, &rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

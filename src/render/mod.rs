@@ -105,6 +105,14 @@ pub fn without_ranks(results: &Path) -> Result<Option<String>, RenderError> {
     Ok(Results::read(results)?.without_ranks())
 }
 
+/// That the numbers of a results folder are not those of the experiment itself, in sentences; `None` where they are.
+///
+/// # Errors
+/// When the results cannot be read.
+pub fn stand_in(results: &Path) -> Result<Option<String>, RenderError> {
+    Ok(Results::read(results)?.stand_in().map(|it| it.sentence))
+}
+
 /// Everything that is derived from the results.
 fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     let results = Results::read(folder)?;
@@ -130,17 +138,27 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
 
 /// The spec's figures, drawn.
 fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
+    let stand_in = results.stand_in();
     let draw = |(name, figure): (&String, &Figure)| {
-        Ok(NamedFigure {
-            name: name.clone(),
-            title: escape::one_line(title_of(figure)),
-            drawn: plots::draw(results, figure)?,
-        })
+        let mut figure = figure.clone();
+        let title = title_of(&mut figure);
+        if let Some(stand_in) = &stand_in {
+            *title = stand_in.title(title);
+        }
+        let title = escape::one_line(title);
+        let mut drawn = plots::draw(results, &figure)?;
+        if let Some(stand_in) = &stand_in {
+            drawn.csv = escape::with_columns(&drawn.csv, |header, rows| {
+                stand_in.column(header, rows);
+            });
+        }
+        let name = name.clone();
+        Ok(NamedFigure { name, title, drawn })
     };
     results.spec.figure.iter().map(draw).collect()
 }
 
-fn title_of(figure: &Figure) -> &str {
+fn title_of(figure: &mut Figure) -> &mut String {
     match figure {
         Figure::Bars { title, .. }
         | Figure::Curves { title, .. }

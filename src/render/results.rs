@@ -66,6 +66,29 @@ pub struct Training {
     pub seed: u64,
 }
 
+/// How numbers that are not those of the experiment itself are marked in every figure and table.
+pub struct StandIn {
+    /// What titles and CSV files say.
+    pub short: String,
+    /// What notes say.
+    pub sentence: String,
+}
+
+impl StandIn {
+    /// A title with the mark.
+    pub fn title(&self, title: &str) -> String {
+        format!("{title} ({})", self.short)
+    }
+
+    /// A header and rows with the column `stand_in`.
+    pub fn column(&self, header: &mut Vec<String>, rows: &mut [Vec<String>]) {
+        header.push("stand_in".to_owned());
+        for row in rows {
+            row.push(self.short.clone());
+        }
+    }
+}
+
 impl Results {
     /// Reads a results folder.
     ///
@@ -108,6 +131,29 @@ impl Results {
     /// What a reader must know where per-user ranks are missing, in a sentence; `None` where none are.
     pub fn without_ranks(&self) -> Option<String> {
         record::ranks::coverage(&self.folder, &self.metrics).absence()
+    }
+
+    /// What the numbers stand in for, where they are not those of the experiment itself: made with a profile or limited.
+    pub fn stand_in(&self) -> Option<StandIn> {
+        let profile = &self.spec.profile;
+        let (mut short, mut sentences) = (Vec::new(), Vec::new());
+        if !profile.is_empty() {
+            short.push(format!("profile {profile}"));
+            sentences.push(format!(
+                "Made with the profile {profile}, which changes data or models: these are not the numbers of the experiment itself."
+            ));
+        }
+        if self.spec.run.limit > 0 {
+            let users = format!("limited to {} users", self.spec.run.limit);
+            sentences.push(format!(
+                "The run was {users} of each data set: a test of the program, not a result."
+            ));
+            short.push(users);
+        }
+        (!short.is_empty()).then(|| StandIn {
+            short: short.join(", "),
+            sentence: sentences.join(" "),
+        })
     }
 
     /// The colour of a model, which it has everywhere.
@@ -262,5 +308,43 @@ fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{all, fixture};
+
+    #[test]
+    fn every_figure_and_table_says_in_every_format_that_it_was_made_with_a_profile_and_limited() {
+        let folder = fixture::results();
+        fs::remove_dir_all(&folder.path().join("ranks")).unwrap();
+        let path = folder.path().join("spec.toml");
+        let spec = fs::read_to_string(&path).unwrap();
+        let mut changed = spec;
+        for (old, new) in [
+            ("limit = 0", "limit = 50"),
+            ("profile = \"\"", "profile = \"offline\""),
+        ] {
+            assert!(changed.contains(old));
+            changed = changed.replacen(old, new, 1);
+        }
+        fs::write_atomic(&path, changed.as_bytes()).unwrap();
+        let paths = all(folder.path()).unwrap();
+        let is_text = |path: &&PathBuf| path.extension().is_some_and(|end| end != "png");
+        for path in paths.iter().filter(is_text) {
+            let text = fs::read_to_string(path).unwrap();
+            let words = "(profile offline, limited to 50 users)";
+            let words = match path.extension().and_then(|end| end.to_str()) {
+                Some("csv") => &words[1..words.len() - 1],
+                _ => words,
+            };
+            assert!(text.contains(words), "{}", path.display());
+        }
+        for file in ["tables/main.md", "tables/main.tex", "report.html"] {
+            let text = fs::read_to_string(&folder.path().join(file)).unwrap();
+            assert!(text.contains("Made with the profile offline"), "{file}");
+        }
     }
 }

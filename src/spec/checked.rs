@@ -44,6 +44,8 @@ pub struct Checked {
     pub origins: BTreeMap<String, Origin>,
     /// Folder that the paths of the spec start from.
     pub base: PathBuf,
+    /// Name of the results folder: the experiment's, with what flags, profile and limit change.
+    pub folder: String,
     text: String,
 }
 
@@ -57,6 +59,7 @@ impl Checked {
         print_table(&tree, "", &origins, &mut text);
         let base = base.to_owned();
         Checked {
+            folder: spec.name.clone(),
             spec,
             origins,
             base,

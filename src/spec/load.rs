@@ -10,7 +10,7 @@ use super::resolve::Resolver;
 use super::shape::SPEC;
 use super::structure::Structure;
 use super::written::{Node, Value, parse};
-use super::{Spec, check, overrides, variant};
+use super::{Spec, check, folder, overrides, variant};
 
 /// Reads an experiment file, with the values of `--set path.to.key=value` flags over it.
 ///
@@ -31,6 +31,20 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Checked, Faults> {
 /// # Errors
 /// See [`load`].
 pub fn load_text(
+    name: &str,
+    text: &str,
+    base: &Path,
+    overrides: &[String],
+) -> Result<Checked, Faults> {
+    let load = |flags: &[String]| check_text(name, text, base, flags);
+    let mut checked = load(overrides)?;
+    checked.folder = folder::name(&checked.spec, overrides, &|flags| {
+        load(flags).ok().map(|checked| checked.spec)
+    });
+    Ok(checked)
+}
+
+fn check_text(
     name: &str,
     text: &str,
     base: &Path,

@@ -11,6 +11,7 @@ mod check;
 mod checked;
 mod defaults;
 mod fault;
+mod folder;
 mod load;
 mod markdown;
 mod overrides;

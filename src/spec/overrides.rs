@@ -67,6 +67,7 @@ pub(super) fn apply_profile(layers: &mut Vec<Node>, faults: &mut Vec<Fault>) {
     let profiles = profiles.as_ref().and_then(|entry| entry.node.table());
     let mut nested: BTreeMap<&String, Node> = BTreeMap::new();
     for (name, entry) in profiles.into_iter().flatten() {
+        faults.extend(name_fault(name, entry.key));
         nested.insert(name, super::variant::nested(&entry.node));
     }
     let wanted = chosen.as_ref().and_then(Node::text).unwrap_or_default();
@@ -90,6 +91,23 @@ pub(super) fn apply_profile(layers: &mut Vec<Node>, faults: &mut Vec<Fault>) {
                 )),
         ),
     }
+}
+
+/// A profile's name becomes part of the name of a folder.
+fn name_fault(name: &str, place: Place) -> Option<Fault> {
+    let fault = match super::check::fault_of_name(name) {
+        Some(fault) => fault,
+        None if super::folder::is_reserved(name) => {
+            "is what the folder of a run with other flags ends in"
+        }
+        None => return None,
+    };
+    let message = format!("the profile name `{}` {fault}", name.escape_debug());
+    Some(
+        Fault::at(place, message)
+            .label("expected letters, digits, `-` and `_`: results go to the folder NAME-PROFILE")
+            .hint("for example `offline`"),
+    )
 }
 
 /// Says of every expected value of the resolved spec that a profile's results are not comparable with it, unless the file

@@ -38,6 +38,13 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// Adds artefacts that the results folder needs as well.
+    pub fn add_artefacts(&mut self, others: &[(String, Key)]) {
+        self.artefacts.extend_from_slice(others);
+        self.artefacts.sort();
+        self.artefacts.dedup();
+    }
+
     /// Whether every cell ended well.
     pub fn is_complete(&self) -> bool {
         self.finished == self.cells && self.failed == 0

@@ -14,7 +14,6 @@ use crate::fs;
 use crate::observe::{Observer, Volume, say};
 use crate::plan::NodeId;
 use crate::render;
-use crate::spec::Spec;
 use crate::store::{self, Experiment, Presence, Store};
 use book::Book;
 
@@ -26,7 +25,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         print(&plan_command::text(&planned, &store))?;
         return Ok(Exit::Well);
     }
-    let results = planning::base(&arguments.out)?.join(folder_name(&planned.checked.spec));
+    let results = planning::base(&arguments.out)?.join(&planned.checked.folder);
     let session = Session {
         arguments,
         common,
@@ -36,14 +35,6 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
     match session.done(&store) {
         Some(last) => session.tell(&last.answer, Exit::Well),
         None => session.work(),
-    }
-}
-
-/// Name of an experiment's results folder. A limited run has its own, so that it never takes the place of full results.
-fn folder_name(spec: &Spec) -> String {
-    match spec.run.limit {
-        0 => spec.name.clone(),
-        limit => format!("{}-limit-{limit}", spec.name),
     }
 }
 
@@ -81,8 +72,12 @@ impl Session<'_> {
         self.planned.inputs.save()?;
         let earlier = store.experiment(&self.results);
         self.tell_replaced(earlier.as_ref())?;
-        // A failed or stopped run needs its artefacts, too: `clean` must not take them.
-        store.remember(&self.experiment(None))?;
+        // A failed or stopped run needs its artefacts, too, and the numbers in the folder need theirs: `clean` must take none.
+        let mut begun = self.experiment(None);
+        if let Some(earlier) = &earlier {
+            begun.add_artefacts(&earlier.artefacts);
+        }
+        store.remember(&begun)?;
         let mut book = Book::open(self.planned, &store, &self.results)?;
         let options = self.options(&store, &logs)?;
         let stop = Stop::default();
@@ -113,9 +108,7 @@ impl Session<'_> {
     fn keep(&self, store: &Store, earlier: Option<Experiment>, exit: Exit) -> anyhow::Result<Exit> {
         if let Some(mut earlier) = earlier {
             // `clean` must take neither the artefacts of the numbers nor those of this run.
-            earlier.artefacts.extend(self.experiment(None).artefacts);
-            earlier.artefacts.sort();
-            earlier.artefacts.dedup();
+            earlier.add_artefacts(&self.experiment(None).artefacts);
             store.remember(&earlier)?;
         }
         say(&format!(
@@ -309,21 +302,5 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
     match outcomes.contains(&Outcome::Interrupted) {
         true => Exit::Interrupted,
         false => Exit::Well,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limited_run_has_a_folder_of_its_own() {
-        let folder = |flags: &[String]| {
-            let text = "spec_version = 1\nname = \"small\"\n[dataset.toys.source.synthetic]\n[model.pop.popularity]\n";
-            let checked = crate::spec::load_text("small.toml", text, Path::new("."), flags);
-            folder_name(&checked.unwrap().spec)
-        };
-        assert_eq!(folder(&[]), "small");
-        assert_eq!(folder(&["run.limit=50".to_owned()]), "small-limit-50");
     }
 }

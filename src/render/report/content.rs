@@ -22,7 +22,7 @@ pub struct Content {
     seeds: String,
     n_cells: usize,
     n_failed: usize,
-    limit: u64,
+    stand_in: Option<String>,
     without_ranks: Option<String>,
     models: Vec<ModelKey>,
     answers: Vec<Grid>,
@@ -119,7 +119,7 @@ pub fn gather(
         seeds: style::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
         n_cells: results.cells.len(),
         n_failed: n_failed(results),
-        limit: spec.run.limit,
+        stand_in: results.stand_in().map(|it| it.sentence),
         without_ranks: results.without_ranks(),
         models: models(results),
         answers: or_default(

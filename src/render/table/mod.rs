@@ -140,8 +140,14 @@ impl Cell {
 }
 
 impl Grid {
-    /// The same with a mark at every model that asks a language model of random weights.
+    /// The same with a mark at every model that asks a language model of random weights, and at the whole where it was made
+    /// with a profile or limited.
     pub fn marked(mut self, results: &Results) -> Self {
+        if let Some(stand_in) = results.stand_in() {
+            self.title = stand_in.title(&self.title);
+            self.notes.insert(0, stand_in.sentence.clone());
+            stand_in.column(&mut self.data.0, &mut self.data.1);
+        }
         let mut any = false;
         for row in &mut self.rows {
             if results.is_random(&row.name) {

@@ -13,6 +13,8 @@ mod run;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+pub(super) use name::fault as fault_of_name;
+
 use super::Spec;
 use super::fault::Fault;
 use super::place::Place;

@@ -9,6 +9,9 @@ const SECTIONS: [&str; 10] = [
     "table",
 ];
 
+/// Most bytes of a name.
+const MOST: usize = 100;
+
 pub(super) fn check(check: &mut Check<'_>) {
     all(check);
     shared(check);
@@ -41,23 +44,33 @@ pub(super) fn all(check: &mut Check<'_>) {
     }
 }
 
+fn is_right(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '-' || letter == '_'
+}
+
+/// Why a name cannot be one, as the end of a sentence.
+pub(in crate::spec) fn fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.len() > MOST {
+        Some("is longer than 100 characters")
+    } else if !name.chars().all(is_right) {
+        Some("holds more than letters, digits, `-` and `_`")
+    } else if name.starts_with('-') {
+        Some("begins with `-`")
+    } else {
+        None
+    }
+}
+
 /// Names become names of files and of cells, whose parts a dot separates.
 fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
-    let right = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    let fault = if name.is_empty() {
-        "is empty"
-    } else if name.len() > 100 {
-        "is longer than 100 characters"
-    } else if !name.chars().all(right) {
-        "holds more than letters, digits, `-` and `_`"
-    } else if name.starts_with('-') {
-        "begins with `-`"
-    } else {
+    let Some(fault) = fault(name) else {
         return;
     };
     let clean: String = name
         .chars()
-        .map(|letter| if right(letter) { letter } else { '-' })
+        .map(|letter| if is_right(letter) { letter } else { '-' })
         .take(100)
         .collect();
     let clean = clean.trim_matches('-');

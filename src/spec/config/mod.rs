@@ -38,7 +38,8 @@ pub struct Spec {
     pub expectation: String,
     /// What was seen, for the report (Markdown paragraphs). Empty until written.
     pub analysis: String,
-    /// Name of the profile that is applied; empty for none. Usually chosen with `--set profile=NAME`.
+    /// Name of the profile that is applied; empty for none. Usually chosen with `--set profile=NAME`. Results go to the
+    /// folder `NAME-PROFILE`, and every table and figure says so.
     #[serde(default)]
     pub profile: String,
     /// Changes to the file under a name: dotted keys and values, as `--set` gives them. The resolved spec holds what came of

@@ -4,6 +4,7 @@ mod bad;
 mod bad_method;
 mod bad_weights;
 mod experiments;
+mod folder;
 mod generated;
 mod load;
 mod profile;

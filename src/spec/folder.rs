@@ -1,0 +1,174 @@
+//! The name of an experiment's results folder.
+//!
+//! Results of other values than the file's own never replace those of the file: `--set`, `--seed` and `--device` give a run
+//! a folder of its own, and so do profiles and `--limit`. The name is a function of what the flags change, not of how they
+//! are written, so that the same run finds its results again.
+
+use super::config::Alone;
+use super::written::{Node, Value};
+use super::{Spec, checked, overrides};
+use crate::digest;
+
+/// Most bytes of a name: file systems allow 255, and lock files and temporary names need some.
+const MOST: usize = 200;
+
+/// Most bytes of the readable part of changed values.
+const MOST_READABLE: usize = 80;
+
+/// A value that flags change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+struct Change {
+    /// Keys from the top of the file.
+    path: Vec<String>,
+    /// The value as TOML.
+    value: String,
+}
+
+/// The folder of `spec`, which was loaded with `flags`; `reload` loads the same file with other flags.
+pub(super) fn name(
+    spec: &Spec,
+    flags: &[String],
+    reload: &dyn Fn(&[String]) -> Option<Spec>,
+) -> String {
+    let mut parts = vec![spec.name.clone()];
+    if !spec.profile.is_empty() {
+        parts.push(spec.profile.clone());
+    }
+    let changes = changes(spec, flags, reload);
+    // A name that is given by a flag is where the user wants the results.
+    let is_named = changes.iter().any(|change| change.path == ["name"]);
+    if !is_named {
+        parts.extend(ending(spec, changes));
+    }
+    if spec.run.limit > 0 {
+        parts.push(format!("limit-{}", spec.run.limit));
+    }
+    bounded(parts.join("-"))
+}
+
+/// Whether `name` could be taken for what this program appends to a folder's name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    ["cpu", "cuda"].contains(&name)
+        || ["limit-", "seeds-", "with-"]
+            .iter()
+            .any(|start| name.starts_with(start))
+}
+
+/// What the flags change, each value once, in the order of the keys. Flags that change no result are left out.
+fn changes(
+    spec: &Spec,
+    flags: &[String],
+    reload: &dyn Fn(&[String]) -> Option<Spec>,
+) -> Vec<Change> {
+    let mut kept: Vec<String> = flags.to_vec();
+    let mut at = 0;
+    while at < kept.len() {
+        let mut others = kept.clone();
+        others.remove(at);
+        match reload(&others).is_some_and(|other| is_same_run(&other, spec)) {
+            true => kept = others,
+            false => at += 1,
+        }
+    }
+    let mut changes = Vec::new();
+    for flag in &kept {
+        if let Ok(layer) = overrides::parse(flag, 0) {
+            leaves(&layer, &mut Vec::new(), &mut changes);
+        }
+    }
+    changes.sort();
+    changes.dedup();
+    // These have a part of the name of their own.
+    changes.retain(|change| change.path != ["profile"] && change.path != ["run", "limit"]);
+    changes
+}
+
+/// Whether two specs give the same results. The name alone is compared too: it is where they go.
+fn is_same_run(one: &Spec, other: &Spec) -> bool {
+    let plain = |spec: &Spec| {
+        let mut spec = spec.clone();
+        spec.run.retries = 0;
+        spec.run.checkpoint_every = 1;
+        spec.run.alone = Alone::All(false);
+        spec.run.device = device_kind(&spec).to_owned();
+        spec
+    };
+    plain(one) == plain(other)
+}
+
+/// `cpu` or `cuda`: the part of a device that is in the keys of stages.
+fn device_kind(spec: &Spec) -> &str {
+    spec.run.device.split(':').next().unwrap_or_default()
+}
+
+fn leaves(node: &Node, path: &mut Vec<String>, changes: &mut Vec<Change>) {
+    match &node.value {
+        Value::Table(table) if !table.is_empty() => {
+            for (key, entry) in table {
+                path.push(key.clone());
+                leaves(&entry.node, path, changes);
+                path.pop();
+            }
+        }
+        _ => changes.push(Change {
+            path: path.clone(),
+            value: checked::toml_value(node).to_string(),
+        }),
+    }
+}
+
+/// What changed values add to the name.
+fn ending(spec: &Spec, changes: Vec<Change>) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut others = Vec::new();
+    for change in changes {
+        match change.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["run", "device"] => parts.push(device_kind(spec).to_owned()),
+            ["seeds"] if spec.seeds.len() <= 8 => {
+                let seeds: Vec<String> = spec.seeds.iter().map(u64::to_string).collect();
+                parts.push(format!("seeds-{}", seeds.join("-")));
+            }
+            _ => others.push(change),
+        }
+    }
+    if !others.is_empty() {
+        let readable: Vec<String> = others
+            .iter()
+            .map(|change| readable(&format!("{}-{}", change.path.join("."), change.value)))
+            .collect();
+        // All letters are ASCII.
+        let mut readable = readable.join("-");
+        readable.truncate(MOST_READABLE);
+        let digest = digest::of_value(&others).to_string();
+        parts.push(format!(
+            "with-{}-{}",
+            readable.trim_end_matches(['-', '.']),
+            &digest[..8]
+        ));
+    }
+    parts
+}
+
+/// The text with each run of other letters than those of names and `.` replaced by `-`.
+fn readable(text: &str) -> String {
+    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+    let mut name = String::new();
+    for letter in text.chars() {
+        match is_plain(&letter) {
+            true => name.push(letter),
+            false if name.ends_with('-') => {}
+            false => name.push('-'),
+        }
+    }
+    name.trim_matches('-').to_owned()
+}
+
+/// A name of at most [`MOST`] bytes; a longer one is cut and ends in its digest.
+fn bounded(mut name: String) -> String {
+    if name.len() > MOST {
+        let digest = digest::of_bytes(name.as_bytes()).to_string();
+        name.truncate(MOST - 9);
+        name = format!("{name}-{}", &digest[..8]);
+    }
+    name
+}
