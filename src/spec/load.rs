@@ -58,7 +58,7 @@ fn check_text(
     };
     overrides::apply_profile(&mut layers, &mut faults);
     let defaults = Defaults::built_in();
-    let mut structure = Structure::new(defaults, &mut faults);
+    let mut structure = Structure::new(defaults, &mut faults).in_layers(&layers);
     let mut right: Vec<Node> = layers
         .iter()
         .filter_map(|layer| structure.table(&SPEC, layer, ""))

@@ -10,6 +10,7 @@ pub mod config;
 mod check;
 mod checked;
 mod defaults;
+mod elsewhere;
 mod fault;
 mod folder;
 mod load;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::defaults::Defaults;
+use super::elsewhere::Elsewhere;
 use super::fault::Fault;
 use super::shape::{Kinds, Shape, Table, either};
 use super::suggest;
@@ -13,12 +14,24 @@ use super::written::{Entry, Node, Value};
 pub(super) struct Structure<'a> {
     defaults: &'a Defaults,
     faults: &'a mut Vec<Fault>,
+    elsewhere: Elsewhere<'a>,
 }
 
 impl<'a> Structure<'a> {
     /// A checker that knows the presets of `defaults`.
     pub(super) fn new(defaults: &'a Defaults, faults: &'a mut Vec<Fault>) -> Self {
-        Structure { defaults, faults }
+        let elsewhere = Elsewhere { layers: &[] };
+        Structure {
+            defaults,
+            faults,
+            elsewhere,
+        }
+    }
+
+    /// The same with all layers at hand, for hints: a flag says nothing of the kinds that the file gives.
+    pub(super) fn in_layers(mut self, layers: &'a [Node]) -> Self {
+        self.elsewhere = Elsewhere { layers };
+        self
     }
 
     /// The entries of a table that are right; `path` is the table's place in the spec.
@@ -162,15 +175,21 @@ impl<'a> Structure<'a> {
             "" => "at the top of the file".to_owned(),
             path => format!("in `{path}`"),
         };
+        let hint = self.elsewhere.below(table, path, key, entry);
         self.faults.push(
             Fault::at(entry.key, format!("unknown field `{key}` {place}"))
                 .label("not a field of this table")
-                .hint(suggest::hint(key, fields, "fields")),
+                .hint(hint.unwrap_or_else(|| suggest::hint(key, fields, "fields"))),
         );
     }
 
     fn unknown_kind(&mut self, kinds: &Kinds, kind: &str, entry: &Entry, path: &str) {
         let names: Vec<&str> = kinds.kinds.keys().map(String::as_str).collect();
+        let known = self.elsewhere.kind_of(kinds, path);
+        let below = known.and_then(|(known, table)| {
+            let path = join(path, known);
+            self.elsewhere.below(table, &path, kind, entry)
+        });
         let holders: Vec<&str> = kinds
             .kinds
             .iter()
@@ -182,11 +201,17 @@ impl<'a> Structure<'a> {
             .text()
             .filter(|text| kinds.kinds.contains_key(*text));
         let hint = match (suggest::nearest(kind, names.iter().copied()), named) {
+            _ if below.is_some() => below.unwrap_or_default(),
             (None, Some(named)) => {
                 format!(
                     "kinds are table names: write `[{path}.{named}]` instead of `{kind} = \"{named}\"`"
                 )
             }
+            (None, None) if known.is_some() && !holders.is_empty() => format!(
+                "`{path}` is of the kind `{}`, which has no `{kind}`; it is a field of {}",
+                known.map(|(known, _)| known).unwrap_or_default(),
+                suggest::list(&holders),
+            ),
             (None, None) if !holders.is_empty() => format!(
                 "`{kind}` is a field of {}: put it into a table named after the kind, such as `[{path}.{}]`",
                 suggest::list(&holders),
@@ -251,14 +276,11 @@ fn remedy(shape: &Shape, value: &Value, path: &str) -> Option<String> {
         (Shape::Kinds(kinds), Value::Text(text)) if kinds.kinds.contains_key(text) => Some(
             format!("kinds are table names: write `{path}.{text} = {{}}`"),
         ),
-        (Shape::Integer { .. } | Shape::Number { .. }, Value::Text(text))
-            if text.parse::<f64>().is_ok() =>
-        {
-            Some(format!("write it without quotes: `{text}`"))
-        }
-        (Shape::Boolean, Value::Text(text)) if matches!(text.as_str(), "true" | "false") => {
-            Some(format!("write it without quotes: `{text}`"))
-        }
+        (Shape::Integer { .. } | Shape::Number { .. }, Value::Text(text)) => number(shape, text),
+        (Shape::Boolean, Value::Text(text)) => match text.to_lowercase().as_str() {
+            text @ ("true" | "false") => Some(bare(text)),
+            _ => None,
+        },
         (Shape::List { .. }, value) if !matches!(value, Value::Table(_) | Value::List(_)) => {
             Some("a list stands in brackets, also when it has one element".to_owned())
         }
@@ -268,6 +290,30 @@ fn remedy(shape: &Shape, value: &Value, path: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How a number is written that stands in quotes, or that TOML does not know in this form: `.3`, `3.`, `0,3`, `1e3`.
+fn number(shape: &Shape, text: &str) -> Option<String> {
+    let plain = text.trim().replacen(',', ".", 1);
+    let number: f64 = plain.parse().ok()?;
+    let is_right = |written: &str| {
+        let right = match written.parse::<i64>() {
+            Ok(integer) => leaf(shape, &Value::Integer(integer)),
+            Err(_) => leaf(shape, &Value::Number(number)),
+        };
+        right.then(|| written.to_owned())
+    };
+    // As it is written where that is TOML, else as this program writes it.
+    let as_written = super::written::parse(&format!("x={text}"), 0).is_ok();
+    if let Some(text) = is_right(text).filter(|_| as_written) {
+        return Some(bare(&text));
+    }
+    // Display writes a whole number without a fraction, and any other with a zero in front of the point.
+    is_right(&number.to_string()).map(|number| format!("write `{number}`"))
+}
+
+fn bare(text: &str) -> String {
+    format!("write it without quotes: `{text}`")
 }
 
 /// Whether a value has the outward form of a shape; what a list holds is another question.

@@ -74,6 +74,69 @@ fn a_wrong_flag_is_refused_where_it_is_wrong() {
 }
 
 #[test]
+fn what_a_hint_tells_to_write_is_right() {
+    let hint = |flag: &str| {
+        let faults = quickstart_with(&[flag]).expect_err(flag);
+        faults
+            .iter()
+            .find_map(|fault| fault.hint.clone())
+            .unwrap_or_default()
+    };
+    for (flag, told) in [
+        ("model.sasrec.sasrec.dropout=.3", "write `0.3`"),
+        ("model.sasrec.sasrec.dropout=\".3\"", "write `0.3`"),
+        ("model.sasrec.sasrec.dropout=0,3", "write `0.3`"),
+        ("model.sasrec.sasrec.dropout=+.5", "write `0.5`"),
+        (
+            "model.sasrec.sasrec.dropout='0.3'",
+            "write it without quotes: `0.3`",
+        ),
+        ("model.sasrec.sasrec.train.epochs=\"1e3\"", "write `1000`"),
+        ("run.alone=True", "write it without quotes: `true`"),
+        // What would be refused again is not advised.
+        ("model.sasrec.sasrec.dropout='7.5'", ""),
+        ("model.sasrec.sasrec.dropout='nan'", ""),
+        ("model.sasrec.sasrec.train.epochs='1.5'", ""),
+        (
+            "model.sasrec.train.lr=0.01",
+            "write `model.sasrec.sasrec.train.lr`",
+        ),
+        (
+            "model.sasrec.lr=0.01",
+            "write `model.sasrec.sasrec.train.lr`",
+        ),
+        (
+            "model.sasrec.sasrec.lr=0.01",
+            "write `model.sasrec.sasrec.train.lr`",
+        ),
+        (
+            "model.gru4rec.train.epochs=1",
+            "write `model.gru4rec.gru4rec.train.epochs`",
+        ),
+        (
+            "model.sasrec.train={lr=0.01,epochs=2}",
+            "write `model.sasrec.sasrec.train`",
+        ),
+        (
+            "model.popularity.dropout=0.1",
+            "`model.popularity` is of the kind `popularity`, which has no `dropout`; it is a field of `gru4rec`, `ncf`, `nextitnet` and `sasrec`",
+        ),
+        (
+            "dataset.synthetic.source.users=9",
+            "write `dataset.synthetic.source.synthetic.users`",
+        ),
+        (
+            "dataset.synthetic.users=9",
+            "write `dataset.synthetic.source.synthetic.users`",
+        ),
+        ("threads=2", "write `run.threads`"),
+        ("limit=2", "write `run.limit`"),
+    ] {
+        assert_eq!(hint(flag), told, "{flag}");
+    }
+}
+
+#[test]
 fn files_that_are_no_text_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let said = |name: &str, bytes: Option<&[u8]>| {
