@@ -9,6 +9,7 @@ use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
 use crate::data::source::make;
 use crate::data::{self, Prepare, Prepared, scenario, stats};
+use crate::event::Event;
 use crate::fs;
 use crate::observe::say;
 use crate::spec::config::Scenario;
@@ -37,6 +38,7 @@ fn load(
     name: &str,
     limit: u64,
     scenario: Option<&Scenario>,
+    observe: &mut dyn FnMut(Event),
 ) -> anyhow::Result<Prepared> {
     let datasets = &checked.spec.dataset;
     let target = match scenario {
@@ -51,16 +53,15 @@ fn load(
         limit: (limit > 0).then_some(limit),
     };
     let context = || format!("data set `{name}`");
-    anyhow::Context::with_context(
-        data::prepare(&settings, &checked.base, &mut |_| {}),
-        context,
-    )
+    anyhow::Context::with_context(data::prepare(&settings, &checked.base, observe), context)
 }
 
 fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
     let checked = spec::load(&arguments.path, &arguments.overrides())?;
     for name in checked.spec.dataset.keys() {
-        let prepared = load(&checked, name, checked.spec.run.limit, None)?;
+        let mut reported = Vec::new();
+        let mut observe = |event| reported.push(event);
+        let prepared = load(&checked, name, checked.spec.run.limit, None, &mut observe)?;
         let counts = stats::counts(&prepared);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -84,6 +85,17 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         ]);
         table.add_row(["items with a title", &share(counts.with_title)]);
         table.add_row(["items with a description", &share(counts.with_description)]);
+        for event in reported {
+            match event {
+                Event::Counted(counted) if counted.count > 0 => {
+                    table.add_row([counted.what, counted.count.to_string()]);
+                }
+                Event::Note { text } => {
+                    table.add_row(["note".to_owned(), text]);
+                }
+                _ => {}
+            }
+        }
         for (scenario_name, config) in &checked.spec.scenario {
             if config.is_slice() {
                 let users = scenario::slice(&prepared, config);
@@ -99,7 +111,13 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
             if !runs {
                 continue;
             }
-            let prepared = load(&checked, name, checked.spec.run.limit, Some(config))?;
+            let prepared = load(
+                &checked,
+                name,
+                checked.spec.run.limit,
+                Some(config),
+                &mut |_| {},
+            )?;
             let counted = |users: &[bool]| users.iter().filter(|&&is| is).count().to_string();
             let trained = counted(&prepared.trained);
             table.add_row([format!("users trained on in `{scenario_name}`"), trained]);
@@ -126,7 +144,12 @@ fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyho
             ));
         }
     };
-    let prepared = load(&checked, name, checked.spec.run.limit, None)?;
+    let mut observe = |event| {
+        if let Event::Note { text } = event {
+            say(&format!("{name}: {text}"));
+        }
+    };
+    let prepared = load(&checked, name, checked.spec.run.limit, None, &mut observe)?;
     fs::create_dir_all(out)?;
     prepared.save(out)?;
     let counts = stats::counts(&prepared);

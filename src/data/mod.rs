@@ -60,6 +60,12 @@ fn load(
     observe: &mut dyn FnMut(Event),
 ) -> Result<Prepared, DataError> {
     let mut raw = source::read(&dataset.source, base)?;
+    for text in std::mem::take(&mut raw.read_as) {
+        observe(Event::Note { text });
+    }
+    for note in std::mem::take(&mut raw.notes) {
+        observe(Event::Counted(note));
+    }
     for rule in &dataset.filter {
         let before = raw.user.len();
         filter::apply(&mut raw, rule);

@@ -1,5 +1,7 @@
 //! What every source yields.
 
+use crate::event::Counted;
+
 /// Interactions in file order with interned ids, and the texts of items.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawData {
@@ -17,6 +19,10 @@ pub struct RawData {
     pub time: Vec<i64>,
     /// Texts by item number; empty when the source has none.
     pub texts: Vec<Text>,
+    /// How the files were read, in words, for a reader of the counts: their form and encoding.
+    pub read_as: Vec<String>,
+    /// What the reader left out or did not use, with how often.
+    pub notes: Vec<Counted>,
 }
 
 /// An item's texts. `None`: the source has no such field for the item.
@@ -31,6 +37,14 @@ pub struct Text {
 }
 
 impl RawData {
+    /// Notes something that the reader left out or did not use.
+    pub fn note(&mut self, what: impl Into<String>, count: u64) {
+        if count > 0 {
+            let what = what.into();
+            self.notes.push(Counted { what, count });
+        }
+    }
+
     /// Drops every interaction whose place in `keep` is false; users, items and texts stay.
     pub fn retain(&mut self, keep: &[bool]) {
         fn retain<T: Copy>(values: &mut Vec<T>, keep: &[bool]) {

@@ -139,6 +139,7 @@ fn input_files(source: &Source) -> Vec<String> {
         Source::Amazon(files) => vec![&files.reviews, &files.metadata],
         Source::Movielens(files) => vec![&files.folder],
         Source::Atomic(files) => vec![&files.inter, &files.item, &files.item_index],
+        Source::Json(files) => vec![&files.interactions, &files.items],
         Source::Sequences(files) => vec![&files.path],
         Source::Csv(files) => vec![&files.interactions, &files.items],
         Source::Synthetic(_) => Vec::new(),

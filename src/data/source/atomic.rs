@@ -32,7 +32,7 @@ struct Atomic {
 
 impl Atomic {
     fn open(path: &Path) -> Result<Self, DataError> {
-        let mut lines = Lines::open(path)?;
+        let mut lines = Lines::open_rows(path)?;
         let header = lines
             .text()?
             .map(|(_, line)| line.to_owned())

@@ -6,6 +6,7 @@ use std::path::Path;
 use ::csv::{ByteRecord, Reader};
 
 use super::ids::Ids;
+use super::kinds;
 use super::lines::{broken, text};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
@@ -32,6 +33,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        kinds::refuse_folder(path)?;
         let mut file = fs::open(path)?;
         let start = file
             .fill_buf()
@@ -42,10 +44,16 @@ impl Table {
                 .hint("expected a header line and rows"));
         }
         let file: Box<dyn BufRead + Send> = if start.starts_with(&[0x1f, 0x8b]) {
-            Box::new(std::io::BufReader::new(
-                flate2::bufread::MultiGzDecoder::new(file),
-            ))
+            let mut file = std::io::BufReader::new(flate2::bufread::MultiGzDecoder::new(file));
+            let inner = file
+                .fill_buf()
+                .map_err(|error| broken(&error).at(path).line(1))?;
+            kinds::refuse_other(inner, path)?;
+            kinds::refuse_records(inner, path)?;
+            Box::new(file)
         } else {
+            kinds::refuse_other(start, path)?;
+            kinds::refuse_records(start, path)?;
             Box::new(file)
         };
         let mut reader = Reader::from_reader(file);

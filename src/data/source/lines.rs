@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::kinds;
 use crate::data::DataError;
 use crate::fs;
 
@@ -28,6 +29,7 @@ impl Lines {
     /// # Errors
     /// When the file is missing or empty.
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        kinds::refuse_folder(path)?;
         let mut file = fs::open(path)?;
         let broken = |error: std::io::Error| DataError::new(error.to_string()).at(path);
         let start = file.fill_buf().map_err(broken)?;
@@ -37,8 +39,14 @@ impl Lines {
                 .hint("fetch or make it again; expected at least one record"));
         }
         let reader: Box<dyn BufRead + Send> = if start.starts_with(&[0x1f, 0x8b]) {
-            Box::new(BufReader::with_capacity(1 << 20, MultiGzDecoder::new(file)))
+            let mut reader = BufReader::with_capacity(1 << 20, MultiGzDecoder::new(file));
+            let inner = reader
+                .fill_buf()
+                .map_err(|error| self::broken(&error).at(path).line(1))?;
+            kinds::refuse_other(inner, path)?;
+            Box::new(reader)
         } else {
+            kinds::refuse_other(start, path)?;
             Box::new(file)
         };
         Ok(Self {
@@ -47,6 +55,38 @@ impl Lines {
             number: 0,
             line: Vec::new(),
         })
+    }
+
+    /// Opens a file of rows, which are no JSON records.
+    ///
+    /// # Errors
+    /// As [`Lines::open`]; also when the file holds records.
+    pub fn open_rows(path: &Path) -> Result<Self, DataError> {
+        let mut lines = Self::open(path)?;
+        kinds::refuse_records(lines.start()?, path)?;
+        Ok(lines)
+    }
+
+    /// The first bytes of the file without a byte-order mark; for use before anything is read.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn start(&mut self) -> Result<&[u8], DataError> {
+        let wrong = |error: std::io::Error| broken(&error).at(&self.path).line(1);
+        let is_marked = (self.reader.fill_buf())
+            .map_err(wrong)?
+            .starts_with(BYTE_ORDER_MARK);
+        if is_marked {
+            self.reader.consume(BYTE_ORDER_MARK.len());
+        }
+        self.reader
+            .fill_buf()
+            .map_err(|error| broken(&error).at(&self.path).line(1))
+    }
+
+    /// The bytes that are not read yet.
+    pub fn into_reader(self) -> Box<dyn BufRead + Send> {
+        self.reader
     }
 
     /// The next line without its end, and its number from 1; `None` at the end of the file.

@@ -3,15 +3,21 @@
 mod amazon;
 mod atomic;
 mod csv;
+mod encoding;
 pub mod ids;
+mod join;
+mod json;
+mod kinds;
 mod lines;
 pub mod make;
 mod movielens;
-mod python_literal;
+mod record;
+mod reviews;
 mod sequences;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::path::Path;
 
@@ -41,6 +47,7 @@ pub fn read(source: &Source, base: &Path) -> Result<RawData, DataError> {
         Source::Amazon(files) => amazon::read(files, base),
         Source::Movielens(files) => movielens::read(&base.join(&files.folder)),
         Source::Atomic(files) => atomic::read(files, base),
+        Source::Json(files) => json::read(files, base),
         Source::Sequences(files) => sequences::read(&base.join(&files.path), files.form),
         Source::Csv(files) => csv::read(files, base),
         Source::Synthetic(settings) => Ok(synthetic::generate(settings)),

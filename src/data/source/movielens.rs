@@ -1,11 +1,14 @@
-//! MovieLens 100K (`u.data`, `u.item`), 1M (`ratings.dat`, `movies.dat`) and latest (`ratings.csv`, `movies.csv`).
+//! MovieLens 100K (`u.data`, `u.item`), 1M and 10M (`ratings.dat`, `movies.dat`) and latest (`ratings.csv`, `movies.csv`).
 //!
-//! 100K and 1M are latin-1, as their readme files say.
+//! 10M has the files of 1M with half stars, and is UTF-8 as its readme says; those of 100K and 1M are latin-1 as they are
+//! published, and often UTF-8 as they are passed on. So each file's bytes decide.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::csv::{Table, identity, number, time};
+use super::encoding::{Encoding, encoding};
 use super::ids::Ids;
+use super::join::Join;
 use super::lines::Lines;
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
@@ -34,47 +37,78 @@ const GENRES: [&str; 19] = [
     "Western",
 ];
 
+/// Ratings and titles of a folder, each with its encoding.
+struct Files {
+    ratings: EncodedFile,
+    movies: EncodedFile,
+}
+
+/// A file and its encoding.
+struct EncodedFile {
+    path: PathBuf,
+    encoding: Encoding,
+}
+
+impl EncodedFile {
+    fn open(path: PathBuf) -> Result<Self, DataError> {
+        let encoding = encoding(&path)?;
+        Ok(Self { path, encoding })
+    }
+}
+
 pub(super) fn read(folder: &Path) -> Result<RawData, DataError> {
     let here = |name: &str| folder.join(name);
     let mut items = Ids::default();
     let form = MOVIELENS_FILES
         .iter()
         .position(|[ratings, _]| here(ratings).is_file());
-    let file = |form: usize, at: usize| here(MOVIELENS_FILES[form][at]);
-    let (mut raw, texts) = match form {
-        Some(form @ 0) => {
-            let raw = ratings(&file(form, 0), "\t", &mut items)?;
-            (raw, movies(&file(form, 1), &items, hundred_k)?)
+    let Some(form) = form else {
+        return Err(DataError::new("no MovieLens ratings here").at(folder).hint(
+            "expected `u.data` (100K), `ratings.dat` (1M, 10M) or `ratings.csv` (latest) in this folder",
+        ));
+    };
+    let [ratings_name, movies_name] = MOVIELENS_FILES[form];
+    let files = Files {
+        ratings: EncodedFile::open(here(ratings_name))?,
+        movies: EncodedFile::open(here(movies_name))?,
+    };
+    let (mut raw, join) = match form {
+        0 => {
+            let raw = ratings(&files.ratings, "\t", &mut items)?;
+            (raw, movies(&files.movies, &items, hundred_k)?)
         }
-        Some(form @ 1) => {
-            let raw = ratings(&file(form, 0), "::", &mut items)?;
-            (raw, movies(&file(form, 1), &items, one_m)?)
+        1 => {
+            let raw = ratings(&files.ratings, "::", &mut items)?;
+            (raw, movies(&files.movies, &items, one_m)?)
         }
-        Some(form) => {
-            let raw = latest(&file(form, 0), &mut items)?;
-            (raw, latest_movies(&file(form, 1), &items)?)
-        }
-        None => {
-            return Err(DataError::new("no MovieLens ratings here").at(folder).hint(
-                "expected `u.data` (100K), `ratings.dat` (1M) or `ratings.csv` (latest) in this folder",
-            ));
+        _ => {
+            let raw = latest(&files.ratings, &mut items)?;
+            (raw, latest_movies(&files.movies, &items)?)
         }
     };
-    raw.texts = texts;
+    join.finish(&mut raw)?;
+    let has_halves = raw.rating.iter().any(|rating| rating.fract() != 0.0);
+    let form = match (form, has_halves) {
+        (0, _) => "100K",
+        (1, false) => "1M",
+        (1, true) => "10M (`ratings.dat` with half stars)",
+        _ => "latest, 20M and later",
+    };
+    raw.read_as.push(format!(
+        "MovieLens in the form of {form}; `{movies_name}` is read as {}",
+        files.movies.encoding
+    ));
     raw.items = items.into_names();
     Ok(raw)
 }
 
-fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().map(|&byte| char::from(byte)).collect()
-}
-
 /// `user item rating timestamp`, separated by `between`.
-fn ratings(path: &Path, between: &str, items: &mut Ids) -> Result<RawData, DataError> {
+fn ratings(file: &EncodedFile, between: &str, items: &mut Ids) -> Result<RawData, DataError> {
+    let path = file.path.as_path();
     let mut lines = Lines::open(path)?;
     let (mut users, mut raw) = (Ids::default(), RawData::default());
     while let Some((line, bytes)) = lines.bytes()? {
-        let text = latin1(bytes);
+        let text = file.encoding.decode(bytes);
         if text.trim().is_empty() {
             continue;
         }
@@ -98,16 +132,17 @@ fn ratings(path: &Path, between: &str, items: &mut Ids) -> Result<RawData, DataE
     super::filled(raw, path)
 }
 
-fn movies(
-    path: &Path,
-    items: &Ids,
+fn movies<'i>(
+    file: &EncodedFile,
+    items: &'i Ids,
     parse: fn(&str) -> Option<(&str, Text)>,
-) -> Result<Vec<Text>, DataError> {
+) -> Result<Join<'i>, DataError> {
+    let path = file.path.as_path();
     let mut lines = Lines::open(path)?;
-    let mut texts = Vec::new();
+    let mut join = Join::new(items, path);
     while let Some((line, bytes)) = lines.bytes()? {
-        let row = latin1(bytes);
-        if row.is_empty() {
+        let row = file.encoding.decode(bytes);
+        if row.trim().is_empty() {
             continue;
         }
         let (id, text) = parse(&row).ok_or_else(|| {
@@ -116,18 +151,9 @@ fn movies(
                 .line(line)
                 .hint("fetch the data set again")
         })?;
-        put(&mut texts, items.get(id), text);
+        join.add(id, text);
     }
-    Ok(texts)
-}
-
-fn put(texts: &mut Vec<Text>, number: Option<u32>, text: Text) {
-    if let Some(number) = number {
-        if texts.len() <= number as usize {
-            texts.resize_with(number as usize + 1, Text::default);
-        }
-        texts[number as usize] = text;
-    }
+    Ok(join)
 }
 
 /// `id|title|release|video release|url|19 genre flags`.
@@ -168,7 +194,8 @@ fn split_genres(genres: &str) -> Vec<String> {
         .collect()
 }
 
-fn latest(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
+fn latest(file: &EncodedFile, items: &mut Ids) -> Result<RawData, DataError> {
+    let path = file.path.as_path();
     let mut table = Table::open(path)?;
     let columns = ["userId", "movieId", "rating", "timestamp"].map(|name| table.column(name));
     let [user, item, rating, timestamp] = columns;
@@ -176,7 +203,7 @@ fn latest(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
         .map(|at| at.expect("a named column is found or refused"));
     let (mut users, mut raw) = (Ids::default(), RawData::default());
     while let Some((line, row)) = table.next()? {
-        let (user, item) = (latin1(&row[places[0]]), latin1(&row[places[1]]));
+        let [user, item] = [0, 1].map(|at: usize| file.encoding.decode(&row[places[at]]));
         raw.user.push(users.number(identity(&user, (path, line))?));
         raw.item.push(items.number(identity(&item, (path, line))?));
         raw.rating
@@ -188,19 +215,19 @@ fn latest(path: &Path, items: &mut Ids) -> Result<RawData, DataError> {
     super::filled(raw, path)
 }
 
-fn latest_movies(path: &Path, items: &Ids) -> Result<Vec<Text>, DataError> {
-    let mut table = Table::open(path)?;
+fn latest_movies<'i>(file: &EncodedFile, items: &'i Ids) -> Result<Join<'i>, DataError> {
+    let mut table = Table::open(&file.path)?;
     let [id, title, genres] = ["movieId", "title", "genres"].map(|name| table.column(name));
     let places = [id?, title?, genres?].map(|at| at.expect("a named column is found or refused"));
-    let mut texts = Vec::new();
-    while let Some((line, row)) = table.next()? {
-        let cell = |at: usize| super::lines::text(&row[places[at]], path, line);
+    let mut join = Join::new(items, &file.path);
+    while let Some((_, row)) = table.next()? {
+        let cell = |at: usize| file.encoding.decode(&row[places[at]]);
         let text = Text {
-            title: Some(cell(1)?.to_owned()),
+            title: Some(cell(1).into_owned()),
             description: None,
-            categories: split_genres(cell(2)?),
+            categories: split_genres(&cell(2)),
         };
-        put(&mut texts, items.get(cell(0)?), text);
+        join.add(&cell(0), text);
     }
-    Ok(texts)
+    Ok(join)
 }

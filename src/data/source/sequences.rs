@@ -8,7 +8,7 @@ use crate::data::{DataError, RawData};
 use crate::spec::config::dataset::SequenceForm;
 
 pub(super) fn read(path: &Path, form: SequenceForm) -> Result<RawData, DataError> {
-    let mut lines = Lines::open(path)?;
+    let mut lines = Lines::open_rows(path)?;
     let (mut users, mut items, mut raw) = (Ids::default(), Ids::default(), RawData::default());
     while let Some((number, line)) = lines.text()? {
         let mut words = line.split_ascii_whitespace();

@@ -7,6 +7,7 @@ use crate::metric::Metric;
 use crate::spec::config::dataset::{
     Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
 };
+use crate::spec::config::json::Form;
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
@@ -201,6 +202,7 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
         };
         let without = match &dataset.source {
             Source::Csv(csv) => csv.rating.is_empty(),
+            Source::Json(json) => Form::of(json).rating.is_empty(),
             Source::Sequences(_) | Source::Synthetic(_) => true,
             _ => false,
         };
@@ -208,6 +210,9 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
             let place = check.place(&["dataset", name, "filter", &at]);
             let hint = match &dataset.source {
                 Source::Csv(_) => "name the column: `rating = \"...\"` in the source",
+                Source::Json(_) => {
+                    "name the field: `rating = \"...\"` in the source, or remove the filter"
+                }
                 _ => "remove the filter",
             };
             check.push(
@@ -263,6 +268,16 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
                 ("item_index", &s.item_index, false),
             ],
         ),
+        Source::Json(s) => {
+            super::json::check(check, name, s);
+            (
+                "json",
+                vec![
+                    ("interactions", &s.interactions, true),
+                    ("items", &s.items, false),
+                ],
+            )
+        }
         Source::Sequences(s) => ("sequences", vec![("path", &s.path, true)]),
         Source::Csv(s) => {
             csv_columns(check, name, s);
@@ -298,7 +313,9 @@ fn movielens(check: &mut Check<'_>, path: &str, base: &Path, place: &[&str]) {
     let place = check.place(place);
     check.push(
         Fault::at(place, format!("`{path}` holds no MovieLens ratings"))
-            .label("expected `u.data` (100K), `ratings.dat` (1M) or `ratings.csv` (latest) in it")
+            .label(
+                "expected `u.data` (100K), `ratings.dat` (1M, 10M) or `ratings.csv` (latest) in it",
+            )
             .hint(format!("looked into `{}`", full.display())),
     );
 }

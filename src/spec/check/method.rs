@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, form};
 use crate::spec::config::dataset::Source;
+use crate::spec::config::json::Form;
 use crate::spec::config::method::{Allmrec, ItemEmbedding, TallrecForm};
 use crate::spec::config::protocol::Candidates;
 use crate::spec::config::{Encoder, Model};
@@ -266,6 +267,12 @@ fn titled(check: &mut Check<'_>, cell: &Selected) {
         }
         Source::Atomic(source) if source.item.is_empty() => {
             ("atomic", "name the file of titles: `item = \"...\"`")
+        }
+        Source::Json(source) if source.items.is_empty() || Form::of(source).title[0].is_empty() => {
+            (
+                "json",
+                "name the file of titles and its field: `items = \"...\"`, `title = \"...\"`",
+            )
         }
         Source::Csv(source) if source.items.is_empty() || source.title.is_empty() => (
             "csv",

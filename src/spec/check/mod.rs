@@ -3,6 +3,7 @@
 mod answer;
 mod data;
 mod form;
+mod json;
 mod llm;
 mod matrix;
 mod method;

@@ -19,12 +19,14 @@ pub struct Dataset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
-    /// The publisher's Amazon review and metadata JSON lines (2014 and 2018 forms), plain or gzip.
+    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip.
     Amazon(AmazonSource),
-    /// MovieLens 100K, 1M or latest.
+    /// MovieLens 100K, 1M, 10M or latest.
     Movielens(MovielensSource),
     /// RecBole atomic files and UniSRec whole-sequence rows.
     Atomic(AtomicSource),
+    /// Records with named fields: JSON or Python literals, of Yelp, Goodreads, Steam or anybody.
+    Json(super::json::JsonSource),
     /// Lines of `user item` or `user item item ...`, in time order, plain or gzip.
     Sequences(SequencesSource),
     /// Two CSV files with named columns.
@@ -37,9 +39,10 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmazonSource {
-    /// Reviews, JSON lines, `.gz` or plain.
+    /// Reviews: JSON or Python literals, one a line or in a list, `.gz` or plain. The form is told from the records. In that of
+    /// 2023 the item is `parent_asin`, under which colours and sizes of a product are one.
     pub reviews: String,
-    /// Metadata, JSON lines, `.gz` or plain. Empty: no texts.
+    /// Metadata of the same form, in the same notations. Empty: no texts.
     pub metadata: String,
     /// `published`: as the A-LLMRec code reads texts (an item without the `description` key gets no title either; only the
     /// first description is kept). `full`: title and every description that is there.
@@ -60,12 +63,13 @@ pub enum AmazonText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MovielensSource {
-    /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M), or `ratings.csv` and `movies.csv`
-    /// (latest); the form is told from the files.
+    /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M, and 10M with its half stars), or
+    /// `ratings.csv` and `movies.csv` (latest, 20M and later); the form is told from the files. A file is read as UTF-8
+    /// where all of it is valid UTF-8, else as latin-1; `allround data stats` says which.
     pub folder: String,
 }
 
-/// Ratings and titles of the MovieLens forms, by file name: 100K, 1M and latest.
+/// Ratings and titles of the MovieLens forms, by file name: 100K, 1M and 10M, latest.
 pub const MOVIELENS_FILES: [[&str; 2]; 3] = [
     ["u.data", "u.item"],
     ["ratings.dat", "movies.dat"],

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod dataset;
 pub mod encoder;
+pub mod json;
 pub mod llm;
 pub mod method;
 pub mod model;

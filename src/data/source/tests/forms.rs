@@ -57,45 +57,6 @@ fn lines_of_pairs_and_of_rows_are_the_same_data() {
 }
 
 #[test]
-fn all_three_forms_of_movielens_are_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let source = |sub: &str| {
-        std::fs::create_dir_all(dir.path().join(sub)).unwrap();
-        Source::Movielens(MovielensSource {
-            folder: sub.to_owned(),
-        })
-    };
-    let (first, second, third) = (source("100k"), source("1m"), source("latest"));
-    put(dir.path(), "100k/u.data", b"1\t2\t4\t9\n");
-    put(
-        dir.path(),
-        "100k/u.item",
-        b"2|Caf\xe9 (1990)|||u|0|1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|1\n",
-    );
-    put(dir.path(), "1m/ratings.dat", b"1::2::4::9\n");
-    put(
-        dir.path(),
-        "1m/movies.dat",
-        b"2::Caf\xe9 (1990)::Action|Western\n",
-    );
-    put(
-        dir.path(),
-        "latest/ratings.csv",
-        b"userId,movieId,rating,timestamp\n1,2,4.0,9\n",
-    );
-    put(
-        dir.path(),
-        "latest/movies.csv",
-        "movieId,title,genres\n2,Caf\u{e9} (1990),Action|Western\n".as_bytes(),
-    );
-    let raw = read(&first, dir.path()).unwrap();
-    assert_eq!(raw.texts[0].title.as_deref(), Some("Caf\u{e9} (1990)"));
-    assert_eq!(raw.texts[0].categories, ["Action", "Western"]);
-    assert_eq!(read(&second, dir.path()).unwrap(), raw);
-    assert_eq!(read(&third, dir.path()).unwrap(), raw);
-}
-
-#[test]
 fn atomic_files_of_recbole_and_unisrec_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let source = |inter: String, item: String, item_index: String| {

@@ -2,6 +2,9 @@
 
 mod forms;
 mod generated;
+mod json;
+mod kinds;
+mod movielens;
 mod real;
 mod refused;
 

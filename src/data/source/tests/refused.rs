@@ -101,18 +101,18 @@ fn records_of_another_form_are_refused_with_place_and_remedy() {
                 )
                 .as_bytes(),
             ),
-            "keyless:2: not a record of this form: no field `asin` before byte ",
+            "keyless:2: no field `asin`",
         ),
         (
             reviews("texted", REVIEW.replace("5.0", "\"five\"").as_bytes()),
-            "texted:1: not a record of this form: the text \"five\", expected a number before byte ",
+            "texted:1: field `overall` is the text \"five\", expected a number",
         ),
         (
             reviews(
                 "timeless",
                 REVIEW.replace("unixReviewTime", "time").as_bytes(),
             ),
-            "timeless:1: no `unixReviewTime`",
+            "timeless:1: no field `unixReviewTime`",
         ),
         (
             table("cells", b"user,item,timestamp\na,b,1\na,b\n"),
@@ -199,7 +199,7 @@ fn ids_times_headers_and_nesting_without_meaning_are_refused() {
         ),
         (
             reviews("deep", format!("{REVIEW}\n{nested}").as_bytes()),
-            "deep:2: more than 256 brackets are open at a time",
+            "deep:2: not a record of this form: the record is cut off: no closing `}`",
         ),
     ];
     refused(dir.path(), cases);
@@ -207,25 +207,4 @@ fn ids_times_headers_and_nesting_without_meaning_are_refused() {
     let long = REVIEW.replace("\"a ", &format!("\"{deep} "));
     let read = read(&reviews("long", long.as_bytes()), dir.path()).unwrap();
     assert_eq!(read.user, [0]);
-}
-
-#[test]
-fn a_line_of_a_hundred_megabytes_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let line = format!("{{\"asin\": \"{}\"}}", "x".repeat(100 << 20));
-    let error = read(
-        &amazon(
-            &put(dir.path(), "long", line.as_bytes()),
-            "",
-            AmazonText::Full,
-        ),
-        dir.path(),
-    )
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("long:1: the line is longer than 64 MiB"),
-        "{error}"
-    );
 }
