@@ -173,6 +173,44 @@ exclude = [{ dataset = "b", scenario = "cross" }]
 }
 
 #[test]
+fn data_stats_say_how_the_titles_were_read_and_what_was_left_out() {
+    let desk = Desk::new();
+    let spec = r#"
+spec_version = 1
+name = "read"
+[dataset.films.source.movielens]
+folder = "films"
+[dataset.games.source.json]
+form = "steam"
+interactions = "reviews.json"
+items = "games.json"
+[model.m.popularity]
+"#;
+    let write = |name: &str, text: &str| std::fs::write(desk.path().join(name), text).unwrap();
+    write("read.toml", spec);
+    std::fs::create_dir(desk.path().join("films")).unwrap();
+    write("films/ratings.dat", "1::2::4.5::9\n");
+    write("films/movies.dat", "2::Am\u{e9}lie (2001)::Drama\n");
+    write(
+        "reviews.json",
+        "{'username': 'a', 'product_id': '10', 'date': '2017-12-17'}\n",
+    );
+    write(
+        "games.json",
+        "[{'id': '10', 'app_name': 'One'},\n{'app_name': 'Two'}]",
+    );
+    let said = desk.command("data stats read.toml").output().unwrap();
+    let said = out(&said);
+    for line in [
+        "MovieLens in the form of 10M (`ratings.dat` with half stars); `movies.dat` is read as UTF-8",
+        "records of items without `id`, which are not used",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!desk.path().join(".allround").exists());
+}
+
+#[test]
 fn a_damaged_result_is_told_once_with_what_to_do() {
     let desk = Desk::new();
     assert!(desk.run("run spec.toml").status.success());

@@ -56,6 +56,10 @@ fn load(
     anyhow::Context::with_context(data::prepare(&settings, &checked.base, observe), context)
 }
 
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share))
+}
+
 fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
     let checked = spec::load(&arguments.path, &arguments.overrides())?;
     for name in checked.spec.dataset.keys() {
@@ -65,9 +69,6 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         let counts = stats::counts(&prepared);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let share = |share: Option<f64>| {
-            share.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share))
-        };
         let lengths = format!(
             "{} to {}, median {}, mean {:.2}",
             counts.shortest,
@@ -85,16 +86,8 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         ]);
         table.add_row(["items with a title", &share(counts.with_title)]);
         table.add_row(["items with a description", &share(counts.with_description)]);
-        for event in reported {
-            match event {
-                Event::Counted(counted) if counted.count > 0 => {
-                    table.add_row([counted.what, counted.count.to_string()]);
-                }
-                Event::Note { text } => {
-                    table.add_row(["note".to_owned(), text]);
-                }
-                _ => {}
-            }
+        for row in reported.iter().filter_map(reported_row) {
+            table.add_row(row);
         }
         for (scenario_name, config) in &checked.spec.scenario {
             if config.is_slice() {
@@ -127,6 +120,17 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         print(&format!("{name}\n{}\n\n", table.trim_fmt()))?;
     }
     Ok(Exit::Well)
+}
+
+/// What a reader of the counts should know of an event.
+fn reported_row(event: &Event) -> Option<[String; 2]> {
+    match event {
+        Event::Counted(counted) if counted.count > 0 => {
+            Some([counted.what.clone(), counted.count.to_string()])
+        }
+        Event::Note { text } => Some(["note".to_owned(), text.clone()]),
+        _ => None,
+    }
 }
 
 fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyhow::Result<Exit> {

@@ -111,8 +111,9 @@ impl Settings {
                 reader: Reader { user: false, .. },
                 ..
             }) => 2,
-            Settings::Prepare(_)
-            | Settings::Candidates(_)
+            // 2: titles in the file's own encoding, Python's escapes, joined records.
+            Settings::Prepare(_) => 2,
+            Settings::Candidates(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)

@@ -56,11 +56,6 @@ impl Times {
         time.mantissa.checked_mul(power(self.digits - time.digits)?)
     }
 
-    /// The last time, to compare with another one.
-    pub fn last(&self) -> Option<i64> {
-        self.values.last().copied()
-    }
-
     /// All times in the common unit.
     pub fn into_values(self) -> Vec<i64> {
         self.values

@@ -19,7 +19,8 @@ pub struct Dataset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
-    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip.
+    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip. The form is told from
+    /// the records. In that of 2023 the item is `parent_asin`, under which colours and sizes of a product are one.
     Amazon(AmazonSource),
     /// MovieLens 100K, 1M, 10M or latest.
     Movielens(MovielensSource),
@@ -39,8 +40,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmazonSource {
-    /// Reviews: JSON or Python literals, one a line or in a list, `.gz` or plain. The form is told from the records. In that of
-    /// 2023 the item is `parent_asin`, under which colours and sizes of a product are one.
+    /// Reviews, JSON or Python literals, one a line or in a list, `.gz` or plain.
     pub reviews: String,
     /// Metadata of the same form, in the same notations. Empty: no texts.
     pub metadata: String,

@@ -58,7 +58,7 @@ path = "src""#,
         old: "[dataset.other.source.synthetic]\ndomain = 2",
         new: "[dataset.other.source.amazon]",
         faults: &[
-            "12:1: missing field `reviews` in `dataset.other.source.amazon` | `reviews` has no default | `reviews`: Reviews, JSON lines, `.gz` or plain",
+            "12:1: missing field `reviews` in `dataset.other.source.amazon` | `reviews` has no default | `reviews`: Reviews, JSON or Python literals, one a line or in a list, `.gz` or plain",
         ],
     },
     Case {
@@ -69,6 +69,31 @@ interactions = "Cargo.toml"
 title = "name""#,
         faults: &[
             r#"14:9: column `name` is read from `items`, which is not given | needs `items` | add `items = "..."`, the file with one line an item"#,
+        ],
+    },
+    Case {
+        what: "records whose ids have no field",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: r#"[dataset.other.source.json]
+interactions = "Cargo.toml"
+item = "id"
+title = "name"
+time_format = "day""#,
+        faults: &[
+            r#"12:1: field `user` has no name | expected the name of a field of the records | name it, or say whose files these are: `form = "yelp"`, `"goodreads"` or `"steam"`"#,
+            r#"15:9: field `name` is read from `items`, which is not given | needs `items` | add `items = "..."`, the file with one record an item"#,
+            "16:15: `day` is no form of a date | expected the letters of `strftime` | for example `%Y-%m-%d` or `%a %b %d %H:%M:%S %z %Y`",
+            r#"16:15: `time_format` is given, and no field of times | needs `timestamp` | name the field: `timestamp = "..."`"#,
+        ],
+    },
+    Case {
+        what: "a filter by ratings of records without any",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: r#"[dataset.other]
+filter = [{ rating = { minimum = 3 } }]
+source.json = { form = "steam", interactions = "Cargo.toml" }"#,
+        faults: &[
+            "13:11: data set `other` has no ratings to filter by | needs ratings | name the field: `rating = \"...\"` in the source, or remove the filter",
         ],
     },
     Case {
