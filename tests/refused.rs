@@ -104,17 +104,18 @@ fn bad_usage_has_exit_code_two() {
 #[test]
 fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
     let desk = Desk::new();
-    let line = "run spec.toml --set run.threads=1000";
-    let output = desk.run(line);
-    assert_eq!(output.status.code(), Some(2));
-    let said = err(&output);
     let cores = std::thread::available_parallelism().unwrap();
-    assert!(
-        said.contains(&format!(
-            "`run.threads` is 1000, and this machine has {cores} cores"
-        )) && said.contains(&format!("--set run.threads={cores}")),
-        "{said}"
-    );
+    for field in ["threads", "cf_threads"] {
+        let output = desk.run(&format!("run spec.toml --set run.{field}=1000"));
+        assert_eq!(output.status.code(), Some(2));
+        let said = err(&output);
+        assert!(
+            said.contains(&format!(
+                "`run.{field}` is 1000, and this machine has {cores} cores"
+            )) && said.contains(&format!("--set run.{field}={cores}")),
+            "{said}"
+        );
+    }
     assert!(!desk.path().join("results/small/metrics.csv").exists());
 }
 

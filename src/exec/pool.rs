@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::stage::Task;
 use super::{Happening, Options, Outcome, Stop};
 use crate::plan::{Graph, NodeId, Settings};
+use crate::spec::config::Encoder;
 use crate::store::{Presence, Store};
 
 /// What a stage's thread tells the pool.
@@ -178,16 +179,20 @@ impl Pool<'_> {
     }
 
     fn threads(&self, id: NodeId) -> usize {
+        // Of stages whose result does not depend on the number of threads.
+        let share = (self.options.cores / self.options.jobs.max(1)).max(1);
         match &self.graph.nodes[id].stage.settings {
             Settings::Backbone(settings) => settings.threads,
-            Settings::EncodeText(settings) => settings.threads,
             Settings::PretrainLm(settings) => settings.threads,
             Settings::Align(settings) => settings.threads,
             Settings::Project(settings) => settings.threads,
             Settings::Tune(settings) => settings.threads,
             Settings::Evaluate(settings) => settings.threads,
-            // Their outcome does not depend on threads: they take their share of the machine.
-            Settings::Prepare(_) => (self.options.cores / self.options.jobs.max(1)).max(1),
+            Settings::EncodeText(settings) => match settings.encoder {
+                Encoder::Hashed(_) => share,
+                Encoder::Pretrained(_) => settings.threads,
+            },
+            Settings::Prepare(_) => share,
             Settings::Candidates(_) => 1,
         }
     }

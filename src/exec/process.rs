@@ -1,5 +1,6 @@
 //! One worker process: started so that it cannot outlive this one, read line by line, ended by wish or by time.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::os::fd::RawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -41,7 +42,7 @@ pub struct Launch<'a> {
     pub log: &'a Path,
     /// The lock that it inherits.
     pub lock: RawFd,
-    /// CPU threads, told to OpenMP and rayon too.
+    /// CPU threads of the worker, of OpenMP and of rayon.
     pub threads: usize,
     /// Longest silence.
     pub timeout: Option<Duration>,
@@ -73,6 +74,9 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
         .arg(launch.job)
         .env("OMP_NUM_THREADS", launch.threads.to_string())
         .env("RAYON_NUM_THREADS", launch.threads.to_string())
+        // OpenMP threads spin at each barrier unless they are made to sleep. With a busy neighbour on the machine, a
+        // spinning thread takes the time that the late one needs, and a stage never ends (METHODOLOGY, "Threads").
+        .env("OMP_WAIT_POLICY", wait_policy())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log);
@@ -83,6 +87,11 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
     command
         .spawn()
         .map_err(|error| FsError::new(launch.worker, "start", error))
+}
+
+/// How OpenMP threads wait: the user's own choice where there is one, else asleep.
+fn wait_policy() -> OsString {
+    std::env::var_os("OMP_WAIT_POLICY").unwrap_or_else(|| "passive".into())
 }
 
 /// In the child: die with the parent, leave Ctrl-C to the parent, keep the lock's file open.

@@ -195,7 +195,11 @@ impl Planner<'_> {
             model: model.clone(),
             seed,
             device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
+            // What only counts interactions or reads a file is the same on any number of threads.
+            threads: match draws_nothing(model) {
+                true => 1,
+                false => self.spec.run.cf_threads,
+            },
         });
         let needs = roles([("prepared", ground.taught)]);
         let weights = self.inputs.of_model(model.weights());
@@ -229,7 +233,11 @@ impl Planner<'_> {
                 encoder: encoder.clone(),
                 text: method.align.text,
                 device: device_kind(&self.spec.run.device),
-                threads: self.spec.run.threads,
+                // Hashed vectors are the same on any number of threads, which therefore stays out of the key.
+                threads: match encoder {
+                    Encoder::Hashed(_) => 1,
+                    Encoder::Pretrained(_) => self.spec.run.threads,
+                },
             });
             // Texts are read from data that as many cells as possible share.
             let texts = match ground.changes_items {

@@ -241,7 +241,10 @@ impl Planner<'_> {
         let settings = Settings::Evaluate(Evaluate {
             answering: learned.answering.clone(),
             device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
+            threads: match learned.answering {
+                Some(_) => self.spec.run.threads,
+                None => self.spec.run.cf_threads,
+            },
         });
         let mut needs = roles([("prepared", prepared), ("candidates", candidates)]);
         needs.extend(learned.reads.clone());

@@ -144,6 +144,8 @@ fn words_metrics_and_how_stages_are_run_change_no_key() {
         "question=\"Another?\"",
         "run.checkpoint_every=7",
         "run.alone=true",
+        // No stage here has a language model or a text encoder.
+        "run.threads=2",
         "run.alone=[\"sasrec\"]",
         "run.retries=2",
         "protocol.strict.metrics=[\"hit@3\"]",
@@ -168,7 +170,7 @@ fn what_can_change_a_result_changes_the_keys_of_its_stage_and_of_those_above() {
         ("protocol.strict.candidates_seed=5", "candidates"),
         ("model.sasrec.sasrec.dropout=0.33", "backbone"),
         ("model.sasrec.sasrec.train.lr=0.5", "backbone"),
-        ("run.threads=2", "backbone"),
+        ("run.cf_threads=2", "backbone"),
         ("run.device=\"cuda:0\"", "backbone"),
     ] {
         let after = plan_of(SPEC, &[flag]);

@@ -171,20 +171,24 @@ impl Session<'_> {
     fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
         let spec = &self.planned.checked.spec;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        if spec.run.threads > cores && self.is_work_left(store) {
-            return Err(advise(
-                format!(
-                    "`run.threads` is {}, and this machine has {cores} cores",
-                    spec.run.threads
-                ),
-                format!(
-                    "write at most {cores}, or give `--set run.threads={cores}`: the count is part of every key, since it may change the last bits"
-                ),
-            ));
+        let counts = [
+            ("threads", spec.run.threads),
+            ("cf_threads", spec.run.cf_threads),
+        ];
+        for (field, threads) in counts {
+            if threads > cores && self.is_work_left(store) {
+                return Err(advise(
+                    format!("`run.{field}` is {threads}, and this machine has {cores} cores"),
+                    format!(
+                        "write at most {cores}, or give `--set run.{field}={cores}`: the count is part of the stages' keys, since it may change the last bits"
+                    ),
+                ));
+            }
         }
         // Stages would fight for a GPU's memory, unless somebody says that they fit.
         let most = match spec.run.device.as_str() {
-            "cpu" => (cores / spec.run.threads.max(1)).max(1),
+            // The pool never gives out more threads than there are cores.
+            "cpu" => (cores / spec.run.threads.min(spec.run.cf_threads).max(1)).max(1),
             _ => 1,
         };
         Ok(Options {

@@ -84,9 +84,14 @@ pub struct Run {
     /// `cpu` or `cuda:N`. `--device` overrides it.
     #[schemars(regex(pattern = r"^(cpu|cuda:[0-9]+)$"))]
     pub device: String,
-    /// CPU threads of one training or evaluation stage. Part of the key: another count may change the last bits.
+    /// CPU threads of a stage that runs a text encoder or a language model. Part of the key of these stages, since another
+    /// count may change the last bits of their results.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
+    /// CPU threads of a stage that trains or evaluates a CF model. Their operations are too small for a second thread: two
+    /// stages of one thread each finish sooner than one stage of two. Part of the key of these stages.
+    #[schemars(range(min = 1, max = 1024))]
+    pub cf_threads: usize,
     /// What runs with nothing beside it, so that no neighbour disturbs its times. `true`: every stage. A list of models and
     /// variants: every stage of their cells but preparing data and drawing candidates, also where other cells share it; all
     /// other stages go on side by side.
