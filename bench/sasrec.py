@@ -16,7 +16,7 @@ SPEC = """
 spec_version = 1
 name = "sasrec-speed"
 seeds = [1]
-run = {{ threads = {threads}, alone = true }}
+run = {{ threads = {threads}, cf_threads = {threads}, alone = true }}
 [dataset.games]
 source.sequences = {{ path = "{data}", form = "pairs" }}
 [model.sasrec.sasrec]

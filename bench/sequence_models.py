@@ -19,7 +19,7 @@ SPEC = """
 spec_version = 1
 name = "sequence-speed"
 seeds = [1]
-run = {{ threads = {threads}, alone = true }}
+run = {{ threads = {threads}, cf_threads = {threads}, alone = true }}
 [dataset.movies]
 source.movielens = {{ folder = "{data}" }}
 {models}

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Makes a small language model under assets/ anew by its experiment in experiments/assets/. Some forty minutes on one core.
+# Makes assets/small-lm anew by its experiment, experiments/assets/small-lm.toml. Some forty minutes on one core.
 #
-#   scripts/make-small-lm.sh [NAME] [STORE]     NAME: small-lm, which the quickstart reads, or small-lm-first
-#                                               STORE: where artefacts are kept (.allround)
+#   scripts/make-small-lm.sh [STORE]     STORE: where artefacts are kept (.allround)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-name=${1:-small-lm}
-store=${2:-.allround}
+name=small-lm
+store=${1:-.allround}
 experiment=experiments/assets/$name.toml
 [ -f "$experiment" ] || { echo "make-small-lm: no $experiment" >&2; exit 2; }
 program=${PROGRAM:-target/release/allround}
