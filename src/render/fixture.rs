@@ -146,15 +146,23 @@ pub fn results() -> TempDir {
     folder
 }
 
-/// Writes the fixture into `folder`.
-pub fn write(folder: &Path) {
-    let checked = spec::load_text("fixture.toml", &experiment(), folder, &[]).unwrap();
-    fs::create_dir_all(&folder.join("ranks")).unwrap();
+/// Replaces the spec in `folder` by that of the fixture with `more` after it.
+pub fn write_spec(folder: &Path, more: &str) {
+    let text = format!("{}\n{more}", experiment());
+    let base = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checked = spec::load_text("fixture.toml", &text, base, &[]);
+    let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     fs::write_atomic(
         &folder.join("spec.toml"),
         checked.resolved_toml().as_bytes(),
     )
     .unwrap();
+}
+
+/// Writes the fixture into `folder`.
+pub fn write(folder: &Path) {
+    fs::create_dir_all(&folder.join("ranks")).unwrap();
+    write_spec(folder, "");
     let machine = "cpu = \"Fixture <CPU> & co\"\nthreads = 2\n[libtorch]\nversion = \"2.11\"\n";
     fs::write_atomic(&folder.join("machine.toml"), machine.as_bytes()).unwrap();
     let mut rows = Rows::default();

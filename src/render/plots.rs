@@ -325,16 +325,20 @@ fn cost_name(cost: Cost) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
+    use super::super::fixture;
     use super::*;
 
     #[test]
     fn figures_say_which_models_have_random_weights() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/gpu/gpu");
-        let results = Results::read(&folder).unwrap();
+        let folder = fixture::results();
+        fixture::write_spec(
+            folder.path(),
+            "[llm.opt.random]\nshape = \"opt-1.3b\"\ntokenizer = \"assets/small-lm\"\n\
+             [model.llm-only.llm_only]\nllm = \"opt\"\n",
+        );
+        let results = Results::read(folder.path()).unwrap();
         let name = |model: &str| series(&results, model).name;
-        assert_eq!(name("llm-only-1b"), "llm-only-1b (random weights)");
+        assert_eq!(name("llm-only"), "llm-only (random weights)");
         assert_eq!(name("sasrec"), "sasrec");
     }
 
