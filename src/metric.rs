@@ -1,6 +1,8 @@
-//! Metrics: name, cut-off, direction, and value for one user's rank.
+//! Metrics: name, cut-off, direction, and value for one user's rank. Everything that depends on which metrics exist is in
+//! this file: their names, the text of errors, the pattern of the JSON schema, and the lists in which they are constant.
 //!
-//! In leave-one-out evaluation a user has one target, so `hit@k` is also Recall@k and HR@k.
+//! In leave-one-out evaluation a user has one target. Several names of the field then mean the same number: Recall@k and
+//! HR@k are `hit@k`, MAP@k is MRR@k, and Precision@k is `hit@k` divided by k. Each is reported under the name that was asked for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,39 +12,158 @@ use serde::{Deserialize, Serialize};
 /// A ranking metric, averaged over users. Larger is better for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// 1 when the target's rank is at most k (HR@k, Recall@k).
+    /// 1 when the target's rank is at most k (HR@k).
     Hit(u32),
+    /// The share of a user's targets among the first k: with one target, that of `hit@k`.
+    Recall(u32),
+    /// The share of targets in the first k items: with one target, `hit@k` divided by k.
+    Precision(u32),
     /// 1 / log2(rank + 1) when the rank is at most k, else 0: NDCG@k with one relevant item.
     Ndcg(u32),
+    /// Average precision of the first k items: with one target, that of `mrr@k`.
+    Map(u32),
+    /// 1 / rank when the rank is at most k, else 0.
+    MrrAt(u32),
     /// 1 / rank, without a cut-off.
     Mrr,
 }
 
+/// A name that metrics share, and the metrics that it makes.
+struct Family {
+    name: &'static str,
+    /// The metric with a cut-off.
+    at: fn(u32) -> Metric,
+    /// The metric without a cut-off, where there is one.
+    whole: Option<Metric>,
+    /// Other spellings that people use for it.
+    aliases: &'static [&'static str],
+}
+
+const FAMILIES: [Family; 6] = [
+    Family {
+        name: "hit",
+        at: Metric::Hit,
+        whole: None,
+        aliases: &["hr", "hits", "hitrate", "hit_rate", "hit_ratio"],
+    },
+    Family {
+        name: "recall",
+        at: Metric::Recall,
+        whole: None,
+        aliases: &["rec"],
+    },
+    Family {
+        name: "precision",
+        at: Metric::Precision,
+        whole: None,
+        aliases: &["prec"],
+    },
+    Family {
+        name: "ndcg",
+        at: Metric::Ndcg,
+        whole: None,
+        aliases: &["ndcg_cut"],
+    },
+    Family {
+        name: "map",
+        at: Metric::Map,
+        whole: None,
+        aliases: &["ap"],
+    },
+    Family {
+        name: "mrr",
+        at: Metric::MrrAt,
+        whole: Some(Metric::Mrr),
+        aliases: &["rr"],
+    },
+];
+
+/// What a metric's name looks like, in words that follow "expected".
+pub fn words() -> String {
+    let at: Vec<String> = FAMILIES
+        .iter()
+        .map(|family| format!("`{}@k`", family.name))
+        .collect();
+    let whole: Vec<String> = FAMILIES
+        .iter()
+        .filter_map(|family| Some(format!("`{}`", family.whole?)))
+        .collect();
+    format!(
+        "{} with k of at least 1, or {}",
+        at.join(", "),
+        whole.join(", ")
+    )
+}
+
+/// A regular expression of all names, for the JSON schema.
+pub fn pattern() -> String {
+    let at: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+    let whole: Vec<String> = FAMILIES
+        .iter()
+        .filter_map(|family| Some(family.whole?.to_string()))
+        .collect();
+    format!("^(({})@[1-9][0-9]*|{})$", at.join("|"), whole.join("|"))
+}
+
+/// The names without cut-off.
+pub fn families() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.name)
+}
+
+/// The name without cut-off that another spelling stands for, such as `hit` for `hr`.
+pub fn family_of_alias(alias: &str) -> Option<&'static str> {
+    let family = FAMILIES
+        .iter()
+        .find(|family| family.aliases.contains(&alias));
+    family.map(|family| family.name)
+}
+
 impl Metric {
+    /// The metric of a name without cut-off and a cut-off; `None` when there is no such metric.
+    pub fn of_parts(family: &str, k: Option<u32>) -> Option<Metric> {
+        let family = FAMILIES.iter().find(|known| known.name == family)?;
+        match k {
+            Some(0) => None,
+            Some(k) => Some((family.at)(k)),
+            None => family.whole,
+        }
+    }
+
     /// The cut-off k; `None` for a metric without one.
     pub fn k(self) -> Option<u32> {
         match self {
-            Metric::Hit(k) | Metric::Ndcg(k) => Some(k),
+            Metric::Hit(k)
+            | Metric::Recall(k)
+            | Metric::Precision(k)
+            | Metric::Ndcg(k)
+            | Metric::Map(k)
+            | Metric::MrrAt(k) => Some(k),
             Metric::Mrr => None,
         }
     }
 
-    /// The name without the cut-off: `hit`, `ndcg`, `mrr`.
+    /// The name without the cut-off: `hit`, `ndcg`, `mrr`, ...
     pub fn family(self) -> &'static str {
         match self {
             Metric::Hit(_) => "hit",
+            Metric::Recall(_) => "recall",
+            Metric::Precision(_) => "precision",
             Metric::Ndcg(_) => "ndcg",
-            Metric::Mrr => "mrr",
+            Metric::Map(_) => "map",
+            Metric::MrrAt(_) | Metric::Mrr => "mrr",
         }
     }
 
     /// The value for one user whose target has this rank (1 is best; half ranks come from ties).
     pub fn of_rank(self, rank: f64) -> f64 {
+        if self.k().is_some_and(|k| rank > f64::from(k)) {
+            return 0.0;
+        }
         match self {
-            Metric::Hit(k) => f64::from(u8::from(rank <= f64::from(k))),
-            Metric::Ndcg(k) if rank <= f64::from(k) => 1.0 / (rank + 1.0).log2(),
-            Metric::Ndcg(_) => 0.0,
-            Metric::Mrr => 1.0 / rank,
+            Metric::Hit(_) | Metric::Recall(_) => 1.0,
+            Metric::Precision(k) => 1.0 / f64::from(k),
+            Metric::Ndcg(_) => 1.0 / (rank + 1.0).log2(),
+            Metric::Map(_) | Metric::MrrAt(_) | Metric::Mrr => 1.0 / rank,
         }
     }
 
@@ -52,6 +173,37 @@ impl Metric {
             return None;
         }
         Some(ranks.iter().map(|&rank| self.of_rank(rank)).sum::<f64>() / ranks.len() as f64)
+    }
+
+    /// Whether one title says as much as a ranking: the metric looks at the first place alone.
+    pub fn needs_first_place_alone(self) -> bool {
+        self.k() == Some(1)
+    }
+
+    /// Why the cut-off says nothing about a model that ranks `length` candidates; `None` where it does.
+    pub fn says_nothing_in(self, length: u64) -> Option<String> {
+        let k = u64::from(self.k()?);
+        match self {
+            Metric::Hit(_) | Metric::Recall(_) | Metric::Precision(_) if k >= length => {
+                let value = match self {
+                    Metric::Precision(k) => format!("1/{k}"),
+                    _ => "1".to_owned(),
+                };
+                Some(format!(
+                    "`{self}` is always {value} in a list of {length} candidates"
+                ))
+            }
+            Metric::Ndcg(_) | Metric::Map(_) | Metric::MrrAt(_) if k > length => Some(format!(
+                "`{self}` cuts off behind the end of a list of {length} candidates"
+            )),
+            Metric::Hit(_)
+            | Metric::Recall(_)
+            | Metric::Precision(_)
+            | Metric::Ndcg(_)
+            | Metric::Map(_)
+            | Metric::MrrAt(_)
+            | Metric::Mrr => None,
+        }
     }
 }
 
@@ -66,25 +218,25 @@ impl fmt::Display for Metric {
 
 /// A text that names no metric.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown metric `{0}`: expected `hit@k`, `ndcg@k` with k of at least 1, or `mrr`")]
+#[error("unknown metric `{0}`: expected {words}", words = words())]
 pub struct MetricError(String);
 
 impl FromStr for Metric {
     type Err = MetricError;
 
     fn from_str(text: &str) -> Result<Self, MetricError> {
-        let wrong = || MetricError(text.to_owned());
-        if text == "mrr" {
-            return Ok(Metric::Mrr);
-        }
-        let (family, k) = text.split_once('@').ok_or_else(wrong)?;
-        let k: u32 = k.parse().ok().filter(|&k| k > 0).ok_or_else(wrong)?;
-        match family {
-            "hit" => Ok(Metric::Hit(k)),
-            "ndcg" => Ok(Metric::Ndcg(k)),
-            _ => Err(wrong()),
-        }
+        let metric = match text.split_once('@') {
+            None => Metric::of_parts(text, None),
+            Some((family, k)) => cut_off(k).and_then(|k| Metric::of_parts(family, Some(k))),
+        };
+        metric.ok_or_else(|| MetricError(text.to_owned()))
     }
+}
+
+/// A cut-off as the pattern has it: digits without a leading zero or sign.
+fn cut_off(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| is_plain)
 }
 
 impl Serialize for Metric {
@@ -109,8 +261,8 @@ impl schemars::JsonSchema for Metric {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "pattern": "^(hit@[1-9][0-9]*|ndcg@[1-9][0-9]*|mrr)$",
-            "description": "`hit@k`, `ndcg@k` or `mrr`"
+            "pattern": pattern(),
+            "description": words()
         })
     }
 }
@@ -129,13 +281,75 @@ mod tests {
         assert_eq!(Metric::Mrr.mean(&[]), None);
     }
 
+    /// Means over ranks 1, 2, 5, 5.5 and 20, computed by hand.
     #[test]
-    fn names_are_read_back() {
-        for name in ["hit@1", "ndcg@10", "mrr"] {
-            assert_eq!(name.parse::<Metric>().unwrap().to_string(), name);
+    fn with_one_target_recall_is_hit_and_map_is_mrr() {
+        let ranks = [1.0, 2.0, 5.0, 5.5, 20.0];
+        let mean = |name: &str| name.parse::<Metric>().unwrap().mean(&ranks).unwrap();
+        assert_eq!(mean("recall@5"), 3.0 / 5.0);
+        assert_eq!(mean("recall@5"), mean("hit@5"));
+        assert!((mean("precision@5") - 3.0 / 25.0).abs() < 1e-15);
+        assert!((mean("mrr@5") - 1.7 / 5.0).abs() < 1e-15);
+        assert_eq!(mean("map@5"), mean("mrr@5"));
+        let all = (1.0 + 0.5 + 0.2 + 1.0 / 5.5 + 0.05) / 5.0;
+        assert!((mean("mrr") - all).abs() < 1e-15);
+    }
+
+    #[test]
+    fn names_are_read_back_and_match_the_pattern_of_the_schema() {
+        for name in [
+            "hit@1",
+            "recall@20",
+            "precision@5",
+            "ndcg@10",
+            "map@10",
+            "mrr@10",
+            "mrr",
+        ] {
+            let metric: Metric = name.parse().unwrap();
+            assert_eq!(metric.to_string(), name);
+            assert_eq!(Metric::of_parts(metric.family(), metric.k()), Some(metric));
         }
-        for name in ["hit", "hit@0", "hit@x", "ndgc@10", "mrr@5", "Hit@1"] {
+        for name in [
+            "hit", "hit@0", "hit@x", "ndgc@10", "mrr@", "mrr@0", "map", "Hit@1", "hit@+5", "hit@05",
+        ] {
             assert!(name.parse::<Metric>().is_err(), "{name}");
         }
+        assert_eq!(
+            pattern(),
+            "^((hit|recall|precision|ndcg|map|mrr)@[1-9][0-9]*|mrr)$"
+        );
+        assert_eq!(
+            "ndgc@10".parse::<Metric>().unwrap_err().to_string(),
+            "unknown metric `ndgc@10`: expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`"
+        );
+    }
+
+    #[test]
+    fn a_cut_off_at_the_end_of_the_list_says_nothing() {
+        let why = |name: &str| name.parse::<Metric>().unwrap().says_nothing_in(20);
+        for name in [
+            "hit@19",
+            "recall@19",
+            "precision@19",
+            "ndcg@20",
+            "map@20",
+            "mrr@20",
+            "mrr",
+        ] {
+            assert_eq!(why(name), None, "{name}");
+        }
+        assert_eq!(
+            why("recall@20").unwrap(),
+            "`recall@20` is always 1 in a list of 20 candidates"
+        );
+        assert_eq!(
+            why("precision@20").unwrap(),
+            "`precision@20` is always 1/20 in a list of 20 candidates"
+        );
+        assert_eq!(
+            why("mrr@21").unwrap(),
+            "`mrr@21` cuts off behind the end of a list of 20 candidates"
+        );
     }
 }

@@ -25,7 +25,7 @@ pub struct MetricRow {
     pub seed: u64,
     /// `test` or `valid`.
     pub split: String,
-    /// `hit`, `ndcg`, `mrr`; for generated answers also `exact`, `normalised`, `substring` (shares of answers that name the
+    /// `hit`, `recall`, `precision`, `ndcg`, `map`, `mrr`; for generated answers also `exact`, `normalised`, `substring` (shares of answers that name the
     /// target by each rule), `valid` (that name a candidate), `several` (that name more than one) and `position` (mean place of
     /// the chosen candidates in their lists, from 1, over the answers that name one: `n_users` counts them); for yes-or-no
     /// answers `auc`. Empty in a failed cell's row.
@@ -210,11 +210,6 @@ impl MetricRow {
 
     /// The metric; empty in a failed cell's row.
     pub fn metric(&self) -> Option<Metric> {
-        match (self.metric.as_str(), self.k) {
-            ("hit", Some(k)) => Some(Metric::Hit(k)),
-            ("ndcg", Some(k)) => Some(Metric::Ndcg(k)),
-            ("mrr", None) => Some(Metric::Mrr),
-            _ => None,
-        }
+        Metric::of_parts(&self.metric, self.k)
     }
 }

@@ -268,7 +268,7 @@ impl Shape {
             Shape::Integer { least, most } => integer_words(*least, *most),
             Shape::Number { least, above, most } => number_words(*least, *above, *most),
             Shape::Text => "a text in quotes".to_owned(),
-            Shape::Metric => "`hit@k`, `ndcg@k` with k of at least 1, or `mrr`".to_owned(),
+            Shape::Metric => crate::metric::words(),
             Shape::Device => "`cpu` or `cuda:N`".to_owned(),
             Shape::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|word| word.word.as_str()).collect();

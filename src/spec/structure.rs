@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::shape::{Kinds, Shape, Table, either};
 use super::suggest;
 use super::written::{Entry, Node, Value};
+use crate::metric;
 
 /// Checks the structure of a layer; collects faults.
 pub(super) struct Structure<'a> {
@@ -331,7 +332,7 @@ fn leaf(shape: &Shape, value: &Value) -> bool {
         (Shape::Number { .. }, Value::Number(number)) => {
             number.is_finite() && in_range(shape, *number)
         }
-        (Shape::Metric, Value::Text(text)) => text.parse::<crate::metric::Metric>().is_ok(),
+        (Shape::Metric, Value::Text(text)) => text.parse::<metric::Metric>().is_ok(),
         (Shape::Device, Value::Text(text)) => is_device(text),
         (Shape::Choice(words), Value::Text(text)) => words.iter().any(|word| word.word == *text),
         (Shape::Text, Value::Text(text)) => !text.contains('\0'),
@@ -376,20 +377,18 @@ pub(super) fn found(value: &Value) -> String {
     }
 }
 
-/// `hr@10`, `NDCG@10`, `recall@5`, `hit@ 3` and the like.
+/// `hr@10`, `NDCG@10`, `hit@ 3`, `recall` and the like.
 fn nearest_metric(text: &str) -> Option<String> {
     let (family, k) = match text.split_once('@') {
         Some((family, k)) => (family, format!("@{}", k.trim())),
         None => (text, "@10".to_owned()),
     };
-    let family = match family.trim().to_lowercase().as_str() {
-        "hr" | "recall" | "hitrate" | "hit_rate" => "hit",
-        "mrr" => return Some("`mrr` has no cut-off: write `mrr`".to_owned()),
-        family => suggest::nearest(family, ["hit", "ndcg"])?,
-    };
+    let family = family.trim().to_lowercase();
+    let family = metric::family_of_alias(&family)
+        .or_else(|| suggest::nearest(&family, metric::families()))?;
     let meant = format!("{family}{k}");
     meant
-        .parse::<crate::metric::Metric>()
+        .parse::<metric::Metric>()
         .ok()
         .map(|_| format!("did you mean `{meant}`?"))
 }

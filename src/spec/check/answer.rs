@@ -221,7 +221,7 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         let hint = suggest::nearest(value, ["loss"]).map(|name| format!("did you mean `{name}`?"));
         check.push(
             Fault::at(place, format!("`{value}` is neither `loss` nor a metric"))
-                .label("expected `loss`, `hit@k`, `ndcg@k` or `mrr`")
+                .label(format!("expected `loss`, {}", crate::metric::words()))
                 .maybe_hint(hint),
         );
         return;

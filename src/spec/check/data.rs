@@ -97,16 +97,7 @@ pub(super) fn cut_off(
         return;
     };
     let length = *n as u64 + 1;
-    let says_nothing = match metric {
-        Metric::Hit(k) => u64::from(k) >= length,
-        Metric::Ndcg(k) => u64::from(k) > length,
-        Metric::Mrr => false,
-    };
-    if says_nothing {
-        let why = match metric {
-            Metric::Hit(_) => format!("`{metric}` is always 1 in a list of {length} candidates"),
-            _ => format!("`{metric}` cuts off behind the end of a list of {length} candidates"),
-        };
+    if let Some(why) = metric.says_nothing_in(length) {
         let place = check.place(path);
         check.push(
             Fault::at(place, why)

@@ -114,7 +114,9 @@ pub(super) fn one_title(
         Some(Inference::Score { .. }) | None => return,
     };
     let metrics = &check.spec.protocol[protocol].metrics;
-    let other = metrics.iter().position(|metric| *metric != Metric::Hit(1));
+    let other = metrics
+        .iter()
+        .position(|metric| !metric.needs_first_place_alone());
     if let Some(at) = other {
         let metric = metrics[at];
         let place = check.place(&[path, &["inference", kind]].concat());

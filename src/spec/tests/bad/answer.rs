@@ -92,7 +92,7 @@ protocol = "strict"
         old: r#"value = "loss""#,
         new: r#"value = "los""#,
         faults: &[
-            "55:9: `los` is neither `loss` nor a metric | expected `loss`, `hit@k`, `ndcg@k` or `mrr` | did you mean `loss`?",
+            "55:9: `los` is neither `loss` nor a metric | expected `loss`, `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `loss`?",
         ],
     },
     Case {

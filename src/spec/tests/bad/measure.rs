@@ -8,7 +8,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "ndgc@10"]"#,
         faults: &[
-            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `ndcg@k` with k of at least 1, or `mrr`, found the text `ndgc@10` | expected `hit@k`, `ndcg@k` with k of at least 1, or `mrr` | did you mean `ndcg@10`?",
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `ndgc@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `ndcg@10`?",
         ],
     },
     Case {
@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "ndcg@10", "HR@10"]"#,
         faults: &[
-            "35:32: `protocol.strict.metrics[2]` must be `hit@k`, `ndcg@k` with k of at least 1, or `mrr`, found the text `HR@10` | expected `hit@k`, `ndcg@k` with k of at least 1, or `mrr` | did you mean `hit@10`?",
+            "35:32: `protocol.strict.metrics[2]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `HR@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `hit@10`?",
         ],
     },
     Case {
@@ -24,7 +24,23 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@0"]"#,
         faults: &[
-            "35:12: `protocol.strict.metrics[0]` must be `hit@k`, `ndcg@k` with k of at least 1, or `mrr`, found the text `hit@0` | expected `hit@k`, `ndcg@k` with k of at least 1, or `mrr`",
+            "35:12: `protocol.strict.metrics[0]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `hit@0` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
+        ],
+    },
+    Case {
+        what: "recall without a cut-off",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"metrics = ["hit@1", "recall"]"#,
+        faults: &[
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `recall` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `recall@10`?",
+        ],
+    },
+    Case {
+        what: "a cut-off with a leading zero",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"metrics = ["hit@1", "mrr@05"]"#,
+        faults: &[
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `mrr@05` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
         ],
     },
     Case {
@@ -49,6 +65,15 @@ pub(super) const CASES: &[Case] = &[
         new: r#"metrics = ["hit@1", "hit@20"]"#,
         faults: &[
             "35:21: `hit@20` is always 1 in a list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
+        ],
+    },
+    Case {
+        what: "cut-offs behind the end of the list, by other names",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"metrics = ["hit@1", "recall@20", "mrr@21", "map@20"]"#,
+        faults: &[
+            "35:21: `recall@20` is always 1 in a list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
+            "35:34: `mrr@21` cuts off behind the end of a list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
         ],
     },
     Case {
