@@ -239,8 +239,10 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
                 .and_then(|prepared| prepared.save(&job.output))
         }
         (Settings::Candidates(settings), Some(prepared)) => {
-            candidates::draw(&prepared, settings, Part::Test)
-                .and_then(|lists| lists.save(&job.output))
+            candidates::make(&prepared, settings, Part::Test, &job.base, &mut |event| {
+                send(&event)
+            })
+            .and_then(|lists| lists.save(&job.output))
         }
         (Settings::Evaluate(settings), Some(prepared)) => {
             CandidateLists::load(&job.needs["candidates"], Part::Test).and_then(|lists| {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use allround::exec::{self, Happening, Options, Outcome, Stop};
 use allround::plan::stage::{DrawCandidates, Evaluate};
 use allround::plan::{Graph, NodeId, Settings};
-use allround::spec::config::protocol::{Candidates, Rules};
+use allround::spec::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround::store::{Presence, Store};
 
 /// A graph of one `candidates` stage a seed and one `evaluate` stage on each.
@@ -19,8 +19,12 @@ fn graph(seeds: u64) -> Graph {
     let mut graph = Graph::default();
     for seed in 0..seeds {
         let draw = Settings::Candidates(DrawCandidates {
-            candidates: Candidates::Full {},
+            candidates: Candidates::Full {
+                seen: Seen::Exclude,
+            },
             rules: Rules::Strict,
+            ties: Ties::Half,
+            class: None,
             max_users: 0,
             seed,
         });

@@ -1,6 +1,9 @@
 //! Frozen candidate lists: drawn once per data set, protocol and seed, used by every model alike.
 //!
-//! Each user draws from a stream of its own, so that another user more or less shifts nobody else's list.
+//! Each user draws from a stream of its own, so that another user more or less shifts nobody else's list. Lists that
+//! somebody else drew are read from a [`file`] and checked.
+
+pub mod file;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -11,9 +14,10 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::arrays::{self, Array, Arrays};
-use super::{DataError, DrawCandidates, Prepared};
+use super::{DataError, DrawCandidates, Prepared, scenario};
+use crate::event::Event;
 use crate::seed::{Stream, stream};
-use crate::spec::config::protocol::{Candidates, Rules};
+use crate::spec::config::protocol::{Candidates, Rules, Seen, Ties};
 
 /// A part of the split that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -56,57 +60,148 @@ pub struct CandidateLists {
     pub n: Option<usize>,
     /// Negative items, row after row, M x n.
     pub negatives: Vec<u32>,
+    /// Full ranking: whether items of the history are ranked.
+    pub seen: Seen,
+    /// Full ranking: the only items that are ranked, ascending; empty where every candidate of the data set is.
+    pub among: Vec<u32>,
+    /// How equal scores count in the ranks.
+    pub ties: Ties,
 }
 
-/// Draws the lists of `part` for every measured user.
+impl CandidateLists {
+    /// Lists for full ranking of `targets`, one of each of `users`: history left out, ties half.
+    pub fn full(part: Part, users: Vec<u32>, targets: Vec<u32>) -> Self {
+        Self {
+            part,
+            users,
+            targets,
+            n: None,
+            negatives: Vec::new(),
+            seen: Seen::Exclude,
+            among: Vec::new(),
+            ties: Ties::Half,
+        }
+    }
+
+    /// Lists of `n` negatives each, row after row; ties half.
+    pub fn listed(
+        part: Part,
+        users: Vec<u32>,
+        targets: Vec<u32>,
+        (n, negatives): (usize, Vec<u32>),
+    ) -> Self {
+        Self {
+            n: Some(n),
+            negatives,
+            ..Self::full(part, users, targets)
+        }
+    }
+}
+
+/// The lists of `part` for every measured user: drawn, or read from a file below `base`. What a rule drops or keeps against
+/// the rules is counted.
 ///
 /// # Errors
-/// When a user has fewer possible negatives than asked for.
+/// When a user has fewer possible negatives than asked for, or a file breaks the rules.
+pub fn make(
+    data: &Prepared,
+    settings: &DrawCandidates,
+    part: Part,
+    base: &Path,
+    observe: &mut dyn FnMut(Event),
+) -> Result<CandidateLists, DataError> {
+    match &settings.candidates {
+        Candidates::File(source) => {
+            let users = measured_users(data, settings, part, None);
+            let lists = file::read(data, source, (part, settings.rules), &users, base, observe)?;
+            Ok(CandidateLists {
+                ties: settings.ties,
+                ..lists
+            })
+        }
+        Candidates::Full { .. } | Candidates::Uniform { .. } | Candidates::Popularity { .. } => {
+            draw(data, settings, part)
+        }
+    }
+}
+
+/// Draws the lists of `part` for every measured user; with a class, for those whose target is of it.
+///
+/// # Errors
+/// When a user has fewer possible negatives than asked for, or the candidates are a file's.
 pub fn draw(
     data: &Prepared,
     settings: &DrawCandidates,
     part: Part,
 ) -> Result<CandidateLists, DataError> {
-    let users = measured_users(data, settings, part);
-    let target = |&user: &u32| {
-        let at = part
-            .target_at(data, user as usize)
-            .expect("measured users have a target");
-        data.items_of(user as usize)[at]
+    let class = settings.class.as_ref();
+    let class = class.and_then(|scenario| scenario::class(data, scenario));
+    let users = measured_users(data, settings, part, class.as_deref());
+    let targets: Vec<u32> = users.iter().map(|&user| target(data, user, part)).collect();
+    let lists = CandidateLists {
+        ties: settings.ties,
+        ..CandidateLists::full(part, users, targets)
     };
-    let targets: Vec<u32> = users.iter().map(target).collect();
     let (n, weighted) = match settings.candidates {
-        Candidates::Full {} => (None, false),
-        Candidates::Uniform { n } => (Some(n), false),
-        Candidates::Popularity { n } => (Some(n), true),
-    };
-    let mut lists = CandidateLists {
-        part,
-        users,
-        targets,
-        n,
-        negatives: Vec::new(),
-    };
-    if let Some(n) = n {
-        let pool = Pool::new(data, weighted);
-        let rows = lists
-            .users
-            .par_iter()
-            .zip(&lists.targets)
-            .map(|(&user, &target)| {
-                let rng = stream(settings.seed, Stream::Candidates, user_index(part, user));
-                pool.row(data, (user, target), (n, settings.rules), rng)
+        Candidates::Full { seen } => {
+            let among = class.map(|class| (0..data.n_items()).filter(move |&at| class[at]));
+            return Ok(CandidateLists {
+                seen,
+                among: among.into_iter().flatten().map(data_item).collect(),
+                ..lists
             });
-        lists.negatives = rows.collect::<Result<Vec<_>, _>>()?.concat();
-    }
-    Ok(lists)
+        }
+        Candidates::Uniform { n } => (n, false),
+        Candidates::Popularity { n } => (n, true),
+        Candidates::File(_) => {
+            return Err(DataError::new(
+                "candidates from a file belong to a protocol; nothing is drawn from it",
+            )
+            .hint("use `full`, `uniform` or `popularity`"));
+        }
+    };
+    let pool = Pool::new(data, weighted, class.as_deref());
+    let rows = lists.users.par_iter().zip(&lists.targets);
+    let rows = rows.map(|(&user, &target)| {
+        let rng = stream(settings.seed, Stream::Candidates, user_index(part, user));
+        pool.row(data, (user, target), (n, settings.rules), rng)
+    });
+    let negatives = rows.collect::<Result<Vec<_>, _>>()?.concat();
+    Ok(CandidateLists {
+        n: Some(n),
+        negatives,
+        ..lists
+    })
+}
+
+/// The target of a measured user.
+fn target(data: &Prepared, user: u32, part: Part) -> u32 {
+    let at = part
+        .target_at(data, user as usize)
+        .expect("measured users have a target");
+    data.items_of(user as usize)[at]
 }
 
 fn user_index(part: Part, user: u32) -> u64 {
     u64::from(user) + 1 + (u64::from(part == Part::Test) << 32)
 }
 
-fn measured_users(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec<u32> {
+/// Users that are measured, ascending: at most `max_users` of those with a target; with a class, of these the ones whose
+/// target is of it, so that a class measures the users that a slice of all would.
+fn measured_users(
+    data: &Prepared,
+    settings: &DrawCandidates,
+    part: Part,
+    class: Option<&[bool]>,
+) -> Vec<u32> {
+    let mut users = users_with_target(data, settings, part);
+    if let Some(class) = class {
+        users.retain(|&user| class[target(data, user, part) as usize - 1]);
+    }
+    users
+}
+
+fn users_with_target(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec<u32> {
     let has = |user: &usize| data.measured[*user] && part.target_at(data, *user).is_some();
     let word = |user| u32::try_from(user).expect("fewer users than 32 bits hold");
     let users: Vec<u32> = (0..data.n_users()).filter(has).map(word).collect();
@@ -129,16 +224,20 @@ struct Pool {
     items: Vec<u32>,
     /// Cumulative weights of `items`; empty for a uniform draw.
     cumulative: Vec<u64>,
+    /// Number of items of the class that is drawn from; `None` where all items are.
+    class: Option<usize>,
 }
 
 impl Pool {
-    fn new(data: &Prepared, weighted: bool) -> Self {
+    fn new(data: &Prepared, weighted: bool, class: Option<&[bool]>) -> Self {
         let counts = if weighted {
             data.train_counts()
         } else {
             vec![1; data.n_items()]
         };
-        let drawable = (0..data.n_items()).filter(|&at| data.in_candidates[at] && counts[at] > 0);
+        let drawable = (0..data.n_items()).filter(|&at| {
+            data.in_candidates[at] && counts[at] > 0 && class.is_none_or(|class| class[at])
+        });
         let items: Vec<u32> = drawable.map(data_item).collect();
         let mut sum = 0;
         let cumulative = items.iter().map(|&item| {
@@ -150,7 +249,12 @@ impl Pool {
         } else {
             Vec::new()
         };
-        Self { items, cumulative }
+        let class = class.map(|class| class.iter().filter(|&&is| is).count());
+        Self {
+            items,
+            cumulative,
+            class,
+        }
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
@@ -190,11 +294,17 @@ impl Pool {
         let free = self.items.len() - barred;
         let least = if rules == Rules::Strict { n } else { n.min(1) };
         if free < least {
-            return Err(DataError::new(format!(
-                "{n} candidates are asked for, and user `{}` has {free} items to draw from",
-                data.users[user as usize]
-            ))
-            .hint("ask for fewer: what a user has already, and with `popularity` what has never been trained on, is no candidate"));
+            let user = &data.users[user as usize];
+            let asked = format!("{n} candidates are asked for, and user `{user}` has {free} items");
+            if let Some(class) = self.class {
+                let what = format!(
+                    "{asked} of the scenario's class to draw from: the class has {class} items"
+                );
+                return Err(DataError::new(what).hint(
+                    "lower `n`, raise `share`, or write `candidates = \"all\"` in the scenario; with `rules = \"published\"` candidates may repeat",
+                ));
+            }
+            return Err(DataError::new(format!("{asked} to draw from")).hint("ask for fewer: what a user has already, and with `popularity` what has never been trained on, is no candidate"));
         }
         if rules == Rules::Strict && free < 2 * n {
             return Ok(self.few(&taken, n, &mut rng));
@@ -241,9 +351,14 @@ impl CandidateLists {
             ("users", Array::U32(&self.users)),
             ("targets", Array::U32(&self.targets)),
             ("negatives", Array::U32(&self.negatives)),
+            ("among", Array::U32(&self.among)),
         ];
-        let n = self.n.map(|n| ("n".to_owned(), n.to_string()));
-        arrays::save(&dir.join(self.part.file()), &arrays, HashMap::from_iter(n))
+        let mut notes = HashMap::from([
+            ("seen".to_owned(), note(self.seen)),
+            ("ties".to_owned(), note(self.ties)),
+        ]);
+        notes.extend(self.n.map(|n| ("n".to_owned(), n.to_string())));
+        arrays::save(&dir.join(self.part.file()), &arrays, notes)
     }
 
     /// The lists of `part` in folder `dir`.
@@ -252,156 +367,25 @@ impl CandidateLists {
     /// When the file is missing or damaged.
     pub fn load(dir: &Path, part: Part) -> Result<Self, DataError> {
         let arrays = Arrays::load(&dir.join(part.file()))?;
-        let n = arrays.note("n")?.map(|n| n.parse::<usize>());
+        let damaged = |error: serde_json::Error| DataError::new(error.to_string()).at(dir);
+        let note = |name| Ok::<_, DataError>(arrays.note(name)?.unwrap_or("null".to_owned()));
         Ok(Self {
             part,
             users: arrays.u32("users")?,
             targets: arrays.u32("targets")?,
-            n: n.transpose()
-                .map_err(|error| DataError::new(error.to_string()).at(dir))?,
+            n: serde_json::from_str(&note("n")?).map_err(damaged)?,
             negatives: arrays.u32("negatives")?,
+            seen: serde_json::from_str(&note("seen")?).map_err(damaged)?,
+            among: arrays.u32("among")?,
+            ties: serde_json::from_str(&note("ties")?).map_err(damaged)?,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::prepared::tests::sample_data;
-
-    fn settings(candidates: Candidates, rules: Rules) -> DrawCandidates {
-        DrawCandidates {
-            candidates,
-            rules,
-            max_users: 0,
-            seed: 5,
-        }
-    }
-
-    #[test]
-    fn strict_lists_hold_no_repeat_and_nothing_of_the_user() {
-        let data = sample_data(60, 40);
-        for candidates in [
-            Candidates::Uniform { n: 19 },
-            Candidates::Uniform { n: 28 },
-            Candidates::Popularity { n: 15 },
-        ] {
-            let n = match candidates {
-                Candidates::Uniform { n } | Candidates::Popularity { n } => n,
-                Candidates::Full {} => 0,
-            };
-            let lists = draw(&data, &settings(candidates, Rules::Strict), Part::Test).unwrap();
-            assert!(lists.users.len() > 20);
-            for (at, &user) in lists.users.iter().enumerate() {
-                let row: HashSet<u32> = lists.negatives[at * n..(at + 1) * n]
-                    .iter()
-                    .copied()
-                    .collect();
-                assert_eq!(row.len(), n);
-                assert!(
-                    data.items_of(user as usize)
-                        .iter()
-                        .all(|item| !row.contains(item))
-                );
-                assert_eq!(
-                    lists.targets[at],
-                    *data.items_of(user as usize).last().unwrap()
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn published_lists_bar_training_items_only_and_may_repeat() {
-        let data = sample_data(60, 12);
-        let lists = draw(
-            &data,
-            &settings(Candidates::Uniform { n: 30 }, Rules::Published),
-            Part::Test,
-        )
-        .unwrap();
-        let mut met_target = false;
-        for (at, &user) in lists.users.iter().enumerate() {
-            let row = &lists.negatives[at * 30..(at + 1) * 30];
-            assert!(
-                data.train_of(user as usize)
-                    .iter()
-                    .all(|item| !row.contains(item))
-            );
-            met_target |= row.contains(&lists.targets[at]);
-        }
-        assert!(met_target, "the published rule lets the target in");
-    }
-
-    #[test]
-    fn popular_items_are_drawn_more_often() {
-        let data = sample_data(400, 60);
-        let lists = draw(
-            &data,
-            &settings(Candidates::Popularity { n: 5 }, Rules::Strict),
-            Part::Test,
-        )
-        .unwrap();
-        let counts = data.train_counts();
-        let mean = |items: &[u32]| {
-            items
-                .iter()
-                .map(|&i| counts[i as usize - 1] as f64)
-                .sum::<f64>()
-                / items.len() as f64
-        };
-        let uniform = draw(
-            &data,
-            &settings(Candidates::Uniform { n: 5 }, Rules::Strict),
-            Part::Test,
-        )
-        .unwrap();
-        assert!(mean(&lists.negatives) > mean(&uniform.negatives));
-    }
-
-    #[test]
-    fn lists_are_a_function_of_the_seed_and_are_read_back() {
-        let data = sample_data(60, 40);
-        let wanted = settings(Candidates::Uniform { n: 5 }, Rules::Strict);
-        let lists = draw(&data, &wanted, Part::Valid).unwrap();
-        assert_eq!(draw(&data, &wanted, Part::Valid).unwrap(), lists);
-        let other = DrawCandidates { seed: 6, ..wanted };
-        assert_ne!(draw(&data, &other, Part::Valid).unwrap(), lists);
-        let dir = tempfile::tempdir().unwrap();
-        lists.save(dir.path()).unwrap();
-        assert_eq!(
-            CandidateLists::load(dir.path(), Part::Valid).unwrap(),
-            lists
-        );
-    }
-
-    #[test]
-    fn at_most_so_many_users_are_drawn() {
-        let data = sample_data(60, 40);
-        let wanted = DrawCandidates {
-            max_users: 7,
-            ..settings(Candidates::Full {}, Rules::Strict)
-        };
-        let lists = draw(&data, &wanted, Part::Test).unwrap();
-        assert_eq!(
-            (lists.users.len(), lists.n, lists.negatives.len()),
-            (7, None, 0)
-        );
-    }
-
-    #[test]
-    fn more_candidates_than_items_are_refused_with_both_counts() {
-        let data = sample_data(20, 9);
-        let error = draw(
-            &data,
-            &settings(Candidates::Uniform { n: 9 }, Rules::Strict),
-            Part::Test,
-        )
-        .unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("9 candidates are asked for") && text.contains("items to draw from"),
-            "{text}"
-        );
-    }
+/// A setting as a note of an artefact.
+fn note(value: impl serde::Serialize) -> String {
+    serde_json::to_string(&value).expect("a setting is plain data")
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,10 +41,8 @@ pub fn apply(
 
 /// The users whose test target the scenario measures, U truth values.
 pub fn slice(prepared: &Prepared, scenario: &Scenario) -> Vec<bool> {
-    let chosen = match scenario {
-        Scenario::ColdItems(share) => share_of_items(prepared, share, true),
-        Scenario::WarmItems(share) => share_of_items(prepared, share, false),
-        _ => return prepared.measured.clone(),
+    let Some(chosen) = class(prepared, scenario) else {
+        return prepared.measured.clone();
     };
     (0..prepared.n_users())
         .map(|user| {
@@ -54,6 +52,18 @@ pub fn slice(prepared: &Prepared, scenario: &Scenario) -> Vec<bool> {
             prepared.measured[user] && target.is_some_and(|&item| chosen[item as usize - 1])
         })
         .collect()
+}
+
+/// Whether item i (at `i - 1`) is of the scenario's class, cold or warm; `None` for a scenario without classes of items.
+pub fn class(prepared: &Prepared, scenario: &Scenario) -> Option<Vec<bool>> {
+    match scenario {
+        Scenario::ColdItems(share) => Some(share_of_items(prepared, share, true)),
+        Scenario::WarmItems(share) => Some(share_of_items(prepared, share, false)),
+        Scenario::Overall {}
+        | Scenario::ColdUsers { .. }
+        | Scenario::FewShot { .. }
+        | Scenario::CrossDomain { .. } => None,
+    }
 }
 
 /// Whether item i (at `i - 1`) is in the least (`cold`) or most popular share of the candidates' catalogue.
@@ -212,6 +222,7 @@ fn cross_domain(source: Prepared, target: Prepared, unseen: UnseenItems) -> Prep
 mod tests {
     use super::*;
     use crate::data::prepared::tests::sample_data;
+    use crate::spec::config::scenario::CandidatesOf;
 
     #[test]
     fn cold_and_warm_items_are_opposite_ends_of_the_training_counts() {
@@ -220,6 +231,7 @@ mod tests {
             share: 0.25,
             by: ShareOf::Items,
             counted_on: CountedOn::Train,
+            candidates: CandidatesOf::All,
         };
         let cold = share_of_items(&data, &share, true);
         let warm = share_of_items(&data, &share, false);

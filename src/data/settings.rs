@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::config::Scenario;
 use crate::spec::config::dataset::Dataset;
-use crate::spec::config::protocol::{Candidates, Rules};
+use crate::spec::config::protocol::{Candidates, Rules, Ties};
 
 /// Settings of `prepare`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct DrawCandidates {
     pub candidates: Candidates,
     /// Which rules decide what may be drawn.
     pub rules: Rules,
+    /// How equal scores count in ranks among the lists.
+    pub ties: Ties,
+    /// A slice whose candidates are of its own class of items; `None` where all items are drawn from.
+    pub class: Option<Scenario>,
     /// Most users evaluated; 0 is all.
     pub max_users: u64,
     /// Seed of the draw.

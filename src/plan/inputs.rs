@@ -16,6 +16,8 @@ use crate::spec::config::{Encoder, Llm};
 pub struct Inputs {
     /// The files of each data set.
     pub of_dataset: BTreeMap<String, BTreeMap<String, Key>>,
+    /// The files of each protocol's candidates.
+    pub of_protocol: BTreeMap<String, BTreeMap<String, Key>>,
     /// Folders of encoders, language models and tokenizers, and files of imported weights.
     of_models: BTreeMap<String, Key>,
 }
@@ -31,7 +33,7 @@ impl Inputs {
     }
 }
 
-/// Digests of the input files of every data set, of the folders of encoders and language models, and of imported weights.
+/// Digests of the input files of every data set and protocol, of the folders of encoders and language models, and of imported weights.
 ///
 /// # Errors
 /// When a file cannot be digested; the error names the file and what reads it.
@@ -51,6 +53,13 @@ pub fn digests(spec: &Spec, digest: &mut Digester<'_>) -> Result<Inputs, PlanErr
             found.insert(path, key);
         }
         all.of_dataset.insert(name.clone(), found);
+    }
+    for (name, protocol) in &spec.protocol {
+        let mut found = BTreeMap::new();
+        for path in protocol.candidates.files() {
+            found.insert(path.to_owned(), learn("protocol", name, path)?);
+        }
+        all.of_protocol.insert(name.clone(), found);
     }
     let encoders = spec
         .encoder

@@ -32,7 +32,7 @@ pub enum PlanError {
     /// An input file cannot be read.
     #[error("{what} `{name}`: {source}")]
     Input {
-        /// `data set`, `encoder`, `language model` or `model`.
+        /// `data set`, `protocol`, `encoder`, `language model` or `model`.
         what: &'static str,
         /// Its name.
         name: String,
@@ -118,7 +118,7 @@ struct Planner<'a> {
     inputs: Inputs,
     graph: Graph,
     prepared: HashMap<(String, String, Option<u64>), NodeId>,
-    candidates: HashMap<(NodeId, String, u64), NodeId>,
+    candidates: HashMap<(NodeId, String, u64, Option<String>), NodeId>,
     trained: HashMap<(NodeId, String, u64), NodeId>,
     fingerprints: HashMap<(String, String, String), String>,
 }
@@ -143,7 +143,7 @@ impl Planner<'_> {
         let learned = self.learn(&ground, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(ground.prepared, (name, protocol), seed);
+            let candidates = self.draw(ground.prepared, (name, protocol), (scenario, axis), seed);
             let evaluate = self.evaluate(ground.prepared, candidates, &learned);
             let protocol = self.fingerprint(dataset, scenario, (name, protocol))?;
             measures.push(Measure {
@@ -217,22 +217,37 @@ impl Planner<'_> {
         Ok(node)
     }
 
-    fn draw(&mut self, prepared: NodeId, protocol: (&String, &Protocol), cell_seed: u64) -> NodeId {
-        let (name, protocol) = protocol;
+    /// The stage that makes a protocol's lists. Slices share it, unless candidates are of the slice's own class.
+    fn draw(
+        &mut self,
+        prepared: NodeId,
+        (name, protocol): (&String, &Protocol),
+        (scenario, axis): (&String, &Scenario),
+        cell_seed: u64,
+    ) -> NodeId {
         let seed = draw_seed(protocol, cell_seed);
-        let id = (prepared, name.clone(), seed);
+        let class = axis.ranks_within_class();
+        let id = (
+            prepared,
+            name.clone(),
+            seed,
+            class.then(|| scenario.clone()),
+        );
         if let Some(&node) = self.candidates.get(&id) {
             return node;
         }
         let settings = Settings::Candidates(DrawCandidates {
             candidates: protocol.candidates.clone(),
             rules: protocol.rules,
+            ties: protocol.ties,
+            class: class.then(|| axis.clone()),
             max_users: protocol.max_users,
             seed,
         });
+        let inputs = self.inputs.of_protocol[name].clone();
         let node = self
             .graph
-            .add(settings, roles([("prepared", prepared)]), BTreeMap::new());
+            .add(settings, roles([("prepared", prepared)]), inputs);
         self.candidates.insert(id, node);
         node
     }
@@ -275,7 +290,8 @@ impl Planner<'_> {
             _ => None,
         };
         let digest = crate::digest::of_value(&(
-            (&protocol.candidates, protocol.rules),
+            inputs::without_paths(&protocol.candidates, &self.inputs.of_protocol[name]),
+            (protocol.rules, protocol.ties),
             (protocol.max_users, protocol.candidates_seed),
             data(dataset, config),
             (axis, target, limit(self.spec)),
@@ -344,7 +360,11 @@ fn draws_nothing(model: &Model) -> bool {
 /// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.
 fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
     use crate::spec::config::protocol::Candidates;
-    let nothing = matches!(protocol.candidates, Candidates::Full {}) && protocol.max_users == 0;
+    let is_given = match protocol.candidates {
+        Candidates::Full { .. } | Candidates::File(_) => true,
+        Candidates::Uniform { .. } | Candidates::Popularity { .. } => false,
+    };
+    let nothing = is_given && protocol.max_users == 0;
     match protocol.candidates_seed {
         _ if nothing => 0,
         0 => cell_seed,

@@ -310,3 +310,78 @@ fn weights_that_cannot_be_read_name_the_model() {
         "{error}"
     );
 }
+
+/// Keys of training, candidates and evaluation of a cell's only protocol, and its fingerprint.
+fn measured(plan: &Plan, name: &str) -> (Vec<Key>, Key, Key, String) {
+    let cell = cell(plan, name);
+    let measure = &cell.measures[0];
+    let key = |id: NodeId| plan.graph.nodes[id].key;
+    (
+        cell.trained.iter().map(|&id| key(id)).collect(),
+        key(measure.candidates),
+        key(measure.evaluate),
+        measure.protocol.clone(),
+    )
+}
+
+#[test]
+fn ties_and_seen_items_make_other_numbers_of_the_same_model() {
+    let full = "protocol.strict.candidates.full.seen=\"exclude\"";
+    for (base, flag) in [
+        (None, "protocol.strict.ties=\"target_first\""),
+        (Some(full), "protocol.strict.candidates.full.seen=\"keep\""),
+    ] {
+        let base: Vec<&str> = base.into_iter().collect();
+        let (trained, _, evaluated, print) =
+            measured(&plan_of(SPEC, &base), "toys.overall.sasrec.s1");
+        let other = plan_of(SPEC, &[&base[..], &[flag]].concat());
+        let (same, _, evaluated_anew, other) = measured(&other, "toys.overall.sasrec.s1");
+        assert_eq!(trained, same, "{flag}");
+        assert_ne!(evaluated, evaluated_anew, "{flag}");
+        assert_ne!(print, other, "{flag}");
+    }
+}
+
+#[test]
+fn candidates_of_the_class_are_an_evaluation_of_their_own_and_never_like_others() {
+    let name = "toys.cold.sasrec.s1";
+    let (trained, drawn, evaluated, print) = measured(&plan_of(SPEC, &[]), name);
+    let text = SPEC.replace(
+        "[scenario.cold.cold_items]",
+        "[scenario.cold.cold_items]\ncandidates = \"class\"\nshare = 0.9",
+    );
+    let plan = plan_of(&text, &[]);
+    let (same, drawn_anew, evaluated_anew, other) = measured(&plan, name);
+    assert_eq!(trained, same);
+    assert_ne!(drawn, drawn_anew);
+    assert_ne!(evaluated, evaluated_anew);
+    assert_ne!(print, other);
+    let (_, drawn_overall, evaluated_overall, _) = measured(&plan, "toys.overall.sasrec.s1");
+    assert_eq!((drawn, evaluated), (drawn_overall, evaluated_overall));
+}
+
+/// The spec with candidates from `path`, whose contents are `contents`.
+fn with_file(path: &str, contents: &str) -> Plan {
+    let file = format!(
+        "\n[protocol.fixed.candidates.file]\npath = \"{path}\"\nform = \"pair_negatives\"\n"
+    );
+    let text = format!("{SPEC}{file}");
+    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+    let mut digest = |_: &str| Ok(crate::digest::of_bytes(contents.as_bytes()));
+    plan(&checked.spec, &mut digest).unwrap()
+}
+
+#[test]
+fn a_file_of_candidates_counts_by_its_contents_in_key_and_fingerprint() {
+    let name = "toys.overall.sasrec.s1";
+    let one = measured(&with_file("Cargo.toml", "a"), name);
+    assert_eq!(one, measured(&with_file("README.md", "a"), name));
+    let other = measured(&with_file("Cargo.toml", "b"), name);
+    assert_eq!(one.0, other.0);
+    assert_ne!((one.1, one.2), (other.1, other.2));
+    assert_ne!(one.3, other.3);
+    // Nothing is drawn, so seeds share the lists.
+    let two = measured(&with_file("Cargo.toml", "a"), "toys.overall.sasrec.s2");
+    assert_eq!(one.1, two.1);
+}

@@ -13,7 +13,7 @@ use super::results::{Results, Training};
 use crate::metric::Metric;
 use crate::record::summary::{Answer, AnswerTable, Column, Question};
 use crate::spec::config::answer::{Axis, Cost};
-use crate::spec::config::protocol::{Candidates, Protocol};
+use crate::spec::config::protocol::Protocol;
 use crate::spec::config::{Figure, Model};
 
 /// Draws one figure of the spec.
@@ -32,12 +32,9 @@ pub fn draw(results: &Results, figure: &Figure) -> Result<Drawn, RenderError> {
     })
 }
 
-/// What a uniformly random ranking gets on average; `None` when the candidates are all items.
+/// What a uniformly random ranking gets on average; `None` when the number of candidates is not in the spec.
 pub fn chance(protocol: &Protocol, metric: Metric) -> Option<f64> {
-    let n = match protocol.candidates {
-        Candidates::Full {} => return None,
-        Candidates::Uniform { n } | Candidates::Popularity { n } => n,
-    };
+    let n = protocol.candidates.n()?;
     let ranks: Vec<f64> = (1..=n + 1).map(|rank| rank as f64).collect();
     metric.mean(&ranks)
 }

@@ -152,7 +152,8 @@ impl<'a> Source<'a> {
             let kind = nodes[id].stage.settings.kind();
             let is_elsewhere = others.contains(&id) && id != measure.evaluate;
             let has_nothing_to_say = match &nodes[id].stage.settings {
-                Settings::Prepare(_) | Settings::Candidates(_) => true,
+                Settings::Prepare(_) => true,
+                Settings::Candidates(_) => false,
                 // Of the CF models, only those remark something whose weights are somebody else's.
                 Settings::Backbone(backbone) => backbone.model.weights().is_none(),
                 _ => answering.is_none(),

@@ -8,7 +8,7 @@ pub mod ids;
 mod join;
 mod json;
 mod kinds;
-mod lines;
+pub mod lines;
 pub mod make;
 mod movielens;
 mod record;

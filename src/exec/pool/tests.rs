@@ -7,15 +7,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::stage::DrawCandidates;
-use crate::spec::config::protocol::{Candidates, Rules};
+use crate::spec::config::protocol::{Candidates, Rules, Seen, Ties};
 
 /// A graph of one-thread stages, each with the stages that it needs.
 fn graph(needs: &[Vec<NodeId>]) -> Graph {
     let mut graph = Graph::default();
     for (seed, needs) in (0..).zip(needs) {
         let draw = Settings::Candidates(DrawCandidates {
-            candidates: Candidates::Full {},
+            candidates: Candidates::Full {
+                seen: Seen::Exclude,
+            },
             rules: Rules::Strict,
+            ties: Ties::Half,
+            class: None,
             max_users: 0,
             seed,
         });

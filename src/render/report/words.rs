@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::spec::config::Model;
-use crate::spec::config::protocol::{Candidates, Protocol, Rules};
-use crate::spec::config::scenario::{FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems};
+use crate::spec::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
+use crate::spec::config::scenario::{
+    CandidatesOf, FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems,
+};
 
 /// A model's kind, as its table in the spec is called.
 pub fn kind(model: &Model) -> String {
@@ -24,27 +26,35 @@ pub fn settings(set: &BTreeMap<String, serde_json::Value>) -> String {
 
 /// How a protocol measures.
 pub fn protocol(protocol: &Protocol) -> String {
-    let against = match protocol.candidates {
-        Candidates::Full {} => {
-            "every item of the catalogue but those of the user's history".to_owned()
+    let against = match &protocol.candidates {
+        Candidates::Full {
+            seen: Seen::Exclude,
+        } => "every item of the catalogue but those of the user's history".to_owned(),
+        Candidates::Full { seen: Seen::Keep } => {
+            "every item of the catalogue, those of the user's history among them".to_owned()
         }
+        Candidates::File(file) => format!("the negatives that the file {} gives", file.path),
         Candidates::Uniform { n } => format!("{n} items drawn uniformly"),
         Candidates::Popularity { n } => {
             format!("{n} items drawn in proportion to their training counts")
         }
     };
     let drawn = match (&protocol.candidates, protocol.candidates_seed) {
-        (Candidates::Full {}, _) => String::new(),
+        (Candidates::Full { .. } | Candidates::File(_), _) => String::new(),
         (_, 0) => " They are drawn once for each seed and used by every model.".to_owned(),
         (_, seed) => {
             format!(" They are drawn once, with seed {seed}, and used by every model and seed.")
         }
     };
-    let rules = match protocol.rules {
-        Rules::Strict => {
+    let rules = match (&protocol.candidates, protocol.rules) {
+        (Candidates::Full { .. }, _) => "",
+        (Candidates::File(_), Rules::Published) => {
+            "They are taken as they are: repeats, items of the user and the target itself are counted in the remarks."
+        }
+        (_, Rules::Strict) => {
             "No candidate repeats, and none is an item that the user has in training, validation or test."
         }
-        Rules::Published => {
+        (_, Rules::Published) => {
             "As in the A-LLMRec code, only training items are excluded: the validation item, the target and repeats may be drawn."
         }
     };
@@ -52,9 +62,17 @@ pub fn protocol(protocol: &Protocol) -> String {
         0 => "Every user with a target is measured.".to_owned(),
         users => format!("At most {users} users with a target are measured, drawn at random."),
     };
+    let ties = match protocol.ties {
+        Ties::Half => "plus half of those that score the same",
+        Ties::TargetFirst => "whatever scores the same",
+        Ties::TargetLast => "plus those that score the same",
+    };
+    let rules = match rules {
+        "" => String::new(),
+        rules => format!(" {rules}"),
+    };
     format!(
-        "Each user's target is ranked against {against}.{drawn} {rules} {users} The rank is 1, plus the candidates that score higher, plus \
-         half of those that score the same."
+        "Each user's target is ranked against {against}.{drawn}{rules} {users} The rank is 1, plus the candidates that score higher, {ties}."
     )
 }
 
@@ -104,8 +122,12 @@ fn share_of(share: &ItemShare, which: &str) -> String {
         ShareOf::Items => "of items",
         ShareOf::Interactions => "of interactions",
     };
+    let candidates = match share.candidates {
+        CandidatesOf::All => "",
+        CandidatesOf::Class => " Candidates are of these items alone.",
+    };
     format!(
-        "Users whose target is among the {:.0} % {of} that are {which} popular.",
+        "Users whose target is among the {:.0} % {of} that are {which} popular.{candidates}",
         share.share * 100.0
     )
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Check;
+use super::{Check, protocol};
 use crate::metric::Metric;
 use crate::spec::config::dataset::{
     Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
@@ -62,6 +62,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         let ranked_by = format!("protocol `{name}`");
         sizes(check, &ranked_by, &protocol.candidates, &["protocol", name]);
         untrained(check, name, &protocol.candidates);
+        protocol::check(check, name, protocol);
     }
 }
 
@@ -93,10 +94,10 @@ pub(super) fn cut_off(
     candidates: &Candidates,
     path: &[&str],
 ) {
-    let (Candidates::Uniform { n } | Candidates::Popularity { n }) = candidates else {
+    let Some(n) = protocol::n(check, candidates) else {
         return;
     };
-    let length = *n as u64 + 1;
+    let length = n as u64 + 1;
     if let Some(why) = metric.says_nothing_in(length) {
         let place = check.place(path);
         check.push(
@@ -115,7 +116,7 @@ pub(super) fn sizes(
     path: &[&str],
 ) {
     let (kind, n) = match candidates {
-        Candidates::Full {} => return,
+        Candidates::Full { .. } | Candidates::File(_) => return,
         Candidates::Uniform { n } => ("uniform", *n),
         Candidates::Popularity { n } => ("popularity", *n),
     };

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Check;
-use crate::metric::Metric;
 use crate::spec::config::Llm;
 use crate::spec::config::llm::shape_positions;
 use crate::spec::config::method::Inference;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, form};
+use super::{Check, form, protocol};
 use crate::spec::config::dataset::Source;
 use crate::spec::config::json::Form;
 use crate::spec::config::method::{Allmrec, ItemEmbedding, TallrecForm};
@@ -230,7 +230,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
     for (protocol, settings) in &spec.protocol {
         form::one_title(check, inference, &path, protocol);
         let told = match &settings.candidates {
-            Candidates::Full {} => {
+            Candidates::Full { .. } => {
                 let place = check.place(&path);
                 let related = check.place(&["protocol", protocol, "candidates"]);
                 let message = format!(
@@ -245,8 +245,15 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
                 continue;
             }
             // A question asks about one title.
-            Candidates::Uniform { .. } | Candidates::Popularity { .. } if inference.is_none() => 1,
-            Candidates::Uniform { n } | Candidates::Popularity { n } => n + 1,
+            Candidates::Uniform { .. } | Candidates::Popularity { .. } | Candidates::File(_)
+                if inference.is_none() =>
+            {
+                1
+            }
+            candidates => match protocol::n(check, candidates) {
+                Some(n) => n + 1,
+                None => continue,
+            },
         };
         form::positions(check, (llm, inference), told, protocol);
     }

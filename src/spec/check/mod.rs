@@ -9,6 +9,7 @@ mod matrix;
 mod method;
 mod model;
 mod name;
+mod protocol;
 mod run;
 
 use std::collections::BTreeSet;

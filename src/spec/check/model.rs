@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::Check;
 use super::answer::train_of;
 use super::data::{cut_off, is_there, sizes};
+use super::{Check, protocol};
 use crate::spec::config::Model;
 use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
 use crate::spec::fault::Fault;
@@ -229,6 +229,9 @@ fn stopping(check: &mut Check<'_>, train: &Train, path: &[&str]) {
             let mut metric_path = path.to_vec();
             metric_path.extend(["train", "stop", "early", "metric"]);
             cut_off(check, *metric, candidates, &metric_path);
+            let mut own_path = path.to_vec();
+            own_path.extend(["train", "stop", "early", "candidates"]);
+            protocol::stopping(check, candidates, &own_path);
             ("train.stop.early.every", *every)
         }
     };

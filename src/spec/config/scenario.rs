@@ -51,6 +51,18 @@ pub struct ItemShare {
     pub by: ShareOf,
     /// Which interactions count.
     pub counted_on: CountedOn,
+    /// Which items a target is ranked against.
+    pub candidates: CandidatesOf,
+}
+
+/// Which items the targets of an item scenario are ranked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CandidatesOf {
+    /// All items: the scenario is a slice of the evaluation of `overall`.
+    All,
+    /// Items of the scenario's own class: cold targets against cold items, warm ones against warm items.
+    Class,
 }
 
 /// What a share of items is a share of.
@@ -96,6 +108,15 @@ pub enum UnseenItems {
 }
 
 impl Scenario {
+    /// Whether targets are ranked against items of the scenario's own class alone.
+    pub fn ranks_within_class(&self) -> bool {
+        matches!(
+            self,
+            Scenario::ColdItems(share) | Scenario::WarmItems(share)
+                if share.candidates == CandidatesOf::Class
+        )
+    }
+
     /// Whether the scenario only selects test users, so that models trained for `overall` serve it.
     pub fn is_slice(&self) -> bool {
         matches!(

@@ -1,6 +1,6 @@
 //! Scores to ranks: candidate lists in large batches, full ranking by counting, never by sorting.
 //!
-//! A target's rank is 1 + the number of greater scores + half of the equal ones. NaN is an error, not a rank.
+//! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones. NaN is an error, not a rank.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use allround::data::candidates::CandidateLists;
 use allround::data::ranks::Ranks;
 use allround::data::{Part, Prepared};
 use allround::metric::Metric;
+use allround::spec::config::protocol::{Seen, Ties};
 use tch::{Kind, Tensor};
 
 use crate::data::{Histories, history, row};
@@ -94,10 +95,11 @@ fn listed(
     let candidates = indices(&rows, scorer.device()).view([(end - start) as i64, n as i64 + 1]);
     let scores = scorer.score(histories, &candidates);
     let target = scores.narrow(1, 0, 1);
-    rank(&target, &scores.narrow(1, 1, n as i64), None)
+    rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties)
 }
 
-/// Ranks of users `start` to `end` among all items that may be candidates and that their history does not hold.
+/// Ranks of users `start` to `end` among all items that may be candidates; those of their history are left out where the
+/// protocol says so.
 fn full(
     scorer: &dyn Scorer,
     prepared: &Prepared,
@@ -120,22 +122,37 @@ fn full(
     let mut left_out = Vec::new();
     let width = items.len() as i64;
     for (place, &user) in histories.users.iter().enumerate() {
-        let known = history(prepared, user as usize, lists.part).iter();
-        let left = known.chain(std::iter::once(&targets[place]));
+        let known = match lists.seen {
+            Seen::Exclude => history(prepared, user as usize, lists.part),
+            Seen::Keep => &[],
+        };
+        let left = known.iter().chain(std::iter::once(&targets[place]));
         left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
     }
-    let allowed: Vec<bool> = prepared.in_candidates.clone();
+    let allowed = ranked_items(prepared, lists);
     let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
     let compared = allowed
         .expand([(end - start) as i64, -1], false)
         .contiguous();
     let left_out = Tensor::from_slice(&left_out).to_device(device);
     let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
-    rank(&target, &scores, Some(&compared))
+    rank(&target, &scores, Some(&compared), lists.ties)
 }
 
-/// 1 + greater + half of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.
-fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>) -> Vec<f64> {
+/// Whether full ranking ranks item i (at `i - 1`).
+fn ranked_items(prepared: &Prepared, lists: &CandidateLists) -> Vec<bool> {
+    if lists.among.is_empty() {
+        return prepared.in_candidates.clone();
+    }
+    let mut ranked = vec![false; prepared.n_items()];
+    for &item in &lists.among {
+        ranked[item as usize - 1] = prepared.in_candidates[item as usize - 1];
+    }
+    ranked
+}
+
+/// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.
+fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>, ties: Ties) -> Vec<f64> {
     let count = |found: Tensor| {
         let found = match compared {
             Some(compared) => found.logical_and(compared),
@@ -146,20 +163,14 @@ fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>) -> Vec<f64>
     let greater = count(others.gt_tensor(target));
     let equal = count(others.eq_tensor(target));
     let wrong = count(others.isnan()) + target.isnan().squeeze_dim(1).to_kind(Kind::Double);
-    let ranks = greater + equal * 0.5 + 1.0;
+    let ranks = greater + equal * ties.share_ahead() + 1.0;
     let ranks = ranks.masked_fill(&wrong.gt(0.0), f64::NAN);
     Vec::try_from(ranks).expect("ranks are [B]")
 }
 
 /// The lists of a full ranking of every measured user's target in `part`.
 pub fn full_lists(prepared: &Prepared, part: Part) -> CandidateLists {
-    let mut lists = CandidateLists {
-        part,
-        users: Vec::new(),
-        targets: Vec::new(),
-        n: None,
-        negatives: Vec::new(),
-    };
+    let mut lists = CandidateLists::full(part, Vec::new(), Vec::new());
     for user in 0..prepared.n_users() {
         let next = history(prepared, user, part).len();
         let end = match part {

@@ -28,13 +28,8 @@ fn scorer(counts: [f32; 6]) -> Popularity {
 const COUNTS: [f32; 6] = [0.0, 5.0, 4.0, 3.0, 3.0, 1.0];
 
 fn listed_rank(negatives: Vec<u32>) -> f64 {
-    let lists = CandidateLists {
-        part: Part::Test,
-        users: vec![0],
-        targets: vec![3],
-        n: Some(negatives.len()),
-        negatives,
-    };
+    let n = negatives.len();
+    let lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (n, negatives));
     ranks(&scorer(COUNTS), &prepared(), &lists).unwrap().ranks[0]
 }
 
@@ -84,4 +79,62 @@ fn a_score_that_is_no_number_is_an_error_naming_the_user() {
     let lists = full_lists(&prepared(), Part::Valid);
     let error = ranks(&scorer(counts), &prepared(), &lists).unwrap_err();
     assert_eq!(error.to_string(), "a score of user `ann` is not a number");
+}
+
+#[test]
+fn equal_scores_count_as_the_protocol_says() {
+    // Items 4 and 3 (the target) score 3; items 1 and 2 score more, item 5 less.
+    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (3, vec![1, 4, 5]));
+    for (ties, rank) in [
+        (Ties::Half, 2.5),
+        (Ties::TargetFirst, 2.0),
+        (Ties::TargetLast, 3.0),
+    ] {
+        lists.ties = ties;
+        let found = ranks(&scorer(COUNTS), &prepared(), &lists).unwrap();
+        assert_eq!(found.ranks, [rank], "{ties:?}");
+    }
+    let mut lists = full_lists(&prepared(), Part::Test);
+    for (ties, rank) in [(Ties::TargetFirst, 1.0), (Ties::TargetLast, 2.0)] {
+        lists.ties = ties;
+        let found = ranks(&scorer(COUNTS), &prepared(), &lists).unwrap();
+        assert_eq!(found.ranks, [rank], "{ties:?}");
+    }
+}
+
+#[test]
+fn a_model_of_equal_scores_gets_the_first_middle_or_last_rank() {
+    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (4, vec![1, 2, 4, 5]));
+    for (ties, rank) in [
+        (Ties::TargetFirst, 1.0),
+        (Ties::Half, 3.0),
+        (Ties::TargetLast, 5.0),
+    ] {
+        lists.ties = ties;
+        let found = ranks(&scorer([1.0; 6]), &prepared(), &lists).unwrap();
+        assert_eq!(found.ranks, [rank], "{ties:?}");
+    }
+}
+
+#[test]
+fn full_ranking_that_keeps_seen_items_ranks_the_history_too() {
+    let mut lists = full_lists(&prepared(), Part::Test);
+    lists.seen = Seen::Keep;
+    // Items 1 and 2 of the history score more than the target, item 4 the same.
+    let found = ranks(&scorer(COUNTS), &prepared(), &lists).unwrap();
+    assert_eq!(found.ranks, [3.5]);
+    // A target that the history holds is ranked once, and not against itself.
+    let mut again = prepared();
+    again.sequence = vec![3, 2, 3];
+    let found = ranks(&scorer(COUNTS), &again, &lists).unwrap();
+    assert_eq!(found.ranks, [3.5]);
+}
+
+#[test]
+fn full_ranking_within_a_class_ranks_its_items_alone() {
+    let mut lists = full_lists(&prepared(), Part::Test);
+    lists.seen = Seen::Keep;
+    lists.among = vec![1, 3, 5];
+    let found = ranks(&scorer(COUNTS), &prepared(), &lists).unwrap();
+    assert_eq!(found.ranks, [2.0]);
 }

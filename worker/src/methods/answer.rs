@@ -8,6 +8,7 @@ use std::rc::Rc;
 use allround::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks};
 use allround::seed::{Stream, stream};
 use allround::spec::config::method::{Accept, Inference, ScoreBy, TallrecForm};
+use allround::spec::config::protocol::Ties;
 use allround::text::audit;
 use rand::seq::SliceRandom;
 use tch::Tensor;
@@ -85,6 +86,7 @@ struct Asking<'a> {
     target: u32,
     history: &'a [u32],
     candidates: Vec<u32>,
+    ties: Ties,
 }
 
 /// A user with the prompt.
@@ -198,6 +200,7 @@ impl Answerer<'_> {
             target,
             history,
             candidates,
+            ties: lists.ties,
         }
     }
 
@@ -316,7 +319,7 @@ impl Answerer<'_> {
                 .map(|(asking, _)| &asking.candidates[..])
                 .collect();
             Outcome {
-                rank: rank(&averaged(&told, scores), asked[0].0.place()),
+                rank: rank(&averaged(&told, scores), &asked[0].0),
                 ..Outcome::default()
             }
         };
@@ -445,16 +448,21 @@ fn averaged(told: &[&[u32]], scores: &[Vec<f64>]) -> Vec<f64> {
     told[0].iter().map(mean).collect()
 }
 
-/// 1 + greater + half of the other equal scores; NaN where a score is NaN or infinite, for an overflow, as of a
+/// The rank of the target among the scores of `asking`'s candidates.
+fn rank(scores: &[f64], asking: &Asking) -> f64 {
+    rank_at(scores, asking.place(), asking.ties)
+}
+
+/// 1 + greater + a share of the other equal scores; NaN where a score is NaN or infinite, for an overflow, as of a
 /// number of few bits, makes all titles equally unlikely.
-fn rank(scores: &[f64], target: usize) -> f64 {
+fn rank_at(scores: &[f64], target: usize, ties: Ties) -> f64 {
     if scores.iter().any(|score| !score.is_finite()) {
         return f64::NAN;
     }
     let own = scores[target];
     let greater = scores.iter().filter(|&&score| score > own).count();
     let equal = scores.iter().filter(|&&score| score == own).count() - 1;
-    1.0 + greater as f64 + equal as f64 / 2.0
+    ties.rank(greater, equal)
 }
 
 #[cfg(test)]
@@ -470,10 +478,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rank_counts_greater_scores_and_half_of_the_equal_ones() {
-        assert_eq!(rank(&[0.5, 0.7, 0.5, 0.1], 0), 2.5);
+    fn a_rank_counts_greater_scores_and_equal_ones_as_the_protocol_says() {
+        let scores = [0.5, 0.7, 0.5, 0.1];
+        assert_eq!(rank_at(&scores, 0, Ties::Half), 2.5);
+        assert_eq!(rank_at(&scores, 0, Ties::TargetFirst), 2.0);
+        assert_eq!(rank_at(&scores, 0, Ties::TargetLast), 3.0);
         for broken in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(rank(&[0.5, broken], 0).is_nan());
+            assert!(rank_at(&[0.5, broken], 0, Ties::Half).is_nan());
         }
     }
 }

@@ -9,7 +9,7 @@ use allround::plan::Job;
 use allround::plan::stage::TrainBackbone;
 use allround::seed::{Stream, foreign};
 use allround::spec::config::Model;
-use allround::spec::config::protocol::{Candidates, Rules};
+use allround::spec::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround::spec::config::train::{Stop, Train};
 use tch::Device;
 
@@ -182,11 +182,15 @@ fn validation_lists(
     let candidates = match &train.stop {
         Stop::Early { candidates, .. } => candidates.clone(),
         Stop::Fixed { validate_every: 0 } => return Ok(None),
-        Stop::Fixed { .. } => Candidates::Full {},
+        Stop::Fixed { .. } => Candidates::Full {
+            seen: Seen::Exclude,
+        },
     };
     let settings = DrawCandidates {
         candidates,
         rules: Rules::Strict,
+        ties: Ties::Half,
+        class: None,
         max_users: 0,
         seed,
     };

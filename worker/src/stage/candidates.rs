@@ -18,7 +18,7 @@ pub(super) fn run(
             lists.as_ref().ok().map(|lists| lists.users.len() as u64)
         };
         let (lists, phase) = timed("draw", None, count, || {
-            candidates::draw(&prepared, settings, part)
+            candidates::make(&prepared, settings, part, &job.base, observe)
         });
         lists?.save(&job.output)?;
         observe(Event::Phase(phase));

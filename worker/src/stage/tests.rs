@@ -21,7 +21,7 @@ use allround::spec::config::method::{
     Accept, Align, Decay, Drawn, Exclude, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem,
     OutOfMemory, Project, ScoreBy, TallrecForm, Targets, TrainingCandidates, UserOrder,
 };
-use allround::spec::config::protocol::{Candidates, Rules};
+use allround::spec::config::protocol::{Candidates, Rules, Ties};
 use allround::spec::config::{Encoder, train::Optimizer};
 
 use super::*;
@@ -42,6 +42,8 @@ impl Desk {
         let settings = DrawCandidates {
             candidates: Candidates::Uniform { n: 5 },
             rules: Rules::Strict,
+            ties: Ties::Half,
+            class: None,
             max_users: 0,
             seed: 1,
         };

@@ -6,6 +6,7 @@ mod kind;
 mod measure;
 mod model;
 mod name;
+mod protocol;
 mod syntax;
 mod value;
 
@@ -124,6 +125,7 @@ fn every_bad_file_is_refused_in_these_words() {
         name::CASES,
         model::CASES,
         measure::CASES,
+        protocol::CASES,
         answer::CASES,
         data::CASES,
         syntax::CASES,

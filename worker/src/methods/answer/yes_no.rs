@@ -31,7 +31,7 @@ impl Answerer<'_> {
                 margins.extend(self.margins(part, &both));
             }
             outcomes.push(Outcome {
-                rank: rank(&margins, asking.place()),
+                rank: rank(&margins, asking),
                 generated: None,
                 likes: margins,
             });

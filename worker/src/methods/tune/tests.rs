@@ -247,13 +247,9 @@ fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
         let known = data().train_of(*user as usize).to_vec();
         (1..=12).filter(move |item| !known.contains(item)).take(3)
     };
-    let lists = CandidateLists {
-        part: Part::Valid,
-        targets: users.iter().map(target).collect(),
-        negatives: users.iter().flat_map(unknown).collect(),
-        n: Some(3),
-        users,
-    };
+    let targets = users.iter().map(target).collect();
+    let negatives = users.iter().flat_map(unknown).collect();
+    let lists = CandidateLists::listed(Part::Valid, users, targets, (3, negatives));
     let answerer = Answerer {
         prepared: &prepared,
         reader,

@@ -2,6 +2,7 @@
 
 use allround::metric::Metric;
 use allround::spec::config::Model;
+use allround::spec::config::protocol::Seen;
 use allround::spec::config::train::Stop;
 use tch::Tensor;
 
@@ -267,7 +268,9 @@ fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
         metric: Metric::Ndcg(10),
         every: 1,
         patience: 2,
-        candidates: Candidates::Full {},
+        candidates: Candidates::Full {
+            seen: Seen::Exclude,
+        },
     };
     let settings = Settings::Backbone(TrainBackbone {
         model: Model::Sasrec(model),

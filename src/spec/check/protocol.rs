@@ -1,0 +1,157 @@
+//! What candidates from a file, and candidates of a class, can be combined with.
+
+use std::io::{BufRead, Read};
+
+use super::Check;
+use super::data::is_there;
+use crate::fs;
+use crate::spec::config::dataset::Source;
+use crate::spec::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
+use crate::spec::config::scenario::{ItemShare, Scenario, ShareOf};
+use crate::spec::fault::Fault;
+
+/// Most bytes of a file's first line that are looked at.
+const FIRST_LINE: u64 = 1 << 20;
+
+pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
+    if let Candidates::File(file) = &protocol.candidates {
+        files(check, name, file);
+        limit(check, name);
+    }
+    for (scenario, axis) in &check.spec.scenario {
+        if let Some((kind, share)) = class(axis) {
+            match &protocol.candidates {
+                Candidates::File(_) => given(check, name, (scenario, kind)),
+                Candidates::Uniform { n } if protocol.rules == Rules::Strict => {
+                    class_size(check, (name, *n), (scenario, kind), share);
+                }
+                Candidates::Full { .. }
+                | Candidates::Uniform { .. }
+                | Candidates::Popularity { .. } => {}
+            }
+        }
+    }
+}
+
+/// Kind and share of a scenario that ranks within its class.
+fn class(scenario: &Scenario) -> Option<(&'static str, &ItemShare)> {
+    let found = match scenario {
+        Scenario::ColdItems(share) => ("cold_items", share),
+        Scenario::WarmItems(share) => ("warm_items", share),
+        Scenario::Overall {}
+        | Scenario::ColdUsers { .. }
+        | Scenario::FewShot { .. }
+        | Scenario::CrossDomain { .. } => return None,
+    };
+    scenario.ranks_within_class().then_some(found)
+}
+
+fn files(check: &mut Check<'_>, name: &str, file: &CandidatesFile) {
+    let base = check.base;
+    let path = |field| ["protocol", name, "candidates", "file", field];
+    is_there(check, &file.path, (base, false), &path("path"));
+    if !file.valid.is_empty() {
+        is_there(check, &file.valid, (base, false), &path("valid"));
+    }
+}
+
+/// A data set cut to its first users lacks items that the file names.
+fn limit(check: &mut Check<'_>, name: &str) {
+    let limit = check.spec.run.limit;
+    if limit == 0 {
+        return;
+    }
+    let place = check.place(&["protocol", name, "candidates", "file"]);
+    check.push(
+        Fault::at(
+            place,
+            format!(
+                "protocol `{name}` reads its candidates from a file, and the data are limited to {limit} users"
+            ),
+        )
+        .label("needs the whole data set")
+        .hint("run without a limit, or with a protocol that draws its candidates; `max_users` measures fewer users"),
+    );
+}
+
+fn given(check: &mut Check<'_>, name: &str, (scenario, kind): (&str, &str)) {
+    let place = check.place(&["scenario", scenario, kind, "candidates"]);
+    let related = check.place(&["protocol", name, "candidates", "file"]);
+    let message = format!(
+        "scenario `{scenario}` ranks among items of its class, and the candidates of protocol `{name}` are fixed by a file"
+    );
+    check.push(
+        Fault::at(place, message)
+            .label("expected `all`")
+            .related(related, "fixed here")
+            .hint("write `candidates = \"all\"`, or draw the candidates"),
+    );
+}
+
+/// More negatives than the class has items, where their number is known before the data are.
+fn class_size(
+    check: &mut Check<'_>,
+    (protocol, n): (&str, usize),
+    (scenario, kind): (&str, &str),
+    share: &ItemShare,
+) {
+    if share.by != ShareOf::Items {
+        return;
+    }
+    for (name, dataset) in &check.spec.dataset {
+        let Source::Synthetic(source) = &dataset.source else {
+            continue;
+        };
+        let class = (share.share * source.items as f64) as u64;
+        if (n as u64) < class {
+            continue;
+        }
+        let place = check.place(&["scenario", scenario, kind]);
+        let message = format!(
+            "protocol `{protocol}` draws {n} negatives from the class of scenario `{scenario}`, which has at most {class} items of data set `{name}`"
+        );
+        check.push(
+            Fault::at(place, message)
+                .label(format!("expected more than {n} items"))
+                .hint("lower `n`, raise `share`, or write `candidates = \"all\"`"),
+        );
+    }
+}
+
+/// Early stopping validates on lists of its own.
+pub(super) fn stopping(check: &mut Check<'_>, candidates: &Candidates, path: &[&str]) {
+    if matches!(candidates, Candidates::File(_)) {
+        let place = check.place(path);
+        check.push(
+            Fault::at(place, "early stopping cannot read candidates from a file")
+                .label("expected `full`, `uniform` or `popularity`")
+                .hint(
+                    "a file of candidates belongs to a protocol: `protocol.NAME.candidates.file`",
+                ),
+        );
+    }
+}
+
+/// Negatives of each target, as far as they are known before data are: of a file, those of its first line.
+pub(super) fn n(check: &Check<'_>, candidates: &Candidates) -> Option<usize> {
+    let Candidates::File(file) = candidates else {
+        return candidates.n();
+    };
+    let path = check.base.join(&file.path);
+    if file.path.is_empty() || !path.is_file() {
+        return None;
+    }
+    let mut line = Vec::new();
+    let mut bytes = fs::open(&path).ok()?.take(FIRST_LINE);
+    bytes.read_until(b'\n', &mut line).ok()?;
+    // What is cut off or compressed is left for the run to count.
+    let text = std::str::from_utf8(&line)
+        .ok()
+        .filter(|_| line.len() < FIRST_LINE as usize)?;
+    let ids = match file.form {
+        NegativesForm::UserItemNegatives => text.split_whitespace().count().checked_sub(2)?,
+        NegativesForm::UserNegatives => text.split_whitespace().count().checked_sub(1)?,
+        NegativesForm::PairNegatives => text.split_once(')')?.1.split_whitespace().count(),
+    };
+    Some(ids).filter(|&ids| ids > 0)
+}
