@@ -3,7 +3,7 @@
 use super::{Exit, count, planning, print};
 use crate::cli::{Check, Common, FaultFormat};
 use crate::observe::say;
-use crate::spec::Faults;
+use crate::spec::{self, Faults};
 use crate::store::Store;
 
 /// Checks an experiment file.
@@ -15,6 +15,10 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
         Err(error) if arguments.format == FaultFormat::Lines => return lines(error),
         Err(error) => return Err(error),
     };
+    let checked = &planned.checked;
+    for note in spec::model_folder::lone_blanks(&checked.spec, &checked.base) {
+        say(&format!("warning: {note}"));
+    }
     let cells = count(planned.plan.cells.len(), "cell");
     let stages = count(planned.plan.graph.nodes.len(), "stage");
     print(&format!("ok: {cells}, {stages}\n"))?;

@@ -106,21 +106,18 @@ impl Settings {
                 model: Model::Sasrec(_),
                 ..
             }) => 2,
-            // 2: the projection of items starts as it does beside that of the user.
-            Settings::Project(TrainProject {
-                reader: Reader { user: false, .. },
-                ..
-            }) => 2,
+            // 2: the projection of items starts as it does next to that of the user. 3: what a tokenizer puts in front, text
+            // around vectors as one text, adapters and weights as transformers takes them.
+            Settings::Project(_) => 3,
             // 2: titles in the file's own encoding, Python's escapes, joined records.
             Settings::Prepare(_) => 2,
-            Settings::Candidates(_)
-            | Settings::Backbone(_)
-            | Settings::EncodeText(_)
+            // 2: the same rules of tokenizers and weights.
+            Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)
-            | Settings::Project(_)
             | Settings::Tune(_)
-            | Settings::Evaluate(_) => 1,
+            | Settings::Evaluate(_) => 2,
+            Settings::Candidates(_) | Settings::Backbone(_) => 1,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! `defaults.toml`. Only syntax errors end the pass early, since nothing after them can be trusted.
 
 pub mod config;
+pub mod model_folder;
 
 mod check;
 mod checked;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Check;
+use super::folder::{self, Kind};
 use super::model::divisors;
 use crate::spec::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
 use crate::spec::config::{Encoder, Llm};
@@ -26,6 +27,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         if let Encoder::Pretrained(encoder) = encoder {
             let path = ["encoder", name, "pretrained"];
             source(check, (&encoder.folder, &encoder.hub), &path, base);
+            folder::check(check, (&encoder.folder, base), &path, Kind::Encoder);
         }
     }
     for (name, llm) in &spec.llm {
@@ -33,12 +35,13 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             Llm::Pretrained(llm) => {
                 let path = ["llm", name, "pretrained"];
                 source(check, (&llm.folder, &llm.hub), &path, base);
+                folder::check(check, (&llm.folder, base), &path, Kind::Llm);
             }
             Llm::Random(llm) => {
                 shape(check, name, &llm.shape);
                 let wanted = [("the tokenizer", TOKENIZER.as_slice())];
                 let path = ["llm", name, "random", "tokenizer"];
-                folder(check, &llm.tokenizer, &path, (base, &wanted));
+                has_files(check, &llm.tokenizer, &path, (base, &wanted));
             }
             Llm::Small(small) => heads(check, name, small),
         }
@@ -77,13 +80,13 @@ fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: 
             ];
             let mut path = path.to_vec();
             path.push("folder");
-            folder(check, dir, &path, (base, &wanted));
+            has_files(check, dir, &path, (base, &wanted));
         }
     }
 }
 
 /// A folder with one file of each of the wanted.
-fn folder(
+fn has_files(
     check: &mut Check<'_>,
     dir: &str,
     path: &[&str],

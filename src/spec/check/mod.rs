@@ -2,6 +2,7 @@
 
 mod answer;
 mod data;
+mod folder;
 mod form;
 mod json;
 mod llm;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::method::{Allmrec, LlmOnly, MlpLlm, Tallrec};
+use super::method::{Allmrec, LlmOnly, MlpLlm, Tallrec, TallrecForm};
 use super::train::{Loss, Train};
 
 /// A recommender: a collaborative-filtering model, or a method that asks a language model.
@@ -67,6 +67,22 @@ impl Model {
             Model::LlmOnly(method) => Some(&method.llm),
             Model::Tallrec(method) => Some(&method.llm),
             _ => None,
+        }
+    }
+
+    /// Name of the prompt of a method that queries a language model for a title.
+    pub fn prompt(&self) -> Option<&str> {
+        match self {
+            Model::Allmrec(method) => Some(&method.prompt),
+            Model::MlpLlm(method) => Some(&method.prompt),
+            Model::LlmOnly(method) => Some(&method.prompt),
+            Model::Tallrec(method) => (method.form == TallrecForm::Title).then_some(&method.prompt),
+            Model::Sasrec(_)
+            | Model::Gru4rec(_)
+            | Model::Nextitnet(_)
+            | Model::Ncf(_)
+            | Model::Popularity(_)
+            | Model::Markov(_) => None,
         }
     }
 

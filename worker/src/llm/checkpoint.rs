@@ -1,6 +1,9 @@
 //! The tensors of a Hugging Face folder by name: `model.safetensors` or `pytorch_model.bin`, whole or in shards with an index.
+//! `choice` says which of them are read.
 //!
 //! Files are mapped, not read: opening a checkpoint costs its headers, and a tensor costs its own bytes.
+
+mod choice;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,11 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::surplus::{listed, surplus};
 use super::torch_file::{self, TorchFileError};
-
-/// Names of a checkpoint's files, the preferred first.
-const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
-/// What a shard index adds to them.
-const INDEX: &str = ".index.json";
+use choice::Choice;
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +31,8 @@ pub enum CheckpointError {
         /// The folder.
         folder: String,
     },
-    /// The index is no index.
-    #[error("`{path}` is no shard index: {reason}")]
+    /// The index cannot be used.
+    #[error("`{path}` cannot be used as a shard index: {reason}")]
     Index {
         /// The index.
         path: String,
@@ -51,6 +50,18 @@ pub enum CheckpointError {
         index: String,
         /// How many shards there should be.
         count: usize,
+    },
+    /// Two shards hold a tensor of the same name.
+    #[error(
+        "tensor `{name}` is in `{first}` and in `{second}`; take all shards from the same model"
+    )]
+    Twice {
+        /// The tensor.
+        name: String,
+        /// The one shard.
+        first: String,
+        /// The other.
+        second: String,
     },
     /// The bytes are no whole safetensors file.
     #[error("`{path}` ({size} bytes) is no whole safetensors file: {source}; fetch it again")]
@@ -181,36 +192,53 @@ pub struct Checkpoint {
     folder: PathBuf,
     files: Vec<File>,
     entries: BTreeMap<String, Entry>,
+    remarks: Vec<String>,
 }
 
 impl Checkpoint {
-    /// Opens the weights of a Hugging Face folder; safetensors win over pickles where both are there.
+    /// Opens the weights of a Hugging Face folder in the order of transformers: `model.safetensors`, its index,
+    /// `pytorch_model.bin`, its index.
     ///
     /// # Errors
-    /// When there are none, a shard is missing, or a file is damaged.
+    /// When there are none, a shard is missing, the index and its shards contradict each other, or a file is damaged.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
-        let mut checkpoint = Self {
+        let choice = Choice::of(folder)?;
+        let mut checkpoint = Self::empty(folder);
+        checkpoint.remarks = choice.remarks;
+        for file in &choice.files {
+            checkpoint.add(file)?;
+        }
+        if let Some(index) = &choice.index {
+            index.check(|name| {
+                let entry = checkpoint.entries.get(name)?;
+                checkpoint.files[entry.file].path.file_name()?.to_str()
+            })?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// The tensors of one file, in either form.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn of_file(path: &Path) -> Result<Self, CheckpointError> {
+        let mut checkpoint = Self::empty(path.parent().unwrap_or(path));
+        checkpoint.add(path)?;
+        Ok(checkpoint)
+    }
+
+    fn empty(folder: &Path) -> Self {
+        Self {
             folder: folder.to_owned(),
             files: Vec::new(),
             entries: BTreeMap::new(),
-        };
-        for name in WHOLE {
-            let whole = folder.join(name);
-            let index = folder.join(format!("{name}{INDEX}"));
-            if index.is_file() {
-                for shard in shards(&index)? {
-                    checkpoint.add(&shard)?;
-                }
-                return Ok(checkpoint);
-            }
-            if whole.is_file() {
-                checkpoint.add(&whole)?;
-                return Ok(checkpoint);
-            }
+            remarks: Vec::new(),
         }
-        Err(CheckpointError::NoWeights {
-            folder: folder.display().to_string(),
-        })
+    }
+
+    /// What belongs to every number made with these weights: files that contradict them and are ignored.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn add(&mut self, path: &Path) -> Result<(), CheckpointError> {
@@ -228,6 +256,13 @@ impl Checkpoint {
         };
         for (name, mut entry) in entries {
             entry.file = self.files.len();
+            if let Some(first) = self.entries.get(&name) {
+                return Err(CheckpointError::Twice {
+                    name,
+                    first: self.files[first.file].path.display().to_string(),
+                    second: path.display().to_string(),
+                });
+            }
             self.entries.insert(name, entry);
         }
         self.files.push(File {
@@ -382,37 +417,6 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
         Dtype::BOOL => Some(Kind::Bool),
         _ => None,
     }
-}
-
-/// The shards that an index names, each once, in order.
-fn shards(index: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
-    let wrong = |reason: String| CheckpointError::Index {
-        path: index.display().to_string(),
-        reason,
-    };
-    let value: serde_json::Value =
-        serde_json::from_slice(&fs::read(index)?).map_err(|error| wrong(error.to_string()))?;
-    let map = value.get("weight_map").and_then(|map| map.as_object());
-    let map = map.ok_or_else(|| wrong("it has no table `weight_map`".to_owned()))?;
-    let mut names = std::collections::BTreeSet::new();
-    for (tensor, shard) in map {
-        let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
-        let shard = shard.ok_or_else(|| wrong(format!("`{tensor}` is not in a file beside it")))?;
-        names.insert(shard);
-    }
-    let count = names.len();
-    let path = |name: &str| {
-        let path = index.with_file_name(name);
-        if path.is_file() {
-            return Ok(path);
-        }
-        Err(CheckpointError::MissingShard {
-            shard: name.to_owned(),
-            index: index.display().to_string(),
-            count,
-        })
-    };
-    names.into_iter().map(path).collect()
 }
 
 #[cfg(test)]

@@ -49,6 +49,14 @@ const TOKENIZERS: [&str; 4] = [
     "tokenizer.model",
 ];
 
+/// Files that are read besides weights and JSON: tokenizers, and an adapter, which changes the model.
+const OTHERS: [&str; 4] = [
+    "vocab.txt",
+    "merges.txt",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+];
+
 fn find(name: &str, cache: &Cache, hub: ApiBuilder) -> Result<PathBuf, HubError> {
     let kept = cache.model(name.to_owned()).get("config.json");
     if let Some(kept) = kept.and_then(|config| config.parent().map(PathBuf::from))
@@ -103,7 +111,7 @@ fn wanted<'a>(files: &[&'a str]) -> Option<Vec<&'a str>> {
         let top = !file.contains('/');
         let module =
             file.ends_with("/config.json") && file.starts_with(|c: char| c.is_ascii_digit());
-        (top && (file.ends_with(".json") || matches!(**file, "vocab.txt" | "merges.txt"))) || module
+        (top && (file.ends_with(".json") || OTHERS.contains(file))) || module
     };
     wanted.extend(files.iter().filter(text));
     Some(wanted)
@@ -119,6 +127,7 @@ mod tests {
             ".gitattributes",
             "1_Pooling/config.json",
             "README.md",
+            "adapter_model.safetensors",
             "config.json",
             "model.safetensors",
             "modules.json",
@@ -131,6 +140,7 @@ mod tests {
         let expected = [
             "model.safetensors",
             "1_Pooling/config.json",
+            "adapter_model.safetensors",
             "config.json",
             "modules.json",
             "vocab.txt",

@@ -1,8 +1,10 @@
 //! Vectors for texts: sentence encoders in the folders of sentence-transformers, and hashed features.
 
+mod modules;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use allround::fs::{self, FsError};
@@ -17,6 +19,7 @@ use super::hub::{self, HubError};
 use super::packed_texts::PackedTexts;
 use super::tokenizer::{Tokenizer, TokenizerError};
 use crate::nn::embedding;
+use modules::{Modules, Pooling};
 
 /// Pieces that are encoded at once where no gradient is kept.
 const TOKENS_AT_ONCE: usize = 8192;
@@ -66,6 +69,11 @@ pub trait TextEncoder {
 
     /// How many of the texts hold what the encoder has no piece for.
     fn misspelled(&self, texts: &[&str]) -> usize;
+
+    /// What belongs to every vector: files of the encoder that do not count, a prompt in front of every text.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Pieces that are read of each text. What is spelled for it is kept, so that encoding the texts need not.
     fn lengths(&self, texts: &[&str]) -> Vec<usize>;
@@ -140,15 +148,6 @@ impl TextEncoder for HashedTexts {
     }
 }
 
-/// How a text's states become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pooling {
-    /// Their mean, that of `[CLS]` and `[SEP]` included.
-    Mean,
-    /// That of `[CLS]`.
-    First,
-}
-
 /// A sentence encoder: BERT or DistilBERT, pooling, and perhaps normalisation.
 #[derive(Debug)]
 pub struct SentenceEncoder {
@@ -158,9 +157,11 @@ pub struct SentenceEncoder {
     normalised: bool,
     /// Whether texts are made small before the tokenizer sees them.
     lower: bool,
-    /// Pieces of a text that are read, with the two that begin and end it.
+    /// In front of every text; sentence-transformers' default prompt.
+    prompt: String,
+    /// Tokens of a text that are read, with those that begin and end it.
     max_length: usize,
-    ends: [u32; 2],
+    remarks: Vec<String>,
     /// Pieces of texts seen so far: items come again in every epoch.
     seen: RefCell<HashMap<String, Rc<[u32]>>>,
 }
@@ -175,23 +176,17 @@ impl SentenceEncoder {
     pub fn open(folder: &Path, max_length: usize, device: Device) -> Result<Self, SentenceError> {
         let modules = Modules::read(folder)?;
         let folder = &modules.transformer;
-        let config = BertConfig::open(folder)?;
-        let tokenizer = Tokenizer::open(folder)?;
-        tokenizer.check_fits(config.vocab_size, folder)?;
         let wrong = |file: &str, reason: String| SentenceError::Folder {
             path: folder.join(file).display().to_string(),
             reason,
         };
-        let ends = tokenizer
-            .bos()
-            .zip(tokenizer.eos())
-            .map(|(begin, end)| [begin, end]);
-        let ends = ends.ok_or_else(|| {
-            wrong(
-                "tokenizer_config.json",
-                "no piece begins and ends a text; expected `[CLS]` and `[SEP]`".to_owned(),
-            )
-        })?;
+        if let Some(file) = adapter_in(folder) {
+            let reason = "adapters of text encoders are not applied; merge it into the weights (peft's `merge_and_unload`) and remove it";
+            return Err(wrong(file, reason.to_owned()));
+        }
+        let config = BertConfig::open(folder)?;
+        let tokenizer = Tokenizer::open(folder)?;
+        tokenizer.check_fits(config.vocab_size, folder)?;
         let (own, lower) = limits(folder, config.positions as usize)?;
         let max_length = match max_length {
             0 => own,
@@ -204,21 +199,35 @@ impl SentenceEncoder {
             }
             asked => asked,
         };
-        if max_length < 3 {
+        let ends = tokenizer.front().len() + tokenizer.back().len();
+        if max_length <= ends {
             let reason = format!("{max_length} pieces of a text leave no room for its words");
             return Err(wrong("sentence_bert_config.json", reason));
         }
         let checkpoint = Checkpoint::open(folder)?;
+        let mut remarks = [tokenizer.remarks(), checkpoint.remarks()].concat();
+        if !modules.prompt.is_empty() {
+            remarks.push(format!(
+                "the text encoder's default prompt `{}` stands in front of every text",
+                modules.prompt.trim()
+            ));
+        }
         Ok(Self {
             bert: Bert::new(config, &checkpoint, device)?,
             tokenizer,
             pooling: modules.pooling,
             normalised: modules.normalised,
             lower,
+            prompt: modules.prompt,
             max_length,
-            ends,
+            remarks,
             seen: RefCell::default(),
         })
+    }
+
+    /// Tokens of a text's words that are read.
+    fn room(&self) -> usize {
+        self.max_length - self.tokenizer.front().len() - self.tokenizer.back().len()
     }
 
     /// The pieces of texts with those that begin and end them, cut to what is read.
@@ -232,8 +241,8 @@ impl SentenceEncoder {
         strange.sort_unstable();
         strange.dedup();
         for (text, mut ids) in strange.iter().zip(self.spelled(&strange)) {
-            ids.truncate(self.max_length - self.ends.len());
-            let whole = [&self.ends[..1], &ids, &self.ends[1..]].concat();
+            ids.truncate(self.room());
+            let whole = [self.tokenizer.front(), &ids, self.tokenizer.back()].concat();
             seen.insert((*text).to_owned(), whole.into());
         }
         texts.iter().map(|text| Rc::clone(&seen[*text])).collect()
@@ -245,12 +254,19 @@ impl SentenceEncoder {
 
     /// What `by` says of the texts as the tokenizer sees them.
     fn read<T>(&self, texts: &[&str], by: impl Fn(&Tokenizer, &[&str]) -> T) -> T {
-        if !self.lower {
+        if !self.lower && self.prompt.is_empty() {
             return by(&self.tokenizer, texts);
         }
-        let small: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
-        let small: Vec<&str> = small.iter().map(String::as_str).collect();
-        by(&self.tokenizer, &small)
+        let whole = |text: &&str| {
+            let whole = format!("{}{text}", self.prompt);
+            match self.lower {
+                true => whole.to_lowercase(),
+                false => whole,
+            }
+        };
+        let whole: Vec<String> = texts.iter().map(whole).collect();
+        let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
+        by(&self.tokenizer, &whole)
     }
 
     /// Vectors [N, W] of texts given by their pieces; with dropout if `train` says so.
@@ -345,9 +361,13 @@ impl TextEncoder for SentenceEncoder {
     }
 
     fn cut(&self, texts: &[&str]) -> usize {
-        let room = self.max_length - self.ends.len();
+        let room = self.room();
         let long = |ids: &&Vec<u32>| ids.len() > room;
         self.spelled(texts).iter().filter(long).count()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn lengths(&self, texts: &[&str]) -> Vec<usize> {
@@ -355,83 +375,10 @@ impl TextEncoder for SentenceEncoder {
     }
 }
 
-/// What `modules.json` puts together.
-#[derive(Debug)]
-struct Modules {
-    transformer: PathBuf,
-    pooling: Pooling,
-    normalised: bool,
-}
-
-impl Modules {
-    fn read(folder: &Path) -> Result<Self, SentenceError> {
-        let path = folder.join("modules.json");
-        let mut found = Self {
-            transformer: folder.to_owned(),
-            pooling: Pooling::Mean,
-            normalised: false,
-        };
-        if !path.is_file() {
-            return Ok(found);
-        }
-        let list = json(&path)?;
-        let wrong = |reason: String| SentenceError::Folder {
-            path: path.display().to_string(),
-            reason,
-        };
-        let list = list
-            .as_array()
-            .ok_or_else(|| wrong("expected a list of modules".to_owned()))?;
-        for module in list {
-            let (kind, place) = (text(module, "type"), text(module, "path"));
-            match kind.rsplit('.').next().unwrap_or_default() {
-                "Transformer" => found.transformer = folder.join(place),
-                "Pooling" => found.pooling = pooling(&folder.join(place).join("config.json"))?,
-                "Normalize" => found.normalised = true,
-                // Dropout before training's end; nothing once a vector is wanted.
-                "Dropout" => {}
-                _ => {
-                    return Err(wrong(format!(
-                        "module `{kind}` is not supported; expected `Transformer`, `Pooling` or `Normalize`"
-                    )));
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// The pooling that a module's `config.json` names: one word in newer files, a switch for each kind in older ones.
-fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
-    let config = json(path)?;
-    let mut modes: Vec<&str> = match &config["pooling_mode"] {
-        Value::String(mode) => vec![mode.as_str()],
-        Value::Array(modes) => modes.iter().filter_map(Value::as_str).collect(),
-        _ => {
-            let switches = config.as_object().into_iter().flatten();
-            let on = switches.filter(|(_, value)| value.as_bool() == Some(true));
-            on.filter_map(|(name, _)| name.strip_prefix("pooling_mode_"))
-                .collect()
-        }
-    };
-    for mode in &mut modes {
-        *mode = match *mode {
-            "mean_tokens" => "mean",
-            "cls_token" => "cls",
-            other => other,
-        };
-    }
-    match modes[..] {
-        ["mean"] => Ok(Pooling::Mean),
-        ["cls"] => Ok(Pooling::First),
-        _ => Err(SentenceError::Folder {
-            path: path.display().to_string(),
-            reason: format!(
-                "pooling is `{}`; expected `mean` or `cls`",
-                modes.join("` and `")
-            ),
-        }),
-    }
+/// A file of a LoRA adapter in `folder`, which transformers would apply.
+fn adapter_in(folder: &Path) -> Option<&'static str> {
+    let files = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
+    files.into_iter().find(|file| folder.join(file).is_file())
 }
 
 /// The bound on a text's pieces, and whether texts are made small first.
@@ -461,10 +408,6 @@ fn json(path: &Path) -> Result<Value, SentenceError> {
         path: path.display().to_string(),
         reason: error.to_string(),
     })
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

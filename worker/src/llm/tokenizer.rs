@@ -1,31 +1,27 @@
-//! Texts to pieces and back: the tokenizers of Hugging Face folders, and a byte-level BPE trained on one's own texts.
+//! Texts to tokens and back: the tokenizers of Hugging Face folders, and a byte-level BPE trained on one's own texts.
+//!
+//! Reference: transformers 5.24's `AutoTokenizer`. `class` says what it makes of a folder's files, `around` what it puts in
+//! front of a text and how it tokenizes one behind an added token. Special tokens written in a text are words here.
 
-use std::path::Path;
+mod around;
+mod class;
+mod older;
+
+use std::path::{Path, PathBuf};
 
 use allround::fs::{self, FsError};
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::{ModelWrapper, TrainerWrapper};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::{AddedToken, Tokenizer as Inner};
+
+use around::Later;
+use class::{Class, Files};
 
 /// Special pieces of OPT in the order of their ids: `</s>` both begins and ends a text.
 const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
-/// Pieces that a vocabulary may have for other purposes than text.
-const KNOWN_SPECIAL: [&str; 12] = [
-    "<s>",
-    "<pad>",
-    "</s>",
-    "<unk>",
-    "<mask>",
-    "<|endoftext|>",
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "<|padding|>",
-];
 /// Bytes, each of which is a piece of a byte-level vocabulary.
 const BYTES: usize = 256;
 
@@ -46,7 +42,7 @@ pub enum TokenizerError {
         hint: &'static str,
     },
     /// A file is not what its name says.
-    #[error("`{path}` is no tokenizer: {reason}")]
+    #[error("`{path}` is not a usable tokenizer: {reason}")]
     Format {
         /// The file.
         path: String,
@@ -83,14 +79,18 @@ pub enum TokenizerError {
     },
 }
 
-/// A tokenizer with the pieces that begin, end and pad a text.
+/// A tokenizer with the tokens that stand around a text.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: Inner,
+    later: Later,
+    /// Tokens in front of every text and at its end.
+    around: [Vec<u32>; 2],
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
     unknown: Option<u32>,
+    remarks: Vec<String>,
 }
 
 impl Tokenizer {
@@ -98,39 +98,31 @@ impl Tokenizer {
     /// `vocab.txt` (BERT's WordPiece).
     ///
     /// # Errors
-    /// When there is none, or a file is damaged.
+    /// When there is none, a file is damaged, or its class is not supported.
     pub fn open(folder: &Path) -> Result<Self, TokenizerError> {
-        let (path, description) = if folder.join("tokenizer.json").is_file() {
-            let path = folder.join("tokenizer.json");
-            let bytes = fs::read(&path)?;
-            (path, bytes)
-        } else if folder.join("vocab.json").is_file() && folder.join("merges.txt").is_file() {
-            let path = folder.join("vocab.json");
-            let description = byte_level(&path, &folder.join("merges.txt"))?;
-            (path, description.to_string().into_bytes())
-        } else if folder.join("vocab.txt").is_file() {
-            let path = folder.join("vocab.txt");
-            let description = word_piece(&path, lower_cased(folder)?)?;
-            (path, description.to_string().into_bytes())
-        } else {
-            let hint = if folder.join("tokenizer.model").is_file() {
-                "; a SentencePiece `tokenizer.model` becomes `tokenizer.json` with transformers' `AutoTokenizer.from_pretrained(..).save_pretrained(..)`"
-            } else {
-                ""
-            };
-            let folder = folder.display().to_string();
-            return Err(TokenizerError::Nothing { folder, hint });
-        };
+        let files = files(folder)?;
+        let (path, class, description) = described(folder, &files)?;
         let wrong = |reason: String| TokenizerError::Format {
             path: path.display().to_string(),
             reason,
         };
         let mut inner = Inner::from_bytes(description).map_err(|error| wrong(error.to_string()))?;
+        let class = match class {
+            Some(class) => class,
+            None => files.class(is_byte_level(&inner)).map_err(wrong)?,
+        };
+        let changed = class::rebuild(&mut inner, class, &files).map_err(wrong)?;
         plain(&mut inner);
-        // A vocabulary without a piece for the unknown fails here rather than on a user's title.
+        // A vocabulary without a token for the unknown fails here rather than on a user's title.
         let probe = inner.encode_fast("\u{e000}", false);
         probe.map_err(|error| wrong(format!("it cannot spell a strange letter: {error}")))?;
-        Self::with_ends(inner, folder)
+        let around = around::around(&inner).map_err(wrong)?;
+        let of_json = path.ends_with("tokenizer.json");
+        let remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
+        Ok(Self {
+            remarks,
+            ..Self::with_ends(inner, around, &files)
+        })
     }
 
     /// A byte-level BPE of `vocab_size` pieces (fewer if the texts have no more) with OPT's special pieces: `<s>` 0,
@@ -160,6 +152,7 @@ impl Tokenizer {
         let mut inner = Inner::new(BPE::default());
         inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
         inner.with_decoder(Some(ByteLevel::new(false, true, true)));
+        inner.with_post_processor(Some(begun_by_end()));
         let mut trainer = TrainerWrapper::BpeTrainer(trainer);
         inner
             .train(&mut trainer, texts.iter().map(String::as_str))
@@ -171,11 +164,14 @@ impl Tokenizer {
         let id = |piece: &str| inner.token_to_id(piece);
         let (end, pad) = (id("</s>"), id("<pad>"));
         Ok(Self {
+            later: Later::new(&inner),
             inner,
+            around: [end.into_iter().collect(), Vec::new()],
             bos: end,
             eos: end,
             pad,
             unknown: None,
+            remarks: Vec::new(),
         })
     }
 
@@ -212,6 +208,12 @@ impl Tokenizer {
         encoding.get_ids().to_vec()
     }
 
+    /// The tokens of a text behind a vector or another place that is an added token, as in one text with it.
+    pub fn encode_later(&self, text: &str) -> Vec<u32> {
+        let tokens = self.later.encode(text, &self.inner);
+        tokens.expect("a tokenizer that was opened can spell any text")
+    }
+
     /// The pieces of many texts, as [`Tokenizer::encode`] gives them, on all threads.
     pub fn encode_all(&self, texts: &[&str]) -> Vec<Vec<u32>> {
         let encodings = self.inner.encode_batch_fast(texts.to_vec(), false);
@@ -238,6 +240,12 @@ impl Tokenizer {
         text.expect("decoding joins pieces, which cannot fail")
     }
 
+    /// The text of tokens, special ones too.
+    pub fn decode_whole(&self, ids: &[u32]) -> String {
+        let text = self.inner.decode(ids, false);
+        text.expect("decoding joins pieces, which cannot fail")
+    }
+
     /// How many pieces there are, special ones included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
@@ -248,12 +256,22 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
-    /// The piece that begins a text (BERT's `[CLS]`).
-    pub fn bos(&self) -> Option<u32> {
-        self.bos
+    /// The tokens in front of every text: none, or such as BERT's `[CLS]`.
+    pub fn front(&self) -> &[u32] {
+        &self.around[0]
     }
 
-    /// The piece that ends a text (BERT's `[SEP]`).
+    /// The tokens at the end of every text: none, or such as BERT's `[SEP]`.
+    pub fn back(&self) -> &[u32] {
+        &self.around[1]
+    }
+
+    /// What belongs to every number made with this tokenizer: what of its files does not count.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The token that the files call the end of a text.
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }
@@ -283,19 +301,15 @@ impl Tokenizer {
         }
     }
 
-    /// Finds the ends of a text: what the folder's files say, else what the names of pieces tell.
-    fn with_ends(inner: Inner, folder: &Path) -> Result<Self, TokenizerError> {
-        let files = ["tokenizer_config.json", "special_tokens_map.json"];
-        let files = files.map(|name| object(&folder.join(name)));
-        let [config, map] = files;
-        let (config, map) = (config?, map?);
-        let model = object(&folder.join("config.json"))?;
+    /// Finds the named tokens: what the folder's files say, else what the names of tokens tell.
+    fn with_ends(inner: Inner, around: [Vec<u32>; 2], files: &Files) -> Self {
         let find = |roles: &[&str], names: &[&str]| {
-            let written = roles.iter().flat_map(|role| [&config[*role], &map[*role]]);
-            let written = written.filter_map(|value| value.as_str().or(value["content"].as_str()));
-            let by_file = written.filter_map(|piece| inner.token_to_id(piece)).next();
+            let written = roles.iter().filter_map(|role| files.token(role).flatten());
+            let by_file = written
+                .filter_map(|token| inner.token_to_id(token))
+                .next();
             let by_model = || {
-                let id = model[format!("{}_id", roles[0])].as_u64()?;
+                let id = files.model[format!("{}_id", roles[0])].as_u64()?;
                 let id = u32::try_from(id).ok()?;
                 inner.id_to_token(id).map(|_| id)
             };
@@ -303,25 +317,121 @@ impl Tokenizer {
             by_file.or_else(by_model).or_else(by_name)
         };
         let ends = ["</s>", "<|endoftext|>", "<|end_of_text|>"];
-        // OPT begins a text with `</s>`; a model that begins one otherwise says so in its files.
-        let bos = find(
-            &["bos_token", "cls_token"],
-            &["[CLS]", "<|begin_of_text|>", "</s>", "<|endoftext|>"],
-        );
+        let bos = find(&["bos_token", "cls_token"], &[]);
         let eos = find(
             &["eos_token", "sep_token"],
             &["[SEP]", ends[0], ends[1], ends[2]],
         );
         let pad = find(&["pad_token"], &["[PAD]", "<pad>"]);
         let unknown = unknown(&inner);
-        Ok(Self {
+        Self {
+            later: Later::new(&inner),
             inner,
+            around,
             bos,
             eos,
             pad,
             unknown,
-        })
+            remarks: Vec::new(),
+        }
     }
+}
+
+/// The JSON files that decide on a folder's tokenizer.
+fn files(folder: &Path) -> Result<Files, TokenizerError> {
+    Ok(Files {
+        config: object(&folder.join("tokenizer_config.json"))?,
+        map: object(&folder.join("special_tokens_map.json"))?,
+        model: object(&folder.join("config.json"))?,
+    })
+}
+
+/// The file that counts, its class where that does not depend on what is in it, and its `tokenizer.json` form.
+fn described(
+    folder: &Path,
+    files: &Files,
+) -> Result<(PathBuf, Option<Class>, Vec<u8>), TokenizerError> {
+    let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    if let Some(path) = there("tokenizer.json") {
+        let bytes = fs::read(&path)?;
+        return Ok((path, None, bytes));
+    }
+    if let (Some(path), Some(merges)) = (there("vocab.json"), there("merges.txt")) {
+        let class = files.class(true).map_err(|reason| TokenizerError::Format {
+            path: path.display().to_string(),
+            reason,
+        })?;
+        let class = match class {
+            Class::Qwen2 => Class::Qwen2,
+            Class::Gpt2 | Class::Backend | Class::Llama | Class::Bert => Class::Gpt2,
+        };
+        let description = older::byte_level(&path, &merges, (files, class))?;
+        return Ok((path, Some(class), description.to_string().into_bytes()));
+    }
+    if let Some(path) = there("vocab.txt") {
+        let description = older::word_piece(&path)?;
+        return Ok((path, Some(Class::Bert), description.to_string().into_bytes()));
+    }
+    let hint = match there("tokenizer.model") {
+        Some(_) => {
+            "; a SentencePiece `tokenizer.model` becomes `tokenizer.json` with transformers' `AutoTokenizer.from_pretrained(..).save_pretrained(..)`"
+        }
+        None => "",
+    };
+    let folder = folder.display().to_string();
+    Err(TokenizerError::Nothing { folder, hint })
+}
+
+/// What to say of files that contradict what counts; `changed` are the parts of a `tokenizer.json` that do not count.
+fn remarks(files: &Files, around: &[Vec<u32>; 2], changed: Option<&[&str]>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let Some(changed) = changed else {
+        return remarks;
+    };
+    if !changed.is_empty() {
+        remarks.push(format!(
+            "tokenizer: transformers 5 builds `{}` without the file's {}, and so is it done here",
+            files.config["tokenizer_class"]
+                .as_str()
+                .or(files.model["tokenizer_class"].as_str())
+                .unwrap_or("the class of this model type"),
+            changed.join(" and ")
+        ));
+    }
+    for (flag, tokens) in ["add_bos_token", "add_eos_token"].iter().zip(around) {
+        if let Some(asked) = files.config[*flag].as_bool()
+            && asked == tokens.is_empty()
+        {
+            remarks.push(format!(
+                "tokenizer: `{flag} = {asked}` is ignored, as in transformers 5, since `tokenizer.json` {}",
+                if asked { "adds no such token" } else { "adds one" }
+            ));
+        }
+    }
+    remarks
+}
+
+/// Whether a tokenizer has byte-level parts: transformers then takes the file of a `LlamaTokenizer` as it is.
+fn is_byte_level(inner: &Inner) -> bool {
+    let parts = [
+        serde_json::to_string(&inner.get_pre_tokenizer()),
+        serde_json::to_string(&inner.get_decoder()),
+    ];
+    parts
+        .iter()
+        .flatten()
+        .any(|part| part.contains("\"ByteLevel\""))
+}
+
+/// The post-processor of OPT's tokenizers, which begin a text with `</s>`.
+fn begun_by_end() -> PostProcessorWrapper {
+    let description = json!({
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "</s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"SpecialToken": {"id": "</s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}},
+    });
+    serde_json::from_value(description).expect("the form is that of a tokenizer's file")
 }
 
 /// The piece that stands for what the vocabulary does not have.
@@ -352,79 +462,6 @@ fn object(path: &Path) -> Result<Value, TokenizerError> {
         path: path.display().to_string(),
         reason: error.to_string(),
     })
-}
-
-/// `tokenizer.json` of a byte-level BPE in OPT's and GPT-2's older files.
-fn byte_level(vocabulary: &Path, merges: &Path) -> Result<Value, TokenizerError> {
-    let pieces = object(vocabulary)?;
-    let wrong = |path: &Path, reason: String| TokenizerError::Format {
-        path: path.display().to_string(),
-        reason,
-    };
-    let table = pieces.as_object().ok_or_else(|| {
-        wrong(
-            vocabulary,
-            "expected an object of pieces and their ids".to_owned(),
-        )
-    })?;
-    let special = KNOWN_SPECIAL
-        .iter()
-        .filter(|piece| table.contains_key(**piece));
-    let special: Vec<Value> = special.map(|piece| added(piece, &table[*piece])).collect();
-    let text = fs::read_to_string(merges)?;
-    let mut pairs = Vec::new();
-    for (place, line) in text.lines().enumerate() {
-        if line.starts_with("#version") || line.is_empty() {
-            continue;
-        }
-        match line.split(' ').collect::<Vec<_>>()[..] {
-            [left, right] => pairs.push(json!([left, right])),
-            _ => {
-                let reason = format!("line {}: `{line}` is not two pieces", place + 1);
-                return Err(wrong(merges, reason));
-            }
-        }
-    }
-    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    Ok(json!({
-        "version": "1.0",
-        "added_tokens": special,
-        "pre_tokenizer": bytes,
-        "decoder": bytes,
-        "model": {"type": "BPE", "vocab": pieces, "merges": pairs},
-    }))
-}
-
-/// `tokenizer.json` of a WordPiece vocabulary, one piece a line.
-fn word_piece(vocabulary: &Path, lower: bool) -> Result<Value, TokenizerError> {
-    let text = fs::read_to_string(vocabulary)?;
-    let pieces: serde_json::Map<String, Value> = text
-        .lines()
-        .enumerate()
-        .map(|(id, piece)| (piece.to_owned(), json!(id)))
-        .collect();
-    let special = KNOWN_SPECIAL
-        .iter()
-        .filter(|piece| pieces.contains_key(**piece));
-    let special: Vec<Value> = special.map(|piece| added(piece, &pieces[*piece])).collect();
-    Ok(json!({
-        "version": "1.0",
-        "added_tokens": special,
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": lower},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": pieces},
-    }))
-}
-
-fn added(piece: &str, id: &Value) -> Value {
-    json!({"id": id, "content": piece, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
-}
-
-/// Whether `tokenizer_config.json` lets letters become small; BERT's own default is yes.
-fn lower_cased(folder: &Path) -> Result<bool, TokenizerError> {
-    let config = object(&folder.join("tokenizer_config.json"))?;
-    Ok(config["do_lower_case"].as_bool().unwrap_or(true))
 }
 
 #[cfg(test)]

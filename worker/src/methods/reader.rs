@@ -3,8 +3,8 @@
 //! A prompt becomes a list of slots, which `speller` makes without a tensor, and a batch of prompts one gather out of the
 //! embeddings of its tokens and its vectors, so that gradients reach the vectors and nothing else.
 //!
-//! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, and answers are spelled
-//! apart from the prompt.
+//! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, where the tokenizer has one,
+//! and answers are tokenized apart from the prompt.
 
 mod error;
 mod speller;
@@ -21,7 +21,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::llm::checkpoint::Checkpoint;
 use crate::llm::hub;
-use crate::llm::lm::{Holding, Lm, LmConfig, WeightSource};
+use crate::llm::lm::{Holding, Lm, LmConfig, Merged};
 use crate::llm::tokenizer::Tokenizer;
 use crate::nn::embedding::indices;
 use crate::train::fit::index;
@@ -30,24 +30,6 @@ pub use speller::{Room, Slot, Speller, Told};
 
 /// The number of random language models among random streams.
 const STAGE: u64 = 6;
-
-impl WeightSource for Checkpoint {
-    fn contains(&self, name: &str) -> bool {
-        Checkpoint::contains(self, name)
-    }
-
-    fn tensor(&self, name: &str) -> Result<Tensor, String> {
-        Checkpoint::tensor(self, name).map_err(|error| error.to_string())
-    }
-
-    fn names(&self) -> Vec<&str> {
-        Checkpoint::names(self).collect()
-    }
-
-    fn place(&self) -> String {
-        format!("`{}`", self.folder())
-    }
-}
 
 /// A language model with its tokenizer.
 #[derive(Debug)]
@@ -58,6 +40,8 @@ pub struct Opened {
     pub tokenizer: Arc<Tokenizer>,
     /// The tokens that end a text: the first is written behind answers to train on, any ends a generated one. Not empty.
     pub ends: Vec<u32>,
+    /// What belongs to every number made with the model: adapters that were merged, files of the folder that do not count.
+    pub remarks: Vec<String>,
 }
 
 /// Number type of `dtype`.
@@ -112,8 +96,20 @@ impl Opened {
         let config = LmConfig::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
         tokenizer.check_fits(config.vocab_size, folder)?;
-        let lm = Lm::from_weights(config, &Checkpoint::open(folder)?, holding)?;
-        Self::with(lm, tokenizer, folder)
+        let checkpoint = Checkpoint::open(folder)?;
+        let mut remarks = checkpoint.remarks().to_vec();
+        let lm = match Merged::open(folder, &checkpoint)? {
+            None => Lm::from_weights(config, &checkpoint, holding)?,
+            Some(merged) => {
+                let lm = Lm::from_weights(config, &merged, holding)?;
+                merged.check_all_taken()?;
+                remarks.push(merged.remark());
+                lm
+            }
+        };
+        let mut opened = Self::with(lm, tokenizer, folder)?;
+        opened.remarks.extend(remarks);
+        Ok(opened)
     }
 
     fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, ReaderError> {
@@ -126,10 +122,17 @@ impl Opened {
                 folder: folder.display().to_string(),
             });
         }
+        if !tokenizer.back().is_empty() {
+            return Err(ReaderError::Back {
+                folder: folder.display().to_string(),
+                token: tokenizer.decode_whole(tokenizer.back()),
+            });
+        }
         Ok(Self {
             lm,
-            tokenizer: Arc::new(tokenizer),
             ends,
+            remarks: tokenizer.remarks().to_vec(),
+            tokenizer: Arc::new(tokenizer),
         })
     }
 

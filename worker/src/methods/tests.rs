@@ -157,6 +157,7 @@ pub(crate) fn opened(trainable: bool) -> Opened {
     Opened {
         lm: Lm::random(config, holding),
         ends: vec![tokenizer.eos().expect("its own")],
+        remarks: Vec::new(),
         tokenizer: Arc::new(tokenizer),
     }
 }

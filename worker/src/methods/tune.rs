@@ -10,7 +10,6 @@ use allround::data::Prepared;
 use allround::plan::stage::TrainTune;
 use allround::seed::{Stream, stream};
 use allround::spec::config::method::TallrecForm;
-use allround::text::prompt;
 use tch::Tensor;
 
 use super::project::{Question, questions};
@@ -101,9 +100,7 @@ impl Posing<'_> {
         match asking {
             Asking::Title(question) => self.speller.answer(question.target.item(self.prepared)),
             Asking::Liking { target, item } => {
-                let likes = *item == target.item(self.prepared);
-                self.speller
-                    .ended(if likes { prompt::YES } else { prompt::NO })
+                self.speller.said(*item == target.item(self.prepared))
             }
         }
     }

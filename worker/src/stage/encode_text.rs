@@ -77,6 +77,9 @@ pub(super) fn tell_unread(
     observe: &mut dyn FnMut(Event),
 ) {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for text in encoder.remarks() {
+        observe(Event::Remark { text });
+    }
     observe(Event::Counted(Counted {
         what: "item texts longer than what the encoder reads of them".to_owned(),
         count: encoder.cut(&texts) as u64,

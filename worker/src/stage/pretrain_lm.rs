@@ -61,6 +61,7 @@ pub(super) fn run(
         lm,
         tokenizer: Arc::new(tokenizer),
         ends: vec![eos],
+        remarks: Vec::new(),
     };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
     let fit = pretrain::fit_of(small);

@@ -192,3 +192,76 @@ fn a_value_that_is_nan_or_infinite_is_refused_by_file_and_tensor() {
         );
     }
 }
+
+/// Writes a safetensors file with these tensors, all of them this number.
+fn write(folder: &Path, file: &str, names: &[&str], value: f32) {
+    let named: Vec<(String, Tensor)> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), Tensor::from_slice(&[value])))
+        .collect();
+    crate::models::weights::write(&folder.join(file), &named).unwrap();
+}
+
+fn index(folder: &Path, places: &[(&str, &str)]) {
+    let map: serde_json::Map<String, serde_json::Value> = places
+        .iter()
+        .map(|(name, file)| ((*name).to_owned(), (*file).into()))
+        .collect();
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+}
+
+#[test]
+fn a_whole_file_wins_over_an_index_beside_it_which_is_remarked() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "model-1.safetensors", &["w"], 1.0);
+    index(folder.path(), &[("w", "model-1.safetensors")]);
+    let value = || {
+        let opened = Checkpoint::open(folder.path()).unwrap();
+        let value = opened.tensor("w").unwrap().double_value(&[0]);
+        (value, opened.remarks().join("; "))
+    };
+    assert_eq!(value(), (1.0, String::new()));
+    write(folder.path(), "model.safetensors", &["w"], 2.0);
+    let (found, remark) = value();
+    assert_eq!(found, 2.0);
+    assert!(
+        remark.contains("`model.safetensors`; `model.safetensors.index.json` and its shards are ignored"),
+        "{remark}"
+    );
+}
+
+#[test]
+fn safetensors_in_shards_win_over_a_whole_pytorch_file() {
+    let folder = copy("weights/bin");
+    write(folder.path(), "model-1.safetensors", &["w"], 1.0);
+    index(folder.path(), &[("w", "model-1.safetensors")]);
+    let opened = Checkpoint::open(folder.path()).unwrap();
+    assert!(opened.names().eq(["w"]));
+}
+
+#[test]
+fn an_index_and_shards_that_contradict_each_other_are_refused_by_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = ("model-1.safetensors", "model-2.safetensors");
+    write(folder.path(), one, &["a"], 1.0);
+    write(folder.path(), two, &["b"], 1.0);
+    index(folder.path(), &[("a", one), ("b", two)]);
+    assert_eq!(Checkpoint::open(folder.path()).unwrap().names().count(), 2);
+    index(folder.path(), &[("a", one), ("b", two), ("c", two)]);
+    let text = refusal(folder.path());
+    assert!(
+        text.contains("tensor `c` in `model-2.safetensors`, but no shard holds it"),
+        "{text}"
+    );
+    index(folder.path(), &[("a", two), ("b", one)]);
+    let text = refusal(folder.path());
+    assert!(text.contains("but `model-1.safetensors` holds it"), "{text}");
+    write(folder.path(), two, &["a", "b"], 1.0);
+    index(folder.path(), &[("a", one), ("b", two)]);
+    let text = refusal(folder.path());
+    assert!(
+        text.contains("tensor `a` is in") && text.contains("model-1") && text.contains("model-2"),
+        "{text}"
+    );
+}

@@ -3,9 +3,14 @@
 //! Upstream: transformers' `OPTConfig` and `LlamaConfig`, with the defaults that they give to absent keys. Both forms of
 //! the rotary settings are read: `rope_theta` with `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5).
 
+mod rope;
+
 use std::path::{Path, PathBuf};
 
+use allround::spec::model_folder;
 use serde_json::{Map, Value};
+
+use rope::rope;
 
 /// Which architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +134,14 @@ pub enum ConfigError {
         /// What it may be.
         expected: String,
     },
+    /// Something in the folder's `config.json` that changes the model and is not supported.
+    #[error("{}: {reason}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        reason: String,
+    },
     /// Not one of the names of `named`.
     #[error("`{name}` is no language model's shape; known are {known}")]
     Name {
@@ -174,6 +187,12 @@ impl LmConfig {
     pub fn read(path: &Path, value: &Value) -> Result<Self, ConfigError> {
         let nothing = Map::new();
         let keys = Keys::new(path, value, &nothing);
+        if let Some(reason) = model_folder::unsupported(value) {
+            return Err(ConfigError::Unsupported {
+                path: path.to_owned(),
+                reason,
+            });
+        }
         let config = match keys.text("model_type")?.as_str() {
             "opt" => opt(&keys)?,
             "llama" => llama(&keys)?,
@@ -379,51 +398,6 @@ fn llama(keys: &Keys) -> Result<LmConfig, ConfigError> {
         init_std: keys.number_or("initializer_range", 0.02)?,
         bos: keys.tokens("bos_token_id")?.first().copied(),
         eos: keys.tokens("eos_token_id")?,
-    })
-}
-
-/// Rotary settings in either form.
-fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
-    let theta = keys.number_or("rope_theta", 10_000.0)?;
-    let found = [
-        ("rope_parameters", "rope_parameters."),
-        ("rope_scaling", "rope_scaling."),
-    ]
-    .into_iter()
-    .find_map(|(key, prefix)| Some((key, prefix, keys.get(key)?)));
-    let Some((key, prefix, value)) = found else {
-        return Ok(Rope {
-            theta,
-            scaling: None,
-        });
-    };
-    let map = value.as_object();
-    let map = map.ok_or_else(|| keys.wrong(key, &value.to_string(), "an object"))?;
-    let inner = Keys {
-        path: keys.path,
-        prefix,
-        map,
-    };
-    // Early Llama checkpoints say `type`.
-    let kind = if inner.get("rope_type").is_some() {
-        "rope_type"
-    } else {
-        "type"
-    };
-    let scaling = match inner.text(kind)?.as_str() {
-        "default" => None,
-        "linear" => Some(RopeScaling::Linear(inner.number("factor")?)),
-        "llama3" => Some(RopeScaling::Llama3 {
-            factor: inner.number("factor")?,
-            low_freq_factor: inner.number("low_freq_factor")?,
-            high_freq_factor: inner.number("high_freq_factor")?,
-            original_positions: inner.number("original_max_position_embeddings")?,
-        }),
-        other => return Err(inner.wrong(kind, other, "`default`, `linear` or `llama3`")),
-    };
-    Ok(Rope {
-        theta: inner.number_or("rope_theta", theta)?,
-        scaling,
     })
 }
 

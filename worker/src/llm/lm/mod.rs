@@ -15,6 +15,7 @@ mod generate;
 mod int8;
 mod layers;
 mod loader;
+mod merged;
 mod named;
 mod score;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use error::LmError;
 pub use generate::{Generation, NotFinite, QuoteRule};
 use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
 pub use loader::{Holding, WeightSource};
+pub use merged::{Merged, MergedError};
 use loader::{Loader, Source};
 pub use trie::Trie;
 

@@ -1,5 +1,7 @@
 //! Parity with sentence-transformers: tiny random encoders, and the real MiniLM where it is installed.
 
+use std::path::PathBuf;
+
 use allround::spec::config::Encoder;
 use tch::Kind;
 
@@ -234,4 +236,69 @@ fn minilm_gives_the_vectors_of_sentence_transformers_for_100_titles() {
     let expected = expected(&fixtures().join("minilm.safetensors"));
     let distance = distance(&encoder.encode(&titles, false), &expected["embeddings"]);
     assert!(distance < 1e-5, "{distance}");
+}
+
+/// The tiny BERT with these words in `config_sentence_transformers.json`, and without `include_prompt` if `excluded`.
+fn prompted(config: &str, excluded: bool) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = fixtures().join("bert");
+    for file in allround::fs::walk(&from).unwrap() {
+        let to = folder.path().join(file.strip_prefix(&from).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(&file, to).unwrap();
+    }
+    let path = folder.path().join("config_sentence_transformers.json");
+    std::fs::write(path, config).unwrap();
+    if excluded {
+        let path = folder.path().join("1_Pooling/config.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut pooling: Value = serde_json::from_str(&text).unwrap();
+        pooling["include_prompt"] = false.into();
+        std::fs::write(path, pooling.to_string()).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_default_prompt_stands_in_front_of_every_text_as_in_sentence_transformers() {
+    let made = fixtures().join("../folders/prompted");
+    let config = std::fs::read_to_string(made.join("config_sentence_transformers.json")).unwrap();
+    let folder = prompted(&config, false);
+    let encoder = SentenceEncoder::open(folder.path(), 0, Device::Cpu).unwrap();
+    let texts = ["a toy story", "steel staples", ""];
+    let found = encoder.encode(&texts, false);
+    let expected = expected(&made.join("expected.safetensors"));
+    assert!(distance(&found, &expected["embeddings"]) < 1e-5);
+    assert!(distance(&found, &tiny("bert").encode(&texts, false)) > 1e-3);
+    let remarks = encoder.remarks();
+    assert_eq!(remarks.len(), 1);
+    assert!(remarks[0].contains("`the film:` stands in front"), "{remarks:?}");
+}
+
+#[test]
+fn a_prompt_that_is_left_out_of_pooling_or_has_no_text_is_refused() {
+    let named = r#"{"prompts": {"query": "q: "}, "default_prompt_name": "query"}"#;
+    let open = |config: &str, excluded| {
+        let folder = prompted(config, excluded);
+        SentenceEncoder::open(folder.path(), 0, Device::Cpu).map(|_| ())
+    };
+    let text = open(named, true).unwrap_err().to_string();
+    assert!(text.contains("`include_prompt` is false"), "{text}");
+    let unnamed = r#"{"prompts": {"query": "q: "}, "default_prompt_name": null}"#;
+    open(unnamed, true).unwrap();
+    let lost = r#"{"prompts": {}, "default_prompt_name": "query"}"#;
+    let text = open(lost, false).unwrap_err().to_string();
+    assert!(text.contains("`default_prompt_name` is `query`"), "{text}");
+}
+
+#[test]
+fn an_adapter_beside_an_encoder_is_refused() {
+    let folder = prompted("{}", false);
+    std::fs::write(folder.path().join("adapter_config.json"), "{}").unwrap();
+    let error = SentenceEncoder::open(folder.path(), 0, Device::Cpu);
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("adapter_config.json") && text.contains("merge"),
+        "{text}"
+    );
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod folders;
+
 const TEXTS: [&str; 5] = [
     "Toy Story (1995), a film about toys",
     "Stanley TRA708T Sharpshooter 1/2-Inch Leg Length Staples, Steel",
@@ -29,10 +31,8 @@ fn trained() -> Tokenizer {
 fn opt_spells_as_its_makers_do() {
     let Some(opt) = real("opt") else { return };
     assert_eq!(opt.encode("A photo of a cat"), [250, 1345, 9, 10, 4758]);
-    assert_eq!(
-        (opt.bos(), opt.eos(), opt.pad()),
-        (Some(2), Some(2), Some(1))
-    );
+    // The two files alone say nothing of what begins a text; published folders have `add_bos_token`.
+    assert_eq!((opt.front(), opt.eos(), opt.pad()), (&[][..], Some(2), Some(1)));
     assert_eq!(opt.vocab_size(), 50265);
     for text in TEXTS {
         assert_eq!(opt.decode(&opt.encode(text)), text);
@@ -68,8 +68,8 @@ fn bert_spells_as_its_makers_do() {
     let Some(bert) = real("bert") else { return };
     assert_eq!(bert.vocab_size(), 30522);
     assert_eq!(
-        (bert.bos(), bert.eos(), bert.pad()),
-        (Some(101), Some(102), Some(0))
+        (bert.front(), bert.back(), bert.pad()),
+        (&[101][..], &[102][..], Some(0))
     );
     assert_eq!(
         bert.encode("A photo of a CAT"),
@@ -95,9 +95,10 @@ fn a_trained_tokenizer_spells_every_text_and_has_opts_special_pieces() {
     let ids = ["<s>", "<pad>", "</s>", "<unk>"].map(|piece| own.id_of(piece).unwrap());
     assert_eq!(ids, [0, 1, 2, 3]);
     assert_eq!(
-        (own.bos(), own.eos(), own.pad()),
-        (Some(2), Some(2), Some(1))
+        (own.front(), own.eos(), own.pad()),
+        (&[2][..], Some(2), Some(1))
     );
+    assert!(own.back().is_empty());
     assert!(own.vocab_size() > 260 && own.vocab_size() <= 300);
     for text in TEXTS.iter().chain(&["", " two  spaces\n", "Ünseen 漢字"]) {
         assert_eq!(&own.decode(&own.encode(text)), text);
@@ -123,8 +124,8 @@ fn training_twice_gives_the_same_bytes_and_they_read_back() {
     let back = Tokenizer::open(folders[0].path()).unwrap();
     let own = trained();
     assert_eq!(
-        (back.bos(), back.eos(), back.pad()),
-        (own.bos(), own.eos(), own.pad())
+        (back.front(), back.eos(), back.pad()),
+        (own.front(), own.eos(), own.pad())
     );
     assert_eq!(back.encode(TEXTS[1]), own.encode(TEXTS[1]));
     back.save(folders[1].path()).unwrap();

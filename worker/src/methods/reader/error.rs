@@ -4,7 +4,7 @@ use allround::data::Prepared;
 
 use crate::llm::checkpoint::CheckpointError;
 use crate::llm::hub::HubError;
-use crate::llm::lm::{ConfigError, LmError};
+use crate::llm::lm::{ConfigError, LmError, MergedError};
 use crate::llm::tokenizer::TokenizerError;
 
 /// Why a language model cannot be opened, or a prompt not be read.
@@ -19,6 +19,9 @@ pub enum ReaderError {
     /// They do not fit.
     #[error(transparent)]
     Lm(#[from] LmError),
+    /// An adapter beside them.
+    #[error(transparent)]
+    Adapter(#[from] MergedError),
     /// Its tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -30,6 +33,16 @@ pub enum ReaderError {
     End {
         /// The folder.
         folder: String,
+    },
+    /// The tokenizer ends a prompt before its answer.
+    #[error(
+        "the tokenizer in `{folder}` ends every text with `{token}`, so that a prompt would end before its answer"
+    )]
+    Back {
+        /// The folder.
+        folder: String,
+        /// The token.
+        token: String,
     },
     /// The stage was given no small model.
     #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
@@ -83,6 +96,9 @@ impl ReaderError {
             ),
             ReaderError::Alike { .. } => Some(
                 "a tokenizer that puts a blank in front of every text (`add_prefix_space`), or one without these words, cannot be asked for yes and no; use `form = \"title\"`",
+            ),
+            ReaderError::Back { .. } => Some(
+                "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false beside `vocab.json`",
             ),
             ReaderError::User { source, .. } => source.hint(),
             _ => None,

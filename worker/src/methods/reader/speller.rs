@@ -1,6 +1,10 @@
 //! Prompts and answers as tokens and places of vectors. No tensor is needed, so that a thread ahead of the step may spell.
 //!
-//! Text is spelled once a distinct piece.
+//! The text around vectors is tokenized as one text in which each vector's place is an added token, as in the A-LLMRec
+//! code: the first text of a prompt begins one, later ones continue it. An answer is tokenized as a text of its own, as
+//! there; TALLRec's yes and no continue their prompt, as in its code.
+//!
+//! Text is tokenized once a distinct piece.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +15,7 @@ use allround::event::{Counted, Event};
 use allround::text::{Asked, Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
 use super::{Opened, ReaderError, shorter};
+use crate::llm::lm::Family;
 use crate::llm::tokenizer::Tokenizer;
 
 /// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
@@ -64,6 +69,15 @@ pub enum Room {
     Question,
 }
 
+/// Where a text stands in its prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// It begins the prompt, or is one of its own.
+    First,
+    /// Behind a vector.
+    Later,
+}
+
 /// The titles and the wording of one data set in a language model's tokens.
 #[derive(Debug)]
 pub struct Speller {
@@ -74,7 +88,10 @@ pub struct Speller {
     titles: Titles,
     asked: Asked,
     vectors: Vectors,
-    spelled: Mutex<HashMap<String, Arc<[u32]>>>,
+    spelled: Mutex<HashMap<(Place, String), Arc<[u32]>>>,
+    remarks: Vec<String>,
+    /// Whether a blank at the prompt's end is looked at: not in OPT's published wording, nor where no title is asked for.
+    watches_blank: bool,
     /// Prompts whose history was shortened to fit.
     shortened: AtomicU64,
 }
@@ -98,6 +115,9 @@ impl Speller {
             asked: asked.clone(),
             vectors,
             spelled: Mutex::default(),
+            remarks: opened.remarks.clone(),
+            watches_blank: room != Room::Question
+                && !(asked.template.is_empty() && opened.lm.config().family == Family::Opt),
             shortened: AtomicU64::new(0),
         };
         speller.fit_titles(room);
@@ -185,6 +205,9 @@ impl Speller {
             let what = "titles that the language model's tokenizer cannot spell whole".to_owned();
             observe(Event::Counted(Counted { what, count }));
         }
+        for text in self.remarks.iter().cloned().chain(self.lone_blank()) {
+            observe(Event::Remark { text });
+        }
         let count = self.shortened();
         if count > 0 {
             observe(Event::Counted(Counted {
@@ -195,21 +218,51 @@ impl Speller {
         }
     }
 
-    /// The tokens of a text.
+    /// The tokens of a text of its own, without those that a tokenizer puts around it.
     pub fn spell(&self, text: &str) -> Arc<[u32]> {
-        if let Some(known) = self.known().get(text) {
+        self.spell_at(Place::First, text)
+    }
+
+    fn spell_at(&self, place: Place, text: &str) -> Arc<[u32]> {
+        let key = (place, text.to_owned());
+        if let Some(known) = self.known().get(&key) {
             return Arc::clone(known);
         }
-        let tokens: Arc<[u32]> = self.tokenizer.encode(text).into();
+        let tokens: Arc<[u32]> = match place {
+            Place::First => self.tokenizer.encode(text).into(),
+            Place::Later => self.tokenizer.encode_later(text).into(),
+        };
         if text.len() <= KEPT {
-            self.known().insert(text.to_owned(), Arc::clone(&tokens));
+            self.known().insert(key, Arc::clone(&tokens));
         }
         tokens
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<[u32]>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(Place, String), Arc<[u32]>>> {
         let known = self.spelled.lock();
         known.expect("nothing panics between two spellings")
+    }
+
+    /// A remark, where the prompt for a title ends in a blank that the tokenizer makes a token of its own: words of the
+    /// model's training begin with their blank, so that after a lone one it expects something else.
+    fn lone_blank(&self) -> Option<String> {
+        let pieces = render(&self.asked, self.vectors, &[], &[], &self.titles);
+        let Some(Piece::Text(text)) = pieces.last() else {
+            return None;
+        };
+        if !self.watches_blank || !text.ends_with(' ') {
+            return None;
+        }
+        let place = match pieces.len() {
+            1 => Place::First,
+            _ => Place::Later,
+        };
+        let tokens = self.spell_at(place, text);
+        let without = self.spell_at(place, text.trim_end());
+        let lone = tokens.len() > without.len() && tokens.starts_with(&without);
+        lone.then(|| {
+            "the prompt ends in a blank, which the tokenizer makes a token of its own".to_owned()
+        })
     }
 
     /// The answer that names `item`: its title in quotes and the end of text.
@@ -224,13 +277,37 @@ impl Speller {
         tokens
     }
 
+    /// TALLRec's answer and the end of text, tokenized as one text with the prompt.
+    pub fn said(&self, likes: bool) -> Vec<u32> {
+        let mut tokens = self.continued(if likes { prompt::YES } else { prompt::NO });
+        tokens.push(self.eos);
+        tokens
+    }
+
+    /// The tokens that `word` adds to TALLRec's prompt; those of a text of its own where the prompt's last token changes.
+    fn continued(&self, word: &str) -> Vec<u32> {
+        let pieces = render_yes_no(&self.asked, &[], 1, &self.titles);
+        let Some(Piece::Text(text)) = pieces.last() else {
+            return self.spell(word).to_vec();
+        };
+        // The line in front of the answer is the same in every prompt.
+        let line = text.trim_end_matches('\n');
+        let start = line.rfind('\n').map_or(0, |at| at + 1);
+        let before = self.tokenizer.encode_later(&text[start..]);
+        let whole = self.tokenizer.encode_later(&format!("{}{word}", &text[start..]));
+        match whole.strip_prefix(&before[..]) {
+            Some(tokens) => tokens.to_vec(),
+            None => self.spell(word).to_vec(),
+        }
+    }
+
     /// The tokens with which TALLRec's yes and no begin.
     ///
     /// # Errors
     /// When they are the same, or there are none.
     pub fn yes_and_no(&self) -> Result<[u32; 2], ReaderError> {
         let (yes, no) = (prompt::YES, prompt::NO);
-        let [first, second] = [yes, no].map(|word| self.spell(word).first().copied());
+        let [first, second] = [yes, no].map(|word| self.continued(word).first().copied());
         match (first, second) {
             (Some(first), Some(second)) if first != second => Ok([first, second]),
             _ => Err(ReaderError::Alike { yes, no }),
@@ -295,25 +372,30 @@ impl Speller {
     }
 
     fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
-        let begin = self.tokenizer.bos().map(Slot::Token);
+        let front = || self.tokenizer.front().iter().map(|&token| Slot::Token(token));
         let mut slots = Vec::new();
-        let user_first = matches!(pieces.first(), Some(Piece::User));
-        if !user_first {
-            slots.extend(begin);
-        }
-        for (place, piece) in pieces.iter().enumerate() {
+        // As in the A-LLMRec code, a user's vector in front stands before the text and what the tokenizer begins it with.
+        let pieces = match pieces.split_first() {
+            Some((Piece::User, rest)) => {
+                slots.push(Slot::User);
+                rest
+            }
+            _ => pieces,
+        };
+        slots.extend(front());
+        let mut place = Place::First;
+        for piece in pieces {
             match piece {
                 Piece::Text(text) => {
-                    slots.extend(self.spell(text).iter().map(|&token| Slot::Token(token)));
+                    let tokens = self.spell_at(place, text);
+                    slots.extend(tokens.iter().map(|&token| Slot::Token(token)));
                 }
                 Piece::User => slots.push(Slot::User),
                 Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
                     slots.push(Slot::Item(*item));
                 }
             }
-            if place == 0 && user_first {
-                slots.extend(begin);
-            }
+            place = Place::Later;
         }
         slots
     }

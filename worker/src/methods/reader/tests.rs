@@ -228,3 +228,135 @@ fn the_committed_small_model_opens_and_one_with_layers_left_over_is_refused_with
         );
     }
 }
+
+/// A model of random weights with the tokenizer of a fixture of `tests/fixtures/folders.py`.
+fn opened_with(name: &str) -> Result<Opened, ReaderError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/folders/tokenizers")
+        .join(name);
+    let tokenizer = Tokenizer::open(&folder).unwrap();
+    let config = LmConfig::opt(tokenizer.vocab_size() as i64, 16, 1, 2, 512);
+    let lm = Lm::random(config, Holding::frozen(Kind::Float, Device::Cpu));
+    Opened::with(lm, tokenizer, &folder)
+}
+
+/// A prompt in an own template, in the tokens' names and `|` for vectors.
+fn named(name: &str, template: &str) -> String {
+    let mut asked = asked();
+    asked.template = template.to_owned();
+    let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, BOTH), room(4));
+    let slots = reader.prompt(&[1], &[4, 5], 5).unwrap();
+    let names = slots.iter().map(|slot| match slot {
+        Slot::Token(token) => reader.opened.tokenizer.decode_whole(&[*token]),
+        Slot::User | Slot::Item(_) => "|".to_owned(),
+    });
+    names.collect::<Vec<_>>().join("")
+}
+
+#[test]
+fn a_prompt_begins_with_what_its_tokenizer_puts_in_front_and_with_nothing_else() {
+    for (name, front) in [
+        ("smollm2", ""),
+        ("qwen2", ""),
+        ("opt-no-front", ""),
+        ("opt", "</s>"),
+        ("llama-3", "<|begin_of_text|>"),
+    ] {
+        let prompt = named(name, "Next to {history}: {candidates}");
+        assert!(prompt.starts_with(&format!("{front}Next")), "{name}: {prompt}");
+    }
+    let prompt = named("opt", "{user}Next to {history}: {candidates}");
+    assert!(prompt.starts_with("|</s> is a user"), "{prompt}");
+}
+
+#[test]
+fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
+    let count = |name: &str, text: &str| {
+        let mut asked = asked();
+        asked.template = "{history}{candidates}".to_owned();
+        let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, BOTH), room(4));
+        let slots = reader.prompt(&[1], &[4, 5], 5).unwrap();
+        let token = reader.opened.tokenizer.id_of(text).unwrap();
+        slots.iter().filter(|slot| **slot == Slot::Token(token)).count()
+    };
+    // `"..."|"..."|,"..."|`: every text between vectors begins with a blank but where the scheme says the first alone.
+    let [first, always] = ["metaspace-first", "metaspace-always"].map(|name| count(name, "\u{2581}"));
+    assert!(first < always, "{first} and {always}");
+}
+
+#[test]
+fn a_tokenizer_that_ends_every_text_is_refused() {
+    let error = opened_with("opt-back").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("ends every text with `</s>`"), "{text}");
+    assert!(error.hint().unwrap().contains("`add_eos_token`"));
+}
+
+#[test]
+fn a_template_that_ends_in_a_lone_blank_is_remarked() {
+    let remarks = |name: &str, template: &str| {
+        let mut asked = asked();
+        asked.template = template.to_owned();
+        let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, NEITHER), room(4));
+        let mut told = Vec::new();
+        reader.tell(&mut |event| {
+            if let Event::Remark { text } = event {
+                told.push(text);
+            }
+        });
+        told
+    };
+    let with = remarks("opt", "{history} {candidates}. The next is ");
+    assert_eq!(with.len(), 1, "{with:?}");
+    assert!(with[0].contains("ends in a blank, which the tokenizer makes a token of its own"));
+    assert!(remarks("opt", "{history} {candidates}. The next is").is_empty());
+    // The published wording is OPT's own.
+    assert!(remarks("opt", "").is_empty());
+}
+
+#[test]
+fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
+    for name in ["llama-2", "metaspace-first", "prepend"] {
+        let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked(), NEITHER), Room::Question);
+        let [yes, no] = reader.yes_and_no().unwrap();
+        let said = reader.said(true);
+        assert!(said[0] == yes && reader.said(false)[0] == no && yes != no);
+        // As a text of its own the word would begin with a blank, the same for both.
+        let apart = [prompt::YES, prompt::NO].map(|word| reader.spell(word)[0]);
+        assert_ne!(apart[0], yes, "{name}");
+        let line = reader.opened.tokenizer.encode_later("\nYes.");
+        assert!(line.ends_with(&said[..said.len() - 1]), "{name}");
+        assert_eq!(said.last(), Some(&reader.opened.ends[0]));
+    }
+}
+
+#[test]
+fn an_adapter_in_a_models_folder_is_merged_and_remarked() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/small-lm");
+    for file in std::fs::read_dir(&small).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let holding = Holding::frozen(Kind::Float, Device::Cpu);
+    let plain = Opened::read(folder.path(), holding).unwrap();
+    assert!(plain.remarks.is_empty(), "{:?}", plain.remarks);
+    let config = r#"{"peft_type": "LORA", "r": 1, "lora_alpha": 2, "target_modules": ".*layers\\.0\\.self_attn\\.q_proj", "bias": "none"}"#;
+    std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+    let one = |name: &str, shape: [i64; 2]| {
+        let name = format!("base_model.model.model.decoder.layers.0.self_attn.q_proj.{name}.weight");
+        (name, Tensor::ones(shape, (Kind::Float, Device::Cpu)))
+    };
+    let updates = [one("lora_A", [1, 128]), one("lora_B", [128, 1])];
+    let path = folder.path().join("adapter_model.safetensors");
+    crate::models::weights::write(&path, &updates).unwrap();
+    let merged = Opened::read(folder.path(), holding).unwrap();
+    assert!(merged.remarks[0].contains("LoRA adapter of rank 1 is merged into 1 layers"));
+    let weight = |opened: &Opened| {
+        let weights = opened.lm.weights().into_iter();
+        let mut named = weights.filter(|(name, _)| name.ends_with("layers.0.self_attn.q_proj.weight"));
+        named.next().unwrap().1
+    };
+    let moved = weight(&merged) - weight(&plain) - 2.0;
+    assert!(moved.abs().max().double_value(&[]) < 1e-5);
+}

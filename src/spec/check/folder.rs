@@ -1,0 +1,163 @@
+//! What a local Hugging Face folder holds that the worker would refuse after the data are prepared.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Check;
+use crate::fs;
+use crate::spec::fault::Fault;
+use crate::spec::model_folder::{unsupported, unsupported_adapter};
+
+/// What a folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A language model.
+    Llm,
+    /// A text encoder.
+    Encoder,
+}
+
+impl Kind {
+    fn model_types(self) -> [&'static str; 2] {
+        match self {
+            Kind::Llm => ["opt", "llama"],
+            Kind::Encoder => ["bert", "distilbert"],
+        }
+    }
+}
+
+/// The folder of an encoder's transformer, where `modules.json` names another.
+const TRANSFORMER: &str = "0_Transformer";
+/// Files of a LoRA adapter.
+const ADAPTER: [&str; 3] = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+];
+
+/// Checks the folder `dir`, which `path` names; an empty one is none.
+pub(super) fn check(
+    check: &mut Check<'_>,
+    (dir, base): (&str, &Path),
+    path: &[&str],
+    kind: Kind,
+) {
+    let folder = base.join(dir);
+    if dir.is_empty() || !folder.is_dir() {
+        return;
+    }
+    let folder = match folder.join(TRANSFORMER).is_dir() {
+        true if kind == Kind::Encoder => folder.join(TRANSFORMER),
+        _ => folder,
+    };
+    let found = config(&folder, kind).or_else(|| adapter(&folder, kind));
+    if let Some(Found { file, reason, hint }) = found {
+        let mut path = path.to_vec();
+        path.push("folder");
+        let place = check.place(&path);
+        check.push(
+            Fault::at(place, format!("`{dir}`: {reason}"))
+                .label("expected a model that is supported")
+                .hint(format!("{hint}; the file is `{}`", folder.join(file).display())),
+        );
+    }
+}
+
+/// A fault in one of the folder's files.
+struct Found {
+    file: &'static str,
+    reason: String,
+    hint: String,
+}
+
+/// The value of a file; `None` where it is not there, an error in words where it is not JSON.
+fn json(folder: &Path, file: &'static str) -> Option<Result<Value, Found>> {
+    let path = folder.join(file);
+    if !path.is_file() {
+        return None;
+    }
+    let wrong = |reason: String| Found {
+        file,
+        reason: format!("`{file}` cannot be read: {reason}"),
+        hint: "fetch it again".to_owned(),
+    };
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Some(Err(wrong(error.to_string()))),
+    };
+    Some(serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string())))
+}
+
+fn config(folder: &Path, kind: Kind) -> Option<Found> {
+    let file = "config.json";
+    let value = match json(folder, file)? {
+        Ok(value) => value,
+        Err(found) => return Some(found),
+    };
+    let types = kind.model_types();
+    let found = value["model_type"].as_str();
+    if !found.is_some_and(|found| types.contains(&found)) {
+        return Some(Found {
+            file,
+            reason: format!(
+                "its `model_type` is {}; expected `{}` or `{}`",
+                found.map_or("absent".to_owned(), |found| format!("`{found}`")),
+                types[0],
+                types[1]
+            ),
+            hint: "take a model of one of these kinds".to_owned(),
+        });
+    }
+    unsupported(&value).map(|reason| Found {
+        file,
+        reason,
+        hint: "take another model, or one that was saved in a plain form".to_owned(),
+    })
+}
+
+/// An adapter that cannot be merged, or that lacks a part.
+fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
+    let there = |file: &str| folder.join(file).is_file();
+    let first = ADAPTER.into_iter().find(|file| there(file))?;
+    if kind == Kind::Encoder {
+        return Some(Found {
+            file: first,
+            reason: format!("it holds `{first}`; adapters of text encoders are not applied"),
+            hint: "merge it with peft's `merge_and_unload` and save the model, or remove it".to_owned(),
+        });
+    }
+    if !there("config.json") {
+        return Some(alone(folder, first));
+    }
+    if !there(ADAPTER[0]) || !ADAPTER[1..].iter().any(|file| there(file)) {
+        return Some(Found {
+            file: first,
+            reason: format!("it holds `{first}`, but not all of an adapter"),
+            hint: format!("put `{}` and `{}` into it, or remove `{first}`", ADAPTER[0], ADAPTER[1]),
+        });
+    }
+    let value = match json(folder, ADAPTER[0])? {
+        Ok(value) => value,
+        Err(found) => return Some(found),
+    };
+    unsupported_adapter(&value).map(|reason| Found {
+        file: ADAPTER[0],
+        reason: format!("its LoRA adapter cannot be merged: {reason}"),
+        hint: "merge it with peft's `merge_and_unload` and save the model".to_owned(),
+    })
+}
+
+/// An adapter without the model that it adapts.
+fn alone(folder: &Path, file: &'static str) -> Found {
+    let value = json(folder, ADAPTER[0]).and_then(Result::ok);
+    let base = value.as_ref().and_then(|value| value["base_model_name_or_path"].as_str());
+    Found {
+        file,
+        reason: "it holds a LoRA adapter without the model that it adapts".to_owned(),
+        hint: format!(
+            "copy the files of {} into the same folder, where the adapter is then merged into its weights",
+            base.map_or("that model".to_owned(), |base| format!("`{base}`"))
+        ),
+    }
+}

@@ -1,0 +1,67 @@
+//! Rotary settings of a `config.json`.
+
+use super::{ConfigError, Keys, Rope, RopeScaling};
+
+/// Rotary settings in either form.
+pub(super) fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
+    let theta = keys.number_or("rope_theta", 10_000.0)?;
+    let found = [
+        ("rope_parameters", "rope_parameters."),
+        ("rope_scaling", "rope_scaling."),
+    ]
+    .into_iter()
+    .find_map(|(key, prefix)| Some((key, prefix, keys.get(key)?)));
+    let Some((key, prefix, value)) = found else {
+        return Ok(Rope {
+            theta,
+            scaling: None,
+        });
+    };
+    let map = value.as_object();
+    let map = map.ok_or_else(|| keys.wrong(key, &value.to_string(), "an object"))?;
+    let inner = Keys {
+        path: keys.path,
+        prefix,
+        map,
+    };
+    // Early Llama checkpoints say `type`; without either it is the plain form, as in transformers.
+    let kind = ["rope_type", "type"]
+        .into_iter()
+        .find(|key| inner.get(key).is_some());
+    let Some(kind) = kind else {
+        let theta = inner.number_or("rope_theta", theta)?;
+        return plain(&inner, theta);
+    };
+    let scaling = match inner.text(kind)?.as_str() {
+        "default" => None,
+        "linear" => Some(RopeScaling::Linear(inner.number("factor")?)),
+        "llama3" => Some(RopeScaling::Llama3 {
+            factor: inner.number("factor")?,
+            low_freq_factor: inner.number("low_freq_factor")?,
+            high_freq_factor: inner.number("high_freq_factor")?,
+            original_positions: inner.number("original_max_position_embeddings")?,
+        }),
+        other => return Err(inner.wrong(kind, other, "`default`, `linear` or `llama3`")),
+    };
+    Ok(Rope {
+        theta: inner.number_or("rope_theta", theta)?,
+        scaling,
+    })
+}
+
+/// Rotary settings without a type, which may hold no more than the base.
+fn plain(keys: &Keys, theta: f64) -> Result<Rope, ConfigError> {
+    let mut others = keys.map.keys().filter(|key| keys.get(key).is_some());
+    let other = others.find(|key| *key != "rope_theta");
+    match other {
+        Some(other) => Err(keys.wrong(
+            "rope_type",
+            &format!("absent beside `{other}`"),
+            "`default`, `linear` or `llama3`",
+        )),
+        None => Ok(Rope {
+            theta,
+            scaling: None,
+        }),
+    }
+}
