@@ -37,12 +37,7 @@ const ADAPTER: [&str; 3] = [
 ];
 
 /// Checks the folder `dir`, which `path` names; an empty one is none.
-pub(super) fn check(
-    check: &mut Check<'_>,
-    (dir, base): (&str, &Path),
-    path: &[&str],
-    kind: Kind,
-) {
+pub(super) fn check(check: &mut Check<'_>, (dir, base): (&str, &Path), path: &[&str], kind: Kind) {
     let folder = base.join(dir);
     if dir.is_empty() || !folder.is_dir() {
         return;
@@ -59,7 +54,10 @@ pub(super) fn check(
         check.push(
             Fault::at(place, format!("`{dir}`: {reason}"))
                 .label("expected a model that is supported")
-                .hint(format!("{hint}; the file is `{}`", folder.join(file).display())),
+                .hint(format!(
+                    "{hint}; the file is `{}`",
+                    folder.join(file).display()
+                )),
         );
     }
 }
@@ -124,7 +122,8 @@ fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
         return Some(Found {
             file: first,
             reason: format!("it holds `{first}`; adapters of text encoders are not applied"),
-            hint: "merge it with peft's `merge_and_unload` and save the model, or remove it".to_owned(),
+            hint: "merge it with peft's `merge_and_unload` and save the model, or remove it"
+                .to_owned(),
         });
     }
     if !there("config.json") {
@@ -134,7 +133,10 @@ fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
         return Some(Found {
             file: first,
             reason: format!("it holds `{first}`, but not all of an adapter"),
-            hint: format!("put `{}` and `{}` into it, or remove `{first}`", ADAPTER[0], ADAPTER[1]),
+            hint: format!(
+                "put `{}` and `{}` into it, or remove `{first}`",
+                ADAPTER[0], ADAPTER[1]
+            ),
         });
     }
     let value = match json(folder, ADAPTER[0])? {
@@ -151,7 +153,9 @@ fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
 /// An adapter without the model that it adapts.
 fn alone(folder: &Path, file: &'static str) -> Found {
     let value = json(folder, ADAPTER[0]).and_then(Result::ok);
-    let base = value.as_ref().and_then(|value| value["base_model_name_or_path"].as_str());
+    let base = value
+        .as_ref()
+        .and_then(|value| value["base_model_name_or_path"].as_str());
     Found {
         file,
         reason: "it holds a LoRA adapter without the model that it adapts".to_owned(),

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole.
 
 mod bad;
+mod bad_folder;
 mod bad_method;
 mod bad_weights;
 mod experiments;

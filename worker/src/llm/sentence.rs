@@ -377,7 +377,11 @@ impl TextEncoder for SentenceEncoder {
 
 /// A file of a LoRA adapter in `folder`, which transformers would apply.
 fn adapter_in(folder: &Path) -> Option<&'static str> {
-    let files = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
+    let files = [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "adapter_model.bin",
+    ];
     files.into_iter().find(|file| folder.join(file).is_file())
 }
 

@@ -305,9 +305,7 @@ impl Tokenizer {
     fn with_ends(inner: Inner, around: [Vec<u32>; 2], files: &Files) -> Self {
         let find = |roles: &[&str], names: &[&str]| {
             let written = roles.iter().filter_map(|role| files.token(role).flatten());
-            let by_file = written
-                .filter_map(|token| inner.token_to_id(token))
-                .next();
+            let by_file = written.filter_map(|token| inner.token_to_id(token)).next();
             let by_model = || {
                 let id = files.model[format!("{}_id", roles[0])].as_u64()?;
                 let id = u32::try_from(id).ok()?;
@@ -370,7 +368,11 @@ fn described(
     }
     if let Some(path) = there("vocab.txt") {
         let description = older::word_piece(&path)?;
-        return Ok((path, Some(Class::Bert), description.to_string().into_bytes()));
+        return Ok((
+            path,
+            Some(Class::Bert),
+            description.to_string().into_bytes(),
+        ));
     }
     let hint = match there("tokenizer.model") {
         Some(_) => {

@@ -226,7 +226,9 @@ fn a_whole_file_wins_over_an_index_beside_it_which_is_remarked() {
     let (found, remark) = value();
     assert_eq!(found, 2.0);
     assert!(
-        remark.contains("`model.safetensors`; `model.safetensors.index.json` and its shards are ignored"),
+        remark.contains(
+            "`model.safetensors`; `model.safetensors.index.json` and its shards are ignored"
+        ),
         "{remark}"
     );
 }
@@ -256,7 +258,10 @@ fn an_index_and_shards_that_contradict_each_other_are_refused_by_tensor() {
     );
     index(folder.path(), &[("a", two), ("b", one)]);
     let text = refusal(folder.path());
-    assert!(text.contains("but `model-1.safetensors` holds it"), "{text}");
+    assert!(
+        text.contains("but `model-1.safetensors` holds it"),
+        "{text}"
+    );
     write(folder.path(), two, &["a", "b"], 1.0);
     index(folder.path(), &[("a", one), ("b", two)]);
     let text = refusal(folder.path());

@@ -264,8 +264,8 @@ impl Targets {
             Value::String(all) if all == "all-linear" => Ok(Self::All),
             Value::String(pattern) => {
                 let whole = format!(r"\A(?:{pattern})\z");
-                let regex = SysRegex::new(&whole)
-                    .map_err(|error| format!("{}: {error}", expected()))?;
+                let regex =
+                    SysRegex::new(&whole).map_err(|error| format!("{}: {error}", expected()))?;
                 Ok(Self::Pattern(Box::new(regex)))
             }
             Value::Array(names) if !names.is_empty() => {
@@ -282,7 +282,10 @@ impl Targets {
     fn matches(&self, module: &str) -> bool {
         match self {
             Self::Names(names) => names.iter().any(|name| {
-                module == name || module.strip_suffix(name.as_str()).is_some_and(|front| front.ends_with('.'))
+                module == name
+                    || module
+                        .strip_suffix(name.as_str())
+                        .is_some_and(|front| front.ends_with('.'))
             }),
             Self::Pattern(pattern) => pattern.find_iter(module).next().is_some(),
             Self::All => module.rsplit('.').next() != Some("lm_head"),

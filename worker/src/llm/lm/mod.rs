@@ -34,8 +34,8 @@ pub use error::LmError;
 pub use generate::{Generation, NotFinite, QuoteRule};
 use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
 pub use loader::{Holding, WeightSource};
-pub use merged::{Merged, MergedError};
 use loader::{Loader, Source};
+pub use merged::{Merged, MergedError};
 pub use trie::Trie;
 
 use crate::torch_ext::sent::sent;

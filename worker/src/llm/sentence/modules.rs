@@ -93,10 +93,12 @@ fn prompt(folder: &Path) -> Result<String, SentenceError> {
         return Ok(String::new());
     };
     let prompt = config["prompts"][name].as_str();
-    prompt.map(str::to_owned).ok_or_else(|| SentenceError::Folder {
-        path: path.display().to_string(),
-        reason: format!("`default_prompt_name` is `{name}`, but `prompts` has no such text"),
-    })
+    prompt
+        .map(str::to_owned)
+        .ok_or_else(|| SentenceError::Folder {
+            path: path.display().to_string(),
+            reason: format!("`default_prompt_name` is `{name}`, but `prompts` has no such text"),
+        })
 }
 
 /// The pooling that a module's `config.json` names: one word in newer files, a switch for each kind in older ones.

@@ -272,7 +272,10 @@ fn a_default_prompt_stands_in_front_of_every_text_as_in_sentence_transformers() 
     assert!(distance(&found, &tiny("bert").encode(&texts, false)) > 1e-3);
     let remarks = encoder.remarks();
     assert_eq!(remarks.len(), 1);
-    assert!(remarks[0].contains("`the film:` stands in front"), "{remarks:?}");
+    assert!(
+        remarks[0].contains("`the film:` stands in front"),
+        "{remarks:?}"
+    );
 }
 
 #[test]

@@ -211,8 +211,7 @@ fn gpt2(files: &Files) -> Parts {
 
 fn qwen2(files: &Files) -> Parts {
     let prefix = files.config["add_prefix_space"].as_bool().unwrap_or(false);
-    let split =
-        json!({"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": false});
+    let split = json!({"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": false});
     Parts {
         normalizer: json!({"type": "NFC"}),
         pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [split, byte_level(prefix, false)]}),
@@ -255,9 +254,9 @@ fn bert(inner: &Inner, files: &Files) -> Result<Parts, String> {
             format!("its vocabulary has no `{token}`, which `{role}` of a BERT tokenizer names")
         })
     };
-    let [(begin, begin_id), (end, end_id)] =
-        [id("cls_token", "[CLS]")?, id("sep_token", "[SEP]")?];
-    let special = |token: &str, segment: u32| json!({"SpecialToken": {"id": token, "type_id": segment}});
+    let [(begin, begin_id), (end, end_id)] = [id("cls_token", "[CLS]")?, id("sep_token", "[SEP]")?];
+    let special =
+        |token: &str, segment: u32| json!({"SpecialToken": {"id": token, "type_id": segment}});
     let sequence = |name: &str, segment: u32| json!({"Sequence": {"id": name, "type_id": segment}});
     let single = vec![special(&begin, 0), sequence("A", 0), special(&end, 0)];
     let mut pair = single.clone();

@@ -93,7 +93,9 @@ fn around(
             continue;
         };
         let id = table.get(token).ok_or_else(|| {
-            format!("it has no `{token}`, which `{flag}` of `tokenizer_config.json` adds to every text")
+            format!(
+                "it has no `{token}`, which `{flag}` of `tokenizer_config.json` adds to every text"
+            )
         })?;
         special.insert(
             token.to_owned(),
@@ -112,7 +114,9 @@ fn around(
         json!({"Sequence": {"id": "A", "type_id": 0}}),
         json!({"Sequence": {"id": "B", "type_id": 1}}),
     ];
-    Ok(json!({"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}))
+    Ok(
+        json!({"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}),
+    )
 }
 
 /// `tokenizer.json` of a WordPiece vocabulary, one token a line; the class gives it all other parts.

@@ -95,7 +95,7 @@ impl ReaderError {
                 "bound titles by `title_tokens`, ask with fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
             ),
             ReaderError::Alike { .. } => Some(
-                "a tokenizer that puts a blank in front of every text (`add_prefix_space`), or one without these words, cannot be asked for yes and no; use `form = \"title\"`",
+                "a tokenizer without these words cannot be asked for yes and no; use `form = \"title\"`",
             ),
             ReaderError::Back { .. } => Some(
                 "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false beside `vocab.json`",

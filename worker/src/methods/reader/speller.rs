@@ -294,7 +294,9 @@ impl Speller {
         let line = text.trim_end_matches('\n');
         let start = line.rfind('\n').map_or(0, |at| at + 1);
         let before = self.tokenizer.encode_later(&text[start..]);
-        let whole = self.tokenizer.encode_later(&format!("{}{word}", &text[start..]));
+        let whole = self
+            .tokenizer
+            .encode_later(&format!("{}{word}", &text[start..]));
         match whole.strip_prefix(&before[..]) {
             Some(tokens) => tokens.to_vec(),
             None => self.spell(word).to_vec(),
@@ -372,7 +374,12 @@ impl Speller {
     }
 
     fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
-        let front = || self.tokenizer.front().iter().map(|&token| Slot::Token(token));
+        let front = || {
+            self.tokenizer
+                .front()
+                .iter()
+                .map(|&token| Slot::Token(token))
+        };
         let mut slots = Vec::new();
         // As in the A-LLMRec code, a user's vector in front stands before the text and what the tokenizer begins it with.
         let pieces = match pieces.split_first() {

@@ -263,7 +263,10 @@ fn a_prompt_begins_with_what_its_tokenizer_puts_in_front_and_with_nothing_else()
         ("llama-3", "<|begin_of_text|>"),
     ] {
         let prompt = named(name, "Next to {history}: {candidates}");
-        assert!(prompt.starts_with(&format!("{front}Next")), "{name}: {prompt}");
+        assert!(
+            prompt.starts_with(&format!("{front}Next")),
+            "{name}: {prompt}"
+        );
     }
     let prompt = named("opt", "{user}Next to {history}: {candidates}");
     assert!(prompt.starts_with("|</s> is a user"), "{prompt}");
@@ -277,10 +280,14 @@ fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
         let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, BOTH), room(4));
         let slots = reader.prompt(&[1], &[4, 5], 5).unwrap();
         let token = reader.opened.tokenizer.id_of(text).unwrap();
-        slots.iter().filter(|slot| **slot == Slot::Token(token)).count()
+        slots
+            .iter()
+            .filter(|slot| **slot == Slot::Token(token))
+            .count()
     };
     // `"..."|"..."|,"..."|`: every text between vectors begins with a blank but where the scheme says the first alone.
-    let [first, always] = ["metaspace-first", "metaspace-always"].map(|name| count(name, "\u{2581}"));
+    let [first, always] =
+        ["metaspace-first", "metaspace-always"].map(|name| count(name, "\u{2581}"));
     assert!(first < always, "{first} and {always}");
 }
 
@@ -297,7 +304,12 @@ fn a_template_that_ends_in_a_lone_blank_is_remarked() {
     let remarks = |name: &str, template: &str| {
         let mut asked = asked();
         asked.template = template.to_owned();
-        let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, NEITHER), room(4));
+        let reader = Reader::new(
+            opened_with(name).unwrap(),
+            &data(),
+            (&asked, NEITHER),
+            room(4),
+        );
         let mut told = Vec::new();
         reader.tell(&mut |event| {
             if let Event::Remark { text } = event {
@@ -317,7 +329,12 @@ fn a_template_that_ends_in_a_lone_blank_is_remarked() {
 #[test]
 fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
     for name in ["llama-2", "metaspace-first", "prepend"] {
-        let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked(), NEITHER), Room::Question);
+        let reader = Reader::new(
+            opened_with(name).unwrap(),
+            &data(),
+            (&asked(), NEITHER),
+            Room::Question,
+        );
         let [yes, no] = reader.yes_and_no().unwrap();
         let said = reader.said(true);
         assert!(said[0] == yes && reader.said(false)[0] == no && yes != no);
@@ -344,7 +361,8 @@ fn an_adapter_in_a_models_folder_is_merged_and_remarked() {
     let config = r#"{"peft_type": "LORA", "r": 1, "lora_alpha": 2, "target_modules": ".*layers\\.0\\.self_attn\\.q_proj", "bias": "none"}"#;
     std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
     let one = |name: &str, shape: [i64; 2]| {
-        let name = format!("base_model.model.model.decoder.layers.0.self_attn.q_proj.{name}.weight");
+        let name =
+            format!("base_model.model.model.decoder.layers.0.self_attn.q_proj.{name}.weight");
         (name, Tensor::ones(shape, (Kind::Float, Device::Cpu)))
     };
     let updates = [one("lora_A", [1, 128]), one("lora_B", [128, 1])];
@@ -354,7 +372,8 @@ fn an_adapter_in_a_models_folder_is_merged_and_remarked() {
     assert!(merged.remarks[0].contains("LoRA adapter of rank 1 is merged into 1 layers"));
     let weight = |opened: &Opened| {
         let weights = opened.lm.weights().into_iter();
-        let mut named = weights.filter(|(name, _)| name.ends_with("layers.0.self_attn.q_proj.weight"));
+        let mut named =
+            weights.filter(|(name, _)| name.ends_with("layers.0.self_attn.q_proj.weight"));
         named.next().unwrap().1
     };
     let moved = weight(&merged) - weight(&plain) - 2.0;

@@ -109,14 +109,26 @@ fn what_titles_and_descriptions_lack_is_counted_in_every_stage_that_reads_them()
     assert_eq!(counted(&events, told), Some(2));
 }
 
-/// A desk whose small language model has BERT's kind of vocabulary, of these words.
+/// A desk whose small language model has WordPiece of these words, with nothing around a text.
 fn spelling_only(words: &[&str]) -> Desk {
     let desk = Desk::new();
     desk.run("llm", pretrain(), &["prepared"]);
     let folder = desk.folder("llm");
-    std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
-    let pieces = [&["[PAD]", "[UNK]", "[CLS]", "[SEP]"], words].concat();
-    std::fs::write(folder.join("vocab.txt"), pieces.join("\n")).unwrap();
+    let tokens = [&["[PAD]", "[UNK]"], words].concat();
+    let vocabulary: serde_json::Map<String, serde_json::Value> = tokens
+        .iter()
+        .enumerate()
+        .map(|(id, token)| ((*token).to_owned(), id.into()))
+        .collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": vocabulary},
+    });
+    std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
     desk
 }
 

@@ -119,22 +119,37 @@ fn an_adapter_that_is_incomplete_or_of_another_model_is_refused_by_file_and_modu
         logits(folder.path(), &ids).unwrap_err()
     };
     let text = changed(&|config| config["use_dora"] = json!(true));
-    assert!(text.contains(CONFIG) && text.contains("`use_dora` is true"), "{text}");
+    assert!(
+        text.contains(CONFIG) && text.contains("`use_dora` is true"),
+        "{text}"
+    );
     let text = changed(&|config| config["target_modules"] = json!(["q_proj"]));
-    assert!(text.contains("does not name `model.layers.0.self_attn.v_proj`"), "{text}");
+    assert!(
+        text.contains("does not name `model.layers.0.self_attn.v_proj`"),
+        "{text}"
+    );
     let text = changed(&|config| config["target_modules"] = json!(["q_proj", "v_proj", "o_proj"]));
-    assert!(text.contains("o_proj`, but the adapter has no weights of it"), "{text}");
+    assert!(
+        text.contains("o_proj`, but the adapter has no weights of it"),
+        "{text}"
+    );
     let text = changed(&|config| config["r"] = json!(3));
     assert!(text.contains("expected rank 3"), "{text}");
 
     let folder = fixture.folder("llama.list");
     std::fs::remove_file(folder.path().join(WEIGHTS[0])).unwrap();
     let text = logits(folder.path(), &ids).unwrap_err();
-    assert!(text.contains("`adapter_model.safetensors` is missing"), "{text}");
+    assert!(
+        text.contains("`adapter_model.safetensors` is missing"),
+        "{text}"
+    );
     let folder = fixture.folder("llama.list");
     std::fs::remove_file(folder.path().join(CONFIG)).unwrap();
     let text = logits(folder.path(), &ids).unwrap_err();
-    assert!(text.contains("`adapter_config.json`: it is missing"), "{text}");
+    assert!(
+        text.contains("adapter_config.json`: it is missing"),
+        "{text}"
+    );
 
     let folder = fixture.folder("llama.list");
     let mut updates = fixture.part("llama.list.weights.");
@@ -143,5 +158,8 @@ fn an_adapter_that_is_incomplete_or_of_another_model_is_refused_by_file_and_modu
     }
     weights::write(&folder.path().join(WEIGHTS[0]), &updates).unwrap();
     let text = logits(folder.path(), &ids).unwrap_err();
-    assert!(text.contains("layers.1.self_attn.q_proj`, but the adapter has no weights"), "{text}");
+    assert!(
+        text.contains("layers.1.self_attn.q_proj`, but the adapter has no weights"),
+        "{text}"
+    );
 }

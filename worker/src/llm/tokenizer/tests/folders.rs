@@ -9,7 +9,9 @@ fn fixtures() -> std::path::PathBuf {
 /// The tokenizer called `name`: a fixture, or one of the project's own.
 fn opened(name: &str) -> Tokenizer {
     let folder = match name.starts_with("small-lm") {
-        true => Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(name),
+        true => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../assets")
+            .join(name),
         false => fixtures().join("tokenizers").join(name),
     };
     Tokenizer::open(&folder).unwrap()
@@ -31,12 +33,7 @@ fn wide(tokens: &[u32]) -> impl Iterator<Item = i64> + '_ {
 
 /// A text with what stands around it.
 fn whole(tokenizer: &Tokenizer, text: &str) -> Vec<i64> {
-    let tokens = [
-        tokenizer.front(),
-        &tokenizer.encode(text),
-        tokenizer.back(),
-    ]
-    .concat();
+    let tokens = [tokenizer.front(), &tokenizer.encode(text), tokenizer.back()].concat();
     wide(&tokens).collect()
 }
 
@@ -90,7 +87,13 @@ fn only_tokenizers_that_say_so_put_a_token_in_front() {
     for name in ["smollm2", "no-front", "qwen2", "opt-no-front", "opt-null"] {
         assert_eq!(front(name), "", "{name}");
     }
-    for name in ["opt", "opt-one-file", "opt-back", "small-lm", "small-lm-first"] {
+    for name in [
+        "opt",
+        "opt-one-file",
+        "opt-back",
+        "small-lm",
+        "small-lm-first",
+    ] {
         assert_eq!(front(name), "</s>", "{name}");
     }
     assert_eq!(front("llama-2"), "<s>");
@@ -142,8 +145,14 @@ fn a_class_that_transformers_builds_otherwise_and_code_of_ones_own_are_refused()
     )
     .unwrap();
     for (config, words) in [
-        (r#"{"tokenizer_class": "GemmaTokenizerFast"}"#, "`GemmaTokenizerFast`"),
-        (r#"{"auto_map": {"AutoTokenizer": ["t.T", null]}}"#, "`auto_map`"),
+        (
+            r#"{"tokenizer_class": "GemmaTokenizerFast"}"#,
+            "`GemmaTokenizerFast`",
+        ),
+        (
+            r#"{"auto_map": {"AutoTokenizer": ["t.T", null]}}"#,
+            "`auto_map`",
+        ),
         (r#"{"tokenizer_class": "BertTokenizer"}"#, "BERT tokenizer"),
     ] {
         std::fs::write(folder.path().join("tokenizer_config.json"), config).unwrap();
