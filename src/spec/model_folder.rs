@@ -112,7 +112,10 @@ fn rope(config: &Value) -> Option<String> {
         true => ("rope_scaling", older),
         false => ("rope_parameters", newer),
     };
-    let share = [&config["partial_rotary_factor"], &map["partial_rotary_factor"]];
+    let share = [
+        &config["partial_rotary_factor"],
+        &map["partial_rotary_factor"],
+    ];
     if let Some(share) = share.into_iter().find_map(Value::as_f64)
         && share != 1.0
     {
@@ -199,9 +202,8 @@ pub fn unsupported_adapter(config: &Value) -> Option<String> {
         Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
     };
     let others = config.as_object()?.iter();
-    let mut others = others.filter(|(key, value)| {
-        !ADAPTER_KEYS.contains(&key.as_str()) && !empty(value)
-    });
+    let mut others =
+        others.filter(|(key, value)| !ADAPTER_KEYS.contains(&key.as_str()) && !empty(value));
     let (key, value) = others.next()?;
     Some(format!(
         "`{key}` is {value}, which is not supported; merge the adapter with peft's `merge_and_unload` and save the model"
@@ -217,16 +219,40 @@ mod tests {
     #[test]
     fn what_changes_a_model_and_is_not_supported_is_named() {
         let cases = [
-            (json!({"quantization_config": {"quant_method": "gptq"}}), "(gptq)"),
+            (
+                json!({"quantization_config": {"quant_method": "gptq"}}),
+                "(gptq)",
+            ),
             (json!({"auto_map": {"AutoModel": "m.M"}}), "`auto_map`"),
-            (json!({"transformers_weights": "x.safetensors"}), "x.safetensors"),
+            (
+                json!({"transformers_weights": "x.safetensors"}),
+                "x.safetensors",
+            ),
             (json!({"is_encoder_decoder": true}), "cross-attention"),
-            (json!({"layer_types": ["full_attention", "sliding_attention"]}), "`sliding_attention`"),
-            (json!({"sliding_window": 512, "max_position_embeddings": 4096}), "`sliding_window` is 512"),
-            (json!({"rope_parameters": {"rope_type": "yarn"}}), "`rope_parameters.rope_type` is yarn"),
-            (json!({"rope_scaling": {"type": "dynamic"}}), "`rope_scaling.type` is dynamic"),
-            (json!({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}), "is 0.5"),
-            (json!({"rope_parameters": {"rope_theta": 1.0}, "rope_scaling": {"type": "linear"}}), "differ"),
+            (
+                json!({"layer_types": ["full_attention", "sliding_attention"]}),
+                "`sliding_attention`",
+            ),
+            (
+                json!({"sliding_window": 512, "max_position_embeddings": 4096}),
+                "`sliding_window` is 512",
+            ),
+            (
+                json!({"rope_parameters": {"rope_type": "yarn"}}),
+                "`rope_parameters.rope_type` is yarn",
+            ),
+            (
+                json!({"rope_scaling": {"type": "dynamic"}}),
+                "`rope_scaling.type` is dynamic",
+            ),
+            (
+                json!({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}),
+                "is 0.5",
+            ),
+            (
+                json!({"rope_parameters": {"rope_theta": 1.0}, "rope_scaling": {"type": "linear"}}),
+                "differ",
+            ),
         ];
         for (config, words) in cases {
             let reason = unsupported(&config).unwrap();
