@@ -23,7 +23,8 @@ pub enum Llm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedLlm {
-    /// Folder with `config.json`, weights and tokenizer. Empty: `hub` says what to fetch.
+    /// Folder with `config.json`, weights and tokenizer; a LoRA adapter of peft in it is merged. Empty: `hub` says what to
+    /// fetch.
     pub folder: String,
     /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`; used where `folder` is empty.
     pub hub: String,

@@ -118,7 +118,11 @@ impl Tokenizer {
         probe.map_err(|error| wrong(format!("it cannot spell a strange letter: {error}")))?;
         let around = around::around(&inner).map_err(wrong)?;
         let of_json = path.ends_with("tokenizer.json");
-        let remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
+        let mut remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
+        let template = folder.join("chat_template.jinja").is_file();
+        if template || !files.config["chat_template"].is_null() {
+            remarks.push("the model's chat template is not applied".to_owned());
+        }
         Ok(Self {
             remarks,
             ..Self::with_ends(inner, around, &files)

@@ -39,7 +39,11 @@ pub(super) fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
             factor: inner.number("factor")?,
             low_freq_factor: inner.number("low_freq_factor")?,
             high_freq_factor: inner.number("high_freq_factor")?,
-            original_positions: inner.number("original_max_position_embeddings")?,
+            // As in transformers, the positions themselves where nothing is written.
+            original_positions: {
+                let positions = keys.positive_or("max_position_embeddings", 2048)?;
+                inner.number_or("original_max_position_embeddings", positions as f64)?
+            },
         }),
         other => return Err(inner.wrong(kind, other, "`default`, `linear` or `llama3`")),
     };

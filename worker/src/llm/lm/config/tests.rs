@@ -160,3 +160,50 @@ fn every_end_of_text_is_taken_also_those_of_the_generation_config() {
         "{error}"
     );
 }
+
+#[test]
+fn rotary_settings_without_a_type_are_the_plain_form() {
+    let rope = |text: &str| read(&LLAMA.replace("ROPE", text)).map(|config| config.rope.unwrap());
+    let plain = Rope {
+        theta: 5000.0,
+        scaling: None,
+    };
+    let typeless = r#""rope_parameters":{"rope_theta":5000.0}"#;
+    assert_eq!(rope(typeless).unwrap(), plain);
+    let null = r#""rope_parameters":{"rope_theta":5000.0,"rope_type":null}"#;
+    assert_eq!(rope(null).unwrap(), plain);
+    let factor = r#""rope_scaling":{"factor":2.0}"#;
+    assert_eq!(
+        rope(factor).unwrap_err(),
+        "m/config.json: `rope_scaling.rope_type` is absent beside `factor`; expected `default`, `linear` or `llama3`"
+    );
+    let short = SCALING.replace(",\n    \"original_max_position_embeddings\":8192", "");
+    assert_ne!(short, SCALING);
+    let found = rope(&format!(r#""rope_scaling":{short}"#)).unwrap().scaling;
+    let Some(RopeScaling::Llama3 {
+        original_positions, ..
+    }) = found
+    else {
+        panic!("{found:?}");
+    };
+    assert_eq!(original_positions, 131_072.0);
+}
+
+#[test]
+fn what_changes_a_model_and_is_not_supported_is_refused_with_its_file() {
+    for (text, words) in [
+        (
+            r#""quantization_config":{"quant_method":"gptq"}"#,
+            "`quantization_config`",
+        ),
+        (r#""auto_map":{"AutoModelForCausalLM":"a.B"}"#, "`auto_map`"),
+        (r#""sliding_window":4096"#, "`sliding_window` is 4096"),
+        (r#""rope_parameters":{"rope_type":"longrope"}"#, "longrope"),
+    ] {
+        let error = read(&LLAMA.replace("ROPE", text)).unwrap_err();
+        assert!(
+            error.starts_with("m/config.json: ") && error.contains(words),
+            "{error}"
+        );
+    }
+}
