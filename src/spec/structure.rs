@@ -201,8 +201,12 @@ impl<'a> Structure<'a> {
             .node
             .text()
             .filter(|text| kinds.kinds.contains_key(*text));
+        let known_source = Some(kind)
+            .filter(|_| kinds.name == "source")
+            .and_then(suggest::source);
         let hint = match (suggest::nearest(kind, names.iter().copied()), named) {
             _ if below.is_some() => below.unwrap_or_default(),
+            _ if known_source.is_some() => known_source.unwrap_or_default(),
             (None, Some(named)) => {
                 format!(
                     "kinds are table names: write `[{path}.{named}]` instead of `{kind} = \"{named}\"`"

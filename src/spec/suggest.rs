@@ -30,6 +30,33 @@ pub(super) fn hint<'a>(
     }
 }
 
+/// The way to write a source that has another name than one may expect.
+pub(super) fn source(written: &str) -> Option<String> {
+    let form = fold(written);
+    let json = |form: &str| {
+        format!(
+            "write `source.json = {{ form = \"{form}\", interactions = \"...\", items = \"...\" }}`"
+        )
+    };
+    match form.as_str() {
+        "yelp" | "goodreads" | "steam" => Some(json(&form)),
+        "jsonl" | "ndjson" | "json_lines" | "json_list" | "python" => {
+            Some("write `source.json = { interactions = \"...\", user = \"...\", item = \"...\" }`".to_owned())
+        }
+        "amazon_2014" | "amazon2014" | "amazon_2018" | "amazon2018" | "amazon_2023" | "amazon2023" => Some(
+            "write `source.amazon = { reviews = \"...\", metadata = \"...\" }`; the form is told from the files".to_owned(),
+        ),
+        "ml_100k" | "ml_1m" | "ml_10m" | "ml_20m" | "ml_latest" => {
+            Some("write `source.movielens = { folder = \"...\" }`; the form is told from the files".to_owned())
+        }
+        "recbole" | "unisrec" => Some("write `source.atomic = { inter = \"...\" }`".to_owned()),
+        "parquet" | "arrow" | "feather" | "pickle" | "excel" | "hdf5" => Some(
+            "convert the file to CSV, for example with pandas (`to_csv(..., index=False)`), and write `source.csv`".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// Names in backticks: "`a`, `b` and `c`".
 pub(super) fn list(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

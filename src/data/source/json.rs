@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::ids::Ids;
-use super::record::Record;
+use super::record::{Record, first_names};
 use super::reviews::{self, Fields};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
@@ -23,11 +23,24 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
     let mut items = Ids::default();
     let path = base.join(&files.interactions);
     let (mut raw, _) = reviews::interactions(&path, &mut items, &[fields])?;
+    let unused = Unused {
+        file: &files.interactions,
+        names: first_names(&path)?,
+    };
+    let count = raw.user.len() as u64;
+    unused.note(&mut raw, ("timestamp", form.timestamp), count);
+    unused.note(&mut raw, ("rating", form.rating), count);
     if !files.items.is_empty() {
         let path = base.join(&files.items);
         let (join, without) =
             reviews::items(&path, &items, form.items_item, |record| text(record, &form))?;
         join.finish(&mut raw)?;
+        let unused = Unused {
+            file: &files.items,
+            names: first_names(&path)?,
+        };
+        let count = raw.texts.len() as u64;
+        unused.note(&mut raw, ("title", form.title[0]), count);
         raw.note(
             format!(
                 "records of items without `{}`, which are not used",
@@ -38,6 +51,37 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
     }
     raw.items = items.into_names();
     Ok(raw)
+}
+
+/// Fields of a file that look as if they were meant.
+struct Unused<'a> {
+    file: &'a str,
+    names: Vec<String>,
+}
+
+impl Unused<'_> {
+    /// Notes a field that looks like what `key` means, where no field is named for it.
+    fn note(&self, raw: &mut RawData, (key, named): (&str, &str), count: u64) {
+        let usual: &[&str] = match key {
+            "timestamp" => &["time", "date", "created"],
+            "rating" => &["rating", "stars", "score", "overall"],
+            _ => &["title", "name"],
+        };
+        let is_usual = |name: &&String| {
+            let name = name.to_lowercase();
+            usual.iter().any(|word| name.contains(word))
+        };
+        if !named.is_empty() {
+            return;
+        }
+        if let Some(name) = self.names.iter().find(is_usual) {
+            let what = format!(
+                "field `{name}` of `{}` is not used: name it by `{key}`",
+                self.file
+            );
+            raw.note(what, count);
+        }
+    }
 }
 
 fn text(record: &Record<'_>, form: &Form<'_>) -> Result<Text, String> {

@@ -77,6 +77,28 @@ pub(in super::super) fn each_record<T: Send>(
     })
 }
 
+/// Names of the fields of the first record; none where there is no record.
+///
+/// # Errors
+/// When the file cannot be read, or the record is malformed.
+pub(in super::super) fn first_names(path: &Path) -> Result<Vec<String>, DataError> {
+    let Some(block) = Cutter::open(path)?.block()? else {
+        return Ok(Vec::new());
+    };
+    let rows = block.rows();
+    let bytes = |row: &Row| block.bytes[row.range.clone()].trim_ascii();
+    let Some(row) = rows.iter().find(|row| !bytes(row).is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let place = Place {
+        path,
+        line: row.line,
+        number: None,
+    };
+    let record = Record::find(bytes(row)).map_err(|it| malformed(&it, place))?;
+    Ok(record.names())
+}
+
 fn malformed(wrong: &Wrong, place: Place<'_>) -> DataError {
     let within = if place.number.is_some() {
         "record"

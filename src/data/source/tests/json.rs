@@ -304,6 +304,46 @@ fn item_records_without_an_id_are_counted() {
 }
 
 #[test]
+fn fields_that_look_as_if_they_were_meant_are_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = r#"{"u": 1, "i": 2, "when_time": 7, "stars": 3}"#;
+    let text = |text: &str| text.to_owned();
+    let mut named = JsonSource {
+        interactions: put(dir.path(), "rows", rows.as_bytes()),
+        items: put(dir.path(), "things", br#"{"i": 2, "thing_name": "T"}"#),
+        user: text("u"),
+        item: text("i"),
+        ..source(JsonForm::Named)
+    };
+    let notes = |source: &JsonSource| -> Vec<String> {
+        let raw = read(&Source::Json(source.clone()), dir.path()).unwrap();
+        raw.notes.into_iter().map(|note| note.what).collect()
+    };
+    assert_eq!(
+        notes(&named),
+        [
+            "field `when_time` of `rows` is not used: name it by `timestamp`",
+            "field `stars` of `rows` is not used: name it by `rating`",
+            "field `thing_name` of `things` is not used: name it by `title`",
+        ]
+    );
+    named.timestamp = text("when_time");
+    named.rating = text("stars");
+    named.title = text("thing_name");
+    assert!(notes(&named).is_empty());
+    named.timestamp = text("tine");
+    let error = read(&Source::Json(named), dir.path()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("rows:1: no field `tine`"),
+        "{error}"
+    );
+    assert_eq!(
+        error.remedy(),
+        Some("the record's fields are `u`, `i`, `when_time`, `stars`")
+    );
+}
+
+#[test]
 fn yelp_files_are_read() {
     let review = r#"{"review_id": "r", "user_id": "u", "business_id": "b1", "stars": 3.0, "useful": 0, "text": "x", "date": "2018-07-07 22:09:11"}"#;
     let earlier = review.replace("b1", "b2").replace("22:09:11", "22:09:10");

@@ -64,6 +64,12 @@ fn real_files_have_their_known_counts() {
         });
         assert_eq!(counts(&source, &base), (943, 1682, 100_000));
     }
+    if let Some(base) = real("ml-latest-small") {
+        let source = Source::Movielens(MovielensSource {
+            folder: String::new(),
+        });
+        assert_eq!(counts(&source, &base), (671, 9066, 100_004));
+    }
     if let Some(base) = real("sequences") {
         let source = sequences("video-games-2014.txt.gz", SequenceForm::Pairs);
         assert_eq!(counts(&source, &base), (31_013, 23_715, 287_107));

@@ -97,6 +97,14 @@ source.json = { form = "steam", interactions = "Cargo.toml" }"#,
         ],
     },
     Case {
+        what: "a source by a publisher's name",
+        old: "[dataset.other.source.synthetic]\ndomain = 2",
+        new: "[dataset.other]\nsource.yelp = { path = \"review.json\" }",
+        faults: &[
+            r#"13:8: unknown kind `yelp` in `dataset.other.source` | not a kind of source | write `source.json = { form = "yelp", interactions = "...", items = "..." }`"#,
+        ],
+    },
+    Case {
         what: "a data set without a source",
         old: "[dataset.other.source.synthetic]\ndomain = 2",
         new: "[dataset.other]",
