@@ -11,12 +11,13 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use allround::data::scores::Scored;
 use allround::data::{
-    self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, candidates,
+    self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
 };
 use allround::event::{Counted, Epoch, Event, Failure, Phase, Started};
 use allround::fs;
-use allround::plan::stage::Answering;
+use allround::plan::stage::{Answering, Evaluate, GivenScores};
 use allround::plan::{Job, Settings};
 use allround::spec::config::method::{Accept, Inference, TallrecForm};
 use allround::text::{Titles, audit};
@@ -153,6 +154,9 @@ fn phase(job: &Job) -> &'static str {
         | Settings::Project(_)
         | Settings::Tune(_) => "train",
         Settings::EncodeText(_) => "encode",
+        Settings::Evaluate(Evaluate {
+            part: Part::Valid, ..
+        }) => "evaluate_valid",
         Settings::Evaluate(_) => "evaluate",
     }
 }
@@ -239,15 +243,23 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
                 .and_then(|prepared| prepared.save(&job.output))
         }
         (Settings::Candidates(settings), Some(prepared)) => {
-            candidates::make(&prepared, settings, Part::Test, &job.base, &mut |event| {
-                send(&event)
+            [Part::Valid, Part::Test].into_iter().try_for_each(|part| {
+                candidates::make(&prepared, settings, part, &job.base, &mut |event| {
+                    send(&event)
+                })
+                .and_then(|lists| lists.save(&job.output))
             })
-            .and_then(|lists| lists.save(&job.output))
         }
         (Settings::Evaluate(settings), Some(prepared)) => {
-            CandidateLists::load(&job.needs["candidates"], Part::Test).and_then(|lists| {
+            CandidateLists::load(&job.needs["candidates"], settings.part).and_then(|lists| {
                 if let Some(answering) = &settings.answering {
                     return answer(job, (answering, &prepared), lists);
+                }
+                if let Some(given) = &settings.given {
+                    return read_scores(job, (given, settings.keep_scores), (&prepared, &lists));
+                }
+                if settings.keep_scores {
+                    scores(&prepared, &lists).save(&job.output)?;
                 }
                 Ok(ranks(job, lists).save(&job.output)?)
             })
@@ -302,7 +314,7 @@ fn answer(
             named: audit.named,
         });
     }
-    let part = Part::Test;
+    let part = lists.part;
     Answers { part, rows }.save(&job.output)?;
     let (users, targets) = (lists.users, lists.targets);
     let ranks = Ranks {
@@ -318,11 +330,49 @@ fn likes(lists: &CandidateLists) -> Likes {
     let n = lists.n.expect("a prompt tells a list");
     let others = 0..lists.users.len() * n;
     Likes {
-        part: Part::Test,
+        part: lists.part,
         users: lists.users.clone(),
         target: lists.users.iter().map(|user| f64::from(user % 2)).collect(),
         others: others.map(|_| 0.5).collect(),
     }
+}
+
+/// Every candidate's score is its number.
+fn scores(prepared: &Prepared, lists: &CandidateLists) -> Scores {
+    let mut scores = Scores::nothing(lists.part);
+    let most = data::scores::bound(lists, prepared.n_items());
+    for (place, (&user, &target)) in lists.users.iter().zip(&lists.targets).enumerate() {
+        let candidates = data::scores::candidates(lists, prepared, place).into_iter();
+        let scored = candidates.map(|item| Scored {
+            item,
+            score: f64::from(item),
+        });
+        scores.push((user, target), scored.collect(), most);
+    }
+    scores
+}
+
+/// Somebody's scores are read as the real worker reads them.
+fn read_scores(
+    job: &Job,
+    (given, keep_scores): (&GivenScores, bool),
+    (prepared, lists): (&Prepared, &CandidateLists),
+) -> Result<(), data::DataError> {
+    let settings = given::Settings {
+        form: given.form,
+        missing: given.missing,
+        unknown: given.unknown,
+        keep_scores,
+    };
+    let measured = given::measure(&job.base.join(&given.file), settings, prepared, lists)?;
+    measured.ranks.save(&job.output)?;
+    if let Some(scores) = measured.scores {
+        scores.save(&job.output)?;
+    }
+    for counted in measured.counted {
+        send(&Event::Counted(counted));
+    }
+    Ok(())
 }
 
 fn ranks(job: &Job, lists: CandidateLists) -> Ranks {
@@ -330,7 +380,7 @@ fn ranks(job: &Job, lists: CandidateLists) -> Ranks {
     let rank =
         |&user: &u32| f64::from((u32::from(key[user as usize % key.len()]) + user) % 20) + 1.0;
     Ranks {
-        part: Part::Test,
+        part: lists.part,
         ranks: lists.users.iter().map(rank).collect(),
         users: lists.users,
         targets: lists.targets,

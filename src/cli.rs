@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::data::Part;
+
 /// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
 ///
 /// An experiment is one TOML file. `allround run FILE` trains its models, measures them and leaves CSV files, tables,
@@ -66,6 +68,10 @@ pub enum Command {
     /// Compare the numbers of two results folders.
     #[command(visible_aliases = ["diff", "cmp"])]
     Compare(Compare),
+    /// Write top lists, ranks or candidates of a results folder, for other programs.
+    Export(Export),
+    /// Count how often the answers in a file name their targets, by the published rule and by stricter ones.
+    Audit(Audit),
     /// Count, prepare, make or fetch data.
     #[command(subcommand)]
     Data(Data),
@@ -194,6 +200,28 @@ pub struct Show {
     /// Only this metric, such as `ndcg@10` or `valid`.
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<String>,
+    /// Only this part of the split, every metric.
+    #[arg(long, value_enum)]
+    pub split: Option<Split>,
+}
+
+/// A part of the split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    /// Validation.
+    Valid,
+    /// Test.
+    Test,
+}
+
+impl Split {
+    /// As the data have it.
+    pub fn part(self) -> Part {
+        match self {
+            Split::Valid => Part::Valid,
+            Split::Test => Part::Test,
+        }
+    }
 }
 
 /// `report`.
@@ -216,6 +244,93 @@ pub struct Compare {
     /// The results folder to compare.
     #[arg(value_name = "B")]
     pub after: PathBuf,
+}
+
+/// `export`.
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+    /// The results folder.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// How many of each user's best candidates; needs `protocol.NAME.keep_scores`.
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub top: u16,
+    /// The rank of each user's target in place of lists.
+    #[arg(long, conflicts_with_all = ["candidates", "titles", "top"])]
+    pub ranks: bool,
+    /// What is to be scored in place of lists: each user's history and candidates. Reads the store.
+    #[arg(long, conflicts_with_all = ["titles", "top"])]
+    pub candidates: bool,
+    /// Titles of the items, too. Reads the store.
+    #[arg(long)]
+    pub titles: bool,
+    /// Only this model or variant.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only this data set.
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Only this scenario.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Only this protocol.
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
+    /// Only this seed.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Which part of the split.
+    #[arg(long, value_enum, default_value_t = Split::Test)]
+    pub split: Split,
+    /// CSV with a header line, or JSON lines.
+    #[arg(long, value_enum, default_value_t = DataFormat::Csv)]
+    pub format: DataFormat,
+    /// File to write to [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Args)]
+pub struct Audit {
+    /// The file of answers: CSV, JSON lines, or the output file of the A-LLMRec code.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How the answers are written [default: told from the contents].
+    #[arg(long, value_enum)]
+    pub form: Option<AnswerForm>,
+    /// Column or field of the generated text.
+    #[arg(long, value_name = "COLUMN", default_value = "answer")]
+    pub answer: String,
+    /// Column or field of the target's title.
+    #[arg(long, value_name = "COLUMN", default_value = "target")]
+    pub target: String,
+    /// Column or field of the candidates' titles, a JSON list [default: `candidates`, where it is there].
+    #[arg(long, value_name = "COLUMN")]
+    pub candidates: Option<String>,
+    /// For programs; a table for people otherwise.
+    #[arg(long, value_enum)]
+    pub format: Option<DataFormat>,
+}
+
+/// How a file of answers is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerForm {
+    /// A header line and a row an answer.
+    Csv,
+    /// An object a line.
+    Jsonl,
+    /// Prompt, `Answer: "TITLE"` and `LLM: TEXT`, as the A-LLMRec code writes them.
+    Allmrec,
+}
+
+/// A form of output for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataFormat {
+    /// CSV with a header line.
+    Csv,
+    /// JSON; an object a line where there are rows.
+    Json,
 }
 
 /// `data`.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use allround::data::Part;
 use allround::exec::{self, Happening, Options, Outcome, Stop};
 use allround::plan::stage::{DrawCandidates, Evaluate};
 use allround::plan::{Graph, NodeId, Settings};
@@ -30,6 +31,9 @@ fn graph(seeds: u64) -> Graph {
         });
         let draw = graph.add(draw, BTreeMap::new(), BTreeMap::new());
         let evaluate = Settings::Evaluate(Evaluate {
+            part: Part::Test,
+            keep_scores: false,
+            given: None,
             answering: None,
             device: "cpu".into(),
             threads: 1,
@@ -139,6 +143,9 @@ fn a_failure_blocks_what_needs_it_and_nothing_else() {
     let mut graph = graph(1);
     let last = graph.nodes.len() - 1;
     let settings = Settings::Evaluate(Evaluate {
+        part: Part::Test,
+        keep_scores: false,
+        given: None,
         answering: None,
         device: "cpu".into(),
         threads: 2,

@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
 fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
-        "data set", "scenario", "protocol", "model", "metric", "A", "B", "B - A", "p",
+        "data set", "scenario", "protocol", "split", "model", "metric", "A", "B", "B - A", "p",
     ]);
     for Compared {
         subject,
@@ -94,6 +94,7 @@ fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
             subject.dataset.clone(),
             subject.scenario.clone(),
             subject.protocol.clone(),
+            subject.split.clone(),
             name,
             subject.metric.to_string(),
             spread(before),

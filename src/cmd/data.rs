@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
 use crate::data::source::make;
-use crate::data::{self, Prepare, Prepared, scenario, stats};
+use crate::data::{self, Part, Prepare, Prepared, scenario, stats};
 use crate::event::Event;
 use crate::fs;
 use crate::observe::say;
@@ -91,7 +91,7 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         }
         for (scenario_name, config) in &checked.spec.scenario {
             if config.is_slice() {
-                let users = scenario::slice(&prepared, config);
+                let users = scenario::slice(&prepared, config, Part::Test);
                 let users = users.into_iter().filter(|&is| is).count();
                 let what = format!("users in slice `{scenario_name}`");
                 table.add_row([what, users.to_string()]);

@@ -1,11 +1,13 @@
 //! One file a subcommand; what they share is here: exit codes, and how an error is told.
 
+mod audit;
 mod check;
 mod clean;
 mod compare;
 mod completions;
 mod data;
 mod doctor;
+mod export;
 mod list;
 mod numbers;
 mod plan;
@@ -70,6 +72,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Show(arguments) => show::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
+        Command::Export(arguments) => export::run(arguments, &cli.common),
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.common),
         Command::Clean(arguments) => clean::run(arguments, &cli.common),

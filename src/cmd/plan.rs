@@ -95,6 +95,7 @@ fn cell(cell: &Cell, graph: &Graph) -> Value {
     let measures = cell.measures.iter().map(|measure| {
         json!({
             "protocol": measure.protocol,
+            "split": measure.part.name(),
             "candidates": key(measure.candidates),
             "evaluate": key(measure.evaluate),
         })

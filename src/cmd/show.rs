@@ -8,16 +8,16 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
-use crate::cli::Show;
+use crate::cli::{Show, Split};
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
 use crate::spec::config::Table as TableSpec;
 
 /// Prints the answer tables of a results folder, or one metric of every block.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
-    let text = match &arguments.metric {
-        Some(metric) => blocks(&arguments.results, Some(metric))?,
-        None => answer(&arguments.results)?,
+    let text = match (&arguments.metric, arguments.split) {
+        (None, None) => answer(&arguments.results)?,
+        (metric, split) => blocks(&arguments.results, metric.as_deref(), split)?,
     };
     print(&text)?;
     Ok(Exit::Well)
@@ -37,13 +37,23 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
     let is_comparison = |table: &TableSpec| matches!(table, TableSpec::Comparison { .. });
     match spec.table.values().any(is_comparison) {
         true => Ok(terminal::summary(results, look)?),
-        false => blocks(results, None),
+        false => blocks(results, None, None),
     }
 }
 
 /// A row a model, a column a metric, a block for each data set, scenario, split and protocol; then what failed.
-fn blocks(results: &Path, only: Option<&str>) -> anyhow::Result<String> {
-    let rows = numbers::read(results)?;
+fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::Result<String> {
+    let mut rows = numbers::read(results)?;
+    if let Some(split) = split {
+        let split = split.part().name();
+        rows.retain(|row| row.split == split);
+        if rows.is_empty() {
+            return Err(advise(
+                format!("nothing here was measured on the split `{split}`"),
+                "write `splits = [\"valid\", \"test\"]` into the protocol and run the experiment again: only the new split is computed",
+            ));
+        }
+    }
     let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
     for (subject, values) in numbers::by_subject(&rows) {
         if only.is_none_or(|metric| metric == subject.metric()) {
@@ -155,10 +165,10 @@ mod tests {
     #[test]
     fn a_metric_that_nobody_measured_is_refused_with_those_that_are_there() {
         let folder = fixture::results();
-        let error = blocks(folder.path(), Some("hit@7")).unwrap_err();
+        let error = blocks(folder.path(), Some("hit@7"), None).unwrap_err();
         assert_eq!(error.to_string(), "nothing here was measured by `hit@7`");
         assert!(
-            blocks(folder.path(), Some("hit@1"))
+            blocks(folder.path(), Some("hit@1"), None)
                 .unwrap()
                 .contains("sasrec")
         );

@@ -17,17 +17,8 @@ use super::arrays::{self, Array, Arrays};
 use super::{DataError, DrawCandidates, Prepared, scenario};
 use crate::event::Event;
 use crate::seed::{Stream, stream};
+pub use crate::spec::config::protocol::Part;
 use crate::spec::config::protocol::{Candidates, Rules, Seen, Ties};
-
-/// A part of the split that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// Validation.
-    Valid,
-    /// Test.
-    Test,
-}
 
 impl Part {
     fn file(self) -> &'static str {
@@ -81,6 +72,18 @@ impl CandidateLists {
             among: Vec::new(),
             ties: Ties::Half,
         }
+    }
+
+    /// Whether full ranking ranks item i (at `i - 1`).
+    pub fn ranked_items(&self, data: &Prepared) -> Vec<bool> {
+        if self.among.is_empty() {
+            return data.in_candidates.clone();
+        }
+        let mut ranked = vec![false; data.n_items()];
+        for &item in &self.among {
+            ranked[item as usize - 1] = data.in_candidates[item as usize - 1];
+        }
+        ranked
     }
 
     /// Lists of `n` negatives each, row after row; ties half.

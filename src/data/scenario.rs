@@ -9,7 +9,7 @@
 
 use rand::seq::index;
 
-use super::{DataError, Prepared};
+use super::{DataError, Part, Prepared};
 use crate::seed::{Stream, stream};
 use crate::spec::config::Scenario;
 use crate::spec::config::scenario::{CountedOn, FewShotUsers, ItemShare, ShareOf, UnseenItems};
@@ -39,17 +39,16 @@ pub fn apply(
     }
 }
 
-/// The users whose test target the scenario measures, U truth values.
-pub fn slice(prepared: &Prepared, scenario: &Scenario) -> Vec<bool> {
+/// The users whose target of `part` the scenario measures, U truth values. Cold and warm are the targets of that very part.
+pub fn slice(prepared: &Prepared, scenario: &Scenario, part: Part) -> Vec<bool> {
     let Some(chosen) = class(prepared, scenario) else {
         return prepared.measured.clone();
     };
     (0..prepared.n_users())
         .map(|user| {
-            let target = prepared
-                .items_of(user)
-                .get(prepared.valid_end[user] as usize);
-            prepared.measured[user] && target.is_some_and(|&item| chosen[item as usize - 1])
+            let target = part.target_at(prepared, user);
+            let target = target.map(|at| prepared.items_of(user)[at]);
+            prepared.measured[user] && target.is_some_and(|item| chosen[item as usize - 1])
         })
         .collect()
 }
@@ -244,9 +243,16 @@ mod tests {
         };
         assert_eq!((of(&cold).len(), of(&warm).len()), (3, 3));
         assert!(of(&cold).iter().max() <= of(&warm).iter().min());
-        let users = slice(&data, &Scenario::ColdItems(share));
+        let users = slice(&data, &Scenario::ColdItems(share.clone()), Part::Test);
         for user in (0..data.n_users()).filter(|&user| users[user]) {
             let target = data.items_of(user)[data.valid_end[user] as usize];
+            assert!(cold[target as usize - 1]);
+        }
+        // Validation has targets of its own, and another slice.
+        let valid = slice(&data, &Scenario::ColdItems(share), Part::Valid);
+        assert_ne!(valid, users);
+        for user in (0..data.n_users()).filter(|&user| valid[user]) {
+            let target = data.items_of(user)[data.train_end[user] as usize];
             assert!(cold[target as usize - 1]);
         }
     }

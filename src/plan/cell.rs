@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::graph::{Graph, NodeId};
+use crate::data::Part;
 use crate::digest::Key;
 
 /// A cell of the matrix.
@@ -28,15 +29,17 @@ pub struct Cell {
     /// language model is asked as it is; a small language model's own training is not among them, since it is the data
     /// set's.
     pub trained: Vec<NodeId>,
-    /// One measurement a protocol, in the order of their names.
+    /// One measurement for each protocol and part of the split, by the protocols' names.
     pub measures: Vec<Measure>,
 }
 
-/// A cell under one protocol.
+/// A cell under one protocol, on one part of the split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measure {
     /// Name of the protocol.
     pub name: String,
+    /// Whose targets are measured.
+    pub part: Part,
     /// `NAME:FINGERPRINT`: numbers with different ones are not comparable.
     pub protocol: String,
     /// The stage that draws the candidates.

@@ -18,7 +18,7 @@ pub struct Inputs {
     pub of_dataset: BTreeMap<String, BTreeMap<String, Key>>,
     /// The files of each protocol's candidates.
     pub of_protocol: BTreeMap<String, BTreeMap<String, Key>>,
-    /// Folders of encoders, language models and tokenizers, and files of imported weights.
+    /// Folders of encoders, language models and tokenizers, and files of imported weights and of scores.
     of_models: BTreeMap<String, Key>,
 }
 
@@ -33,7 +33,8 @@ impl Inputs {
     }
 }
 
-/// Digests of the input files of every data set and protocol, of the folders of encoders and language models, and of imported weights.
+/// Digests of the input files of every data set and protocol, of the folders of encoders and language models, of imported weights,
+/// and of scores.
 ///
 /// # Errors
 /// When a file cannot be digested; the error names the file and what reads it.
@@ -73,12 +74,11 @@ pub fn digests(spec: &Spec, digest: &mut Digester<'_>) -> Result<Inputs, PlanErr
         .variant
         .iter()
         .filter_map(|(name, variant)| Some((name, variant.resolved.as_ref()?)));
-    let weights = spec
-        .model
-        .iter()
-        .chain(variants)
-        .filter_map(|(name, model)| Some(("model", name, model.weights()?)));
-    for (what, name, path) in encoders.chain(llms).chain(weights) {
+    let models = spec.model.iter().chain(variants).flat_map(|(name, model)| {
+        let files = model.files().into_iter();
+        files.map(move |file| ("model", name, file))
+    });
+    for (what, name, path) in encoders.chain(llms).chain(models) {
         if !all.of_models.contains_key(path) {
             let key = learn(what, name, path)?;
             all.of_models.insert(path.to_owned(), key);

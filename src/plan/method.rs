@@ -11,6 +11,7 @@ use super::{PlanError, Planner, device_kind, draws_nothing, find, inputs, roles}
 use crate::digest::Key;
 use crate::spec::config::llm::{Llm, Prompt, Words};
 use crate::spec::config::method::{Allmrec, Inference, ItemEmbedding, LlmOnly, MlpLlm, Tallrec};
+use crate::spec::config::model::Scores;
 use crate::spec::config::{Encoder, Model, Scenario};
 
 /// Where a cell's stages find their data.
@@ -38,6 +39,8 @@ pub(super) struct Learned {
     pub trained: Vec<NodeId>,
     /// How a language model answers; `None` for a CF model.
     pub answering: Option<Answering>,
+    /// Scores that another program has made; `None` for everything that is computed here.
+    pub given: Option<Scores>,
     /// Digests of the files that the language model is read from.
     pub inputs: BTreeMap<String, Key>,
     /// Kind of the CF model; empty where none is read.
@@ -66,7 +69,16 @@ impl Planner<'_> {
             Model::MlpLlm(method) => self.mlp_llm(ground, method),
             Model::LlmOnly(method) => self.llm_only(ground, method),
             Model::Tallrec(method) => self.tallrec(ground, method),
-            _ => {
+            Model::Scores(scores) => Ok(Learned {
+                given: Some(scores.clone()),
+                ..Learned::default()
+            }),
+            Model::Sasrec(_)
+            | Model::Gru4rec(_)
+            | Model::Nextitnet(_)
+            | Model::Ncf(_)
+            | Model::Popularity(_)
+            | Model::Markov(_) => {
                 let backbone = self.backbone(ground, name, model);
                 Ok(Learned {
                     reads: roles([("backbone", backbone)]),
@@ -97,6 +109,7 @@ impl Planner<'_> {
             reads: needs,
             trained: vec![backbone, align, project],
             answering: answering(reader, &method.inference, ground),
+            given: None,
             inputs: self.files_of_llm(asks.name),
             backbone: kind,
         })
@@ -120,6 +133,7 @@ impl Planner<'_> {
             reads: needs,
             trained: vec![backbone, project],
             answering: answering(reader, &method.inference, ground),
+            given: None,
             inputs: self.files_of_llm(asks.name),
             backbone: kind,
         })
@@ -179,6 +193,7 @@ impl Planner<'_> {
             reads,
             trained: vec![tune],
             answering,
+            given: None,
             inputs: self.files_of_llm(asks.name),
             backbone: String::new(),
         })

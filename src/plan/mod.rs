@@ -14,6 +14,7 @@ pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
 pub use stage::{Job, Settings, Stage};
 
+use crate::data::Part;
 use crate::digest::Key;
 use crate::fs::FsError;
 use crate::spec::config::scenario::Scenario;
@@ -21,7 +22,7 @@ use crate::spec::config::{Alone, Dataset, Model, Protocol};
 use crate::spec::{Selected, Spec};
 use inputs::Inputs;
 use method::{Ground, Learned};
-use stage::{DrawCandidates, Evaluate, Prepare};
+use stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
 
 /// What digests an input file, given its path as written in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
@@ -144,14 +145,18 @@ impl Planner<'_> {
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
             let candidates = self.draw(ground.prepared, (name, protocol), (scenario, axis), seed);
-            let evaluate = self.evaluate(ground.prepared, candidates, &learned);
-            let protocol = self.fingerprint(dataset, scenario, (name, protocol))?;
-            measures.push(Measure {
-                name: name.clone(),
-                protocol,
-                candidates,
-                evaluate,
-            });
+            let fingerprint = self.fingerprint(dataset, scenario, (name, protocol))?;
+            for &part in &protocol.splits {
+                let reads = roles([("prepared", ground.prepared), ("candidates", candidates)]);
+                let evaluate = self.evaluate((part, protocol.keep_scores), reads, &learned);
+                measures.push(Measure {
+                    name: name.clone(),
+                    part,
+                    protocol: fingerprint.clone(),
+                    candidates,
+                    evaluate,
+                });
+            }
         }
         Ok(Cell {
             name: format!("{dataset}.{scenario}.{model}.s{seed}"),
@@ -252,8 +257,28 @@ impl Planner<'_> {
         node
     }
 
-    fn evaluate(&mut self, prepared: NodeId, candidates: NodeId, learned: &Learned) -> NodeId {
+    /// The evaluation of `part`, which reads the stages `needs` and what was learned.
+    fn evaluate(
+        &mut self,
+        (part, keep_scores): (Part, bool),
+        mut needs: BTreeMap<String, NodeId>,
+        learned: &Learned,
+    ) -> NodeId {
+        let given = learned.given.as_ref().map(|scores| GivenScores {
+            file: scores.of(part).to_owned(),
+            form: scores.form,
+            missing: scores.missing,
+            unknown: scores.unknown,
+        });
+        let inputs = match &given {
+            // The other part's file does not matter.
+            Some(given) => self.inputs.of_model(Some(&given.file)),
+            None => learned.inputs.clone(),
+        };
         let settings = Settings::Evaluate(Evaluate {
+            part,
+            keep_scores,
+            given,
             answering: learned.answering.clone(),
             device: device_kind(&self.spec.run.device),
             threads: match learned.answering {
@@ -261,9 +286,8 @@ impl Planner<'_> {
                 None => self.spec.run.cf_threads,
             },
         });
-        let mut needs = roles([("prepared", prepared), ("candidates", candidates)]);
         needs.extend(learned.reads.clone());
-        self.graph.add(settings, needs, learned.inputs.clone())
+        self.graph.add(settings, needs, inputs)
     }
 
     /// `NAME:DIGITS` over everything that makes two numbers comparable; metrics and the cell's seed do not.

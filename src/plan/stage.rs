@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Part;
 use crate::digest::Key;
 use crate::spec::config::llm::{Llm, SmallLlm, Words};
 use crate::spec::config::method::is_default;
@@ -12,6 +13,7 @@ use crate::spec::config::method::{
     Align, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem, Project, TallrecForm,
     TrainingCandidates, is_none,
 };
+use crate::spec::config::model::{Missing, ScoresForm, Unknown};
 use crate::spec::config::{Encoder, Model, answer_token_budget};
 
 pub use crate::data::settings::{DrawCandidates, Prepare};
@@ -115,8 +117,9 @@ impl Settings {
             Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)
-            | Settings::Tune(_)
-            | Settings::Evaluate(_) => 2,
+            | Settings::Tune(_) => 2,
+            // 2: the same rules. 3: one part of the split, where a CF model's evaluation left both.
+            Settings::Evaluate(_) => 3,
             Settings::Candidates(_) | Settings::Backbone(_) => 1,
         }
     }
@@ -259,16 +262,37 @@ fn is_answer_token_budget(token_budget: &usize) -> bool {
     *token_budget == answer_token_budget()
 }
 
-/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs.
+/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs; given
+/// scores need no more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluate {
+    /// Whose targets are ranked.
+    pub part: Part,
+    /// Whether the scores of the candidates are left beside the ranks.
+    pub keep_scores: bool,
     /// How a language model ranks; absent for a CF model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answering: Option<Answering>,
+    /// Scores that another program has made; absent for everything that is computed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenScores>,
     /// `cpu` or `cuda`.
     pub device: String,
     /// CPU threads.
     pub threads: usize,
+}
+
+/// A file of scores of one part of the split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenScores {
+    /// The file, as written in the spec; a file of the stage's inputs.
+    pub file: String,
+    /// How it is written.
+    pub form: ScoresForm,
+    /// What becomes of candidates without a score.
+    pub missing: Missing,
+    /// What becomes of users and items that the data set does not have.
+    pub unknown: Unknown,
 }
 
 /// What a worker process is given, as JSON in a file: `allround-worker JOB.json`.

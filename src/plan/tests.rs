@@ -385,3 +385,47 @@ fn a_file_of_candidates_counts_by_its_contents_in_key_and_fingerprint() {
     let two = measured(&with_file("Cargo.toml", "a"), "toys.overall.sasrec.s2");
     assert_eq!(one.1, two.1);
 }
+
+#[test]
+fn each_split_is_an_evaluation_of_its_own_and_asking_for_validation_leaves_the_test_as_it_was() {
+    let test = plan_of(SPEC, &[]);
+    let both = plan_of(SPEC, &["protocol.strict.splits=[\"valid\",\"test\"]"]);
+    let measures = &cell(&both, "toys.cold.deep.s2").measures;
+    let parts: Vec<&str> = measures.iter().map(|measure| measure.part.name()).collect();
+    assert_eq!(parts, ["valid", "test"]);
+    assert_ne!(measures[0].evaluate, measures[1].evaluate);
+    assert_eq!(measures[0].protocol, measures[1].protocol);
+    assert_eq!(measures[0].candidates, measures[1].candidates);
+    let (before, after) = (keys(&test, "evaluate"), keys(&both, "evaluate"));
+    assert!(before.is_subset(&after) && after.len() == 2 * before.len());
+}
+
+#[test]
+fn scores_of_others_are_one_stage_that_counts_by_the_contents_of_its_own_file() {
+    let text = format!(
+        "{SPEC}\n[model.theirs.scores]\nfile = \"Cargo.toml\"\nvalid = \"Cargo.lock\"\n\
+         [protocol.p]\nsplits = [\"valid\", \"test\"]\n"
+    );
+    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
+    let keys = |contents: [&str; 2]| {
+        let digest = &mut |path: &str| {
+            let at = usize::from(path == "Cargo.lock");
+            Ok(crate::digest::of_bytes(contents[at].as_bytes()))
+        };
+        let plan = plan(&checked.spec, digest).unwrap();
+        let theirs = cell(&plan, "toys.cold.theirs.s1");
+        assert!(theirs.trained.is_empty() && theirs.backbone.is_empty());
+        let kinds = theirs.stages(&plan.graph).into_iter();
+        let kinds = kinds.map(|id| plan.graph.nodes[id].stage.settings.kind());
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            ["prepare", "candidates", "evaluate", "evaluate"]
+        );
+        let key = |measure: &Measure| plan.graph.nodes[measure.evaluate].key;
+        theirs.measures.iter().map(key).collect::<Vec<_>>()
+    };
+    let (first, changed) = (keys(["test", "valid"]), keys(["test", "other"]));
+    assert_ne!(first[0], changed[0]);
+    assert_eq!(first[1], changed[1]);
+}

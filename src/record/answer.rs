@@ -29,12 +29,13 @@ pub fn answer(
 ) -> Result<AnswerTable, FsError> {
     let rows: Vec<&MetricRow> = rows
         .iter()
-        .filter(|row| row.split == "test" && row.protocol_name() == question.protocol)
+        .filter(|row| row.split == question.part.name() && row.protocol_name() == question.protocol)
         .collect();
     let metrics = metrics(&rows, question);
     let models = models(&rows, question);
     let mut table = AnswerTable {
         protocol: question.protocol.clone(),
+        part: question.part,
         columns: Vec::new(),
         rows: models.iter().map(|name| blank(name, &rows)).collect(),
         confidence: RESAMPLING.confidence,
@@ -161,7 +162,7 @@ impl<'a> Group<'a> {
         }
         let measured = rows.iter().filter(|row| row.value.is_some());
         let cells = measured
-            .map(|row| (row.cell.as_str(), row.protocol.as_str()))
+            .map(|row| (&*row.cell, &*row.protocol, &*row.split))
             .collect();
         let files = users::read(results, &cells)?;
         let users = Users::of(files.values());
@@ -343,7 +344,7 @@ mod tests {
                     })
                     .collect();
                 let blank = row(model, seed);
-                ranks::write(&ranks::path(dir.path(), &blank.cell, "p"), &file).unwrap();
+                ranks::write(&ranks::path(dir.path(), &blank.cell, "p", "test"), &file).unwrap();
                 rows.extend(ranks::metric_rows(
                     &blank,
                     &[Metric::Hit(1), Metric::Mrr],
@@ -416,7 +417,7 @@ mod tests {
             };
             let file: Vec<RankRow> = (0..200).map(rank).collect();
             let blank = row(model, 1);
-            ranks::write(&ranks::path(dir.path(), &blank.cell, "p"), &file).unwrap();
+            ranks::write(&ranks::path(dir.path(), &blank.cell, "p", "test"), &file).unwrap();
             rows.extend(ranks::metric_rows(&blank, &metrics, &file));
         }
         let table = answer(dir.path(), &rows, &question("plain")).unwrap();

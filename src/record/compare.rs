@@ -19,6 +19,8 @@ pub struct Subject {
     pub scenario: String,
     /// Name of the protocol, without its fingerprint.
     pub protocol: String,
+    /// `test` or `valid`.
+    pub split: String,
     /// Name of the variant, or of the model itself.
     pub model: String,
     /// The metric.
@@ -91,7 +93,7 @@ pub struct Side<'a> {
 
 type BySubject<'a> = BTreeMap<Subject, Vec<&'a MetricRow>>;
 
-/// Compares the test numbers of two folders.
+/// Compares the numbers of two folders.
 ///
 /// # Errors
 /// When a rank file is damaged.
@@ -148,15 +150,13 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
 
 fn by_subject(rows: &[MetricRow]) -> BySubject<'_> {
     let mut found = BySubject::new();
-    for row in rows
-        .iter()
-        .filter(|row| row.split == "test" && row.value.is_some())
-    {
+    for row in rows.iter().filter(|row| row.value.is_some()) {
         let Some(metric) = row.metric() else { continue };
         let subject = Subject {
             dataset: row.dataset.clone(),
             scenario: row.scenario.clone(),
             protocol: row.protocol_name().to_owned(),
+            split: row.split.clone(),
             model: row.shown_name().to_owned(),
             metric,
         };
@@ -213,7 +213,7 @@ impl Pairs {
     ) -> Result<Option<PairedTest>, FsError> {
         let rows = before.1.iter().chain(after.1);
         let cells = rows
-            .map(|row| format!("{} {}", row.cell, row.protocol))
+            .map(|row| format!("{} {} {}", row.cell, row.protocol, row.split))
             .collect();
         if self.cells != cells {
             self.read(before, after)?;
@@ -232,19 +232,13 @@ impl Pairs {
         (before, old): (&Path, &[&MetricRow]),
         (after, new): (&Path, &[&MetricRow]),
     ) -> Result<(), FsError> {
-        let cells = |rows: &[&'_ MetricRow]| -> Vec<(String, String)> {
-            rows.iter()
-                .map(|row| (row.cell.clone(), row.protocol.clone()))
-                .collect()
-        };
-        let (old_cells, new_cells) = (cells(old), cells(new));
-        let files = |results, cells: &[(String, String)]| {
-            let named = cells
+        let files = |results, rows: &[&MetricRow]| {
+            let named = rows
                 .iter()
-                .map(|(cell, protocol)| (cell.as_str(), protocol.as_str()));
+                .map(|row| (&*row.cell, &*row.protocol, &*row.split));
             users::read(results, &named.collect())
         };
-        let (old_files, new_files) = (files(before, &old_cells)?, files(after, &new_cells)?);
+        let (old_files, new_files) = (files(before, old)?, files(after, new)?);
         let users = Users::of(old_files.values().chain(new_files.values()));
         let number = |rows: &[&MetricRow],
                       files: &BTreeMap<String, Vec<super::RankRow>>|
@@ -283,7 +277,11 @@ mod tests {
                 rank: if user < hits { 1.0 } else { 4.0 },
             })
             .collect();
-        ranks::write(&ranks::path(dir.path(), &blank.cell, protocol), &file).unwrap();
+        ranks::write(
+            &ranks::path(dir.path(), &blank.cell, protocol, "test"),
+            &file,
+        )
+        .unwrap();
         let rows = ranks::metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &file);
         (dir, rows)
     }

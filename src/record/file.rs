@@ -82,10 +82,10 @@ pub fn columns<R: Serialize + Default>() -> Vec<String> {
 }
 
 /// The text of a file of these rows; `path` is for errors only.
-pub(super) fn to_bytes<R: Serialize + Default>(
-    path: &Path,
-    rows: &[&R],
-) -> Result<Vec<u8>, FsError> {
+///
+/// # Errors
+/// When a row cannot be written as one.
+pub fn to_bytes<R: Serialize + Default>(path: &Path, rows: &[&R]) -> Result<Vec<u8>, FsError> {
     let wrong = |error: csv::Error| FsError::new(path, "write", io::Error::other(error));
     let mut plain = WriterBuilder::new()
         .has_headers(false)

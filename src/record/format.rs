@@ -4,7 +4,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 
 use super::file::columns;
-use super::{DataRow, EpochRow, MetricRow, RankRow, TextRow, TimingRow};
+use super::{DataRow, EpochRow, MetricRow, RankRow, ScoreRow, TextRow, TimingRow};
 
 /// What holds for every results file.
 const RULES: &str = "# Reference of the results files
@@ -26,7 +26,7 @@ made how many of them: those that came from the store may be an earlier one's.
 
 ";
 
-/// The reference of `metrics.csv`, `timing.csv`, `epochs.csv`, `data.csv`, the rank files and the answer files as Markdown.
+/// The reference of `metrics.csv`, `timing.csv`, `epochs.csv`, `data.csv`, the files of ranks, answers and scores as Markdown.
 pub fn format_markdown() -> String {
     let tables = [
         table::<MetricRow>("metrics.csv"),
@@ -35,6 +35,7 @@ pub fn format_markdown() -> String {
         table::<DataRow>("data.csv"),
         table::<RankRow>("ranks/CELL.PROTOCOL.csv.gz"),
         table::<TextRow>("answers/CELL.PROTOCOL.csv.gz"),
+        table::<ScoreRow>("scores/CELL.PROTOCOL.csv.gz"),
     ];
     format!("{RULES}{}", tables.join("\n"))
 }

@@ -9,6 +9,7 @@ pub mod format;
 pub mod machine;
 pub mod ranks;
 pub mod row;
+pub mod scores;
 pub mod summary;
 pub mod texts;
 mod users;
@@ -19,4 +20,6 @@ pub use counts::data_row;
 pub use file::{read, write};
 pub use format::format_markdown;
 pub use machine::Machine;
-pub use row::{DataRow, EpochRow, MetricRow, RANDOM_WEIGHTS, RankRow, TextRow, TimingRow};
+pub use row::{
+    DataRow, EpochRow, MetricRow, RANDOM_WEIGHTS, RankRow, ScoreRow, TextRow, TimingRow,
+};

@@ -7,14 +7,23 @@ use rayon::prelude::*;
 
 use super::file::{read_compressed, write_compressed, wrong};
 use super::row::{MetricRow, RankRow};
-use crate::data::{Prepared, Ranks};
+use crate::data::{Part, Prepared, Ranks};
 use crate::fs::FsError;
 use crate::metric::Metric;
 
-/// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
-pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
+/// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
+/// `test` or `valid`.
+pub fn path(results: &Path, cell: &str, protocol: &str, split: &str) -> PathBuf {
+    results.join("ranks").join(file_name(cell, protocol, split))
+}
+
+/// `CELL.PROTOCOL.csv.gz` for the test, `CELL.PROTOCOL.valid.csv.gz` for validation. No protocol's name holds a dot.
+pub(super) fn file_name(cell: &str, protocol: &str, split: &str) -> String {
     let name = protocol.split(':').next().unwrap_or_default();
-    results.join("ranks").join(format!("{cell}.{name}.csv.gz"))
+    match split == Part::Test.name() {
+        true => format!("{cell}.{name}.csv.gz"),
+        false => format!("{cell}.{name}.{split}.csv.gz"),
+    }
 }
 
 /// Of how many measured cells the ranks are there.
@@ -50,11 +59,9 @@ impl Coverage {
 
 /// For how many of the measured cells of `rows` there are rank files in a results folder.
 pub fn coverage<'a>(results: &Path, rows: impl IntoIterator<Item = &'a MetricRow>) -> Coverage {
-    let measured = rows
-        .into_iter()
-        .filter(|row| row.split == "test" && row.value.is_some());
+    let measured = rows.into_iter().filter(|row| row.value.is_some());
     let paths: BTreeSet<PathBuf> = measured
-        .map(|row| path(results, &row.cell, &row.protocol))
+        .map(|row| path(results, &row.cell, &row.protocol, &row.split))
         .collect();
     Coverage {
         measured: paths.len(),
@@ -128,9 +135,9 @@ pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> 
 /// was changed.
 pub fn agree(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
     let mut files: BTreeMap<PathBuf, Vec<(&MetricRow, Metric)>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.split == "test") {
+    for row in rows {
         if let (Some(metric), Some(_)) = (row.metric(), row.value) {
-            let path = path(results, &row.cell, &row.protocol);
+            let path = path(results, &row.cell, &row.protocol, &row.split);
             files.entry(path).or_default().push((row, metric));
         }
     }
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn ranks_are_read_back_and_their_bytes_do_not_depend_on_the_time() {
         let dir = tempfile::tempdir().unwrap();
-        let path = path(dir.path(), "d.overall.m.s1", "sampled:0123456789ab");
+        let path = path(dir.path(), "d.overall.m.s1", "sampled:0123456789ab", "test");
         assert!(path.ends_with("ranks/d.overall.m.s1.sampled.csv.gz"));
         let rows = [row("a\n\"", 1.5), row("=b", 20.0)];
         write(&path, &rows).unwrap();
@@ -204,7 +211,7 @@ mod tests {
             ..MetricRow::default()
         };
         let ranks = [row("a", 1.0), row("b", 4.0)];
-        let file = path(dir.path(), &blank.cell, &blank.protocol);
+        let file = path(dir.path(), &blank.cell, &blank.protocol, "test");
         let rows = metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &ranks);
         assert!(agree(dir.path(), &rows).is_ok(), "there are no ranks");
         write(&file, &ranks).unwrap();
@@ -276,7 +283,7 @@ mod tests {
             ),
         ] {
             assert_eq!(absence(&rows), Some(said));
-            write(&path(dir.path(), cell, "p"), &[row("u", 1.0)]).unwrap();
+            write(&path(dir.path(), cell, "p", "test"), &[row("u", 1.0)]).unwrap();
         }
         assert_eq!(absence(&rows), None);
     }

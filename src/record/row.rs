@@ -114,7 +114,8 @@ pub struct EpochRow {
     pub remark: String,
 }
 
-/// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user.
+/// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user. Files of validation are `CELL.PROTOCOL.valid.csv.gz`, of ranks, answers
+/// and scores alike.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RankRow {
     /// The user's id in the source.
@@ -123,6 +124,23 @@ pub struct RankRow {
     pub target: String,
     /// 1 + greater scores + half of the equal ones.
     pub rank: f64,
+}
+
+/// A row of `scores/CELL.PROTOCOL.csv.gz`, where `protocol.NAME.keep_scores` is set: one candidate of one measured user. A
+/// user's rows follow one another, the highest score first, equal ones in the data set's order of items. Full ranking of more
+/// than 1,000 items has each user's best 100, and the target wherever it stands; every other protocol has all candidates, repeats
+/// included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScoreRow {
+    /// The user's id in the source.
+    pub user: String,
+    /// The candidate's id in the source.
+    pub item: String,
+    /// The model's score, higher is better: logits of CF models, log-likelihoods of titles, margins of yes over no, or what a file of
+    /// scores says (`-inf` where it says nothing). Scores of different models have no common scale.
+    pub score: f64,
+    /// Whether the candidate is the user's target.
+    pub target: bool,
 }
 
 /// A row of `answers/CELL.PROTOCOL.csv.gz`: what a language model generated for one measured user.

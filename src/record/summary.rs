@@ -3,6 +3,7 @@
 //! One function computes it from the rows; the terminal, the tables and the report all show the same one.
 
 use super::ranks::Coverage;
+use crate::data::Part;
 use crate::metric::Metric;
 pub use crate::stats::Interval;
 
@@ -11,6 +12,8 @@ pub use crate::stats::Interval;
 pub struct Question {
     /// Name of the protocol, without its fingerprint.
     pub protocol: String,
+    /// Part of the split whose targets were measured.
+    pub part: Part,
     /// Metrics to show, in this order; empty: all that were recorded.
     pub metrics: Vec<Metric>,
     /// Data sets to show, in this order; empty: all, by name.
@@ -28,6 +31,8 @@ pub struct Question {
 pub struct AnswerTable {
     /// Name of the protocol, without fingerprint.
     pub protocol: String,
+    /// Part of the split whose targets were measured.
+    pub part: Part,
     /// What the numbers in a column are of.
     pub columns: Vec<Column>,
     /// One a model or variant; `answers` runs along `columns`.

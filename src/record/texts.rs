@@ -8,12 +8,11 @@ use crate::data::{Answers, Likes, Prepared};
 use crate::fs::FsError;
 use crate::stats::{auc, mean};
 
-/// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint.
-pub fn path(results: &Path, cell: &str, protocol: &str) -> PathBuf {
-    let name = protocol.split(':').next().unwrap_or_default();
-    results
-        .join("answers")
-        .join(format!("{cell}.{name}.csv.gz"))
+/// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
+/// `test` or `valid`.
+pub fn path(results: &Path, cell: &str, protocol: &str, split: &str) -> PathBuf {
+    let name = super::ranks::file_name(cell, protocol, split);
+    results.join("answers").join(name)
 }
 
 /// Writes answers, compressed; the same rows are the same bytes at any time.
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn answers_are_read_back_from_a_file_without_formulas() {
         let dir = tempfile::tempdir().unwrap();
-        let path = path(dir.path(), "d.overall.m.s1", "paper:0123456789ab");
+        let path = path(dir.path(), "d.overall.m.s1", "paper:0123456789ab", "test");
         assert!(path.ends_with("answers/d.overall.m.s1.paper.csv.gz"));
         let rows = [text(true, true), text(false, false)];
         write(&path, &rows).unwrap();

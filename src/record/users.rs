@@ -29,16 +29,19 @@ pub(super) const ALPHA: f64 = 0.05;
 /// Ranks of one model by seed: (user number, rank), by user.
 pub(super) type BySeed = BTreeMap<u64, Vec<(u32, f64)>>;
 
+/// A rank file: cell, protocol, split.
+pub(super) type File<'a> = (&'a str, &'a str, &'a str);
+
 /// The rank files of cells, read side by side. A file that is not there is left out.
 ///
 /// # Errors
 /// When a file is damaged.
 pub(super) fn read(
     results: &Path,
-    cells: &BTreeSet<(&str, &str)>,
+    cells: &BTreeSet<File<'_>>,
 ) -> Result<BTreeMap<String, Vec<RankRow>>, FsError> {
-    let there = |(cell, protocol): &(&str, &str)| {
-        let path = ranks::path(results, cell, protocol);
+    let there = |(cell, protocol, split): &File<'_>| {
+        let path = ranks::path(results, cell, protocol, split);
         path.exists().then(|| (String::from(*cell), path))
     };
     let paths: Vec<_> = cells.iter().filter_map(there).collect();

@@ -14,6 +14,7 @@ pub fn of_table(results: &Results, table: &Table) -> Result<AnswerTable, RenderE
     let Table::Comparison {
         metrics,
         protocol,
+        split,
         datasets,
         scenarios,
         baseline,
@@ -24,6 +25,7 @@ pub fn of_table(results: &Results, table: &Table) -> Result<AnswerTable, RenderE
     };
     let question = Question {
         protocol: protocol.clone(),
+        part: *split,
         metrics: metrics.clone(),
         datasets: datasets.clone(),
         scenarios: scenarios.clone(),

@@ -268,7 +268,11 @@ fn cell(
     let ranks: Vec<RankRow> = (0..users).map(|user| rank(user, skill, seed)).collect();
     // Intervals and tests take their time without optimisation: one column has them.
     if (dataset, scenario) == ("toys", "overall") {
-        record::ranks::write(&record::ranks::path(folder, &blank.cell, "strict"), &ranks).unwrap();
+        record::ranks::write(
+            &record::ranks::path(folder, &blank.cell, "strict", "test"),
+            &ranks,
+        )
+        .unwrap();
     }
     rows.metrics
         .extend(record::ranks::metric_rows(&blank, &metrics, &ranks));

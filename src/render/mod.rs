@@ -199,7 +199,9 @@ fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, Render
             batch,
             published,
         } => table::cost::grid((name, title), (*batch, published), results, colour),
-        Table::Answers { title } => table::answers::grid(name, title, results, colour),
+        Table::Answers { title, split } => {
+            table::answers::grid((name, title), *split, results, colour)
+        }
         Table::Data { title } => table::counts::grid(name, title, results),
     })
 }

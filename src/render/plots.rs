@@ -10,6 +10,7 @@ use super::figure::curves::{Curve, CurvePanel, CurvePoint, Curves};
 use super::figure::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::figure::{Drawn, Series, bars, curves, scatter};
 use super::results::{Results, Training};
+use crate::data::Part;
 use crate::metric::Metric;
 use crate::record::summary::{Answer, AnswerTable, Column, Question};
 use crate::spec::config::answer::{Axis, Cost};
@@ -55,6 +56,14 @@ fn series(results: &Results, model: &str) -> Series {
     }
 }
 
+/// What a figure's values are called: the metric, and the split where it is not the test.
+fn axis_of(metric: Metric, part: Part) -> String {
+    match part {
+        Part::Test => metric.to_string(),
+        Part::Valid => format!("{metric} (validation)"),
+    }
+}
+
 /// `[name]`, or nothing for "all".
 fn only(name: &str) -> Vec<String> {
     if name.is_empty() {
@@ -66,13 +75,14 @@ fn only(name: &str) -> Vec<String> {
 
 fn answer(
     results: &Results,
-    protocol: &str,
+    (protocol, part): (&str, Part),
     metric: Metric,
     dataset: &str,
     scenario: &str,
 ) -> Result<AnswerTable, RenderError> {
     let question = Question {
         protocol: protocol.to_owned(),
+        part,
         metrics: vec![metric],
         datasets: only(dataset),
         scenarios: only(scenario),
@@ -93,6 +103,7 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
         title,
         metric,
         protocol,
+        split,
         group,
         dataset,
         scenario,
@@ -100,7 +111,7 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
     else {
         return Ok(Bars::default());
     };
-    let table = answer(results, protocol, *metric, dataset, scenario)?;
+    let table = answer(results, (protocol, *split), *metric, dataset, scenario)?;
     let chance = results
         .spec
         .protocol
@@ -125,7 +136,7 @@ fn bar_data(results: &Results, figure: &Figure) -> Result<Bars, RenderError> {
     }
     Ok(Bars {
         title: title.clone(),
-        value: metric.to_string(),
+        value: axis_of(*metric, *split),
         panels,
     })
 }
@@ -265,6 +276,7 @@ fn scatter_data(results: &Results, figure: &Figure) -> Result<Scatter, RenderErr
         title,
         metric,
         protocol,
+        split,
         cost,
         dataset,
         scenario,
@@ -272,7 +284,7 @@ fn scatter_data(results: &Results, figure: &Figure) -> Result<Scatter, RenderErr
     else {
         return Ok(Scatter::default());
     };
-    let table = answer(results, protocol, *metric, dataset, scenario)?;
+    let table = answer(results, (protocol, *split), *metric, dataset, scenario)?;
     let costs = costs(results);
     let many_scenarios = table
         .columns
@@ -305,7 +317,7 @@ fn scatter_data(results: &Results, figure: &Figure) -> Result<Scatter, RenderErr
     }
     Ok(Scatter {
         title: title.clone(),
-        value: metric.to_string(),
+        value: axis_of(*metric, *split),
         cost: cost_name(*cost).to_owned(),
         panels,
     })

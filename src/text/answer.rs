@@ -54,7 +54,7 @@ pub fn audit(raw: &str, target: &str, candidates: &[&str]) -> Audit {
     let same = |title: &str| !found.is_empty() && normalise(title) == found;
     let exactly = candidates.iter().position(|&title| title == extracted);
     let position = exactly.or_else(|| candidates.iter().position(|&title| same(title)));
-    let published = extract_as_published(raw).to_lowercase();
+    let published = extract_as_published(raw);
     let exact = !target.is_empty() && extracted == target;
     Audit {
         exact,
@@ -84,13 +84,17 @@ fn extract(raw: &str) -> &str {
     inside.trim()
 }
 
-/// What the code's rule reads: between the first and last quote of the first line of the stripped text, the line where it
-/// has no quote, nothing where it has one.
-fn extract_as_published(raw: &str) -> &str {
+/// What the code's rule drops wherever it stands in an answer.
+const FIELD_NAME: &str = "\"item title\" : ";
+
+/// What the code's rule reads, in lower case: between the first and last quote of the first line of the stripped text, the
+/// line where it has no quote, nothing where it has one.
+fn extract_as_published(raw: &str) -> String {
     let line = raw.trim().split(['\n', '\r']).next().unwrap_or_default();
+    let line = line.to_lowercase().replace(FIELD_NAME, "");
     match (line.find('"'), line.rfind('"')) {
-        (Some(first), Some(last)) if first < last => &line[first + 1..last],
-        (Some(_), _) => "",
+        (Some(first), Some(last)) if first < last => line[first + 1..last].to_owned(),
+        (Some(_), _) => String::new(),
         _ => line,
     }
 }
@@ -130,7 +134,16 @@ mod tests {
     /// Raw text, target; extracted, exact, normalised, substring, position, named.
     type Row<'a> = (&'a str, &'a str, &'a str, [bool; 3], Option<u32>, u32);
 
-    const ROWS: [Row; 14] = [
+    const ROWS: [Row; 15] = [
+        // The code drops the name of the field.
+        (
+            "\"item title\" : \"Heat\"",
+            "Heat",
+            "item title",
+            [false, false, true],
+            None,
+            1,
+        ),
         ("\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
         (
             "  \"Heat\" and more",

@@ -1,6 +1,7 @@
 //! Titles, prompts, item texts and the audit of answers: words only, no tensor and no tokenizer.
 
 pub mod answer;
+pub mod answer_file;
 pub mod item;
 pub mod prompt;
 pub mod titles;

@@ -60,6 +60,18 @@ impl Desk {
             .unwrap()
     }
 
+    /// Writes a file of the folder.
+    #[allow(dead_code)]
+    pub fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// A file of the folder.
+    #[allow(dead_code)]
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
     pub fn metrics(&self) -> String {
         std::fs::read_to_string(self.path().join("results/small/metrics.csv")).unwrap()
     }

@@ -197,7 +197,7 @@ impl<'a> Book<'a> {
         .collect()
     }
 
-    /// Removes ranks and answers of cells that the experiment no longer has, or that have no numbers any more.
+    /// Removes ranks, answers and scores of cells that the experiment no longer has, or that have no numbers any more.
     fn drop_old_files(&self) -> Result<(), FsError> {
         let plan = self.source.plan;
         let measured = plan
@@ -209,13 +209,18 @@ impl<'a> Book<'a> {
             .filter(|(_, measure)| is_good(measure.evaluate))
             .flat_map(|(cell, measure)| {
                 let (cell, protocol) = (cell.name.as_str(), measure.protocol.as_str());
+                let split = measure.part.name();
+                let keeps = self.source.spec.protocol[&measure.name].keep_scores;
+                let scores = record::scores::path(&self.results, cell, protocol, split);
                 [
-                    record::ranks::path(&self.results, cell, protocol),
-                    record::texts::path(&self.results, cell, protocol),
+                    record::ranks::path(&self.results, cell, protocol, split),
+                    record::texts::path(&self.results, cell, protocol, split),
                 ]
+                .into_iter()
+                .chain(keeps.then_some(scores))
             })
             .collect();
-        for folder in ["ranks", "answers"] {
+        for folder in ["ranks", "answers", "scores"] {
             for path in fs::list(&self.results.join(folder))? {
                 if !wanted.contains(&path) {
                     fs::remove_file(&path)?;

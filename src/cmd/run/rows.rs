@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::planning::Planned;
-use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, scenario};
+use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, Scores, scenario};
 use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
@@ -60,7 +60,7 @@ impl<'a> Source<'a> {
     /// The counts of a cell's data under its scenario.
     pub(super) fn counts(&self, cell: &Cell) -> Result<DataRow, DataError> {
         let prepared = self.prepared(cell.prepared)?;
-        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario]);
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], Part::Test);
         let blank = DataRow {
             experiment: self.spec.name.clone(),
             dataset: cell.dataset.clone(),
@@ -101,27 +101,30 @@ impl<'a> Source<'a> {
         outcomes: &[Option<Outcome>],
     ) -> Result<Vec<MetricRow>, DataError> {
         let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
-        let ranks = Ranks::load(&folder, Part::Test)?;
+        let (part, split) = (measure.part, measure.part.name());
+        let ranks = Ranks::load(&folder, part)?;
         let prepared = self.prepared(cell.prepared)?;
-        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario]);
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], part);
         let rows = record::ranks::rows(&ranks, &prepared, &mask);
-        record::ranks::write(
-            &record::ranks::path(self.results, &cell.name, &measure.protocol),
-            &rows,
-        )?;
+        let path = record::ranks::path(self.results, &cell.name, &measure.protocol, split);
+        record::ranks::write(&path, &rows)?;
         let metrics = &self.spec.protocol[&measure.name].metrics;
         let blank = MetricRow {
             remark: self.remark(cell, measure, outcomes)?,
             ..self.blank(cell, measure)
         };
         let mut found = record::ranks::metric_rows(&blank, metrics, &rows);
-        if let Some(answers) = Answers::load(&folder, Part::Test)? {
+        if let Some(answers) = Answers::load(&folder, part)? {
             let texts = record::texts::rows(&answers, &prepared, &mask);
-            let path = record::texts::path(self.results, &cell.name, &measure.protocol);
+            let path = record::texts::path(self.results, &cell.name, &measure.protocol, split);
             record::texts::write(&path, &texts)?;
             found.extend(record::texts::metric_rows(&blank, &texts));
         }
-        if let Some(likes) = Likes::load(&folder, Part::Test)? {
+        if let Some(scores) = Scores::load(&folder, part)? {
+            let path = record::scores::path(self.results, &cell.name, &measure.protocol, split);
+            record::scores::write(&path, &scores, &prepared, &mask)?;
+        }
+        if let Some(likes) = Likes::load(&folder, part)? {
             found.push(record::texts::auc_row(&blank, &likes, &mask));
         }
         Ok(found)
@@ -136,9 +139,11 @@ impl<'a> Source<'a> {
         outcomes: &[Option<Outcome>],
     ) -> Result<String, FsError> {
         let nodes = &self.plan.graph.nodes;
-        let answering = match &nodes[measure.evaluate].stage.settings {
-            Settings::Evaluate(evaluate) => evaluate.answering.as_ref(),
-            _ => None,
+        let speaks = match &nodes[measure.evaluate].stage.settings {
+            Settings::Evaluate(evaluate) => {
+                evaluate.answering.is_some() || evaluate.given.is_some()
+            }
+            _ => false,
         };
         // What several stages say alike is said once, with all their names.
         let mut said: Vec<(String, Vec<&str>)> = Vec::new();
@@ -156,7 +161,7 @@ impl<'a> Source<'a> {
                 Settings::Candidates(_) => false,
                 // Of the CF models, only those remark something whose weights are somebody else's.
                 Settings::Backbone(backbone) => backbone.model.weights().is_none(),
-                _ => answering.is_none(),
+                _ => !speaks,
             };
             let is_there = outcomes[id].as_ref().is_some_and(Outcome::is_good);
             if is_elsewhere || has_nothing_to_say || !is_there {
@@ -214,7 +219,7 @@ impl<'a> Source<'a> {
             variant: cell.variant.clone(),
             backbone: cell.backbone.clone(),
             seed: cell.seed,
-            split: "test".to_owned(),
+            split: measure.part.name().to_owned(),
             metric: String::new(),
             k: None,
             value: None,

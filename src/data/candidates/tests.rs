@@ -188,7 +188,7 @@ fn candidates_of_the_class_rank_cold_targets_against_cold_items_alone() {
         assert!(lists.targets.iter().all(is_cold));
         assert!(lists.negatives.iter().all(is_cold));
         // The users are those of the slice of all candidates.
-        let mask = scenario::slice(&data, &cold(0.5));
+        let mask = scenario::slice(&data, &cold(0.5), Part::Test);
         let sliced: Vec<u32> = (0..200).filter(|&user| mask[user as usize]).collect();
         assert_eq!(lists.users, sliced);
         let all = draw(&data, &settings(candidates, Rules::Strict), Part::Test).unwrap();

@@ -24,7 +24,7 @@ pub(super) fn read(files: &CsvSource, base: &Path) -> Result<RawData, DataError>
 }
 
 /// A CSV file whose columns are looked up by name.
-pub(super) struct Table {
+pub(in crate::data) struct Table {
     reader: Reader<Box<dyn BufRead + Send>>,
     header: Vec<String>,
     path: std::path::PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+    pub(in crate::data) fn open(path: &Path) -> Result<Self, DataError> {
         kinds::refuse_folder(path)?;
         let mut file = fs::open(path)?;
         let start = file
@@ -75,7 +75,7 @@ impl Table {
     }
 
     /// The place of column `name`; `None` for an empty name.
-    pub(super) fn column(&self, name: &str) -> Result<Option<usize>, DataError> {
+    pub(in crate::data) fn column(&self, name: &str) -> Result<Option<usize>, DataError> {
         if name.is_empty() {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ impl Table {
         })
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
+    pub(in crate::data) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
         let more = self.reader.read_byte_record(&mut self.record);
         let line = self.record.position().map_or(0, ::csv::Position::line);
         // Where the stream breaks off there is no record to tell its line.
@@ -200,7 +200,7 @@ pub(super) fn time(
 }
 
 /// A cell that must be a finite number.
-pub(super) fn number(
+pub(in crate::data) fn number(
     cell: &[u8],
     (path, line): (&Path, u64),
     column: &str,

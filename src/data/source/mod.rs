@@ -2,7 +2,7 @@
 
 mod amazon;
 mod atomic;
-mod csv;
+pub(super) mod csv;
 mod encoding;
 pub mod ids;
 mod join;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{prose, svg, words};
+use crate::data::Part;
 use crate::record::summary::Question;
 use crate::render::results::Results;
 use crate::render::style;
@@ -192,30 +193,43 @@ fn models(results: &Results) -> Vec<ModelKey> {
     results.models.iter().cloned().map(key).collect()
 }
 
-/// One table for each protocol.
+/// One table for each protocol and part of the split.
 fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
-    let grid = |protocol: &String| {
+    let grid = |(protocol, part): (&String, Part)| {
         let question = Question {
             protocol: protocol.clone(),
+            part,
             models: results.models.clone(),
             ..Question::default()
         };
         let answer = answers::of(results, &question)?;
-        let title = format!("All models under protocol {protocol}");
+        let title = match part {
+            Part::Test => format!("All models under protocol {protocol}"),
+            Part::Valid => format!("All models under protocol {protocol}, validation"),
+        };
         let grid = table::comparison::grid("", &title, &answer, "", |model| colour(results, model));
         Ok(grid.marked(results))
     };
-    results.spec.protocol.keys().map(grid).collect()
+    let protocols = results.spec.protocol.iter();
+    protocols
+        .flat_map(|(name, protocol)| protocol.splits.iter().map(move |&part| (name, part)))
+        .map(grid)
+        .collect()
 }
 
 /// Shown only where something was generated.
 fn default_audits(results: &Results) -> Vec<Grid> {
-    if !table::answers::is_there(results) {
-        return Vec::new();
-    }
-    let title = "What the language models answered";
-    let grid = table::answers::grid("", title, results, |model| colour(results, model));
-    vec![grid.marked(results)]
+    let is_there = |part: &Part| table::answers::is_there(results, *part);
+    let grid = |part: Part| {
+        let title = match part {
+            Part::Test => "What the language models answered",
+            Part::Valid => "What the language models answered, validation",
+        };
+        let of = |model: &str| colour(results, model);
+        table::answers::grid(("", title), part, results, of).marked(results)
+    };
+    let parts = [Part::Test, Part::Valid].into_iter().filter(is_there);
+    parts.map(grid).collect()
 }
 
 /// What belongs to the numbers of each model, with how many cells it is said of.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
+use crate::data::Part;
 use crate::record::MetricRow;
 use crate::render::results::Results;
 use crate::render::style;
@@ -27,8 +28,9 @@ const COLUMNS: [Column; 8] = [
 type Group<'a> = (&'a str, &'a str, &'a str, usize);
 
 /// Whether there is anything to show.
-pub fn is_there(results: &Results) -> bool {
-    results.metrics.iter().any(is_audit)
+pub fn is_there(results: &Results, part: Part) -> bool {
+    let mut rows = results.metrics.iter();
+    rows.any(|row| row.split == part.name() && is_audit(row))
 }
 
 fn is_audit(row: &MetricRow) -> bool {
@@ -38,8 +40,13 @@ fn is_audit(row: &MetricRow) -> bool {
 }
 
 /// The table of a results folder.
-pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) -> String) -> Grid {
-    let groups = groups(results);
+pub fn grid(
+    (name, title): (&str, &str),
+    part: Part,
+    results: &Results,
+    colour: impl Fn(&str) -> String,
+) -> Grid {
+    let groups = groups(results, part);
     let mut header = vec![
         Head::text("Model"),
         Head::text("Data set, scenario, protocol"),
@@ -68,14 +75,17 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
         notes: if groups.is_empty() {
             vec!["Every model ranked its candidates by scores: no text was generated, and nobody was asked for yes or no.".to_owned()]
         } else {
-            vec![
-            "Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
+            let split = match part {
+                Part::Test => "",
+                Part::Valid => "Answers of the validation split. ",
+            };
+            vec![format!(
+                "{split}Means over seeds. `hit@1` is what the comparison counts, by the rule that the model's settings accept. Exact: the title in \
              the answer's first quotes is the target's. Normalised: without case and punctuation. Substring: the A-LLMRec code's rule, \
              which also finds a title inside a longer one or in a list. Valid: the title is one of the candidates'. Several: the answer names more \
              than one of them. Place: where those chosen stand in their lists on average; 10.5 of twenty is no preference. AUC: \
              TALLRec's yes or no, each user's target against everybody's other candidates."
-                .to_owned(),
-            ]
+            )]
         },
         header: vec![header],
         rows: rows.collect(),
@@ -84,9 +94,10 @@ pub fn grid(name: &str, title: &str, results: &Results, colour: impl Fn(&str) ->
 }
 
 /// Rows of every model that has an audited number.
-fn groups(results: &Results) -> BTreeMap<Group<'_>, Vec<&MetricRow>> {
+fn groups(results: &Results, part: Part) -> BTreeMap<Group<'_>, Vec<&MetricRow>> {
     let mut groups: BTreeMap<Group<'_>, Vec<&MetricRow>> = BTreeMap::new();
-    for row in results.metrics.iter().filter(|row| row.split == "test") {
+    let is_meant = |row: &&MetricRow| row.split == part.name();
+    for row in results.metrics.iter().filter(is_meant) {
         let at = results.position(row.shown_name());
         let group = (
             row.dataset.as_str(),

@@ -1,6 +1,7 @@
 //! Models against data sets, scenarios and metrics: best bold, second underlined, stars for adjusted paired tests.
 
 use super::{Cell, Grid, Head, Mark, Row};
+use crate::data::Part;
 use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
 use crate::render::style::{self, UNKNOWN};
 
@@ -233,8 +234,12 @@ fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
             format!(", scenario {}", first.scenario),
         )
     });
+    let split = match table.part {
+        Part::Test => "",
+        Part::Valid => ", validation split",
+    };
     format!(
-        "{what}, protocol {}{dataset}{scenario}; {MARKS}.",
+        "{what}, protocol {}{split}{dataset}{scenario}; {MARKS}.",
         table.protocol
     )
 }
@@ -245,6 +250,7 @@ fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
         "dataset",
         "scenario",
         "protocol",
+        "split",
         "metric",
         "state",
         "mean",
@@ -276,6 +282,7 @@ fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
             ]
             .map(Clone::clone)
             .to_vec();
+            cells.push(table.part.to_string());
             cells.push(column.metric.to_string());
             cells.extend(numbers(answer));
             rows.push(cells);

@@ -3,6 +3,7 @@
 use super::Check;
 use crate::metric::Metric;
 use crate::spec::config::answer::PublishedCost;
+use crate::spec::config::protocol::Part;
 use crate::spec::config::train::{Stop, Train};
 use crate::spec::config::{Expected, Figure, Model, Table};
 use crate::spec::fault::Fault;
@@ -35,6 +36,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             &path("protocol"),
             &path("metric"),
         );
+        on_split(check, &expected.protocol, Part::Test, &path("protocol"));
         if expected.source.trim().is_empty() {
             let place = check.place(&path("source"));
             check.push(
@@ -159,6 +161,29 @@ fn measured(
     }
 }
 
+/// Whether a protocol measures `part`; one that is not declared has its fault already.
+fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
+    let Some(found) = check.spec.protocol.get(protocol) else {
+        return;
+    };
+    if found.splits.is_empty() || found.splits.contains(&part) {
+        return;
+    }
+    let (place, related) = (
+        check.place(path),
+        check.place(&["protocol", protocol, "splits"]),
+    );
+    let message = format!("protocol `{protocol}` does not measure the split `{part}`");
+    check.push(
+        Fault::at(place, message)
+            .label(format!("reads numbers of `{part}`"))
+            .related(related, "measured are these")
+            .hint(format!(
+                "write `protocol.{protocol}.splits = [\"valid\", \"test\"]`, or name another split here"
+            )),
+    );
+}
+
 /// A name that may be empty.
 fn named_if_given(check: &mut Check<'_>, what: &str, name: &str, path: &[&str]) {
     if !name.is_empty() {
@@ -172,6 +197,7 @@ fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
         Figure::Bars {
             metric,
             protocol,
+            split,
             dataset,
             scenario,
             ..
@@ -184,12 +210,14 @@ fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
                 &path("protocol"),
                 &path("metric"),
             );
+            on_split(check, protocol, *split, &path("split"));
             named_if_given(check, "dataset", dataset, &path("dataset"));
             named_if_given(check, "scenario", scenario, &path("scenario"));
         }
         Figure::Scatter {
             metric,
             protocol,
+            split,
             dataset,
             scenario,
             ..
@@ -202,6 +230,7 @@ fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
                 &path("protocol"),
                 &path("metric"),
             );
+            on_split(check, protocol, *split, &path("split"));
             named_if_given(check, "dataset", dataset, &path("dataset"));
             named_if_given(check, "scenario", scenario, &path("scenario"));
         }
@@ -299,9 +328,16 @@ fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
     {
         published(check, name, costs);
     }
+    if let Table::Answers { split, .. } = table {
+        let path = ["table", name, "answers", "split"];
+        for protocol in check.spec.protocol.keys() {
+            on_split(check, protocol, *split, &path);
+        }
+    }
     let Table::Comparison {
         metrics,
         protocol,
+        split,
         datasets,
         scenarios,
         baseline,
@@ -318,6 +354,7 @@ fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
         &path("protocol"),
         &path("metrics"),
     );
+    on_split(check, protocol, *split, &path("split"));
     check.no_repeats(metrics, &path("metrics"));
     for (section, field, names) in [
         ("dataset", "datasets", datasets),

@@ -8,7 +8,7 @@ use crate::spec::config::dataset::{
     Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
 };
 use crate::spec::config::json::Form;
-use crate::spec::config::protocol::Candidates;
+use crate::spec::config::protocol::{Candidates, Part};
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
 use crate::spec::written::{Node, Value};
@@ -50,6 +50,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             );
         }
         check.no_repeats(&protocol.metrics, &path);
+        splits(check, name, &protocol.splits);
         for (at, metric) in protocol.metrics.iter().enumerate() {
             let at = at.to_string();
             cut_off(
@@ -64,6 +65,24 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         untrained(check, name, &protocol.candidates);
         protocol::check(check, name, protocol);
     }
+}
+
+/// At least one part of the split, none twice.
+fn splits(check: &mut Check<'_>, protocol: &str, splits: &[Part]) {
+    let path = ["protocol", protocol, "splits"];
+    let is_written = |layer: &Node| match layer.at(&path).map(|node| &node.value) {
+        Some(Value::List(splits)) => !splits.is_empty(),
+        _ => false,
+    };
+    if splits.is_empty() && !check.layers.iter().any(is_written) {
+        let place = check.place(&path);
+        check.push(
+            Fault::at(place, format!("protocol `{protocol}` measures no split"))
+                .label("expected `test`, `valid` or both")
+                .hint("write `splits = [\"test\"]`, or `[\"valid\", \"test\"]` for validation numbers too"),
+        );
+    }
+    check.no_repeats(splits, &path);
 }
 
 /// Items of another domain were never trained on: drawn by training counts, none of them is a candidate.

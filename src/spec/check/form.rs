@@ -136,6 +136,36 @@ pub(super) fn one_title(
     }
 }
 
+/// Generated text scores no candidate, so there is nothing to keep.
+pub(super) fn scores(
+    check: &mut Check<'_>,
+    inference: Option<&Inference>,
+    path: &[&str],
+    protocol: &str,
+) {
+    let kind = match inference {
+        Some(Inference::Generate { .. }) => "generate",
+        Some(Inference::Constrained {}) => "constrained",
+        Some(Inference::Score { .. }) | None => return,
+    };
+    if !check.spec.protocol[protocol].keep_scores {
+        return;
+    }
+    let place = check.place(&[path, &["inference", kind]].concat());
+    let related = check.place(&["protocol", protocol, "keep_scores"]);
+    let message = format!(
+        "`{kind}` answers with one title, and protocol `{protocol}` keeps the scores of all candidates"
+    );
+    check.push(
+        Fault::at(place, message)
+            .label("scores no candidate")
+            .related(related, "kept here")
+            .hint(
+                "rank all candidates with `inference.score = {}`, or write `keep_scores = false`",
+            ),
+    );
+}
+
 /// A language model whose positions cannot hold the candidates and an answer, whatever the tokenizer makes of the titles.
 pub(super) fn positions(
     check: &mut Check<'_>,

@@ -229,6 +229,7 @@ fn answers(check: &mut Check<'_>, name: &str, model: &Model) {
     };
     for (protocol, settings) in &spec.protocol {
         form::one_title(check, inference, &path, protocol);
+        form::scores(check, inference, &path, protocol);
         let told = match &settings.candidates {
             Candidates::Full { .. } => {
                 let place = check.place(&path);

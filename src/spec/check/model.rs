@@ -6,6 +6,7 @@ use super::answer::train_of;
 use super::data::{cut_off, is_there, sizes};
 use super::{Check, protocol};
 use crate::spec::config::Model;
+use crate::spec::config::protocol::Part;
 use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
 use crate::spec::fault::Fault;
 use crate::spec::variant::nested;
@@ -18,6 +19,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         one(check, model, &path);
         early(check, name, model, &path);
         imported(check, model, &path, base);
+        given(check, name, model, &path, base);
         untrained(check, &written(check, name, model));
     }
     let known = check.names("model");
@@ -47,6 +49,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
                 early(check, name, model, &path);
             }
             imported(check, model, &path, base);
+            given(check, name, model, &path, base);
             let sets = check
                 .layers
                 .iter()
@@ -80,6 +83,43 @@ fn imported(check: &mut Check<'_>, model: &Model, path: &[&str], base: &Path) {
         let mut path = path.to_vec();
         path.push("weights");
         is_there(check, file, (base, false), &path);
+    }
+}
+
+/// The files of scores must be there, one for every part of the split that is measured.
+fn given(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str], base: &Path) {
+    let Model::Scores(scores) = model else {
+        return;
+    };
+    is_there(
+        check,
+        &scores.file,
+        (base, false),
+        &[path, &["file"]].concat(),
+    );
+    if !scores.valid.is_empty() {
+        is_there(
+            check,
+            &scores.valid,
+            (base, false),
+            &[path, &["valid"]].concat(),
+        );
+        return;
+    }
+    for (protocol, settings) in &check.spec.protocol {
+        if settings.splits.contains(&Part::Valid) {
+            let place = check.place(&["protocol", protocol, "splits"]);
+            let related = check.place(path);
+            let message = format!(
+                "protocol `{protocol}` measures validation, and `{name}` has no scores of it"
+            );
+            check.push(
+                Fault::at(place, message)
+                    .label("validation is measured here")
+                    .related(related, "scores of the test alone")
+                    .hint("name the file of validation scores: `valid = \"...\"`, or measure the test alone"),
+            );
+        }
     }
 }
 
@@ -155,7 +195,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
             }
             trained(check, &m.loss, &m.train, path);
         }
-        Model::Popularity(_) | Model::Markov(_) => {}
+        Model::Popularity(_) | Model::Markov(_) | Model::Scores(_) => {}
         // `method` checks them.
         Model::Allmrec(_) | Model::LlmOnly(_) | Model::MlpLlm(_) | Model::Tallrec(_) => {}
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::protocol::Part;
 use crate::metric::Metric;
 
 /// A value that somebody has published or measured, to hold the results against.
@@ -42,6 +43,9 @@ pub enum Figure {
         metric: Metric,
         /// Name of a protocol.
         protocol: String,
+        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+        #[serde(default)]
+        split: Part,
         /// What makes the groups on the horizontal axis.
         group: Axis,
         /// Only this data set; empty: all.
@@ -66,6 +70,9 @@ pub enum Figure {
         metric: Metric,
         /// Name of a protocol.
         protocol: String,
+        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+        #[serde(default)]
+        split: Part,
         /// Horizontal axis.
         cost: Cost,
         /// Only this data set; empty: all, one panel each.
@@ -130,6 +137,9 @@ pub enum Table {
         metrics: Vec<Metric>,
         /// Name of a protocol.
         protocol: String,
+        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+        #[serde(default)]
+        split: Part,
         /// Data sets to show; empty: all.
         datasets: Vec<String>,
         /// Scenarios to show; empty: all.
@@ -156,6 +166,9 @@ pub enum Table {
     Answers {
         /// Caption.
         title: String,
+        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+        #[serde(default)]
+        split: Part,
     },
     /// Counts of every data set and scenario.
     Data {

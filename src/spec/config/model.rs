@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method::{Allmrec, LlmOnly, MlpLlm, Tallrec, TallrecForm};
+use super::protocol::Part;
 use super::train::{Loss, Train};
 
 /// A recommender: a collaborative-filtering model, or a method that asks a language model.
@@ -24,6 +25,8 @@ pub enum Model {
     Popularity(Popularity),
     /// First-order Markov chain over items: a floor.
     Markov(Markov),
+    /// Scores or ranked lists in a file, which another program has made: any outside method as a row of its own.
+    Scores(Scores),
     /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al. 2024).
     Allmrec(Allmrec),
     /// A language model alone, zero-shot.
@@ -44,6 +47,7 @@ impl Model {
             Model::Ncf(_) => "ncf",
             Model::Popularity(_) => "popularity",
             Model::Markov(_) => "markov",
+            Model::Scores(_) => "scores",
             Model::Allmrec(_) => "allmrec",
             Model::LlmOnly(_) => "llm_only",
             Model::MlpLlm(_) => "mlp_llm",
@@ -82,7 +86,8 @@ impl Model {
             | Model::Nextitnet(_)
             | Model::Ncf(_)
             | Model::Popularity(_)
-            | Model::Markov(_) => None,
+            | Model::Markov(_)
+            | Model::Scores(_) => None,
         }
     }
 
@@ -103,6 +108,18 @@ impl Model {
             Model::Nextitnet(model) => model.weights.as_deref(),
             Model::Ncf(model) => model.weights.as_deref(),
             _ => None,
+        }
+    }
+
+    /// The files that the model is read from, as they are written: weights, or scores. A folder of a language model is not
+    /// among them.
+    pub fn files(&self) -> Vec<&str> {
+        match self {
+            Model::Scores(scores) => {
+                let files = [scores.file.as_str(), scores.valid.as_str()];
+                files.into_iter().filter(|file| !file.is_empty()).collect()
+            }
+            model => model.weights().into_iter().collect(),
         }
     }
 
@@ -266,4 +283,65 @@ pub struct Markov {
     /// Weight of the popularity back-off, in pseudo-counts.
     #[schemars(range(min = 0.0, max = 1e9))]
     pub smoothing: f64,
+}
+
+/// Scores or ranked lists that another program has made of this data set. Nothing is trained; every seed reads the same file,
+/// which holds the candidates of every protocol and seed (`allround export RESULTS --candidates` lists them). Ids are those of
+/// the source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scores {
+    /// The file for the test targets, plain or gzip.
+    pub file: String,
+    /// The file for the validation targets; empty: none, and no protocol may measure validation.
+    pub valid: String,
+    /// How the files are written.
+    pub form: ScoresForm,
+    /// What becomes of a candidate without a score. Ranked lists end somewhere: in `ranks` and `lists` this is asked of users
+    /// without any entry alone, and what a list does not hold ranks last.
+    pub missing: Missing,
+    /// What becomes of users and items that the data set does not have.
+    pub unknown: Unknown,
+}
+
+impl Scores {
+    /// The file for the targets of `part`; empty where there is none.
+    pub fn of(&self, part: Part) -> &str {
+        match part {
+            Part::Test => &self.file,
+            Part::Valid => &self.valid,
+        }
+    }
+}
+
+/// How a file of scores or ranked lists is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoresForm {
+    /// CSV with the columns `user`, `item`, `score`: higher is better.
+    Scores,
+    /// CSV with the columns `user`, `rank`, `item`: lower is better, equal ranks tie.
+    Ranks,
+    /// Lines of `user item item ...` between blanks or tabs, the best item first.
+    Lists,
+}
+
+/// What becomes of a candidate without a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// The cell fails, naming user and candidate.
+    Refuse,
+    /// It ranks behind all that have one, tied with the others that have none; counted in `remark`.
+    Last,
+}
+
+/// What becomes of users and items that the data set does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// The cell fails, naming line and id.
+    Refuse,
+    /// The entry is left out; counted in `remark`.
+    Ignore,
 }

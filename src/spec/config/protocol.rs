@@ -21,6 +21,59 @@ pub struct Protocol {
     pub max_users: u64,
     /// Seed of the candidate lists; 0 takes each cell's own seed.
     pub candidates_seed: u64,
+    /// Parts of the split that every model is measured on. `["valid", "test"]` adds validation numbers, to choose a model by;
+    /// `["valid"]` leaves the test untouched. Each part is an evaluation of its own.
+    #[serde(default = "test_alone")]
+    pub splits: Vec<Part>,
+    /// Whether the score of every candidate of every measured user is kept, in `scores/` of the results. Full ranking of more
+    /// than 1,000 items keeps each user's best 100 and the target.
+    #[serde(default)]
+    pub keep_scores: bool,
+}
+
+/// What results say that were written before there was a choice.
+fn test_alone() -> Vec<Part> {
+    vec![Part::Test]
+}
+
+/// A part of the split that is measured.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Validation: the targets that training may be stopped or chosen by.
+    Valid,
+    /// Test.
+    #[default]
+    Test,
+}
+
+impl Part {
+    /// The name in specs and results: `valid` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Valid => "valid",
+            Part::Test => "test",
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
 }
 
 /// What a target is ranked against.

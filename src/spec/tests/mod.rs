@@ -3,6 +3,7 @@
 mod bad;
 mod bad_folder;
 mod bad_method;
+mod bad_scores;
 mod bad_weights;
 mod experiments;
 mod folder;

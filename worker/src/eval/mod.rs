@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use allround::data::candidates::CandidateLists;
 use allround::data::ranks::Ranks;
-use allround::data::{Part, Prepared};
+use allround::data::scores::{self, Scored};
+use allround::data::{Part, Prepared, Scores};
 use allround::metric::Metric;
 use allround::spec::config::protocol::{Seen, Ties};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::data::{Histories, history, row};
 use crate::models::Scorer;
@@ -37,14 +38,28 @@ pub fn ranks(
     prepared: &Prepared,
     lists: &CandidateLists,
 ) -> Result<Ranks, NotANumber> {
+    Ok(ranked(scorer, prepared, lists, false)?.0)
+}
+
+/// The rank of every target in `lists`, and the scores of the candidates where they are to be kept.
+///
+/// # Errors
+/// When a score is NaN.
+pub fn ranked(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    keep_scores: bool,
+) -> Result<(Ranks, Option<Scores>), NotANumber> {
     let _guard = tch::no_grad_guard();
     let size = users_at_once(prepared, lists);
     let mut ranks = Vec::with_capacity(lists.users.len());
+    let mut kept = keep_scores.then(|| Scores::nothing(lists.part));
     for start in (0..lists.users.len()).step_by(size) {
         let end = (start + size).min(lists.users.len());
         let users = &lists.users[start..end];
         let histories = Histories::of(prepared, users, lists.part, scorer.maxlen());
-        let batch = match lists.n {
+        let (batch, scores) = match lists.n {
             Some(n) => listed(scorer, prepared, lists, &histories, (start, end, n)),
             None => full(scorer, prepared, lists, &histories, (start, end)),
         };
@@ -52,14 +67,41 @@ pub fn ranks(
             let user = prepared.users[users[place] as usize].clone();
             return Err(NotANumber { user });
         }
+        if let Some(kept) = &mut kept {
+            keep(kept, (&scores, start), prepared, lists);
+        }
         ranks.extend(batch);
     }
-    Ok(Ranks {
+    let ranks = Ranks {
         part: lists.part,
         users: lists.users.clone(),
         targets: lists.targets.clone(),
         ranks,
-    })
+    };
+    Ok((ranks, kept))
+}
+
+/// Keeps the scores of a batch that begins with user `start` of the lists: [B, n + 1] of lists, the target first, or [B, V] of
+/// all items.
+fn keep(
+    kept: &mut Scores,
+    (batch, start): (&Tensor, usize),
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) {
+    let width = batch.size()[1] as usize;
+    let flat = batch.to_kind(Kind::Double).to_device(Device::Cpu);
+    let flat = Vec::<f64>::try_from(flat.contiguous().view([-1])).expect("scores are [B, C]");
+    let most = scores::bound(lists, prepared.n_items());
+    for (place, row) in (start..).zip(flat.chunks_exact(width)) {
+        let candidates = scores::candidates(lists, prepared, place);
+        let scored = candidates.into_iter().enumerate().map(|(at, item)| Scored {
+            item,
+            score: row[lists.n.map_or(item as usize - 1, |_| at)],
+        });
+        let user = (lists.users[place], lists.targets[place]);
+        kept.push(user, scored.collect(), most);
+    }
 }
 
 /// Users that are scored together.
@@ -78,14 +120,14 @@ pub fn means(ranks: &Ranks, metrics: &[Metric]) -> BTreeMap<Metric, f64> {
         .collect()
 }
 
-/// Ranks of users `start` to `end` among their `n` listed negatives.
+/// Ranks of users `start` to `end` among their `n` listed negatives, and the scores [B, n + 1], the targets' first.
 fn listed(
     scorer: &dyn Scorer,
     prepared: &Prepared,
     lists: &CandidateLists,
     histories: &Histories,
     (start, end, n): (usize, usize, usize),
-) -> Vec<f64> {
+) -> (Vec<f64>, Tensor) {
     let mut rows = Vec::with_capacity((end - start) * (n + 1));
     for place in start..end {
         rows.push(row(prepared, lists.targets[place]));
@@ -95,18 +137,19 @@ fn listed(
     let candidates = indices(&rows, scorer.device()).view([(end - start) as i64, n as i64 + 1]);
     let scores = scorer.score(histories, &candidates);
     let target = scores.narrow(1, 0, 1);
-    rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties)
+    let ranks = rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties);
+    (ranks, scores)
 }
 
 /// Ranks of users `start` to `end` among all items that may be candidates; those of their history are left out where the
-/// protocol says so.
+/// protocol says so. And the scores [B, V] of all items.
 fn full(
     scorer: &dyn Scorer,
     prepared: &Prepared,
     lists: &CandidateLists,
     histories: &Histories,
     (start, end): (usize, usize),
-) -> Vec<f64> {
+) -> (Vec<f64>, Tensor) {
     let device = scorer.device();
     let scores = scorer.score_all(histories);
     let items: Vec<u32> = (1..=prepared.n_items() as u32).collect();
@@ -129,26 +172,15 @@ fn full(
         let left = known.iter().chain(std::iter::once(&targets[place]));
         left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
     }
-    let allowed = ranked_items(prepared, lists);
+    let allowed = lists.ranked_items(prepared);
     let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
     let compared = allowed
         .expand([(end - start) as i64, -1], false)
         .contiguous();
     let left_out = Tensor::from_slice(&left_out).to_device(device);
     let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
-    rank(&target, &scores, Some(&compared), lists.ties)
-}
-
-/// Whether full ranking ranks item i (at `i - 1`).
-fn ranked_items(prepared: &Prepared, lists: &CandidateLists) -> Vec<bool> {
-    if lists.among.is_empty() {
-        return prepared.in_candidates.clone();
-    }
-    let mut ranked = vec![false; prepared.n_items()];
-    for &item in &lists.among {
-        ranked[item as usize - 1] = prepared.in_candidates[item as usize - 1];
-    }
-    ranked
+    let ranks = rank(&target, &scores, Some(&compared), lists.ties);
+    (ranks, scores)
 }
 
 /// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.

@@ -138,3 +138,29 @@ fn full_ranking_within_a_class_ranks_its_items_alone() {
     let found = ranks(&scorer(COUNTS), &prepared(), &lists).unwrap();
     assert_eq!(found.ranks, [2.0]);
 }
+
+#[test]
+fn kept_scores_are_those_of_the_candidates_and_give_the_ranks() {
+    let full = full_lists(&prepared(), Part::Test);
+    let listed = CandidateLists {
+        n: Some(2),
+        negatives: vec![1, 4],
+        ..full.clone()
+    };
+    // Items 1 and 2 are the history, and a list may hold one of them.
+    let expected: [(CandidateLists, &[(u32, f64)]); 2] = [
+        (full, &[(3, 3.0), (4, 3.0), (5, 1.0)]),
+        (listed, &[(1, 5.0), (3, 3.0), (4, 3.0)]),
+    ];
+    for (lists, expected) in expected {
+        let (ranks, scores) = ranked(&scorer(COUNTS), &prepared(), &lists, true).unwrap();
+        let found = scores.unwrap();
+        let row: Vec<(u32, f64)> = found.row(0).map(|it| (it.item, it.score)).collect();
+        assert_eq!(row, expected);
+        let greater = row.iter().filter(|(_, score)| *score > 3.0).count() as f64;
+        // One other candidate ties with the target.
+        assert_eq!(ranks.ranks, [1.0 + greater + 0.5]);
+        let (same, none) = ranked(&scorer(COUNTS), &prepared(), &lists, false).unwrap();
+        assert_eq!((same, none), (ranks, None));
+    }
+}

@@ -5,7 +5,8 @@ mod yes_no;
 
 use std::rc::Rc;
 
-use allround::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks};
+use allround::data::scores::Scored;
+use allround::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
 use allround::seed::{Stream, stream};
 use allround::spec::config::method::{Accept, Inference, ScoreBy, TallrecForm};
 use allround::spec::config::protocol::Ties;
@@ -57,6 +58,8 @@ pub struct Answers {
     pub generated: Vec<Answer>,
     /// How likely a yes is, where that is asked.
     pub likes: Option<Likes>,
+    /// Scores of the candidates, where they are kept.
+    pub scores: Option<Scores>,
     /// Tokens read and written.
     pub tokens: u64,
 }
@@ -78,6 +81,8 @@ pub struct Answerer<'a> {
     pub seed: u64,
     /// Prompt tokens at which a pass is full.
     pub token_budget: usize,
+    /// Whether the scores of the candidates are kept.
+    pub keep_scores: bool,
 }
 
 /// A user with the candidates in the order told.
@@ -108,6 +113,8 @@ struct Outcome {
     generated: Option<Answer>,
     /// How likely a yes is for each candidate.
     likes: Vec<f64>,
+    /// Scores of the candidates in the order told; none where a title is generated.
+    scores: Vec<f64>,
 }
 
 impl Answerer<'_> {
@@ -127,6 +134,7 @@ impl Answerer<'_> {
                 target: Vec::new(),
                 others: Vec::new(),
             }),
+            scores: self.keep_scores.then(|| Scores::nothing(lists.part)),
             tokens: 0,
         }
     }
@@ -231,6 +239,11 @@ impl Answerer<'_> {
             }
             answers.ranks.ranks.push(outcome.rank);
             answers.generated.extend(outcome.generated);
+            if let Some(scores) = &mut answers.scores {
+                let both = asking.candidates.iter().zip(outcome.scores);
+                let row = both.map(|(&item, score)| Scored { item, score });
+                scores.push((asking.user, asking.target), row.collect(), None);
+            }
             if let Some(likes) = &mut answers.likes {
                 let mut scores = outcome.likes;
                 likes.target.push(scores.remove(asking.place()));
@@ -318,8 +331,10 @@ impl Answerer<'_> {
                 .iter()
                 .map(|(asking, _)| &asking.candidates[..])
                 .collect();
+            let scores = averaged(&told, scores);
             Outcome {
-                rank: rank(&averaged(&told, scores), &asked[0].0),
+                rank: rank(&scores, &asked[0].0),
+                scores,
                 ..Outcome::default()
             }
         };
@@ -362,7 +377,7 @@ impl Answerer<'_> {
                 position: audit.position,
                 named: audit.named,
             }),
-            likes: Vec::new(),
+            ..Outcome::default()
         }
     }
 

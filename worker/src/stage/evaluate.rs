@@ -1,12 +1,13 @@
-//! `evaluate`: the rank of every measured user's target; by a CF model's scores for validation as well.
+//! `evaluate`: the rank of every measured user's target in one part of the split.
 
 use std::path::Path;
 use std::time::Instant;
 
-use allround::data::{self, CandidateLists, Part, Prepared, Ranks};
+use allround::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, given};
 use allround::event::{Counted, Event, Phase, Progress};
+use allround::fs;
 use allround::plan::Job;
-use allround::plan::stage::{Answering, Evaluate};
+use allround::plan::stage::{Answering, Evaluate, GivenScores};
 use allround::spec::config::method::{Inference, TallrecForm};
 use tch::Device;
 
@@ -28,38 +29,105 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
-    match &settings.answering {
-        Some(answering) => ask(job, answering, &prepared, device, observe),
-        None => score(job, &prepared, device, observe),
+    let lists = CandidateLists::load(need(job, "candidates")?, settings.part)?;
+    let data = (&prepared, &lists);
+    let keep = settings.keep_scores;
+    match (&settings.answering, &settings.given) {
+        (Some(answering), _) => ask(job, (answering, keep), data, device, observe),
+        (None, Some(given)) => read(job, (given, keep), data, observe),
+        (None, None) => score(job, keep, data, device, observe),
     }
 }
 
-/// The validation pass comes first and warms up caches and kernels; the test pass is the one that counts.
-fn tell(mut phase: Phase, part: Part, observe: &mut dyn FnMut(Event)) {
-    if part == Part::Valid {
-        phase.phase = "evaluate_valid".to_owned();
+/// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels warm.
+const WARM_UP: usize = 64;
+
+/// What the pass over `part` is called: only that over the test counts as the cost of an evaluation.
+fn phase_name(part: Part) -> &'static str {
+    match part {
+        Part::Valid => "evaluate_valid",
+        Part::Test => "evaluate",
     }
-    observe(Event::Phase(phase));
+}
+
+/// The lists of the first `users` users.
+fn first(lists: &CandidateLists, users: usize) -> CandidateLists {
+    let users = users.min(lists.users.len());
+    CandidateLists {
+        users: lists.users[..users].to_vec(),
+        targets: lists.targets[..users].to_vec(),
+        negatives: lists.negatives[..users * lists.n.unwrap_or(0)].to_vec(),
+        among: lists.among.clone(),
+        ..*lists
+    }
 }
 
 /// By a CF model's scores.
 fn score(
     job: &Job,
-    prepared: &Prepared,
+    keep_scores: bool,
+    (prepared, lists): (&Prepared, &CandidateLists),
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let scorer = artefact::load(need(job, "backbone")?, device)?;
-    for part in [Part::Valid, Part::Test] {
-        let lists = CandidateLists::load(need(job, "candidates")?, part)?;
-        let count = |ranks: &Result<Ranks, StageError>| {
-            ranks.as_ref().ok().map(|ranks| ranks.users.len() as u64)
-        };
-        let (ranks, phase) = timed("evaluate", Some(device), count, || {
-            scored(scorer.as_ref(), prepared, &lists)
-        });
-        ranks?.save(&job.output)?;
-        tell(phase, part, observe);
+    scored(scorer.as_ref(), prepared, &first(lists, WARM_UP))?;
+    let users = Some(lists.users.len() as u64);
+    let (ranked, phase) = timed(
+        phase_name(lists.part),
+        Some(device),
+        |_| users,
+        || kept(scorer.as_ref(), (prepared, lists), keep_scores),
+    );
+    let (ranks, scores) = ranked?;
+    ranks.save(&job.output)?;
+    if let Some(scores) = scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    Ok(())
+}
+
+/// By scores that another program has made. They cost nothing here, so that the phase is no evaluation's.
+fn read(
+    job: &Job,
+    (given, keep_scores): (&GivenScores, bool),
+    (prepared, lists): (&Prepared, &CandidateLists),
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let path = job.base.join(&given.file);
+    let planned = job.stage.inputs.get(&given.file);
+    if planned != Some(&fs::digest(&path)?) {
+        let what = format!("`{}` is not the file that was planned with", given.file);
+        return Err(
+            StageError::new(what).with_hint("it was changed since: run the experiment again")
+        );
+    }
+    let settings = given::Settings {
+        form: given.form,
+        missing: given.missing,
+        unknown: given.unknown,
+        keep_scores,
+    };
+    let users = Some(lists.users.len() as u64);
+    let (measured, phase) = timed(
+        "read_scores",
+        None,
+        |_| users,
+        || given::measure(&path, settings, prepared, lists),
+    );
+    let measured = measured?;
+    measured.ranks.save(&job.output)?;
+    if let Some(scores) = measured.scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    observe(Event::Remark {
+        text: format!("scores from {name}, not computed here"),
+    });
+    for counted in measured.counted {
+        observe(Event::Counted(counted));
     }
     Ok(())
 }
@@ -70,9 +138,18 @@ pub(super) fn scored(
     prepared: &Prepared,
     lists: &CandidateLists,
 ) -> Result<Ranks, StageError> {
+    Ok(kept(scorer, (prepared, lists), false)?.0)
+}
+
+/// The same, with the scores of the candidates where they are kept.
+fn kept(
+    scorer: &dyn Scorer,
+    (prepared, lists): (&Prepared, &CandidateLists),
+    keep_scores: bool,
+) -> Result<(Ranks, Option<Scores>), StageError> {
     let together = eval::users_at_once(prepared, lists);
-    let ranks = memory::caught(|| eval::ranks(scorer, prepared, lists));
-    Ok(ranks.map_err(|told| {
+    let ranked = memory::caught(|| eval::ranked(scorer, prepared, lists, keep_scores));
+    Ok(ranked.map_err(|told| {
         let when = format!("with up to {together} users computed together");
         StageError::memory(&when, &told, "rank fewer candidates")
     })??)
@@ -93,16 +170,14 @@ fn tell_unanswerable(
     }
 }
 
-/// By a language model's answers, for the test alone: nothing reads those for validation, and they cost minutes.
+/// By a language model's answers.
 fn ask(
     job: &Job,
-    settings: &Answering,
-    prepared: &Prepared,
+    (settings, keep_scores): (&Answering, bool),
+    (prepared, lists): (&Prepared, &CandidateLists),
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let part = Part::Test;
-    let lists = CandidateLists::load(need(job, "candidates")?, part)?;
     let room = match settings.tuned {
         Some((TallrecForm::YesNo, _)) => Room::Question,
         _ => Room::List {
@@ -133,23 +208,31 @@ fn ask(
         form: settings.tuned.as_ref().map(|(form, _)| *form),
         seed: settings.seed,
         token_budget: settings.token_budget,
+        keep_scores,
     };
-    let (answers, took) = answered(&answerer, &lists, (device, &job.checkpoint), observe)?;
+    let (answers, took) = answered(&answerer, lists, (device, &job.checkpoint), observe)?;
     let phase = Phase {
         examples: Some(lists.users.len() as u64),
         tokens: Some(answers.tokens),
         params: Some(reader.opened.params()),
-        ..phase_of("evaluate", Some(device), took)
+        ..phase_of(phase_name(lists.part), Some(device), took)
     };
     answers.ranks.save(&job.output)?;
     if !answers.generated.is_empty() {
         let rows = answers.generated;
-        data::Answers { part, rows }.save(&job.output)?;
+        data::Answers {
+            part: lists.part,
+            rows,
+        }
+        .save(&job.output)?;
     }
     if let Some(likes) = answers.likes {
         likes.save(&job.output)?;
     }
-    tell(phase, part, observe);
+    if let Some(scores) = answers.scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
     reader.tell(observe);
     Ok(())
 }
@@ -168,7 +251,7 @@ fn answered(
     let (mut region, mut saved) = (Region::begin(device), Instant::now());
     let mut done = |answers: &Answers| {
         observe(Event::Progress(Progress {
-            phase: "evaluate".to_owned(),
+            phase: phase_name(lists.part).to_owned(),
             done: answers.ranks.ranks.len() as u64,
             total: Some(lists.users.len() as u64),
             unit: "users".to_owned(),

@@ -4,6 +4,7 @@ mod choices;
 mod kept;
 mod refused;
 mod resumed;
+mod scores;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,9 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
 
 fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lora)>) -> Settings {
     Settings::Evaluate(Evaluate {
+        part: Part::Test,
+        keep_scores: false,
+        given: None,
         answering: Some(Answering {
             reader,
             inference,

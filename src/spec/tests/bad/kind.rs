@@ -57,7 +57,7 @@ kind = "popularity""#,
         old: "[model.floor.popularity]",
         new: "[model.floor]",
         faults: &[
-            "22:1: `model.floor` has no kind | expected one of `allmrec`, `gru4rec`, `llm_only`, `markov`, `mlp_llm`, `ncf`, `nextitnet`, `popularity`, `sasrec` or `tallrec` | name the table after its kind, such as `[model.floor.allmrec]`",
+            "22:1: `model.floor` has no kind | expected one of `allmrec`, `gru4rec`, `llm_only`, `markov`, `mlp_llm`, `ncf`, `nextitnet`, `popularity`, `sasrec`, `scores` or `tallrec` | name the table after its kind, such as `[model.floor.allmrec]`",
         ],
     },
     Case {

@@ -60,6 +60,40 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "no split",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"splits = []"#,
+        faults: &[
+            r#"35:10: protocol `strict` measures no split | expected `test`, `valid` or both | write `splits = ["test"]`, or `["valid", "test"]` for validation numbers too"#,
+        ],
+    },
+    Case {
+        what: "a split twice, and one that is none",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"splits = ["test", "test"]"#,
+        faults: &[
+            "35:19: `test` is in `protocol.strict.splits` twice | again here | remove one of the two",
+        ],
+    },
+    Case {
+        what: "a table of a split that is not measured",
+        old: "[table.main.comparison]",
+        new: "[table.main.comparison]\nsplit = \"valid\"",
+        faults: &[
+            r#"58:9: protocol `strict` does not measure the split `valid` | reads numbers of `valid` | write `protocol.strict.splits = ["valid", "test"]`, or name another split here"#,
+        ],
+    },
+    Case {
+        what: "answers that read the test where validation alone is measured",
+        old: r#"metrics = ["hit@1", "ndcg@10"]"#,
+        new: r#"splits = ["valid"]"#,
+        faults: &[
+            r#"44:12: protocol `strict` does not measure the split `test` | reads numbers of `test` | write `protocol.strict.splits = ["valid", "test"]`, or name another split here"#,
+            r#"50:1: protocol `strict` does not measure the split `test` | reads numbers of `test` | write `protocol.strict.splits = ["valid", "test"]`, or name another split here"#,
+            r#"57:1: protocol `strict` does not measure the split `test` | reads numbers of `test` | write `protocol.strict.splits = ["valid", "test"]`, or name another split here"#,
+        ],
+    },
+    Case {
         what: "a hit that is always one",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "hit@20"]"#,

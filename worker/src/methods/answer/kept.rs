@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use allround::data::{Answer, CandidateLists, Likes, Ranks};
+use allround::data::{Answer, CandidateLists, Likes, Ranks, Scores};
 use allround::fs;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -38,6 +38,9 @@ impl Answerer<'_> {
     /// and nothing else. Prompts that were shortened are counted on from there.
     pub fn go_on(&self, folder: &Path, lists: &CandidateLists) -> Option<(Answers, Took)> {
         let (answers, shortened, took) = load(folder, lists)?;
+        if answers.scores.is_some() != self.keep_scores {
+            return None;
+        }
         self.reader.count_from(shortened);
         Some((answers, took))
     }
@@ -53,6 +56,19 @@ pub(crate) fn save(
         numbers.extend([
             ("likes.target", &likes.target),
             ("likes.others", &likes.others),
+        ]);
+    }
+    let scores = answers.scores.as_ref();
+    let of_scores = scores.map(|scores| {
+        let lengths = scores.offsets.iter().map(|&offset| offset as f64);
+        let items = scores.items.iter().map(|&item| f64::from(item));
+        (lengths.collect::<Vec<f64>>(), items.collect::<Vec<f64>>())
+    });
+    if let (Some(scores), Some((offsets, items))) = (scores, &of_scores) {
+        numbers.extend([
+            ("scores.offsets", offsets),
+            ("scores.items", items),
+            ("scores.scores", &scores.scores),
         ]);
     }
     let numbers = numbers.into_iter();
@@ -81,7 +97,22 @@ pub(crate) fn load(folder: &Path, lists: &CandidateLists) -> Option<(Answers, u6
         return None;
     }
     let likes = numbers("likes.target").zip(numbers("likes.others"));
+    let scores = numbers("scores.offsets").and_then(|offsets| {
+        let done = offsets.len().checked_sub(1)?;
+        Some(Scores {
+            part: lists.part,
+            users: lists.users.get(..done)?.to_vec(),
+            targets: lists.targets.get(..done)?.to_vec(),
+            offsets: offsets.into_iter().map(|offset| offset as u64).collect(),
+            items: numbers("scores.items")?
+                .into_iter()
+                .map(|item| item as u32)
+                .collect(),
+            scores: numbers("scores.scores")?,
+        })
+    });
     let answers = Answers {
+        scores,
         ranks: Ranks {
             part: lists.part,
             users: lists.users.clone(),

@@ -33,6 +33,7 @@ impl Answerer<'_> {
             outcomes.push(Outcome {
                 rank: rank(&margins, asking),
                 generated: None,
+                scores: margins.clone(),
                 likes: margins,
             });
         }

@@ -251,6 +251,7 @@ fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
     let negatives = users.iter().flat_map(unknown).collect();
     let lists = CandidateLists::listed(Part::Valid, users, targets, (3, negatives));
     let answerer = Answerer {
+        keep_scores: false,
         prepared: &prepared,
         reader,
         projected: None,

@@ -23,6 +23,9 @@ fn settings(model: Model) -> Settings {
 
 fn evaluate() -> Settings {
     Settings::Evaluate(Evaluate {
+        part: Part::Test,
+        keep_scores: false,
+        given: None,
         answering: None,
         device: "cpu".to_owned(),
         threads: 1,

@@ -1,6 +1,9 @@
 //! Evaluations by a language model that go on where a killed one stopped.
 
 use super::*;
+use allround::data::Scores;
+use allround::data::scores::Scored;
+
 use crate::methods::answer::{Answers as Done, kept};
 use crate::torch_ext::region::Took;
 
@@ -18,6 +21,7 @@ fn half(desk: &Desk, name: &str) -> Done {
         },
         generated: answers.map(|answers| answers.rows).unwrap_or_default(),
         likes,
+        scores: None,
         tokens: 1000,
     };
     done.generated.truncate(2);
@@ -89,6 +93,14 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
     let desk = Desk::new();
     let lists = CandidateLists::load(&desk.folder("candidates"), Part::Test).unwrap();
     let third = 1.0 / 3.0;
+    let mut scores = Scores::nothing(Part::Test);
+    for (&user, &target) in lists.users.iter().zip(&lists.targets).take(2) {
+        let scored = |item| Scored {
+            item,
+            score: -third / f64::from(item),
+        };
+        scores.push((user, target), vec![scored(target), scored(12)], None);
+    }
     let done = Done {
         ranks: Ranks {
             part: Part::Test,
@@ -97,6 +109,7 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
             ranks: vec![1.0, 4.5],
         },
         generated: vec![],
+        scores: Some(scores),
         likes: Some(Likes {
             part: Part::Test,
             users: lists.users.clone(),

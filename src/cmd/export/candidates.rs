@@ -1,0 +1,212 @@
+//! What an outside method has to score: history and candidates of every measured user, from the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Chosen, is_asked, list_cell, written};
+use crate::cli::{Common, DataFormat, Export};
+use crate::cmd::{advise, planning};
+use crate::data::{CandidateLists, Prepared, scenario, scores};
+use crate::observe::say;
+use crate::plan::{self, Cell, Measure, NodeId, Plan};
+use crate::spec::Spec;
+use crate::store::inputs::Inputs;
+use crate::store::{Presence, Store};
+
+/// A user with lists of ids.
+#[derive(Clone, Debug, Default, Serialize)]
+struct CandidateRow {
+    dataset: String,
+    scenario: String,
+    seed: u64,
+    protocol: String,
+    split: String,
+    user: String,
+    history: Vec<String>,
+    /// Absent where every item is a candidate that the history does not hold.
+    candidates: Option<Vec<String>>,
+}
+
+/// The same with its lists in JSON, for cells of CSV.
+#[derive(Clone, Debug, Default, Serialize)]
+struct CandidateLine {
+    dataset: String,
+    scenario: String,
+    seed: u64,
+    protocol: String,
+    split: String,
+    user: String,
+    history: String,
+    candidates: String,
+}
+
+impl CandidateRow {
+    fn line(&self) -> CandidateLine {
+        CandidateLine {
+            dataset: self.dataset.clone(),
+            scenario: self.scenario.clone(),
+            seed: self.seed,
+            protocol: self.protocol.clone(),
+            split: self.split.clone(),
+            user: self.user.clone(),
+            history: list_cell(&self.history),
+            candidates: self
+                .candidates
+                .as_deref()
+                .map(list_cell)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Every measured user's history and candidates; the target is among them and not told.
+pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String> {
+    let kept = Kept::of(&arguments.results, common)?;
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for cell in &kept.plan.cells {
+        for measure in &cell.measures {
+            let is_meant = is_asked(arguments.dataset.as_ref(), cell.dataset.as_str())
+                && is_asked(arguments.scenario.as_ref(), cell.scenario.as_str())
+                && is_asked(arguments.model.as_ref(), cell.shown_name())
+                && is_asked(arguments.protocol.as_ref(), measure.name.as_str())
+                && arguments.seed.is_none_or(|seed| seed == cell.seed)
+                && arguments.split.part() == measure.part;
+            // Models share their candidates.
+            let id = (&cell.dataset, &cell.scenario, cell.seed, &measure.name);
+            if is_meant && seen.insert(id) {
+                rows.extend(kept.rows(cell, measure)?);
+            }
+        }
+    }
+    if rows.is_empty() {
+        return Err(advise(
+            format!(
+                "no user of `{}` is what is asked for",
+                arguments.results.display()
+            ),
+            "`allround show RESULTS` lists data sets, scenarios, protocols and splits",
+        ));
+    }
+    if rows.iter().any(|row| row.candidates.is_none()) {
+        say(
+            "note: full ranking asks for every item that the history does not hold; `allround data prepare` lists the items",
+        );
+    }
+    match arguments.format {
+        DataFormat::Json => written(arguments.format, &rows),
+        DataFormat::Csv => {
+            let lines: Vec<CandidateLine> = rows.iter().map(CandidateRow::line).collect();
+            written(arguments.format, &lines)
+        }
+    }
+}
+
+/// A results folder with what the store keeps of it.
+pub(super) struct Kept {
+    results: PathBuf,
+    spec: Spec,
+    plan: Plan,
+    store: Store,
+}
+
+impl Kept {
+    /// Plans the experiment of a results folder again, as it was run.
+    pub(super) fn of(results: &Path, common: &Common) -> anyhow::Result<Self> {
+        let store = Store::at(&common.store);
+        let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
+        // Without a slash at its end.
+        let absolute: PathBuf = planning::base(results)?.components().collect();
+        let Some(experiment) = store.experiment(&absolute) else {
+            return Err(advise(
+                format!(
+                    "the store `{}` does not know `{}`",
+                    common.store.display(),
+                    results.display()
+                ),
+                "name the store that it was run with, `--store DIR`, or run the experiment again",
+            ));
+        };
+        let file = planning::base(&experiment.spec)?;
+        let base = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let mut inputs = Inputs::load(&store);
+        let plan = plan::plan(&spec, &mut |path| inputs.digest(&base.join(path)))?;
+        Ok(Self {
+            results: results.to_owned(),
+            spec,
+            plan,
+            store,
+        })
+    }
+
+    /// The folder of a stage's artefact.
+    fn folder(&self, id: NodeId) -> anyhow::Result<PathBuf> {
+        let node = &self.plan.graph.nodes[id];
+        let kind = node.stage.settings.kind();
+        match self.store.look(kind, &node.key) {
+            Presence::Whole => Ok(self.store.folder(kind, &node.key)),
+            Presence::Absent | Presence::Damaged(_) => Err(advise(
+                format!(
+                    "stage `{kind}` of `{}` is not in the store as it was",
+                    self.results.display()
+                ),
+                "the data have changed or the store was cleaned: run the experiment again",
+            )),
+        }
+    }
+
+    fn rows(&self, cell: &Cell, measure: &Measure) -> anyhow::Result<Vec<CandidateRow>> {
+        let prepared = Prepared::load(&self.folder(cell.prepared)?)?;
+        let lists = CandidateLists::load(&self.folder(measure.candidates)?, measure.part)?;
+        let mask = match self.spec.scenario.get(&cell.scenario) {
+            Some(config) => scenario::slice(&prepared, config, measure.part),
+            None => vec![true; prepared.n_users()],
+        };
+        let item = |&item: &u32| prepared.items[item as usize - 1].id.clone();
+        let users = lists.users.iter().enumerate();
+        let row = |(place, &user): (usize, &u32)| {
+            let candidates = lists.n.map(|_| {
+                // In the order of the items, where the target has no place of its own.
+                let items: BTreeSet<u32> = scores::candidates(&lists, &prepared, place)
+                    .into_iter()
+                    .collect();
+                items.iter().map(item).collect()
+            });
+            let history = scores::history(&prepared, user as usize, lists.part);
+            CandidateRow {
+                dataset: cell.dataset.clone(),
+                scenario: cell.scenario.clone(),
+                seed: cell.seed,
+                protocol: measure.name.clone(),
+                split: measure.part.name().to_owned(),
+                user: prepared.users[user as usize].clone(),
+                history: history.iter().map(item).collect(),
+                candidates,
+            }
+        };
+        let sliced = users.filter(|(_, user)| mask[**user as usize]);
+        Ok(sliced.map(row).collect())
+    }
+
+    /// Titles by item's id, by data set and scenario.
+    pub(super) fn titles(
+        &self,
+        chosen: &BTreeSet<Chosen>,
+    ) -> anyhow::Result<BTreeMap<(String, String), BTreeMap<String, String>>> {
+        let mut titles = BTreeMap::new();
+        for it in chosen {
+            let key = it.dataset_and_scenario();
+            let cell = self.plan.cells.iter().find(|cell| cell.name == it.cell);
+            let Some(cell) = cell.filter(|_| !titles.contains_key(&key)) else {
+                continue;
+            };
+            let prepared = Prepared::load(&self.folder(cell.prepared)?)?;
+            let items = prepared.items.into_iter();
+            let titled = items.filter_map(|item| Some((item.id, item.title?)));
+            titles.insert(key, titled.collect());
+        }
+        Ok(titles)
+    }
+}

@@ -1,0 +1,162 @@
+//! `allround export`: top lists, ranks and candidates of a results folder, for other programs.
+
+mod candidates;
+mod lists;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Exit, advise, numbers, print};
+use crate::cli::{DataFormat, Export};
+use crate::fs;
+use crate::observe::say;
+use crate::record::MetricRow;
+use crate::record::file::to_bytes;
+
+use crate::cli::Common;
+
+/// Writes what is asked for to standard output or a file.
+pub(crate) fn run(arguments: &Export, common: &Common) -> anyhow::Result<Exit> {
+    let rows = numbers::read(&arguments.results)?;
+    let text = match (arguments.candidates, arguments.ranks) {
+        (true, _) => candidates::text(arguments, common)?,
+        (false, true) => lists::ranks(arguments, &chosen(arguments, &rows)?)?,
+        (false, false) => lists::top(arguments, common, &chosen(arguments, &rows)?)?,
+    };
+    match &arguments.out {
+        None => print(&text)?,
+        Some(path) => {
+            fs::write_atomic(path, text.as_bytes())?;
+            say(&format!(
+                "{} rows are in {}",
+                count_rows(&text, arguments),
+                path.display()
+            ));
+        }
+    }
+    Ok(Exit::Well)
+}
+
+/// Rows of a text; a CSV cell may hold a line break, so that they are read.
+fn count_rows(text: &str, arguments: &Export) -> usize {
+    match arguments.format {
+        DataFormat::Json => text.lines().count(),
+        DataFormat::Csv => csv::Reader::from_reader(text.as_bytes()).records().count(),
+    }
+}
+
+/// A measured cell under one protocol, on one part of the split.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Chosen {
+    dataset: String,
+    scenario: String,
+    model: String,
+    seed: u64,
+    protocol: String,
+    split: String,
+    cell: String,
+}
+
+impl Chosen {
+    fn of(row: &MetricRow) -> Self {
+        Self {
+            dataset: row.dataset.clone(),
+            scenario: row.scenario.clone(),
+            model: row.shown_name().to_owned(),
+            seed: row.seed,
+            protocol: row.protocol_name().to_owned(),
+            split: row.split.clone(),
+            cell: row.cell.clone(),
+        }
+    }
+}
+
+/// Whether a name is asked for: nothing asks for all.
+fn is_asked<T: PartialEq<str> + ?Sized>(asked: Option<&String>, name: &T) -> bool {
+    asked.is_none_or(|asked| *name == **asked)
+}
+
+/// What was measured of what is asked for.
+fn chosen(arguments: &Export, rows: &[MetricRow]) -> anyhow::Result<BTreeSet<Chosen>> {
+    let measured: BTreeSet<Chosen> = rows
+        .iter()
+        .filter(|row| row.value.is_some())
+        .map(Chosen::of)
+        .collect();
+    let split = arguments.split.part().name();
+    let is_meant = |it: &&Chosen| {
+        is_asked(arguments.dataset.as_ref(), it.dataset.as_str())
+            && is_asked(arguments.scenario.as_ref(), it.scenario.as_str())
+            && is_asked(arguments.model.as_ref(), it.model.as_str())
+            && is_asked(arguments.protocol.as_ref(), it.protocol.as_str())
+            && arguments.seed.is_none_or(|seed| seed == it.seed)
+            && it.split == split
+    };
+    let found: BTreeSet<Chosen> = measured.iter().filter(is_meant).cloned().collect();
+    match found.is_empty() {
+        true => Err(advise(
+            format!(
+                "no measured cell of `{}` is what is asked for",
+                arguments.results.display()
+            ),
+            there(&measured),
+        )),
+        false => Ok(found),
+    }
+}
+
+/// What there is, for somebody who has asked for something else.
+fn there(measured: &BTreeSet<Chosen>) -> String {
+    let names = |what: &str, of: fn(&Chosen) -> String| {
+        let names: BTreeSet<String> = measured.iter().map(of).collect();
+        let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        format!("{what} {}", names.join(", "))
+    };
+    match measured.is_empty() {
+        true => "no cell has a number; `allround show` says why".to_owned(),
+        false => [
+            names("measured are: data sets", |it| it.dataset.clone()),
+            names("scenarios", |it| it.scenario.clone()),
+            names("models", |it| it.model.clone()),
+            names("seeds", |it| it.seed.to_string()),
+            names("protocols", |it| it.protocol.clone()),
+            names("splits", |it| it.split.clone()),
+        ]
+        .join("; "),
+    }
+}
+
+/// Rows in the form asked for. A cell of CSV that would be a formula is marked as in the results; JSON has texts as they are.
+fn written<R: Serialize + Default>(format: DataFormat, rows: &[R]) -> anyhow::Result<String> {
+    let bytes = match format {
+        DataFormat::Csv => {
+            let rows: Vec<&R> = rows.iter().collect();
+            to_bytes("standard output".as_ref(), &rows)?
+        }
+        DataFormat::Json => {
+            let mut bytes = Vec::new();
+            for row in rows {
+                serde_json::to_writer(&mut bytes, row)?;
+                bytes.push(b'\n');
+            }
+            bytes
+        }
+    };
+    Ok(String::from_utf8(bytes)?)
+}
+
+/// A list as a cell of CSV holds it: JSON.
+fn list_cell(ids: &[String]) -> String {
+    Value::from(ids.to_vec()).to_string()
+}
+
+/// The file of a cell, or an error that says which is missing and what to do.
+fn there_or<'a>(path: &'a Path, what: &str, hint: &str) -> anyhow::Result<&'a Path> {
+    match path.exists() {
+        true => Ok(path),
+        false => Err(advise(what, hint)),
+    }
+}

@@ -1,0 +1,265 @@
+//! Validation numbers, kept scores, their export, scores of other programs and audits of answers, as a user types them.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod common;
+#[path = "common/desk.rs"]
+#[allow(dead_code)]
+mod desk;
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use desk::{Desk, SPEC, err};
+
+const KEEPING: &str = r#"
+[protocol.strict]
+metrics = ["hit@1"]
+splits = ["valid", "test"]
+keep_scores = true
+candidates_seed = 7
+
+[scenario.overall.overall]
+[scenario.cold.cold_items]
+
+[table.main.comparison]
+protocol = "strict"
+split = "valid"
+"#;
+
+fn keeping() -> Desk {
+    let desk = Desk::new();
+    desk.put("spec.toml", &format!("{SPEC}{KEEPING}"));
+    well(&desk.run("run spec.toml -q"));
+    desk
+}
+
+fn well(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", err(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn bad(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{}", err(output));
+    err(output)
+}
+
+/// The rows of a CSV text by column.
+fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn validation_is_measured_for_every_model_shown_and_tabled() {
+    let desk = keeping();
+    for cell in ["toys.overall.gru4rec.s1", "toys.cold.popularity.s2"] {
+        for split in ["valid", "test"] {
+            let metrics = desk.metrics();
+            let is_it = |line: &&str| {
+                line.contains(&format!(",{cell},")) && line.contains(&format!(",{split},hit,1,"))
+            };
+            assert_eq!(metrics.lines().filter(is_it).count(), 1, "{cell} {split}");
+        }
+    }
+    let shown = well(&desk.run("show results/small --split valid"));
+    assert!(
+        shown.contains("toys, cold, valid, strict") && !shown.contains("test"),
+        "{shown}"
+    );
+    let table = desk.read("results/small/tables/main.md");
+    assert!(
+        table.contains("protocol strict, validation split"),
+        "{table}"
+    );
+    assert!(
+        desk.path()
+            .join("results/small/ranks/toys.cold.gru4rec.s1.strict.valid.csv.gz")
+            .exists()
+    );
+    // The table is of the ranks that lie there.
+    well(&desk.run("report results/small --check"));
+
+    let plain = Desk::new();
+    well(&plain.run("run spec.toml -q"));
+    let said = bad(&plain.run("show results/small --split valid"));
+    assert!(
+        said.contains("nothing here was measured on the split `valid`"),
+        "{said}"
+    );
+    assert!(said.contains("splits = [\"valid\", \"test\"]"), "{said}");
+}
+
+#[test]
+fn top_lists_ranks_and_candidates_are_exported_and_what_was_not_kept_is_refused() {
+    let desk = keeping();
+    let top = "export results/small --top 3 --model gru4rec --seed 1 --scenario overall --titles";
+    let lists = rows(&well(&desk.run(top)));
+    let users: BTreeMap<&str, Vec<&BTreeMap<String, String>>> =
+        lists.iter().fold(BTreeMap::new(), |mut users, row| {
+            users
+                .entry(row["user"].as_str())
+                .or_insert_with(Vec::new)
+                .push(row);
+            users
+        });
+    assert!(users.len() > 30);
+    for rows in users.values() {
+        let ranks: Vec<&str> = rows.iter().map(|row| row["rank"].as_str()).collect();
+        let scores: Vec<f64> = rows
+            .iter()
+            .map(|row| row["score"].parse().unwrap())
+            .collect();
+        assert_eq!(ranks, ["1", "2", "3"]);
+        assert!(scores.is_sorted_by(|a, b| a >= b));
+        assert!(rows.iter().all(|row| !row["title"].is_empty()));
+    }
+    let ranks = rows(&well(
+        &desk.run("export results/small --ranks --split valid"),
+    ));
+    assert!(ranks.iter().all(|row| row["split"] == "valid"));
+    assert!(
+        ranks
+            .iter()
+            .any(|row| row["model"] == "popularity" && row["seed"] == "2")
+    );
+
+    let asked = well(
+        &desk.run("export results/small --candidates --scenario overall --seed 2 --format json"),
+    );
+    assert_eq!(asked.lines().count(), users.len());
+    for line in asked.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(row["candidates"].as_array().unwrap().len(), 20);
+        let history = row["history"].as_array().unwrap();
+        let known = |item: &serde_json::Value| history.contains(item);
+        assert!(!history.is_empty() && !row["candidates"].as_array().unwrap().iter().any(known));
+    }
+    let said = bad(&desk.run("export results/small --model gru5rec"));
+    assert!(
+        said.contains("no measured cell of `results/small` is what is asked for"),
+        "{said}"
+    );
+    assert!(said.contains("models `gru4rec`, `popularity`"), "{said}");
+
+    let plain = Desk::new();
+    well(&plain.run("run spec.toml -q"));
+    let said = bad(&plain.run("export results/small"));
+    assert!(
+        said.contains("scores of `toys.overall.gru4rec.s1` under protocol `strict` were not kept"),
+        "{said}"
+    );
+    assert!(
+        said.contains("write `protocol.strict.keep_scores = true`"),
+        "{said}"
+    );
+    let said = bad(&plain.run("export results/small --candidates --store elsewhere"));
+    assert!(
+        said.contains("the store `elsewhere` does not know `results/small`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn scores_of_another_program_are_a_row_with_its_remark_in_every_slice() {
+    let desk = keeping();
+    let export = "export results/small --top 20 --model gru4rec --seed 1 --scenario overall";
+    for (split, file) in [("test", "theirs.csv"), ("valid", "theirs-valid.csv")] {
+        well(&desk.run(&format!("{export} --split {split} --out {file}")));
+    }
+    let theirs = "\n[model.theirs.scores]\nfile = \"theirs.csv\"\nvalid = \"theirs-valid.csv\"\n";
+    desk.put("spec.toml", &format!("{SPEC}{KEEPING}{theirs}"));
+    well(&desk.run("run spec.toml -q"));
+    let exported = desk.read("theirs.csv");
+    let lists = rows(&exported);
+    let hits = lists
+        .iter()
+        .filter(|row| row["rank"] == "1" && row["target"] == "true");
+    let users = lists.iter().filter(|row| row["rank"] == "1").count();
+    let value = hits.count() as f64 / users as f64;
+    let metrics = rows(&desk.metrics());
+    let of = |scenario: &str, split: &str| {
+        let is_it = |row: &&BTreeMap<String, String>| {
+            row["model"] == "theirs" && row["scenario"] == scenario && row["split"] == split
+        };
+        let found: Vec<_> = metrics.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 2, "one a seed");
+        assert!(found.iter().all(|row| row["status"] == "ok"), "{found:?}");
+        found[0].clone()
+    };
+    assert_eq!(
+        of("overall", "test")["value"].parse::<f64>().unwrap(),
+        value
+    );
+    assert_eq!(of("overall", "test")["remark"], "");
+    of("cold", "valid");
+    let table = desk.read("results/small/tables/main.md");
+    assert!(table.contains("theirs"), "{table}");
+
+    // A candidate less is refused by name; where it may rank last, it is counted.
+    let cut: Vec<&str> = exported
+        .lines()
+        .take(exported.lines().count() - 1)
+        .collect();
+    desk.put("theirs.csv", &cut.join("\n"));
+    let output = desk.run("run spec.toml -q --out cut");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let said = err(&output);
+    assert!(
+        said.contains("theirs.csv: user `") && said.contains("has no score of the candidate `"),
+        "{said}"
+    );
+    let lenient = theirs.replace("file =", "missing = \"last\"\nfile =");
+    desk.put("spec.toml", &format!("{SPEC}{KEEPING}{lenient}"));
+    well(&desk.run("run spec.toml -q --out last"));
+    let metrics = rows(&desk.read("last/small/metrics.csv"));
+    let remarks: Vec<&str> = metrics
+        .iter()
+        .filter(|row| row["model"] == "theirs" && row["split"] == "test")
+        .map(|row| row["remark"].as_str())
+        .collect();
+    let counted = "evaluate: 1 candidates without a score, which rank last";
+    assert!(
+        remarks.iter().all(|remark| *remark == counted),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn a_file_of_answers_is_audited_by_every_rule() {
+    let desk = Desk::new();
+    let answers = "answer,target,candidates\n\
+        \"\"\"Cars 2\"\"\",Cars,\"[\"\"Cars\"\", \"\"Cars 2\"\"]\"\n\
+        \"\"\"heat.\"\"\",Heat,\"[\"\"Heat\"\", \"\"Cars\"\"]\"\n\
+        \"\"\"Heat\"\"\",Heat,\nnothing,,\n";
+    desk.put("answers.csv", answers);
+    let output = desk.run("audit answers.csv --format csv");
+    let expected = "rule,share,hits,n\npublished,0.75,3,4\nexact,0.25,1,4\nnormalised,0.5,2,4\nvalid,1,2,2\nseveral,0,0,2\n";
+    assert_eq!(well(&output), expected);
+    let said = err(&output);
+    assert!(
+        said.contains("1 target has no title: the published code counts each as a hit"),
+        "{said}"
+    );
+    assert!(said.contains("2 answers without candidates"), "{said}");
+    let table = well(&desk.run("audit answers.csv"));
+    assert!(
+        table.starts_with("4 answers, CSV\n") && table.contains("published     0.7500"),
+        "{table}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&well(&desk.run("audit answers.csv --format json"))).unwrap();
+    assert_eq!(json["rules"][2]["hits"], 2);
+
+    desk.put("answers.csv", &format!("{answers}\"one\"\n"));
+    let said = bad(&desk.run("audit answers.csv"));
+    assert!(
+        said.contains("answers.csv:6: the row has 1 cells, the header 3"),
+        "{said}"
+    );
+    let said = bad(&desk.run("audit nowhere.csv"));
+    assert!(
+        said.contains("cannot read `nowhere.csv`: no such file"),
+        "{said}"
+    );
+}
