@@ -1,4 +1,4 @@
-//! Digests of input files, remembered by path, size and time of change, so that a large file is read once.
+//! Digests of input files, remembered by path, size, times and inode, so that a large file is read once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,9 +62,13 @@ impl Inputs {
         if let Some(known) = self.known.get(&path).filter(|known| known.stamp == stamp) {
             return Ok(known.digest);
         }
+        let now = fs::now_ns();
         let digest = fs::digest(&path)?;
-        self.known.insert(path, Known { stamp, digest });
-        self.changed = true;
+        // What changed while it was read, or just before, may change again under the same stamp.
+        if stamp.is_settled(now) && fs::stamp(&path)? == stamp {
+            self.known.insert(path, Known { stamp, digest });
+            self.changed = true;
+        }
         Ok(digest)
     }
 
@@ -105,6 +109,7 @@ mod tests {
         let file = dir.path().join("reviews.json");
         fs::write_atomic(&file, b"one").unwrap();
         let mut inputs = Inputs::load(&store);
+        wait_until_settled(&file);
         assert_eq!(
             inputs.digest(&file).unwrap(),
             crate::digest::of_bytes(b"one")
@@ -118,6 +123,67 @@ mod tests {
             again.digest(&file).unwrap(),
             crate::digest::of_bytes(b"three")
         );
+    }
+
+    fn wait_until_settled(file: &Path) {
+        while !fs::stamp(file).unwrap().is_settled(fs::now_ns()) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn other_contents_of_the_same_size_and_time_of_modification_have_another_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        for name in ["plays.csv", "model/model.safetensors"] {
+            let file = dir.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "user,item\na,x\n").unwrap();
+            let asked = if name.contains('/') {
+                dir.path().join("model")
+            } else {
+                file.clone()
+            };
+            let digest = || {
+                let mut inputs = Inputs::load(&store);
+                let digest = inputs.digest(&asked).unwrap();
+                inputs.save().unwrap();
+                digest
+            };
+            wait_until_settled(&file);
+            let first = digest();
+            let modified = std::fs::metadata(&file).unwrap().modified().unwrap();
+            let put_back = |file: &Path| {
+                let open = std::fs::File::options().write(true).open(file).unwrap();
+                open.set_modified(modified).unwrap();
+            };
+            // Written over in place, as `flip.py` or `rsync --inplace -t` do.
+            std::fs::write(&file, "user,item\na,y\n").unwrap();
+            put_back(&file);
+            let second = digest();
+            assert_ne!(second, first, "{name}");
+            // Replaced by another file, as `cp -p` and `mv` do.
+            let other = dir.path().join("other");
+            std::fs::write(&other, "user,item\na,z\n").unwrap();
+            put_back(&other);
+            std::fs::rename(&other, &file).unwrap();
+            assert!(![first, second].contains(&digest()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_this_moment_is_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let file = dir.path().join("plays.csv");
+        std::fs::write(&file, "one").unwrap();
+        let stamp = fs::stamp(&file).unwrap();
+        assert!(!stamp.is_settled(stamp.changed_ns) && !stamp.is_settled(stamp.changed_ns + 1));
+        assert!(stamp.is_settled(stamp.changed_ns + 1_000_000_000));
+        wait_until_settled(&file);
+        let mut inputs = Inputs::load(&store);
+        inputs.digest(&file).unwrap();
+        assert!(inputs.changed);
     }
 
     #[test]
