@@ -2,7 +2,7 @@
 //!
 //! `FAKE_WORKER` says how it behaves, as `KIND[/MODEL]=ACTION` rules between semicolons, the first that matches wins:
 //! `sleep:MS` (before every epoch and before the end), `crash`, `kill`, `hang`, `nan`, `silent`, `print`, `full`,
-//! `once` (fails the first time only). `FAKE_WORKER_LOG` names a file that gets a line for each start.
+//! `once` (fails the first time only), `old` (speaks another version of the protocol, then hangs), `commit:NAME` (built from another commit). `FAKE_WORKER_LOG` names a file that gets a line for each start.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -15,10 +15,11 @@ use allround::data::scores::Scored;
 use allround::data::{
     self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
 };
-use allround::event::{Counted, Epoch, Event, Failure, Phase, Started};
+use allround::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started};
 use allround::fs;
 use allround::plan::stage::{Answering, Evaluate, GivenScores};
 use allround::plan::{Job, Settings};
+use allround::program::Program;
 use allround::spec::config::method::{Accept, Inference, TallrecForm};
 use allround::text::{Titles, audit};
 
@@ -86,6 +87,17 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
         libtorch: None,
         threads: job.threads,
         resumed_epoch: done,
+        protocol: match action {
+            "old" => 0,
+            _ => PROTOCOL,
+        },
+        program: match action.strip_prefix("commit:") {
+            Some(commit) => Program {
+                commit: Some(commit.to_owned()),
+                ..Program::this()
+            },
+            None => Program::this(),
+        },
     }));
     misbehave(job, action)?;
     let mut loss = f64::from(job.key.bytes()[0]);
@@ -203,7 +215,7 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
             unsafe { libc::raise(libc::SIGKILL) };
             Ok(())
         }
-        "hang" => loop {
+        "hang" | "old" => loop {
             std::thread::sleep(Duration::from_secs(1));
         },
         "nan" => Err("the loss is NaN at step 3 of epoch 1".to_owned()),

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
+use crate::program::Program;
+
+/// Version of the protocol with the worker: the form of jobs, events and artefacts. Raised when an older worker would read a job
+/// or write an artefact in another way. A worker of another version is refused.
+pub const PROTOCOL: u32 = 1;
 
 /// One line from a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +55,12 @@ pub struct Started {
     /// Epoch from which a checkpoint continues; 0 for a fresh start. The epochs up to it are told again behind this event: a
     /// program that was killed may not have written down what its worker had already counted as done.
     pub resumed_epoch: u32,
+    /// The worker's [`PROTOCOL`]; 0 for a worker that does not report one.
+    #[serde(default)]
+    pub protocol: u32,
+    /// Version and commit that the worker is built from.
+    #[serde(default)]
+    pub program: Program,
 }
 
 /// A timed region of a stage. Absent values are unknown, never 0.

@@ -11,6 +11,7 @@ pub mod cells;
 pub mod digest;
 pub mod fs;
 pub mod metric;
+pub mod program;
 pub mod seed;
 // Asking: the experiment file, as written, as checked, as resolved.
 pub mod spec;

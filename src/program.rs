@@ -1,4 +1,4 @@
-//! Which program makes artefacts and results.
+//! Which program makes artefacts and results: version and commit.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The one that runs.
+    /// The one that runs: of a worker, the build that it is of.
     pub fn this() -> Program {
         Program {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -78,6 +78,8 @@ mod tests {
             libtorch: None,
             threads: 1,
             resumed_epoch,
+            protocol: crate::event::PROTOCOL,
+            program: crate::program::Program::this(),
         })
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::process::{self, End, Launch};
 use super::{Happening, Options, Outcome, Stop, history};
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, PROTOCOL, Started};
 use crate::fs::{self, FsError};
 use crate::plan::{Graph, Job, NodeId};
+use crate::program::Program;
 use crate::store::{Claim, EVENTS, Presence, Store};
 
 /// Everything that a stage is run with.
@@ -68,8 +69,14 @@ impl Task<'_> {
             threads: self.threads,
             timeout: self.options.timeout,
         };
-        let end = process::run(&launch, self.stop, &mut |line| {
-            self.hear(line, &claim, &mut heard)
+        let stop = self.stop.of_one();
+        let end = process::run(&launch, &stop, &mut |line| {
+            self.hear(line, &claim, &mut heard);
+            if heard.refusal.is_some() {
+                // Nothing that it still does is of use: it is ended at once.
+                stop.ask();
+                stop.ask();
+            }
         })?;
         self.conclude(end, claim, heard)
     }
@@ -143,6 +150,9 @@ impl Task<'_> {
         if let Some(trouble) = heard.trouble {
             return Err(trouble);
         }
+        if let Some(refusal) = heard.refusal {
+            return Ok(Outcome::Failed(refusal));
+        }
         match (end, heard.failure) {
             (End::Stopped, _) => Ok(Outcome::Interrupted),
             (End::Exited(0), None) if heard.is_finished => {
@@ -150,7 +160,9 @@ impl Task<'_> {
                 for event in &events {
                     history::append(&claim.output().join(EVENTS), event)?;
                 }
-                claim.publish(self.store, node.stage.settings.kind(), &node.key)?;
+                let made_by = heard.program.unwrap_or_default();
+                let stage = (node.stage.settings.kind(), &node.key);
+                claim.publish(self.store, stage, &made_by)?;
                 self.drop_empty_log();
                 Ok(Outcome::Made)
             }
@@ -201,12 +213,20 @@ struct Heard {
     failure: Option<Failure>,
     is_finished: bool,
     trouble: Option<FsError>,
+    /// The build that the worker is of.
+    program: Option<Program>,
+    /// Why the worker must not make artefacts for this program.
+    refusal: Option<String>,
 }
 
 impl Heard {
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Started(_) => self.last = "it started".to_owned(),
+            Event::Started(started) => {
+                self.last = "it started".to_owned();
+                self.refusal = refusal(started);
+                self.program = Some(started.program.clone());
+            }
             Event::Phase(phase) => self.last = format!("phase `{}`", phase.phase),
             Event::Epoch(epoch) => self.last = format!("epoch {}", epoch.epoch),
             Event::Failed(failure) => self.failure = Some(failure.clone()),
@@ -214,6 +234,19 @@ impl Heard {
             Event::Progress(_) | Event::Counted(_) | Event::Note { .. } | Event::Remark { .. } => {}
         }
     }
+}
+
+/// Why a worker is refused: it reads jobs and writes artefacts in another form.
+fn refusal(started: &Started) -> Option<String> {
+    (started.protocol != PROTOCOL).then(|| {
+        format!(
+            "the worker is allround-worker {} with protocol {}, and this program is allround {} with protocol {PROTOCOL}; hint: \
+             build both from the same commit, or name the right worker with `--worker PATH`",
+            started.program,
+            started.protocol,
+            Program::this(),
+        )
+    })
 }
 
 fn failure_line(failure: &Failure) -> String {

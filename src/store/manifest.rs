@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EVENTS, MANIFEST, Program};
+use super::{EVENTS, MANIFEST};
 use crate::digest::Key;
 use crate::fs::{self, FsError};
+use crate::program::Program;
 
 /// What an artefact folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct Manifest {
     pub kind: String,
     /// The stage's key.
     pub key: Key,
-    /// The [`Program`] that made it, in one line.
+    /// The worker's [`Program`] that made it, in one line.
     pub made_by: String,
     /// Every other file of the folder, in sorted order.
     pub files: Vec<FileEntry>,
@@ -51,11 +52,15 @@ impl FileEntry {
 }
 
 impl Manifest {
-    /// The manifest of what `folder` holds now.
+    /// The manifest of what `folder` holds now, made by the worker `made_by`.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn of_folder(kind: &str, key: &Key, folder: &Path) -> Result<Manifest, FsError> {
+    pub fn of_folder(
+        (kind, key): (&str, &Key),
+        made_by: &Program,
+        folder: &Path,
+    ) -> Result<Manifest, FsError> {
         let mut files = Vec::new();
         for path in fs::walk(folder)? {
             let below = path.strip_prefix(folder).unwrap_or(&path);
@@ -72,7 +77,7 @@ impl Manifest {
             version: 1,
             kind: kind.to_owned(),
             key: *key,
-            made_by: Program::this().to_string(),
+            made_by: made_by.to_string(),
             files,
         })
     }

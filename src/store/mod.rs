@@ -7,7 +7,7 @@
 //!   work/KEY/checkpoint/       survives a killed worker
 //!   work/KEY/events.jsonl      events of the attempts so far
 //!   locks/KEY                  held while a stage is made, by this process and by its worker
-//!   inputs.json                digests of input files by path, size and time
+//!   inputs.json                digests of input files by path, size, times and inode
 //!   experiments/ID.json        which results folder needs which artefacts
 //! ```
 
@@ -15,16 +15,15 @@ pub mod clean;
 pub mod experiment;
 pub mod inputs;
 pub mod manifest;
-mod program;
 
 use std::path::{Path, PathBuf};
 
 pub use experiment::Experiment;
 pub use manifest::Manifest;
-pub use program::Program;
 
 use crate::digest::Key;
 use crate::fs::{self, FsError, Lock};
+use crate::program::Program;
 
 /// Name of the manifest inside an artefact folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -188,13 +187,18 @@ impl Claim {
         self.lock.descriptor()
     }
 
-    /// Publishes the output under its key and removes the work folder.
+    /// Publishes the output under its kind and key, as the work of the worker `made_by`, and removes the work folder.
     ///
     /// # Errors
     /// When the manifest cannot be written or the folder cannot be renamed.
-    pub fn publish(self, store: &Store, kind: &str, key: &Key) -> Result<PathBuf, FsError> {
+    pub fn publish(
+        self,
+        store: &Store,
+        (kind, key): (&str, &Key),
+        made_by: &Program,
+    ) -> Result<PathBuf, FsError> {
         let output = self.output();
-        Manifest::of_folder(kind, key, &output)?.save(&output)?;
+        Manifest::of_folder((kind, key), made_by, &output)?.save(&output)?;
         let folder = store.folder(kind, key);
         fs::create_dir_all(folder.parent().unwrap_or(store.root()))?;
         fs::remove_dir_all(&folder)?;
@@ -214,7 +218,8 @@ mod tests {
         fs::create_dir_all(&claim.output().join("deep")).unwrap();
         fs::write_atomic(&claim.output().join("deep/a"), b"first").unwrap();
         fs::write_atomic(&claim.output().join("b"), b"second").unwrap();
-        claim.publish(store, "prepare", key).unwrap()
+        let made_by = Program::this();
+        claim.publish(store, ("prepare", key), &made_by).unwrap()
     }
 
     #[test]

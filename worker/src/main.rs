@@ -31,8 +31,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use allround::event::{Event, Failure};
+use allround::event::{Event, Failure, PROTOCOL};
 use allround::plan::Job;
+use allround::program::Program;
 use stage::StageError;
 
 fn main() -> ExitCode {
@@ -89,8 +90,8 @@ fn version() -> ExitCode {
         Err(error) => format!("no CUDA device ({error})"),
     };
     let text = format!(
-        "allround-worker {}, LibTorch {}, {cuda}\n",
-        env!("CARGO_PKG_VERSION"),
+        "allround-worker {}, protocol {PROTOCOL}, LibTorch {}, {cuda}\n",
+        Program::this(),
         torch_ext::device::LIBTORCH
     );
     match std::io::stdout().write_all(text.as_bytes()) {

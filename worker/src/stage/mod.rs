@@ -16,8 +16,9 @@ use std::path::Path;
 
 use crate::torch_ext::device;
 use crate::train::run::resumed_epoch;
-use allround::event::{Event, Started};
+use allround::event::{Event, PROTOCOL, Started};
 use allround::plan::{Job, Settings};
+use allround::program::Program;
 pub use report::StageError;
 
 /// Runs `job`, telling `observe` what happens.
@@ -45,6 +46,8 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
             | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
             _ => 0,
         },
+        protocol: PROTOCOL,
+        program: Program::this(),
     }));
     let observe = &mut |event| observe(report::with_peaks(event, device));
     match settings {
