@@ -51,6 +51,16 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
         say(
             "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
         );
+        let is_small = |compared: &Compared| {
+            let test = compared.test.as_ref();
+            test.is_some_and(|test| test.n_pairs < record::FEWEST_STARRED)
+        };
+        if comparison.compared.iter().any(is_small) {
+            say(&format!(
+                "no star where fewer than {} users are compared",
+                record::FEWEST_STARRED
+            ));
+        }
     }
     if !comparison.lone_seeds.is_empty() {
         let seeds = comparison.lone_seeds.iter().map(u64::to_string);

@@ -42,6 +42,8 @@ pub(crate) struct Values {
     pub(crate) values: Vec<f64>,
     /// `NAME:FINGERPRINT`.
     pub(crate) protocol: String,
+    /// Fewest users of a value.
+    pub(crate) n_users: Option<u64>,
 }
 
 impl Values {
@@ -110,6 +112,7 @@ pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
         let values = found.entry(subject).or_default();
         values.values.push(value);
         values.protocol.clone_from(&row.protocol);
+        values.n_users = values.n_users.into_iter().chain(row.n_users).min();
     }
     found
 }

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::{Show, Split};
+use crate::render::style;
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
 use crate::spec::config::Table as TableSpec;
@@ -82,7 +83,9 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
     let random = numbers::random(&rows);
     let mut text = String::new();
     for (title, values) in &blocks {
-        text.push_str(&format!("{title}\n{}\n\n", block(values, &random)));
+        let users = users(values).map(|users| format!(", n = {users}"));
+        let users = users.unwrap_or_default();
+        text.push_str(&format!("{title}{users}\n{}\n\n", block(values, &random)));
     }
     if !random.is_empty() {
         text.push_str(&format!("{RANDOM}\n"));
@@ -117,6 +120,20 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
         ));
     }
     Ok(text)
+}
+
+/// Users of the numbers of a block: `60`, or `58 to 60` where they differ. Metrics of answers count otherwise, and are left out.
+fn users(values: &[(Subject, Values)]) -> Option<String> {
+    let is_of_users = |subject: &Subject| matches!(&*subject.metric, "hit" | "ndcg" | "mrr");
+    let counts = || {
+        let values = values.iter().filter(|(subject, _)| is_of_users(subject));
+        values.filter_map(|(_, values)| values.n_users)
+    };
+    let (fewest, most) = (counts().min()?, counts().max()?);
+    Some(match fewest == most {
+        true => style::count(most),
+        false => format!("{} to {}", style::count(fewest), style::count(most)),
+    })
 }
 
 fn block(values: &[(Subject, Values)], random: &BTreeSet<&str>) -> String {

@@ -4,6 +4,7 @@
 
 use super::ranks::Coverage;
 use crate::data::Part;
+use super::users::FEWEST_STARRED;
 use crate::metric::Metric;
 pub use crate::stats::Interval;
 
@@ -163,8 +164,28 @@ pub struct PairedTest {
 }
 
 impl PairedTest {
-    /// Whether the adjusted randomisation test rejects at `alpha`: what a star in a table means.
+    /// Whether the adjusted randomisation test rejects at `alpha` over enough users: what a star in a table means.
     pub fn is_significant(&self, alpha: f64) -> bool {
-        self.randomisation_p_holm < alpha
+        self.n_pairs >= FEWEST_STARRED && self.randomisation_p_holm < alpha
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_over_few_users_has_no_star_however_small_its_p() {
+        let of = |n_pairs| PairedTest {
+            n_pairs,
+            randomisation_p: 0.0,
+            randomisation_p_holm: 0.0,
+            wilcoxon_p: 0.0,
+            wilcoxon_p_holm: 0.0,
+            rank_biserial: 1.0,
+            cohen_dz: None,
+            seeds_needed: None,
+        };
+        assert!(!of(29).is_significant(0.05) && of(30).is_significant(0.05));
     }
 }

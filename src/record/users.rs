@@ -23,6 +23,9 @@ pub(super) const RESAMPLING: Resampling = Resampling {
 /// Random sign patterns of a randomisation test; p values too small for them come from the distribution's tail.
 pub(super) const FLIPS: usize = 10_000;
 
+/// Fewest users whose test may have a star: with fewer, one user more or less decides.
+pub const FEWEST_STARRED: usize = 30;
+
 /// Error rate of a table's family of tests.
 pub(super) const ALPHA: f64 = 0.05;
 

@@ -217,8 +217,13 @@ fn counts(dataset: &str, scenario: &str) -> DataRow {
         } else {
             60
         },
+        without_history: Some(0),
         with_title: Some(1.0),
         with_description: Some(0.5),
+        items_without_record: Some(3),
+        records_without_item: Some(40),
+        repeated_records: Some(0),
+        conflicting_records: Some(0),
     }
 }
 

@@ -336,7 +336,7 @@ fn failures(results: &Results) -> Vec<Failure> {
             protocol: protocol.to_owned(),
             status: status.to_owned(),
             error: match status {
-                "empty" => "no user is in the scenario".to_owned(),
+                "empty" if error.is_empty() => "no user is in the scenario".to_owned(),
                 _ => error.to_owned(),
             },
         };

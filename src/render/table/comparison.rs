@@ -2,6 +2,7 @@
 
 use super::{Cell, Grid, Head, Mark, Row};
 use crate::data::Part;
+use crate::record::FEWEST_STARRED;
 use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
 use crate::render::style::{self, UNKNOWN};
 
@@ -56,8 +57,8 @@ fn common_seeds(table: &AnswerTable) -> Option<usize> {
     }
 }
 
-/// Data set, scenario and metric, each line spanning what is below it; a line that says the same everywhere is left to
-/// the caption.
+/// Data set, scenario, number of measured users and metric, each line spanning what is below it; a data set or scenario that is
+/// the same everywhere is left to the caption.
 fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
     let mut lines = Vec::new();
     let dataset = |index: usize| table.columns[index].dataset.clone();
@@ -69,6 +70,17 @@ fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
     if (1..table.columns.len()).any(|index| scenario(index) != scenario(0)) {
         lines.push(spans(table.columns.len(), both, scenario));
     }
+    let users: Vec<Option<String>> = (0..table.columns.len())
+        .map(|index| users(table, index))
+        .collect();
+    if users.iter().any(Option::is_some) {
+        let text = |index: usize| users[index].clone().unwrap_or_default();
+        lines.push(spans(
+            table.columns.len(),
+            |index| (both(index), text(index)),
+            text,
+        ));
+    }
     let mut last = vec![Head::text("Model")];
     last.extend(
         table
@@ -78,6 +90,28 @@ fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
     );
     lines.push(last);
     lines
+}
+
+/// `n = 3,285`: the users of a column; `n = 58 to 60` where rows differ, nothing where no row has a number.
+fn users(table: &AnswerTable, column: usize) -> Option<String> {
+    let measured = || measured_users(table, column);
+    let mut answers = table.rows.iter().map(|row| &row.answers[column]);
+    if measured().next().is_none() && answers.any(|answer| answer.state == State::Empty) {
+        return Some("n = 0".to_owned());
+    }
+    let (fewest, most) = (measured().min()?, measured().max()?);
+    Some(match fewest == most {
+        true => format!("n = {}", style::count(most)),
+        false => format!("n = {} to {}", style::count(fewest), style::count(most)),
+    })
+}
+
+/// Users of each number of a column.
+fn measured_users(table: &AnswerTable, column: usize) -> impl Iterator<Item = u64> {
+    let answers = table.rows.iter().map(move |row| &row.answers[column]);
+    answers
+        .filter(|answer| answer.mean.is_some())
+        .filter_map(|answer| answer.n_users)
 }
 
 /// Neighbouring columns with equal keys under one head.
@@ -190,6 +224,12 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         notes.push(format!(
             "* differs from {against} (paired randomisation test over users, two-sided, p < {} after Holm's adjustment over the {} tests of this table).",
             table.alpha, table.n_tests
+        ));
+    }
+    let is_small = |column| measured_users(table, column).any(|n| n < FEWEST_STARRED as u64);
+    if table.n_tests > 0 && (0..table.columns.len()).any(is_small) {
+        notes.push(format!(
+            "No star where fewer than {FEWEST_STARRED} users are measured (n, above each column)."
         ));
     }
     if !table.method.is_empty() && !table.coverage.is_none() {
@@ -322,4 +362,68 @@ fn numbers(answer: &Answer) -> Vec<String> {
             .map(|seeds| seeds.to_string())
             .unwrap_or_default(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs;
+    use crate::render::results::Results;
+    use crate::render::terminal::{self, Look};
+    use crate::render::{answers, fixture};
+
+    /// The answer to the fixture's table `main`, without ranks.
+    fn main_table() -> AnswerTable {
+        let folder = fixture::results();
+        fs::remove_dir_all(&folder.path().join("ranks")).unwrap();
+        let results = Results::read(folder.path()).unwrap();
+        answers::of_table(&results, &results.spec.table["main"]).unwrap()
+    }
+
+    fn shown(table: &AnswerTable) -> Grid {
+        grid("main", "Title", table, "popularity", |_| String::new())
+    }
+
+    #[test]
+    fn the_number_of_users_stands_above_each_group_of_columns_in_every_format() {
+        let grid = shown(&main_table());
+        let markdown = grid.markdown();
+        assert!(
+            markdown.contains("| games, cold, n = 0, hit@1 |"),
+            "{markdown}"
+        );
+        assert!(
+            markdown.contains("| toys, warm, n = 60, hit@1 |"),
+            "{markdown}"
+        );
+        let latex = grid.latex();
+        assert!(latex.contains("\\multicolumn{2}{c}{n = 60}"), "{latex}");
+        let csv = String::from_utf8(grid.csv()).unwrap();
+        assert!(csv.lines().next().unwrap().contains(",n_users,"), "{csv}");
+        let look = Look {
+            width: 500,
+            styled: false,
+        };
+        let text = terminal::text(&grid, look);
+        assert!(text.contains("n = 60"), "{text}");
+    }
+
+    #[test]
+    fn users_that_differ_between_rows_are_a_range_and_few_of_them_have_no_star() {
+        let mut table = main_table();
+        table.n_tests = 3;
+        let note = "No star where fewer than 30 users are measured";
+        let has_note = |table: &AnswerTable| {
+            let notes = shown(table).notes;
+            notes.iter().any(|text| text.contains(note))
+        };
+        assert!(!has_note(&table));
+        let answers = table.rows.iter_mut().flat_map(|row| &mut row.answers);
+        let mut measured = answers.filter(|answer| answer.mean.is_some());
+        measured.next().unwrap().n_users = Some(12);
+        assert!(has_note(&table));
+        let header = shown(&table).header;
+        let texts: Vec<&str> = header.iter().flatten().map(|head| &*head.text).collect();
+        assert!(texts.contains(&"n = 12 to 60"), "{texts:?}");
+    }
 }

@@ -48,7 +48,7 @@ struct CountColumn {
     read: fn(f64) -> String,
 }
 
-const COLUMNS: [CountColumn; 8] = [
+const COLUMNS: [CountColumn; 10] = [
     column("Users", "users", |row| Some(row.users as f64)),
     column("Items", "items", |row| Some(row.items as f64)),
     column("Interactions", "interactions", |row| {
@@ -75,6 +75,12 @@ const COLUMNS: [CountColumn; 8] = [
         get: |row| row.with_title,
         read: |value| format!("{:.1} %", value * 100.0),
     },
+    column("Without history", "without_history", |row| {
+        row.without_history.map(|users| users as f64)
+    }),
+    column("Items without record", "items_without_record", |row| {
+        row.items_without_record.map(|items| items as f64)
+    }),
 ];
 
 const fn column(

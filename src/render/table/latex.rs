@@ -16,7 +16,10 @@ pub fn write(grid: &Grid) -> String {
     ];
     for (index, line) in grid.header.iter().enumerate() {
         lines.push(format!("    {} \\\\", header(line)));
-        if index + 1 < grid.header.len() {
+        // One rule under heads of the same columns, below the last of them.
+        let shape = |line: &[Head]| line.iter().map(|head| head.span).collect::<Vec<_>>();
+        let next = grid.header.get(index + 1);
+        if next.is_some_and(|next| shape(next) != shape(line)) {
             lines.extend(rules(line));
         }
     }
