@@ -52,7 +52,7 @@ pub struct Common {
 pub enum Command {
     /// Run an experiment, or what is left of it.
     Run(Run),
-    /// Check an experiment file and say how much it would run.
+    /// Check an experiment file and say what it would run.
     #[command(visible_alias = "validate")]
     Check(Check),
     /// Show the stages and cells of an experiment, and what is in the store.
@@ -158,6 +158,9 @@ pub struct Check {
     /// How faults are written.
     #[arg(long, value_enum, default_value_t = FaultFormat::Text)]
     pub format: FaultFormat,
+    /// Read the data sets, too: counts, records without an item, and what would leave no user to measure.
+    #[arg(long)]
+    pub data: bool,
 }
 
 /// How faults are written.

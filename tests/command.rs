@@ -261,7 +261,8 @@ fn clean_takes_nothing_while_it_is_unknown_what_an_experiment_needs() {
 fn check_says_how_much_would_run_and_leaves_no_trace() {
     let desk = Desk::new();
     let output = desk.run("check spec.toml");
-    assert_eq!(out(&output), "ok: 4 cells, 10 stages\n");
+    let axes = "2 seeds x 2 models x overall x 1 data set";
+    assert_eq!(out(&output), format!("ok: {axes} = 4 cells, 10 stages\n"));
     assert!(!desk.path().join(".allround").exists());
 }
 

@@ -12,6 +12,7 @@ use crate::data::{self, Part, Prepare, Prepared, scenario, stats};
 use crate::event::Event;
 use crate::fs;
 use crate::observe::say;
+use crate::record;
 use crate::spec::config::Scenario;
 use crate::spec::config::dataset::{MOST_GENERATED, SyntheticSource};
 use crate::spec::{self, Checked};
@@ -89,6 +90,11 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         for row in reported.iter().filter_map(reported_row) {
             table.add_row(row);
         }
+        table.add_row([
+            "measured users without any history",
+            &counts.without_history.to_string(),
+        ]);
+        add_records(&mut table, &prepared);
         for (scenario_name, config) in &checked.spec.scenario {
             if config.is_slice() {
                 let users = scenario::slice(&prepared, config, Part::Test);
@@ -117,7 +123,11 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
             let measured = stats::counts(&prepared).measured_users.to_string();
             table.add_row([format!("users measured in `{scenario_name}`"), measured]);
         }
-        print(&format!("{name}\n{}\n\n", table.trim_fmt()))?;
+        let notes: String = notes(&prepared)
+            .iter()
+            .map(|note| format!("note: {note}\n"))
+            .collect();
+        print(&format!("{name}\n{}\n{notes}\n", table.trim_fmt()))?;
     }
     Ok(Exit::Well)
 }
@@ -131,6 +141,37 @@ fn reported_row(event: &Event) -> Option<[String; 2]> {
         Event::Note { text } => Some(["note".to_owned(), text.clone()]),
         _ => None,
     }
+}
+
+/// How the records of items met the items, where the source has records.
+fn add_records(table: &mut Table, prepared: &Prepared) {
+    let Some(counts) = prepared.facts.record_counts() else {
+        return;
+    };
+    let rows = [
+        ("items without a record", counts.items_without),
+        ("records without an item", counts.without_item),
+        ("records of an item that has one already", counts.repeated),
+        ("records that contradict an earlier one", counts.conflicting),
+    ];
+    for (what, count) in rows {
+        table.add_row([what, &count.to_string()]);
+    }
+}
+
+/// What a reader of a data set's counts must know, a sentence each.
+pub(super) fn notes(prepared: &Prepared) -> Vec<String> {
+    let mut notes = prepared.facts.notes();
+    let counts = stats::counts(prepared);
+    if counts.without_history > 0 {
+        notes.push(record::without_history(
+            counts.without_history,
+            counts.measured_users,
+        ));
+    }
+    let nobody = prepared.facts.nobody.as_ref();
+    notes.extend(nobody.map(|why| format!("no user is measured: {why}")));
+    notes
 }
 
 fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyhow::Result<Exit> {

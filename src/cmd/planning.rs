@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::advise;
+use super::{advise, count};
 use crate::cli::SpecArgs;
 use crate::digest::Key;
-use crate::plan::{self, NodeId, Plan, PlanError};
+use crate::plan::{self, Cell, NodeId, Plan, PlanError};
+use crate::spec::config::Scenario;
 use crate::spec::{self, Checked};
 use crate::store::Store;
 use crate::store::inputs::Inputs;
+
+/// From so many scenarios on, they are counted and not named.
+const NAMED: usize = 6;
 
 /// A checked experiment with its plan.
 pub(crate) struct Planned {
@@ -26,6 +30,64 @@ impl Planned {
     pub(crate) fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
         crate::digest::of_value(&(self.checked.resolved_toml(), self.plan.digest(), program))
+    }
+
+    /// What is run: the axes of the matrix, cells and stages.
+    ///
+    /// `2 seeds x 3 models x cold, warm x 1 data set = 12 cells, 30 stages`.
+    pub(crate) fn description(&self) -> String {
+        let cells = &self.plan.cells;
+        let names = |of: fn(&Cell) -> &str| -> BTreeSet<&str> { cells.iter().map(of).collect() };
+        let scenarios = names(|cell| &cell.scenario);
+        let (models, datasets) = (names(Cell::shown_name), names(|cell| &cell.dataset));
+        let seeds: BTreeSet<u64> = cells.iter().map(|cell| cell.seed).collect();
+        let product = seeds.len() * models.len() * scenarios.len() * datasets.len();
+        let axes = [
+            count(seeds.len(), "seed"),
+            count(models.len(), "model"),
+            match scenarios.len() {
+                0 | NAMED.. => count(scenarios.len(), "scenario"),
+                _ => Vec::from_iter(scenarios).join(", "),
+            },
+            count(datasets.len(), "data set"),
+        ];
+        let all = count(cells.len(), "cell");
+        format!(
+            "{} {} {all}, {}",
+            axes.join(" x "),
+            match product == cells.len() {
+                true => "=",
+                false => "as far as the matrix combines them:",
+            },
+            count(self.plan.graph.nodes.len(), "stage")
+        )
+    }
+
+    /// What a reader of the plan may miss in it.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let spec = &self.checked.spec;
+        let is_overall = |name: &str| matches!(spec.scenario[name], Scenario::Overall {});
+        if self.plan.cells.is_empty()
+            || self
+                .plan
+                .cells
+                .iter()
+                .any(|cell| is_overall(&cell.scenario))
+        {
+            return Vec::new();
+        }
+        let what = "no scenario of the matrix is `overall`: the number over all users will not be measured";
+        let declared = spec.scenario.keys().find(|name| is_overall(name));
+        let remedy = match declared {
+            Some(name) => format!("let `[matrix]` include the scenario `{name}`"),
+            None if spec.matrix.scenario.is_empty() => {
+                "add `[scenario.overall.overall]`".to_owned()
+            }
+            None => {
+                "add `[scenario.overall.overall]`, and \"overall\" to `matrix.scenario`".to_owned()
+            }
+        };
+        vec![format!("{what}; to have it, {remedy}")]
     }
 
     /// The stages that run with nothing beside them.

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::arrays::{self, Array, Arrays};
-use super::{DataError, DrawCandidates, Prepared, scenario};
+use super::{DataError, DrawCandidates, Prepared, nobody, scenario};
 use crate::event::Event;
 use crate::seed::{Stream, stream};
 pub use crate::spec::config::protocol::Part;
@@ -105,7 +105,7 @@ impl CandidateLists {
 /// the rules is counted.
 ///
 /// # Errors
-/// When a user has fewer possible negatives than asked for, or a file breaks the rules.
+/// When a user has fewer possible negatives than asked for, a file breaks the rules, or no user has a test target.
 pub fn make(
     data: &Prepared,
     settings: &DrawCandidates,
@@ -113,18 +113,22 @@ pub fn make(
     base: &Path,
     observe: &mut dyn FnMut(Event),
 ) -> Result<CandidateLists, DataError> {
-    match &settings.candidates {
+    let lists = match &settings.candidates {
         Candidates::File(source) => {
             let users = measured_users(data, settings, part, None);
             let lists = file::read(data, source, (part, settings.rules), &users, base, observe)?;
-            Ok(CandidateLists {
+            CandidateLists {
                 ties: settings.ties,
                 ..lists
-            })
+            }
         }
         Candidates::Full { .. } | Candidates::Uniform { .. } | Candidates::Popularity { .. } => {
-            draw(data, settings, part)
+            draw(data, settings, part)?
         }
+    };
+    match lists.users.is_empty() && part == Part::Test {
+        true => Err(nobody::refusal(data, settings.class.as_ref())),
+        false => Ok(lists),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod error;
 pub mod filter;
 pub mod given;
+pub mod nobody;
 pub mod prepared;
 pub mod ranks;
 pub mod raw;
@@ -24,11 +25,13 @@ use std::path::Path;
 pub use answers::{Answer, Answers, Likes};
 pub use candidates::{CandidateLists, Part};
 pub use error::DataError;
-pub use prepared::{Item, Prepared};
+pub use prepared::{Facts, Item, Prepared, Records};
 pub use ranks::Ranks;
-pub use raw::RawData;
+pub use raw::{RawData, RecordCounts};
 pub use scores::Scores;
 pub use settings::{DrawCandidates, Prepare};
+
+use nobody::Step;
 
 use crate::event::{Counted, Event};
 use crate::spec::config::dataset::Dataset;
@@ -43,17 +46,28 @@ pub fn prepare(
     observe: &mut dyn FnMut(Event),
 ) -> Result<Prepared, DataError> {
     let mut load = |dataset: &Dataset| load(dataset, settings.limit, base, observe);
-    let prepared = load(&settings.dataset)?;
-    let target = settings.target.as_ref().map(&mut load).transpose()?;
-    match &settings.scenario {
-        None => Ok(prepared),
+    let (prepared, mut steps) = load(&settings.dataset)?;
+    let mut measured_set = &settings.dataset;
+    let mut target = None;
+    if let Some(dataset) = &settings.target {
+        let (prepared, target_steps) = load(dataset)?;
+        (measured_set, steps, target) = (dataset, target_steps, Some(prepared));
+    }
+    let mut prepared = match &settings.scenario {
+        None => prepared,
         Some(scenario) => scenario::apply(
             prepared,
             target,
             scenario,
             settings.seed.unwrap_or_default(),
-        ),
-    }
+        )?,
+    };
+    prepared.facts.nobody = nobody::reason(
+        &prepared,
+        &steps,
+        (&measured_set.split, settings.scenario.as_ref()),
+    );
+    Ok(prepared)
 }
 
 fn load(
@@ -61,7 +75,7 @@ fn load(
     limit: Option<u64>,
     base: &Path,
     observe: &mut dyn FnMut(Event),
-) -> Result<Prepared, DataError> {
+) -> Result<(Prepared, Vec<Step>), DataError> {
     let mut raw = source::read(&dataset.source, base)?;
     for text in std::mem::take(&mut raw.read_as) {
         observe(Event::Note { text });
@@ -69,9 +83,14 @@ fn load(
     for note in std::mem::take(&mut raw.notes) {
         observe(Event::Counted(note));
     }
+    let mut steps = vec![Step::new("the source", &raw)];
     for rule in &dataset.filter {
         let before = raw.user.len();
         filter::apply(&mut raw, rule);
+        steps.push(Step::new(
+            format!("the filter `{}`", filter::name(rule)),
+            &raw,
+        ));
         observe(Event::Counted(Counted {
             what: format!("interactions dropped by filter `{}`", filter::name(rule)),
             count: (before - raw.user.len()) as u64,
@@ -79,10 +98,10 @@ fn load(
     }
     if let Some(limit) = limit {
         filter::first_users(&mut raw, limit);
+        steps.push(Step::new(format!("the limit of {limit} users"), &raw));
     }
     if raw.user.is_empty() {
-        return Err(DataError::new("no interaction is left after filtering")
-            .hint("loosen the filters of this data set, or look at its file"));
+        return Err(nobody::nothing_left(&steps));
     }
     let prepared = split::split(raw, &dataset.split)?;
     let short = (0..prepared.n_users()).filter(|&user| !prepared.measured[user]);
@@ -90,5 +109,12 @@ fn load(
         what: "users without a test target (too few interactions)".to_owned(),
         count: short.count() as u64,
     }));
-    Ok(prepared)
+    for records in &prepared.facts.records {
+        // What a run must show at once; the counts alone are among the results.
+        if records.doubt.is_some() {
+            let texts = records.notes().into_iter();
+            texts.for_each(|text| observe(Event::Remark { text }));
+        }
+    }
+    Ok((prepared, steps))
 }

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::DataError;
 use super::arrays::{self, Array, Arrays};
+use super::raw::RecordCounts;
 use crate::{cells, fs};
 
 const NUMBERS: &str = "sequences.safetensors";
@@ -12,6 +15,8 @@ const USERS: &str = "users.csv";
 const ITEMS: &str = "items.csv";
 /// Note of the numbers' file: the cells of the CSV files are marked where a spreadsheet would take them for formulas.
 const MARKED: &str = "marked_cells";
+/// Note of the numbers' file: the [`Facts`] as JSON.
+const FACTS: &str = "facts";
 /// Between categories in one CSV cell: the unit separator, which no category holds.
 const SEPARATOR: &str = "\u{1f}";
 
@@ -58,6 +63,84 @@ pub struct Prepared {
     pub in_candidates: Vec<bool>,
     /// Row of the trained tables that item i (at `i - 1`) reads; the item itself but for reindexed cross-domain items.
     pub row: Vec<u32>,
+    /// What became known while the data set was made.
+    pub facts: Facts,
+}
+
+/// What became known while a data set was made, for those who read its numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// How records of items met the items, one entry a data set that has records: a cross-domain scenario has two.
+    pub records: Vec<Records>,
+    /// Why no user is measured; `None` where some are.
+    pub nobody: Option<String>,
+}
+
+/// How the records of one file met the items of a data set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// Name of the file.
+    pub file: String,
+    /// Items of the data set.
+    pub items: u64,
+    /// What met and what did not.
+    pub counts: RecordCounts,
+    /// Examples of ids that do not meet and the likely cause; `None` where nothing suggests one.
+    pub doubt: Option<String>,
+}
+
+impl Records {
+    /// What a reader of texts must know, a sentence each: items without a record, and records that repeat an item.
+    pub fn notes(&self) -> Vec<String> {
+        let Records {
+            file,
+            items,
+            counts,
+            doubt,
+        } = self;
+        let mut notes = Vec::new();
+        if counts.items_without > 0 {
+            let why = doubt.as_ref().map(|doubt| format!(" ({doubt})"));
+            let n = counts.items_without;
+            notes.push(format!(
+                "{n} of {items} items have no record in `{file}`{}",
+                why.unwrap_or_default()
+            ));
+        }
+        if counts.repeated > 0 {
+            let mut note = format!(
+                "{} records in `{file}` are of an item that has one already: they fill its gaps",
+                counts.repeated
+            );
+            if counts.conflicting > 0 {
+                let n = counts.conflicting;
+                note.push_str(&format!("; {n} contradict it, and its first value stays"));
+            }
+            notes.push(note);
+        }
+        notes
+    }
+}
+
+impl Facts {
+    /// The counts of all files of records together; `None` where there is none.
+    pub fn record_counts(&self) -> Option<RecordCounts> {
+        self.records
+            .iter()
+            .map(|records| records.counts)
+            .reduce(|all, one| RecordCounts {
+                records: all.records + one.records,
+                items_without: all.items_without + one.items_without,
+                without_item: all.without_item + one.without_item,
+                repeated: all.repeated + one.repeated,
+                conflicting: all.conflicting + one.conflicting,
+            })
+    }
+
+    /// What a reader of texts must know, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        self.records.iter().flat_map(Records::notes).collect()
+    }
 }
 
 impl Prepared {
@@ -119,7 +202,11 @@ impl Prepared {
             ("titled", Array::Bool(&titled)),
             ("described", Array::Bool(&described)),
         ];
-        let notes = HashMap::from([(MARKED.to_owned(), "true".to_owned())]);
+        let facts = serde_json::to_string(&self.facts).expect("facts are plain data");
+        let notes = HashMap::from([
+            (MARKED.to_owned(), "true".to_owned()),
+            (FACTS.to_owned(), facts),
+        ]);
         arrays::save(&dir.join(NUMBERS), &arrays, notes)?;
         write_csv(
             &dir.join(USERS),
@@ -185,6 +272,12 @@ impl Prepared {
             in_training: arrays.bools("in_training")?,
             in_candidates: arrays.bools("in_candidates")?,
             row: arrays.u32("row")?,
+            facts: match arrays.note(FACTS)? {
+                Some(text) => serde_json::from_str(&text).map_err(|error| {
+                    DataError::new(format!("the file is damaged: {error}")).at(&dir.join(NUMBERS))
+                })?,
+                None => Facts::default(),
+            },
         })
     }
 }

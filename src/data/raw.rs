@@ -1,6 +1,7 @@
 //! What every source yields.
 
 use crate::event::Counted;
+use serde::{Deserialize, Serialize};
 
 /// Interactions in file order with interned ids, and the texts of items.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,36 @@ pub struct RawData {
     pub read_as: Vec<String>,
     /// What the reader left out or did not use, with how often.
     pub notes: Vec<Counted>,
+    /// How the records of items met the interactions; `None` when the source has no records.
+    pub joined: Option<Joined>,
+}
+
+/// How the records of items met the items of the interactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// Name of the file of records.
+    pub file: String,
+    /// Whether an item has a record, by item number.
+    pub has_record: Vec<bool>,
+    /// Counts over the whole file. `items_without` is counted later, over the items that filters leave.
+    pub counts: RecordCounts,
+    /// Examples of ids that do not meet and the likely cause; `None` when every item has a record.
+    pub doubt: Option<String>,
+}
+
+/// Counts of the records of items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordCounts {
+    /// Records in the file.
+    pub records: u64,
+    /// Items of the data set without a record.
+    pub items_without: u64,
+    /// Records whose id no interaction has.
+    pub without_item: u64,
+    /// Records after the first one of an item.
+    pub repeated: u64,
+    /// Those of them that contradict an earlier record. The first value stays.
+    pub conflicting: u64,
 }
 
 /// An item's texts. `None`: the source has no such field for the item.

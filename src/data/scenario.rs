@@ -206,6 +206,7 @@ fn cross_domain(source: Prepared, target: Prepared, unseen: UnseenItems) -> Prep
     both.aligned.resize(users + more_users, false);
     both.measured = vec![false; users];
     both.measured.extend(target.measured);
+    both.facts.records.extend(target.facts.records);
     both.in_training.resize(items + more_items, false);
     both.in_candidates = vec![false; items];
     both.in_candidates.resize(items + more_items, true);

@@ -1,6 +1,7 @@
 //! From interactions to time-ordered sequences with a split, numbered in the order of first appearance.
 
-use super::raw::Text;
+use super::prepared::{Facts, Records};
+use super::raw::{Joined, RecordCounts, Text};
 use super::{DataError, Item, Prepared, RawData};
 use crate::spec::config::dataset::Split;
 
@@ -104,6 +105,10 @@ fn assemble(
         .map(|(row, &(_, valid_end))| valid_end < row.len());
     let word = |n: usize| u32::try_from(n).expect("a sequence is shorter than 2^32");
     let n_items = items.order.len();
+    let records = raw
+        .joined
+        .take()
+        .map(|joined| records(joined, &items.order));
     let texts = &mut raw.texts;
     let item = |&old: &u32| {
         let text: Text = texts
@@ -134,6 +139,26 @@ fn assemble(
         in_training: vec![true; n_items],
         in_candidates: vec![true; n_items],
         row: (1..=word(n_items)).collect(),
+        facts: Facts {
+            records: records.into_iter().collect(),
+            nobody: None,
+        },
+    }
+}
+
+/// How the records met the items that are left.
+fn records(joined: Joined, items: &[u32]) -> Records {
+    let without = items
+        .iter()
+        .filter(|&&old| !joined.has_record[old as usize]);
+    Records {
+        file: joined.file,
+        items: items.len() as u64,
+        counts: RecordCounts {
+            items_without: without.count() as u64,
+            ..joined.counts
+        },
+        doubt: joined.doubt,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Counts {
     pub trained_users: u64,
     /// Users with a measured test target.
     pub measured_users: u64,
+    /// Measured users without any history: nothing of theirs comes before the test target.
+    pub without_history: u64,
     /// Share of items with a title; `None` without items.
     pub with_title: Option<f64>,
     /// Share of items with a description; `None` without items.
@@ -36,6 +38,11 @@ pub struct Counts {
 /// Whether the user's test target is measured: wished for, and there.
 pub fn is_measured(data: &Prepared, user: usize) -> bool {
     data.measured[user] && (data.valid_end[user] as usize) < data.items_of(user).len()
+}
+
+/// Whether anything of the user comes before the test target.
+pub fn has_history(data: &Prepared, user: usize) -> bool {
+    data.valid_end[user] > 0
 }
 
 /// Counts `data`.
@@ -74,6 +81,9 @@ pub fn counts(data: &Prepared) -> Counts {
         trained_users: truths(&data.trained),
         measured_users: (0..data.n_users())
             .filter(|&user| is_measured(data, user))
+            .count() as u64,
+        without_history: (0..data.n_users())
+            .filter(|&user| is_measured(data, user) && !has_history(data, user))
             .count() as u64,
         with_title: share(titled, data.n_items()),
         with_description: share(described, data.n_items()),

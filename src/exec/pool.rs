@@ -134,7 +134,7 @@ impl Pool<'_> {
         self.outcomes[id] = Some(outcome);
     }
 
-    /// The next stage that may start now, with its threads; stages that cannot run any more are settled on the way.
+    /// The next stage that may start now, with its threads; stages that cannot run any more, or need not, are settled before.
     ///
     /// Stages start in the order of the graph, and a later one may overtake an earlier one that has no room yet. One that runs
     /// alone is not overtaken: once it is ready and nothing before it can start, nothing starts until it has run.
@@ -143,6 +143,7 @@ impl Pool<'_> {
         stop: &Stop,
         listen: &mut dyn FnMut(NodeId, &Happening),
     ) -> Option<(NodeId, usize)> {
+        self.block(listen);
         let is_ending = stop.is_asked() || (self.options.fail_fast && self.has_failed);
         let mut is_held = is_ending || self.running.iter().any(|&(id, _)| self.is_alone(id));
         for id in 0..self.graph.nodes.len() {
@@ -150,9 +151,7 @@ impl Pool<'_> {
             {
                 continue;
             }
-            if let Some(culprit) = self.culprit(id) {
-                self.settle(id, Outcome::Blocked(culprit), listen);
-            } else if !is_held && self.is_ready(id) {
+            if !is_held && self.is_ready(id) {
                 let threads = self.threads(id);
                 if self.has_room(id, threads) {
                     return Some((id, threads));
@@ -161,6 +160,47 @@ impl Pool<'_> {
             }
         }
         None
+    }
+
+    /// Settles the stages that cannot run any more, and those that are of no use without candidate lists that cannot be drawn:
+    /// where no user is measured, nothing is trained.
+    fn block(&mut self, listen: &mut dyn FnMut(NodeId, &Happening)) {
+        let n = self.graph.nodes.len();
+        let is_open = |pool: &Self, id: NodeId| {
+            pool.outcomes[id].is_none() && !pool.running.iter().any(|&(running, _)| running == id)
+        };
+        for id in 0..n {
+            if let Some(culprit) = self.culprit(id).filter(|_| is_open(self, id)) {
+                self.settle(id, Outcome::Blocked(culprit), listen);
+            }
+        }
+        if !self.has_failed {
+            return;
+        }
+        for id in (0..n).rev() {
+            if let Some(culprit) = self.futile(id).filter(|_| is_open(self, id)) {
+                self.settle(id, Outcome::Blocked(culprit), listen);
+            }
+        }
+    }
+
+    /// The failed draw of candidates by which everything that needs `id` is blocked.
+    fn futile(&self, id: NodeId) -> Option<NodeId> {
+        let mut users = self.graph.nodes.iter().zip(&self.outcomes);
+        let mut found = None;
+        let all_blocked = users.all(|(node, outcome)| match outcome {
+            _ if !node.needs.values().any(|&need| need == id) => true,
+            Some(Outcome::Blocked(culprit)) => {
+                found = Some(*culprit);
+                true
+            }
+            _ => false,
+        });
+        let is_draw = |culprit: &NodeId| {
+            let settings = &self.graph.nodes[*culprit].stage.settings;
+            matches!(settings, Settings::Candidates(_))
+        };
+        found.filter(|culprit| all_blocked && is_draw(culprit))
     }
 
     /// The failed stage that `id` cannot do without.

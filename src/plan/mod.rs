@@ -141,6 +141,10 @@ impl Planner<'_> {
             seed,
             answer_token_budget: self.spec.run.answer_token_budget,
         };
+        // Drawn before anything is trained: where no user can be measured, nothing needs to be.
+        for protocol in &self.spec.protocol {
+            self.draw(ground.prepared, protocol, (scenario, axis), seed);
+        }
         let learned = self.learn(&ground, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {

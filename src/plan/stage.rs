@@ -111,7 +111,7 @@ impl Settings {
             // 2: the projection of items starts as it does next to that of the user. 3: what a tokenizer puts in front, text
             // around vectors as one text, adapters and weights as transformers takes them.
             Settings::Project(_) => 3,
-            // 2: titles in the file's own encoding, Python's escapes, joined records.
+            // 2: titles in the file's own encoding, Python's escapes, joined records, facts for the results.
             Settings::Prepare(_) => 2,
             // 2: the same rules of tokenizers and weights.
             Settings::EncodeText(_)

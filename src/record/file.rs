@@ -143,7 +143,15 @@ fn reason(error: &csv::Error) -> String {
 }
 
 /// Columns that older versions of the program did not write; a file without them is read all the same.
-const LATER: [&str; 2] = ["remark", "tokens_per_s"];
+const LATER: [&str; 7] = [
+    "remark",
+    "tokens_per_s",
+    "without_history",
+    "items_without_record",
+    "records_without_item",
+    "repeated_records",
+    "conflicting_records",
+];
 
 fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Result<(), FsError> {
     let quoted = |names: Vec<&str>| names.join("`, `");

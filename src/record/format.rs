@@ -22,7 +22,8 @@ no cell has a number leaves a folder with earlier numbers as it is.
 `spec.toml` is the experiment as it was run, every default written out with the origin of each value. `machine.toml` holds
 one digest of everything that decides the results (a file of the same name planned to another digest has not made them), and names
 program version and commit, operating system, CPU, cores, memory, driver, the devices and LibTorch of the stages, and which programs
-made how many of them: those that came from the store may be an earlier one's.
+made how many of them: those that came from the store may be an earlier one's, and a worker may be of another build than the
+program that started it.
 
 ";
 

@@ -16,10 +16,11 @@ mod users;
 
 pub use answer::answer;
 pub use compare::compare;
-pub use counts::data_row;
+pub use counts::{data_row, notes, without_history};
 pub use file::{read, write};
 pub use format::format_markdown;
 pub use machine::Machine;
 pub use row::{
     DataRow, EpochRow, MetricRow, RANDOM_WEIGHTS, RankRow, ScoreRow, TextRow, TimingRow,
 };
+pub use users::FEWEST_STARRED;

@@ -38,7 +38,7 @@ pub struct MetricRow {
     pub n_users: Option<u64>,
     /// `NAME:FINGERPRINT` of the protocol: numbers with different ones are not comparable.
     pub protocol: String,
-    /// `ok`, `failed`, `blocked` (something it needs failed), `empty` (no user in the slice).
+    /// `ok`, `failed`, `blocked` (something it needs failed), `empty` (no user in the slice; `error` says why).
     pub status: String,
     /// The error in one line; empty when all is well.
     pub error: String,
@@ -197,10 +197,26 @@ pub struct DataRow {
     pub measured_users: u64,
     /// Measured users in the scenario's slice; 0 makes every metric's status `empty`.
     pub slice_users: u64,
+    /// Those of them without any history: no interaction of theirs comes before the test target, so that a model knows nothing
+    /// about them. Empty in files of older versions.
+    #[serde(default)]
+    pub without_history: Option<u64>,
     /// Share of items with a title; empty without items.
     pub with_title: Option<f64>,
     /// Share of items with a description; empty without items.
     pub with_description: Option<f64>,
+    /// Items without a record in the file of items; empty where the source has no such file.
+    #[serde(default)]
+    pub items_without_record: Option<u64>,
+    /// Records in the file of items whose id no interaction has; empty where there is no such file.
+    #[serde(default)]
+    pub records_without_item: Option<u64>,
+    /// Records after the first one of an item: they fill its gaps. Empty where there is no such file.
+    #[serde(default)]
+    pub repeated_records: Option<u64>,
+    /// Those of them that contradict an earlier record, whose value stays. Empty where there is no such file.
+    #[serde(default)]
+    pub conflicting_records: Option<u64>,
 }
 
 /// How the remark of a number begins that a language model of random weights gave.

@@ -96,6 +96,7 @@ mod tests {
             in_training: vec![true; 2],
             in_candidates: vec![true; 2],
             row: vec![1, 2],
+            facts: crate::data::Facts::default(),
         };
         let mut scores = Scores::nothing(Part::Valid);
         let row = |first: f64, second: f64| {

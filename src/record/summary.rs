@@ -3,8 +3,8 @@
 //! One function computes it from the rows; the terminal, the tables and the report all show the same one.
 
 use super::ranks::Coverage;
-use crate::data::Part;
 use super::users::FEWEST_STARRED;
+use crate::data::Part;
 use crate::metric::Metric;
 pub use crate::stats::Interval;
 

@@ -1,6 +1,6 @@
 //! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::rows::Source;
 use crate::exec::Outcome;
 use crate::fs::{self, FsError};
 use crate::plan::NodeId;
+use crate::program::Program;
 use crate::record::{self, DataRow, EpochRow, Machine, MetricRow, TimingRow};
 use crate::store::Store;
 
@@ -257,6 +258,32 @@ impl<'a> Book<'a> {
             makers.extend(self.source.made_by(id));
         }
         Machine::here(digest, starts.iter(), makers).save(&self.results)
+    }
+
+    /// Cells in which no user is measured, by the reason.
+    pub(super) fn unmeasured(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let rows = self.cells.iter().flatten().flat_map(|cell| &cell.metrics);
+        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for row in rows.filter(|row| row.status == "empty" && !row.error.is_empty()) {
+            found.entry(&row.error).or_default().insert(&row.cell);
+        }
+        found
+    }
+
+    /// Workers of other builds than this program, with how many stages each made in this run.
+    pub(super) fn other_workers(&self) -> BTreeMap<String, usize> {
+        let own = Program::this().to_string();
+        let mut others = BTreeMap::new();
+        for id in 0..self.outcomes.len() {
+            if self.outcomes[id] != Some(Outcome::Made) {
+                continue;
+            }
+            let made_by = self.source.made_by(id);
+            if let Some(made_by) = made_by.filter(|made_by| *made_by != own) {
+                *others.entry(made_by).or_default() += 1;
+            }
+        }
+        others
     }
 
     /// Cells with rows.

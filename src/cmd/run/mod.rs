@@ -13,6 +13,8 @@ use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
 use crate::fs;
 use crate::observe::{Observer, Volume, say};
 use crate::plan::NodeId;
+use crate::program::Program;
+use crate::record;
 use crate::render;
 use crate::store::{self, Experiment, Presence, Store};
 use book::Book;
@@ -68,6 +70,12 @@ impl Session<'_> {
         if let Some(last) = self.done(&store) {
             return self.tell(&last.answer, Exit::Well);
         }
+        if self.volume() != Volume::Quiet {
+            say(&self.planned.description());
+            for note in self.planned.notes() {
+                say(&format!("note: {note}"));
+            }
+        }
         store.sweep()?;
         self.planned.inputs.save()?;
         let earlier = store.experiment(&self.results);
@@ -85,7 +93,17 @@ impl Session<'_> {
         ctrlc::set_handler(move || wish.ask())?;
         let outcomes = self.execute(&store, (&options, &stop), &mut book)?;
         book.close()?;
-        let exit = verdict(&outcomes, self);
+        let exit = verdict(&outcomes, self, &book);
+        for (made_by, stages) in book.other_workers() {
+            say(&format!(
+                "warning: {} made by the worker {made_by}, and this program is {}: build both from the same commit (`machine.toml` has both)",
+                match stages {
+                    1 => "1 stage was".to_owned(),
+                    stages => format!("{stages} stages were"),
+                },
+                Program::this()
+            ));
+        }
         if book.keeps_earlier() {
             return self.keep(&store, earlier, exit);
         }
@@ -272,6 +290,9 @@ impl Session<'_> {
     /// The answer on standard output, and where the rest is.
     fn tell(&self, answer: &str, exit: Exit) -> anyhow::Result<Exit> {
         print(answer)?;
+        for note in record::notes(&self.results)? {
+            say(&format!("note: {note}"));
+        }
         let limit = self.planned.checked.spec.run.limit;
         if limit > 0 {
             say(&format!(
@@ -289,7 +310,16 @@ impl Session<'_> {
     }
 }
 
-fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
+fn verdict(outcomes: &[Outcome], session: &Session<'_>, book: &Book<'_>) -> Exit {
+    let unmeasured = book.unmeasured();
+    for (error, cells) in &unmeasured {
+        let others = match cells.len() {
+            0 | 1 => String::new(),
+            n => format!(" (+{})", n - 1),
+        };
+        let first = cells.first().copied().unwrap_or_default();
+        say(&format!("failed: {first}{others}: {error}"));
+    }
     let failures = outcomes
         .iter()
         .filter(|outcome| matches!(outcome, Outcome::Failed(_)))
@@ -305,6 +335,7 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>) -> Exit {
     }
     match outcomes.contains(&Outcome::Interrupted) {
         true => Exit::Interrupted,
-        false => Exit::Well,
+        false if unmeasured.is_empty() => Exit::Well,
+        false => Exit::Failed,
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::planning::Planned;
-use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, Scores, scenario};
+use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario};
 use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
 use crate::fs::FsError;
@@ -111,6 +111,10 @@ impl<'a> Source<'a> {
         let metrics = &self.spec.protocol[&measure.name].metrics;
         let blank = MetricRow {
             remark: self.remark(cell, measure, outcomes)?,
+            error: match rows.is_empty() {
+                true => self.nobody(cell, ranks.users.len() as u64),
+                false => String::new(),
+            },
             ..self.blank(cell, measure)
         };
         let mut found = record::ranks::metric_rows(&blank, metrics, &rows);
@@ -130,6 +134,12 @@ impl<'a> Source<'a> {
         Ok(found)
     }
 
+    /// Why a cell measures nobody, although its data have `ranked` users with ranks.
+    fn nobody(&self, cell: &Cell, ranked: u64) -> String {
+        let why = nobody::of_slice(&self.spec.scenario[&cell.scenario], ranked);
+        format!("no user is measured: {why}")
+    }
+
     /// What belongs to every number of a measurement: random weights, and what its stages remarked or counted. A stage that was
     /// lost and could not be made anew says nothing.
     fn remark(
@@ -137,7 +147,7 @@ impl<'a> Source<'a> {
         cell: &Cell,
         measure: &Measure,
         outcomes: &[Option<Outcome>],
-    ) -> Result<String, FsError> {
+    ) -> Result<String, DataError> {
         let nodes = &self.plan.graph.nodes;
         let speaks = match &nodes[measure.evaluate].stage.settings {
             Settings::Evaluate(evaluate) => {
@@ -177,6 +187,9 @@ impl<'a> Source<'a> {
                 }
             }
         }
+        for text in self.data_notes(cell, measure)? {
+            note(text, nodes[cell.prepared].stage.settings.kind());
+        }
         let random = Some(mark(&nodes[measure.evaluate].stage.settings));
         let said = said
             .into_iter()
@@ -187,6 +200,27 @@ impl<'a> Source<'a> {
             .chain(said)
             .collect::<Vec<_>>()
             .join("; "))
+    }
+
+    /// What of the cell's data belongs to its numbers: users without a history, and where texts are read, items without a record.
+    fn data_notes(&self, cell: &Cell, measure: &Measure) -> Result<Vec<String>, DataError> {
+        let prepared = self.prepared(cell.prepared)?;
+        let reads_texts = match &self.plan.graph.nodes[measure.evaluate].stage.settings {
+            Settings::Evaluate(evaluate) => evaluate.answering.is_some(),
+            _ => false,
+        };
+        let mut notes = match reads_texts {
+            true => prepared.facts.notes(),
+            false => Vec::new(),
+        };
+        if measure.part != Part::Test {
+            return Ok(notes);
+        }
+        let counts = self.counts(cell)?;
+        if let Some(unknown) = counts.without_history.filter(|&unknown| unknown > 0) {
+            notes.push(record::without_history(unknown, counts.slice_users));
+        }
+        Ok(notes)
     }
 
     /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.

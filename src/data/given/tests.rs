@@ -20,6 +20,7 @@ fn prepared() -> Prepared {
         in_training: vec![true; 5],
         in_candidates: vec![true; 5],
         row: vec![1, 2, 3, 4, 5],
+        facts: crate::data::Facts::default(),
     }
 }
 

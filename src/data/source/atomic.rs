@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::csv::{identity, number, time, twice};
 use super::ids::Ids;
+use super::join::Join;
 use super::lines::Lines;
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
@@ -18,7 +19,7 @@ pub(super) fn read(files: &AtomicSource, base: &Path) -> Result<RawData, DataErr
     };
     let mut raw = interactions(&base.join(&files.inter), index.as_ref(), &mut items)?;
     if !files.item.is_empty() {
-        raw.texts = texts(&base.join(&files.item), &items)?;
+        texts(&base.join(&files.item), &items)?.finish(&mut raw)?;
     }
     raw.items = items.into_names();
     Ok(raw)
@@ -152,7 +153,7 @@ fn item_index(path: &Path) -> Result<HashMap<String, String>, DataError> {
 }
 
 /// `.item` (title, categories) or `.text` (one text, whose first sentence serves as the title).
-fn texts(path: &Path, items: &Ids) -> Result<Vec<Text>, DataError> {
+fn texts<'a>(path: &Path, items: &'a Ids) -> Result<Join<'a>, DataError> {
     let mut file = Atomic::open(path)?;
     let id = file.required("item_id", path)?;
     let first = |names: &[&str]| names.iter().find_map(|name| file.column(name));
@@ -160,11 +161,8 @@ fn texts(path: &Path, items: &Ids) -> Result<Vec<Text>, DataError> {
     let description = first(&["description"]);
     let category = first(&["categories", "category", "class", "genre"]);
     let whole = first(&["text"]);
-    let mut texts = Vec::new();
+    let mut join = Join::new(items, path);
     while let Some((_, cells)) = file.row(path)? {
-        let Some(number) = items.get(cells[id]) else {
-            continue;
-        };
         let given = |at: Option<usize>| {
             at.map(|at| cells[at].trim().to_owned())
                 .filter(|text| !text.is_empty())
@@ -178,10 +176,7 @@ fn texts(path: &Path, items: &Ids) -> Result<Vec<Text>, DataError> {
             text.title = Some(whole.split(". ").next().unwrap_or_default().to_owned());
             text.description = Some(whole);
         }
-        if texts.len() <= number as usize {
-            texts.resize_with(number as usize + 1, Text::default);
-        }
-        texts[number as usize] = text;
+        join.add(cells[id], text);
     }
-    Ok(texts)
+    Ok(join)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use ::csv::{ByteRecord, Reader};
 
 use super::ids::Ids;
+use super::join::Join;
 use super::kinds;
 use super::lines::{broken, text};
 use crate::data::raw::Text;
@@ -17,7 +18,7 @@ pub(super) fn read(files: &CsvSource, base: &Path) -> Result<RawData, DataError>
     let mut items = Ids::default();
     let mut raw = interactions(&base.join(&files.interactions), files, &mut items)?;
     if !files.items.is_empty() {
-        raw.texts = texts(&base.join(&files.items), files, &items)?;
+        texts(&base.join(&files.items), files, &items)?.finish(&mut raw)?;
     }
     raw.items = items.into_names();
     Ok(raw)
@@ -218,7 +219,7 @@ pub(in crate::data) fn number(
         })
 }
 
-fn texts(path: &Path, files: &CsvSource, items: &Ids) -> Result<Vec<Text>, DataError> {
+fn texts<'a>(path: &Path, files: &CsvSource, items: &'a Ids) -> Result<Join<'a>, DataError> {
     let mut table = Table::open(path)?;
     let missing =
         || DataError::new("`source.csv.item` is empty").hint("name the column of the ids");
@@ -226,24 +227,19 @@ fn texts(path: &Path, files: &CsvSource, items: &Ids) -> Result<Vec<Text>, DataE
     let title = table.column(&files.title)?;
     let description = table.column(&files.description)?;
     let category = table.column(&files.category)?;
-    let mut texts = Vec::new();
+    let mut join = Join::new(items, path);
     while let Some((line, row)) = table.next()? {
-        let cell = |at: usize| text(&row[at], path, line).map(str::to_owned);
-        let Some(number) = items.get(&cell(item)?) else {
-            continue;
-        };
+        let cell = |at: usize| text(&row[at], path, line);
         let given = |at: Option<usize>| -> Result<Option<String>, DataError> {
-            Ok(at.map(cell).transpose()?.filter(|text| !text.is_empty()))
+            let given = at.map(cell).transpose()?;
+            Ok(given.filter(|text| !text.is_empty()).map(str::to_owned))
         };
-        let slot = number as usize;
-        if texts.len() <= slot {
-            texts.resize_with(slot + 1, Text::default);
-        }
-        texts[slot] = Text {
+        let found = Text {
             title: given(title)?,
             description: given(description)?,
             categories: given(category)?.into_iter().collect(),
         };
+        join.add(cell(item)?, found);
     }
-    Ok(texts)
+    Ok(join)
 }

@@ -24,6 +24,21 @@ impl Ids {
         self.numbers.get(id).copied()
     }
 
+    /// How many ids there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// All ids with their numbers, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.numbers.iter().map(|(id, &number)| (number, &**id))
+    }
+
     /// All ids by number.
     pub fn into_names(self) -> Vec<String> {
         let mut names = vec![String::new(); self.numbers.len()];

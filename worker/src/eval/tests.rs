@@ -1,6 +1,6 @@
 use super::*;
 use crate::models::popularity::Popularity;
-use allround::data::Item;
+use allround::data::{Facts, Item};
 use tch::Device;
 
 /// Five items with counts 5, 4, 3, 3, 1 and one user: training [1], validation 2, test 3.
@@ -18,6 +18,7 @@ fn prepared() -> Prepared {
         in_training: vec![true; 5],
         in_candidates: vec![true; 5],
         row: vec![1, 2, 3, 4, 5],
+        facts: Facts::default(),
     }
 }
 

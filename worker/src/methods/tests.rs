@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allround::data::{Item, Prepared};
+use allround::data::{Facts, Item, Prepared};
 use allround::spec::config::Model;
 use allround::spec::config::llm::{Dtype, Look, SmallLlm, Wording, Words};
 use allround::spec::config::method::{OneItem, Targets, UserOrder};
@@ -50,6 +50,7 @@ pub(crate) fn data() -> Prepared {
         in_training: vec![true; 12],
         in_candidates: vec![true; 12],
         row: (1..=12).collect(),
+        facts: Facts::default(),
     }
 }
 

@@ -25,6 +25,7 @@ fn data() -> Prepared {
         in_training: vec![true; 9],
         in_candidates: vec![true; 9],
         row: (1..=9).collect(),
+        facts: crate::data::Facts::default(),
     }
 }
 

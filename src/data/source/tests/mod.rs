@@ -2,6 +2,7 @@
 
 mod forms;
 mod generated;
+mod joined;
 mod json;
 mod kinds;
 mod movielens;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use allround::data::{Item, Part, Prepared};
+use allround::data::{Facts, Item, Part, Prepared};
 use allround::seed::{Stream, stream};
 use allround::spec::config::train::{Optimizer, Stop, Train};
 use rand::RngExt;
@@ -291,6 +291,7 @@ fn drawn(seed: u64) -> Prepared {
         in_training: vec![true; items],
         in_candidates: vec![true; items],
         row: (1..=items as u32).collect(),
+        facts: Facts::default(),
     }
 }
 
