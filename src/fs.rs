@@ -76,6 +76,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     std::fs::read(path).map_err(failed(path, "read"))
 }
 
+/// The first `count` bytes of a file (fewer where it is shorter), and how many it has.
+///
+/// # Errors
+/// When the file cannot be opened or read.
+pub fn beginning(path: &Path, count: u64) -> Result<(Vec<u8>, u64), FsError> {
+    let file = File::open(path).map_err(failed(path, "open"))?;
+    let length = file.metadata().map_err(failed(path, "read"))?.len();
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, count), &mut bytes)
+        .map_err(failed(path, "read"))?;
+    Ok((bytes, length))
+}
+
 /// The bytes of a file, mapped into memory: read when they are looked at, and shared with other processes that map them.
 #[derive(Debug)]
 pub struct Mapped(memmap2::Mmap);

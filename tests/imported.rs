@@ -7,7 +7,9 @@ mod common;
 use std::path::Path;
 use std::process::Output;
 
+use allround::spec::config::tensors::{self, Weight};
 use assert_cmd::Command;
+use safetensors::tensor::{Dtype, TensorView};
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -36,6 +38,14 @@ of = "gru4rec"
 set = { weights = "given/w.safetensors" }
 "#;
 
+/// The model whose weights are imported.
+const UNTRAINED: &str = r#"
+spec_version = 1
+name = "untrained"
+[dataset.toys.source.synthetic]
+[model.gru4rec.gru4rec]
+"#;
+
 struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -44,12 +54,31 @@ impl Desk {
         std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
         std::fs::create_dir(dir.path().join("given")).unwrap();
         let desk = Desk(dir);
-        desk.put("given/w.safetensors", "weights");
+        desk.put("given/w.safetensors", 91, 0.0);
         desk
     }
 
-    fn put(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
+    /// A file that fits the model, with this many rows of items and every number the same.
+    fn put(&self, name: &str, rows: usize, number: f32) {
+        let spec = allround::spec::load_text("spec.toml", UNTRAINED, self.path(), &[]);
+        let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
+        let weights = tensors::weights(&spec.model["gru4rec"]);
+        let sizes = |weight: &Weight| -> Vec<usize> {
+            let sizes = weight.shape.iter();
+            sizes.map(|size| size.known().unwrap_or(rows)).collect()
+        };
+        let shapes: Vec<Vec<usize>> = weights.iter().map(sizes).collect();
+        let bytes: Vec<Vec<u8>> = shapes
+            .iter()
+            .map(|shape| number.to_le_bytes().repeat(shape.iter().product()))
+            .collect();
+        let views = weights.iter().zip(&shapes).zip(&bytes);
+        let views = views.map(|((weight, shape), bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+            (weight.name.clone(), view)
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        std::fs::write(self.path().join(name), file).unwrap();
     }
 
     fn path(&self) -> &Path {
@@ -115,10 +144,10 @@ fn a_moved_file_is_known_again_and_a_changed_one_is_not() {
     let plan = || said(&desk.run("plan spec.toml"));
     let first = plan();
     assert_eq!(said(&desk.run("run -n spec.toml")), first);
-    desk.put("moved.safetensors", "weights");
+    desk.put("moved.safetensors", 91, 0.0);
     let moved = "plan spec.toml --set variant.got.set={weights=\"moved.safetensors\"}";
     assert_eq!(said(&desk.run(moved)), first);
-    desk.put("given/w.safetensors", "others");
+    desk.put("given/w.safetensors", 91, 1.0);
     assert_ne!(plan(), first);
 }
 
@@ -136,4 +165,21 @@ fn a_missing_file_is_a_fault_of_the_experiment() {
         );
     }
     assert!(!desk.path().join(".allround").exists() && !desk.path().join("results").exists());
+}
+
+#[test]
+fn a_table_with_too_few_rows_is_found_by_check_in_the_prepared_data() {
+    let desk = Desk::new();
+    assert_eq!(desk.run("check spec.toml").status.code(), Some(0));
+    desk.put("given/w.safetensors", 90, 0.0);
+    let output = desk.run("check spec.toml");
+    assert_eq!(output.status.code(), Some(2));
+    let said = said(&output);
+    for words in [
+        "`given/w.safetensors`: tensor `look_up.weight` has 90 rows; the data have 91",
+        "row 0 is padding, and the other 90 are the items of the prepared data",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!desk.path().join(".allround").exists());
 }

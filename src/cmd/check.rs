@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
             return Ok(Exit::Bad);
         }
     }
+    super::weights::check_rows(&planned)?;
     print(&format!("ok: {}\n", planned.description()))?;
     Ok(Exit::Well)
 }

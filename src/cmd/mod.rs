@@ -15,6 +15,7 @@ mod planning;
 mod report;
 mod run;
 mod show;
+mod weights;
 
 use std::io::Write;
 use std::process::ExitCode;

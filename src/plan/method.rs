@@ -217,7 +217,8 @@ impl Planner<'_> {
             },
         });
         let needs = roles([("prepared", ground.taught)]);
-        let weights = self.inputs.of_model(model.weights());
+        let mut weights = self.inputs.of_model(model.weights());
+        weights.extend(self.inputs.of_model(model.weights_check()));
         let node = self.graph.add(settings, needs, weights);
         self.trained.insert(id, node);
         node

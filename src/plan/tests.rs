@@ -8,6 +8,7 @@ use crate::spec;
 use crate::spec::config::dataset::{
     AmazonSource, AmazonText, SequenceForm, SequencesSource, Source,
 };
+use crate::spec::config::tensors;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -235,11 +236,24 @@ fn an_unreadable_file_names_the_data_set() {
     );
 }
 
+/// [`SPEC`] with a model `got` of this kind whose weights are imported from a file that fits.
+fn with_imported(kind: &str) -> spec::Spec {
+    let folder = tempfile::tempdir().unwrap();
+    let untrained = format!("{SPEC}\n[model.got.{kind}]\n");
+    let load = |text: &str| {
+        let checked = spec::load_text("spec.toml", text, folder.path(), &[]);
+        checked.unwrap_or_else(|faults| panic!("{faults}")).spec
+    };
+    let fixed = load(&format!("{untrained}train.stop.fixed = {{}}\n"));
+    let weights = tensors::weights(fixed.model_named("got").unwrap());
+    let bytes = tensors::file_of(&weights, 90, 0.0);
+    crate::fs::write_atomic(&folder.path().join("w.safetensors"), &bytes).unwrap();
+    load(&format!("{untrained}weights = \"w.safetensors\"\n"))
+}
+
 /// [`SPEC`] with a GRU4Rec whose weights are imported, and the plan when the file at that path holds `contents`.
 fn plan_of_weights(path: &str, contents: &str) -> Plan {
-    let text = format!("{SPEC}\n[model.got.gru4rec]\nweights = \"Cargo.toml\"\n");
-    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
-    let mut spec = checked.unwrap_or_else(|faults| panic!("{faults}")).spec;
+    let mut spec = with_imported("gru4rec");
     let Some(Model::Gru4rec(model)) = spec.model.get_mut("got") else {
         panic!("the file says gru4rec");
     };
@@ -291,6 +305,8 @@ fn a_trained_model_is_hashed_as_if_weights_could_not_be_imported() {
             "maxlen",
             "num_blocks",
             "num_heads",
+            "output_bias",
+            "output_table",
             "train"
         ]
     );
@@ -299,9 +315,7 @@ fn a_trained_model_is_hashed_as_if_weights_could_not_be_imported() {
 
 #[test]
 fn weights_that_cannot_be_read_name_the_model() {
-    let text = format!("{SPEC}\n[model.got.ncf]\nweights = \"Cargo.toml\"\n");
-    let spec = spec::load_text("spec.toml", &text, Path::new("."), &[]);
-    let error = plan(&spec.unwrap().spec, &mut |_| {
+    let error = plan(&with_imported("ncf"), &mut |_| {
         crate::fs::digest(Path::new("gone.safetensors"))
     });
     let error = error.unwrap_err().to_string();

@@ -30,6 +30,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use check::weights::{TableRows, table_rows};
 pub use checked::{Checked, Origin};
 pub use config::Spec;
 pub use defaults::TEXT as DEFAULTS;

@@ -121,8 +121,13 @@ impl Reader<'_> {
             return self.one_of(schema, members, name);
         }
         if let Some(members) = schema["anyOf"].as_array() {
-            let forms = members.iter().map(|member| self.shape(member, name));
-            return Shape::AnyOf(forms.collect());
+            let values = members.iter().filter(|member| member["type"] != "null");
+            let mut forms: Vec<Shape> = values.map(|member| self.shape(member, name)).collect();
+            // An optional value is its one form beside `null`, which TOML cannot write.
+            if forms.len() == 1 {
+                return forms.remove(0);
+            }
+            return Shape::AnyOf(forms);
         }
         match type_name(schema) {
             "object" => match &schema["additionalProperties"] {
@@ -323,7 +328,7 @@ mod tests {
         );
         assert_eq!(
             sasrec.fields["form"].shape.words(),
-            "`allmrec` or `pre_norm`"
+            "`allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`"
         );
         assert!(
             matches!(&sasrec.fields["loss"].shape, Shape::Kinds(kinds) if kinds.name == "loss")

@@ -78,7 +78,7 @@ pub fn row(prepared: &Prepared, item: u32) -> u32 {
     prepared.row[item as usize - 1]
 }
 
-/// B training sequences: at token t the model has read `inputs[..=t]` of its row and is asked for `targets[t]`.
+/// B training sequences: after token t the model has read the inputs of its row up to t, and the target is the next item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrainingBatch {
     /// User numbers, B of them.
@@ -87,9 +87,11 @@ pub struct TrainingBatch {
     pub offsets: Vec<u32>,
     /// Input items, T of them.
     pub inputs: Vec<u32>,
-    /// Next items, T of them.
+    /// Next items: of every token, T of them; with `last_only` of each row's last token, B of them.
     pub targets: Vec<u32>,
-    /// Negatives of each target, T x n (row-major), or n shared by the batch, as the loss asks.
+    /// Whether only the last token of each row has a target.
+    pub last_only: bool,
+    /// Negatives of each target, n in a row for each, or n shared by the batch, as the loss needs them.
     pub negatives: Vec<u32>,
     /// Rows that a full softmax compares with, ascending; `None` for all but padding.
     pub classes: Option<Arc<[u32]>>,

@@ -31,7 +31,7 @@ name = "parity"
 [model.sasrec.sasrec]
 dropout = 0.0
 [model.sasrec-pre-norm.sasrec]
-form = "pre_norm"
+form = "pmixer_pre_norm"
 num_heads = 2
 dropout = 0.0
 [model.gru4rec.gru4rec]

@@ -21,6 +21,7 @@ items = 60
 metrics = ["hit@1", "ndcg@10"]
 
 [model.sasrec.sasrec]
+form = "allmrec"
 hidden_units = 16
 train.epochs = 2
 train.stop.fixed = {}
@@ -112,24 +113,70 @@ fn exported_weights_that_another_experiment_imports_give_the_same_ranks() {
     let epochs = String::from_utf8(desk.bytes("imported", "epochs.csv")).unwrap();
     assert_eq!(epochs.lines().count(), 1, "{epochs}");
     refuses_swapped_weights(&desk);
+    refuses_another_forward_pass(&desk);
 }
 
-/// Weights of another model fail their cell alone, and say what to do.
+/// Weights of another model are refused before anything runs.
 fn refuses_swapped_weights(desk: &Desk) {
     let swapped = importing()
         .replace("\"ncf.safetensors\"", "\"sasrec.safetensors\"")
         .replace("name = \"imported\"", "name = \"swapped\"");
     std::fs::write(desk.path("swapped.toml"), swapped).unwrap();
     let output = desk.run("swapped.toml");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     for words in [
-        "sasrec.safetensors` lacks tensors that a `ncf` of these settings has: `user_embedding.weight` [60, 16]",
-        "hint: docs/WEIGHTS.md lists every name and shape",
+        "`sasrec.safetensors` lacks `user_embedding.weight`, `item_embedding.weight`",
+        "docs/WEIGHTS.md lists every name",
     ] {
         assert!(said.contains(words), "{said}");
     }
-    let metrics = String::from_utf8(desk.bytes("swapped", "metrics.csv")).unwrap();
+    assert!(!desk.path("results/swapped").exists());
+}
+
+/// A forward pass of two sequences, with these states.
+fn forward(states: &[f32]) -> Vec<u8> {
+    use safetensors::tensor::{Dtype, TensorView};
+    let sequences: Vec<u8> = [0i64, 3, 1, 2, 5, 4].map(i64::to_le_bytes).concat();
+    let width = states.len() / 2;
+    let states: Vec<u8> = states
+        .iter()
+        .flat_map(|state| state.to_le_bytes())
+        .collect();
+    let views = [
+        (
+            "sequences",
+            TensorView::new(Dtype::I64, vec![2, 3], &sequences).unwrap(),
+        ),
+        (
+            "states",
+            TensorView::new(Dtype::F32, vec![2, width], &states).unwrap(),
+        ),
+    ];
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// A forward pass that gives other numbers fails the cell of its model alone, and says by how much they differ.
+fn refuses_another_forward_pass(desk: &Desk) {
+    std::fs::write(desk.path("forward.safetensors"), forward(&[0.25; 32])).unwrap();
+    let verified = importing()
+        .replace(
+            "\"sasrec.safetensors\"",
+            "\"sasrec.safetensors\"\nweights_check = \"forward.safetensors\"",
+        )
+        .replace("name = \"imported\"", "name = \"verified\"");
+    std::fs::write(desk.path("verified.toml"), verified).unwrap();
+    let output = desk.run("verified.toml");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for words in [
+        "the imported weights give other numbers than the forward pass in",
+        "the largest difference is",
+        "these are the weights of another network, or its settings differ",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    let metrics = String::from_utf8(desk.bytes("verified", "metrics.csv")).unwrap();
     let failed = metrics.lines().filter(|row| row.contains(",failed,"));
     assert_eq!(failed.count(), 1, "{metrics}");
 }

@@ -30,6 +30,7 @@ candidates.uniform = { n = 9 }
 metrics = ["hit@1"]
 
 [model.sasrec.sasrec]
+form = "allmrec"
 hidden_units = 16
 maxlen = 10
 train.epochs = 2

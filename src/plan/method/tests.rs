@@ -1,12 +1,14 @@
 //! Which cells share which stages, and what a cell reads.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::super::tests::{cell, plan_of};
 use super::super::{Cell, Plan, Settings, plan};
 use crate::digest::Key;
 use crate::spec;
 use crate::spec::config::Alone;
+use crate::spec::config::tensors;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -407,9 +409,19 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
 
 #[test]
 fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.safetensors");
+    let spec = spec::load_text("spec.toml", SPEC, Path::new("."), &[])
+        .unwrap()
+        .spec;
+    let weights = tensors::weights(spec.model_named("sasrec").unwrap());
+    crate::fs::write_atomic(&file, &tensors::file_of(&weights, 90, 0.0)).unwrap();
     let text = SPEC.replace(
         "[model.sasrec.sasrec]",
-        "[model.sasrec.sasrec]\nweights = \"Cargo.toml\"",
+        &format!(
+            "[model.sasrec.sasrec]\nform = \"allmrec\"\nweights = {:?}",
+            file.display().to_string()
+        ),
     );
     let [trained, imported] = [SPEC, &text].map(|text| plan_of(text, &[]));
     for (method, kinds) in [

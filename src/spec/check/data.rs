@@ -331,20 +331,21 @@ fn movielens(check: &mut Check<'_>, path: &str, base: &Path, place: &[&str]) {
     );
 }
 
-/// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`.
+/// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`; returns whether it does lead
+/// there.
 pub(super) fn is_there(
     check: &mut Check<'_>,
     path: &str,
     (base, is_folder): (&Path, bool),
     place: &[&str],
-) {
+) -> bool {
     let full = base.join(path);
     let (wrong, expected) = match (full.exists(), full.is_dir()) {
         _ if path.is_empty() => ("is empty", "expected a path"),
         (false, _) => ("does not exist", "not found"),
         (true, true) if !is_folder => ("is a folder", "expected a file"),
         (true, false) if is_folder => ("is a file", "expected a folder"),
-        _ => return,
+        _ => return true,
     };
     let place = check.place(place);
     check.push(
@@ -355,6 +356,7 @@ pub(super) fn is_there(
                 full.display()
             )),
     );
+    false
 }
 
 fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dataset::CsvSource) {

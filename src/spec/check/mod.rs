@@ -12,6 +12,7 @@ mod model;
 mod name;
 mod protocol;
 mod run;
+pub mod weights;
 
 use std::collections::BTreeSet;
 use std::path::Path;

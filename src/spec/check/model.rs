@@ -4,11 +4,14 @@ use std::path::Path;
 
 use super::answer::train_of;
 use super::data::{cut_off, is_there, sizes};
+use super::weights;
 use super::{Check, protocol};
 use crate::spec::config::Model;
+use crate::spec::config::model::{PaddingSide, Sasrec, SasrecForm};
 use crate::spec::config::protocol::Part;
-use crate::spec::config::train::{Loss, Optimizer, Stop, Train};
+use crate::spec::config::train::{Loss, Optimizer, Sequences, Stop, Train};
 use crate::spec::fault::Fault;
+use crate::spec::shape::either;
 use crate::spec::variant::nested;
 use crate::spec::written::Node;
 
@@ -20,7 +23,9 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         early(check, name, model, &path);
         imported(check, model, &path, base);
         given(check, name, model, &path, base);
-        untrained(check, &written(check, name, model));
+        let tables = written(check, name, model);
+        stated(check, model, &path, &tables);
+        untrained(check, &tables);
     }
     let known = check.names("model");
     for (name, variant) in &spec.variant {
@@ -56,6 +61,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
                 .filter_map(|layer| layer.at(&["variant", name, "set"]));
             let mut tables: Vec<Node> = sets.map(nested).collect();
             tables.extend(written(check, &variant.of, model));
+            stated(check, model, &path, &tables);
             untrained(check, &tables);
         }
     }
@@ -77,13 +83,52 @@ fn written(check: &Check<'_>, name: &str, model: &Model) -> Vec<Node> {
     tables.cloned().collect()
 }
 
-/// The file of weights must be there.
+/// The file of weights must be there and fit, and so must what it is verified with.
 fn imported(check: &mut Check<'_>, model: &Model, path: &[&str], base: &Path) {
     if let Some(file) = model.weights() {
-        let mut path = path.to_vec();
-        path.push("weights");
-        is_there(check, file, (base, false), &path);
+        let path = [path, &["weights"]].concat();
+        if is_there(check, file, (base, false), &path) {
+            let place = check.place(&path);
+            weights::file(check, model, place, base, file);
+        }
     }
+    if let Some(file) = model.weights_check() {
+        let path = [path, &["weights_check"]].concat();
+        is_there(check, file, (base, false), &path);
+        if model.weights().is_none() {
+            let place = check.place(&path);
+            check.push(
+                Fault::at(
+                    place,
+                    "`weights_check` verifies imported weights, and there are none",
+                )
+                .label("has no effect")
+                .hint("add `weights`, or remove `weights_check`"),
+            );
+        }
+    }
+}
+
+/// Files of several forms of SASRec have the same names and shapes, so that the form must be written, not left to a preset.
+fn stated(check: &mut Check<'_>, model: &Model, path: &[&str], tables: &[Node]) {
+    let Model::Sasrec(sasrec) = model else {
+        return;
+    };
+    let says = |table: &Node| table.get("form").is_some();
+    if sasrec.weights.is_none() || tables.iter().any(says) {
+        return;
+    }
+    let place = place(check, path, "weights");
+    let forms = SasrecForm::ALL.map(|form| format!("form = \"{}\"", form.name()));
+    check.push(
+        Fault::at(place, "`weights` of a `sasrec` need `form` next to them")
+            .label("which network were they trained in?")
+            .hint(format!(
+                "several networks have these names and shapes and give other scores: write {}; docs/WEIGHTS.md says which code \
+                 computes which, and `weights_check` verifies it",
+                either(&forms.each_ref().map(String::as_str))
+            )),
+    );
 }
 
 /// The files of scores must be there, one for every part of the split that is measured.
@@ -153,21 +198,14 @@ fn untrained(check: &mut Check<'_>, tables: &[Node]) {
 fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     match model {
         Model::Sasrec(m) => {
-            if m.hidden_units % m.num_heads != 0 {
-                let place = place(check, path, "num_heads");
-                let (heads, width) = (m.num_heads, m.hidden_units);
-                check.push(
-                    Fault::at(
-                        place,
-                        format!("{heads} heads do not divide `hidden_units` {width}"),
-                    )
-                    .label(format!("expected a divisor of {width}"))
-                    .hint(format!("the divisors are {}", divisors(width))),
-                );
-            }
+            sasrec(check, m, path);
             trained(check, &m.loss, &m.train, path);
+            windows(check, &m.train, m.maxlen, path);
         }
-        Model::Gru4rec(m) => trained(check, &m.loss, &m.train, path),
+        Model::Gru4rec(m) => {
+            trained(check, &m.loss, &m.train, path);
+            windows(check, &m.train, m.maxlen, path);
+        }
         Model::Nextitnet(m) => {
             widths(check, &m.dilations, path, "dilations");
             if m.dilations.is_empty() {
@@ -179,6 +217,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
                 );
             }
             trained(check, &m.loss, &m.train, path);
+            windows(check, &m.train, m.maxlen, path);
         }
         Model::Ncf(m) => {
             widths(check, &m.layers, path, "layers");
@@ -193,11 +232,80 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
                     .hint("use `bce`, `bpr`, `full_softmax` or `sampled_softmax`"),
                 );
             }
+            if m.train.sequences != (Sequences::Whole {}) {
+                let place = place(check, path, "train.sequences");
+                check.push(
+                    Fault::at(
+                        place,
+                        "`ncf` reads no sequences: every training item is a target of its user",
+                    )
+                    .label("has no effect")
+                    .hint("remove `train.sequences`"),
+                );
+            }
             trained(check, &m.loss, &m.train, path);
         }
         Model::Popularity(_) | Model::Markov(_) | Model::Scores(_) => {}
         // `method` checks them.
         Model::Allmrec(_) | Model::LlmOnly(_) | Model::MlpLlm(_) | Model::Tallrec(_) => {}
+    }
+}
+
+/// Settings of the network that contradict each other.
+fn sasrec(check: &mut Check<'_>, m: &Sasrec, path: &[&str]) {
+    if m.hidden_units % m.num_heads != 0 {
+        let place = place(check, path, "num_heads");
+        let (heads, width) = (m.num_heads, m.hidden_units);
+        check.push(
+            Fault::at(
+                place,
+                format!("{heads} heads do not divide `hidden_units` {width}"),
+            )
+            .label(format!("expected a divisor of {width}"))
+            .hint(format!("the divisors are {}", divisors(width))),
+        );
+    }
+    if m.output_bias && !m.output_table {
+        let place = place(check, path, "output_bias");
+        check.push(
+            Fault::at(
+                place,
+                "`output_bias` belongs to an output table, and there is none",
+            )
+            .label("has no effect")
+            .hint("add `output_table = true`, or remove `output_bias`"),
+        );
+    }
+    if m.form.attends_padding() && m.padding() == PaddingSide::Right {
+        let place = place(check, path, "padding");
+        check.push(
+            Fault::at(
+                place,
+                format!(
+                    "the form `{}` is defined with padding on the left",
+                    m.form.name()
+                ),
+            )
+            .label("expected `left`")
+            .hint("remove `padding`, or choose the form `kang` or `recbole`, which mask padding"),
+        );
+    }
+}
+
+/// Windows further apart than they are long would leave items out.
+fn windows(check: &mut Check<'_>, train: &Train, maxlen: usize, path: &[&str]) {
+    if let Sequences::Windows { stride } = train.sequences
+        && stride > maxlen
+    {
+        let place = place(check, path, "train.sequences.windows.stride");
+        check.push(
+            Fault::at(
+                place,
+                format!("windows of {maxlen} items, {stride} apart, leave items out"),
+            )
+            .label(format!("expected at most `maxlen`, {maxlen}"))
+            .hint("0 puts one window after the other"),
+        );
     }
 }
 

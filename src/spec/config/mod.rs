@@ -9,7 +9,10 @@ pub mod llm;
 pub mod method;
 pub mod model;
 pub mod protocol;
+pub mod sasrec;
 pub mod scenario;
+
+pub mod tensors;
 pub mod train;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::method::{Allmrec, LlmOnly, MlpLlm, Tallrec, TallrecForm};
 use super::protocol::Part;
+pub use super::sasrec::{Activation, NetworkOrder, PaddingSide, Sasrec, SasrecForm};
 use super::train::{Loss, Train};
 
 /// A recommender: a collaborative-filtering model, or a method that asks a language model.
@@ -119,19 +120,34 @@ impl Model {
                 let files = [scores.file.as_str(), scores.valid.as_str()];
                 files.into_iter().filter(|file| !file.is_empty()).collect()
             }
-            model => model.weights().into_iter().collect(),
+            model => {
+                let files = [model.weights(), model.weights_check()];
+                files.into_iter().flatten().collect()
+            }
         }
     }
 
-    /// The model without the place that its weights are imported from: what an artefact says, wherever the file lay.
-    pub fn without_weights(mut self) -> Self {
-        match &mut self {
-            Model::Sasrec(model) => model.weights = None,
-            Model::Gru4rec(model) => model.weights = None,
-            Model::Nextitnet(model) => model.weights = None,
-            Model::Ncf(model) => model.weights = None,
-            _ => {}
+    /// The file that imported weights are verified with, as it is written; `None` where there is none.
+    pub fn weights_check(&self) -> Option<&str> {
+        match self {
+            Model::Sasrec(model) => model.weights_check.as_deref(),
+            Model::Gru4rec(model) => model.weights_check.as_deref(),
+            Model::Nextitnet(model) => model.weights_check.as_deref(),
+            Model::Ncf(model) => model.weights_check.as_deref(),
+            _ => None,
         }
+    }
+
+    /// The model without the paths that its weights come from: what an artefact says, wherever the files were.
+    pub fn without_weights(mut self) -> Self {
+        let files = match &mut self {
+            Model::Sasrec(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Gru4rec(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Nextitnet(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
+            _ => return self,
+        };
+        files.into_iter().for_each(|file| *file = None);
         self
     }
 }
@@ -150,46 +166,6 @@ pub struct Variant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub resolved: Option<Model>,
-}
-
-/// SASRec. Upstream: pmixer/SASRec.pytorch; the A-LLMRec paper's settings are `preset = "paper"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sasrec {
-    /// Width D of item embeddings and states.
-    #[schemars(range(min = 1, max = 8192))]
-    pub hidden_units: usize,
-    /// Self-attention blocks.
-    #[schemars(range(min = 1, max = 64))]
-    pub num_blocks: usize,
-    /// Attention heads; must divide `hidden_units`.
-    #[schemars(range(min = 1, max = 64))]
-    pub num_heads: usize,
-    /// Dropout probability.
-    #[schemars(range(min = 0.0, max = 0.99))]
-    pub dropout: f64,
-    /// Slots of the input: the last `maxlen` items of a history count.
-    #[schemars(range(min = 1, max = 4096))]
-    pub maxlen: usize,
-    /// Which of the published forms.
-    pub form: SasrecForm,
-    /// The training loss.
-    pub loss: Loss,
-    /// Optimiser, epochs, stopping.
-    pub train: Train,
-    /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weights: Option<String>,
-}
-
-/// Forms of SASRec that are published under one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SasrecForm {
-    /// As in A-LLMRec's code: LayerNorm on the query only, residual from the normed query, positions 0 to maxlen-1 over all slots.
-    Allmrec,
-    /// Pre-norm: LayerNorm before attention and feed-forward, residual from their inputs; positions 1 to maxlen on items only, the newest item's being maxlen.
-    PreNorm,
 }
 
 /// GRU4Rec. Upstream: hungpthanh/GRU4REC-pytorch.
@@ -221,6 +197,10 @@ pub struct Gru4rec {
     /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A safetensors file with sequences and what the author's own forward pass gives for them (docs/WEIGHTS.md):
+    /// imported weights that give other numbers are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<String>,
 }
 
 /// NextItNet. Upstream: syiswell/NextItNet-Pytorch.
@@ -248,6 +228,10 @@ pub struct Nextitnet {
     /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A safetensors file with sequences and what the author's own forward pass gives for them (docs/WEIGHTS.md):
+    /// imported weights that give other numbers are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<String>,
 }
 
 /// NCF as two towers: an embedding and an MLP for users, the same for items, and a dot product.
@@ -269,6 +253,10 @@ pub struct Ncf {
     /// A safetensors file with weights from elsewhere, under the upstream names (docs/WEIGHTS.md): the model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A safetensors file with sequences and what the author's own forward pass gives for them (docs/WEIGHTS.md):
+    /// imported weights that give other numbers are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<String>,
 }
 
 /// Items by training count.

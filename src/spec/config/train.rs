@@ -13,7 +13,9 @@ pub struct Train {
     /// Most epochs; exactly so many without early stopping.
     #[schemars(range(min = 1, max = 1000000))]
     pub epochs: u32,
-    /// Sequences (users) of a step.
+    /// What one training example is.
+    pub sequences: Sequences,
+    /// Examples (sequences) of a step.
     #[schemars(range(min = 1, max = 1000000))]
     pub batch_size: usize,
     /// Learning rate.
@@ -29,6 +31,25 @@ pub struct Train {
     pub clip_norm: f64,
     /// When training ends and which weights are kept.
     pub stop: Stop,
+}
+
+/// What one training example is made of, for models that read sequences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sequences {
+    /// One example a user: the last `maxlen` items before the newest one, with a target at every position. Older items of long
+    /// histories are not used.
+    Whole {},
+    /// One example for every item but a user's first: the `maxlen` items before it, and it alone as the target, at the last
+    /// position. RecBole calls this data augmentation.
+    Prefixes {},
+    /// Windows of `maxlen` items, counted back from the newest item, with a target at every position. The oldest window
+    /// may be shorter.
+    Windows {
+        /// Items from one window to the next; 0 is `maxlen`, so that every item is a target once. A smaller stride makes
+        /// windows overlap, and then a target counts once in each.
+        stride: usize,
+    },
 }
 
 /// An optimiser with its own settings.

@@ -7,7 +7,7 @@ use allround::spec::config::Model;
 use allround::spec::config::llm::{Dtype, Look, SmallLlm, Wording, Words};
 use allround::spec::config::method::{OneItem, Targets, UserOrder};
 use allround::spec::config::model::{Sasrec, SasrecForm};
-use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
+use allround::spec::config::train::{Loss, Optimizer, Sequences, Stop, Train};
 use allround::text::{Asked, Vectors};
 use tch::{Device, Kind};
 
@@ -72,9 +72,17 @@ pub(crate) fn sasrec() -> Model {
         dropout: 0.5,
         maxlen: 10,
         form: SasrecForm::Allmrec,
+        inner_units: None,
+        activation: None,
+        norm_eps: None,
+        scale_items: None,
+        padding: None,
+        output_table: false,
+        output_bias: false,
         loss: Loss::Bce { negatives: 1 },
         train: Train {
             epochs: 1,
+            sequences: Sequences::Whole {},
             batch_size: 4,
             lr: 0.01,
             optimizer: Optimizer::Adam {
@@ -87,6 +95,7 @@ pub(crate) fn sasrec() -> Model {
             stop: Stop::Fixed { validate_every: 0 },
         },
         weights: None,
+        weights_check: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What every trained model must do, whatever its net: tests that state meaning, not shapes alone.
 
 use allround::spec::config::model::{Gru4rec, Ncf, Nextitnet, Sasrec, SasrecForm};
-use allround::spec::config::train::{Loss, Optimizer, Stop, Train};
+use allround::spec::config::train::{Loss, Optimizer, Sequences, Stop, Train};
 
 use super::*;
 use crate::nn::embedding;
@@ -15,6 +15,7 @@ pub(crate) const SIZES: Sizes = Sizes {
 fn train() -> Train {
     Train {
         epochs: 1,
+        sequences: Sequences::Whole {},
         batch_size: 4,
         lr: 0.01,
         optimizer: Optimizer::Adam {
@@ -40,6 +41,7 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         loss: loss.clone(),
         train: train(),
         weights: None,
+        weights_check: None,
     };
     let nextitnet = Nextitnet {
         hidden_units: 8,
@@ -50,21 +52,27 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         loss: loss.clone(),
         train: train(),
         weights: None,
+        weights_check: None,
     };
-    let sasrec = |form| {
-        Model::Sasrec(Sasrec {
-            hidden_units: 8,
-            num_blocks: 2,
-            num_heads: 2,
-            dropout,
-            maxlen: 10,
-            form,
-            loss: loss.clone(),
-            train: train(),
-            weights: None,
-        })
+    let sasrec = |form| Sasrec {
+        hidden_units: 8,
+        num_blocks: 2,
+        num_heads: 2,
+        dropout,
+        maxlen: 10,
+        form,
+        inner_units: None,
+        activation: None,
+        norm_eps: None,
+        scale_items: None,
+        padding: None,
+        output_table: false,
+        output_bias: false,
+        loss: loss.clone(),
+        train: train(),
+        weights: None,
+        weights_check: None,
     };
-    let sasrecs = [SasrecForm::Allmrec, SasrecForm::PreNorm].map(sasrec);
     let ncf = Ncf {
         hidden_units: 8,
         layers: vec![6],
@@ -72,15 +80,20 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         loss: loss.clone(),
         train: train(),
         weights: None,
+        weights_check: None,
     };
-    let [allmrec, pre_norm] = sasrecs;
-    vec![
+    let mut all = vec![
         Model::Gru4rec(gru4rec),
         Model::Nextitnet(nextitnet),
         Model::Ncf(ncf),
-        allmrec,
-        pre_norm,
-    ]
+    ];
+    all.extend(SasrecForm::ALL.map(|form| Model::Sasrec(sasrec(form))));
+    all.push(Model::Sasrec(Sasrec {
+        output_table: true,
+        output_bias: true,
+        ..sasrec(SasrecForm::Kang)
+    }));
+    all
 }
 
 fn nets(loss: Loss) -> Vec<Box<dyn Backbone>> {
@@ -107,6 +120,7 @@ fn batch(loss: &Loss) -> TrainingBatch {
         targets: vec![2, 3, 8, 4, 5, 6, 7, 9],
         negatives,
         classes: None,
+        last_only: false,
         noise: 1,
     }
 }
@@ -127,7 +141,7 @@ fn a_full_softmax_does_not_move_the_items_of_another_domain() {
             .filter(|(_, weight)| weight.size()[0] == 13);
         let mut moved = 0;
         for (name, table) in tables {
-            let gradient = table.grad();
+            let gradient = table.grad().to_dense(None, false);
             assert!(
                 gradient.narrow(0, 1, 9).abs().max().double_value(&[]) > 0.0,
                 "{name}"
@@ -212,6 +226,7 @@ fn later_items_change_no_earlier_prediction() {
                 targets: targets.to_vec(),
                 negatives: vec![],
                 classes: None,
+                last_only: false,
                 noise: 1,
             };
             net.loss(&batch).double_value(&[]) * inputs.len() as f64
@@ -352,4 +367,56 @@ fn weights_of_another_shape_are_refused_by_name() {
         error.contains("`dense.bias` has shape [2]; expected [8]"),
         "{error}"
     );
+}
+
+#[test]
+fn the_names_and_shapes_that_check_expects_of_a_file_are_those_of_the_net() {
+    use allround::spec::config::tensors::{self, Size};
+    for model in configurations(Loss::FullSoftmax {}, 0.0) {
+        let net = build(&model, SIZES, Device::Cpu).unwrap();
+        let size = |size: &Size| match size {
+            Size::Items => SIZES.items as i64 + 1,
+            Size::Users => SIZES.users as i64,
+            size => size.known().unwrap() as i64,
+        };
+        let mut expected: Vec<(String, Vec<i64>)> = tensors::weights(&model)
+            .into_iter()
+            .map(|weight| (weight.name, weight.shape.iter().map(size).collect()))
+            .collect();
+        let mut found: Vec<(String, Vec<i64>)> = net
+            .weights()
+            .into_iter()
+            .map(|(name, weight)| (name, weight.size()))
+            .collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(expected, found);
+    }
+}
+
+#[test]
+fn the_loss_of_last_positions_is_that_of_their_states_alone() {
+    let full = Loss::FullSoftmax {};
+    for (net, model) in nets(full.clone()).iter().zip(configurations(full, 0.0)) {
+        if matches!(model, Model::Ncf(_)) {
+            continue;
+        }
+        let rows: [&[u32]; 4] = [&[1, 2], &[7], &[3, 4, 5, 6, 7], &[8, 8]];
+        let targets = [3i64, 8, 9, 1];
+        let histories = Histories::from_rows(&rows);
+        let scores = net.score_all(&histories).narrow(1, 1, 12);
+        let expected = scores.cross_entropy_for_logits(&(Tensor::from_slice(&targets) - 1));
+        let batch = TrainingBatch {
+            users: vec![0; 4],
+            offsets: histories.offsets.clone(),
+            inputs: histories.items.clone(),
+            targets: targets.map(|item| item as u32).into(),
+            last_only: true,
+            noise: 1,
+            ..TrainingBatch::default()
+        };
+        let found = net.loss(&batch);
+        let difference = (found - expected).double_value(&[]);
+        assert!(difference.abs() < 1e-5, "{}: {difference}", model.kind());
+    }
 }

@@ -142,8 +142,12 @@ impl Backbone for Gru4rec {
         let batch = batch.arranged(&order, &self.config.loss);
         let rows = BatchRows::gather(&self.table, &batch, &self.config.loss);
         let inputs = rows.inputs.dropout(self.config.embedding_dropout, true);
-        let (outputs, _) = self.gru.forward(&inputs, &order, true);
-        let states = self.project(&outputs); // [T, D]
+        let (outputs, ended) = self.gru.forward(&inputs, &order, true);
+        // [T, D], or [R, D] of the rows' last tokens.
+        let states = match batch.last_only {
+            true => self.project(&ended),
+            false => self.project(&outputs),
+        };
         let device = self.device();
         let targets = embedding::indices(&batch.targets, device);
         if let Loss::FullSoftmax {} = self.config.loss {
@@ -156,7 +160,7 @@ impl Backbone for Gru4rec {
             negatives: Items::plain(rows.negatives),
             target_items: &targets,
             negative_items: &embedding::indices(&batch.negatives, device),
-            running: &order.running,
+            running: &order.target_steps(batch.last_only),
         };
         loss::sampled(&self.config.loss, &sampled)
     }

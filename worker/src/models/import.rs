@@ -187,7 +187,9 @@ impl Rows {
             | "embeding.weight"
             | "final_layer.weight"
             | "final_layer.bias"
-            | "item_embedding.weight" => Some(Self::Items),
+            | "item_embedding.weight"
+            | "output_embedding.weight"
+            | "output_embedding.bias" => Some(Self::Items),
             "user_embedding.weight" => Some(Self::Users),
             _ => None,
         }

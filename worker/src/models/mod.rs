@@ -3,6 +3,7 @@
 //! Letters: B batch, T tokens of a packed batch, D width, V items (row 0 of a table is padding), C candidates.
 
 pub mod artefact;
+pub mod forward;
 pub mod gru4rec;
 pub mod import;
 pub mod markov;

@@ -256,7 +256,11 @@ impl Backbone for Nextitnet {
     fn loss(&self, batch: &TrainingBatch) -> Tensor {
         let device = self.device();
         let layout = Layout::new(&batch.offsets);
-        let slots = layout.order.arrange(&layout.slots(), 1);
+        let mut slots = layout.order.arrange(&layout.slots(), 1);
+        if batch.last_only {
+            let last = layout.order.last_tokens();
+            slots = last.iter().map(|&token| slots[token as usize]).collect();
+        }
         let padded = self.states(&layout, &batch.inputs, true);
         let batch = batch.arranged(&layout.order, &self.config.loss);
         let states = embedding::rows(&padded, &embedding::indices(&slots, device)); // [T, D]
@@ -281,7 +285,7 @@ impl Backbone for Nextitnet {
             negatives: items(&negatives),
             target_items: &targets,
             negative_items: &negatives,
-            running: &layout.order.running,
+            running: &layout.order.target_steps(batch.last_only),
         };
         loss::sampled(&self.config.loss, &sampled)
     }

@@ -7,35 +7,84 @@ use super::noise::Noise;
 use super::packed::{Group, Packed};
 use super::parameters::{self, Parameters};
 
-/// The projections of one attention layer, named as in `torch.nn.MultiheadAttention`.
+/// How the projections of queries, keys and values are named and stored.
+#[derive(Debug)]
+enum Input {
+    /// `in_proj_weight` [3 D, D] and `in_proj_bias` [3 D]: query, key, value, as in `torch.nn.MultiheadAttention`.
+    Joined { weight: Tensor, bias: Tensor },
+    /// A linear layer each, as in BERT: weight [D, D] and bias `[D]` of query, key and value.
+    Separate([Linear; 3]),
+}
+
+/// A matrix and a bias.
+type Linear = (Tensor, Tensor);
+
+/// The projections of one attention layer.
 #[derive(Debug)]
 pub struct Attention {
-    /// `in_proj_weight`, [3 D, D]: query, key, value.
-    input: Tensor,
-    /// `in_proj_bias`, [3 D].
-    input_bias: Tensor,
-    /// `out_proj.weight`, [D, D].
-    output: Tensor,
-    /// `out_proj.bias`, `[D]`.
-    output_bias: Tensor,
+    input: Input,
+    /// What mixed values are projected with; `None` in the network of kang205/SASRec.
+    output: Option<Linear>,
+    width: i64,
     heads: i64,
 }
 
+/// Sizes of an attention layer.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionShape {
+    /// Width D.
+    pub width: i64,
+    /// Heads, a divisor of the width.
+    pub heads: i64,
+}
+
 impl Attention {
-    /// Xavier-normal matrices and zero biases.
-    pub fn new(parameters: &mut Parameters, name: &str, width: i64, heads: i64) -> Self {
+    /// Named as in `torch.nn.MultiheadAttention`, with matrices as `start` makes them and zero biases.
+    pub fn joined(
+        parameters: &mut Parameters,
+        name: &str,
+        shape: AttentionShape,
+        start: impl Fn(&[i64; 2]) -> Tensor,
+        projects_out: bool,
+    ) -> Self {
+        let AttentionShape { width, heads } = shape;
         let mut add = |part: &str, value| parameters.add(format!("{name}.{part}"), value);
+        let input = Input::Joined {
+            weight: add("in_proj_weight", start(&[3 * width, width])),
+            bias: add("in_proj_bias", parameters::zeros(&[3 * width])),
+        };
+        let output = projects_out.then(|| {
+            (
+                add("out_proj.weight", start(&[width, width])),
+                add("out_proj.bias", parameters::zeros(&[width])),
+            )
+        });
         Self {
-            input: add(
-                "in_proj_weight",
-                parameters::xavier_normal(&[3 * width, width]),
-            ),
-            input_bias: add("in_proj_bias", parameters::zeros(&[3 * width])),
-            output: add(
-                "out_proj.weight",
-                parameters::xavier_normal(&[width, width]),
-            ),
-            output_bias: add("out_proj.bias", parameters::zeros(&[width])),
+            input,
+            output,
+            width,
+            heads,
+        }
+    }
+
+    /// Named as in BERT (`query`, `key`, `value`, `dense`), with matrices as `start` makes them and zero biases.
+    pub fn separate(
+        parameters: &mut Parameters,
+        name: &str,
+        shape: AttentionShape,
+        start: impl Fn(&[i64; 2]) -> Tensor,
+    ) -> Self {
+        let AttentionShape { width, heads } = shape;
+        let mut layer = |part: &str| {
+            (
+                parameters.add(format!("{name}.{part}.weight"), start(&[width, width])),
+                parameters.add(format!("{name}.{part}.bias"), parameters::zeros(&[width])),
+            )
+        };
+        Self {
+            input: Input::Separate(["query", "key", "value"].map(&mut layer)),
+            output: Some(layer("dense")),
+            width,
             heads,
         }
     }
@@ -61,25 +110,49 @@ impl Attention {
         keys: &Tensor,
         packed: &Packed,
         groups: &[Group],
+        noise: Option<&mut Noise>,
     ) -> Tensor {
         let queries = self.project_queries(queries);
-        self.project_out(&self.mix(&queries, keys, &packed.keys, groups, None))
+        self.project_out(&self.mix(&queries, keys, &packed.keys, groups, noise))
     }
 
-    fn width(&self) -> i64 {
-        self.output_bias.size()[0]
+    /// What a token takes that sees nothing but itself and tokens equal to it: its own value, [N, D] -> [N, D].
+    pub fn alone(&self, keys: &Tensor) -> Tensor {
+        self.project_out(&self.project_keys(keys).narrow(1, self.width, self.width))
     }
 
     /// Queries with the scale of their logits.
     fn project_queries(&self, queries: &Tensor) -> Tensor {
-        let width = self.width();
-        let bias = self.input_bias.narrow(0, 0, width);
-        let scale = 1.0 / ((width / self.heads) as f64).sqrt();
-        queries.linear(&self.input.narrow(0, 0, width), Some(&bias)) * scale
+        let scale = 1.0 / ((self.width / self.heads) as f64).sqrt();
+        let projected = match &self.input {
+            Input::Joined { weight, bias } => {
+                let bias = bias.narrow(0, 0, self.width);
+                queries.linear(&weight.narrow(0, 0, self.width), Some(&bias))
+            }
+            Input::Separate([(weight, bias), ..]) => queries.linear(weight, Some(bias)),
+        };
+        projected * scale
+    }
+
+    /// Keys and values side by side, [N, D] -> [N, 2 D].
+    fn project_keys(&self, keys: &Tensor) -> Tensor {
+        match &self.input {
+            Input::Joined { weight, bias } => {
+                let bias = bias.narrow(0, self.width, 2 * self.width);
+                keys.linear(&weight.narrow(0, self.width, 2 * self.width), Some(&bias))
+            }
+            Input::Separate([_, (key, key_bias), (value, value_bias)]) => {
+                let weight = Tensor::cat(&[key, value], 0);
+                keys.linear(&weight, Some(&Tensor::cat(&[key_bias, value_bias], 0)))
+            }
+        }
     }
 
     fn project_out(&self, mixed: &Tensor) -> Tensor {
-        mixed.linear(&self.output, Some(&self.output_bias))
+        match &self.output {
+            Some((weight, bias)) => mixed.linear(weight, Some(bias)),
+            None => mixed.shallow_clone(),
+        }
     }
 
     /// Values mixed by attention weights, one row a query slot, group after group.
@@ -91,10 +164,8 @@ impl Attention {
         groups: &[Group],
         mut noise: Option<&mut Noise>,
     ) -> Tensor {
-        let width = self.width();
-        let bias = self.input_bias.narrow(0, width, 2 * width);
-        let both = keys.linear(&self.input.narrow(0, width, 2 * width), Some(&bias));
-        let both = embedding::rows(&both, slots); // [S, 2 D]
+        let width = self.width;
+        let both = embedding::rows(&self.project_keys(keys), slots); // [S, 2 D]
         let (mut query, mut key) = (0, 0);
         let mut mixed = Vec::with_capacity(groups.len());
         for group in groups {
@@ -112,7 +183,7 @@ impl Attention {
                 Some(noise) => &weights * self.multipliers(group, noise),
                 None => weights,
             };
-            mixed.push(self.joined(&weights.bmm(&v), group.rows));
+            mixed.push(self.merged(&weights.bmm(&v), group.rows));
             query += asked;
             key += known;
         }
@@ -124,13 +195,13 @@ impl Attention {
         if self.heads == 1 {
             return flat.unflatten(0, [rows, -1]);
         }
-        let each = self.width() / self.heads;
+        let each = self.width / self.heads;
         let split = flat.reshape([rows, -1, self.heads, each]).transpose(1, 2);
         split.flatten(0, 1)
     }
 
     /// The way back.
-    fn joined(&self, mixed: &Tensor, rows: i64) -> Tensor {
+    fn merged(&self, mixed: &Tensor, rows: i64) -> Tensor {
         let (_, count, each) = mixed.size3().expect("mixed values are [b heads, n, width]");
         let split = mixed.view([rows, self.heads, count, each]);
         split.transpose(1, 2).reshape([rows * count, -1])

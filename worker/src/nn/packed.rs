@@ -15,6 +15,46 @@ const GROUPS: usize = 4;
 /// Cost of a token's row operations, in multiplications of one score's.
 const TOKEN_COST: usize = 8;
 
+/// What surrounds the tokens of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Padding {
+    /// Slots of a row.
+    pub maxlen: usize,
+    /// Whether padding follows the newest item instead of preceding the oldest.
+    pub right: bool,
+    /// Whether padding on the left is a key that tokens see.
+    pub attended: bool,
+}
+
+impl Padding {
+    /// Slot of the token number `step` in a row of `length`.
+    fn slot(self, length: usize, step: usize) -> usize {
+        match self.right {
+            true => step,
+            false => self.maxlen - length + step,
+        }
+    }
+
+    /// Slot of each token of rows in `order`, T of them.
+    pub fn slots(self, order: &TimeMajor) -> Vec<u32> {
+        let (lengths, running) = (order.lengths(), order.running.iter().enumerate());
+        let of_step = |(step, &running): (usize, &u32)| {
+            let rows = lengths[..running as usize].iter();
+            let slots = rows.map(move |&length| self.slot(length, step) as u32);
+            slots.collect::<Vec<u32>>()
+        };
+        running.flat_map(of_step).collect()
+    }
+
+    /// Padded slots that the tokens of a row of `length` see.
+    fn seen(self, length: usize) -> usize {
+        match self.attended && !self.right {
+            true => self.maxlen - length,
+            false => 0,
+        }
+    }
+}
+
 /// Which tokens ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queries {
@@ -33,7 +73,7 @@ pub struct Group {
     pub longest: i64,
     /// Added to logits: [b, L, L + 1] for all queries, [b, 1, L + 1] for the last ones.
     pub mask: Tensor,
-    /// Padded slots of each row, `[b]`.
+    /// Padded slots that each row's tokens see, `[b]`.
     pub padded: Vec<u32>,
 }
 
@@ -50,19 +90,16 @@ pub struct Packed {
     pub back: Tensor,
     /// Last token of each row that has tokens, longest row first.
     pub last: Tensor,
-    /// Slot of each token among `maxlen` slots with padding on the left, T of them.
-    pub slots: Vec<u32>,
 }
 
 impl Packed {
-    /// Groups for rows in `order`, none longer than `maxlen`, with every token asking.
-    pub fn new(order: &TimeMajor, maxlen: usize, device: Device) -> Self {
-        let lengths = lengths(order);
-        let starts = starts(order);
+    /// Groups for rows in `order`, none longer than the slots, with every token asking.
+    pub fn new(order: &TimeMajor, padding: Padding, device: Device) -> Self {
+        let lengths = order.lengths();
+        let starts = order.starts();
         let total = order.tokens.len() as u32;
         let (mut keys, mut queries) = (Vec::new(), Vec::new());
         let mut back = vec![0; order.tokens.len()];
-        let mut slots = vec![0; order.tokens.len()];
         let mut groups = Vec::new();
         for places in split(&lengths) {
             for place in places.clone() {
@@ -73,77 +110,49 @@ impl Packed {
                     let token = starts[if inside { step } else { 0 }] + place as u32;
                     if inside {
                         back[token as usize] = queries.len() as u32;
-                        slots[token as usize] = (maxlen - lengths[place] + step) as u32;
                     }
                     keys.push(token);
                     queries.push(token);
                 }
             }
-            groups.push(group(&lengths[places], maxlen, Queries::All, device));
+            groups.push(group(&lengths[places], padding, Queries::All, device));
         }
-        let last = lengths.iter().enumerate();
-        let last: Vec<u32> = last
-            .map(|(place, &length)| starts[length - 1] + place as u32)
-            .collect();
         Self {
             groups,
             keys: embedding::indices(&keys, device),
             queries: embedding::indices(&queries, device),
             back: embedding::indices(&back, device),
-            last: embedding::indices(&last, device),
-            slots,
+            last: embedding::indices(&order.last_tokens(), device),
         }
     }
 
     /// The same groups with one query a row, the last token's.
-    pub fn last_queries(order: &TimeMajor, maxlen: usize, device: Device) -> Vec<Group> {
-        let lengths = lengths(order);
+    pub fn last_queries(order: &TimeMajor, padding: Padding, device: Device) -> Vec<Group> {
+        let lengths = order.lengths();
         split(&lengths)
             .into_iter()
-            .map(|places| group(&lengths[places], maxlen, Queries::Last, device))
+            .map(|places| group(&lengths[places], padding, Queries::Last, device))
             .collect()
     }
 }
 
-/// Tokens of each row that has any, longest first.
-fn lengths(order: &TimeMajor) -> Vec<usize> {
-    let mut lengths = vec![0; order.rows_with_tokens()];
-    for &running in &order.running {
-        for length in &mut lengths[..running as usize] {
-            *length += 1;
-        }
-    }
-    lengths
-}
-
-/// First token of each step.
-fn starts(order: &TimeMajor) -> Vec<u32> {
-    let mut next = 0;
-    let starts = order.running.iter().map(|&running| {
-        let start = next;
-        next += running;
-        start
-    });
-    starts.collect()
-}
-
-fn group(lengths: &[usize], maxlen: usize, asked: Queries, device: Device) -> Group {
+fn group(lengths: &[usize], padding: Padding, asked: Queries, device: Device) -> Group {
     let (rows, longest) = (lengths.len(), lengths[0]);
     let mut mask = Vec::new();
     for &length in lengths {
-        // ln 0 is minus infinity: a full row has no padding to look at.
-        let padding = ((maxlen - length) as f32).ln();
+        // ln 0 is minus infinity: such a row has no padding to look at.
+        let folded = (padding.seen(length) as f32).ln();
         let steps = match asked {
             Queries::All => 0..longest,
             Queries::Last => length - 1..length,
         };
         for step in steps {
-            mask.push(padding);
+            mask.push(folded);
             let later = |key| if key <= step { 0.0 } else { f32::NEG_INFINITY };
             mask.extend((0..longest).map(later));
         }
     }
-    let padded = lengths.iter().map(|length| (maxlen - length) as u32);
+    let padded = lengths.iter().map(|&length| padding.seen(length) as u32);
     let padded = padded.collect();
     let (rows, longest) = (rows as i64, longest as i64);
     Group {
@@ -205,11 +214,23 @@ mod tests {
     #[test]
     fn every_token_comes_back_from_its_query_slot() {
         let order = TimeMajor::new(&[0, 2, 2, 9, 10, 13]);
-        let packed = Packed::new(&order, 7, Device::Cpu);
+        let padding = Padding {
+            maxlen: 7,
+            right: false,
+            attended: true,
+        };
+        let packed = Packed::new(&order, padding, Device::Cpu);
         let tokens = Tensor::arange(13, (tch::Kind::Int64, Device::Cpu));
         let there = tokens.index_select(0, &packed.queries);
         assert_eq!(there.index_select(0, &packed.back), tokens);
-        assert_eq!(packed.slots[0], 0);
-        assert_eq!(*packed.slots.last().unwrap(), 6);
+        let slots = padding.slots(&order);
+        assert_eq!((slots[0], slots[12]), (0, 6));
+        let right = Padding {
+            right: true,
+            ..padding
+        };
+        // Steps of time-major order: four rows run at the first, one at the last.
+        let slots = right.slots(&order);
+        assert_eq!((&slots[..4], slots[12]), (&[0; 4][..], 6));
     }
 }

@@ -58,6 +58,12 @@ pub fn xavier_normal(shape: &[i64; 2]) -> Tensor {
     normal(shape, (2.0 / (outputs + inputs) as f64).sqrt())
 }
 
+/// Xavier-uniform values (Glorot and Bengio 2010) of a matrix [outputs, inputs].
+pub fn xavier_uniform(shape: &[i64; 2]) -> Tensor {
+    let [outputs, inputs] = *shape;
+    uniform(shape, (6.0 / (outputs + inputs) as f64).sqrt())
+}
+
 /// Ones, as for the scale of a norm.
 pub fn ones(shape: &[i64]) -> Tensor {
     Tensor::ones(shape, (Kind::Float, Device::Cpu))

@@ -56,6 +56,21 @@ impl TimeMajor {
         arranged
     }
 
+    /// `values`, one a row with tokens (with `width` above 1, that many), longest row first.
+    pub fn arrange_rows(&self, values: &[u32], width: usize) -> Vec<u32> {
+        let rows = &self.rows[..self.rows_with_tokens()];
+        let of_row = |&row: &u32| &values[row as usize * width..][..width];
+        rows.iter().flat_map(of_row).copied().collect()
+    }
+
+    /// Targets of each step of a loss: every token's, or only the rows' last ones, which are one step then.
+    pub fn target_steps(&self, last_only: bool) -> Vec<u32> {
+        match last_only {
+            true => vec![self.rows_with_tokens() as u32],
+            false => self.running.clone(),
+        }
+    }
+
     /// The time-major slot of each token in CSR order: the way back.
     pub fn places(&self) -> Vec<u32> {
         let mut places = vec![0; self.tokens.len()];
@@ -65,6 +80,36 @@ impl TimeMajor {
         places
     }
 
+    /// Tokens of each row that has any, longest first.
+    pub fn lengths(&self) -> Vec<usize> {
+        let mut lengths = vec![0; self.rows_with_tokens()];
+        for &running in &self.running {
+            for length in &mut lengths[..running as usize] {
+                *length += 1;
+            }
+        }
+        lengths
+    }
+
+    /// The slot at which each step starts.
+    pub fn starts(&self) -> Vec<u32> {
+        let mut next = 0;
+        let starts = self.running.iter().map(|&running| {
+            let start = next;
+            next += running;
+            start
+        });
+        starts.collect()
+    }
+
+    /// The slot of each row's last token, longest row first.
+    pub fn last_tokens(&self) -> Vec<u32> {
+        let starts = self.starts();
+        let lengths = self.lengths().into_iter().enumerate();
+        let last = lengths.map(|(place, length)| starts[length - 1] + place as u32);
+        last.collect()
+    }
+
     /// Rows with at least one token.
     pub fn rows_with_tokens(&self) -> usize {
         self.running.first().map_or(0, |&rows| rows as usize)
@@ -72,17 +117,23 @@ impl TimeMajor {
 }
 
 impl TrainingBatch {
-    /// The batch with its tokens in `order`; users and offsets stay those of the rows.
+    /// The batch with its tokens in `order`; users and offsets stay those of the rows. Where only last positions have
+    /// targets, these follow the rows of `order`, longest first.
     pub fn arranged(&self, order: &TimeMajor, loss: &Loss) -> Self {
+        let per_target = |values: &[u32], width: usize| match self.last_only {
+            true => order.arrange_rows(values, width),
+            false => order.arrange(values, width),
+        };
         let negatives = match loss::negatives_of(loss) {
-            (count, true) => order.arrange(&self.negatives, count),
+            (count, true) => per_target(&self.negatives, count),
             (_, false) => self.negatives.clone(),
         };
         Self {
             users: self.users.clone(),
             offsets: self.offsets.clone(),
             inputs: order.arrange(&self.inputs, 1),
-            targets: order.arrange(&self.targets, 1),
+            targets: per_target(&self.targets, 1),
+            last_only: self.last_only,
             negatives,
             classes: self.classes.clone(),
             noise: self.noise,

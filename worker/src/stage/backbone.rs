@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use allround::data::{DrawCandidates, Part, Prepared, candidates};
+use allround::digest::Key;
 use allround::event::{Counted, Event};
 use allround::metric::Metric;
 use allround::plan::Job;
@@ -19,6 +20,7 @@ use super::report::{StageError, timed};
 use crate::data::TrainingSet;
 use crate::eval;
 use crate::models::artefact::{self, Description};
+use crate::models::forward::Forward;
 use crate::models::import::Import;
 use crate::models::markov::Markov;
 use crate::models::popularity::Popularity;
@@ -43,8 +45,8 @@ pub(super) fn run(
         model: settings.model.clone().without_weights(),
         sizes,
     };
-    if let Some(file) = settings.model.weights() {
-        return import(job, file, &description, device, observe);
+    if settings.model.weights().is_some() {
+        return import(job, &settings.model, &description, device, observe);
     }
     let set = TrainingSet::of(&prepared);
     observe(Event::Counted(Counted {
@@ -75,7 +77,7 @@ pub(super) fn run(
 /// Takes the weights of somebody else's training, and leaves what a training leaves.
 fn import(
     job: &Job,
-    file: &str,
+    model: &Model,
     description: &Description,
     device: Device,
     observe: &mut dyn FnMut(Event),
@@ -83,27 +85,42 @@ fn import(
     let kind = description.model.kind();
     let net = models::build(&description.model, description.sizes, device)
         .ok_or_else(|| StageError::new(format!("a `{kind}` has no weights to import")))?;
-    let planned = job.stage.inputs.get(file);
+    let file = model.weights().unwrap_or_default();
     let import = Import {
         path: &job.base.join(file),
-        planned: *planned
-            .ok_or_else(|| StageError::new(format!("the job has no digest of `{file}`")))?,
+        planned: planned(job, file)?,
         kind,
         prepared: need(job, "prepared")?,
     };
     let (imported, mut phase) = timed("import", None, |_| None, || import.fill(&net.weights()));
     imported?;
+    let verified = model.weights_check();
+    if let Some(check) = verified {
+        let (path, sizes) = (job.base.join(check), description.sizes);
+        let forward = Forward::read(&path, planned(job, check)?, sizes, net.maxlen())?;
+        forward.verify(&description.model, sizes, net.as_ref())?;
+    }
     phase.params = Some(parameters(net.as_ref()));
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
     let name = import.path.file_name().unwrap_or_default();
     observe(Event::Remark {
         text: format!(
-            "weights imported from {}, not trained here",
-            name.to_string_lossy()
+            "weights imported from {}, not trained here{}",
+            name.to_string_lossy(),
+            match verified {
+                Some(_) => "; verified by a forward pass of their author",
+                None => "",
+            }
         ),
     });
     Ok(artefact::save(&job.output, description, net.as_ref())?)
+}
+
+/// The digest that an input file had when the experiment was planned.
+fn planned(job: &Job, file: &str) -> Result<Key, StageError> {
+    let key = job.stage.inputs.get(file).copied();
+    key.ok_or_else(|| StageError::new(format!("the job has no digest of `{file}`")))
 }
 
 /// How many numbers a net's weights are.

@@ -13,6 +13,7 @@ use crate::methods::answer::AnswerError;
 use crate::methods::reader::ReaderError;
 use crate::methods::sequences::TooFew;
 use crate::models::artefact::ArtefactError;
+use crate::models::forward::ForwardError;
 use crate::models::import::ImportError;
 use crate::models::weights::WeightsError;
 use crate::torch_ext::board;
@@ -87,6 +88,7 @@ from! {
     ArtefactError => |_| None,
     WeightsError => |_| None,
     ImportError => |error| error.hint(),
+    ForwardError => |error| error.hint(),
     ReaderError => |error| error.hint().map(str::to_owned),
     AnswerError => |error| match error {
         AnswerError::Reader(error) => error.hint().map(str::to_owned),

@@ -1,9 +1,10 @@
 //! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, made in a thread ahead of the step.
 
+use std::ops::Range;
 use std::thread::Scope;
 
 use allround::seed::{Stream, stream};
-use allround::spec::config::train::Loss;
+use allround::spec::config::train::{Loss, Sequences, Train};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -20,22 +21,78 @@ const AHEAD: usize = 8;
 pub struct Recipe {
     /// Cell seed.
     pub seed: u64,
-    /// Users of a batch.
+    /// Examples of a batch.
     pub batch_size: usize,
     /// A sequence's last `maxlen` inputs count.
     pub maxlen: usize,
     /// Negatives, and whether each target has its own.
     pub negatives: (usize, bool),
+    /// What one example is.
+    pub examples: Examples,
+}
+
+/// What one example is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Examples {
+    /// The end of a user's sequence.
+    Whole,
+    /// Every prefix of a user's sequence, with the next item as its only target.
+    Prefixes,
+    /// Windows this many items apart, counted back from the newest item.
+    Windows(usize),
+}
+
+impl Examples {
+    /// As the setting says, for a model that reads `maxlen` items.
+    pub fn of(sequences: &Sequences, maxlen: usize) -> Self {
+        match *sequences {
+            Sequences::Whole {} => Self::Whole,
+            Sequences::Prefixes {} => Self::Prefixes,
+            Sequences::Windows { stride: 0 } => Self::Windows(maxlen),
+            // The check refuses a wider stride, which would skip items.
+            Sequences::Windows { stride } => Self::Windows(stride.min(maxlen)),
+        }
+    }
+
+    /// The parts of a sequence of `length` items that are examples: each is read but for its last item.
+    fn parts(self, length: usize, maxlen: usize) -> Vec<Range<usize>> {
+        let ending = |end: usize| end.saturating_sub(maxlen.saturating_add(1))..end;
+        match self {
+            Self::Whole => vec![ending(length)],
+            Self::Prefixes => (2..=length).map(ending).collect(),
+            Self::Windows(stride) => {
+                let mut parts = vec![ending(length)];
+                // Another window is needed while there are older items that are no input yet.
+                while let Some(part) = parts.last().filter(|part| part.start > 0) {
+                    let end = part.end - stride;
+                    parts.push(ending(end));
+                }
+                parts
+            }
+        }
+    }
+}
+
+/// One training example: a part of a user's items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Example {
+    /// Place of the user in the set.
+    place: u32,
+    /// First item that is read.
+    from: u32,
+    /// One past the last target.
+    to: u32,
 }
 
 impl Recipe {
     /// The recipe for a model with this loss.
-    pub fn new(seed: u64, batch_size: usize, maxlen: usize, loss: &Loss) -> Self {
+    pub fn new(seed: u64, train: &Train, maxlen: usize, loss: &Loss) -> Self {
         Self {
             seed,
-            batch_size,
+            batch_size: train.batch_size,
             maxlen,
             negatives: loss::negatives_of(loss),
+            examples: Examples::of(&train.sequences, maxlen),
         }
     }
 }
@@ -47,6 +104,8 @@ pub struct Sampler<'a> {
     recipe: Recipe,
     /// Each user's training rows, sorted, laid out like the set's.
     sorted: Vec<u32>,
+    /// The examples of an epoch, user after user.
+    examples: Vec<Example>,
 }
 
 /// A user to whom no negative can be given.
@@ -76,16 +135,29 @@ impl<'a> Sampler<'a> {
                 }
             }
         }
+        let examples = examples(set, &recipe);
         Ok(Self {
             set,
             recipe,
             sorted,
+            examples,
         })
     }
 
-    /// Sequences of an epoch.
+    /// Examples of an epoch.
     pub fn sequences(&self) -> usize {
-        self.set.users.len()
+        self.examples.len()
+    }
+
+    /// What the examples are, in words, where they are not one a user.
+    pub fn described(&self) -> Option<&'static str> {
+        match self.recipe.examples {
+            Examples::Whole => None,
+            Examples::Prefixes => Some(
+                "training examples an epoch: every prefix of a sequence, its next item the only target",
+            ),
+            Examples::Windows(_) => Some("training examples an epoch: windows of the sequences"),
+        }
     }
 
     /// Batches of an epoch; the last one may be smaller.
@@ -128,21 +200,23 @@ impl<'a> Sampler<'a> {
             classes: self.set.classes.clone(),
             ..TrainingBatch::default()
         };
-        for &place in places {
-            let row = self.set.row(place as usize);
-            let kept = row.len().min(self.recipe.maxlen.saturating_add(1));
-            let row = &row[row.len() - kept..];
+        batch.last_only = self.recipe.examples == Examples::Prefixes;
+        for &number in places {
+            let Example { place, from, to } = self.examples[number as usize];
+            let row = &self.set.row(place as usize)[from as usize..to as usize];
+            let (inputs, targets) = (&row[..row.len() - 1], &row[1..]);
+            let first_target = match batch.last_only {
+                true => targets.len() - 1,
+                false => 0,
+            };
+            let targets = &targets[first_target..];
             batch.users.push(self.set.users[place as usize]);
-            batch.inputs.extend_from_slice(&row[..kept - 1]);
-            batch.targets.extend_from_slice(&row[1..]);
+            batch.inputs.extend_from_slice(inputs);
+            batch.targets.extend_from_slice(targets);
             batch.offsets.push(batch.inputs.len() as u32);
             if let (count, true) = self.recipe.negatives {
-                self.draw_own(
-                    place as usize,
-                    count * (kept - 1),
-                    random,
-                    &mut batch.negatives,
-                );
+                let count = count * targets.len();
+                self.draw_own(place as usize, count, random, &mut batch.negatives);
             }
         }
         if let (count, false) = self.recipe.negatives {
@@ -177,85 +251,19 @@ impl<'a> Sampler<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set() -> TrainingSet {
-        TrainingSet {
-            users: vec![4, 7, 9],
-            offsets: vec![0, 3, 5, 10],
-            items: vec![1, 2, 3, 2, 4, 5, 6, 1, 2, 3],
-            pool: vec![1, 2, 3, 4, 5, 6, 8],
-            classes: Some([1, 2, 3, 4, 5, 6, 8].into()),
-            skipped: 0,
-        }
-    }
-
-    fn epoch(loss: &Loss, number: u32) -> Vec<TrainingBatch> {
-        let set = set();
-        let sampler = Sampler::new(&set, Recipe::new(1, 2, 3, loss)).unwrap();
-        std::thread::scope(|scope| sampler.spawn(scope, number).collect())
-    }
-
-    #[test]
-    fn an_epoch_holds_every_user_once_with_its_last_items() {
-        let batches = epoch(&Loss::Bce { negatives: 2 }, 1);
-        assert_eq!(batches.len(), 2);
-        let mut users: Vec<u32> = batches
-            .iter()
-            .flat_map(|batch| batch.users.clone())
-            .collect();
-        users.sort_unstable();
-        assert_eq!(users, [4, 7, 9]);
-        for batch in &batches {
-            assert_eq!(batch.classes, set().classes);
-            assert_eq!(batch.negatives.len(), 2 * batch.targets.len());
-            let place = batch.users.iter().position(|&user| user == 9);
-            if let Some(row) = place {
-                let (from, to) = (batch.offsets[row] as usize, batch.offsets[row + 1] as usize);
-                assert_eq!(batch.inputs[from..to], [6, 1, 2]);
-                assert_eq!(batch.targets[from..to], [1, 2, 3]);
-            }
-        }
-    }
-
-    #[test]
-    fn own_negatives_are_never_the_users_training_items() {
-        for number in 0..20 {
-            for batch in epoch(&Loss::Bce { negatives: 3 }, number) {
-                for (row, bounds) in batch.offsets.windows(2).enumerate() {
-                    let set = set();
-                    let place = set.users.iter().position(|&user| user == batch.users[row]);
-                    let own = set.row(place.unwrap());
-                    let drawn = &batch.negatives[3 * bounds[0] as usize..3 * bounds[1] as usize];
-                    assert!(drawn.iter().all(|item| !own.contains(item) && *item != 7));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_epoch_is_drawn_again_the_same_and_another_epoch_is_not() {
-        let loss = Loss::Bce { negatives: 1 };
-        assert_eq!(epoch(&loss, 3), epoch(&loss, 3));
-        assert_ne!(epoch(&loss, 3), epoch(&loss, 4));
-    }
-
-    #[test]
-    fn shared_negatives_are_as_many_as_asked_in_every_batch() {
-        for batch in epoch(&Loss::SampledSoftmax { negatives: 4 }, 1) {
-            assert_eq!(batch.negatives.len(), 4);
-        }
-    }
-
-    #[test]
-    fn a_user_with_every_item_is_refused() {
-        let mut set = set();
-        set.pool = vec![2, 4];
-        let recipe = Recipe::new(1, 2, 3, &Loss::Bce { negatives: 1 });
-        let error = Sampler::new(&set, recipe).unwrap_err();
-        assert_eq!(error.user, 7);
-        assert!(Sampler::new(&set, Recipe::new(1, 2, 3, &Loss::FullSoftmax {})).is_ok());
-    }
+/// The examples of every user of `set`.
+fn examples(set: &TrainingSet, recipe: &Recipe) -> Vec<Example> {
+    let places = 0..set.users.len();
+    let of_user = |place: usize| {
+        let parts = recipe.examples.parts(set.row(place).len(), recipe.maxlen);
+        parts.into_iter().map(move |part| Example {
+            place: place as u32,
+            from: part.start as u32,
+            to: part.end as u32,
+        })
+    };
+    places.flat_map(of_user).collect()
 }
+
+#[cfg(test)]
+mod tests;

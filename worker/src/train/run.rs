@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use allround::event::{Epoch, Event, Phase, Progress as Shown};
+use allround::event::{Counted, Epoch, Event, Phase, Progress as Shown};
 use allround::metric::Metric;
 use allround::seed::{Stream, foreign};
 use allround::spec::config::train::{Loss, Stop, Train};
@@ -153,13 +153,20 @@ pub fn run(
     validate: &mut Validate,
     observe: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
-    let recipe = Recipe::new(plan.seed, plan.train.batch_size, plan.maxlen, plan.loss);
+    let recipe = Recipe::new(plan.seed, plan.train, plan.maxlen, plan.loss);
     let sampler = Sampler::new(plan.set, recipe);
     let sampler = sampler.map_err(|NoNegative { user }| TrainError::NoNegative {
         user: plan.users[user as usize].clone(),
     })?;
     if sampler.sequences() == 0 {
         return Err(TrainError::Empty);
+    }
+    if let Some(what) = sampler.described() {
+        let count = sampler.sequences() as u64;
+        observe(Event::Counted(Counted {
+            what: what.to_owned(),
+            count,
+        }));
     }
     let mut training = Training::begin(plan, net)?;
     for epoch in training.progress.history.clone() {

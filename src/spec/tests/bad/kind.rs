@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: "temperature = 0.2",
         faults: &[
-            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `dropout`, `form`, `hidden_units`, `loss`, `maxlen`, `num_blocks`, `num_heads`, `train`, `weights` and `preset`",
+            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `activation`, `dropout`, `form`, `hidden_units`, `inner_units`, `loss`, `maxlen`, `norm_eps`, `num_blocks`, `num_heads`, `output_bias`, `output_table`, `padding`, `scale_items`, `train`, `weights`, `weights_check` and `preset`",
         ],
     },
     Case {

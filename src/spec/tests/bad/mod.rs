@@ -84,7 +84,12 @@ pub(super) struct Case {
 }
 
 pub(super) fn said(text: &str, overrides: &[String]) -> Vec<String> {
-    let faults = match load_text("bad.toml", text, root(), overrides) {
+    said_in(root(), text, overrides)
+}
+
+/// The faults of a file in `folder`, which they call `DIR`.
+pub(super) fn said_in(folder: &Path, text: &str, overrides: &[String]) -> Vec<String> {
+    let faults = match load_text("bad.toml", text, folder, overrides) {
         Ok(_) => return Vec::new(),
         Err(faults) => faults,
     };
@@ -93,7 +98,8 @@ pub(super) fn said(text: &str, overrides: &[String]) -> Vec<String> {
         let text = text.strip_prefix("bad.toml:").unwrap_or(&text).to_owned();
         let hint = fault.hint.unwrap_or_default();
         let parts = [text, fault.expected, hint]
-            .map(|part| part.replace(env!("CARGO_MANIFEST_DIR"), "ROOT"));
+            .map(|part| part.replace(env!("CARGO_MANIFEST_DIR"), "ROOT"))
+            .map(|part| part.replace(&folder.display().to_string(), "DIR"));
         let parts: Vec<&str> = parts
             .iter()
             .map(String::as_str)
@@ -135,10 +141,14 @@ fn every_bad_file_is_refused_in_these_words() {
 
 /// Fails with every case that says something else than it should.
 pub(super) fn refused(good: &str, cases: &[Case]) {
+    refused_in(root(), good, cases);
+}
+
+pub(super) fn refused_in(folder: &Path, good: &str, cases: &[Case]) {
     let mut wrong = Vec::new();
     for case in cases {
         assert!(good.contains(case.old), "{}", case.what);
-        let faults = said(&good.replacen(case.old, case.new, 1), &[]);
+        let faults = said_in(folder, &good.replacen(case.old, case.new, 1), &[]);
         if faults != case.faults {
             wrong.push(format!(
                 "{}\n{faults:#?}\nexpected {:#?}",

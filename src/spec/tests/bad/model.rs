@@ -14,9 +14,49 @@ pub(super) const CASES: &[Case] = &[
     Case {
         what: "an unknown form",
         old: "dropout = 0.2",
-        new: r#"form = "prenorm""#,
+        new: r#"form = "pmixer_prenorm""#,
         faults: &[
-            "18:8: `model.tiny.sasrec.form` must be `allmrec` or `pre_norm`, found the text `prenorm` | expected `allmrec` or `pre_norm` | did you mean `pre_norm`?",
+            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`, found the text `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole` | did you mean `pmixer_pre_norm`?",
+        ],
+    },
+    Case {
+        what: "an output bias without an output table",
+        old: "dropout = 0.2",
+        new: "output_bias = true",
+        faults: &[
+            "18:15: `output_bias` belongs to an output table, and there is none | has no effect | add `output_table = true`, or remove `output_bias`",
+        ],
+    },
+    Case {
+        what: "padding on the right in a network that attends to padding on the left",
+        old: "dropout = 0.2",
+        new: r#"padding = "right""#,
+        faults: &[
+            "18:11: the form `allmrec` is defined with padding on the left | expected `left` | remove `padding`, or choose the form `kang` or `recbole`, which mask padding",
+        ],
+    },
+    Case {
+        what: "an unknown activation",
+        old: "dropout = 0.2",
+        new: r#"activation = "gelo""#,
+        faults: &[
+            "18:14: `model.tiny.sasrec.activation` must be `relu`, `gelu`, `swish`, `tanh` or `sigmoid`, found the text `gelo` | expected `relu`, `gelu`, `swish`, `tanh` or `sigmoid` | did you mean `gelu`?",
+        ],
+    },
+    Case {
+        what: "windows that leave items out",
+        old: "dropout = 0.2",
+        new: "train.sequences.windows = { stride = 51 }",
+        faults: &[
+            "18:38: windows of 50 items, 51 apart, leave items out | expected at most `maxlen`, 50 | 0 puts one window after the other",
+        ],
+    },
+    Case {
+        what: "sequences of a model that reads none",
+        old: "[model.floor.popularity]",
+        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\ntrain.sequences.prefixes = {}",
+        faults: &[
+            "24:7: `ncf` reads no sequences: every training item is a target of its user | has no effect | remove `train.sequences`",
         ],
     },
     Case {

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use allround::data::{Facts, Item, Part, Prepared};
 use allround::seed::{Stream, stream};
-use allround::spec::config::train::{Optimizer, Stop, Train};
+use allround::spec::config::train::{Optimizer, Sequences, Stop, Train};
 use rand::RngExt;
 use tch::Kind;
 
 use super::*;
+use crate::data::TrainingSet;
+use crate::models::weights;
+use crate::train::batches::{Recipe, Sampler};
 
 const SIZES: Sizes = Sizes {
     users: 1,
@@ -24,9 +27,17 @@ fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
         dropout,
         maxlen: MAXLEN,
         form,
+        inner_units: None,
+        activation: None,
+        norm_eps: None,
+        scale_items: None,
+        padding: None,
+        output_table: false,
+        output_bias: false,
         loss: Loss::Bce { negatives: 1 },
         train: Train {
             epochs: 1,
+            sequences: Sequences::Whole {},
             batch_size: 4,
             lr: 0.001,
             optimizer: Optimizer::Adam {
@@ -39,6 +50,7 @@ fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
             stop: Stop::Fixed { validate_every: 0 },
         },
         weights: None,
+        weights_check: None,
     }
 }
 
@@ -50,7 +62,7 @@ fn net(form: SasrecForm, heads: usize) -> Sasrec {
         for (name, mut weight) in net.weights() {
             if weight.dim() == 1 {
                 weight += weight.randn_like() * 0.3;
-            } else if name != "item_emb.weight" {
+            } else if !name.starts_with("item_emb") {
                 weight *= 2.0;
             }
         }
@@ -91,8 +103,7 @@ fn padded(values: &[u32], offsets: &[u32]) -> Tensor {
 
 struct PaddedNet {
     weights: BTreeMap<String, Tensor>,
-    form: SasrecForm,
-    heads: i64,
+    config: Config,
 }
 
 impl PaddedNet {
@@ -102,88 +113,158 @@ impl PaddedNet {
 
     fn norm(&self, name: &str, x: &Tensor) -> Tensor {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        let eps = self.config.norm_eps();
         x.layer_norm(
             [8],
             Some(self.weight(&weight)),
             Some(self.weight(&bias)),
-            1e-8,
+            eps,
             false,
         )
     }
 
-    fn attention(&self, n: usize, query: &Tensor, key: &Tensor) -> Tensor {
-        let name = format!("attention_layers.{n}");
-        let weight = self.weight(&format!("{name}.in_proj_weight")).chunk(3, 0);
-        let bias = self.weight(&format!("{name}.in_proj_bias")).chunk(3, 0);
+    fn linear(&self, name: &str, x: &Tensor) -> Tensor {
+        let weight = self.weight(&format!("{name}.weight"));
+        let weight = weight.view([weight.size()[0], weight.size()[1]]);
+        x.linear(&weight, Some(self.weight(&format!("{name}.bias"))))
+    }
+
+    /// Weights and biases of queries, keys and values.
+    fn projections(&self, n: usize, kind: &str) -> Vec<Tensor> {
+        if self.config.form == SasrecForm::Recbole {
+            let name = format!("trm_encoder.layer.{n}.multi_head_attention");
+            let part = |part| {
+                self.weight(&format!("{name}.{part}.{kind}"))
+                    .shallow_clone()
+            };
+            return ["query", "key", "value"].map(part).into();
+        }
+        let joined = self.weight(&format!("attention_layers.{n}.in_proj_{kind}"));
+        joined.chunk(3, 0)
+    }
+
+    fn attention(&self, n: usize, query: &Tensor, key: &Tensor, real: &Tensor) -> Tensor {
+        let (weight, bias) = (self.projections(n, "weight"), self.projections(n, "bias"));
+        let count = self.config.num_heads as i64;
         let heads = |x: &Tensor, part: usize| {
             x.linear(&weight[part], Some(&bias[part]))
-                .view([-1, MAXLEN as i64, self.heads, 8 / self.heads])
+                .view([-1, MAXLEN as i64, count, 8 / count])
                 .transpose(1, 2)
         };
         let (q, k, v) = (heads(query, 0), heads(key, 1), heads(key, 2));
-        let logits = q.matmul(&k.transpose(-2, -1)) / ((8 / self.heads) as f64).sqrt();
+        let mut logits = q.matmul(&k.transpose(-2, -1)) / ((8 / count) as f64).sqrt();
+        if !self.config.form.attends_padding() {
+            let padding = real.squeeze_dim(-1).eq(0.0).unsqueeze(1).unsqueeze(1);
+            logits = logits.masked_fill(&padding, -1e9);
+        }
         let slots = MAXLEN as i64;
         let later = Tensor::ones([slots, slots], (Kind::Bool, Device::Cpu)).triu(1);
         let weights = logits
             .masked_fill(&later, f64::NEG_INFINITY)
             .softmax(-1, Kind::Float);
         let mixed = weights.matmul(&v).transpose(1, 2).reshape([-1, slots, 8]);
-        mixed.linear(
-            self.weight(&format!("{name}.out_proj.weight")),
-            Some(self.weight(&format!("{name}.out_proj.bias"))),
-        )
+        match self.config.form {
+            SasrecForm::Kang => mixed,
+            SasrecForm::Recbole => {
+                let name = format!("trm_encoder.layer.{n}.multi_head_attention.dense");
+                self.linear(&name, &mixed)
+            }
+            _ => self.linear(&format!("attention_layers.{n}.out_proj"), &mixed),
+        }
     }
 
-    fn convolutions(&self, n: usize, x: &Tensor) -> Tensor {
-        let layer = |x: &Tensor, part: u32| {
-            let name = format!("forward_layers.{n}.conv{part}");
-            x.conv1d(
-                self.weight(&format!("{name}.weight")),
-                Some(self.weight(&format!("{name}.bias"))),
-                1,
-                0,
-                1,
-                1,
-            )
+    fn feed_forward(&self, n: usize, x: &Tensor) -> Tensor {
+        let [first, second] = match self.config.form {
+            SasrecForm::Recbole => {
+                [1, 2].map(|part| format!("trm_encoder.layer.{n}.feed_forward.dense_{part}"))
+            }
+            _ => [1, 2].map(|part| format!("forward_layers.{n}.conv{part}")),
         };
-        layer(&layer(&x.transpose(1, 2), 1).relu(), 2).transpose(1, 2)
+        let inner = self.linear(&first, x);
+        let inner = match self.config.form {
+            SasrecForm::Recbole => inner.gelu("none"),
+            _ => inner.relu(),
+        };
+        self.linear(&second, &inner)
+    }
+
+    fn inputs(&self, items: &Tensor, real: &Tensor) -> Tensor {
+        let slots = Tensor::arange(MAXLEN as i64, (Kind::Int64, Device::Cpu));
+        let rows = |table: &str| embedding::rows(self.weight(table), items);
+        let positions = |slots: &Tensor, table: &str| embedding::rows(self.weight(table), slots);
+        match self.config.form {
+            SasrecForm::Allmrec | SasrecForm::Kang => {
+                (rows("item_emb.weight") * 8f64.sqrt() + positions(&slots, "pos_emb.weight")) * real
+            }
+            SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
+                let slots = (slots + 1) * items.ne(0);
+                rows("item_emb.weight") * 8f64.sqrt() + positions(&slots, "pos_emb.weight")
+            }
+            SasrecForm::Recbole => {
+                let padded =
+                    items
+                        .eq(0)
+                        .to_kind(Kind::Int64)
+                        .sum_dim_intlist(-1, true, Kind::Int64);
+                let slots = (slots.unsqueeze(0) - padded).clamp_min(0);
+                let sum =
+                    rows("item_embedding.weight") + positions(&slots, "position_embedding.weight");
+                self.norm("LayerNorm", &sum)
+            }
+        }
     }
 
     /// States [B, maxlen, D].
     fn states(&self, items: &Tensor) -> Tensor {
         let real = items.ne(0).to_kind(Kind::Float).unsqueeze(-1);
-        let slots = Tensor::arange(MAXLEN as i64, (Kind::Int64, Device::Cpu));
-        let slots = match self.form {
-            SasrecForm::Allmrec => slots,
-            SasrecForm::PreNorm => slots + 1,
-        };
-        let rows = embedding::rows(self.weight("item_emb.weight"), items) * 8f64.sqrt();
-        let mut x = (rows + embedding::rows(self.weight("pos_emb.weight"), &slots)) * &real;
+        let mut x = self.inputs(items, &real);
         for n in 0..2 {
-            let normed = self.norm(&format!("attention_layernorms.{n}"), &x);
-            let forward = format!("forward_layernorms.{n}");
-            x = match self.form {
-                SasrecForm::Allmrec => {
-                    let sum = &normed + self.attention(n, &normed, &x);
+            let (attention, forward) = match self.config.form {
+                SasrecForm::Recbole => (
+                    format!("trm_encoder.layer.{n}.multi_head_attention.LayerNorm"),
+                    format!("trm_encoder.layer.{n}.feed_forward.LayerNorm"),
+                ),
+                _ => (
+                    format!("attention_layernorms.{n}"),
+                    format!("forward_layernorms.{n}"),
+                ),
+            };
+            x = match self.config.form {
+                SasrecForm::Allmrec | SasrecForm::Kang => {
+                    let normed = self.norm(&attention, &x);
+                    let sum = &normed + self.attention(n, &normed, &x, &real);
                     let sum = self.norm(&forward, &sum);
-                    &sum + self.convolutions(n, &sum)
+                    (&sum + self.feed_forward(n, &sum)) * &real
                 }
-                SasrecForm::PreNorm => {
-                    let sum = x + self.attention(n, &normed, &normed);
-                    &sum + self.convolutions(n, &self.norm(&forward, &sum))
+                SasrecForm::PmixerPreNorm => {
+                    let normed = self.norm(&attention, &x);
+                    let sum = x + self.attention(n, &normed, &normed, &real);
+                    &sum + self.feed_forward(n, &self.norm(&forward, &sum))
                 }
-            } * &real;
+                SasrecForm::PmixerPostNorm | SasrecForm::Recbole => {
+                    let sum = &x + self.attention(n, &x, &x, &real);
+                    let sum = self.norm(&attention, &sum);
+                    self.norm(&forward, &(&sum + self.feed_forward(n, &sum)))
+                }
+            };
         }
-        self.norm("last_layernorm", &x)
+        match self.config.form {
+            SasrecForm::Recbole => x,
+            _ => self.norm("last_layernorm", &x),
+        }
     }
 
     fn loss(&self, batch: &TrainingBatch) -> Tensor {
         let items = padded(&batch.inputs, &batch.offsets);
         let states = self.states(&items);
         let real = items.ne(0);
+        let table = match self.config.form {
+            SasrecForm::Recbole => "item_embedding.weight",
+            _ => "item_emb.weight",
+        };
         let score = |rows: &[u32]| {
             let rows = padded(rows, &batch.offsets);
-            let rows = embedding::rows(self.weight("item_emb.weight"), &rows);
+            let rows = embedding::rows(self.weight(table), &rows);
             let scores = (&states * rows).sum_dim_intlist(-1, false, Kind::Float);
             scores.masked_select(&real)
         };
@@ -197,24 +278,31 @@ fn twin(net: &Sasrec) -> PaddedNet {
         |(name, weight): (String, Tensor)| (name, weight.detach().copy().set_requires_grad(true));
     PaddedNet {
         weights: net.weights().into_iter().map(copy).collect(),
-        form: net.config.form,
-        heads: net.config.num_heads as i64,
+        config: net.config.clone(),
     }
 }
 
-const CASES: [(SasrecForm, usize); 4] = [
+const CASES: [(SasrecForm, usize); 7] = [
     (SasrecForm::Allmrec, 1),
     (SasrecForm::Allmrec, 2),
-    (SasrecForm::PreNorm, 1),
-    (SasrecForm::PreNorm, 2),
+    (SasrecForm::Kang, 2),
+    (SasrecForm::PmixerPreNorm, 1),
+    (SasrecForm::PmixerPreNorm, 2),
+    (SasrecForm::PmixerPostNorm, 2),
+    (SasrecForm::Recbole, 2),
 ];
 const LENGTHS: [u32; 12] = [7, 0, 1, 50, 49, 3, 9, 9, 22, 2, 0, 31];
 
 /// The packed states of the last tokens are those of the padded net over `items`, [B, maxlen].
 fn assert_same_states((form, heads): (SasrecForm, usize), histories: &Histories, items: &Tensor) {
     let net = net(form, heads);
-    let expected = twin(&net).states(items).select(1, MAXLEN as i64 - 1);
-    let found = net.user_states(histories);
+    let mut expected = twin(&net).states(items).select(1, MAXLEN as i64 - 1);
+    let mut found = net.user_states(histories);
+    if form == SasrecForm::Recbole {
+        // There is no state of an empty history in RecBole's code.
+        let some = items.ne(0).any_dim(1, true).to_kind(Kind::Float);
+        (expected, found) = (expected * &some, found * &some);
+    }
     assert!(
         found.allclose(&expected, 1e-5, 1e-5, false),
         "{form:?} {heads}"
@@ -235,11 +323,9 @@ fn assert_same_loss((form, heads): (SasrecForm, usize), batch: &TrainingBatch) {
             weight.grad().to_dense(None, false),
             twin.weight(&name).grad(),
         );
-        if name == "item_emb.weight" {
+        let is_items = ["item_emb.weight", "item_embedding.weight"].contains(&name.as_str());
+        if is_items || name == "pos_emb.weight" && form.padding_evolves() {
             assert_eq!(found.get(0).abs().max().double_value(&[]), 0.0);
-            let _ = expected.get(0).fill_(0.0);
-        }
-        if name == "pos_emb.weight" && form == SasrecForm::PreNorm {
             let _ = expected.get(0).fill_(0.0);
         }
         expected -= &found;
@@ -321,5 +407,193 @@ fn rows_of_random_lengths_from_nothing_to_more_than_maxlen_are_cut_and_packed_as
     assert!(
         lengths.first() < Some(&3) && lengths.last() > Some(&60),
         "{lengths:?}"
+    );
+}
+
+/// A net with the weights of a fixture, and the fixture.
+fn from_fixture(name: &str, config: &Config) -> (Sasrec, BTreeMap<String, Tensor>) {
+    let path = format!(
+        "{}/tests/fixtures/sasrec/{name}.safetensors",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let fixture = weights::read_tensors(std::path::Path::new(&path)).unwrap();
+    let sizes = Sizes {
+        users: 1,
+        items: 12,
+    };
+    let net = Sasrec::new(config, sizes, Device::Cpu);
+    weights::fill(&net.weights(), &fixture).unwrap();
+    (net, fixture)
+}
+
+/// The upstreams' networks as settings, by fixture.
+fn upstreams() -> Vec<(&'static str, Config)> {
+    let of = |form| Config {
+        maxlen: 10,
+        ..config(form, 2, 0.0)
+    };
+    let mut all: Vec<(&str, Config)> = SasrecForm::ALL
+        .into_iter()
+        .map(|form| (form.name(), of(form)))
+        .collect();
+    for (name, config) in &mut all {
+        config.inner_units = (*name == "recbole").then_some(16);
+    }
+    let gsasrec = Config {
+        output_table: true,
+        scale_items: Some(false),
+        norm_eps: Some(1e-5),
+        ..of(SasrecForm::Kang)
+    };
+    all.push(("gsasrec", gsasrec));
+    all
+}
+
+/// The rows of a left-padded matrix without their padding, in CSR.
+fn unpadded(histories: &Tensor) -> (Vec<u32>, Vec<u32>) {
+    let (mut offsets, mut items) = (vec![0], Vec::new());
+    for row in Vec::<Vec<i64>>::try_from(histories).unwrap() {
+        items.extend(
+            row.iter()
+                .filter(|&&item| item > 0)
+                .map(|&item| item as u32),
+        );
+        offsets.push(items.len() as u32);
+    }
+    (offsets, items)
+}
+
+fn largest(difference: &Tensor) -> f64 {
+    difference.abs().max().double_value(&[])
+}
+
+#[test]
+fn every_form_has_the_states_scores_loss_and_gradients_of_its_upstream_code() {
+    for (name, config) in upstreams() {
+        let (net, fixture) = from_fixture(name, &config);
+        let (offsets, items) = unpadded(&fixture["histories"]);
+        let histories = Histories {
+            users: vec![0; offsets.len() - 1],
+            offsets: offsets.clone(),
+            items: items.clone(),
+        };
+        let states = net.user_states(&histories);
+        let scores = net.score_all(&histories);
+        assert!(
+            largest(&(states - &fixture["states"])) < 1e-5,
+            "{name}: states"
+        );
+        assert!(
+            largest(&(scores - &fixture["scores"])) < 1e-5,
+            "{name}: scores"
+        );
+        let batch = TrainingBatch {
+            users: histories.users.clone(),
+            offsets,
+            inputs: items,
+            targets: unpadded(&fixture["positive"]).1,
+            negatives: unpadded(&fixture["negative"]).1,
+            ..TrainingBatch::default()
+        };
+        let loss = net.loss(&batch);
+        let expected = fixture["loss"].double_value(&[0]);
+        let found = loss.double_value(&[]);
+        assert!(
+            (found - expected).abs() < 1e-5,
+            "{name}: loss {found}, upstream {expected}"
+        );
+        loss.backward();
+        for (weight, tensor) in net.weights() {
+            let found = tensor.grad().to_dense(None, false);
+            let expected = fixture[&format!("gradient.{weight}")].copy();
+            if weight == "item_embedding.weight" {
+                // RecBole's padding row is a target of no position here, and an input of masked ones.
+                let _ = expected.get(0).fill_(0.0);
+            }
+            let difference = largest(&(found - expected));
+            assert!(
+                difference < 1e-5,
+                "{name}: gradient of {weight} is {difference} off"
+            );
+        }
+    }
+}
+
+#[test]
+fn forms_of_the_same_names_and_shapes_are_different_networks() {
+    let of = |name: &str| {
+        let found = upstreams().into_iter().find(|(other, _)| *other == name);
+        found.unwrap().1
+    };
+    let (net, fixture) = from_fixture("pmixer_pre_norm", &of("pmixer_pre_norm"));
+    let other = Sasrec::new(
+        &of("pmixer_post_norm"),
+        Sizes {
+            users: 1,
+            items: 12,
+        },
+        Device::Cpu,
+    );
+    weights::fill(&other.weights(), &fixture).unwrap();
+    let history = Histories::from_rows(&[&[3, 1, 4]]);
+    assert!(largest(&(net.user_states(&history) - other.user_states(&history))) > 0.1);
+}
+
+#[test]
+fn rows_with_their_padding_written_out_have_the_packed_states() {
+    for form in [SasrecForm::PmixerPreNorm, SasrecForm::PmixerPostNorm] {
+        let net = net(form, 2);
+        let batch = batch(&[7, 1, 50, 3, 9]);
+        let order = TimeMajor::new(&batch.offsets);
+        let rows = net.item_rows(&batch.inputs, &order);
+        for wanted in [Wanted::All, Wanted::Last] {
+            let packed = net.states(&rows, &order, wanted, &mut None);
+            // The smallest dropout scales by 1 + 1/65535, and drops no element with this seed.
+            let mut noise = Some(Noise::new(0.0, 2, Device::Cpu));
+            let written = net.states(&rows, &order, wanted, &mut noise);
+            assert_eq!(packed.size(), written.size());
+            let difference = largest(&(packed - written));
+            assert!(
+                difference > 0.0 && difference < 1e-3,
+                "{form:?} {wanted:?} {difference}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
+    let path = format!(
+        "{}/tests/fixtures/sasrec/recbole_prefixes.safetensors",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let expected = weights::read_tensors(std::path::Path::new(&path)).unwrap();
+    let mut config = upstreams().remove(4).1;
+    assert_eq!(config.form, SasrecForm::Recbole);
+    config.loss = Loss::FullSoftmax {};
+    config.train.sequences = Sequences::Prefixes {};
+    config.train.batch_size = 100;
+    let (net, fixture) = from_fixture("recbole", &config);
+    let (offsets, items) = unpadded(&fixture["histories"]);
+    let set = TrainingSet {
+        users: (0..offsets.len() as u32 - 1).collect(),
+        offsets: offsets.iter().map(|&end| u64::from(end)).collect(),
+        items,
+        pool: (1..=12).collect(),
+        ..TrainingSet::default()
+    };
+    let recipe = Recipe::new(1, &config.train, config.maxlen, &config.loss);
+    let sampler = Sampler::new(&set, recipe).unwrap();
+    assert_eq!(
+        sampler.sequences() as i64,
+        expected["examples"].int64_value(&[0])
+    );
+    let batches: Vec<TrainingBatch> = std::thread::scope(|scope| sampler.spawn(scope, 1).collect());
+    assert_eq!(batches.len(), 1);
+    let found = net.loss(&batches[0]).double_value(&[]);
+    let expected = expected["loss"].double_value(&[0]);
+    assert!(
+        (found - expected).abs() < 1e-5,
+        "{found}, RecBole {expected}"
     );
 }

@@ -1,4 +1,4 @@
-use allround::spec::config::train::Optimizer;
+use allround::spec::config::train::{Optimizer, Sequences};
 use tch::Device;
 
 use super::*;
@@ -66,6 +66,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
     let folder = tempfile::tempdir().unwrap();
     let train = Train {
         epochs: 1,
+        sequences: Sequences::Whole {},
         batch_size: 2,
         lr: 0.01,
         optimizer: Optimizer::Adam {

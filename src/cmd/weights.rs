@@ -1,0 +1,78 @@
+//! Imported weights against the data: whether their tables have a row for every item and user.
+
+use std::collections::BTreeMap;
+
+use super::advise;
+use super::planning::{Planned, base};
+use crate::data;
+use crate::plan::NodeId;
+use crate::plan::stage::{Settings, TrainBackbone};
+use crate::spec;
+use crate::spec::config::tensors::Size;
+
+/// Users and items of a prepared data set.
+#[derive(Clone, Copy)]
+struct Counts {
+    users: usize,
+    items: usize,
+}
+
+/// Prepares the data that imported weights are for, in memory, and compares the rows of their tables.
+///
+/// # Errors
+/// When the data cannot be prepared, or a table has too many or too few rows.
+pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
+    let base = base(&planned.checked.base)?;
+    let nodes = &planned.plan.graph.nodes;
+    let mut known: BTreeMap<NodeId, Counts> = BTreeMap::new();
+    for node in nodes {
+        let Settings::Backbone(TrainBackbone { model, .. }) = &node.stage.settings else {
+            continue;
+        };
+        let (Some(file), Some(&data)) = (model.weights(), node.needs.get("prepared")) else {
+            continue;
+        };
+        let Settings::Prepare(settings) = &nodes[data].stage.settings else {
+            continue;
+        };
+        if !known.contains_key(&data) {
+            let prepared = data::prepare(settings, &base, &mut |_| {})?;
+            let counts = Counts {
+                users: prepared.n_users(),
+                items: prepared.n_items(),
+            };
+            known.insert(data, counts);
+        }
+        let counts = known[&data];
+        for table in spec::table_rows(model, &base.join(file)) {
+            let (expected, what) = match table.size {
+                Size::Items => (counts.items + 1, "items"),
+                Size::Users => (counts.users, "users"),
+                Size::Fixed(_) | Size::Setting { .. } => continue,
+            };
+            if table.rows != expected {
+                return Err(wrong(file, &table, expected, what));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wrong(file: &str, table: &spec::TableRows, expected: usize, what: &str) -> anyhow::Error {
+    let meaning = match table.size {
+        Size::Items => format!(
+            "row 0 is padding, and the other {} are the items of the prepared data",
+            expected - 1
+        ),
+        _ => "the rows are the users of the prepared data".to_owned(),
+    };
+    advise(
+        format!(
+            "`{file}`: tensor `{}` has {} rows; the data have {expected}",
+            table.name, table.rows
+        ),
+        format!(
+            "{meaning}, in their order: `allround data prepare` writes {what}.csv; filters, scenarios and `--limit` decide which these are"
+        ),
+    )
+}
