@@ -31,6 +31,12 @@ const FORMS: [Fields<'static>; 2] = [
     },
 ];
 
+/// What the metadata of each form are, in the plural.
+const METADATA: [&str; 2] = [
+    "metadata of Amazon items (2014 or 2018)",
+    "metadata of Amazon items (2023)",
+];
+
 pub(super) fn read(files: &AmazonSource, base: &Path) -> Result<RawData, DataError> {
     let mut items = Ids::default();
     let path = base.join(&files.reviews);
@@ -41,7 +47,7 @@ pub(super) fn read(files: &AmazonSource, base: &Path) -> Result<RawData, DataErr
         let path = base.join(&files.metadata);
         let id = FORMS[form].item;
         let parse = |record: &Record<'_>| of_record(record, files.text);
-        let (join, without) = reviews::items(&path, &items, id, parse)?;
+        let (join, without) = reviews::items(&path, &items, (METADATA[form], id), parse)?;
         join.finish(&mut raw)?;
         raw.note(
             format!("records without `{id}`, which are not used"),

@@ -32,8 +32,12 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
     unused.note(&mut raw, ("rating", form.rating), count);
     if !files.items.is_empty() {
         let path = base.join(&files.items);
-        let (join, without) =
-            reviews::items(&path, &items, form.items_item, |record| text(record, &form))?;
+        let (join, without) = reviews::items(
+            &path,
+            &items,
+            (form.items_what, form.items_item),
+            |record| text(record, &form),
+        )?;
         join.finish(&mut raw)?;
         let unused = Unused {
             file: &files.items,

@@ -172,8 +172,8 @@ pub(super) fn no_records(start: &[u8], path: &Path) -> DataError {
         .split(|&byte| byte == b'\n')
         .next()
         .unwrap_or_default();
-    let text: String = String::from_utf8_lossy(line).chars().take(60).collect();
-    let text = text.trim_end();
+    let line = &line[..line.len().min(400)];
+    let text = shown(String::from_utf8_lossy(line).trim_end());
     let hint = match () {
         () if line.contains(&b',') || line.contains(&b';') => {
             "this looks like CSV, such as ratings without texts: read it by `source.csv`"
@@ -291,7 +291,7 @@ const KNOWN: [Known; 20] = [
     ),
     of(
         &["book_id", "user_id"],
-        "Goodreads interactions or reviews",
+        "Goodreads interactions",
         "read them by `source.json = { form = \"goodreads\", interactions = \"...\" }`",
     ),
     of(&["book_id", "work_id"], "Goodreads books", GOODREADS_ITEMS),
@@ -329,12 +329,11 @@ pub(super) fn known(has: impl Fn(&str) -> bool) -> Option<&'static Known> {
         .find(|known| known.fields.iter().all(|field| has(field)))
 }
 
-/// What is wrong with a record that lacks field `name`, and the hint: whose record it is, or what it has.
-pub(super) fn missing(record: &Record<'_>, name: &str) -> (String, String) {
+/// What is wrong with a record that lacks field `name`, and the hint: whose record it is if not one of `own`, or what it has.
+pub(super) fn missing(record: &Record<'_>, name: &str, own: &str) -> (String, String) {
     let mut names = record.names();
-    if let Some(known) = known(|field| record.has(field)) {
+    if let Some(known) = known(|field| record.has(field)).filter(|known| known.what != own) {
         let what = format!("no field `{name}`: this is one of {}", known.what);
-        // The sources name their own files where only a field is absent.
         return (what, format!("{}; {}", list(&mut names), known.hint));
     }
     let what = format!("no field `{name}`");
@@ -347,10 +346,29 @@ pub(super) fn missing(record: &Record<'_>, name: &str) -> (String, String) {
     (what, hint)
 }
 
+/// A text of a file as a message shows it: its start, without control characters.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut short: String = (text.chars().take(SHOWN))
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
 fn list(names: &mut Vec<String>) -> String {
     const SHOWN: usize = 12;
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
+    let names: Vec<String> = names.iter().map(|name| shown(name)).collect();
     let shown = names.join("`, `");
     match (names.is_empty(), more) {
         (true, _) => "the record has no fields".to_owned(),

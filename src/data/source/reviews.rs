@@ -100,7 +100,7 @@ fn row(
             .hint("correct the record, or name another field")
     };
     let absent = |name: &str| {
-        let (what, hint) = kinds::missing(record, name);
+        let (what, hint) = kinds::missing(record, name, fields.what);
         place.wrong(what).hint(hint)
     };
     let id = |name: &str| record.id(name).map_err(odd)?.ok_or_else(|| absent(name));
@@ -124,7 +124,7 @@ fn row(
                        for other dates name the form, such as `time_format = \"%d/%m/%Y\"`".to_owned(),
                 format => format!("expected a time of the form `{format}`; `time_format` names another one"),
             };
-            place.wrong(format!("field `{name}` is `{written}`, which is not a time of this form")).hint(expected)
+            place.wrong(format!("field `{name}` is `{}`, which is not a time of this form", kinds::shown(&written))).hint(expected)
         })?;
     }
     Ok(Parsed {
@@ -185,14 +185,14 @@ fn seconds(time: jiff::Timestamp) -> String {
     }
 }
 
-/// Reads the records of items: `parse` gives an item's id, `None` where the record has none, and its text.
+/// Reads the records of items, which are `what` in the plural: `parse` gives an item's id, `None` where the record has none, and its text.
 ///
 /// # Errors
 /// When no record has an id.
 pub(super) fn items<'i>(
     path: &Path,
     items: &'i Ids,
-    id: &str,
+    (what, id): (&str, &str),
     parse: impl Fn(&Record<'_>) -> Result<Text, String> + Sync,
 ) -> Result<(Join<'i>, u64), DataError> {
     let mut join = Join::new(items, path);
@@ -204,7 +204,7 @@ pub(super) fn items<'i>(
                 .hint("correct the record, or name another field")
         };
         let Some(found) = record.id(id).map_err(odd)? else {
-            let (what, hint) = kinds::missing(record, id);
+            let (what, hint) = kinds::missing(record, id, what);
             return Ok(Some(Err(place.wrong(what).hint(hint))));
         };
         // Most files have records of many items that nobody of this data set has.

@@ -57,6 +57,8 @@ pub enum JsonForm {
 pub struct Form<'a> {
     /// Whose records these are, in the plural.
     pub what: &'a str,
+    /// Whose records the items are, in the plural.
+    pub items_what: &'a str,
     /// Field of the user id.
     pub user: &'a str,
     /// Field of the item id in the interactions.
@@ -81,6 +83,7 @@ pub struct Form<'a> {
 
 const NAMED: Form<'static> = Form {
     what: "interactions",
+    items_what: "items",
     user: "",
     item: "",
     items_item: "",
@@ -95,6 +98,7 @@ const NAMED: Form<'static> = Form {
 
 const YELP: Form<'static> = Form {
     what: "Yelp reviews",
+    items_what: "Yelp businesses",
     user: "user_id",
     item: "business_id",
     items_item: "business_id",
@@ -108,6 +112,7 @@ const YELP: Form<'static> = Form {
 
 const GOODREADS: Form<'static> = Form {
     what: "Goodreads interactions",
+    items_what: "Goodreads books",
     user: "user_id",
     item: "book_id",
     items_item: "book_id",
@@ -121,6 +126,7 @@ const GOODREADS: Form<'static> = Form {
 
 const STEAM: Form<'static> = Form {
     what: "Steam reviews",
+    items_what: "Steam games",
     user: "username",
     item: "product_id",
     items_item: "id",

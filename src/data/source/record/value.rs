@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::{Notation, end_of_text, python};
+use crate::data::source::kinds;
 
 /// Most lists inside each other that are read.
 const DEEPEST: usize = 64;
@@ -99,11 +100,9 @@ impl<'a> Reader<'a> {
 
     /// A value that is none of the known ones.
     fn odd(&self) -> String {
-        let text = String::from_utf8_lossy(self.bytes);
-        format!(
-            "holds `{}`, which is no value of this form",
-            text.chars().take(SHOWN).collect::<String>()
-        )
+        let start = &self.bytes[..self.bytes.len().min(400)];
+        let text = kinds::shown(&String::from_utf8_lossy(start));
+        format!("holds `{text}`, which is no value of this form")
     }
 
     fn value(&mut self, depth: usize) -> Result<Value<'a>, String> {

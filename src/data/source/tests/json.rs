@@ -290,6 +290,24 @@ fn ids_and_numbers_may_be_written_either_way() {
 }
 
 #[test]
+fn a_record_that_only_lacks_a_field_is_not_taken_for_another_ones() {
+    for (rows, expected) in [
+        (
+            NEW.replace("\"timestamp\"", "\"sort_timestamp\""),
+            "reviews:1: no field `timestamp`\nthe record's fields are",
+        ),
+        (
+            REVIEW.replace("unixReviewTime", "reviewTime"),
+            "reviews:1: no field `unixReviewTime`\nthe record's fields are",
+        ),
+        ("\u{0}\u{1b}[31m".to_owned(), "found `\u{fffd}\u{fffd}[31m`"),
+    ] {
+        let words = amazon_files(&rows, "").unwrap_err();
+        assert!(words.contains(expected), "{words}");
+    }
+}
+
+#[test]
 fn item_records_without_an_id_are_counted() {
     let raw = amazon_files(
         REVIEW,
