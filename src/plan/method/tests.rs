@@ -238,8 +238,13 @@ fn a_prompt_has_the_words_of_the_data_set() {
 fn a_trained_encoder_is_read_by_the_alignment_itself() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("minilm")).unwrap();
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-        std::fs::write(dir.path().join("minilm").join(file), "x").unwrap();
+    let config = r#"{"model_type": "bert"}"#;
+    for (file, text) in [
+        ("config.json", config),
+        ("model.safetensors", "x"),
+        ("tokenizer.json", "x"),
+    ] {
+        std::fs::write(dir.path().join("minilm").join(file), text).unwrap();
     }
     let text = SPEC
         .replace(
