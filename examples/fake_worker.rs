@@ -2,6 +2,7 @@
 //!
 //! `FAKE_WORKER` says how it behaves, as `KIND[/MODEL]=ACTION` rules between semicolons, the first that matches wins:
 //! `sleep:MS` (before every epoch and before the end), `crash`, `kill`, `hang`, `nan`, `silent`, `print`, `full`,
+//! `flood`, `line`, `shout` (prints without end: lines, one line, on standard error),
 //! `once` (fails the first time only), `old` (speaks another version of the protocol, then hangs), `commit:NAME` (built from another commit). `FAKE_WORKER_LOG` names a file that gets a line for each start.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
@@ -234,7 +235,18 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
             let said = writeln!(std::io::stdout(), "a library says hello");
             said.map_err(|error| error.to_string())
         }
+        "flood" => without_end(&mut std::io::stdout(), b"a library says hello, and again\n"),
+        "line" => without_end(&mut std::io::stdout(), b"a line that does not end, "),
+        "shout" => without_end(&mut std::io::stderr(), b"a warning, and again\n"),
         _ => Ok(()),
+    }
+}
+
+/// Writes the same words until nobody reads them.
+fn without_end(out: &mut dyn Write, words: &[u8]) -> Result<(), String> {
+    let words = words.repeat(1000);
+    loop {
+        out.write_all(&words).map_err(|error| error.to_string())?;
     }
 }
 

@@ -6,11 +6,17 @@
 // This is the room of files.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::{File, OpenOptions, TryLockError};
+mod lock;
+mod regular;
+
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use lock::{Lock, lock, try_lock};
+pub use regular::{MOST_TEXT, read_at_most};
 
 /// A failed access to a file or folder.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,7 @@ impl FsError {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                 Some("the file is damaged: fetch it again, or run again what made it")
             }
+            io::ErrorKind::InvalidInput => Some("name a regular file"),
             _ => None,
         }
     }
@@ -73,7 +80,10 @@ fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> FsErro
 /// # Errors
 /// When the file cannot be opened or read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
-    std::fs::read(path).map_err(failed(path, "read"))
+    let mut bytes = Vec::new();
+    let mut file = regular::open(path, "read")?;
+    file.read_to_end(&mut bytes).map_err(failed(path, "read"))?;
+    Ok(bytes)
 }
 
 /// The first `count` bytes of a file (fewer where it is shorter), and how many it has.
@@ -106,7 +116,7 @@ impl std::ops::Deref for Mapped {
 /// # Errors
 /// When the file cannot be opened or mapped.
 pub fn map(path: &Path) -> Result<Mapped, FsError> {
-    let file = File::open(path).map_err(failed(path, "open"))?;
+    let file = regular::open(path, "open")?;
     // SAFETY: the mapping is read-only, and the files that it is for are written once and renamed into place.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed(path, "map"))?;
     Ok(Mapped(map))
@@ -117,7 +127,7 @@ pub fn map(path: &Path) -> Result<Mapped, FsError> {
 /// # Errors
 /// When the file cannot be read, or is not UTF-8; the error then names the offset of the first wrong byte.
 pub fn read_to_string(path: &Path) -> Result<String, FsError> {
-    String::from_utf8(read(path)?).map_err(|error| {
+    String::from_utf8(read_at_most(path, MOST_TEXT)?).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[offset];
         let text = format!("not UTF-8: byte {byte:#04x} at offset {offset}");
@@ -134,7 +144,7 @@ pub fn read_to_string(path: &Path) -> Result<String, FsError> {
 /// # Errors
 /// When the file cannot be opened.
 pub fn open(path: &Path) -> Result<BufReader<File>, FsError> {
-    let file = File::open(path).map_err(failed(path, "open"))?;
+    let file = regular::open(path, "open")?;
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 
@@ -206,11 +216,24 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     std::fs::create_dir_all(path).map_err(failed(path, "create folder"))
 }
 
-/// Removes a folder and all it holds; one that is not there is no error.
+/// Cuts a file to its first `size` bytes.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn cut(path: &Path, size: u64) -> Result<(), FsError> {
+    let file = OpenOptions::new().write(true).open(path);
+    file.and_then(|file| file.set_len(size))
+        .map_err(failed(path, "cut"))
+}
+
+/// Removes a folder and all it holds, or a file in its place; one that is not there is no error.
 ///
 /// # Errors
 /// When something cannot be removed.
 pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    if path.is_file() {
+        return remove_file(path);
+    }
     ignore_missing(std::fs::remove_dir_all(path)).map_err(failed(path, "remove folder"))
 }
 
@@ -330,7 +353,7 @@ pub fn stamp(path: &Path) -> Result<Stamp, FsError> {
 /// # Errors
 /// When the file cannot be read.
 pub fn digest(path: &Path) -> Result<crate::digest::Key, FsError> {
-    let file = File::open(path).map_err(failed(path, "read"))?;
+    let file = regular::open(path, "read")?;
     crate::digest::of_reader(file).map_err(failed(path, "read"))
 }
 
@@ -340,50 +363,13 @@ pub fn digest(path: &Path) -> Result<crate::digest::Key, FsError> {
 /// When the file cannot be read.
 pub fn tail(path: &Path, limit: u64) -> Result<String, FsError> {
     use std::io::Seek;
-    let mut file = File::open(path).map_err(failed(path, "read"))?;
+    let mut file = regular::open(path, "read")?;
     let size = file.metadata().map_err(failed(path, "read"))?.len();
     file.seek(io::SeekFrom::Start(size.saturating_sub(limit)))
         .map_err(failed(path, "read"))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(failed(path, "read"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A lock on a file, held until it is dropped or the process ends, however it ends.
-#[derive(Debug)]
-pub struct Lock {
-    // The operating system frees the lock when the file is closed.
-    file: File,
-}
-
-impl Lock {
-    /// The open file's number. A child process that inherits it holds the lock, too.
-    pub fn descriptor(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.file)
-    }
-}
-
-/// Waits for the lock of `path`, which is made if need be.
-///
-/// # Errors
-/// When the file cannot be made or locked.
-pub fn lock(path: &Path) -> Result<Lock, FsError> {
-    let file = append(path)?;
-    file.lock().map_err(failed(path, "lock"))?;
-    Ok(Lock { file })
-}
-
-/// The lock of `path`, or `None` while another process (or another part of this one) holds it.
-///
-/// # Errors
-/// When the file cannot be made or locked.
-pub fn try_lock(path: &Path) -> Result<Option<Lock>, FsError> {
-    let file = append(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { file })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(FsError::new(path, "lock", error)),
-    }
 }
 
 #[cfg(test)]

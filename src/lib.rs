@@ -13,6 +13,7 @@ pub mod fs;
 pub mod metric;
 pub mod program;
 pub mod seed;
+pub mod visible;
 // Asking: the experiment file, as written, as checked, as resolved.
 pub mod spec;
 // The protocol with the worker.

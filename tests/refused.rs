@@ -318,3 +318,161 @@ fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_says_that_
         err(&output)
     );
 }
+
+#[test]
+fn only_regular_files_of_a_bounded_size_are_read_as_specs() {
+    let desk = Desk::new();
+    let pipe = desk.path().join("pipe.toml");
+    let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
+    // SAFETY: `name` is a NUL-terminated path.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    let large = desk.path().join("large.toml");
+    let file = std::fs::File::create(&large).unwrap();
+    file.set_len(1 << 34).unwrap();
+    for (path, words) in [
+        (
+            "/dev/zero",
+            "cannot read `/dev/zero`: it is a device, not a regular file",
+        ),
+        (
+            "pipe.toml",
+            "cannot read `pipe.toml`: it is a pipe, not a regular file",
+        ),
+        (".", "is a folder, expected a TOML file"),
+        (
+            "large.toml",
+            "it has more than 16 MiB, the most that is read here",
+        ),
+    ] {
+        let output = desk.run(&format!("check {path}"));
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(err(&output).contains(words), "{path}: {}", err(&output));
+    }
+    let spec = SPEC.replace(
+        "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
+        "[dataset.toys.source.sequences]\npath = \"pipe.toml\"\nform = \"pairs\"",
+    );
+    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
+    let said = err(&desk.run("run spec.toml"));
+    assert!(said.contains("it is a pipe, not a regular file"), "{said}");
+}
+
+#[test]
+fn names_that_make_too_long_a_file_name_are_refused() {
+    let desk = Desk::new();
+    let [dataset, model] = ["d", "m"].map(|letter| letter.repeat(100));
+    let spec = SPEC
+        .replace("seeds = [1, 2]", "seeds = [1, 2000]")
+        .replace("dataset.toys", &format!("dataset.{dataset}"))
+        .replace("[model.gru4rec.", &format!("[model.{model}."));
+    let write = |text: &str| std::fs::write(desk.path().join("spec.toml"), text).unwrap();
+    write(&spec);
+    let said = err(&desk.run("check spec.toml"));
+    let words = "make a file name of 222 characters, and 220 is the most";
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("shorten some of `ddd"), "{said}");
+    // The longest that is accepted can be written.
+    write(&spec.replace(&model, &model[2..]));
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[test]
+fn a_damaged_file_of_the_store_is_named_and_left_out() {
+    let desk = Desk::new();
+    desk.run("run spec.toml");
+    let damaged = desk.path().join(".allround/experiments/damaged.json");
+    std::fs::write(&damaged, "{").unwrap();
+    std::fs::write(desk.path().join(".allround/artefacts/stray"), "").unwrap();
+    let list = desk.run("list");
+    assert_eq!(list.status.code(), Some(1));
+    let out = |output: &std::process::Output| String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(out(&list).contains("small") && err(&list).contains("damaged.json"));
+    let doctor = desk.run("doctor");
+    assert_eq!(doctor.status.code(), Some(1));
+    let said = out(&doctor);
+    assert!(
+        said.contains("wrong cannot read `") && said.contains("damaged.json"),
+        "{said}"
+    );
+    assert!(
+        said.contains("stray` is not a folder of artefacts"),
+        "{said}"
+    );
+    assert!(said.contains("known to the store: 1 experiment"), "{said}");
+    // What the damaged one needs is unknown: nothing is removed, the rest of the store included.
+    std::fs::remove_dir_all(desk.path().join("results")).unwrap();
+    let clean = desk.run("clean");
+    assert_eq!(clean.status.code(), Some(1));
+    assert_eq!(out(&clean), "freed 0 B\n");
+    let said = err(&clean);
+    assert!(
+        said.contains("damaged.json") && said.contains("nothing is removed"),
+        "{said}"
+    );
+    std::fs::remove_file(damaged).unwrap();
+    assert!(out(&desk.run("clean")).contains("evaluate: 4 folders"));
+}
+
+#[test]
+fn a_full_standard_output_is_an_error_with_its_words() {
+    let desk = Desk::new();
+    for line in [
+        "--help",
+        "--version",
+        "check spec.toml",
+        "completions bash",
+        "plan spec.toml",
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_allround"));
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = command
+            .args(line.split(' '))
+            .current_dir(desk.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let words = "cannot write `standard output`: no space left on device";
+        assert!(said.contains(words), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_a_worker_prints_moves_no_cursor_and_turns_no_text() {
+    let desk = Desk::new();
+    let spec = SPEC.replace(
+        "[model.popularity.popularity]",
+        "[model.popularity.popularity]\n[table.main.comparison]\ntitle = \"a\\u202Eb\\u001B[2Jc\"\nprotocol = \"strict\"",
+    );
+    std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
+    let output = desk.run("run spec.toml --verbose");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let mut texts = vec![
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        err(&output),
+    ];
+    for file in ["tables/main.md", "tables/main.tex", "report.html"] {
+        let path = desk.path().join("results/small").join(file);
+        texts.push(std::fs::read_to_string(path).unwrap());
+    }
+    for text in &texts {
+        assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
+    }
+    assert!(texts[0].contains("a[U+202E]b[U+001B][2Jc"), "{}", texts[0]);
+}
+
+#[test]
+fn a_path_that_is_no_unicode_is_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let desk = Desk::new();
+    let store = std::ffi::OsStr::from_bytes(b"st\xffre");
+    let mut command = desk.command("run spec.toml --store");
+    let output = command.arg(store).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("is not UTF-8"), "{}", err(&output));
+}

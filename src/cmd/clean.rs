@@ -4,12 +4,22 @@ use std::collections::BTreeMap;
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Clean, Common};
+use crate::observe::say;
 use crate::store::Store;
 use crate::store::clean::Waste;
 
 /// Removes unneeded artefacts, or says what it would remove.
 pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
+    let damaged = store.experiments()?.damaged;
+    for error in &damaged {
+        say(&format!("damaged: {error}"));
+    }
+    if !damaged.is_empty() {
+        say(
+            "hint: what these experiments need is unknown, so nothing is removed; run them again, or remove these files",
+        );
+    }
     let waste = store.waste()?;
     for (kind, (number, size)) in by_kind(&waste) {
         print(&format!(
@@ -29,7 +39,10 @@ pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
         };
         print(&format!("freed {}\n", bytes(freed)))?;
     }
-    Ok(Exit::Well)
+    Ok(match damaged.is_empty() {
+        true => Exit::Well,
+        false => Exit::Failed,
+    })
 }
 
 fn by_kind(waste: &[Waste]) -> BTreeMap<&str, (usize, u64)> {

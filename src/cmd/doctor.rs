@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
         disk(&common.store),
     ];
     findings.extend(artefacts(&store, arguments.full)?);
+    findings.extend(experiments(&store)?);
     let mut exit = Exit::Well;
     for finding in findings {
         match finding {
@@ -110,6 +111,19 @@ fn disk(store: &Path) -> Result<String, String> {
     }
 }
 
+/// How many experiments the store knows, and which of their files are damaged.
+fn experiments(store: &Store) -> anyhow::Result<Vec<Result<String, String>>> {
+    let all = store.experiments()?;
+    let number = count(all.found.len(), "experiment");
+    let mut findings = vec![Ok(format!("known to the store: {number}"))];
+    findings.extend(all.damaged.into_iter().map(|error| {
+        Err(format!(
+            "{error}\n      hint: run its experiment again, or remove the file; until then `clean` removes nothing"
+        ))
+    }));
+    Ok(findings)
+}
+
 fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, String>>> {
     let mut findings = Vec::new();
     let (mut number, mut size) = (0, 0);
@@ -119,6 +133,13 @@ fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, Str
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        if !kind.is_dir() {
+            let path = kind.display();
+            findings.push(Err(format!(
+                "`{path}` is not a folder of artefacts\n      hint: remove it"
+            )));
+            continue;
+        }
         for folder in fs::list(&kind)? {
             let text = folder
                 .file_name()

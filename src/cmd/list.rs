@@ -10,12 +10,19 @@ use crate::store::Store;
 /// Prints a table of experiments with their state.
 pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
     let experiments = Store::at(&common.store).experiments()?;
-    if experiments.is_empty() {
+    for error in &experiments.damaged {
+        say(&format!("damaged, left out: {error}"));
+    }
+    let exit = match experiments.damaged.is_empty() {
+        true => Exit::Well,
+        false => Exit::Failed,
+    };
+    if experiments.found.is_empty() {
         say(&format!(
             "no experiment in store `{}`",
             common.store.display()
         ));
-        return Ok(Exit::Well);
+        return Ok(exit);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
@@ -26,7 +33,7 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
         "ended",
         "results",
     ]);
-    for experiment in experiments {
+    for experiment in experiments.found {
         table.add_row([
             experiment.name.clone(),
             experiment.state().to_owned(),
@@ -37,5 +44,5 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
         ]);
     }
     print(&format!("{}\n", table.trim_fmt()))?;
-    Ok(Exit::Well)
+    Ok(exit)
 }

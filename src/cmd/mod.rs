@@ -18,13 +18,14 @@ mod show;
 mod weights;
 
 use std::io::Write;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::fs::FsError;
-use crate::observe::say;
+use crate::observe::{may_style, say, say_styled};
 
 /// The exit codes of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +57,59 @@ pub(crate) fn advise(text: impl Into<String>, hint: impl Into<String>) -> anyhow
 
 /// The program: reads the command line, does what it says, tells what went wrong.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let exit = dispatch(&cli).unwrap_or_else(|error| {
-        tell(&error);
-        Exit::Bad
-    });
+    std::panic::set_hook(Box::new(|panic| say(&fault_of_program(panic))));
+    let run = || {
+        let cli = match Cli::try_parse() {
+            Ok(cli) => cli,
+            Err(error) => return usage(&error),
+        };
+        dispatch(&cli).unwrap_or_else(|error| {
+            tell(&error);
+            Exit::Bad
+        })
+    };
+    // The hook has said what happened.
+    let exit = catch_unwind(run).unwrap_or(Exit::Bad);
     ExitCode::from(exit as u8)
+}
+
+/// Help and version go to standard output, which may be full; everything else is bad usage.
+fn usage(error: &clap::Error) -> Exit {
+    let text = error.render();
+    let colour = may_style(&std::io::stdout());
+    if error.use_stderr() {
+        // clap knows the terminal; nobody is left to tell of a fault here.
+        drop(error.print());
+        return Exit::Bad;
+    }
+    let text = match colour {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    };
+    match print(&text) {
+        Ok(()) => Exit::Well,
+        Err(error) => {
+            tell(&error);
+            Exit::Bad
+        }
+    }
+}
+
+/// What is said of a panic in any thread.
+fn fault_of_program(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or_else(String::new, |place| {
+        format!(" at {}:{}", place.file(), place.line())
+    });
+    let text = crate::exec::panic_text(panic.payload());
+    let mut said = format!(
+        "error: a fault of allround itself{place}: {text}\n\
+         hint: what was finished is in the store, and the same command continues; please report this message and the command"
+    );
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        said.push_str(&format!("\n{backtrace}"));
+    }
+    said
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
@@ -85,9 +133,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
 fn tell(error: &anyhow::Error) {
     // Faults are whole pictures and need no introduction.
     if let Some(faults) = error.downcast_ref::<crate::spec::Faults>() {
-        use std::io::IsTerminal;
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        return say(&faults.render(colour));
+        return say_styled(&faults.render(may_style(&std::io::stderr())));
     }
     say(&format!("error: {}", sentence(error)));
     let of_file = error

@@ -123,6 +123,14 @@ pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planne
 
 /// A path, absolute: of a file, or of the folder that relative paths of the spec start from.
 pub(crate) fn base(path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = std::path::absolute(path);
-    Ok(absolute.map_err(|error| crate::fs::FsError::new(path, "find", error))?)
+    let absolute =
+        std::path::absolute(path).map_err(|error| crate::fs::FsError::new(path, "find", error))?;
+    // Jobs and records are JSON, which holds Unicode alone.
+    match absolute.to_str() {
+        Some(_) => Ok(absolute),
+        None => Err(advise(
+            format!("the path `{}` is not UTF-8", absolute.display()),
+            "rename the folder or file whose name it is, or name another",
+        )),
+    }
 }

@@ -1,7 +1,6 @@
 //! `allround show`: the numbers of a results folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::{Show, Split};
+use crate::observe::may_style;
 use crate::render::style;
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
@@ -31,7 +31,7 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
             .width()
             .filter(|&width| width > 0)
             .unwrap_or(160),
-        styled: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        styled: may_style(&std::io::stdout()),
     };
     numbers::of_a_run(results)?;
     let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
@@ -111,6 +111,7 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
             0 => String::new(),
             others => format!(" and {}", count(others, "other cell")),
         };
+        let error = crate::visible::one_line(error);
         text.push_str(&format!("{first}{others} {status}: {error}\n"));
     }
     if !failed.is_empty() {

@@ -17,6 +17,13 @@ pub use stop::Stop;
 use crate::event::Event;
 use crate::plan::NodeId;
 
+/// What a panic says.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+}
+
 /// How stages are run; nothing here changes a result.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -1,6 +1,7 @@
 //! Which stages run when: what is not in the store, after what it needs, within the machine's threads.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::Scope;
 use std::time::Duration;
 
@@ -9,6 +10,21 @@ use super::{Happening, Options, Outcome, Stop};
 use crate::plan::{Graph, NodeId, Settings};
 use crate::spec::config::Encoder;
 use crate::store::{Presence, Store};
+
+/// Messages that wait to be taken in.
+const WAITING_MESSAGES: usize = 1024;
+
+/// Ends all workers when the thread that listens to them panics.
+struct StopOnPanic<'a>(&'a Stop);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.ask();
+            self.0.ask();
+        }
+    }
+}
 
 /// What a stage's thread tells the pool.
 type Message = (NodeId, Happening);
@@ -34,8 +50,12 @@ pub fn execute(
             Presence::Absent => {}
         }
     }
-    let (sender, messages) = mpsc::channel::<Message>();
+    // Bounded: a stage that says more than can be taken in waits.
+    let (sender, messages) = mpsc::sync_channel::<Message>(WAITING_MESSAGES);
     std::thread::scope(|scope| {
+        // Dropped when this thread panics, before the stages are waited for: they must end then, and talk to nobody.
+        let messages = messages;
+        let _guard = StopOnPanic(stop);
         loop {
             while let Some((id, threads)) = pool.next(stop, listen) {
                 pool.running.push((id, threads));
@@ -99,7 +119,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start<'scope>(self, scope: &'scope Scope<'scope, 'a>, sender: Sender<Message>) {
+    fn start<'scope>(self, scope: &'scope Scope<'scope, 'a>, sender: SyncSender<Message>) {
         scope.spawn(move || {
             // The pool listens until every stage has ended, so that sending cannot fail.
             let tell = |id, happening| drop(sender.send((id, happening)));
@@ -112,7 +132,11 @@ impl<'a> Run<'a> {
                 stop: self.stop,
                 tell: &tell,
             };
-            let outcome = task.run();
+            // A stage without an outcome would be waited for without end.
+            let outcome = catch_unwind(AssertUnwindSafe(|| task.run())).unwrap_or_else(|panic| {
+                let text = super::panic_text(panic.as_ref());
+                Outcome::Failed(format!("a fault of allround itself: {text}"))
+            });
             tell(self.id, Happening::Ended(outcome));
         });
     }

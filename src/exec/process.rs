@@ -1,22 +1,42 @@
 //! One worker process: started so that it cannot outlive this one, read line by line, ended by wish or by time.
+//!
+//! A worker leads a process group of its own, and whatever ends it ends the group: the program that is named as the worker
+//! may be a wrapper (`srun`, `numactl`, `docker`, a shell script) around the one that works.
 
+mod lines;
+
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
 use std::os::fd::RawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::Stop;
-use crate::fs::FsError;
+use crate::fs::{self, FsError};
+use lines::Output;
 
 /// How long a worker that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How often wishes and clocks are looked at.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long output is read after the worker has ended: another process may still hold the pipe.
+const REST: Duration = Duration::from_secs(2);
+
+/// Lines that wait to be taken in; a worker that prints faster waits.
+const WAITING_LINES: usize = 256;
+
+/// Most bytes of a worker's standard error that are kept in one run.
+pub const MOST_LOG: u64 = 16 << 20;
+
+/// Most bytes of one line on a worker's standard output.
+pub const MOST_LINE: usize = 1 << 20;
 
 /// How a worker process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +47,19 @@ pub enum End {
     Killed(i32),
     /// It was silent for too long and was killed.
     Hung(Duration),
+    /// It printed more than is kept and was killed; what it printed.
+    Flooded(&'static str),
     /// It was ended because the run is stopping.
     Stopped,
+}
+
+/// Whether a worker may go on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It may.
+    Well,
+    /// It has printed more than is kept; what.
+    TooMuch(&'static str),
 }
 
 /// What a worker is started with.
@@ -54,19 +85,44 @@ pub struct Launch<'a> {
 ///
 /// # Errors
 /// When the worker cannot be started or its log cannot be made.
-pub fn run(launch: &Launch<'_>, stop: &Stop, line: &mut dyn FnMut(&str)) -> Result<End, FsError> {
+pub fn run(
+    launch: &Launch<'_>,
+    stop: &Stop,
+    line: &mut dyn FnMut(&str) -> Heard,
+) -> Result<End, FsError> {
+    let log = Log::of(launch.log)?;
     let mut child = spawn(launch)?;
+    // Whatever happens from here on, nothing of the group is left behind.
+    let group = Group::of(&child);
     let output = child.stdout.take().expect("stdout is piped");
-    let (sender, lines) = mpsc::channel();
-    let reader = std::thread::spawn(move || read_lines(output, &sender));
-    let end = watch(&mut child, &lines, (launch.timeout, stop), line);
-    // The reader ends with the worker's output; what it has left has been handed on by `watch`.
-    drop(reader.join());
-    end.map_err(|error| FsError::new(launch.worker, "wait for", error))
+    let (sender, lines) = mpsc::sync_channel(WAITING_LINES);
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let flag = has_ended.clone();
+    let reader = std::thread::spawn(move || lines::read(output, &sender, &flag));
+    let watch = Watch {
+        child: &mut child,
+        group: &group,
+        lines,
+        log: &log,
+        timeout: launch.timeout,
+        stop,
+    };
+    let end = watch.to_the_end(&has_ended, line);
+    has_ended.store(true, Ordering::SeqCst);
+    drop(group);
+    drop(child.wait());
+    let failed = |error| FsError::new(launch.worker, "wait for", error);
+    if reader.join().is_err() {
+        return Err(failed(std::io::Error::other(
+            "the thread that read its output panicked",
+        )));
+    }
+    log.cut();
+    end.map_err(failed)
 }
 
 fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
-    let log = crate::fs::append(launch.log)?;
+    let log = fs::append(launch.log)?;
     let parent = std::process::id();
     let lock = launch.lock;
     let mut command = Command::new(launch.worker);
@@ -79,7 +135,8 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
         .env("OMP_WAIT_POLICY", wait_policy())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(log);
+        .stderr(log)
+        .process_group(0);
     // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing is allocated.
     unsafe {
         command.pre_exec(move || tie_to_parent(parent, lock));
@@ -112,68 +169,164 @@ fn tie_to_parent(parent: u32, lock: RawFd) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read_lines(output: ChildStdout, sender: &mpsc::Sender<String>) {
-    let mut reader = BufReader::new(output);
-    let mut bytes = Vec::new();
-    while reader
-        .read_until(b'\n', &mut bytes)
-        .is_ok_and(|read| read > 0)
-    {
-        let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-        if sender.send(line).is_err() {
-            break;
+/// A worker's process group, killed when it is dropped. Its number is its own while the worker was not waited for or some
+/// process of the group lives; after that, nothing is sent to it.
+struct Group {
+    id: Option<i32>,
+    is_over: Cell<bool>,
+}
+
+impl Group {
+    fn of(child: &Child) -> Group {
+        Group {
+            id: i32::try_from(child.id()).ok(),
+            is_over: Cell::new(false),
         }
-        bytes.clear();
+    }
+
+    /// Sends a signal to every process of the group; whether there was any.
+    fn signal(&self, signal: i32) -> bool {
+        match self.id {
+            // SAFETY: a plain system call; the group was made by this program.
+            Some(id) if !self.is_over.get() => unsafe { libc::killpg(id, signal) == 0 },
+            _ => false,
+        }
     }
 }
 
-fn watch(
-    child: &mut Child,
-    lines: &Receiver<String>,
-    (timeout, stop): (Option<Duration>, &Stop),
-    line: &mut dyn FnMut(&str),
-) -> std::io::Result<End> {
-    let mut heard = Instant::now();
-    let mut asked: Option<Instant> = None;
-    let mut is_open = true;
-    loop {
-        if is_open {
-            match lines.recv_timeout(TICK) {
-                Ok(text) => {
-                    heard = Instant::now();
-                    line(&text);
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => is_open = false,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(libc::SIGKILL);
+    }
+}
+
+/// The log of a worker's standard error, with its size when the worker started.
+struct Log<'a> {
+    path: &'a Path,
+    before: u64,
+}
+
+impl<'a> Log<'a> {
+    fn of(path: &'a Path) -> Result<Log<'a>, FsError> {
+        let size = || fs::stamp(path).map_or(0, |stamp| stamp.size);
+        // Logs of many attempts grow, too.
+        if size() > MOST_LOG {
+            fs::remove_file(path)?;
         }
-        if !is_open {
-            if let Some(status) = child.try_wait()? {
+        Ok(Log {
+            path,
+            before: size(),
+        })
+    }
+
+    fn is_too_long(&self) -> bool {
+        fs::stamp(self.path).is_ok_and(|stamp| stamp.size > self.before + MOST_LOG)
+    }
+
+    /// Cuts what was written before the worker could be stopped.
+    fn cut(&self) {
+        if self.is_too_long() {
+            // A log that stays too long does no harm.
+            drop(fs::cut(self.path, self.before + MOST_LOG));
+        }
+    }
+}
+
+/// What is watched of a worker.
+struct Watch<'a> {
+    child: &'a mut Child,
+    group: &'a Group,
+    lines: Receiver<Output>,
+    log: &'a Log<'a>,
+    timeout: Option<Duration>,
+    stop: &'a Stop,
+}
+
+impl Watch<'_> {
+    /// Hands on lines until the worker has ended and its output is read.
+    fn to_the_end(
+        self,
+        has_ended: &AtomicBool,
+        line: &mut dyn FnMut(&str) -> Heard,
+    ) -> std::io::Result<End> {
+        let mut heard = Instant::now();
+        let mut looked = Instant::now();
+        let mut asked: Option<Instant> = None;
+        loop {
+            let is_open = match self.lines.recv_timeout(TICK) {
+                Ok(Output::Line(text)) => {
+                    heard = Instant::now();
+                    if let Heard::TooMuch(what) = line(&text) {
+                        return Ok(self.kill(End::Flooded(what)));
+                    }
+                    true
+                }
+                Ok(Output::TooLong) => {
+                    let what = "a line of more than 1 MiB on its standard output";
+                    return Ok(self.kill(End::Flooded(what)));
+                }
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            if is_open && looked.elapsed() < TICK {
+                continue;
+            }
+            looked = Instant::now();
+            if let Some(status) = self.child.try_wait()? {
+                self.take_rest(asked, has_ended, line);
                 return Ok(ending(status, asked.is_some()));
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if timeout.is_some_and(|limit| heard.elapsed() > limit) {
-            child.kill()?;
-            child.wait()?;
-            return Ok(End::Hung(heard.elapsed()));
-        }
-        if stop.is_asked() && asked.is_none() {
-            asked = Some(Instant::now());
-            terminate(child);
-        }
-        if stop.is_urgent() || asked.is_some_and(|since| since.elapsed() > GRACE) {
-            child.kill()?;
+            if !is_open {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if self.timeout.is_some_and(|limit| heard.elapsed() > limit) {
+                return Ok(self.kill(End::Hung(heard.elapsed())));
+            }
+            if self.log.is_too_long() {
+                let what = "more than 16 MiB on its standard error";
+                return Ok(self.kill(End::Flooded(what)));
+            }
+            if self.stop.is_asked() && asked.is_none() {
+                asked = Some(Instant::now());
+                self.group.signal(libc::SIGTERM);
+            }
+            if self.stop.is_urgent() || asked.is_some_and(|since| since.elapsed() > GRACE) {
+                self.group.signal(libc::SIGKILL);
+            }
         }
     }
-}
 
-fn terminate(child: &Child) {
-    if let Ok(id) = i32::try_from(child.id()) {
-        // SAFETY: the child has not been waited for, so its number is still its own.
-        unsafe {
-            libc::kill(id, libc::SIGTERM);
+    fn kill(self, end: End) -> End {
+        self.group.signal(libc::SIGKILL);
+        end
+    }
+
+    /// The worker has ended. What else is in its group is ended, too: at once, or after the grace of a stop, since a wrapper
+    /// ends before the program in it. Then the rest of the output is read, whoever holds the pipe.
+    fn take_rest(
+        &self,
+        asked: Option<Instant>,
+        has_ended: &AtomicBool,
+        line: &mut dyn FnMut(&str) -> Heard,
+    ) {
+        while asked.is_some_and(|since| since.elapsed() < GRACE)
+            && !self.stop.is_urgent()
+            && self.group.signal(0)
+        {
+            if let Ok(Output::Line(text)) = self.lines.recv_timeout(TICK) {
+                line(&text);
+            }
+        }
+        self.group.signal(libc::SIGKILL);
+        self.group.is_over.set(true);
+        has_ended.store(true, Ordering::SeqCst);
+        let start = Instant::now();
+        while start.elapsed() < REST {
+            match self.lines.recv_timeout(TICK) {
+                Ok(Output::Line(text)) => _ = line(&text),
+                Ok(Output::TooLong) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
     }
 }

@@ -3,13 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::process::{self, End, Launch};
+use super::process::{self, End, Heard, Launch};
 use super::{Happening, Options, Outcome, Stop, history};
 use crate::event::{Event, Failure, PROTOCOL, Started};
 use crate::fs::{self, FsError};
 use crate::plan::{Graph, Job, NodeId};
 use crate::program::Program;
 use crate::store::{Claim, EVENTS, Presence, Store};
+
+/// Most bytes that the log of a run keeps of what a worker prints beside events of training.
+const MOST_TALK: usize = 16 << 20;
+
+/// What the log adds to a line: time, stage and JSON.
+const OF_A_LINE: usize = 200;
+
+/// Most bytes of events of one attempt.
+const MOST_EVENTS: usize = 1 << 30;
+
+/// Most letters of an error.
+const MOST_ERROR: usize = 4096;
 
 /// Everything that a stage is run with.
 pub struct Task<'a> {
@@ -59,7 +71,7 @@ impl Task<'_> {
         claim.begin()?;
         (self.tell)(self.id, Happening::Begun);
         let log = self.log();
-        let mut heard = Heard::default();
+        let mut heard = Said::default();
         let job = self.write_job(&claim)?;
         let launch = Launch {
             worker: &self.options.worker,
@@ -71,12 +83,13 @@ impl Task<'_> {
         };
         let stop = self.stop.of_one();
         let end = process::run(&launch, &stop, &mut |line| {
-            self.hear(line, &claim, &mut heard);
+            let verdict = self.hear(line, &claim, &mut heard);
             if heard.refusal.is_some() {
                 // Nothing that it still does is of use: it is ended at once.
                 stop.ask();
                 stop.ask();
             }
+            verdict
         })?;
         self.conclude(end, claim, heard)
     }
@@ -131,21 +144,23 @@ impl Task<'_> {
         Ok(path)
     }
 
-    fn hear(&self, line: &str, claim: &Claim, heard: &mut Heard) {
+    fn hear(&self, line: &str, claim: &Claim, heard: &mut Said) -> Heard {
         let Ok(event) = serde_json::from_str::<Event>(line) else {
             // A library may print on stdout; that is no event and no failure, but nothing is lost.
             let text = format!("the worker printed: {line}");
             (self.tell)(self.id, Happening::Reported(Event::Note { text }));
-            return;
+            return heard.count(line, None);
         };
         if let Err(error) = history::append(&claim.events(), &event) {
             heard.trouble.get_or_insert(error);
         }
         heard.note(&event);
+        let verdict = heard.count(line, Some(&event));
         (self.tell)(self.id, Happening::Reported(event));
+        verdict
     }
 
-    fn conclude(&self, end: End, claim: Claim, heard: Heard) -> Result<Outcome, FsError> {
+    fn conclude(&self, end: End, claim: Claim, heard: Said) -> Result<Outcome, FsError> {
         let node = &self.graph.nodes[self.id];
         if let Some(trouble) = heard.trouble {
             return Err(trouble);
@@ -189,6 +204,9 @@ impl Task<'_> {
                 "the worker was silent for {:.0} s after {last} and was killed (`--timeout`)",
                 silence.as_secs_f64()
             ),
+            End::Flooded(what) => {
+                format!("the worker printed {what} after {last} and was killed")
+            }
             End::Stopped => "the run was stopped".to_owned(),
         };
         match quote(&fs::tail(&self.log(), 4096).unwrap_or_default()) {
@@ -208,7 +226,7 @@ impl Task<'_> {
 
 /// What a worker has said so far.
 #[derive(Default)]
-struct Heard {
+struct Said {
     last: String,
     failure: Option<Failure>,
     is_finished: bool,
@@ -217,9 +235,32 @@ struct Heard {
     program: Option<Program>,
     /// Why the worker must not make artefacts for this program.
     refusal: Option<String>,
+    /// Bytes that are no event, or notes.
+    talk: usize,
+    /// Bytes of events that are kept.
+    kept: usize,
 }
 
-impl Heard {
+impl Said {
+    /// Counts what is kept of a line: logs and events grow with it.
+    fn count(&mut self, line: &str, event: Option<&Event>) -> Heard {
+        match event {
+            Some(Event::Progress(_)) => {}
+            Some(Event::Note { .. } | Event::Remark { .. } | Event::Counted(_)) | None => {
+                self.talk += line.len() + OF_A_LINE;
+            }
+            Some(Event::Started(_) | Event::Phase(_) | Event::Epoch(_))
+            | Some(Event::Failed(_) | Event::Finished) => self.kept += line.len() + 1,
+        }
+        match () {
+            () if self.talk > MOST_TALK => {
+                Heard::TooMuch("more text on its standard output than a log keeps (16 MiB)")
+            }
+            () if self.kept > MOST_EVENTS => Heard::TooMuch("more than 1 GiB of events"),
+            () => Heard::Well,
+        }
+    }
+
     fn note(&mut self, event: &Event) {
         match event {
             Event::Started(started) => {
@@ -254,7 +295,8 @@ fn failure_line(failure: &Failure) -> String {
         Some(hint) => format!("{}; hint: {hint}", failure.error),
         None => failure.error.clone(),
     };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.chars().take(MOST_ERROR).collect()
 }
 
 fn one_line(error: &FsError) -> String {

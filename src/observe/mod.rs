@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::exec::Happening;
 use crate::fs::FsError;
 use crate::plan::{NodeId, Plan};
+use crate::visible;
 use bars::Bars;
 use log::Log;
 
@@ -38,7 +39,7 @@ impl Observer {
     /// # Errors
     /// When the log cannot be opened.
     pub fn new(plan: &Plan, volume: Volume, logs: &Path) -> Result<Observer, FsError> {
-        let is_terminal = std::io::stderr().is_terminal() && volume != Volume::Quiet;
+        let is_terminal = std::io::stderr().is_terminal() && !is_dumb() && volume != Volume::Quiet;
         Ok(Observer {
             labels: labels(plan),
             volume,
@@ -52,6 +53,7 @@ impl Observer {
         let label = &self.labels[id];
         self.log.write(label, happening);
         let line = line::of(label, happening, self.volume);
+        let line = line.map(|line| visible::lines(&line).into_owned());
         match &mut self.bars {
             Some(bars) => bars.listen((id, label), happening, line.as_deref()),
             None => line.iter().for_each(|line| say(&stamped(line))),
@@ -70,9 +72,24 @@ impl Observer {
     }
 }
 
-/// A line on standard error. That nobody can read it is no reason to stop.
+/// A line on standard error, with nothing in it that a terminal obeys. That nobody can read it is no reason to stop.
 pub fn say(line: &str) {
+    say_styled(&visible::lines(line));
+}
+
+/// A line that is made of harmless texts and styles.
+pub fn say_styled(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// Whether what is written there may have colours: a terminal that knows them, and nobody who objects.
+pub fn may_style(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none() && !is_dumb()
+}
+
+/// Whether the terminal can do nothing but print one line after another (`TERM=dumb`).
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn stamped(line: &str) -> String {

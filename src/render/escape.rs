@@ -4,12 +4,7 @@ use csv::{QuoteStyle, WriterBuilder};
 
 use crate::cells;
 
-/// Text in one line without control characters: what no format can hold or show.
-pub fn one_line(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let spaced: String = visible.collect();
-    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
-}
+pub use crate::visible::one_line;
 
 /// Text inside a Markdown table or paragraph: nothing in it is markup, HTML or a cell's end.
 pub fn markdown(text: &str) -> String {
@@ -112,6 +107,13 @@ mod tests {
             "{escaped}"
         );
         assert!(!escaped.replace("\\|", "").contains('|'), "{escaped}");
+    }
+
+    #[test]
+    fn letters_that_turn_the_text_are_shown_in_every_format() {
+        let text = "a\u{202e}b\u{1b}c";
+        assert_eq!(markdown(text), "a\\[U+202E\\]b\\[U+001B\\]c");
+        assert_eq!(latex(text), "a{[}U+202E{]}b{[}U+001B{]}c");
     }
 
     #[test]

@@ -122,18 +122,23 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     let mut outputs = Vec::new();
     for figure in figures {
         let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
-        outputs.push((file("svg"), figure.drawn.svg.into_bytes()));
+        outputs.push((file("svg"), shown(&figure.drawn.svg)));
         outputs.push((file("png"), figure.drawn.png));
         outputs.push((file("csv"), figure.drawn.csv));
     }
     for table in tables {
         let file = |extension: &str| PathBuf::from(format!("tables/{}.{extension}", table.name));
-        outputs.push((file("md"), table.markdown().into_bytes()));
-        outputs.push((file("tex"), table.latex().into_bytes()));
+        outputs.push((file("md"), shown(&table.markdown())));
+        outputs.push((file("tex"), shown(&table.latex())));
         outputs.push((file("csv"), table.csv()));
     }
-    outputs.push((PathBuf::from("report.html"), report.into_bytes()));
+    outputs.push((PathBuf::from("report.html"), shown(&report)));
     Ok(outputs)
+}
+
+/// A file's bytes, with nothing hidden in it, wherever its texts come from.
+fn shown(text: &str) -> Vec<u8> {
+    crate::visible::lines(text).into_owned().into_bytes()
 }
 
 /// The spec's figures, drawn.
@@ -145,7 +150,8 @@ fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
         if let Some(stand_in) = &stand_in {
             *title = stand_in.title(title);
         }
-        let title = escape::one_line(title);
+        *title = escape::one_line(title);
+        let title = title.clone();
         let mut drawn = plots::draw(results, &figure)?;
         if let Some(stand_in) = &stand_in {
             drawn.csv = escape::with_columns(&drawn.csv, |header, rows| {

@@ -34,11 +34,9 @@ pub(super) fn name(
     if !spec.profile.is_empty() {
         parts.push(spec.profile.clone());
     }
-    let changes = changes(spec, flags, reload);
-    // A name that is given by a flag is where the user wants the results.
-    let is_named = changes.iter().any(|change| change.path == ["name"]);
-    if !is_named {
-        parts.extend(ending(spec, changes));
+    // A name that is given by a flag is where the user wants the results, the file's own name too.
+    if written(flags).iter().all(|change| change.path != ["name"]) {
+        parts.extend(ending(spec, changes(spec, flags, reload)));
     }
     if spec.run.limit > 0 {
         parts.push(format!("limit-{}", spec.run.limit));
@@ -70,16 +68,22 @@ fn changes(
             false => at += 1,
         }
     }
-    let mut changes = Vec::new();
-    for flag in &kept {
-        if let Ok(layer) = overrides::parse(flag, 0) {
-            leaves(&layer, &mut Vec::new(), &mut changes);
-        }
-    }
+    let mut changes = written(&kept);
     changes.sort();
     changes.dedup();
     // These have a part of the name of their own.
     changes.retain(|change| change.path != ["profile"] && change.path != ["run", "limit"]);
+    changes
+}
+
+/// What flags say.
+fn written(flags: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for flag in flags {
+        if let Ok(layer) = overrides::parse(flag, 0) {
+            leaves(&layer, &mut Vec::new(), &mut changes);
+        }
+    }
     changes
 }
 

@@ -220,6 +220,9 @@ fn fill_missing(tree: &mut Node, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Most bytes of an experiment file.
+const MOST: u64 = 16 << 20;
+
 fn read(path: &Path) -> Result<String, Faults> {
     let name = path.display().to_string();
     let whole = |fault: Fault| Faults::new(Sources::new(&name, ""), vec![fault]);
@@ -233,7 +236,9 @@ fn read(path: &Path) -> Result<String, Faults> {
         let hint = "experiment files are in `experiments/`, named `*.toml`";
         return Err(whole(Fault::of_file("there is no such file").hint(hint)));
     }
-    let bytes = crate::fs::read(path).map_err(|error| whole(Fault::of_file(error.to_string())))?;
+    let bytes = crate::fs::read_at_most(path, MOST).map_err(|error| {
+        whole(Fault::of_file(error.to_string()).maybe_hint(error.hint().map(str::to_owned)))
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];

@@ -286,7 +286,7 @@ fn remedy(shape: &Shape, value: &Value, path: &str) -> Option<String> {
             text @ ("true" | "false") => Some(bare(text)),
             _ => None,
         },
-        (Shape::List { .. }, value) if !matches!(value, Value::Table(_) | Value::List(_)) => {
+        (Shape::List { item, .. }, value) if leaf(item, value) => {
             Some("a list stands in brackets, also when it has one element".to_owned())
         }
         (Shape::AnyOf(forms), value) => {

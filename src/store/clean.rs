@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::{Manifest, Store};
+use super::{Experiment, Manifest, Store};
 use crate::digest::Key;
 use crate::fs::{self, FsError};
 
@@ -21,12 +21,17 @@ pub struct Waste {
 }
 
 impl Store {
-    /// Artefacts and unfinished work that no experiment with a results folder needs.
+    /// Artefacts and unfinished work that no experiment with a results folder needs. Nothing, where an experiment's file
+    /// cannot be read: what it needs is then unknown.
     ///
     /// # Errors
     /// When a folder cannot be listed.
     pub fn waste(&self) -> Result<Vec<Waste>, FsError> {
-        let needed = self.needed()?;
+        let experiments = self.experiments()?;
+        if !experiments.damaged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let needed = needed(experiments.found);
         let mut waste = Vec::new();
         for kind in fs::list(&self.root().join("artefacts"))? {
             let name = kind
@@ -54,22 +59,21 @@ impl Store {
                 drop(claim);
             }
         }
-        for experiment in self.experiments()? {
+        for experiment in self.experiments()?.found {
             if !experiment.results.exists() {
                 self.forget(&experiment.results)?;
             }
         }
         Ok(freed)
     }
+}
 
-    fn needed(&self) -> Result<HashSet<Key>, FsError> {
-        let kept = self.experiments()?.into_iter();
-        let kept = kept.filter(|experiment| experiment.results.exists());
-        Ok(kept
-            .flat_map(|experiment| experiment.artefacts)
-            .map(|(_, key)| key)
-            .collect())
-    }
+fn needed(experiments: Vec<Experiment>) -> HashSet<Key> {
+    let kept = experiments.into_iter();
+    kept.filter(|experiment| experiment.results.exists())
+        .flat_map(|experiment| experiment.artefacts)
+        .map(|(_, key)| key)
+        .collect()
 }
 
 fn collect(
@@ -77,6 +81,10 @@ fn collect(
     kind: &str,
     (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
 ) -> Result<(), FsError> {
+    // A file in the place of a folder holds no artefact.
+    if !folder.is_dir() {
+        return Ok(());
+    }
     for path in fs::list(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Ok(key) = name.parse::<Key>() else {

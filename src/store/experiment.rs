@@ -111,32 +111,45 @@ impl Store {
 
     /// The experiment whose results folder this is; `None` when unknown or unreadable.
     pub fn experiment(&self, results: &Path) -> Option<Experiment> {
-        let bytes = fs::read(&self.experiment_file(results)).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        read(&self.experiment_file(results)).ok()
     }
 
-    /// All experiments, sorted by name.
+    /// All experiments, sorted by name, and the files that cannot be read: what those experiments need is unknown.
     ///
     /// # Errors
-    /// When the folder cannot be listed, or a file of it cannot be read: what that experiment needs is then unknown, and
-    /// nothing may be taken for waste.
-    pub fn experiments(&self) -> Result<Vec<Experiment>, FsError> {
-        let files = fs::list(&self.root().join("experiments"))?;
-        let parse = |path: &PathBuf| {
-            serde_json::from_slice(&fs::read(path)?).map_err(|error| {
-                let what = format!("not what a run leaves there ({error})");
-                FsError::new(
-                    path,
-                    "read",
-                    io::Error::new(io::ErrorKind::InvalidData, what),
-                )
-            })
-        };
-        let mut found = files
-            .iter()
-            .map(parse)
-            .collect::<Result<Vec<Experiment>, FsError>>()?;
-        found.sort_by(|a, b| (&a.name, &a.results).cmp(&(&b.name, &b.results)));
-        Ok(found)
+    /// When the folder cannot be listed.
+    pub fn experiments(&self) -> Result<Experiments, FsError> {
+        let mut all = Experiments::default();
+        for path in fs::list(&self.root().join("experiments"))? {
+            // What a killed writer leaves is swept by the next write.
+            if path.extension().is_none_or(|end| end != "json") {
+                continue;
+            }
+            match read(&path) {
+                Ok(experiment) => all.found.push(experiment),
+                Err(error) => all.damaged.push(error),
+            }
+        }
+        all.found
+            .sort_by(|a, b| (&a.name, &a.results).cmp(&(&b.name, &b.results)));
+        Ok(all)
     }
+}
+
+/// What the store knows of experiments.
+#[derive(Debug, Default)]
+pub struct Experiments {
+    /// Those that can be read.
+    pub found: Vec<Experiment>,
+    /// Why the others cannot.
+    pub damaged: Vec<FsError>,
+}
+
+fn read(path: &Path) -> Result<Experiment, FsError> {
+    let bytes = fs::read_at_most(path, fs::MOST_TEXT)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let what = format!("not what a run leaves there ({error})");
+        let error = io::Error::new(io::ErrorKind::InvalidData, what);
+        FsError::new(path, "read", error)
+    })
 }

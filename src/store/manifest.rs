@@ -96,7 +96,8 @@ impl Manifest {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn load(folder: &Path) -> Result<Manifest, String> {
-        let bytes = fs::read(&folder.join(MANIFEST)).map_err(|error| error.to_string())?;
+        let bytes = fs::read_at_most(&folder.join(MANIFEST), fs::MOST_TEXT)
+            .map_err(|error| error.to_string())?;
         serde_json::from_slice(&bytes).map_err(|error| format!("the manifest is damaged: {error}"))
     }
 

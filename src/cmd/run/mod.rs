@@ -21,7 +21,7 @@ use book::Book;
 
 /// Runs an experiment.
 pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
-    let store = Store::at(&common.store);
+    let store = Store::at(&planning::base(&common.store)?);
     let planned = planning::plan(&arguments.spec, &store)?;
     if arguments.dry_run {
         print(&plan_command::text(&planned, &store))?;

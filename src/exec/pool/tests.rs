@@ -170,3 +170,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_stage_whose_thread_panics_has_failed_and_is_not_waited_for() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let graph = graph(&[vec![]]);
+    // A job cannot be written with such a path; commands refuse it before they come here.
+    let base = PathBuf::from(std::ffi::OsStr::from_bytes(b"\xff"));
+    let options = Options {
+        base,
+        logs: folder.path().to_owned(),
+        ..options(&[])
+    };
+    let outcomes = execute(&graph, &store, (&options, &Stop::default()), &mut |_, _| {});
+    let [Outcome::Failed(error)] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert!(error.starts_with("a fault of allround itself: "), "{error}");
+}
+
+#[test]
+fn a_panic_of_who_listens_ends_the_workers_and_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let graph = graph(&[vec![], vec![]]);
+    let options = Options {
+        worker: script(folder.path(), "sleep 600"),
+        base: folder.path().to_owned(),
+        logs: folder.path().to_owned(),
+        ..options(&[])
+    };
+    let stop = Stop::default();
+    let run = std::panic::AssertUnwindSafe(|| {
+        execute(&graph, &store, (&options, &stop), &mut |_, happening| {
+            assert!(!matches!(happening, Happening::Begun), "as asked");
+        })
+    });
+    assert!(std::panic::catch_unwind(run).is_err());
+    assert!(stop.is_urgent());
+}
+
+fn script(folder: &std::path::Path, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("worker");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}

@@ -53,7 +53,9 @@ fn of(llm: &Llm, base: &Path) -> Option<Form> {
         }),
         Llm::Pretrained(pretrained) if !pretrained.folder.is_empty() => {
             let path = base.join(&pretrained.folder).join("config.json");
-            let config: Value = serde_json::from_slice(&crate::fs::read(&path).ok()?).ok()?;
+            let config: Value =
+                serde_json::from_slice(&crate::fs::read_at_most(&path, crate::fs::MOST_TEXT).ok()?)
+                    .ok()?;
             let positions = config
                 .get("max_position_embeddings")
                 .and_then(Value::as_u64);

@@ -3,6 +3,8 @@
 use super::Check;
 use crate::spec::fault::Fault;
 use crate::spec::place::Place;
+use crate::spec::select::Selected;
+use crate::spec::suggest;
 
 const SECTIONS: [&str; 10] = [
     "dataset", "encoder", "llm", "prompt", "model", "variant", "scenario", "protocol", "figure",
@@ -12,10 +14,15 @@ const SECTIONS: [&str; 10] = [
 /// Most bytes of a name.
 const MOST: usize = 100;
 
+/// Most bytes of the names of a cell and a protocol. File systems allow names of 255: the ending of a file of ranks and the
+/// name of the file that is written before it takes its place need the rest.
+const MOST_OF_CELL: usize = 220;
+
 pub(super) fn check(check: &mut Check<'_>) {
     all(check);
     shared(check);
     seeds(check);
+    lengths(check);
     for (section, example) in [
         ("dataset", "[dataset.synthetic.source.synthetic]"),
         ("model", "[model.sasrec.sasrec]"),
@@ -87,6 +94,52 @@ fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
         .label("expected letters, digits, `-` and `_`: it becomes a file name")
         .maybe_hint(hint),
     );
+}
+
+/// Names of a cell and its protocol become one name of a file.
+fn lengths(check: &mut Check<'_>) {
+    let seeds = check.spec.seeds.iter().map(|seed| seed.to_string().len());
+    let Some(seed) = seeds.max() else {
+        return;
+    };
+    let protocols = check.spec.protocol.keys().map(String::as_str);
+    let Some(protocol) = protocols.max_by_key(|name| name.len()) else {
+        return;
+    };
+    let ends = seed + protocol.len() + ".s".len() + ".".len();
+    let length = |cell: &Selected| {
+        cell.dataset.len() + cell.scenario.len() + cell.model.len() + 2 * ".".len() + ends
+    };
+    let selected = check.spec.selected();
+    let Some(cell) = selected.iter().max_by_key(|cell| length(cell)) else {
+        return;
+    };
+    if length(cell) <= MOST_OF_CELL {
+        return;
+    }
+    let parts = [
+        ("dataset", cell.dataset.as_str()),
+        ("scenario", cell.scenario.as_str()),
+        ("model", cell.model.as_str()),
+        ("protocol", protocol),
+    ];
+    let (section, name) = parts
+        .into_iter()
+        .max_by_key(|(_, name)| name.len())
+        .unwrap_or_default();
+    let section = match section == "model" && check.names("variant").contains(name) {
+        true => "variant",
+        false => section,
+    };
+    let message = format!(
+        "the names of data set, scenario, model and protocol make a file name of {} characters, and {MOST_OF_CELL} is the most",
+        length(cell)
+    );
+    let listed: Vec<&str> = parts.iter().map(|(_, name)| *name).collect();
+    let fault = Fault::at(check.key_place(section, name), message)
+        .label("the longest of them")
+        .hint(format!("shorten some of {}", suggest::list(&listed)));
+    check.push(fault);
 }
 
 fn shared(check: &mut Check<'_>) {

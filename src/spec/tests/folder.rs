@@ -77,6 +77,7 @@ fn the_name_follows_the_values_and_not_how_they_are_written() {
 #[test]
 fn a_name_that_is_given_is_taken() {
     assert_eq!(folder(&["name=mine", "model.m.sasrec.dropout=0.4"]), "mine");
+    assert_eq!(folder(&["name=small", "seeds=[9]"]), "small");
     assert_eq!(folder(&["name=mine", "run.limit=5"]), "mine-limit-5");
 }
 

@@ -1,0 +1,60 @@
+//! Texts without letters that change what a reader sees of the text around them: control characters, which a terminal obeys,
+//! and those that turn the direction of writing.
+
+use std::borrow::Cow;
+
+/// The text with such letters written as `[U+202E]`. Line ends and tabs stay.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    let must_be_shown = |letter: char| is_hidden(letter) && !matches!(letter, '\n' | '\t');
+    if !text.contains(must_be_shown) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match must_be_shown(letter) {
+            // The end of a line of Windows is no harm.
+            true if letter == '\r' => {}
+            true => shown.push_str(&format!("[U+{:04X}]", u32::from(letter))),
+            false => shown.push(letter),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// The text in one line, with single blanks.
+pub fn one_line(text: &str) -> String {
+    let spaced = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    lines(&spaced).into_owned()
+}
+
+/// Whether a letter is a control character or one of Unicode's `Bidi_Control`, or a deprecated one of their kind.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_a_terminal_obeys_or_that_turn_the_text_are_shown() {
+        assert_eq!(lines("a\u{1b}[2Jb"), "a[U+001B][2Jb");
+        assert_eq!(
+            one_line("evil\u{202e}txt\r\n \t\u{7}x"),
+            "evil[U+202E]txt [U+0007]x"
+        );
+        assert_eq!(
+            lines("\u{2066}x\u{2069}\u{200f}"),
+            "[U+2066]x[U+2069][U+200F]"
+        );
+    }
+
+    #[test]
+    fn other_texts_stay_as_they_are() {
+        let text = "Amélie, עברית, 日本語, 👩\u{200d}👩,\n\tnext";
+        assert!(matches!(lines(text), Cow::Borrowed(same) if same == text));
+        assert_eq!(lines("one\r\ntwo"), "one\ntwo");
+    }
+}
