@@ -107,7 +107,7 @@ pub fn run(
         timeout: launch.timeout,
         stop,
     };
-    let end = watch.to_the_end(&has_ended, line);
+    let end = watch.run(&has_ended, line);
     has_ended.store(true, Ordering::SeqCst);
     drop(group);
     drop(child.wait());
@@ -244,7 +244,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Hands on lines until the worker has ended and its output is read.
-    fn to_the_end(
+    fn run(
         self,
         has_ended: &AtomicBool,
         line: &mut dyn FnMut(&str) -> Heard,

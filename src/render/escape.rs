@@ -6,6 +6,11 @@ use crate::cells;
 
 pub use crate::visible::one_line;
 
+/// A file's bytes, with nothing hidden in it, wherever its texts come from.
+pub fn shown(text: &str) -> Vec<u8> {
+    crate::visible::lines(text).into_owned().into_bytes()
+}
+
 /// Text inside a Markdown table or paragraph: nothing in it is markup, HTML or a cell's end.
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -122,23 +122,18 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     let mut outputs = Vec::new();
     for figure in figures {
         let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
-        outputs.push((file("svg"), shown(&figure.drawn.svg)));
+        outputs.push((file("svg"), escape::shown(&figure.drawn.svg)));
         outputs.push((file("png"), figure.drawn.png));
         outputs.push((file("csv"), figure.drawn.csv));
     }
     for table in tables {
         let file = |extension: &str| PathBuf::from(format!("tables/{}.{extension}", table.name));
-        outputs.push((file("md"), shown(&table.markdown())));
-        outputs.push((file("tex"), shown(&table.latex())));
+        outputs.push((file("md"), escape::shown(&table.markdown())));
+        outputs.push((file("tex"), escape::shown(&table.latex())));
         outputs.push((file("csv"), table.csv()));
     }
-    outputs.push((PathBuf::from("report.html"), shown(&report)));
+    outputs.push((PathBuf::from("report.html"), escape::shown(&report)));
     Ok(outputs)
-}
-
-/// A file's bytes, with nothing hidden in it, wherever its texts come from.
-fn shown(text: &str) -> Vec<u8> {
-    crate::visible::lines(text).into_owned().into_bytes()
 }
 
 /// The spec's figures, drawn.
@@ -146,7 +141,7 @@ fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
     let stand_in = results.stand_in();
     let draw = |(name, figure): (&String, &Figure)| {
         let mut figure = figure.clone();
-        let title = title_of(&mut figure);
+        let title = plots::title_of(&mut figure);
         if let Some(stand_in) = &stand_in {
             *title = stand_in.title(title);
         }
@@ -162,14 +157,6 @@ fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
         Ok(NamedFigure { name, title, drawn })
     };
     results.spec.figure.iter().map(draw).collect()
-}
-
-fn title_of(figure: &mut Figure) -> &mut String {
-    match figure {
-        Figure::Bars { title, .. }
-        | Figure::Curves { title, .. }
-        | Figure::Scatter { title, .. } => title,
-    }
 }
 
 /// The spec's tables, filled.

@@ -33,6 +33,15 @@ pub fn draw(results: &Results, figure: &Figure) -> Result<Drawn, RenderError> {
     })
 }
 
+/// A figure's title.
+pub fn title_of(figure: &mut Figure) -> &mut String {
+    match figure {
+        Figure::Bars { title, .. }
+        | Figure::Curves { title, .. }
+        | Figure::Scatter { title, .. } => title,
+    }
+}
+
 /// What a uniformly random ranking gets on average; `None` when the number of candidates is not in the spec.
 pub fn chance(protocol: &Protocol, metric: Metric) -> Option<f64> {
     let n = protocol.candidates.n()?;
