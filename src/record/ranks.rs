@@ -251,16 +251,12 @@ mod tests {
             value: Some(0.5),
             ..MetricRow::default()
         };
-        // Neither a failed cell nor a validation has ranks.
+        // A failed cell has no ranks.
         let failed = MetricRow {
             value: None,
             ..measured("failed")
         };
-        let validated = MetricRow {
-            split: "valid".to_owned(),
-            ..measured("validated")
-        };
-        let mut rows = vec![failed, validated];
+        let mut rows = vec![failed];
         let absence = |rows: &[MetricRow]| coverage(dir.path(), rows).absence();
         assert_eq!(absence(&rows), None);
         assert!(!coverage(dir.path(), &rows).is_none());
@@ -285,6 +281,15 @@ mod tests {
             assert_eq!(absence(&rows), Some(said));
             write(&path(dir.path(), cell, "p", "test"), &[row("u", 1.0)]).unwrap();
         }
+        assert_eq!(absence(&rows), None);
+        // Validation has a file of its own.
+        rows.push(MetricRow {
+            split: "valid".to_owned(),
+            ..measured("a")
+        });
+        let without = coverage(dir.path(), &rows);
+        assert_eq!((without.measured, without.without), (4, 1));
+        write(&path(dir.path(), "a", "p", "valid"), &[row("u", 1.0)]).unwrap();
         assert_eq!(absence(&rows), None);
     }
 }

@@ -89,104 +89,107 @@ fn missing_and_unknown_are_counted_where_the_settings_allow_them() {
     assert_eq!(counts(&measured), [2, 1, 2, 0]);
 }
 
+const LAST: &str = "`missing = \"last\"` ranks what has no score last";
+const IGNORE: &str = "`unknown = \"ignore\"` leaves such entries out";
+const SCORES: ScoresForm = ScoresForm::Scores;
+
+/// Form, contents, what is said, remedy.
+const REFUSED: &[(ScoresForm, &str, &str, &str)] = &[
+    (
+        SCORES,
+        "user,item,score\nu0,c,1\nu0,d,2\n",
+        "s.csv: user `u0` has no score of the candidate `e`",
+        LAST,
+    ),
+    (
+        SCORES,
+        "user,item,score\nu0,c,1\n",
+        "s.csv: user `u0` has no score of the candidate `d` and of 1 more",
+        LAST,
+    ),
+    (
+        SCORES,
+        "user,item,score\nu1,a,1\n",
+        "s.csv: user `u0` is measured and not in the file",
+        LAST,
+    ),
+    (
+        ScoresForm::Lists,
+        "u0 c\n",
+        "s.csv: user `u1` is measured and not in the file",
+        LAST,
+    ),
+    (
+        SCORES,
+        "user,item,score\nu0,x,1\n",
+        "s.csv:2: the data set has no item `x`",
+        IGNORE,
+    ),
+    (
+        SCORES,
+        "user,item,score\nu9,a,1\n",
+        "s.csv:2: the data set has no user `u9`",
+        IGNORE,
+    ),
+    (
+        SCORES,
+        "user,item,score\nu0,c,nan\n",
+        "s.csv:2: `nan` in column `score` is not a number",
+        "correct the row",
+    ),
+    (
+        SCORES,
+        "user,item,score\nu0,c,inf\n",
+        "s.csv:2: `inf` in column `score` is not a number",
+        "correct the row",
+    ),
+    (
+        SCORES,
+        "user,item,score\nu0,c,1\nu0,d,1\nu0,c,2\n",
+        "s.csv:4: item `c` is given for user `u0` a second time, first on line 2",
+        "remove one of the two",
+    ),
+    (
+        SCORES,
+        "user,item,rating\nu0,c,1\n",
+        "s.csv:1: no column `score`",
+        "the columns are `user`, `item`, `rating`",
+    ),
+    (
+        ScoresForm::Lists,
+        "u0 c d\nu0 e\n",
+        "s.csv:2: user `u0` has a second list, the first is on line 1",
+        "one list a user",
+    ),
+    (
+        ScoresForm::Lists,
+        "u0 c d c\n",
+        "s.csv:1: item `c` is given for user `u0` a second time, first on line 1",
+        "remove one",
+    ),
+    (
+        ScoresForm::Lists,
+        "u0,c,d\n",
+        "s.csv:1: `u0,c,d` has no item behind it",
+        "a CSV file is `form = \"scores\"`",
+    ),
+    (
+        ScoresForm::Lists,
+        "u0\n",
+        "s.csv:1: `u0` has no item behind it",
+        "expected `user item item ...`",
+    ),
+    (
+        SCORES,
+        "user,item,score\n",
+        "s.csv: the file scores no item of this data set",
+        "ids must be those of the source",
+    ),
+];
+
 #[test]
 fn a_file_that_does_not_fit_is_refused_with_line_value_and_remedy() {
-    let scores = ScoresForm::Scores;
-    let last = "`missing = \"last\"` ranks what has no score last";
-    let ignore = "`unknown = \"ignore\"` leaves such entries out";
-    let rows = [
-        (
-            scores,
-            "user,item,score\nu0,c,1\nu0,d,2\n",
-            "s.csv: user `u0` has no score of the candidate `e`",
-            last,
-        ),
-        (
-            scores,
-            "user,item,score\nu0,c,1\n",
-            "s.csv: user `u0` has no score of the candidate `d` and of 1 more",
-            last,
-        ),
-        (
-            scores,
-            "user,item,score\nu1,a,1\n",
-            "s.csv: user `u0` is measured and not in the file",
-            last,
-        ),
-        (
-            ScoresForm::Lists,
-            "u0 c\n",
-            "s.csv: user `u1` is measured and not in the file",
-            last,
-        ),
-        (
-            scores,
-            "user,item,score\nu0,x,1\n",
-            "s.csv:2: the data set has no item `x`",
-            ignore,
-        ),
-        (
-            scores,
-            "user,item,score\nu9,a,1\n",
-            "s.csv:2: the data set has no user `u9`",
-            ignore,
-        ),
-        (
-            scores,
-            "user,item,score\nu0,c,nan\n",
-            "s.csv:2: `nan` in column `score` is not a number",
-            "correct the row",
-        ),
-        (
-            scores,
-            "user,item,score\nu0,c,inf\n",
-            "s.csv:2: `inf` in column `score` is not a number",
-            "correct the row",
-        ),
-        (
-            scores,
-            "user,item,score\nu0,c,1\nu0,d,1\nu0,c,2\n",
-            "s.csv:4: item `c` is given for user `u0` a second time, first on line 2",
-            "remove one of the two",
-        ),
-        (
-            scores,
-            "user,item,rating\nu0,c,1\n",
-            "s.csv:1: no column `score`",
-            "the columns are `user`, `item`, `rating`",
-        ),
-        (
-            ScoresForm::Lists,
-            "u0 c d\nu0 e\n",
-            "s.csv:2: user `u0` has a second list, the first is on line 1",
-            "one list a user",
-        ),
-        (
-            ScoresForm::Lists,
-            "u0 c d c\n",
-            "s.csv:1: item `c` is given for user `u0` a second time, first on line 1",
-            "remove one",
-        ),
-        (
-            ScoresForm::Lists,
-            "u0,c,d\n",
-            "s.csv:1: `u0,c,d` has no item behind it",
-            "a CSV file is `form = \"scores\"`",
-        ),
-        (
-            ScoresForm::Lists,
-            "u0\n",
-            "s.csv:1: `u0` has no item behind it",
-            "expected `user item item ...`",
-        ),
-        (
-            scores,
-            "user,item,score\n",
-            "s.csv: the file scores no item of this data set",
-            "ids must be those of the source",
-        ),
-    ];
-    for (form, text, expected, remedy) in rows {
+    for &(form, text, expected, remedy) in REFUSED {
         let error = of(text, settings(form)).unwrap_err();
         let said = error.to_string();
         assert!(said.ends_with(expected), "{said}\n{expected}");

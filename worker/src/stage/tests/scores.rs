@@ -60,12 +60,18 @@ fn kept_scores_of_a_cf_model_and_of_a_language_model_give_the_ranks() {
         panic!("an evaluation")
     };
     asked.keep_scores = true;
-    desk.run(
-        "lm",
-        Settings::Evaluate(asked),
-        &["prepared", "candidates", "llm"],
-    );
-    agree(&desk, "lm", Part::Test);
+    for part in [Part::Valid, Part::Test] {
+        asked.part = part;
+        let name = format!("lm-{part}");
+        let settings = Settings::Evaluate(asked.clone());
+        desk.run(&name, settings, &["prepared", "candidates", "llm"]);
+        agree(&desk, &name, part);
+        // Each part is an evaluation of its own.
+        for other in [Part::Valid, Part::Test] {
+            let is_there = Ranks::load(&desk.folder(&name), other).is_ok();
+            assert_eq!(is_there, other == part, "{name} {other}");
+        }
+    }
 }
 
 #[test]
