@@ -124,7 +124,7 @@ fn is_date(cell: &str) -> bool {
     let is_number =
         |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.len() == 3
-        && parts[..2].iter().all(|part| is_number(part))
+        && parts[..2].iter().all(is_number)
         && parts[2].starts_with(|first: char| first.is_ascii_digit())
 }
 
