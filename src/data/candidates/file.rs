@@ -149,7 +149,7 @@ struct Words<'l> {
 impl Reader<'_> {
     /// The measured users' lines.
     fn rows(&mut self) -> Result<HashMap<u32, Row>, DataError> {
-        let mut lines = Lines::open(&self.path)?;
+        let mut lines = Lines::open_rows(&self.path)?;
         let mut rows: HashMap<u32, Row> = HashMap::new();
         let mut first: Option<(u64, usize)> = None;
         while let Some((number, line)) = lines.text()? {
