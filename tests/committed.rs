@@ -193,25 +193,24 @@ fn committed_results_have_the_columns_that_are_written_now() {
 }
 
 #[test]
-fn the_committed_small_language_models_are_what_their_experiments_make() {
-    for name in ["small-lm"] {
-        let path = root().join(format!("experiments/assets/{name}.toml"));
-        let checked = spec::load(&path, &[]).unwrap();
-        let store = tempfile::tempdir().unwrap();
-        let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
-        let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(Path::new(path))).unwrap();
-        let mut nodes = plan.graph.nodes.iter();
-        let node = nodes.find(|node| node.stage.settings.kind() == "pretrain-lm");
-        let manifest = root().join(format!("assets/{name}.json"));
-        let text = fs::read_to_string(&manifest).unwrap();
-        let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
-        // How the stage went is in the results of that name; the folder has the model alone.
-        manifest.files.retain(|file| file.path != EVENTS);
-        let folder = root().join("assets").join(name);
-        let checked = manifest.check(&node.unwrap().key, &folder, Manifest::check_digests);
-        checked.unwrap();
-        assert_eq!(fs::list(&folder).unwrap().len(), manifest.files.len());
-    }
+fn the_committed_small_language_model_is_what_its_experiment_makes() {
+    let name = "small-lm";
+    let path = root().join(format!("experiments/assets/{name}.toml"));
+    let checked = spec::load(&path, &[]).unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
+    let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(Path::new(path))).unwrap();
+    let mut nodes = plan.graph.nodes.iter();
+    let node = nodes.find(|node| node.stage.settings.kind() == "pretrain-lm");
+    let manifest = root().join(format!("assets/{name}.json"));
+    let text = fs::read_to_string(&manifest).unwrap();
+    let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
+    // How the stage went is in the results of that name; the folder has the model alone.
+    manifest.files.retain(|file| file.path != EVENTS);
+    let folder = root().join("assets").join(name);
+    let checked = manifest.check(&node.unwrap().key, &folder, Manifest::check_digests);
+    checked.unwrap();
+    assert_eq!(fs::list(&folder).unwrap().len(), manifest.files.len());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Imported weights against the data: whether their tables have a row for every item and user.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::advise;
 use super::planning::{Planned, base};
@@ -35,15 +36,16 @@ pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
         let Settings::Prepare(settings) = &nodes[data].stage.settings else {
             continue;
         };
-        if !known.contains_key(&data) {
-            let prepared = data::prepare(settings, &base, &mut |_| {})?;
-            let counts = Counts {
-                users: prepared.n_users(),
-                items: prepared.n_items(),
-            };
-            known.insert(data, counts);
-        }
-        let counts = known[&data];
+        let counts = match known.entry(data) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let prepared = data::prepare(settings, &base, &mut |_| {})?;
+                *entry.insert(Counts {
+                    users: prepared.n_users(),
+                    items: prepared.n_items(),
+                })
+            }
+        };
         for table in spec::table_rows(model, &base.join(file)) {
             let (expected, what) = match table.size {
                 Size::Items => (counts.items + 1, "items"),

@@ -41,6 +41,8 @@ impl Stage {
 /// The settings of a stage, one variant a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+// A plan holds thousands of these, not millions: a box in each place that reads `Prepare` is not worth it.
+#[expect(clippy::large_enum_variant)]
 pub enum Settings {
     /// Source to filtered, split, indexed data set.
     Prepare(Prepare),

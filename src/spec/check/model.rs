@@ -253,7 +253,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
 
 /// Settings of the network that contradict each other.
 fn sasrec(check: &mut Check<'_>, m: &Sasrec, path: &[&str]) {
-    if m.hidden_units % m.num_heads != 0 {
+    if !m.hidden_units.is_multiple_of(m.num_heads) {
         let place = place(check, path, "num_heads");
         let (heads, width) = (m.num_heads, m.hidden_units);
         check.push(
