@@ -84,7 +84,11 @@ fn a_busy_neighbour_costs_two_threads_at_most_three_times_the_processor_time_of_
     let is_over = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {
         for _ in 0..cores {
-            scope.spawn(|| while !is_over.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let busy = run(program, 2);
         is_over.store(true, Ordering::Relaxed);

@@ -244,7 +244,8 @@ impl Forward {
                 worst = of_scores;
             }
         }
-        Ok(worst.filter(|worst| !(worst.by <= worst.allowed)))
+        // A difference that is not a number is no agreement.
+        Ok(worst.filter(|worst| worst.by.is_nan() || worst.by > worst.allowed))
     }
 
     /// Forms of SASRec whose weights have these names and shapes and which give the numbers of the file.

@@ -78,6 +78,9 @@ enum Place {
     Later,
 }
 
+/// Tokens of texts by where they are in the prompt.
+type Tokenized = HashMap<(Place, String), Arc<[u32]>>;
+
 /// The titles and the wording of one data set in a language model's tokens.
 #[derive(Debug)]
 pub struct Speller {
@@ -88,7 +91,7 @@ pub struct Speller {
     titles: Titles,
     asked: Asked,
     vectors: Vectors,
-    spelled: Mutex<HashMap<(Place, String), Arc<[u32]>>>,
+    spelled: Mutex<Tokenized>,
     remarks: Vec<String>,
     /// Whether a blank at the prompt's end is looked at: not in OPT's published wording, nor where no title is asked for.
     watches_blank: bool,
@@ -238,7 +241,7 @@ impl Speller {
         tokens
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(Place, String), Arc<[u32]>>> {
+    fn known(&self) -> MutexGuard<'_, Tokenized> {
         let known = self.spelled.lock();
         known.expect("nothing panics between two spellings")
     }

@@ -152,7 +152,8 @@ fn overlapping_windows_end_a_stride_apart_until_the_oldest_item_is_read() {
     targets.dedup();
     assert_eq!(targets, [1, 2, 3, 4, 5, 6, 7, 8]);
     // A sequence that one window holds is one example.
-    assert_eq!(Examples::Windows(1).parts(5, 4), [0..5]);
+    let parts = Examples::Windows(1).parts(5, 4);
+    assert_eq!((parts.len(), parts[0].clone()), (1, 0..5));
 }
 
 #[test]
