@@ -12,6 +12,7 @@ mod model;
 mod name;
 mod protocol;
 mod run;
+mod source;
 pub mod weights;
 
 use std::collections::BTreeSet;
