@@ -4,6 +4,7 @@ mod answer;
 mod data;
 mod folder;
 mod form;
+mod header;
 mod json;
 mod llm;
 mod matrix;

@@ -5,6 +5,7 @@ mod generated;
 mod joined;
 mod json;
 mod kinds;
+mod lines_of_ids;
 mod movielens;
 mod named;
 mod real;
