@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod error;
 pub mod filter;
 pub mod given;
+mod needs;
 pub mod nobody;
 pub mod prepared;
 pub mod ranks;
@@ -34,7 +35,7 @@ pub use settings::{DrawCandidates, Prepare};
 use nobody::Step;
 
 use crate::event::{Counted, Event};
-use crate::spec::config::dataset::Dataset;
+use crate::spec::config::dataset::{Dataset, Split};
 
 /// Reads, filters and splits the data set of `settings`, and applies its scenario.
 ///
@@ -80,6 +81,7 @@ fn load(
     for text in std::mem::take(&mut raw.read_as) {
         observe(Event::Note { text });
     }
+    needs::check(dataset, &raw)?;
     for note in std::mem::take(&mut raw.notes) {
         observe(Event::Counted(note));
     }
@@ -104,6 +106,16 @@ fn load(
         return Err(nobody::nothing_left(&steps));
     }
     let prepared = split::split(raw, &dataset.split)?;
+    if dataset.split == (Split::Given {}) {
+        let later = |user| {
+            (prepared.items_of(user).len() as u64)
+                .saturating_sub(u64::from(prepared.valid_end[user]) + 1)
+        };
+        observe(Event::Counted(Counted {
+            what: "test rows after the first of their user, not measured".to_owned(),
+            count: (0..prepared.n_users()).map(later).sum(),
+        }));
+    }
     let short = (0..prepared.n_users()).filter(|&user| !prepared.measured[user]);
     observe(Event::Counted(Counted {
         what: "users without a test target (too few interactions)".to_owned(),

@@ -109,6 +109,7 @@ fn of_split(steps: &[Step], split: &Split) -> Option<String> {
                 ),
             })
         }
+        Split::Given {} => Some("no row of the test file is left".to_owned()),
         Split::GlobalTime { .. } => Some(
             "no interaction lies in the test part of `global_time`; lower `train_share` or `valid_share`".to_owned(),
         ),

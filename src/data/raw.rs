@@ -18,6 +18,8 @@ pub struct RawData {
     pub rating: Vec<f32>,
     /// Time of each interaction, any unit, larger is later; empty when the file's order is the time order.
     pub time: Vec<i64>,
+    /// Part of each interaction in a ready-made split; empty when the source gives none.
+    pub part: Vec<Given>,
     /// Texts by item number; empty when the source has none.
     pub texts: Vec<Text>,
     /// How the files were read, in words, for a reader of the counts: their form and encoding.
@@ -56,6 +58,17 @@ pub struct RecordCounts {
     pub conflicting: u64,
 }
 
+/// The part that a ready-made split gives an interaction to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Given {
+    /// Training.
+    Train,
+    /// Validation.
+    Valid,
+    /// Test.
+    Test,
+}
+
 /// An item's texts. `None`: the source has no such field for the item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
@@ -86,5 +99,6 @@ impl RawData {
         retain(&mut self.item, keep);
         retain(&mut self.rating, keep);
         retain(&mut self.time, keep);
+        retain(&mut self.part, keep);
     }
 }

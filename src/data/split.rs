@@ -1,28 +1,40 @@
 //! From interactions to time-ordered sequences with a split, numbered in the order of first appearance.
 
 use super::prepared::{Facts, Records};
-use super::raw::{Joined, RecordCounts, Text};
+use super::raw::{Given, Joined, RecordCounts, Text};
 use super::{DataError, Item, Prepared, RawData};
 use crate::spec::config::dataset::Split;
 
 /// Splits `raw`. Ties in time keep the order of the file.
 ///
 /// # Errors
-/// When a split by time meets a source without times.
+/// When a split by time meets a source without times, or a given split a source without parts.
 pub fn split(raw: RawData, rule: &Split) -> Result<Prepared, DataError> {
     let users = Numbering::new(&raw.user, raw.users.len());
     let items = Numbering::new(&raw.item, raw.items.len());
-    let mut rows: Vec<Vec<(i64, u32)>> = vec![Vec::new(); users.order.len()];
+    let mut rows: Vec<Vec<Placed>> = vec![Vec::new(); users.order.len()];
     for at in 0..raw.user.len() {
-        let time = raw.time.get(at).copied().unwrap_or_default();
-        let item = items.number[raw.item[at] as usize] + 1;
-        rows[users.number[raw.user[at] as usize] as usize].push((time, item));
+        let placed = Placed {
+            part: raw.part.get(at).copied().unwrap_or(Given::Train),
+            time: raw.time.get(at).copied().unwrap_or_default(),
+            item: items.number[raw.item[at] as usize] + 1,
+        };
+        rows[users.number[raw.user[at] as usize] as usize].push(placed);
     }
     for row in &mut rows {
-        row.sort_by_key(|&(time, _)| time);
+        row.sort_by_key(|placed| (placed.part, placed.time));
     }
     let ends = ends(&raw, &rows, rule)?;
     Ok(assemble(raw, (&users, &items), &rows, ends))
+}
+
+/// An interaction of a user.
+#[derive(Clone, Copy)]
+struct Placed {
+    /// Training where the source gives no parts.
+    part: Given,
+    time: i64,
+    item: u32,
 }
 
 /// Old numbers to new ones, in the order of first appearance.
@@ -49,7 +61,7 @@ impl Numbering {
 /// `(train_end, valid_end)` of every user.
 fn ends(
     raw: &RawData,
-    rows: &[Vec<(i64, u32)>],
+    rows: &[Vec<Placed>],
     rule: &Split,
 ) -> Result<Vec<(usize, usize)>, DataError> {
     match *rule {
@@ -78,10 +90,23 @@ fn ends(
             };
             let (valid, test) = (moment(train_share), moment(train_share + valid_share));
             let before =
-                |row: &[(i64, u32)], moment| row.partition_point(|&(time, _)| time < moment);
+                |row: &[Placed], moment| row.partition_point(|placed| placed.time < moment);
             Ok(rows
                 .iter()
                 .map(|row| (before(row, valid), before(row, test)))
+                .collect())
+        }
+        Split::Given {} => {
+            if raw.part.is_empty() {
+                return Err(DataError::new(
+                    "`split.given` needs a source with files of a split, and this one has none",
+                )
+                .hint("name `valid` and `test` in the source, or use another split"));
+            }
+            let up_to = |row: &[Placed], part| row.partition_point(|placed| placed.part <= part);
+            Ok(rows
+                .iter()
+                .map(|row| (up_to(row, Given::Train), up_to(row, Given::Valid)))
                 .collect())
         }
     }
@@ -90,13 +115,13 @@ fn ends(
 fn assemble(
     mut raw: RawData,
     (users, items): (&Numbering, &Numbering),
-    rows: &[Vec<(i64, u32)>],
+    rows: &[Vec<Placed>],
     ends: Vec<(usize, usize)>,
 ) -> Prepared {
     let mut offsets = vec![0];
     let mut sequence = Vec::with_capacity(raw.user.len());
     for row in rows {
-        sequence.extend(row.iter().map(|&(_, item)| item));
+        sequence.extend(row.iter().map(|placed| placed.item));
         offsets.push(sequence.len() as u64);
     }
     let measured = rows
@@ -209,5 +234,22 @@ mod tests {
         };
         let error = split(untimed, &rule).unwrap_err();
         assert!(error.to_string().contains("needs times"), "{error}");
+    }
+
+    #[test]
+    fn a_given_split_takes_parts_from_the_source_whatever_the_times() {
+        use Given::{Test, Train, Valid};
+        let given = RawData {
+            part: vec![Train, Train, Valid, Test, Test],
+            ..raw()
+        };
+        let data = split(given, &Split::Given {}).unwrap();
+        // User b's test item has the earliest time, and is the test target all the same.
+        assert_eq!(data.items_of(0), [1, 2, 3]);
+        assert_eq!((data.train_end[0], data.valid_end[0]), (1, 2));
+        assert_eq!((data.train_end[1], data.valid_end[1]), (1, 1));
+        assert_eq!(data.measured, [true, true]);
+        let error = split(raw(), &Split::Given {}).unwrap_err();
+        assert!(error.to_string().contains("this one has none"), "{error}");
     }
 }

@@ -147,10 +147,16 @@ fn input_files(source: &Source) -> Vec<String> {
     let paths = match source {
         Source::Amazon(files) => vec![&files.reviews, &files.metadata],
         Source::Movielens(files) => vec![&files.folder],
-        Source::Atomic(files) => vec![&files.inter, &files.item, &files.item_index],
+        Source::Atomic(files) => vec![
+            &files.inter,
+            &files.valid,
+            &files.test,
+            &files.item,
+            &files.item_index,
+        ],
         Source::Json(files) => vec![&files.interactions, &files.items],
         Source::Sequences(files) => vec![&files.path],
-        Source::Csv(files) => vec![&files.interactions, &files.items],
+        Source::Csv(files) => vec![&files.interactions, &files.valid, &files.test, &files.items],
         Source::Synthetic(_) => Vec::new(),
     };
     let given = paths.into_iter().filter(|path| !path.is_empty());

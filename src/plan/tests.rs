@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::spec;
 use crate::spec::config::dataset::{
-    AmazonSource, AmazonText, SequenceForm, SequencesSource, Source,
+    AmazonSource, AmazonText, RepeatedUsers, SequenceForm, SequencesSource, Source,
 };
 use crate::spec::config::tensors;
 
@@ -226,6 +226,10 @@ fn an_unreadable_file_names_the_data_set() {
     spec.dataset.get_mut("toys").unwrap().source = Source::Sequences(SequencesSource {
         path: "gone.txt".into(),
         form: SequenceForm::Pairs,
+        delimiter: String::new(),
+        header: false,
+        comment: String::new(),
+        repeated_users: RepeatedUsers::Refuse,
     });
     let error = plan(&spec, &mut |path| crate::fs::digest(Path::new(path)))
         .unwrap_err()

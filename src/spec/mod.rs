@@ -5,6 +5,7 @@
 //! JSON schema and the reference in `docs/SPEC.md` are all derived from them, and every default stands in
 //! `defaults.toml`. Only syntax errors end the pass early, since nothing after them can be trusted.
 
+pub mod columns;
 pub mod config;
 pub mod model_folder;
 

@@ -3,13 +3,21 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::csv::{identity, number, time, twice};
+use ::csv::ByteRecord;
+
+use super::columns::{Columns, Head, Names};
+use super::csv::parts;
 use super::ids::Ids;
+use super::interactions::{Interactions, Part, Records};
 use super::join::Join;
 use super::lines::Lines;
-use crate::data::raw::Text;
+use super::texts::{self, TextNames};
 use crate::data::{DataError, RawData};
+use crate::event::Counted;
 use crate::spec::config::dataset::AtomicSource;
+
+/// What UniSRec's `.text` files call their only column of texts.
+const WHOLE: &str = "text";
 
 pub(super) fn read(files: &AtomicSource, base: &Path) -> Result<RawData, DataError> {
     let mut items = Ids::default();
@@ -17,123 +25,118 @@ pub(super) fn read(files: &AtomicSource, base: &Path) -> Result<RawData, DataErr
         "" => None,
         path => Some(item_index(&base.join(path))?),
     };
-    let mut raw = interactions(&base.join(&files.inter), index.as_ref(), &mut items)?;
+    let mut raw = interactions(files, base, index.as_ref(), &mut items)?;
     if !files.item.is_empty() {
-        texts(&base.join(&files.item), &items)?.finish(&mut raw)?;
+        let (join, notes) = texts(&base.join(&files.item), files, &items)?;
+        join.finish(&mut raw)?;
+        raw.notes.extend(notes);
     }
     raw.items = items.into_names();
     Ok(raw)
 }
 
-/// An open atomic file: its lines and the names of its columns.
-struct Atomic {
+/// An open atomic file.
+struct Atomic<'a> {
+    path: &'a Path,
     lines: Lines,
-    columns: Vec<String>,
+    /// Names of the columns, without their types.
+    names: Vec<String>,
+    types: Vec<String>,
+    record: ByteRecord,
 }
 
-impl Atomic {
-    fn open(path: &Path) -> Result<Self, DataError> {
+impl<'a> Atomic<'a> {
+    fn open(path: &'a Path) -> Result<Self, DataError> {
         let mut lines = Lines::open_rows(path)?;
-        let header = lines
-            .text()?
-            .map(|(_, line)| line.to_owned())
-            .unwrap_or_default();
+        let header = lines.bytes()?.map(|(_, line)| line.to_vec());
+        // A name that is not UTF-8 can be no setting; it must not stop a file that is read by other columns.
+        let header = String::from_utf8_lossy(&header.unwrap_or_default()).into_owned();
         if header.trim().is_empty() {
             return Err(super::no_record(path));
         }
-        let columns = header
+        let cells = header
             .split('\t')
-            .map(|cell| cell.split(':').next().unwrap_or_default().to_owned());
-        let columns: Vec<String> = columns.collect();
-        for (at, name) in columns.iter().enumerate() {
-            if columns[..at].contains(name) {
-                return Err(twice(name).at(path).line(1));
-            }
-        }
-        Ok(Self { lines, columns })
-    }
-
-    fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column == name)
-    }
-
-    fn required(&self, name: &str, path: &Path) -> Result<usize, DataError> {
-        self.column(name).ok_or_else(|| {
-            DataError::new(format!("no column `{name}`"))
-                .at(path)
-                .line(1)
-                .hint(format!("the header names `{}`", self.columns.join("`, `")))
+            .map(|cell| cell.split_once(':').unwrap_or((cell, "")));
+        let (names, types) = cells
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+            .unzip();
+        Ok(Self {
+            path,
+            lines,
+            names,
+            types,
+            record: ByteRecord::new(),
         })
     }
 
-    /// The next row's number and cells, as many as the header has.
-    fn row(&mut self, path: &Path) -> Result<Option<(u64, Vec<&str>)>, DataError> {
-        let wanted = self.columns.len();
-        let Some((line, text)) = self.lines.text()? else {
+    /// Columns of this type.
+    fn of_type(&self, kind: &str) -> Vec<usize> {
+        (0..self.types.len())
+            .filter(|&at| self.types[at] == kind)
+            .collect()
+    }
+}
+
+impl Records for Atomic<'_> {
+    fn next_row(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
+        let Some((line, bytes)) = self.lines.bytes()? else {
             return Ok(None);
         };
-        let cells: Vec<&str> = text.split('\t').collect();
-        if cells.len() != wanted {
+        self.record.clear();
+        for cell in bytes.split(|&byte| byte == b'\t') {
+            self.record.push_field(cell);
+        }
+        let (wanted, found) = (self.names.len(), self.record.len());
+        if found != wanted {
             return Err(
-                DataError::new(format!("expected {wanted} cells, found {}", cells.len()))
-                    .at(path)
+                DataError::new(format!("expected {wanted} cells, found {found}"))
+                    .at(self.path)
                     .line(line)
                     .hint("cells are separated by one tab"),
             );
         }
-        Ok(Some((line, cells)))
+        Ok(Some((line, &self.record)))
     }
 }
 
 fn interactions(
-    path: &Path,
+    files: &AtomicSource,
+    base: &Path,
     index: Option<&HashMap<String, String>>,
     items: &mut Ids,
 ) -> Result<RawData, DataError> {
-    let mut file = Atomic::open(path)?;
-    let (user, item) = (
-        file.required("user_id", path)?,
-        file.required("item_id", path)?,
-    );
-    let (history, rating, timestamp) = (
-        file.column("item_id_list"),
-        file.column("rating"),
-        file.column("timestamp"),
-    );
-    let (mut users, mut raw) = (Ids::default(), RawData::default());
-    while let Some((line, cells)) = file.row(path)? {
-        let row_user = users.number(identity(cells[user], (path, line))?);
-        let target = identity(cells[item], (path, line))?;
-        let before = history.map(|at| cells[at]).unwrap_or_default();
-        for id in before.split_ascii_whitespace().chain([target]) {
-            let id = match index {
-                Some(index) => index.get(id).ok_or_else(|| {
-                    DataError::new(format!("item `{id}` is not in the index"))
-                        .at(path)
-                        .line(line)
-                        .hint("`item_index` must be the file that belongs to `inter`")
-                })?,
-                None => id,
-            };
-            raw.user.push(row_user);
-            raw.item.push(items.number(id));
-        }
-        if let Some(at) = rating {
-            raw.rating
-                .push(number(cells[at].as_bytes(), (path, line), "rating")? as f32);
-        }
-        if let Some(at) = timestamp {
-            raw.time
-                .push(time(cells[at].as_bytes(), (path, line), "timestamp")?);
-        }
+    // RecBole's own rule: the list of earlier items is named after the item's column.
+    let list = format!("{}_list", files.item_id);
+    let parts = parts(&files.inter, &files.valid, &files.test);
+    let (mut heads, mut has_list) = (Vec::new(), false);
+    for &(path, part) in &parts {
+        let path = base.join(path);
+        has_list |= Atomic::open(&path)?.names.contains(&list);
+        heads.push((path, part));
     }
-    if history.is_some() {
-        // A row is a whole sequence: its own times and ratings, if any, are not those of its items.
-        raw.rating.clear();
-        raw.time.clear();
+    let names = Names {
+        user: &files.user,
+        item: &files.item_id,
+        item_key: "item_id",
+        timestamp: &files.timestamp,
+        rating: &files.rating,
+        history: if has_list { &list } else { "" },
+    };
+    let mut all =
+        Interactions::new(&names, files.repeated_users, parts.len() > 1, items).with_index(index);
+    for (path, part) in &heads {
+        let mut file = Atomic::open(path)?;
+        let (header, floats) = (file.names.clone(), file.of_type("float"));
+        let head = Head {
+            path,
+            names: &header,
+            first: None,
+            floats: &floats,
+        };
+        let columns = Columns::find(&head, &names)?;
+        all.read(Part { path, part: *part }, &header, columns, &mut file)?;
     }
-    raw.users = users.into_names();
-    super::filled(raw, path)
+    all.finish(&base.join(&files.inter))
 }
 
 /// Index to raw id, from rows of `raw<TAB>index`.
@@ -152,31 +155,31 @@ fn item_index(path: &Path) -> Result<HashMap<String, String>, DataError> {
     Ok(index)
 }
 
-/// `.item` (title, categories) or `.text` (one text, whose first sentence serves as the title).
-fn texts<'a>(path: &Path, items: &'a Ids) -> Result<Join<'a>, DataError> {
+/// Texts of items, and what is not used, of an `.item` file (title, categories) or a `.text` file (one text, whose
+/// first sentence serves as the title).
+fn texts<'i>(
+    path: &Path,
+    files: &AtomicSource,
+    items: &'i Ids,
+) -> Result<(Join<'i>, Vec<Counted>), DataError> {
     let mut file = Atomic::open(path)?;
-    let id = file.required("item_id", path)?;
-    let first = |names: &[&str]| names.iter().find_map(|name| file.column(name));
-    let title = first(&["title", "movie_title", "item_name", "name"]);
-    let description = first(&["description"]);
-    let category = first(&["categories", "category", "class", "genre"]);
-    let whole = first(&["text"]);
+    let (header, words) = (file.names.clone(), file.of_type("token_seq"));
+    let head = Head {
+        path,
+        names: &header,
+        first: None,
+        floats: &[],
+    };
+    let names = TextNames {
+        id: &files.item_id,
+        id_key: "item_id",
+        title: &files.title,
+        description: &files.description,
+        category: &files.category,
+        whole: Some(WHOLE),
+        words: &words,
+    };
     let mut join = Join::new(items, path);
-    while let Some((_, cells)) = file.row(path)? {
-        let given = |at: Option<usize>| {
-            at.map(|at| cells[at].trim().to_owned())
-                .filter(|text| !text.is_empty())
-        };
-        let mut text = Text {
-            title: given(title),
-            description: given(description),
-            categories: given(category).into_iter().collect(),
-        };
-        if let Some(whole) = given(whole) {
-            text.title = Some(whole.split(". ").next().unwrap_or_default().to_owned());
-            text.description = Some(whole);
-        }
-        join.add(cells[id], text);
-    }
-    Ok(join)
+    let notes = texts::read(&head, &names, &mut file, |id, text| join.add(id, text))?;
+    Ok((join, notes))
 }

@@ -2,9 +2,11 @@
 
 mod amazon;
 mod atomic;
+mod columns;
 pub(super) mod csv;
 mod encoding;
 pub mod ids;
+mod interactions;
 mod join;
 mod json;
 mod kinds;
@@ -13,10 +15,13 @@ pub mod make;
 mod movielens;
 mod record;
 mod reviews;
+mod rows;
 mod sequences;
 mod synthetic;
+mod table;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod times;
 
 use std::path::Path;
@@ -38,6 +43,11 @@ fn no_record(path: &Path) -> DataError {
         .hint("fetch or make it again, or name another file; expected at least one interaction")
 }
 
+/// Whether a number may be seconds or milliseconds since 1970: it is beyond March 1973.
+fn is_like_a_time(value: f64) -> bool {
+    value >= 1e8
+}
+
 /// Reads a source; relative paths start at `base`.
 ///
 /// # Errors
@@ -48,7 +58,7 @@ pub fn read(source: &Source, base: &Path) -> Result<RawData, DataError> {
         Source::Movielens(files) => movielens::read(&base.join(&files.folder)),
         Source::Atomic(files) => atomic::read(files, base),
         Source::Json(files) => json::read(files, base),
-        Source::Sequences(files) => sequences::read(&base.join(&files.path), files.form),
+        Source::Sequences(files) => sequences::read(files, base),
         Source::Csv(files) => csv::read(files, base),
         Source::Synthetic(settings) => Ok(synthetic::generate(settings)),
     }

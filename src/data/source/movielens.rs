@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::csv::{Table, identity, number, time};
+use super::csv::{Table, identity, number};
 use super::encoding::{Encoding, encoding};
 use super::ids::Ids;
 use super::join::Join;
 use super::lines::Lines;
+use super::times::Times;
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
 use crate::spec::config::dataset::MOVIELENS_FILES;
@@ -106,7 +107,7 @@ pub(super) fn read(folder: &Path) -> Result<RawData, DataError> {
 fn ratings(file: &EncodedFile, between: &str, items: &mut Ids) -> Result<RawData, DataError> {
     let path = file.path.as_path();
     let mut lines = Lines::open(path)?;
-    let (mut users, mut raw) = (Ids::default(), RawData::default());
+    let (mut users, mut raw, mut times) = (Ids::default(), RawData::default(), Times::default());
     while let Some((line, bytes)) = lines.bytes()? {
         let text = file.encoding.decode(bytes);
         if text.trim().is_empty() {
@@ -125,10 +126,10 @@ fn ratings(file: &EncodedFile, between: &str, items: &mut Ids) -> Result<RawData
         raw.item.push(items.number(identity(item, (path, line))?));
         raw.rating
             .push(number(rating.as_bytes(), (path, line), "rating")? as f32);
-        raw.time
-            .push(time(timestamp.as_bytes(), (path, line), "timestamp")?);
+        times.push(timestamp.as_bytes(), (path, line), "timestamp")?;
     }
     raw.users = users.into_names();
+    raw.time = times.into_values();
     super::filled(raw, path)
 }
 
@@ -201,17 +202,17 @@ fn latest(file: &EncodedFile, items: &mut Ids) -> Result<RawData, DataError> {
     let [user, item, rating, timestamp] = columns;
     let places = [user?, item?, rating?, timestamp?]
         .map(|at| at.expect("a named column is found or refused"));
-    let (mut users, mut raw) = (Ids::default(), RawData::default());
+    let (mut users, mut raw, mut times) = (Ids::default(), RawData::default(), Times::default());
     while let Some((line, row)) = table.next()? {
         let [user, item] = [0, 1].map(|at: usize| file.encoding.decode(&row[places[at]]));
         raw.user.push(users.number(identity(&user, (path, line))?));
         raw.item.push(items.number(identity(&item, (path, line))?));
         raw.rating
             .push(number(&row[places[2]], (path, line), "rating")? as f32);
-        raw.time
-            .push(time(&row[places[3]], (path, line), "timestamp")?);
+        times.push(&row[places[3]], (path, line), "timestamp")?;
     }
     raw.users = users.into_names();
+    raw.time = times.into_values();
     super::filled(raw, path)
 }
 

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::{Check, protocol};
 use crate::metric::Metric;
+use crate::spec::columns::AUTO;
 use crate::spec::config::dataset::{
     Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
 };
-use crate::spec::config::json::Form;
 use crate::spec::config::protocol::{Candidates, Part};
 use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
@@ -19,6 +19,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         files(check, name, &dataset.source, base);
         split(check, name, &dataset.split);
         filters(check, name, dataset);
+        super::source::check(check, name, dataset, base);
         if let Source::Synthetic(source) = &dataset.source {
             generated(check, name, source);
         }
@@ -206,35 +207,6 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
                 .hint("`maximum = 0` is no bound"),
             );
         }
-        let by_rating = match filter {
-            Filter::Rating { .. } => true,
-            Filter::Published { count_rating, .. } => *count_rating > 0.0,
-            _ => false,
-        };
-        let without = match &dataset.source {
-            Source::Csv(csv) => csv.rating.is_empty(),
-            Source::Json(json) => Form::of(json).rating.is_empty(),
-            Source::Sequences(_) | Source::Synthetic(_) => true,
-            _ => false,
-        };
-        if by_rating && without {
-            let place = check.place(&["dataset", name, "filter", &at]);
-            let hint = match &dataset.source {
-                Source::Csv(_) => "name the column: `rating = \"...\"` in the source",
-                Source::Json(_) => {
-                    "name the field: `rating = \"...\"` in the source, or remove the filter"
-                }
-                _ => "remove the filter",
-            };
-            check.push(
-                Fault::at(
-                    place,
-                    format!("data set `{name}` has no ratings to filter by"),
-                )
-                .label("needs ratings")
-                .hint(hint),
-            );
-        }
     }
 }
 
@@ -275,6 +247,8 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
             "atomic",
             vec![
                 ("inter", &s.inter, true),
+                ("valid", &s.valid, false),
+                ("test", &s.test, false),
                 ("item", &s.item, false),
                 ("item_index", &s.item_index, false),
             ],
@@ -296,6 +270,8 @@ fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
                 "csv",
                 vec![
                     ("interactions", &s.interactions, true),
+                    ("valid", &s.valid, false),
+                    ("test", &s.test, false),
                     ("items", &s.items, false),
                 ],
             )
@@ -374,7 +350,7 @@ fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dat
         ("description", &csv.description),
         ("category", &csv.category),
     ] {
-        if csv.items.is_empty() && !column.is_empty() {
+        if csv.items.is_empty() && !column.is_empty() && column != AUTO {
             let place = check.place(&["dataset", name, "source", "csv", field]);
             check.push(
                 Fault::at(

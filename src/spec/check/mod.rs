@@ -4,6 +4,7 @@ mod answer;
 mod data;
 mod folder;
 mod form;
+mod header;
 mod json;
 mod llm;
 mod matrix;
@@ -12,6 +13,7 @@ mod model;
 mod name;
 mod protocol;
 mod run;
+mod source;
 pub mod weights;
 
 use std::collections::BTreeSet;

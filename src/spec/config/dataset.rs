@@ -28,9 +28,9 @@ pub enum Source {
     Atomic(AtomicSource),
     /// Records with named fields: JSON or Python literals, of Yelp, Goodreads, Steam or anybody.
     Json(super::json::JsonSource),
-    /// Lines of `user item` or `user item item ...`, in time order, plain or gzip.
+    /// Lines of `user item`, `user item item ...`, `user item time` or `user item rating time`, plain or gzip.
     Sequences(SequencesSource),
-    /// Two CSV files with named columns.
+    /// CSV files of interactions and items.
     Csv(CsvSource),
     /// Generated data of known structure.
     Synthetic(SyntheticSource),
@@ -76,16 +76,55 @@ pub const MOVIELENS_FILES: [[&str; 2]; 3] = [
     ["ratings.csv", "movies.csv"],
 ];
 
-/// RecBole's atomic files.
+/// RecBole's atomic files: tab-separated, with a header of `name:type` cells.
+///
+/// A column setting of `"auto"` takes a column of the usual name where the file has one. `""` uses no column. Any other
+/// text must be in the header, without its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AtomicSource {
-    /// The `.inter` file: rows of `user_id item_id [rating] [timestamp]`, or of `user_id item_id_list item_id` (UniSRec).
+    /// The `.inter` file: one interaction a row, or, with a column `item_id_list`, a whole sequence a row (UniSRec).
     pub inter: String,
+    /// The validation rows of a ready-made split, such as `X.valid.inter`. Empty: none. Needs `split.given`.
+    pub valid: String,
+    /// The test rows of a ready-made split, such as `X.test.inter`. Empty: none. Needs `split.given`.
+    pub test: String,
     /// The `.item` file, or UniSRec's `.text`. Empty: no texts.
     pub item: String,
     /// UniSRec's `.item2index`, which maps raw ids to the indices in `inter`. Empty: ids are used as they are.
     pub item_index: String,
+    /// Column of the user id.
+    pub user: String,
+    /// Column of the item id, in `inter` and in `item`. The column of the same name with `_list` at its end holds the
+    /// items before it, if there is one.
+    pub item_id: String,
+    /// Column of the time, any unit, fractions included; larger is later. `"auto"`: `timestamp`. Empty: file order.
+    pub timestamp: String,
+    /// Column of the rating. `"auto"`: `rating`. Empty: no ratings.
+    pub rating: String,
+    /// Column of the title in `item`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name` or `name`.
+    pub title: String,
+    /// Column of the description in `item`. `"auto"`: `description`.
+    pub description: String,
+    /// Column of the categories in `item`. `"auto"`: `categories`, `category`, `class`, `genre` or `genres`.
+    pub category: String,
+    /// What several whole-sequence rows of one user mean.
+    pub repeated_users: RepeatedUsers,
+}
+
+/// What several whole-sequence rows of one user mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatedUsers {
+    /// Such a file is refused.
+    Refuse,
+    /// The longest row of a user is its sequence. Its other rows are dropped and counted.
+    Longest,
+    /// The rows are the growing beginnings of one sequence, as in UniSRec's `train.inter`; histories may be cut to a
+    /// greatest length. The sequence is put together again. A row that does not continue it is refused.
+    AllPrefixes,
+    /// The rows are parts of one sequence, such as sessions, in file order.
+    Join,
 }
 
 /// Lines of ids.
@@ -94,41 +133,76 @@ pub struct AtomicSource {
 pub struct SequencesSource {
     /// The file, `.gz` or plain.
     pub path: String,
-    /// `pairs`: a line is `user item`. `rows`: a line is `user item item ...`.
+    /// What a line holds.
     pub form: SequenceForm,
+    /// What separates the cells of a line, such as `","`, `"\t"` or `"::"`. Empty: white space.
+    pub delimiter: String,
+    /// Whether the first line is a header, which is not read.
+    pub header: bool,
+    /// Lines that begin with this text, such as `"#"`, are skipped and counted. Empty: none.
+    pub comment: String,
+    /// What several `rows` of one user mean.
+    pub repeated_users: RepeatedUsers,
 }
 
 /// What a line of a sequences file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SequenceForm {
-    /// `user item`, one interaction a line.
+    /// `user item`, one interaction a line, in time order.
     Pairs,
-    /// `user item item ...`, one user a line.
+    /// `user item item ...`, one user a line, in time order.
     Rows,
+    /// `user item time`, one interaction a line.
+    Times,
+    /// `user item rating time`, one interaction a line.
+    Ratings,
 }
 
-/// Two CSV files with a header line each.
+/// CSV files of interactions and items.
+///
+/// A column setting of `"auto"` takes a column of the usual name where the file has one. `""` uses no column. Any other
+/// text must be in the header. Without a header, columns are numbers from 1, written as texts: `user = "1"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvSource {
-    /// The interactions.
+    /// The interactions, or the training part of a ready-made split. `.gz` or plain.
     pub interactions: String,
+    /// The validation rows of a ready-made split. Empty: none. Needs `split.given`.
+    pub valid: String,
+    /// The test rows of a ready-made split. Empty: none. Needs `split.given`.
+    pub test: String,
     /// The items with their texts. Empty: no texts.
     pub items: String,
+    /// What separates the cells of a row: one ASCII character such as `","`, `";"` or `"\t"`.
+    pub delimiter: String,
+    /// Whether the first line of the interactions names the columns.
+    pub header: bool,
+    /// As `delimiter`, in `items`. Empty: the same.
+    pub items_delimiter: String,
+    /// As `header`, in `items`.
+    pub items_header: bool,
     /// Column of the user id.
     pub user: String,
-    /// Column of the item id, in both files.
+    /// Column of the item id.
     pub item: String,
-    /// Column of the time (a whole number; larger is later). Empty: file order.
+    /// Column of the item id in `items`. Empty: as `item`.
+    pub items_item: String,
+    /// Column of the time, any unit, fractions included; larger is later. `"auto"`: `timestamp`. Empty: file order.
     pub timestamp: String,
-    /// Column of the rating. Empty: no ratings.
+    /// Column of the rating. `"auto"`: `rating`. Empty: no ratings.
     pub rating: String,
-    /// Column of the title in `items`. Empty: no titles.
+    /// Column with the user's items before this one, oldest first, separated by blanks (Amazon Reviews 2023). A row is
+    /// then a whole sequence; ratings and times of its last item are not used. `"auto"`: refuse a file that seems to have
+    /// such a column. Empty: rows are single interactions.
+    pub history: String,
+    /// What several whole-sequence rows of one user mean.
+    pub repeated_users: RepeatedUsers,
+    /// Column of the title in `items`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name` or `name`.
     pub title: String,
-    /// Column of the description in `items`. Empty: no descriptions.
+    /// Column of the description in `items`. `"auto"`: `description`.
     pub description: String,
-    /// Column of the categories in `items`. Empty: none.
+    /// Column of the categories in `items`. `"auto"`: `categories`, `category`, `class`, `genre` or `genres`.
     pub category: String,
 }
 
@@ -252,4 +326,7 @@ pub enum Split {
         #[schemars(range(min = 0.0, max = 1.0))]
         valid_share: f64,
     },
+    /// The parts that the source's files give: `valid` and `test` of CSV and atomic sources. A user's first row in each
+    /// is its target, after all earlier rows.
+    Given {},
 }

@@ -10,6 +10,7 @@ mod folder;
 mod generated;
 mod load;
 mod profile;
+mod sources;
 
 use std::path::Path;
 

@@ -59,43 +59,36 @@ fn lines_of_pairs_and_of_rows_are_the_same_data() {
 #[test]
 fn atomic_files_of_recbole_and_unisrec_are_read() {
     let dir = tempfile::tempdir().unwrap();
-    let source = |inter: String, item: String, item_index: String| {
-        Source::Atomic(AtomicSource {
-            inter,
-            item,
-            item_index,
-        })
-    };
-    let recbole = source(
-        put(
+    let recbole = atomic(
+        &put(
             dir.path(),
             "a.inter",
             b"user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\tx\t4\t9.0\n",
         ),
-        put(
+        &put(
             dir.path(),
             "a.item",
             b"item_id:token\ttitle:token_seq\nx\tThe X\n",
         ),
-        String::new(),
+        "",
     );
     let raw = read(&recbole, dir.path()).unwrap();
     assert_eq!(
         (raw.time[0], raw.texts[0].title.as_deref()),
         (9, Some("The X"))
     );
-    let unisrec = source(
-        put(
+    let unisrec = atomic(
+        &put(
             dir.path(),
             "b.inter",
             b"user_id:token\titem_id_list:token_seq\titem_id:token\n0\t0 1\t2\n",
         ),
-        put(
+        &put(
             dir.path(),
             "b.text",
             b"item_id:token\ttext:token_seq\nX2\tTwo. Second. \n",
         ),
-        put(dir.path(), "b.index", b"X0\t0\nX1\t1\nX2\t2\n"),
+        &put(dir.path(), "b.index", b"X0\t0\nX1\t1\nX2\t2\n"),
     );
     let raw = read(&unisrec, dir.path()).unwrap();
     assert_eq!(raw.items, ["X0", "X1", "X2"]);
@@ -107,11 +100,7 @@ fn a_byte_order_mark_is_no_part_of_any_source() {
     let dir = tempfile::tempdir().unwrap();
     let marked =
         |name: &str, text: &str| put(dir.path(), name, format!("\u{feff}{text}").as_bytes());
-    let atomic = Source::Atomic(AtomicSource {
-        inter: marked("i", "user_id\titem_id\na\tx\na\ty\n"),
-        item: String::new(),
-        item_index: String::new(),
-    });
+    let atomic = atomic(&marked("i", "user_id\titem_id\na\tx\na\ty\n"), "", "");
     let second = REVIEW.replace("I1", "I2");
     for source in [
         sequences(&marked("s", "a x\na y\n"), SequenceForm::Pairs),

@@ -148,11 +148,7 @@ fn every_source_with_texts_counts_its_records() {
     let movies = Source::Movielens(MovielensSource {
         folder: "ml".to_owned(),
     });
-    let atomic = Source::Atomic(AtomicSource {
-        inter: "a.inter".to_owned(),
-        item: "a.item".to_owned(),
-        item_index: String::new(),
-    });
+    let atomic = atomic("a.inter", "a.item", "");
     let plain = csv_files(
         dir.path(),
         "user,item,timestamp\n1,2,1\n1,3,1\n",

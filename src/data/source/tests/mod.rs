@@ -5,7 +5,9 @@ mod generated;
 mod joined;
 mod json;
 mod kinds;
+mod lines_of_ids;
 mod movielens;
+mod named;
 mod real;
 mod refused;
 
@@ -14,8 +16,7 @@ use std::path::Path;
 
 use super::*;
 use crate::spec::config::dataset::{
-    AmazonSource, AmazonText, AtomicSource, CsvSource, MovielensSource, SequenceForm,
-    SequencesSource,
+    AmazonSource, AmazonText, MovielensSource, SequenceForm, SequencesSource,
 };
 
 fn put(dir: &Path, name: &str, bytes: &[u8]) -> String {
@@ -37,26 +38,39 @@ fn amazon(reviews: &str, metadata: &str, text: AmazonText) -> Source {
     })
 }
 
-fn sequences(path: &str, form: SequenceForm) -> Source {
-    Source::Sequences(SequencesSource {
-        path: path.into(),
-        form,
-    })
+/// The source `kind` with these settings, as a spec writes them; the rest are the defaults.
+fn source(kind: &str, settings: &str) -> Source {
+    let defaults: toml::Table = crate::spec::DEFAULTS.parse().unwrap();
+    let mut table = defaults["default"]["source"][kind]
+        .as_table()
+        .unwrap()
+        .clone();
+    table.extend(settings.parse::<toml::Table>().unwrap());
+    toml::Table::from_iter([(kind.to_owned(), toml::Value::Table(table))])
+        .try_into()
+        .unwrap()
 }
 
+fn sequences(path: &str, form: SequenceForm) -> Source {
+    let Source::Sequences(files) = source("sequences", &format!("path = \"{path}\"")) else {
+        unreachable!("the kind is `sequences`");
+    };
+    Source::Sequences(SequencesSource { form, ..files })
+}
+
+/// Columns `user`, `item` and `timestamp`, each of which must be there.
 fn csv_source(interactions: &str) -> Source {
-    let text = |text: &str| text.to_owned();
-    Source::Csv(CsvSource {
-        interactions: text(interactions),
-        items: String::new(),
-        user: text("user"),
-        item: text("item"),
-        timestamp: text("timestamp"),
-        rating: String::new(),
-        title: String::new(),
-        description: String::new(),
-        category: String::new(),
-    })
+    source(
+        "csv",
+        &format!("interactions = \"{interactions}\"\ntimestamp = \"timestamp\""),
+    )
+}
+
+fn atomic(inter: &str, item: &str, item_index: &str) -> Source {
+    source(
+        "atomic",
+        &format!("inter = \"{inter}\"\nitem = \"{item}\"\nitem_index = \"{item_index}\""),
+    )
 }
 
 const REVIEW: &str = r#"{"overall": 5.0, "reviewerID": "A", "asin": "I1", "reviewText": "a \"b\"", "unixReviewTime": 7}"#;

@@ -76,11 +76,7 @@ fn real_files_have_their_known_counts() {
     }
     if let Some(base) = real("scientific") {
         let name = |end: &str| format!("Scientific.{end}");
-        let source = Source::Atomic(AtomicSource {
-            inter: name("test.inter"),
-            item: name("text"),
-            item_index: name("item2index"),
-        });
+        let source = atomic(&name("test.inter"), &name("text"), &name("item2index"));
         assert_eq!(counts(&source, &base), (2928, 1585, 19_712));
     }
 }

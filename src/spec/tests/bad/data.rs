@@ -66,7 +66,9 @@ path = "src""#,
         old: "[dataset.other.source.synthetic]\ndomain = 2",
         new: r#"[dataset.other.source.csv]
 interactions = "Cargo.toml"
-title = "name""#,
+title = "name"
+user = "[workspace]"
+item = "[workspace]""#,
         faults: &[
             r#"14:9: column `name` is read from `items`, which is not given | needs `items` | add `items = "..."`, the file with one line an item"#,
         ],
