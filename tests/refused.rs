@@ -310,7 +310,9 @@ fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_says_that_
     pairs(20, 2);
     let output = desk.run("run spec.toml");
     assert_eq!(metrics(), earlier, "{}", err(&output));
-    assert!(desk.run("run spec.toml --out empty").status.success());
+    // A run that measured nobody is no success.
+    let status = desk.run("run spec.toml --out empty").status;
+    assert_eq!(status.code(), Some(1));
     let output = desk.run("compare empty/small results/small");
     assert!(
         err(&output).contains("`empty/small` holds no number"),

@@ -22,7 +22,8 @@ pub(super) fn of(kind: &str, name: &str, text: &str, settings: &str) -> Result<R
 pub(super) fn refusal(kind: &str, name: &str, text: &str, settings: &str) -> (String, String) {
     let error = of(kind, name, text, settings).unwrap_err();
     let message = error.to_string();
-    let at = message.find(name).unwrap_or_default();
+    // The folder's random name may hold that of the file.
+    let at = message.find(&format!("/{name}")).map_or(0, |at| at + 1);
     (message[at..].to_owned(), error.remedy().unwrap().to_owned())
 }
 

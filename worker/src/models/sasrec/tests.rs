@@ -9,9 +9,7 @@ use rand::RngExt;
 use tch::Kind;
 
 use super::*;
-use crate::data::TrainingSet;
 use crate::models::weights;
-use crate::train::batches::{Recipe, Sampler};
 
 const SIZES: Sizes = Sizes {
     users: 1,
@@ -559,41 +557,4 @@ fn rows_with_their_padding_written_out_have_the_packed_states() {
             );
         }
     }
-}
-
-#[test]
-fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
-    let path = format!(
-        "{}/tests/fixtures/sasrec/recbole_prefixes.safetensors",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let expected = weights::read_tensors(std::path::Path::new(&path)).unwrap();
-    let mut config = upstreams().remove(4).1;
-    assert_eq!(config.form, SasrecForm::Recbole);
-    config.loss = Loss::FullSoftmax {};
-    config.train.sequences = Sequences::Prefixes {};
-    config.train.batch_size = 100;
-    let (net, fixture) = from_fixture("recbole", &config);
-    let (offsets, items) = unpadded(&fixture["histories"]);
-    let set = TrainingSet {
-        users: (0..offsets.len() as u32 - 1).collect(),
-        offsets: offsets.iter().map(|&end| u64::from(end)).collect(),
-        items,
-        pool: (1..=12).collect(),
-        ..TrainingSet::default()
-    };
-    let recipe = Recipe::new(1, &config.train, config.maxlen, &config.loss);
-    let sampler = Sampler::new(&set, recipe).unwrap();
-    assert_eq!(
-        sampler.sequences() as i64,
-        expected["examples"].int64_value(&[0])
-    );
-    let batches: Vec<TrainingBatch> = std::thread::scope(|scope| sampler.spawn(scope, 1).collect());
-    assert_eq!(batches.len(), 1);
-    let found = net.loss(&batches[0]).double_value(&[]);
-    let expected = expected["loss"].double_value(&[0]);
-    assert!(
-        (found - expected).abs() < 1e-5,
-        "{found}, RecBole {expected}"
-    );
 }

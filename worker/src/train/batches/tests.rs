@@ -1,6 +1,13 @@
 //! What an epoch's batches hold.
 
+use std::path::Path;
+
+use allround::spec::config::Model;
+use tch::Device;
+
 use super::*;
+use crate::models::sasrec::Sasrec;
+use crate::models::{Backbone, Scorer, Sizes, weights};
 
 fn set() -> TrainingSet {
     TrainingSet {
@@ -168,4 +175,69 @@ fn a_long_history_has_a_target_count_of_its_length_in_prefixes_and_in_windows() 
         assert_eq!(targets(Examples::Prefixes, true), length - 1);
         assert_eq!(targets(Examples::Windows(7), false), length - 1);
     }
+}
+
+#[test]
+fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
+    let spec = r#"
+        spec_version = 1
+        name = "prefixes"
+        [dataset.toys.source.synthetic]
+        [model.recbole.sasrec]
+        form = "recbole"
+        hidden_units = 8
+        inner_units = 16
+        num_blocks = 2
+        num_heads = 2
+        dropout = 0.0
+        maxlen = 10
+        loss.full_softmax = {}
+        train.sequences.prefixes = {}
+        train.batch_size = 100
+    "#;
+    let spec = allround::spec::load_text("spec.toml", spec, Path::new("."), &[]);
+    let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
+    let Model::Sasrec(config) = &spec.model["recbole"] else {
+        panic!("it is a SASRec");
+    };
+    let fixture = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sasrec");
+        weights::read_tensors(&folder.join(name)).unwrap()
+    };
+    let (network, expected) = (
+        fixture("recbole.safetensors"),
+        fixture("recbole_prefixes.safetensors"),
+    );
+    let sizes = Sizes {
+        users: 1,
+        items: 12,
+    };
+    let net = Sasrec::new(config, sizes, Device::Cpu);
+    weights::fill(&net.weights(), &network).unwrap();
+    let mut set = TrainingSet {
+        offsets: vec![0],
+        pool: (1..=12).collect(),
+        ..TrainingSet::default()
+    };
+    for row in Vec::<Vec<i64>>::try_from(&network["histories"]).unwrap() {
+        set.users.push(set.users.len() as u32);
+        set.items.extend(
+            row.iter()
+                .filter(|&&item| item > 0)
+                .map(|&item| item as u32),
+        );
+        set.offsets.push(set.items.len() as u64);
+    }
+    let recipe = Recipe::new(1, &config.train, config.maxlen, &config.loss);
+    let sampler = Sampler::new(&set, recipe).unwrap();
+    let examples = expected["examples"].int64_value(&[0]);
+    assert_eq!(sampler.sequences() as i64, examples);
+    let batches: Vec<TrainingBatch> = std::thread::scope(|scope| sampler.spawn(scope, 1).collect());
+    assert_eq!(batches.len(), 1);
+    let found = net.loss(&batches[0]).double_value(&[]);
+    let expected = expected["loss"].double_value(&[0]);
+    assert!(
+        (found - expected).abs() < 1e-5,
+        "{found}, RecBole {expected}"
+    );
 }
