@@ -18,7 +18,7 @@ train.epochs = 2
 """
 STAGE2 = """
 [dataset.games.source.synthetic]
-users = 24
+users = 10
 items = 300
 [llm.opt.random]
 shape = "opt-125m"

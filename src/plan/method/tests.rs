@@ -1,5 +1,7 @@
 //! Which cells share which stages, and what a cell reads.
 
+mod threads;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -490,34 +492,4 @@ fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
     assert!(!listed.contains(&last.evaluate) && alone(&["text"]).contains(&last.evaluate));
     assert!(alone(&[]).is_empty() && plan.alone(&Alone::All(false)).is_empty());
     assert_eq!(plan.alone(&Alone::All(true)).len(), plan.graph.nodes.len());
-}
-
-/// Kinds of the stages whose keys a setting changes.
-fn changed_by(flag: &str) -> BTreeSet<&'static str> {
-    let keys = |plan: &Plan| -> BTreeSet<(&'static str, Key)> {
-        let nodes = plan.graph.nodes.iter();
-        nodes
-            .map(|node| (node.stage.settings.kind(), node.key))
-            .collect()
-    };
-    let (before, after) = (keys(&plan_of(SPEC, &[])), keys(&plan_of(SPEC, &[flag])));
-    after.difference(&before).map(|&(kind, _)| kind).collect()
-}
-
-#[test]
-fn a_thread_count_is_in_the_keys_of_the_stages_that_it_can_change() {
-    let with_lm = ["pretrain-lm", "align", "project", "tune", "evaluate"];
-    // `encode-text` is absent: hashed vectors do not depend on threads.
-    assert_eq!(changed_by("run.threads=2"), BTreeSet::from(with_lm));
-    let popularity = SPEC.replace(
-        "[model.sasrec.sasrec]",
-        "[model.popularity.popularity]\n[model.sasrec.sasrec]",
-    );
-    let backbones = |flag: &str| -> Vec<Key> {
-        let plan = plan_of(&popularity, &[flag]);
-        let found = key(&plan, cell(&plan, "toys.overall.popularity.s1"), "backbone");
-        found.into_iter().collect()
-    };
-    assert_eq!(backbones("run.cf_threads=2"), backbones("run.threads=2"));
-    assert!(changed_by("run.cf_threads=2").contains("backbone"));
 }
