@@ -87,6 +87,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     Ok(bytes)
 }
 
+/// The bytes of a file of text or JSON, 1 GiB at most.
+///
+/// # Errors
+/// When the file is not a regular one, cannot be read or is larger.
+pub fn read_text(path: &Path) -> Result<Vec<u8>, FsError> {
+    read_at_most(path, MOST_TEXT)
+}
+
 /// The first `count` bytes of a file (fewer where it is shorter), and how many it has.
 ///
 /// # Errors

@@ -151,3 +151,19 @@ fn a_wrapper_that_is_stopped_takes_its_worker_with_it() {
     assert_eq!(run.wait().unwrap().code(), Some(130));
     assert_eq!(living(&desk), [0; 0]);
 }
+
+#[test]
+fn doctor_ends_a_worker_that_prints_its_version_without_end() {
+    let desk = Desk::new();
+    let endless = "while :; do echo allround-worker of many words; done";
+    let mut command = desk.command("doctor");
+    let output = command
+        .env("ALLROUND_WORKER", wrapper(&desk, endless))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("wrapper` does not run"), "{text}");
+    assert!(text.len() < 100_000, "{} bytes", text.len());
+}

@@ -1,7 +1,10 @@
 //! `allround doctor`: the worker, the devices, the store, the disk.
 
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Common, Doctor};
@@ -52,10 +55,7 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
     let worker = locate::worker(given).map_err(|error| {
         format!("worker: {error}\n      hint: build it with `cargo build --release`, or name it with `--worker PATH`")
     })?;
-    let output = Command::new(&worker)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output();
+    let output = bounded_output(Command::new(&worker).arg("--version"));
     let output = output.map_err(|error| format!("worker `{}`: {error}", worker.display()))?;
     let said = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes)
@@ -82,6 +82,59 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
             said(&output.stderr)
         ))
     }
+}
+
+/// Most bytes of each stream that a program is read for.
+const MOST_OUTPUT: u64 = 64 << 10;
+/// How long a program may take to say its version. LibTorch with CUDA takes seconds to load.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a program ended and the beginning of what it printed.
+///
+/// # Errors
+/// When it cannot be started, or does not end in time and is killed.
+fn bounded_output(command: &mut Command) -> io::Result<Output> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdout = beginning(child.stdout.take());
+    let stderr = beginning(child.stderr.take());
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            let text = format!("did not end within {} s", PATIENCE.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    // A process that the program left behind may hold a stream open.
+    let read = |stream: Receiver<Vec<u8>>| stream.recv_timeout(Duration::from_secs(1));
+    Ok(Output {
+        status,
+        stdout: read(stdout).unwrap_or_default(),
+        stderr: read(stderr).unwrap_or_default(),
+    })
+}
+
+/// The beginning of a stream, read by a thread. The stream is closed then, which ends a program that prints without end.
+fn beginning(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            // What was read before an error is what there is.
+            drop(stream.take(MOST_OUTPUT).read_to_end(&mut bytes));
+        }
+        drop(sender.send(bytes));
+    });
+    receiver
 }
 
 fn writable(store: &Store) -> Result<String, String> {

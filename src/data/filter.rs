@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use rayon::slice::ParallelSliceMut;
+
 use super::RawData;
 use crate::spec::config::dataset::{Filter, Keep};
 
@@ -124,6 +126,22 @@ fn duplicates(raw: &mut RawData, which: Keep) {
     raw.retain(&keep);
 }
 
+/// Interactions that repeat the user, item and time of another one, as where a file holds its rows twice.
+pub(super) fn repeated(raw: &RawData) -> u64 {
+    // Without times, an item that comes again is an item that was taken again.
+    if raw.time.is_empty() {
+        return 0;
+    }
+    let row = |at: u32| {
+        let at = at as usize;
+        (raw.user[at], raw.time[at], raw.item[at])
+    };
+    let mut order: Vec<u32> = (0..raw.user.len() as u32).collect();
+    order.par_sort_unstable_by_key(|&at| row(at));
+    let repeats = order.windows(2).filter(|pair| row(pair[0]) == row(pair[1]));
+    repeats.count() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +159,20 @@ mod tests {
             raw.time.push(time);
         }
         raw
+    }
+
+    #[test]
+    fn rows_that_are_there_twice_are_counted_where_there_are_times() {
+        let mut data = raw(&[
+            (0, 0, 5.0, 1),
+            (0, 0, 5.0, 2),
+            (0, 0, 5.0, 1),
+            (1, 0, 5.0, 1),
+        ]);
+        assert_eq!(repeated(&data), 1);
+        // Without times an item may have been taken again.
+        data.time.clear();
+        assert_eq!(repeated(&data), 0);
     }
 
     #[test]

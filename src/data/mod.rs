@@ -98,6 +98,13 @@ fn load(
             count: (before - raw.user.len()) as u64,
         }));
     }
+    let repeated = filter::repeated(&raw);
+    if repeated > 0 {
+        observe(Event::Counted(Counted {
+            what: "interactions that repeat the user, item and time of another one; `filter = [{ duplicates = { keep = \"first\" } }]` leaves them out".to_owned(),
+            count: repeated,
+        }));
+    }
     if let Some(limit) = limit {
         filter::first_users(&mut raw, limit);
         steps.push(Step::new(format!("the limit of {limit} users"), &raw));

@@ -27,7 +27,7 @@ pub fn append(path: &Path, event: &Event) -> Result<(), FsError> {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Event>, FsError> {
-    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&fs::read_text(path)?).into_owned();
     Ok(text
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())

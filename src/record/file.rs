@@ -66,7 +66,7 @@ pub(super) fn read_compressed<R: Serialize + Default + DeserializeOwned>(
 /// When the file cannot be read, has other columns than `R` (they are named), or holds a row that is none (its line is
 /// named).
 pub fn read<R: Serialize + Default + DeserializeOwned>(path: &Path) -> Result<Vec<R>, FsError> {
-    from_bytes(path, &fs::read(path)?)
+    from_bytes(path, &fs::read_text(path)?)
 }
 
 /// The columns of a row type, in order.

@@ -39,7 +39,7 @@ fn is_byte_level(folder: &Path) -> bool {
     if !path.is_file() {
         return folder.join("merges.txt").is_file();
     }
-    let text = fs::read(&path).ok();
+    let text = fs::read_text(&path).ok();
     let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     value.is_some_and(|value| value["pre_tokenizer"].to_string().contains("\"ByteLevel\""))
 }

@@ -102,7 +102,7 @@ fn version() -> ExitCode {
 
 fn read_job() -> Result<Job, String> {
     let path = std::env::args().nth(1).ok_or("no job file is named")?;
-    let bytes = allround::fs::read(Path::new(&path)).map_err(|error| error.to_string())?;
+    let bytes = allround::fs::read_text(Path::new(&path)).map_err(|error| error.to_string())?;
     serde_json::from_slice(&bytes).map_err(|error| format!("{path}: not a job: {error}"))
 }
 

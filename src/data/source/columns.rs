@@ -5,6 +5,7 @@ use std::path::Path;
 use ::csv::ByteRecord;
 
 use super::table::twice;
+use super::times::is_date;
 use crate::data::DataError;
 use crate::spec::columns::{self, AUTO, Column, Role, listed};
 
@@ -44,7 +45,7 @@ pub(super) struct Head<'a> {
     pub(super) names: &'a [String],
     /// The cells of the first row, where the file has no header.
     pub(super) first: Option<&'a [String]>,
-    /// Columns that their type says hold numbers.
+    /// Columns that may hold times by their values: those of numbers where the file has types, else all.
     pub(super) floats: &'a [usize],
 }
 
@@ -143,12 +144,16 @@ impl Columns {
         Ok(found)
     }
 
-    /// Takes columns for times whose first value is like seconds or milliseconds since 1970.
+    /// Takes columns for times whose first value is like seconds or milliseconds since 1970, or like a date.
     pub(super) fn learn_from(&mut self, row: &ByteRecord) {
         let is_time = |at: &usize| {
-            let cell = std::str::from_utf8(&row[*at]).ok();
-            let value = cell.and_then(|cell| cell.trim().parse::<f64>().ok());
-            value.is_some_and(super::is_like_a_time)
+            let Some(cell) = row.get(*at).and_then(|cell| std::str::from_utf8(cell).ok()) else {
+                return false;
+            };
+            match cell.trim().parse::<f64>() {
+                Ok(value) => super::is_like_a_time(value),
+                Err(_) => is_date(cell.trim()),
+            }
         };
         let times = std::mem::take(&mut self.floats).into_iter().filter(is_time);
         self.times.extend(times);
@@ -176,10 +181,10 @@ impl Head<'_> {
             Column::At(at) => Ok(Some(at)),
             Column::None => Ok(None),
             Column::Twice => {
-                let name = if setting == AUTO {
-                    role.word()
-                } else {
-                    setting
+                let name = match (setting, role) {
+                    (AUTO, Role::Time) => "timestamp",
+                    (AUTO, _) => role.word(),
+                    (own, _) => own,
                 };
                 Err(twice(name).at(self.path).line(1))
             }

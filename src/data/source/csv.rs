@@ -73,11 +73,12 @@ fn interactions(files: &CsvSource, base: &Path, items: &mut Ids) -> Result<RawDa
         let path = &base.join(path);
         let mut table = Table::open_as(path, dialect)?;
         let (header, first) = (table.header().to_vec(), table.cells());
+        let every: Vec<usize> = (0..header.len()).collect();
         let head = Head {
             path,
             names: &header,
             first: (!dialect.header).then_some(&first[..]),
-            floats: &[],
+            floats: &every,
         };
         let columns = Columns::find(&head, &names)?;
         all.read(Part { path, part }, &header, columns, &mut table)?;
@@ -132,6 +133,7 @@ fn texts<'i>(
     let dialect = dialect(delimiter, files.items_header)?;
     let mut table = Table::open_as(path, dialect)?;
     let (header, first) = (table.header().to_vec(), table.cells());
+    let every: Vec<usize> = (0..header.len()).collect();
     let head = Head {
         path,
         names: &header,
@@ -145,7 +147,7 @@ fn texts<'i>(
         description: &files.description,
         category: &files.category,
         whole: None,
-        words: &[],
+        words: &every,
     };
     let mut join = Join::new(items, path);
     let notes = texts::read(&head, &names, &mut table, |id, text| join.add(id, text))?;

@@ -7,6 +7,7 @@ use super::record::{Record, first_names};
 use super::reviews::{self, Fields};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
+use crate::spec::columns::{AUTO, Role, listed};
 use crate::spec::config::json::{Form, JsonSource};
 
 pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError> {
@@ -27,8 +28,10 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
         file: &files.interactions,
         names: first_names(&path)?,
     };
+    if files.timestamp == AUTO && form.timestamp.is_empty() {
+        unused.no_time(&path)?;
+    }
     let count = raw.user.len() as u64;
-    unused.note(&mut raw, ("timestamp", form.timestamp), count);
     unused.note(&mut raw, ("rating", form.rating), count);
     if !files.items.is_empty() {
         let path = base.join(&files.items);
@@ -64,10 +67,25 @@ struct Unused<'a> {
 }
 
 impl Unused<'_> {
+    /// Refuses a field that looks like a time, where nothing says whether it is one.
+    fn no_time(&self, path: &Path) -> Result<(), DataError> {
+        let is_time = |name: &&String| Role::Time.looks_like(name) || name.contains("created");
+        let Some(name) = self.names.iter().find(is_time) else {
+            return Ok(());
+        };
+        Err(DataError::new(format!(
+            "field `{name}` looks like a time and is not used"
+        ))
+        .at(path)
+        .hint(format!(
+            "`timestamp = \"{name}\"` orders by it; `timestamp = \"\"` takes the order of the file; the fields are {}",
+            listed(&self.names)
+        )))
+    }
+
     /// Notes a field that looks like what `key` means, where no field is named for it.
     fn note(&self, raw: &mut RawData, (key, named): (&str, &str), count: u64) {
         let usual: &[&str] = match key {
-            "timestamp" => &["time", "date", "created"],
             "rating" => &["rating", "stars", "score", "overall"],
             _ => &["title", "name"],
         };

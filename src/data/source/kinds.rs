@@ -336,6 +336,10 @@ pub(super) fn missing(record: &Record<'_>, name: &str, own: &str) -> (String, St
         let what = format!("no field `{name}`: this is one of {}", known.what);
         return (what, format!("{}; {}", list(&mut names), known.hint));
     }
+    if record.has(name) {
+        let hint = "correct the record, or name another field".to_owned();
+        return (format!("field `{name}` is null"), hint);
+    }
     let what = format!("no field `{name}`");
     let hint = match record.inner_list() {
         Some(inner) => format!(

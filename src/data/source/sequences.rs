@@ -1,5 +1,6 @@
 //! Lines of ids: `user item`, `user item item ...`, `user item time` or `user item rating time`.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::csv::{identity, number};
@@ -55,6 +56,8 @@ struct Shape {
     times: u64,
     /// Lines of `user item rating time`, by their values.
     ratings: u64,
+    /// Lines of three cells whose last is a number up to 10, as a rating is.
+    rated: u64,
     /// The first line, where none of its cells is a number, while all cells of later lines are.
     words: Option<(u64, String)>,
 }
@@ -68,6 +71,9 @@ impl Shape {
         self.lines += 1;
         match cells {
             [_, _, time] if is_time(time) => self.times += 1,
+            [_, _, rating] if value(rating).is_some_and(|it| (0.0..=10.0).contains(&it)) => {
+                self.rated += 1;
+            }
             [_, _, rating, time] if is_rating(rating) && is_time(time) => self.ratings += 1,
             _ => {}
         }
@@ -77,6 +83,11 @@ impl Shape {
         } else if !cells.iter().all(|cell| value(cell).is_some()) {
             self.words = None;
         }
+    }
+
+    /// Whether every line seems to be `user item rating`, of which there are enough to tell.
+    fn is_rated(&self) -> bool {
+        self.lines >= 20 && self.lines == self.rated
     }
 
     /// The form that all lines have by their values.
@@ -129,6 +140,7 @@ impl<'a> Sequences<'a> {
                 self.times.push(time.as_bytes(), place, "time")?;
             }
             (SequenceForm::Ratings, &[user, item, rating, time]) => {
+                self.not_swapped(line, rating, time)?;
                 self.one(user, item);
                 let rating = number(rating.as_bytes(), place, "rating")?;
                 self.raw.rating.push(rating as f32);
@@ -140,6 +152,52 @@ impl<'a> Sequences<'a> {
             _ => return Err(self.another_form(line, cells)),
         }
         Ok(())
+    }
+
+    /// Refuses `user item time rating`.
+    fn not_swapped(&self, line: u64, rating: &str, time: &str) -> Result<(), DataError> {
+        let is_time = |cell: &str| cell.parse().is_ok_and(super::is_like_a_time);
+        if !is_time(rating) || is_time(time) {
+            return Ok(());
+        }
+        Err(DataError::new(format!(
+            "the third cell, `{rating}`, looks like a time, and the fourth, `{time}`, does not"
+        ))
+        .at(self.path)
+        .line(line)
+        .hint(self.as_csv("timestamp = \"3\", rating = \"4\"")))
+    }
+
+    /// How to read the file as CSV, for orders of cells that no form has.
+    fn as_csv(&self, more: &str) -> String {
+        let delimiter = match &self.files.delimiter[..] {
+            "" => "\\t",
+            own => own,
+        };
+        format!(
+            "no form has this order: read it as `source.csv = {{ interactions = \"...\", header = false, delimiter = \"{delimiter}\", user = \"1\", item = \"2\", {more} }}`"
+        )
+    }
+
+    /// Refuses lines of `user item rating` that are read as something else.
+    fn no_ratings(&self) -> Result<(), DataError> {
+        let taken = match self.files.form {
+            SequenceForm::Times => "times",
+            SequenceForm::Rows => "items",
+            SequenceForm::Pairs | SequenceForm::Ratings => return Ok(()),
+        };
+        // Positions in a sequence are small numbers too, but do not repeat for one user.
+        let mut seen = HashSet::new();
+        let times = self.raw.user.iter().zip(self.times.values());
+        let is_repeated = times.into_iter().any(|pair| !seen.insert(pair));
+        if !self.shape.is_rated() || (self.files.form == SequenceForm::Times && !is_repeated) {
+            return Ok(());
+        }
+        Err(DataError::new(format!(
+            "every line looks like `user item rating`, and the ratings are taken for {taken}"
+        ))
+        .at(self.path)
+        .hint(self.as_csv("rating = \"3\", timestamp = \"\"")))
     }
 
     fn one(&mut self, user: &str, item: &str) {
@@ -208,6 +266,9 @@ impl<'a> Sequences<'a> {
             }
             (None, 1) => delimiter(cells[0], &self.files.delimiter),
             (None, 2) => "lines of `user item` need `form = \"pairs\"`".to_owned(),
+            (None, 3) if self.shape.rated == self.shape.lines => {
+                format!("if the third cell is a rating, {}", self.as_csv("rating = \"3\", timestamp = \"\""))
+            }
             (None, 3) => "`form = \"times\"` reads `user item time`; `form = \"rows\"` reads `user item item ...`".to_owned(),
             (None, 4) => "`form = \"ratings\"` reads `user item rating time`; `form = \"rows\"` reads `user item item ...`".to_owned(),
             (None, _) => "`form = \"rows\"` reads `user item item ...`".to_owned(),
@@ -230,6 +291,7 @@ impl<'a> Sequences<'a> {
             .at(self.path)
             .hint(format!("set `form = \"{form}\"`")));
         }
+        self.no_ratings()?;
         if let (Some((line, text)), 2..) = (&self.shape.words, self.shape.lines) {
             return Err(self.header(*line, text));
         }

@@ -92,7 +92,16 @@ fn find(head: &Head<'_>, names: &TextNames<'_>) -> Result<Columns, DataError> {
         .into_iter()
         .flatten()
         .collect();
-    let alike = columns::alike(head.names, Role::Title, &used);
+    let mut alike = columns::alike(head.names, Role::Title, &used);
+    // The only column next to the id: what else would it be?
+    if let ([other], 2) = (
+        &(0..head.names.len())
+            .filter(|at| !used.contains(at))
+            .collect::<Vec<usize>>()[..],
+        head.names.len(),
+    ) {
+        alike = vec![*other];
+    }
     match alike.first() {
         Some(&at) if is_open => {
             let name = &head.names[at];

@@ -11,6 +11,20 @@ pub struct Times {
     values: Vec<i64>,
     /// Decimal digits behind the point: a value `v` is the time `v / 10^digits`.
     digits: u32,
+    /// The unit of the first time that is like a time since 1970, by its size.
+    unit: Option<&'static str>,
+}
+
+/// The unit of a time since 1970, by its size; `None` for numbers that are no such time.
+fn unit(value: f64) -> Option<&'static str> {
+    // From 1988 on: seconds and milliseconds of these years cannot be taken for each other.
+    let units = [
+        (1.0, "seconds"),
+        (1e3, "milliseconds"),
+        (1e6, "microseconds"),
+    ];
+    let of = |(size, _): &(f64, &str)| (5.8e8..=4.2e9).contains(&(value / size));
+    units.into_iter().find(of).map(|(_, name)| name)
 }
 
 impl Times {
@@ -32,6 +46,15 @@ impl Times {
                 false => "correct the row, or name another column",
             })
         })?;
+        if let Some(found) = cell.parse().ok().and_then(unit) {
+            let first = *self.unit.get_or_insert(found);
+            if first != found {
+                return Err(wrong(format!(
+                    "`{cell}` in column `{column}` is in {found}, and earlier times are in {first}"
+                ))
+                .hint("write all times in one unit"));
+            }
+        }
         let value = self.scaled(time).ok_or_else(|| {
             wrong(format!(
                 "`{cell}` in column `{column}` needs more digits than 64 bits hold"
@@ -54,6 +77,11 @@ impl Times {
             self.digits = time.digits;
         }
         time.mantissa.checked_mul(power(self.digits - time.digits)?)
+    }
+
+    /// The times so far, in the common unit.
+    pub fn values(&self) -> &[i64] {
+        &self.values
     }
 
     /// All times in the common unit.
@@ -119,7 +147,7 @@ fn decimal(cell: &str) -> Option<Decimal> {
 }
 
 /// Whether the text begins like a date, such as `2014-07-07` or `07/07/2014`.
-fn is_date(cell: &str) -> bool {
+pub(super) fn is_date(cell: &str) -> bool {
     let parts: Vec<&str> = cell.splitn(3, ['-', '/', '.']).collect();
     let is_number =
         |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());

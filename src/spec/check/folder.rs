@@ -80,7 +80,7 @@ fn json(folder: &Path, file: &'static str) -> Option<Result<Value, Found>> {
         reason: format!("`{file}` cannot be read: {reason}"),
         hint: "fetch it again".to_owned(),
     };
-    let bytes = match fs::read(&path) {
+    let bytes = match fs::read_text(&path) {
         Ok(bytes) => bytes,
         Err(error) => return Some(Err(wrong(error.to_string()))),
     };

@@ -23,7 +23,9 @@ fn start(path: &Path) -> Option<Vec<u8>> {
             .read_to_end(&mut bytes),
         false => file.take(HEADER).read_to_end(&mut bytes),
     };
-    (!bytes.is_empty()).then_some(bytes)
+    // Archives and UTF-16 have no header to look at; the reader names what they are.
+    let is_text = !bytes.iter().take(512).any(|&byte| byte == 0);
+    (is_text && !bytes.is_empty()).then_some(bytes)
 }
 
 /// The cells of the first record of a CSV file.

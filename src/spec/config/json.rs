@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::spec::columns::AUTO;
+
 /// Files of records with named fields: JSON or Python literals, one a line, over several lines, or in one list; plain or
 /// gzip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,8 +22,8 @@ pub struct JsonSource {
     pub item: String,
     /// Field of the item id in `items`. Empty: as `item`.
     pub items_item: String,
-    /// Field of the time: a number (seconds, milliseconds, with or without a fraction; larger is later), or a date. Empty,
-    /// and no `form`: file order.
+    /// Field of the time: a number (seconds, milliseconds, with or without a fraction; larger is later), or a date. `auto`:
+    /// that of `form`; without a `form` file order, unless a field looks like a time. Empty: file order.
     pub timestamp: String,
     /// How dates are written, in the letters of `strftime`, such as `%a %b %d %H:%M:%S %z %Y`. Empty: numbers, or dates
     /// such as `2018-07-07` and `2018-07-07 22:09:11`. Dates without an offset are in UTC.
@@ -156,7 +158,10 @@ impl<'a> Form<'a> {
                 ("", "") => item,
                 (own, known) => or(own, known),
             },
-            timestamp: or(&source.timestamp, form.timestamp),
+            timestamp: match &source.timestamp[..] {
+                AUTO => form.timestamp,
+                own => own,
+            },
             time_format: or(&source.time_format, form.time_format),
             rating: or(&source.rating, form.rating),
             title: match &source.title[..] {

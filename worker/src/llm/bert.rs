@@ -108,8 +108,8 @@ impl BertConfig {
             path: path.display().to_string(),
             reason,
         };
-        let value: Value =
-            serde_json::from_slice(&fs::read(&path)?).map_err(|error| wrong(error.to_string()))?;
+        let value: Value = serde_json::from_slice(&fs::read_text(&path)?)
+            .map_err(|error| wrong(error.to_string()))?;
         Self::from_json(&value).map_err(wrong)
     }
 

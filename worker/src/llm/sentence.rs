@@ -408,7 +408,7 @@ fn limits(folder: &Path, positions: usize) -> Result<(usize, bool), SentenceErro
 }
 
 fn json(path: &Path) -> Result<Value, SentenceError> {
-    serde_json::from_slice(&fs::read(path)?).map_err(|error| SentenceError::Folder {
+    serde_json::from_slice(&fs::read_text(path)?).map_err(|error| SentenceError::Folder {
         path: path.display().to_string(),
         reason: error.to_string(),
     })

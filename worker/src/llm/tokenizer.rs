@@ -355,7 +355,7 @@ fn described(
 ) -> Result<(PathBuf, Option<Class>, Vec<u8>), TokenizerError> {
     let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
     if let Some(path) = there("tokenizer.json") {
-        let bytes = fs::read(&path)?;
+        let bytes = fs::read_text(&path)?;
         return Ok((path, None, bytes));
     }
     if let (Some(path), Some(merges)) = (there("vocab.json"), there("merges.txt")) {
@@ -464,7 +464,7 @@ fn object(path: &Path) -> Result<Value, TokenizerError> {
     if !path.is_file() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&fs::read(path)?).map_err(|error| TokenizerError::Format {
+    serde_json::from_slice(&fs::read_text(path)?).map_err(|error| TokenizerError::Format {
         path: path.display().to_string(),
         reason: error.to_string(),
     })

@@ -13,7 +13,7 @@ pub(super) fn source(form: JsonForm) -> JsonSource {
         user: none(),
         item: none(),
         items_item: none(),
-        timestamp: none(),
+        timestamp: "auto".to_owned(),
         time_format: none(),
         rating: none(),
         title: none(),
@@ -235,7 +235,7 @@ fn values_of_another_kind_in_fields_that_are_read_are_refused() {
             "field `overall` is the number 1e999, expected a number",
         ),
         ("5.0", "[5]", "field `overall` is a list, expected a number"),
-        ("5.0", "null", "no field `overall`"),
+        ("5.0", "null", "field `overall` is null"),
         ("\"I1\"", "{}", "field `asin` is a table, expected an id"),
         (
             "\"I1\"",
@@ -327,6 +327,7 @@ fn fields_that_look_as_if_they_were_meant_are_noted() {
     let rows = r#"{"u": 1, "i": 2, "when_time": 7, "stars": 3}"#;
     let text = |text: &str| text.to_owned();
     let mut named = JsonSource {
+        timestamp: String::new(),
         interactions: put(dir.path(), "rows", rows.as_bytes()),
         items: put(dir.path(), "things", br#"{"i": 2, "thing_name": "T"}"#),
         user: text("u"),
@@ -340,7 +341,6 @@ fn fields_that_look_as_if_they_were_meant_are_noted() {
     assert_eq!(
         notes(&named),
         [
-            "field `when_time` of `rows` is not used: name it by `timestamp`",
             "field `stars` of `rows` is not used: name it by `rating`",
             "field `thing_name` of `things` is not used: name it by `title`",
         ]

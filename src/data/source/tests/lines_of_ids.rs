@@ -99,3 +99,41 @@ fn rows_of_one_user_on_several_lines_are_refused_or_joined() {
     let (_, hint) = refusal("sequences", "x", "1 9\n1 8\n", "form = \"rows\"");
     assert_eq!(hint, "lines of `user item` need `form = \"pairs\"`");
 }
+
+#[test]
+fn ratings_are_not_taken_for_times_or_items() {
+    let lines: String = (0..30)
+        .map(|at| format!("{} i{} {}\n", at / 6, at % 6, 1 + at % 5 / 2))
+        .collect();
+    let (_, hint) = refusal("sequences", "x", &lines, "");
+    assert!(
+        hint.starts_with("if the third cell is a rating, no form has this order"),
+        "{hint}"
+    );
+    for (settings, taken) in [
+        ("form = \"times\"", "times"),
+        ("form = \"rows\"\nrepeated_users = \"join\"", "items"),
+    ] {
+        let (message, hint) = refusal("sequences", "x", &lines, settings);
+        assert_eq!(
+            message,
+            format!(
+                "x: every line looks like `user item rating`, and the ratings are taken for {taken}"
+            )
+        );
+        assert!(
+            hint.contains("header = false") && hint.contains("rating = \"3\""),
+            "{hint}"
+        );
+    }
+    // Positions in each user's sequence are small numbers too.
+    let positions: String = (0..30)
+        .map(|at| format!("{} i{} {}\n", at / 6, at % 6, at % 6))
+        .collect();
+    assert!(of("sequences", "x", &positions, "form = \"times\"").is_ok());
+    let (message, _) = refusal("sequences", "x", "1 9 1409433955 5\n", "form = \"ratings\"");
+    assert_eq!(
+        message,
+        "x:1: the third cell, `1409433955`, looks like a time, and the fourth, `5`, does not"
+    );
+}

@@ -8,7 +8,7 @@ pub(super) fn of(kind: &str, name: &str, text: &str, settings: &str) -> Result<R
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), name, text.as_bytes());
     let key = match kind {
-        "csv" => "interactions",
+        "csv" | "json" => "interactions",
         "atomic" => "inter",
         _ => "path",
     };
@@ -151,7 +151,7 @@ fn titles_of_atomic_files_have_a_name_or_are_refused() {
     put(
         dir.path(),
         "words.item",
-        b"item_id:token\twords:token_seq\na\tA Film\n",
+        b"item_id:token\twords:token_seq\tyear:float\na\tA Film\t1999\n",
     );
     let with = |item: &str, settings: &str| {
         let files = format!("inter = \"x.inter\"\nitem = \"{item}\"\n{settings}");
@@ -401,4 +401,69 @@ fn rows_of_repeated_users_in_atomic_files_are_refused_or_put_together() {
             .collect();
         assert_eq!(names, ["38", "0", "1", "3", "11", "12"], "{rule}");
     }
+}
+
+#[test]
+fn csv_columns_of_any_name_are_times_by_their_values() {
+    let unix = "user,item,t_dat\nu,a,1409433955\nu,b,1409433940\n";
+    let dates = "user,item,t_dat\nu,a,2018-09-20\nu,b,2018-09-21\n";
+    for (text, what) in [
+        (unix, "the rows of a user are not in its order"),
+        (
+            dates,
+            "its order is not known, since it holds no number here",
+        ),
+    ] {
+        let (message, hint) = refusal("csv", "x.csv", text, "user = \"user\"\nitem = \"item\"");
+        assert!(
+            message.contains(&format!(
+                "column `t_dat` looks like a time and is not used, and {what}"
+            )),
+            "{message}"
+        );
+        assert!(
+            hint.starts_with("`timestamp = \"t_dat\"` orders by it"),
+            "{hint}"
+        );
+    }
+    // A barcode is no time.
+    let codes = "user,item,code\nu,a,9780306406157\nu,b,9780306406150\n";
+    assert!(of("csv", "x.csv", codes, "user = \"user\"\nitem = \"item\"").is_ok());
+}
+
+#[test]
+fn seconds_and_milliseconds_do_not_mix() {
+    let mixed = "user,item,timestamp\nu,a,1409433955\nu,b,1409433940000\n";
+    let (message, hint) = refusal("csv", "x.csv", mixed, "user = \"user\"\nitem = \"item\"");
+    assert_eq!(
+        message,
+        "x.csv:3: `1409433940000` in column `timestamp` is in milliseconds, and earlier times are in seconds"
+    );
+    assert_eq!(hint, "write all times in one unit");
+}
+
+#[test]
+fn a_json_field_that_looks_like_a_time_is_named_or_left_out_on_purpose() {
+    let lines =
+        "{\"u\": \"a\", \"i\": \"b\", \"time\": 2}\n{\"u\": \"a\", \"i\": \"c\", \"time\": 1}\n";
+    let ids = "user = \"u\"\nitem = \"i\"";
+    let (message, hint) = refusal("json", "x.json", lines, ids);
+    assert_eq!(
+        message,
+        "x.json: field `time` looks like a time and is not used"
+    );
+    assert!(
+        hint.starts_with("`timestamp = \"time\"` orders by it"),
+        "{hint}"
+    );
+    let unordered = of("json", "x.json", lines, &format!("{ids}\ntimestamp = \"\"")).unwrap();
+    assert!(unordered.time.is_empty());
+    let timed = of(
+        "json",
+        "x.json",
+        lines,
+        &format!("{ids}\ntimestamp = \"time\""),
+    )
+    .unwrap();
+    assert_eq!(timed.time, [2, 1]);
 }

@@ -81,8 +81,8 @@ impl Index {
             path: path.display().to_string(),
             reason,
         };
-        let value: Value =
-            serde_json::from_slice(&fs::read(&path)?).map_err(|error| wrong(error.to_string()))?;
+        let value: Value = serde_json::from_slice(&fs::read_text(&path)?)
+            .map_err(|error| wrong(error.to_string()))?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| wrong("it has no table `weight_map`".to_owned()))?;
         if map.is_empty() {

@@ -247,7 +247,7 @@ struct Keys<'a> {
 
 /// The value of a JSON file.
 fn json(path: &Path) -> Result<Value, ConfigError> {
-    let bytes = allround::fs::read(path)?;
+    let bytes = allround::fs::read_text(path)?;
     serde_json::from_slice(&bytes).map_err(|error| ConfigError::Json {
         path: path.to_owned(),
         error,

@@ -110,7 +110,7 @@ impl<'a> Merged<'a> {
                 )));
             }
         };
-        let config: Value = serde_json::from_slice(&fs::read(&path)?)
+        let config: Value = serde_json::from_slice(&fs::read_text(&path)?)
             .map_err(|error| wrong(format!("not JSON: {error}")))?;
         if let Some(reason) = model_folder::unsupported_adapter(&config) {
             return Err(wrong(reason));
