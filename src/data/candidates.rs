@@ -1,7 +1,7 @@
 //! Frozen candidate lists: drawn once per data set, protocol and seed, used by every model alike.
 //!
 //! Each user draws from a stream of its own, so that another user more or less shifts nobody else's list. Lists that
-//! somebody else drew are read from a [`file`] and checked.
+//! somebody else drew are read from a file and checked.
 
 pub mod file;
 

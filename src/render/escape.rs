@@ -76,7 +76,7 @@ pub fn csv(header: impl IntoIterator<Item = String>, rows: &[Vec<String>]) -> Ve
     writer.into_inner().expect(IN_MEMORY)
 }
 
-/// A CSV file of [`csv`] with more columns, which `add` appends to its header and rows.
+/// A CSV file of `csv` with more columns, which `add` appends to its header and rows.
 pub fn with_columns(file: &[u8], add: impl Fn(&mut Vec<String>, &mut [Vec<String>])) -> Vec<u8> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)

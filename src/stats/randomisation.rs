@@ -1,9 +1,9 @@
 //! Randomisation (sign-flip) test of a mean paired difference, two-sided (Fisher 1935; Smucker et al. 2007 for rankings).
 //!
 //! If two models are alike, each user's difference might as well have had the other sign. Up to 32 non-zero differences all
-//! patterns are counted ([`exact`]). Above, random flips are drawn, and p = (1 + as extreme) / (1 + flips). Flips cannot
-//! resolve small p values, and a table of many tests needs them: where fewer than [`FEWEST`] flips are as extreme, p is the
-//! tail of the distribution by its [`saddlepoint`].
+//! patterns are counted (`exact`). Above, random flips are drawn, and p = (1 + as extreme) / (1 + flips). Flips cannot
+//! resolve small p values, and a table of many tests needs them: where fewer than `FEWEST` flips are as extreme, p is the
+//! tail of the distribution by its `saddlepoint`.
 
 mod exact;
 mod saddlepoint;

@@ -58,6 +58,8 @@ struct Shape {
     ratings: u64,
     /// Lines of three cells whose last is a number up to 10, as a rating is.
     rated: u64,
+    /// Whether a tab separates cells.
+    has_tabs: bool,
     /// The first line, where none of its cells is a number, while all cells of later lines are.
     words: Option<(u64, String)>,
 }
@@ -129,6 +131,7 @@ impl<'a> Sequences<'a> {
 
     fn line(&mut self, line: u64, text: &str, cells: &[&str]) -> Result<(), DataError> {
         let place = (self.path, line);
+        self.shape.has_tabs |= text.contains('\t');
         self.no_record(line, text, cells)?;
         for cell in cells.iter().take(2) {
             identity(cell, place)?;
@@ -171,7 +174,8 @@ impl<'a> Sequences<'a> {
     /// How to read the file as CSV, for orders of cells that no form has.
     fn as_csv(&self, more: &str) -> String {
         let delimiter = match &self.files.delimiter[..] {
-            "" => "\\t",
+            "" if self.shape.has_tabs => "\\t",
+            "" => " ",
             own => own,
         };
         format!(
