@@ -100,10 +100,11 @@ pub fn read_text(path: &Path) -> Result<Vec<u8>, FsError> {
 /// # Errors
 /// When the file cannot be opened or read.
 pub fn beginning(path: &Path, count: u64) -> Result<(Vec<u8>, u64), FsError> {
-    let file = File::open(path).map_err(failed(path, "open"))?;
+    let file = regular::open(path, "open")?;
     let length = file.metadata().map_err(failed(path, "read"))?.len();
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, count), &mut bytes)
+    file.take(count)
+        .read_to_end(&mut bytes)
         .map_err(failed(path, "read"))?;
     Ok((bytes, length))
 }

@@ -4,7 +4,6 @@
 
 mod common;
 #[path = "common/desk.rs"]
-#[allow(dead_code)]
 mod desk;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,8 @@ use super::style::{Colour, QUIET};
 use super::{RenderError, colour};
 use crate::fs;
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
-use crate::spec::config::{Llm, Model};
+use crate::spec::config::dataset::Source;
+use crate::spec::config::{Dataset, Llm, Model};
 use crate::spec::{self, Spec};
 
 /// The contents of a results folder. Files that a run has not written yet are empty here.
@@ -98,8 +99,11 @@ impl Results {
     pub fn read(folder: &Path) -> Result<Self, RenderError> {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
-        let spec = spec::load_resolved(&spec_path)
-            .map_err(|faults| RenderError::Spec(faults.to_string()))?;
+        let spec = spec::load_resolved(&spec_path).map_err(|faults| {
+            // The caller prints `error: ` too.
+            let text = faults.to_string();
+            RenderError::Spec(text.trim_start_matches("error: ").to_owned())
+        })?;
         let metrics: Vec<MetricRow> = record::read(&folder.join("metrics.csv"))?;
         record::ranks::agree(folder, &metrics)?;
         let identity = |row: &MetricRow| CellIdentity {
@@ -133,7 +137,8 @@ impl Results {
         record::ranks::coverage(&self.folder, &self.metrics).absence()
     }
 
-    /// What the numbers stand in for, where they are not those of the experiment itself: made with a profile or limited.
+    /// What the numbers stand in for, where they are not those of real data as the experiment has them: made with a profile,
+    /// limited, or on made-up data.
     pub fn stand_in(&self) -> Option<StandIn> {
         let profile = &self.spec.profile;
         let (mut short, mut sentences) = (Vec::new(), Vec::new());
@@ -149,6 +154,22 @@ impl Results {
                 "The run was {users} of each data set: a test of the program, not a result."
             ));
             short.push(users);
+        }
+        let is_made_up = |dataset: &Dataset| matches!(dataset.source, Source::Synthetic(_));
+        let made_up: Vec<&str> = (self.spec.dataset.iter())
+            .filter(|(_, dataset)| is_made_up(dataset))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !made_up.is_empty() {
+            let which = match made_up.len() == self.spec.dataset.len() {
+                true => "made-up data".to_owned(),
+                false => format!("made-up data in {}", made_up.join(", ")),
+            };
+            sentences.push(format!(
+                "The program made the data up ({}): numbers on them show that it works, not which method is better.",
+                made_up.join(", ")
+            ));
+            short.push(which);
         }
         (!short.is_empty()).then(|| StandIn {
             short: short.join(", "),
@@ -317,7 +338,7 @@ mod tests {
     use crate::render::{all, fixture};
 
     #[test]
-    fn every_figure_and_table_says_in_every_format_that_it_was_made_with_a_profile_and_limited() {
+    fn every_figure_and_table_says_in_every_format_what_its_numbers_stand_in_for() {
         let folder = fixture::results();
         fs::remove_dir_all(&folder.path().join("ranks")).unwrap();
         let path = folder.path().join("spec.toml");
@@ -334,8 +355,9 @@ mod tests {
         let paths = all(folder.path()).unwrap();
         let is_text = |path: &&PathBuf| path.extension().is_some_and(|end| end != "png");
         for path in paths.iter().filter(is_text) {
-            let text = fs::read_to_string(path).unwrap();
-            let words = "(profile offline, limited to 50 users)";
+            // LaTeX writes a plain hyphen so.
+            let text = fs::read_to_string(path).unwrap().replace("{-}", "-");
+            let words = "(profile offline, limited to 50 users, made-up data)";
             let words = match path.extension().and_then(|end| end.to_str()) {
                 Some("csv") => &words[1..words.len() - 1],
                 _ => words,
@@ -344,7 +366,12 @@ mod tests {
         }
         for file in ["tables/main.md", "tables/main.tex", "report.html"] {
             let text = fs::read_to_string(&folder.path().join(file)).unwrap();
-            assert!(text.contains("Made with the profile offline"), "{file}");
+            for words in [
+                "Made with the profile offline",
+                "The program made the data up",
+            ] {
+                assert!(text.contains(words), "{file}: {words}");
+            }
         }
     }
 }

@@ -105,8 +105,9 @@ impl Role {
                     "epoch",
                     "timestep",
                     "when",
+                    "created",
                 ],
-                &["list", "zone", "timezone"],
+                &["list", "zone", "timezone", "by"],
             ),
             Role::Rating => (
                 &[
@@ -170,8 +171,8 @@ pub enum Column {
     None,
     /// The column that the setting names is not there.
     Missing,
-    /// Two columns have the name.
-    Twice,
+    /// Two columns have the name of this one.
+    Twice(usize),
 }
 
 /// The column of `header` that `setting` means for `role`.
@@ -183,14 +184,14 @@ pub fn column(header: &[String], role: Role, setting: &str) -> Column {
     if setting == AUTO {
         let found = role.usual().iter().map(|&name| named(name));
         return match found.into_iter().find(|(first, _)| first.is_some()) {
-            Some((Some(_), Some(_))) => Column::Twice,
+            Some((Some(at), Some(_))) => Column::Twice(at),
             Some((Some(at), None)) => Column::At(at),
             Some((None, _)) | None => Column::None,
         };
     }
     match named(setting) {
         _ if setting.is_empty() => Column::None,
-        (Some(_), Some(_)) => Column::Twice,
+        (Some(at), Some(_)) => Column::Twice(at),
         (Some(at), None) => Column::At(at),
         (None, _) => Column::Missing,
     }
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(column(&names, Role::Title, "name"), Column::At(1));
         assert_eq!(column(&names, Role::Time, AUTO), Column::None);
         assert_eq!(column(&names, Role::Time, "when"), Column::Missing);
-        assert_eq!(column(&names, Role::Time, "at"), Column::Twice);
+        assert_eq!(column(&names, Role::Time, "at"), Column::Twice(3));
         // Ids are never guessed.
         assert_eq!(column(&names, Role::User, AUTO), Column::None);
     }

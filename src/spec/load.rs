@@ -120,7 +120,7 @@ fn not_resolved(error: &toml::de::Error) -> Fault {
         start: span.start,
         end: span.end,
     };
-    let hint = "the file is written by `allround run`; running the experiment again writes it anew";
+    let hint = "another version of allround wrote the file: run the experiment again, or use the commit that `machine.toml` names; the CSV files next to it hold the numbers";
     Fault::at(place, format!("not a resolved spec: {}", error.message())).hint(hint)
 }
 

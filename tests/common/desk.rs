@@ -1,5 +1,8 @@
 //! A folder with a small experiment, and the command in it, on the fake worker.
 
+// Each test program that includes this file uses a part of it.
+#![allow(dead_code)]
+
 use std::path::Path;
 use std::process::Output;
 
@@ -61,13 +64,11 @@ impl Desk {
     }
 
     /// Writes a file of the folder.
-    #[allow(dead_code)]
     pub fn put(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
     /// A file of the folder.
-    #[allow(dead_code)]
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }

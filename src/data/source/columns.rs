@@ -180,14 +180,7 @@ impl Head<'_> {
         match columns::column(self.names, role, setting) {
             Column::At(at) => Ok(Some(at)),
             Column::None => Ok(None),
-            Column::Twice => {
-                let name = match (setting, role) {
-                    (AUTO, Role::Time) => "timestamp",
-                    (AUTO, _) => role.word(),
-                    (own, _) => own,
-                };
-                Err(twice(name).at(self.path).line(1))
-            }
+            Column::Twice(at) => Err(twice(&self.names[at]).at(self.path).line(1)),
             Column::Missing => Err(DataError::new(format!("no column `{setting}`"))
                 .at(self.path)
                 .line(1)

@@ -7,7 +7,7 @@ use super::record::{Record, first_names};
 use super::reviews::{self, Fields};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
-use crate::spec::columns::{AUTO, Role, listed};
+use crate::spec::columns::{self, AUTO, Role, listed};
 use crate::spec::config::json::{Form, JsonSource};
 
 pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError> {
@@ -24,15 +24,12 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
     let mut items = Ids::default();
     let path = base.join(&files.interactions);
     let (mut raw, _) = reviews::interactions(&path, &mut items, &[fields])?;
-    let unused = Unused {
-        file: &files.interactions,
-        names: first_names(&path)?,
-    };
+    let read = [form.user, form.item, form.timestamp, form.rating];
+    let names = Names::new(&path, &files.interactions, &read)?;
     if files.timestamp == AUTO && form.timestamp.is_empty() {
-        unused.no_time(&path)?;
+        names.no_time(&path)?;
     }
-    let count = raw.user.len() as u64;
-    unused.note(&mut raw, ("rating", form.rating), count);
+    names.note(&mut raw, Role::Rating, form.rating);
     if !files.items.is_empty() {
         let path = base.join(&files.items);
         let (join, without) = reviews::items(
@@ -42,12 +39,9 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
             |record| text(record, &form),
         )?;
         join.finish(&mut raw)?;
-        let unused = Unused {
-            file: &files.items,
-            names: first_names(&path)?,
-        };
-        let count = raw.texts.len() as u64;
-        unused.note(&mut raw, ("title", form.title[0]), count);
+        let read = [form.items_item, form.description, form.category];
+        let names = Names::new(&path, &files.items, &read)?;
+        names.note(&mut raw, Role::Title, form.title[0]);
         raw.note(
             format!(
                 "records of items without `{}`, which are not used",
@@ -60,17 +54,31 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
     Ok(raw)
 }
 
-/// Fields of a file that look as if they were meant.
-struct Unused<'a> {
+/// Names of a file's fields.
+struct Names<'a> {
     file: &'a str,
-    names: Vec<String>,
+    all: Vec<String>,
+    /// Places of those that are read.
+    used: Vec<usize>,
 }
 
-impl Unused<'_> {
+impl<'a> Names<'a> {
+    fn new(path: &Path, file: &'a str, used: &[&str]) -> Result<Self, DataError> {
+        let all = first_names(path)?;
+        let is_used = |at: &usize| used.contains(&all[*at].as_str());
+        let used = (0..all.len()).filter(is_used).collect();
+        Ok(Self { file, all, used })
+    }
+
+    /// A field that looks like `role` and is not read.
+    fn alike(&self, role: Role) -> Option<&str> {
+        let alike = columns::alike(&self.all, role, &self.used);
+        alike.first().map(|&at| self.all[at].as_str())
+    }
+
     /// Refuses a field that looks like a time, where nothing says whether it is one.
     fn no_time(&self, path: &Path) -> Result<(), DataError> {
-        let is_time = |name: &&String| Role::Time.looks_like(name) || name.contains("created");
-        let Some(name) = self.names.iter().find(is_time) else {
+        let Some(name) = self.alike(Role::Time) else {
             return Ok(());
         };
         Err(DataError::new(format!(
@@ -79,29 +87,19 @@ impl Unused<'_> {
         .at(path)
         .hint(format!(
             "`timestamp = \"{name}\"` orders by it; `timestamp = \"\"` takes the order of the file; the fields are {}",
-            listed(&self.names)
+            listed(&self.all)
         )))
     }
 
-    /// Notes a field that looks like what `key` means, where no field is named for it.
-    fn note(&self, raw: &mut RawData, (key, named): (&str, &str), count: u64) {
-        let usual: &[&str] = match key {
-            "rating" => &["rating", "stars", "score", "overall"],
-            _ => &["title", "name"],
-        };
-        let is_usual = |name: &&String| {
-            let name = name.to_lowercase();
-            usual.iter().any(|word| name.contains(word))
-        };
-        if !named.is_empty() {
-            return;
-        }
-        if let Some(name) = self.names.iter().find(is_usual) {
+    /// Notes a field that looks like `role`, where no field is `named` for it.
+    fn note(&self, raw: &mut RawData, role: Role, named: &str) {
+        if let (Some(name), "") = (self.alike(role), named) {
             let what = format!(
-                "field `{name}` of `{}` is not used: name it by `{key}`",
+                "fields that look like a {} and are not used (`{name}` of {})",
+                role.word(),
                 self.file
             );
-            raw.note(what, count);
+            raw.note(what, 1);
         }
     }
 }

@@ -45,10 +45,7 @@ fn no_record(path: &Path) -> DataError {
 
 /// Whether a number may be seconds or milliseconds since 1970: it is beyond March 1973.
 fn is_like_a_time(value: f64) -> bool {
-    // Barcodes and other long numbers lie outside of these ranges more often than not.
-    [1.0, 1e3, 1e6, 1e9]
-        .iter()
-        .any(|unit| (1e8..=4.2e9).contains(&(value / unit)))
+    times::unit(value).is_some()
 }
 
 /// Reads a source; relative paths start at `base`.

@@ -190,11 +190,14 @@ impl<'a> Sequences<'a> {
             SequenceForm::Rows => "items",
             SequenceForm::Pairs | SequenceForm::Ratings => return Ok(()),
         };
+        if !self.shape.is_rated() {
+            return Ok(());
+        }
         // Positions in a sequence are small numbers too, but do not repeat for one user.
         let mut seen = HashSet::new();
         let times = self.raw.user.iter().zip(self.times.values());
         let is_repeated = times.into_iter().any(|pair| !seen.insert(pair));
-        if !self.shape.is_rated() || (self.files.form == SequenceForm::Times && !is_repeated) {
+        if self.files.form == SequenceForm::Times && !is_repeated {
             return Ok(());
         }
         Err(DataError::new(format!(

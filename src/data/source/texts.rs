@@ -92,16 +92,11 @@ fn find(head: &Head<'_>, names: &TextNames<'_>) -> Result<Columns, DataError> {
         .into_iter()
         .flatten()
         .collect();
-    let mut alike = columns::alike(head.names, Role::Title, &used);
-    // The only column next to the id: what else would it be?
-    if let ([other], 2) = (
-        &(0..head.names.len())
-            .filter(|at| !used.contains(at))
-            .collect::<Vec<usize>>()[..],
-        head.names.len(),
-    ) {
-        alike = vec![*other];
-    }
+    // A single column next to the id is the title, whatever its name.
+    let alike = match head.names.len() {
+        2 => (0..2).filter(|at| !used.contains(at)).collect(),
+        _ => columns::alike(head.names, Role::Title, &used),
+    };
     match alike.first() {
         Some(&at) if is_open => {
             let name = &head.names[at];

@@ -15,15 +15,16 @@ pub struct Times {
     unit: Option<&'static str>,
 }
 
-/// The unit of a time since 1970, by its size; `None` for numbers that are no such time.
-fn unit(value: f64) -> Option<&'static str> {
-    // From 1988 on: seconds and milliseconds of these years cannot be taken for each other.
+/// The unit of a time since 1970, by its size: times from 1973 to 2103 in one unit are never as large as in another.
+/// `None` for other numbers, among them most barcodes.
+pub(super) fn unit(value: f64) -> Option<&'static str> {
     let units = [
         (1.0, "seconds"),
         (1e3, "milliseconds"),
         (1e6, "microseconds"),
+        (1e9, "nanoseconds"),
     ];
-    let of = |(size, _): &(f64, &str)| (5.8e8..=4.2e9).contains(&(value / size));
+    let of = |(size, _): &(f64, &str)| (1e8..=4.2e9).contains(&(value / size));
     units.into_iter().find(of).map(|(_, name)| name)
 }
 
@@ -42,7 +43,7 @@ impl Times {
         let wrong = |what: String| DataError::new(what).at(path).line(line);
         let time = decimal(cell).ok_or_else(|| {
             wrong(format!("`{cell}` in column `{column}` is not a number")).hint(match is_date(cell) {
-                true => "write times as numbers, such as seconds since 1970: in pandas, `.astype(\"int64\")` of a date",
+                true => "write times as numbers, such as seconds since 1970: in pandas, `.astype(\"int64\") // 10**9` of a date",
                 false => "correct the row, or name another column",
             })
         })?;

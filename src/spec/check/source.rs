@@ -195,7 +195,7 @@ fn column(
     match columns::column(header, role, setting) {
         Column::At(_) => Provided::Yes,
         // The setting that names it has its fault already.
-        Column::Missing | Column::Twice => Provided::Unknown,
+        Column::Missing | Column::Twice(_) => Provided::Unknown,
         Column::None => {
             let alike = columns::alike(header, role, &[]);
             let name = alike.first().map_or("...", |&at| header[at].as_str());
@@ -449,14 +449,20 @@ fn named(
 ) {
     let Some(header) = header else { return };
     for column in columns {
-        let is_named = !column.value.is_empty() && column.value != AUTO;
-        if !is_named || columns::column(&header, column.role, column.value) != Column::Missing {
-            continue;
-        }
+        let (fault, hint) = match columns::column(&header, column.role, column.value) {
+            Column::Missing => (
+                format!("`{file}` has no column `{}`", column.value),
+                columns::missing(&header, first.as_deref(), column.role, column.field),
+            ),
+            Column::Twice(at) => (
+                format!("`{file}` has column `{}` twice", header[at]),
+                "rename or remove one of the two".to_owned(),
+            ),
+            Column::At(_) | Column::None => continue,
+        };
         let place = check.place(&["dataset", name, "source", kind, column.field]);
-        let hint = columns::missing(&header, first.as_deref(), column.role, column.field);
         check.push(
-            Fault::at(place, format!("`{file}` has no column `{}`", column.value))
+            Fault::at(place, fault)
                 .label(format!("the column of the {}", column.role.word()))
                 .hint(hint),
         );

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use allround::fs::{self, FsError};
 use allround::spec::config::Encoder;
+use allround::spec::model_folder;
 use serde_json::Value;
 use tch::{Device, Tensor};
 
@@ -183,6 +184,9 @@ impl SentenceEncoder {
         if let Some(file) = adapter_in(folder) {
             let reason = "adapters of text encoders are not applied; merge it into the weights (peft's `merge_and_unload`) and remove it";
             return Err(wrong(file, reason.to_owned()));
+        }
+        if let Some(reason) = model_folder::unsupported(&json(&folder.join("config.json"))?) {
+            return Err(wrong("config.json", reason));
         }
         let config = BertConfig::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;

@@ -341,8 +341,8 @@ fn fields_that_look_as_if_they_were_meant_are_noted() {
     assert_eq!(
         notes(&named),
         [
-            "field `stars` of `rows` is not used: name it by `rating`",
-            "field `thing_name` of `things` is not used: name it by `title`",
+            "fields that look like a rating and are not used (`stars` of rows)",
+            "fields that look like a title and are not used (`thing_name` of things)",
         ]
     );
     named.timestamp = text("when_time");
