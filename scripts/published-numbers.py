@@ -4,7 +4,7 @@
     scripts/published-numbers.py [EXPERIMENT.toml ...] [--dry-run]
 
 Without arguments: experiments/published/*.toml and experiments/video-games.toml. An experiment whose data files are absent is
-skipped by name. Exit code 1 when a number is farther from the published one than its tolerance. `--dry-run` reads results that
+skipped by name. Exit code 1 when a number is missing or farther from the published one than its tolerance, and when none was compared. `--dry-run` reads results that
 are there and runs nothing. Needs Python 3.11.
 """
 import argparse, csv, pathlib, statistics, subprocess, sys, tomllib
@@ -43,7 +43,7 @@ def main():
     cli.add_argument("--dry-run", action="store_true")
     args = cli.parse_args()
     defaults = [*sorted((ROOT / "experiments/published").glob("*.toml")), ROOT / "experiments/video-games.toml"]
-    is_outside = False
+    is_outside, compared = False, 0
     for path in args.experiments or defaults:
         spec = tomllib.loads(path.read_text())
         absent = [name for name in files(spec["dataset"]) if not (path.parent / name).exists()]
@@ -57,10 +57,12 @@ def main():
         for expected in spec.get("expected", []):
             values = measured(rows, expected)
             name = f"{spec['name']} {expected.get('scenario', 'overall')} {expected['model']} {expected['protocol']} {expected['metric']}"
-            if not values:
-                print(f"MISSING  {name}: not in {results.relative_to(ROOT)}")
+            seeds = len(spec["seeds"])
+            if len(values) != seeds:
+                print(f"MISSING  {name}: {len(values)} of {seeds} seeds in {results.relative_to(ROOT)}")
                 is_outside = True
                 continue
+            compared += 1
             mean = statistics.fmean(values)
             difference = mean - expected["value"]
             is_within = abs(difference) <= expected["tolerance"]
@@ -70,7 +72,9 @@ def main():
                 f"{word}  {name}: {mean:.4f}, published {expected['value']:.4f}, "
                 f"difference {difference:+.4f}, tolerance {expected['tolerance']}, {expected['source']}"
             )
-    sys.exit(is_outside)
+    if compared == 0:
+        print("nothing was compared")
+    sys.exit(is_outside or compared == 0)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ fn measured_users_without_a_history_are_counted_and_told() {
     }
     let split = format!("{PLAYS}\nsplit.global_time = {{ train_share = 0.7, valid_share = 0.1 }}");
     let desk = with_plays(&rows, &split, "");
-    let note = "5 of 5 measured users have no history";
+    let note = "5 of the 5 users with a test target have no history";
     let stats = out(&desk.run("data stats spec.toml"));
     let line = |text: &str| {
         let line = stats.lines().find(|line| line.contains(text));

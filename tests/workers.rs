@@ -167,3 +167,23 @@ fn doctor_ends_a_worker_that_prints_its_version_without_end() {
     assert!(text.contains("wrapper` does not run"), "{text}");
     assert!(text.len() < 100_000, "{} bytes", text.len());
 }
+
+#[test]
+fn doctor_tells_a_worker_of_another_protocol_from_one_of_other_sources() {
+    let desk = Desk::new();
+    let doctor = |version: &str| {
+        let script = format!("echo 'allround-worker {version}'");
+        let mut command = desk.command("doctor");
+        let worker = wrapper(&desk, &script);
+        let output = command.env("ALLROUND_WORKER", worker).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = doctor("0.0.1, protocol 0, LibTorch 2.11.0");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("speaks another protocol"), "{text}");
+    let protocol = allround::event::PROTOCOL;
+    let (code, text) = doctor(&format!("0.0.1 (other), protocol {protocol}, LibTorch"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("built from other sources"), "{text}");
+}

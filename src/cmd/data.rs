@@ -89,7 +89,7 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         table.add_row(["items with a description", &share(counts.with_description)]);
         let known = notes(&prepared);
         for [what, value] in reported.iter().filter_map(reported_row) {
-            if !HAVE_ROWS.contains(&what.as_str()) && !known.contains(&value) {
+            if !record::HAVE_COLUMNS.contains(&what.as_str()) && !known.contains(&value) {
                 table.add_row([what, value]);
             }
         }
@@ -131,15 +131,6 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
     }
     Ok(Exit::Well)
 }
-
-/// Reported counts that have rows of their own, also where they are 0.
-const HAVE_ROWS: [&str; 5] = [
-    "items without a record",
-    "records without an item",
-    "records of an item that has one already",
-    "records that contradict the first one of their item",
-    "measured users without any history",
-];
 
 /// What a reader of the counts should know of an event.
 fn reported_row(event: &Event) -> Option<[String; 2]> {

@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 use super::{Exit, bytes, count, print};
 use crate::cli::{Common, Doctor};
 use crate::digest::Key;
+use crate::event::PROTOCOL;
 use crate::exec::locate;
 use crate::fs;
+use crate::program::Program;
 use crate::store::{Manifest, Presence, Store};
 
 /// Prints what is there and what is wrong; the exit code says whether anything is.
 pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
     let mut findings = vec![
-        Ok(format!("allround {}", env!("CARGO_PKG_VERSION"))),
+        Ok(format!("allround {}", Program::this())),
         Ok(machine()),
         worker(common.worker.as_deref()),
         writable(&store),
@@ -70,11 +72,19 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
         ));
     }
     if output.status.success() {
-        Ok(format!(
-            "worker `{}`\n      {}",
-            worker.display(),
-            said(&output.stdout)
-        ))
+        let text = said(&output.stdout);
+        if !text.contains(&format!(", protocol {PROTOCOL},")) {
+            return Err(format!(
+                "worker `{}` speaks another protocol than {PROTOCOL}: {text}\n      hint: build both programs from one commit",
+                worker.display()
+            ));
+        }
+        let this = Program::this();
+        let note = match text.starts_with(&format!("allround-worker {this},")) {
+            true => String::new(),
+            false => format!("\n      note: built from other sources than this program ({this})"),
+        };
+        Ok(format!("worker `{}`\n      {text}{note}", worker.display()))
     } else {
         Err(format!(
             "worker `{}` does not run\n      {}\n      hint: run `scripts/setup.sh` and build again",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::DataRow;
 use crate::data::{Prepared, stats};
+use crate::event::Event;
 use crate::fs::FsError;
 
 /// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
@@ -36,11 +37,33 @@ pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow 
     }
 }
 
-/// What a reader of numbers of `measured` users must know when `unknown` of them have no history.
+/// What a reader must know when `unknown` of the `measured` users with a test target have no history. A protocol may measure
+/// fewer of them.
 pub fn without_history(unknown: u64, measured: u64) -> String {
     format!(
-        "{unknown} of {measured} measured users have no history: nothing of theirs comes before the test target"
+        "{unknown} of the {measured} users with a test target have no history: nothing of theirs comes before the test target"
     )
+}
+
+/// Counts of preparing data that have columns of their own, as the events name them.
+pub const HAVE_COLUMNS: [&str; 5] = [
+    "items without a record",
+    "records without an item",
+    "records of an item that has one already",
+    "records that contradict the first one of their item",
+    "measured users without any history",
+];
+
+/// What was counted while data were prepared and has no column of its own, in one text.
+pub fn data_remark(events: &[Event]) -> String {
+    let text = |event: &Event| match event {
+        Event::Counted(it) if it.count > 0 && !HAVE_COLUMNS.contains(&it.what.as_str()) => {
+            Some(format!("{} {}", it.count, it.what))
+        }
+        _ => None,
+    };
+    let texts: Vec<String> = events.iter().filter_map(text).collect();
+    texts.join("; ")
 }
 
 /// What a reader of a results folder must know of its data, a sentence each: users without a history, and records of items that
@@ -80,6 +103,9 @@ pub fn notes(results: &Path) -> Result<Vec<String>, FsError> {
                     "{dataset}: {repeated} records are of an item that has one already and fill its gaps; {contradict} contradict it, and its first value stays"
                 ),
             );
+        }
+        if !row.remark.is_empty() {
+            push_new(&mut notes, format!("{dataset}: {}", row.remark));
         }
     }
     Ok(notes)

@@ -16,7 +16,7 @@ mod users;
 
 pub use answer::answer;
 pub use compare::compare;
-pub use counts::{data_row, notes, without_history};
+pub use counts::{HAVE_COLUMNS, data_remark, data_row, notes, without_history};
 pub use file::{read, write};
 pub use format::format_markdown;
 pub use machine::Machine;

@@ -217,6 +217,10 @@ pub struct DataRow {
     /// Those of them that contradict an earlier record, whose value stays. Empty where there is no such file.
     #[serde(default)]
     pub conflicting_records: Option<u64>,
+    /// What else was counted while the data were prepared: interactions that filters dropped, rows and lines that were
+    /// left out, columns that were not used. Empty where nothing was.
+    #[serde(default)]
+    pub remark: String,
 }
 
 /// How the remark of a number begins that a language model of random weights gave.

@@ -224,6 +224,7 @@ fn counts(dataset: &str, scenario: &str) -> DataRow {
         records_without_item: Some(40),
         repeated_records: Some(0),
         conflicting_records: Some(0),
+        remark: String::new(),
     }
 }
 

@@ -61,11 +61,13 @@ impl<'a> Source<'a> {
     pub(super) fn counts(&self, cell: &Cell) -> Result<DataRow, DataError> {
         let prepared = self.prepared(cell.prepared)?;
         let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], Part::Test);
+        let folder = self.folder(&self.plan.graph.nodes[cell.prepared]);
         let blank = DataRow {
             experiment: self.spec.name.clone(),
             dataset: cell.dataset.clone(),
             scenario: cell.scenario.clone(),
             seed: cell.seed,
+            remark: record::data_remark(&history::read(&folder.join(EVENTS))?),
             ..DataRow::default()
         };
         Ok(record::data_row(&blank, &prepared, &mask))
@@ -167,10 +169,9 @@ impl<'a> Source<'a> {
             let kind = nodes[id].stage.settings.kind();
             let is_elsewhere = others.contains(&id) && id != measure.evaluate;
             let has_nothing_to_say = match &nodes[id].stage.settings {
+                // What it counted is in data.csv, and `data_notes` has what belongs to a number.
                 Settings::Prepare(_) => true,
-                Settings::Candidates(_) => false,
-                // Of the CF models, only those remark something whose weights are somebody else's.
-                Settings::Backbone(backbone) => backbone.model.weights().is_none(),
+                Settings::Candidates(_) | Settings::Backbone(_) => false,
                 _ => !speaks,
             };
             let is_there = outcomes[id].as_ref().is_some_and(Outcome::is_good);

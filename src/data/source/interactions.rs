@@ -10,7 +10,7 @@ use super::csv::{identity, number};
 use super::ids::Ids;
 use super::lines::text;
 use super::rows::{Origin, Rows};
-use super::times::Times;
+use super::times::{Times, iso, seconds};
 use crate::data::raw::Given;
 use crate::data::{DataError, RawData};
 use crate::spec::columns::listed;
@@ -253,15 +253,25 @@ impl Watch {
             }
         }
         let Some(user) = user else { return Ok(()) };
+        let date = |at: usize| {
+            let cell = std::str::from_utf8(&row[at]).ok()?;
+            seconds(iso(cell.trim())?).parse().ok()
+        };
         for &at in &columns.times {
-            let now = value(at);
+            let now = value(at).or_else(|| date(at));
             let before = now.and_then(|now| self.latest.insert((user, at), now));
             let is_in_order = now.is_some_and(|now| before.is_none_or(|before| before <= now));
             if !is_in_order {
                 let name = &header[at];
-                let what = match now {
-                    Some(_) => "the rows of a user are not in its order",
-                    None => "its order is not known, since it holds no number here",
+                let (what, hint) = match now {
+                    Some(_) => (
+                        "the rows of a user are not in its order",
+                        format!("`timestamp = \"{name}\"` orders by it"),
+                    ),
+                    None => (
+                        "its order is not known, since it holds no number and no date of ISO 8601 here",
+                        "write it in numbers, such as seconds since 1970".to_owned(),
+                    ),
                 };
                 return Err(DataError::new(format!(
                     "column `{name}` looks like a time and is not used, and {what}"
@@ -269,7 +279,7 @@ impl Watch {
                 .at(path)
                 .line(line)
                 .hint(format!(
-                    "`timestamp = \"{name}\"` orders by it; `timestamp = \"\"` takes the order of the file; {}",
+                    "{hint}; `timestamp = \"\"` takes the order of the file; {}",
                     all()
                 )));
             }

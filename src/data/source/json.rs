@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::ids::Ids;
-use super::record::{Record, first_names};
+use super::record::{Record, first_fields};
 use super::reviews::{self, Fields};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
@@ -58,16 +58,24 @@ pub(super) fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError
 struct Names<'a> {
     file: &'a str,
     all: Vec<String>,
+    /// Numbers of the first record.
+    values: Vec<Option<f64>>,
     /// Places of those that are read.
     used: Vec<usize>,
 }
 
 impl<'a> Names<'a> {
     fn new(path: &Path, file: &'a str, used: &[&str]) -> Result<Self, DataError> {
-        let all = first_names(path)?;
+        let (all, values): (Vec<String>, Vec<Option<f64>>) =
+            first_fields(path)?.into_iter().unzip();
         let is_used = |at: &usize| used.contains(&all[*at].as_str());
         let used = (0..all.len()).filter(is_used).collect();
-        Ok(Self { file, all, used })
+        Ok(Self {
+            file,
+            all,
+            values,
+            used,
+        })
     }
 
     /// A field that looks like `role` and is not read.
@@ -78,7 +86,12 @@ impl<'a> Names<'a> {
 
     /// Refuses a field that looks like a time, where nothing says whether it is one.
     fn no_time(&self, path: &Path) -> Result<(), DataError> {
-        let Some(name) = self.alike(Role::Time) else {
+        let is_time = |at: &usize| {
+            !self.used.contains(at) && self.values[*at].is_some_and(super::is_like_a_time)
+        };
+        let by_value = (0..self.all.len()).find(is_time);
+        let by_value = by_value.map(|at| self.all[at].as_str());
+        let Some(name) = self.alike(Role::Time).or(by_value) else {
             return Ok(());
         };
         Err(DataError::new(format!(

@@ -6,7 +6,7 @@ use super::ids::Ids;
 use super::join::Join;
 use super::kinds;
 use super::record::{Place, Record, each_record};
-use super::times::Times;
+use super::times::{Times, iso, seconds};
 use crate::data::raw::Text;
 use crate::data::{DataError, RawData};
 
@@ -160,29 +160,6 @@ fn moment(written: &str, format: &str) -> Option<(String, bool)> {
             .map(|zoned| zoned.timestamp())
     });
     time.map(|time| (seconds(time), true))
-}
-
-/// A date, or a date with a time, with or without an offset.
-fn iso(written: &str) -> Option<jiff::Timestamp> {
-    let with_offset = written.parse::<jiff::Timestamp>();
-    with_offset.ok().or_else(|| {
-        let civil: jiff::civil::DateTime = written.parse().ok()?;
-        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-        Some(zoned.timestamp())
-    })
-}
-
-fn seconds(time: jiff::Timestamp) -> String {
-    match time.subsec_nanosecond() {
-        0 => time.as_second().to_string(),
-        // Whole microseconds: finer ones would not fit beside the years.
-        _ => {
-            let micros = time.as_microsecond();
-            let sign = if micros < 0 { "-" } else { "" };
-            let micros = micros.unsigned_abs();
-            format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-        }
-    }
 }
 
 /// Reads the records of items, which are `what` in the plural: `parse` gives an item's id, `None` where the record has none, and its text.

@@ -29,7 +29,8 @@ pub(super) fn unit(value: f64) -> Option<&'static str> {
 }
 
 impl Times {
-    /// Adds the time in a cell: a decimal number, such as `1404776209.25`, `-7` or `9e3`.
+    /// Adds the time in a cell: a decimal number, such as `1404776209.25`, `-7` or `9e3`, or a date of ISO 8601, such as
+    /// `2018-07-07 22:09:11`, which counts as seconds since 1970 in UTC.
     ///
     /// # Errors
     /// When the cell is not a number, or all times together need more than 64 bits.
@@ -41,7 +42,14 @@ impl Times {
     ) -> Result<(), DataError> {
         let cell = text(cell, path, line)?.trim();
         let wrong = |what: String| DataError::new(what).at(path).line(line);
-        let time = decimal(cell).ok_or_else(|| {
+        // Numbers first: eight digits may be a date of ISO 8601 too.
+        let number = decimal(cell);
+        let date = match number {
+            Some(_) => None,
+            None => iso(cell).map(seconds),
+        };
+        let cell = date.as_deref().unwrap_or(cell);
+        let time = number.or_else(|| decimal(cell)).ok_or_else(|| {
             wrong(format!("`{cell}` in column `{column}` is not a number")).hint(match is_date(cell) {
                 true => "write times as numbers, such as seconds since 1970: in pandas, `.astype(\"int64\") // 10**9` of a date",
                 false => "correct the row, or name another column",
@@ -147,6 +155,30 @@ fn decimal(cell: &str) -> Option<Decimal> {
     }))
 }
 
+/// A date, or a date with a time, with or without an offset.
+pub(super) fn iso(written: &str) -> Option<jiff::Timestamp> {
+    let with_offset = written.parse::<jiff::Timestamp>();
+    with_offset.ok().or_else(|| {
+        let civil: jiff::civil::DateTime = written.parse().ok()?;
+        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(zoned.timestamp())
+    })
+}
+
+/// Seconds since 1970 as a decimal number.
+pub(super) fn seconds(time: jiff::Timestamp) -> String {
+    match time.subsec_nanosecond() {
+        0 => time.as_second().to_string(),
+        // Whole microseconds: finer ones would not fit beside the years.
+        _ => {
+            let micros = time.as_microsecond();
+            let sign = if micros < 0 { "-" } else { "" };
+            let micros = micros.unsigned_abs();
+            format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        }
+    }
+}
+
 /// Whether the text begins like a date, such as `2014-07-07` or `07/07/2014`.
 pub(super) fn is_date(cell: &str) -> bool {
     let parts: Vec<&str> = cell.splitn(3, ['-', '/', '.']).collect();
@@ -213,7 +245,7 @@ mod tests {
                 .contains("`0.5` in column `when` needs more digits")
         );
         let date = Times::default()
-            .push(b"2014-07-07", (Path::new("f"), 1), "when")
+            .push(b"07/07/2014", (Path::new("f"), 1), "when")
             .unwrap_err();
         assert!(date.remedy().unwrap().contains("seconds since 1970"));
     }

@@ -27,11 +27,13 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, dataset: &Dataset, base: 
         Source::Csv(csv) => of_csv(check, name, csv, base),
         Source::Atomic(atomic) => of_atomic(check, name, atomic, base),
         // The fields of JSON records are known only when these are read.
-        Source::Amazon(_)
-        | Source::Movielens(_)
-        | Source::Json(_)
-        | Source::Sequences(_)
-        | Source::Synthetic(_) => {}
+        Source::Amazon(_) | Source::Movielens(_) | Source::Json(_) | Source::Synthetic(_) => {}
+        Source::Sequences(files) => match files.form {
+            SequenceForm::Rows => {}
+            SequenceForm::Pairs | SequenceForm::Times | SequenceForm::Ratings => {
+                without_rows(check, name, ("sequences", files.repeated_users));
+            }
+        },
     }
     ratings(check, name, dataset, base);
     split(check, name, dataset, base);
@@ -278,6 +280,11 @@ fn of_csv(check: &mut Check<'_>, name: &str, csv: &CsvSource, base: &Path) {
     ];
     let interactions = base.join(&csv.interactions);
     let header = csv_header(&interactions, &csv.delimiter, csv.header);
+    let has_history =
+        |header: &Vec<String>| columns::column(header, Role::History, &csv.history) != Column::None;
+    if header.as_ref().is_some_and(|header| !has_history(header)) {
+        without_rows(check, name, ("csv", csv.repeated_users));
+    }
     let first = (!csv.header)
         .then(|| csv_row(&interactions, &csv.delimiter))
         .flatten();
@@ -438,6 +445,22 @@ fn repeated(
             .hint("leave `repeated_users` out"),
         );
     }
+}
+
+/// Reports a rule for repeated users where a row is one interaction, not a whole sequence.
+fn without_rows(check: &mut Check<'_>, name: &str, (kind, rule): (&str, RepeatedUsers)) {
+    if rule == RepeatedUsers::Refuse {
+        return;
+    }
+    let place = check.place(&["dataset", name, "source", kind, "repeated_users"]);
+    check.push(
+        Fault::at(
+            place,
+            "`repeated_users` is about whole-sequence rows, and here a row is one interaction",
+        )
+        .label("has no effect")
+        .hint("remove it"),
+    );
 }
 
 /// Reports settings that name columns which `file` does not have; `first` has the cells of line 1 where it has no header.

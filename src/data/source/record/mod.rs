@@ -8,7 +8,7 @@ mod value;
 use std::borrow::Cow;
 use std::path::Path;
 
-pub(super) use stream::{each_record, first_names};
+pub(super) use stream::{each_record, first_fields};
 pub(super) use value::Value;
 
 use crate::data::DataError;

@@ -77,11 +77,11 @@ pub(in super::super) fn each_record<T: Send>(
     })
 }
 
-/// Names of the fields of the first record; none where there is no record.
+/// Names of the fields of the first record, each with its value where it is a number; none where there is no record.
 ///
 /// # Errors
 /// When the file cannot be read, or the record is malformed.
-pub(in super::super) fn first_names(path: &Path) -> Result<Vec<String>, DataError> {
+pub(in super::super) fn first_fields(path: &Path) -> Result<Vec<(String, Option<f64>)>, DataError> {
     let Some(block) = Cutter::open(path)?.block()? else {
         return Ok(Vec::new());
     };
@@ -96,7 +96,9 @@ pub(in super::super) fn first_names(path: &Path) -> Result<Vec<String>, DataErro
         number: None,
     };
     let record = Record::find(bytes(row)).map_err(|it| malformed(&it, place))?;
-    Ok(record.names())
+    let number = |name: &String| record.number(name).ok().flatten();
+    let names = record.names().into_iter();
+    Ok(names.map(|name| (name.clone(), number(&name))).collect())
 }
 
 fn malformed(wrong: &Wrong, place: Place<'_>) -> DataError {

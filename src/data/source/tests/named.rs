@@ -61,7 +61,7 @@ fn a_time_of_another_name_is_refused_where_the_order_of_the_file_is_another_one(
         message.starts_with("x.inter:3: column `x` looks like a time"),
         "{message}"
     );
-    let dated = "user_id:token\titem_id:token\tdate:token\nu\ta\t2014-07-07\n";
+    let dated = "user_id:token\titem_id:token\tdate:token\nu\ta\t07/07/2014\n";
     let (message, _) = refusal("atomic", "x.inter", dated, "");
     assert!(
         message.contains("`date` looks like a time") && message.contains("no number"),
@@ -406,13 +406,11 @@ fn rows_of_repeated_users_in_atomic_files_are_refused_or_put_together() {
 #[test]
 fn csv_columns_of_any_name_are_times_by_their_values() {
     let unix = "user,item,t_dat\nu,a,1409433955\nu,b,1409433940\n";
-    let dates = "user,item,t_dat\nu,a,2018-09-20\nu,b,2018-09-21\n";
+    let dates = "user,item,t_dat\nu,a,2018-09-21\nu,b,2018-09-20\n";
+    let slashes = "user,item,t_dat\nu,a,21/09/2018\nu,b,20/09/2018\n";
     for (text, what) in [
         (unix, "the rows of a user are not in its order"),
-        (
-            dates,
-            "its order is not known, since it holds no number here",
-        ),
+        (dates, "the rows of a user are not in its order"),
     ] {
         let (message, hint) = refusal("csv", "x.csv", text, "user = \"user\"\nitem = \"item\"");
         assert!(
@@ -426,6 +424,21 @@ fn csv_columns_of_any_name_are_times_by_their_values() {
             "{hint}"
         );
     }
+    let ids = "user = \"user\"\nitem = \"item\"";
+    let (message, hint) = refusal("csv", "x.csv", slashes, ids);
+    assert!(
+        message.ends_with("it holds no number and no date of ISO 8601 here"),
+        "{message}"
+    );
+    assert!(hint.starts_with("write it in numbers"), "{hint}");
+    let named = of(
+        "csv",
+        "x.csv",
+        dates,
+        &format!("{ids}\ntimestamp = \"t_dat\""),
+    )
+    .unwrap();
+    assert_eq!(named.time, [1_537_488_000, 1_537_401_600]);
     // A barcode is no time.
     let codes = "user,item,code\nu,a,9780306406157\nu,b,9780306406150\n";
     assert!(of("csv", "x.csv", codes, "user = \"user\"\nitem = \"item\"").is_ok());
