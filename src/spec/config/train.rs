@@ -23,7 +23,8 @@ pub struct Train {
     pub lr: f64,
     /// The optimiser.
     pub optimizer: Optimizer,
-    /// L2 penalty on the item embedding table as in SASRec's code (`l2_emb`); 0 is none.
+    /// L2 penalty on the item embedding table as in SASRec's code (`l2_emb`), or on the output table where the model has one;
+    /// 0 is none.
     #[schemars(range(min = 0.0))]
     pub l2_emb: f64,
     /// Gradient norm above which gradients are scaled down; 0 is no clipping.

@@ -1,6 +1,7 @@
 //! The net against what the upstream code gives, from fixtures.
 
 use super::*;
+use allround::spec::config::model::{Activation, PaddingSide};
 
 /// A net with the weights of a fixture, and the fixture.
 fn from_fixture(name: &str, config: &Config) -> (Sasrec, BTreeMap<String, Tensor>) {
@@ -38,6 +39,14 @@ fn upstreams() -> Vec<(&'static str, Config)> {
         ..of(SasrecForm::Kang)
     };
     all.push(("gsasrec", gsasrec));
+    // The inner width is four times that of states where nothing is written.
+    let s3rec = |activation| Config {
+        padding: Some(PaddingSide::Left),
+        activation,
+        ..of(SasrecForm::Recbole)
+    };
+    all.push(("s3rec", s3rec(None)));
+    all.push(("s3rec_swish", s3rec(Some(Activation::Swish))));
     all
 }
 
@@ -53,6 +62,42 @@ fn unpadded(histories: &Tensor) -> (Vec<u32>, Vec<u32>) {
         offsets.push(items.len() as u32);
     }
     (offsets, items)
+}
+
+#[test]
+fn padding_activation_and_scale_decide_about_the_states() {
+    let upstreams = upstreams();
+    let of = |name: &str| {
+        let found = upstreams.iter().find(|(other, _)| *other == name);
+        found.unwrap().1.clone()
+    };
+    for (name, changed) in [
+        (
+            "s3rec",
+            Config {
+                padding: Some(PaddingSide::Right),
+                ..of("s3rec")
+            },
+        ),
+        ("s3rec_swish", of("s3rec")),
+        (
+            "gsasrec",
+            Config {
+                scale_items: Some(true),
+                ..of("gsasrec")
+            },
+        ),
+    ] {
+        let (net, fixture) = from_fixture(name, &changed);
+        let (offsets, items) = unpadded(&fixture["histories"]);
+        let histories = Histories {
+            users: vec![0; offsets.len() - 1],
+            offsets,
+            items,
+        };
+        let difference = largest(&(net.user_states(&histories) - &fixture["states"]));
+        assert!(difference > 1e-2, "{name}: {difference}");
+    }
 }
 
 #[test]
