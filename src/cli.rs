@@ -413,6 +413,9 @@ pub struct Clean {
     /// Only show what would be removed.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Remove damaged experiment records too, and the artefacts that only they may need.
+    #[arg(long)]
+    pub skip_damaged: bool,
 }
 
 /// `90`, `90s`, `10m` or `2h`.

@@ -412,8 +412,13 @@ fn a_damaged_file_of_the_store_is_named_and_left_out() {
         said.contains("damaged.json") && said.contains("nothing is removed"),
         "{said}"
     );
-    std::fs::remove_file(damaged).unwrap();
-    assert!(out(&desk.run("clean")).contains("evaluate: 4 folders"));
+    let clean = desk.run("clean --skip-damaged --dry-run");
+    assert!(out(&clean).contains("evaluate: 4 folders") && damaged.exists());
+    let clean = desk.run("clean --skip-damaged");
+    assert_eq!(clean.status.code(), Some(0));
+    assert!(out(&clean).contains("evaluate: 4 folders"));
+    assert!(err(&clean).contains("damaged.json") && !damaged.exists());
+    assert_eq!(out(&desk.run("clean")), "freed 0 B\n");
 }
 
 #[test]

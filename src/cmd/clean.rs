@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Clean, Common};
+use crate::fs;
 use crate::observe::say;
 use crate::store::Store;
 use crate::store::clean::Waste;
@@ -15,12 +16,14 @@ pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
     for error in &damaged {
         say(&format!("damaged: {error}"));
     }
-    if !damaged.is_empty() {
+    let skip = arguments.skip_damaged;
+    if !damaged.is_empty() && !skip {
         say(
-            "hint: what these experiments need is unknown, so nothing is removed; run them again, or remove these files",
+            "hint: what these experiments need is unknown, so nothing is removed; run them again, or add `--skip-damaged` to \
+             remove these files and what only they may need",
         );
     }
-    let waste = store.waste()?;
+    let waste = store.waste(skip)?;
     for (kind, (number, size)) in by_kind(&waste) {
         print(&format!(
             "{kind}: {}, {}\n",
@@ -37,9 +40,12 @@ pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
         } else {
             store.remove(&waste)?
         };
+        for error in damaged.iter().filter(|_| skip) {
+            fs::remove_file(&error.path)?;
+        }
         print(&format!("freed {}\n", bytes(freed)))?;
     }
-    Ok(match damaged.is_empty() {
+    Ok(match damaged.is_empty() || skip {
         true => Exit::Well,
         false => Exit::Failed,
     })

@@ -21,14 +21,14 @@ pub struct Waste {
 }
 
 impl Store {
-    /// Artefacts and unfinished work that no experiment with a results folder needs. Nothing, where an experiment's file
-    /// cannot be read: what it needs is then unknown.
+    /// Artefacts and unfinished work that no experiment with a results folder needs. What an experiment needs whose file cannot
+    /// be read is unknown: there is no waste then, unless `skip_damaged` leaves such experiments out.
     ///
     /// # Errors
     /// When a folder cannot be listed.
-    pub fn waste(&self) -> Result<Vec<Waste>, FsError> {
+    pub fn waste(&self, skip_damaged: bool) -> Result<Vec<Waste>, FsError> {
         let experiments = self.experiments()?;
-        if !experiments.damaged.is_empty() {
+        if !experiments.damaged.is_empty() && !skip_damaged {
             return Ok(Vec::new());
         }
         let needed = needed(experiments.found);
