@@ -12,17 +12,17 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use allround::data::scores::Scored;
-use allround::data::{
+use allround_core::config::method::{Accept, Inference, TallrecForm};
+use allround_core::data::scores::Scored;
+use allround_core::data::{
     self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
 };
-use allround::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started};
-use allround::fs;
-use allround::plan::stage::{Answering, Evaluate, GivenScores};
-use allround::plan::{Job, Settings};
-use allround::program::Program;
-use allround::spec::config::method::{Accept, Inference, TallrecForm};
-use allround::text::{Titles, audit};
+use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started};
+use allround_core::fs;
+use allround_core::program::Program;
+use allround_core::stage::{Answering, Evaluate, GivenScores};
+use allround_core::stage::{Job, Settings};
+use allround_core::text::{Titles, audit};
 
 fn main() {
     let path = std::env::args().nth(1).expect("a job file");

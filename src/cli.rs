@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::data::Part;
+use allround_core::data::Part;
 
 /// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
 ///

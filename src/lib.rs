@@ -6,23 +6,11 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
-// Words.
-pub mod cells;
-pub mod digest;
-pub mod fs;
-pub mod metric;
-pub mod program;
-pub mod seed;
-pub mod visible;
-// Asking: the experiment file, as written, as checked, as resolved.
+// The experiment file, as written, as checked, as resolved.
 pub mod spec;
-// The protocol with the worker.
-pub mod event;
-// Values.
-pub mod data;
+// Statistics and finished artefacts.
 pub mod stats;
 pub mod store;
-pub mod text;
 // Planning: resolved spec to stages with keys.
 pub mod plan;
 // Answers.

@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use allround::plan;
 use allround::record::Machine;
 use allround::spec::{self, Checked, Spec};
 use allround::store::inputs::Inputs;
 use allround::store::{EVENTS, Manifest, Store};
-use allround::{fs, plan};
+use allround_core::fs;
 
 /// Results that an earlier version of the program made. `results/README.md` says what changed since then; running the
 /// experiment again takes it off this list.

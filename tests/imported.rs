@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::process::Output;
 
-use allround::spec::config::tensors::{self, Weight};
+use allround_core::config::tensors::{self, Weight};
 use assert_cmd::Command;
 use safetensors::tensor::{Dtype, TensorView};
 

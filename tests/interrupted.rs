@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use allround::seed::{Stream, stream};
+use allround_core::seed::{Stream, stream};
 use rand::RngExt;
 
 const SPEC: &str = r#"

@@ -1,4 +1,4 @@
-//! Rooms import only rooms above them, in the order in which `lib.rs` (or the worker's `main.rs`) lists them.
+//! Modules import only earlier modules, in the order in which each package's `lib.rs` lists them.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 struct Fault {
     file: PathBuf,
     line: usize,
-    room: String,
+    module: String,
     uses: String,
 }
 
-/// The rooms in order: names of `mod NAME;` lines.
-fn rooms(list: &str) -> Vec<String> {
+/// The modules in order: names of `mod NAME;` lines.
+fn modules(list: &str) -> Vec<String> {
     let name = |line: &str| {
         let line = line.strip_prefix("pub ").unwrap_or(line);
         line.strip_prefix("mod ")?
@@ -75,10 +75,10 @@ fn used(line: &str) -> Vec<String> {
     names
 }
 
-/// Every import in `source`, a file of room `room`, of a room that stands below it.
-fn faults(order: &[String], room: &str, file: &Path, source: &str) -> Vec<Fault> {
+/// Every import in `source`, a file of module `module`, of a module that stands below it.
+fn faults(order: &[String], module: &str, file: &Path, source: &str) -> Vec<Fault> {
     let place = |name: &str| order.iter().position(|other| other == name);
-    let Some(own) = place(room) else {
+    let Some(own) = place(module) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -88,7 +88,7 @@ fn faults(order: &[String], room: &str, file: &Path, source: &str) -> Vec<Fault>
                 found.push(Fault {
                     file: file.to_owned(),
                     line: at + 1,
-                    room: room.to_owned(),
+                    module: module.to_owned(),
                     uses,
                 });
             }
@@ -110,8 +110,8 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn check(source: &str, list: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-    let order = rooms(&std::fs::read_to_string(root.join(list)).unwrap());
-    assert!(order.len() > 3, "{list} lists rooms");
+    let order = modules(&std::fs::read_to_string(root.join(list)).unwrap());
+    assert!(order.len() > 3, "{list} lists modules");
     let mut files = Vec::new();
     rust_files(&root, &mut files);
     let mut all = Vec::new();
@@ -122,7 +122,7 @@ fn check(source: &str, list: &str) {
             .components()
             .next()
             .unwrap();
-        let room = first
+        let module = first
             .as_os_str()
             .to_str()
             .unwrap()
@@ -130,17 +130,17 @@ fn check(source: &str, list: &str) {
             .to_owned();
         all.extend(faults(
             &order,
-            &room,
+            &module,
             &file,
             &std::fs::read_to_string(&file).unwrap(),
         ));
     }
     let lines = all.iter().map(|f| {
         format!(
-            "{}:{}: `{}` uses `{}`, which stands below it",
+            "{}:{}: `{}` uses `{}`, which comes later",
             f.file.display(),
             f.line,
-            f.room,
+            f.module,
             f.uses
         )
     });
@@ -148,18 +148,23 @@ fn check(source: &str, list: &str) {
 }
 
 #[test]
-fn rooms_of_the_root_package_import_only_upwards() {
+fn modules_of_the_command_import_only_earlier_ones() {
     check("src", "lib.rs");
 }
 
 #[test]
-fn rooms_of_the_worker_import_only_upwards() {
-    check("worker/src", "main.rs");
+fn modules_of_the_core_import_only_earlier_ones() {
+    check("crates/core/src", "lib.rs");
 }
 
 #[test]
-fn an_import_of_a_later_room_is_found_in_every_form() {
-    let order = rooms("pub mod low;\n// words\nmod high;\n");
+fn modules_of_the_worker_import_only_earlier_ones() {
+    check("crates/worker/src", "lib.rs");
+}
+
+#[test]
+fn an_import_of_a_later_module_is_found_in_every_form() {
+    let order = modules("pub mod low;\n// words\nmod high;\n");
     assert_eq!(order, ["low", "high"]);
     let bad = [
         "use crate::high::X;",

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use allround::data::Part;
 use allround::exec::{self, Happening, Options, Outcome, Stop};
-use allround::plan::stage::{DrawCandidates, Evaluate};
 use allround::plan::{Graph, NodeId, Settings};
-use allround::spec::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround::store::{Presence, Store};
+use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
+use allround_core::data::Part;
+use allround_core::stage::{DrawCandidates, Evaluate};
 
 /// A graph of one `candidates` stage a seed and one `evaluate` stage on each.
 fn graph(seeds: u64) -> Graph {

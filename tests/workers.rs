@@ -182,7 +182,7 @@ fn doctor_tells_a_worker_of_another_protocol_from_one_of_other_sources() {
     let (code, text) = doctor("0.0.1, protocol 0, LibTorch 2.11.0");
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("speaks another protocol"), "{text}");
-    let protocol = allround::event::PROTOCOL;
+    let protocol = allround_core::event::PROTOCOL;
     let (code, text) = doctor(&format!("0.0.1 (other), protocol {protocol}, LibTorch"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("built from other sources"), "{text}");

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::{Exit, count, print};
 use crate::cli::{AnswerForm, Audit, DataFormat};
-use crate::fs;
 use crate::observe::say;
-use crate::text::answer_file::{self, AnswerFile, Columns, Form};
-use crate::text::{self, answer};
+use allround_core::fs;
+use allround_core::text::answer_file::{self, AnswerFile, Columns, Form};
+use allround_core::text::{self, answer};
 
 /// How often answers hold by one rule.
 struct Share {

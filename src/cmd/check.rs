@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::planning::{self, Planned};
 use super::{Exit, data, print};
 use crate::cli::{Check, Common, FaultFormat};
-use crate::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
-use crate::data::{candidates, nobody, scenario, stats};
-use crate::event::Event;
 use crate::observe::{labels, say};
 use crate::plan::{NodeId, Settings};
 use crate::spec::{self, Faults};
 use crate::store::Store;
+use allround_core::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
+use allround_core::data::{candidates, nobody, scenario, stats};
+use allround_core::event::Event;
 
 /// Checks an experiment file.
 pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
         Err(error) => return Err(error),
     };
     let checked = &planned.checked;
-    for note in spec::model_folder::lone_blanks(&checked.spec, &checked.base) {
+    for note in spec::lone_blanks(&checked.spec, &checked.base) {
         say(&format!("warning: {note}"));
     }
     for note in planned.notes() {
@@ -103,7 +103,7 @@ impl Look<'_> {
         settings: &Prepare,
         (base, events): (&std::path::Path, &mut Vec<Event>),
     ) -> Result<Prepared, DataError> {
-        crate::data::prepare(settings, base, &mut |event| events.push(event))
+        allround_core::data::prepare(settings, base, &mut |event| events.push(event))
     }
 
     /// Prints how the files were read, and what was dropped.

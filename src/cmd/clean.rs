@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Clean, Common};
-use crate::fs;
 use crate::observe::say;
 use crate::store::Store;
 use crate::store::clean::Waste;
+use allround_core::fs;
 
 /// Removes unneeded artefacts, or says what it would remove.
 pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {

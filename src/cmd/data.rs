@@ -7,15 +7,15 @@ use comfy_table::{Table, presets};
 
 use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
-use crate::data::source::make;
-use crate::data::{self, Part, Prepare, Prepared, scenario, stats};
-use crate::event::Event;
-use crate::fs;
 use crate::observe::say;
 use crate::record;
-use crate::spec::config::Scenario;
-use crate::spec::config::dataset::{MOST_GENERATED, SyntheticSource};
 use crate::spec::{self, Checked};
+use allround_core::config::Scenario;
+use allround_core::config::dataset::{MOST_GENERATED, SyntheticSource};
+use allround_core::data::source::make;
+use allround_core::data::{self, Part, Prepare, Prepared, scenario, stats};
+use allround_core::event::Event;
+use allround_core::fs;
 
 /// Does what `data` is asked for.
 pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {

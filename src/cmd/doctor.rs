@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Common, Doctor};
-use crate::digest::Key;
-use crate::event::PROTOCOL;
 use crate::exec::locate;
-use crate::fs;
-use crate::program::Program;
 use crate::store::{Manifest, Presence, Store};
+use allround_core::digest::Key;
+use allround_core::event::PROTOCOL;
+use allround_core::fs;
+use allround_core::program::Program;
 
 /// Prints what is there and what is wrong; the exit code says whether anything is.
 pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {

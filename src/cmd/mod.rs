@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::fs::FsError;
 use crate::observe::{may_style, say, say_styled};
+use allround_core::fs::FsError;
 
 /// The exit codes of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,9 +142,11 @@ fn tell(error: &anyhow::Error) {
     let advice = error
         .downcast_ref::<Advice>()
         .map(|advice| advice.hint.as_str());
-    let of_data = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<crate::data::DataError>()?.remedy());
+    let of_data = error.chain().find_map(|cause| {
+        cause
+            .downcast_ref::<allround_core::data::DataError>()?
+            .remedy()
+    });
     if let Some(hint) = advice.or(of_data).or(of_file) {
         say(&format!("hint: {hint}"));
     }

@@ -136,7 +136,7 @@ mod tests {
             assert!(error.contains(&expected), "{error}");
         };
         refused("spec.toml");
-        crate::fs::write_atomic(&folder.path().join("spec.toml"), b"").unwrap();
+        allround_core::fs::write_atomic(&folder.path().join("spec.toml"), b"").unwrap();
         refused("metrics.csv");
     }
 }

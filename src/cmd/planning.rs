@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{advise, count};
 use crate::cli::SpecArgs;
-use crate::digest::Key;
 use crate::plan::{self, Cell, NodeId, Plan, PlanError};
-use crate::spec::config::Scenario;
 use crate::spec::{self, Checked};
 use crate::store::Store;
 use crate::store::inputs::Inputs;
+use allround_core::config::Scenario;
+use allround_core::digest::Key;
 
 /// From so many scenarios on, they are counted and not named.
 const NAMED: usize = 6;
@@ -29,7 +29,11 @@ impl Planned {
     /// Digest of everything that decides what the results folder holds: spec, plan, program.
     pub(crate) fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
-        crate::digest::of_value(&(self.checked.resolved_toml(), self.plan.digest(), program))
+        allround_core::digest::of_value(&(
+            self.checked.resolved_toml(),
+            self.plan.digest(),
+            program,
+        ))
     }
 
     /// What is run: the axes of the matrix, cells and stages.
@@ -97,8 +101,8 @@ impl Planned {
 }
 
 /// Size and time of this very program: a new build may write results anew.
-fn program_stamp() -> Option<crate::fs::Stamp> {
-    crate::fs::stamp(&std::env::current_exe().ok()?).ok()
+fn program_stamp() -> Option<allround_core::fs::Stamp> {
+    allround_core::fs::stamp(&std::env::current_exe().ok()?).ok()
 }
 
 /// Loads, checks and plans an experiment; digests of input files that `store` remembers are not computed again.
@@ -123,8 +127,8 @@ pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planne
 
 /// A path, absolute: of a file, or of the folder that relative paths of the spec start from.
 pub(crate) fn base(path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute =
-        std::path::absolute(path).map_err(|error| crate::fs::FsError::new(path, "find", error))?;
+    let absolute = std::path::absolute(path)
+        .map_err(|error| allround_core::fs::FsError::new(path, "find", error))?;
     // Jobs and records are JSON, which holds Unicode alone.
     match absolute.to_str() {
         Some(_) => Ok(absolute),

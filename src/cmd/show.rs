@@ -111,7 +111,7 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
             0 => String::new(),
             others => format!(" and {}", count(others, "other cell")),
         };
-        let error = crate::visible::one_line(error);
+        let error = allround_core::visible::one_line(error);
         text.push_str(&format!("{first}{others} {status}: {error}\n"));
     }
     if !failed.is_empty() {

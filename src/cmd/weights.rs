@@ -5,11 +5,11 @@ use std::collections::btree_map::Entry;
 
 use super::advise;
 use super::planning::{Planned, base};
-use crate::data;
 use crate::plan::NodeId;
-use crate::plan::stage::{Settings, TrainBackbone};
 use crate::spec;
-use crate::spec::config::tensors::Size;
+use allround_core::config::tensors::Size;
+use allround_core::data;
+use allround_core::stage::{Settings, TrainBackbone};
 
 /// Users and items of a prepared data set.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use crate::event::{Epoch, Event};
-use crate::fs::{self, FsError};
+use allround_core::event::{Epoch, Event};
+use allround_core::fs::{self, FsError};
 
 /// Adds an event to a file of JSON lines; progress is not kept.
 ///
@@ -69,7 +69,7 @@ pub fn whole(events: &[Event]) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Started;
+    use allround_core::event::Started;
 
     fn started(resumed_epoch: u32) -> Event {
         Event::Started(Started {
@@ -78,8 +78,8 @@ mod tests {
             libtorch: None,
             threads: 1,
             resumed_epoch,
-            protocol: crate::event::PROTOCOL,
-            program: crate::program::Program::this(),
+            protocol: allround_core::event::PROTOCOL,
+            program: allround_core::program::Program::this(),
         })
     }
 

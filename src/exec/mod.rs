@@ -14,8 +14,8 @@ use std::time::Duration;
 pub use pool::execute;
 pub use stop::Stop;
 
-use crate::event::Event;
 use crate::plan::NodeId;
+use allround_core::event::Event;
 
 /// What a panic says.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

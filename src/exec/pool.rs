@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::stage::Task;
 use super::{Happening, Options, Outcome, Stop};
 use crate::plan::{Graph, NodeId, Settings};
-use crate::spec::config::Encoder;
 use crate::store::{Presence, Store};
+use allround_core::config::Encoder;
 
 /// Messages that wait to be taken in.
 const WAITING_MESSAGES: usize = 1024;

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::Stop;
-use crate::fs::{self, FsError};
+use allround_core::fs::{self, FsError};
 use lines::Output;
 
 /// How long a worker that was asked to end may take before it is killed.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::process::{self, End, Heard, Launch};
 use super::{Happening, Options, Outcome, Stop, history};
-use crate::event::{Event, Failure, PROTOCOL, Started};
-use crate::fs::{self, FsError};
 use crate::plan::{Graph, Job, NodeId};
-use crate::program::Program;
 use crate::store::{Claim, EVENTS, Presence, Store};
+use allround_core::event::{Event, Failure, PROTOCOL, Started};
+use allround_core::fs::{self, FsError};
+use allround_core::program::Program;
 
 /// Most bytes that the log of a run keeps of what a worker prints beside events of training.
 const MOST_TALK: usize = 16 << 20;

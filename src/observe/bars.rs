@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::event::{Event, Progress};
 use crate::exec::Happening;
 use crate::plan::NodeId;
+use allround_core::event::{Event, Progress};
 
 pub(super) struct Bars {
     screen: MultiProgress,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::Volume;
-use crate::event::{Epoch, Event, Phase};
 use crate::exec::{Happening, Outcome};
+use allround_core::event::{Epoch, Event, Phase};
 
 /// The line of a happening; `None` for what this volume leaves out.
 pub(super) fn of(label: &str, happening: &Happening, volume: Volume) -> Option<String> {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::event::Event;
 use crate::exec::{Happening, Outcome};
-use crate::fs::{self, FsError};
+use allround_core::event::Event;
+use allround_core::fs::{self, FsError};
 
 pub(super) struct Log {
     path: PathBuf,

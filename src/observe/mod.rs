@@ -8,9 +8,9 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use crate::exec::Happening;
-use crate::fs::FsError;
 use crate::plan::{NodeId, Plan};
-use crate::visible;
+use allround_core::fs::FsError;
+use allround_core::visible;
 use bars::Bars;
 use log::Log;
 

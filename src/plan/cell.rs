@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::graph::{Graph, NodeId};
-use crate::data::Part;
-use crate::digest::Key;
+use allround_core::data::Part;
+use allround_core::digest::Key;
 
 /// A cell of the matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::stage::{Settings, Stage};
-use crate::digest::Key;
+use allround_core::digest::Key;
+use allround_core::stage::{Settings, Stage};
 
 /// Number of a stage in [`Graph::nodes`].
 pub type NodeId = usize;

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::Value;
-
 use super::{Digester, PlanError};
-use crate::digest::Key;
 use crate::spec::Spec;
-use crate::spec::config::dataset::Source;
-use crate::spec::config::{Encoder, Llm};
+use allround_core::config::dataset::Source;
+use allround_core::config::{Encoder, Llm};
+use allround_core::digest::Key;
 
 /// Digests of everything that the spec reads from disk, by the path as written there.
 #[derive(Debug, Default)]
@@ -104,42 +101,6 @@ pub fn folder_of_llm(llm: &Llm) -> Option<&str> {
         Llm::Small(_) => None,
     }
     .filter(|folder| !folder.is_empty())
-}
-
-/// `settings` as JSON in which the path of an input file is replaced by its digest, and a folder of input files by the
-/// names and digests of those in it: a file that moves changes nothing, a file whose contents change does.
-pub fn without_paths(settings: &impl Serialize, inputs: &BTreeMap<String, Key>) -> Value {
-    let mut value = serde_json::to_value(settings).expect("settings are plain data");
-    if !inputs.is_empty() {
-        replace(&mut value, inputs);
-    }
-    value
-}
-
-fn replace(value: &mut Value, inputs: &BTreeMap<String, Key>) {
-    match value {
-        Value::String(text) => {
-            if let Some(known) = digest_of(text, inputs) {
-                *value = known;
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, inputs)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| replace(value, inputs)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn digest_of(text: &str, inputs: &BTreeMap<String, Key>) -> Option<Value> {
-    if let Some(key) = inputs.get(text) {
-        return Some(Value::String(key.to_string()));
-    }
-    let folder = format!("{}/", text.trim_end_matches('/'));
-    let inside = inputs.iter().filter_map(|(path, key)| {
-        let name = path.strip_prefix(&folder)?;
-        Some((name.to_owned(), Value::String(key.to_string())))
-    });
-    let inside: serde_json::Map<String, Value> = inside.collect();
-    (!text.is_empty() && !inside.is_empty()).then_some(Value::Object(inside))
 }
 
 /// The files that a source reads, as written in the spec.

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::graph::NodeId;
-use super::stage::{
+use super::{PlanError, Planner, device_kind, draws_nothing, find, inputs, roles};
+use allround_core::config::llm::{Llm, Prompt, Words};
+use allround_core::config::method::{Allmrec, Inference, ItemEmbedding, LlmOnly, MlpLlm, Tallrec};
+use allround_core::config::model::Scores;
+use allround_core::config::{Encoder, Model, Scenario};
+use allround_core::digest::Key;
+use allround_core::stage::{
     Answering, Asked, EncodeText, PretrainLm, Reader, Settings, TrainAlign, TrainBackbone,
     TrainProject, TrainTune,
 };
-use super::{PlanError, Planner, device_kind, draws_nothing, find, inputs, roles};
-use crate::digest::Key;
-use crate::spec::config::llm::{Llm, Prompt, Words};
-use crate::spec::config::method::{Allmrec, Inference, ItemEmbedding, LlmOnly, MlpLlm, Tallrec};
-use crate::spec::config::model::Scores;
-use crate::spec::config::{Encoder, Model, Scenario};
 
 /// Where a cell's stages find their data.
 pub(super) struct Ground<'a> {
@@ -278,7 +278,7 @@ impl Planner<'_> {
         &mut self,
         ground: &Ground<'_>,
         (asks, reader): (&Asks<'_>, Reader),
-        project: &crate::spec::config::method::Project,
+        project: &allround_core::config::method::Project,
         reads: &BTreeMap<String, NodeId>,
     ) -> NodeId {
         let settings = Settings::Project(TrainProject {

@@ -4,25 +4,25 @@ pub mod cell;
 pub mod graph;
 pub mod inputs;
 mod method;
-pub mod stage;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub use allround_core::stage::{Job, Settings, Stage};
 pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
-pub use stage::{Job, Settings, Stage};
 
-use crate::data::Part;
-use crate::digest::Key;
-use crate::fs::FsError;
-use crate::spec::config::scenario::Scenario;
-use crate::spec::config::{Alone, Dataset, Model, Protocol};
+use crate::spec::config::Alone;
 use crate::spec::{Selected, Spec};
+use allround_core::config::scenario::Scenario;
+use allround_core::config::{Dataset, Model, Protocol};
+use allround_core::data::Part;
+use allround_core::digest::Key;
+use allround_core::fs::FsError;
+use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
 use inputs::Inputs;
 use method::{Ground, Learned};
-use stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
 
 /// What digests an input file, given its path as written in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
@@ -67,7 +67,7 @@ impl Plan {
             .iter()
             .map(|cell| cell.identity(&self.graph))
             .collect();
-        crate::digest::of_value(&cells)
+        allround_core::digest::of_value(&cells)
     }
 
     /// The stages that run with nothing beside them. A stage that any cell of a listed model or variant pays for is among them,
@@ -309,7 +309,7 @@ impl Planner<'_> {
         let config = find(&self.spec.dataset, "data set", dataset)?;
         let axis = find(&self.spec.scenario, "scenario", scenario)?;
         let data = |name: &str, config: &Dataset| {
-            inputs::without_paths(config, &self.inputs.of_dataset[name])
+            allround_core::stage::without_paths(config, &self.inputs.of_dataset[name])
         };
         let target = match axis {
             Scenario::CrossDomain { target, .. } => {
@@ -317,8 +317,11 @@ impl Planner<'_> {
             }
             _ => None,
         };
-        let digest = crate::digest::of_value(&(
-            inputs::without_paths(&protocol.candidates, &self.inputs.of_protocol[name]),
+        let digest = allround_core::digest::of_value(&(
+            allround_core::stage::without_paths(
+                &protocol.candidates,
+                &self.inputs.of_protocol[name],
+            ),
             (protocol.rules, protocol.ties),
             (protocol.max_users, protocol.candidates_seed),
             data(dataset, config),
@@ -387,7 +390,7 @@ fn draws_nothing(model: &Model) -> bool {
 
 /// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.
 fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
-    use crate::spec::config::protocol::Candidates;
+    use allround_core::config::protocol::Candidates;
     let is_given = match protocol.candidates {
         Candidates::Full { .. } | Candidates::File(_) => true,
         Candidates::Uniform { .. } | Candidates::Popularity { .. } => false,

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::*;
 use crate::spec;
-use crate::spec::config::dataset::{
+use allround_core::config::dataset::{
     AmazonSource, AmazonText, RepeatedUsers, SequenceForm, SequencesSource, Source,
 };
-use crate::spec::config::tensors;
+use allround_core::config::tensors;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -44,7 +44,7 @@ pub(super) fn plan_of(text: &str, flags: &[&str]) -> Plan {
     let checked = spec::load_text("spec.toml", text, Path::new("."), &flags);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     plan(&checked.spec, &mut |path| {
-        Ok(crate::digest::of_bytes(path.as_bytes()))
+        Ok(allround_core::digest::of_bytes(path.as_bytes()))
     })
     .unwrap()
 }
@@ -203,7 +203,7 @@ fn plan_of_files(files: [(&str, &str); 2]) -> Key {
     });
     let mut digest = |path: &str| {
         let (_, contents) = files.iter().find(|(name, _)| *name == path).unwrap();
-        Ok(crate::digest::of_bytes(contents.as_bytes()))
+        Ok(allround_core::digest::of_bytes(contents.as_bytes()))
     };
     plan(&spec, &mut digest).unwrap().digest()
 }
@@ -231,9 +231,11 @@ fn an_unreadable_file_names_the_data_set() {
         comment: String::new(),
         repeated_users: RepeatedUsers::Refuse,
     });
-    let error = plan(&spec, &mut |path| crate::fs::digest(Path::new(path)))
-        .unwrap_err()
-        .to_string();
+    let error = plan(&spec, &mut |path| {
+        allround_core::fs::digest(Path::new(path))
+    })
+    .unwrap_err()
+    .to_string();
     assert!(
         error.starts_with("data set `toys`: cannot read `gone.txt`"),
         "{error}"
@@ -251,7 +253,7 @@ fn with_imported(kind: &str) -> spec::Spec {
     let fixed = load(&format!("{untrained}train.stop.fixed = {{}}\n"));
     let weights = tensors::weights(fixed.model_named("got").unwrap());
     let bytes = tensors::file_of(&weights, 90, 0.0);
-    crate::fs::write_atomic(&folder.path().join("w.safetensors"), &bytes).unwrap();
+    allround_core::fs::write_atomic(&folder.path().join("w.safetensors"), &bytes).unwrap();
     load(&format!("{untrained}weights = \"w.safetensors\"\n"))
 }
 
@@ -264,7 +266,7 @@ fn plan_of_weights(path: &str, contents: &str) -> Plan {
     model.weights = Some(path.to_owned());
     let mut digest = |asked: &str| {
         assert_eq!(asked, path);
-        Ok(crate::digest::of_bytes(contents.as_bytes()))
+        Ok(allround_core::digest::of_bytes(contents.as_bytes()))
     };
     plan(&spec, &mut digest).unwrap()
 }
@@ -279,7 +281,7 @@ fn imported_weights_count_by_their_contents_and_change_no_other_key() {
     let key = |plan: &Plan, name: &str| plan.graph.nodes[cell(plan, name).trained[0]].key;
     assert_ne!(key(&here, name), key(&changed, name));
     let stage = &here.graph.nodes[cell(&here, name).trained[0]].stage;
-    let digest = crate::digest::of_bytes(b"weights");
+    let digest = allround_core::digest::of_bytes(b"weights");
     assert_eq!(
         stage.inputs,
         BTreeMap::from([("a/w.safetensors".to_owned(), digest)])
@@ -320,7 +322,7 @@ fn a_trained_model_is_hashed_as_if_weights_could_not_be_imported() {
 #[test]
 fn weights_that_cannot_be_read_name_the_model() {
     let error = plan(&with_imported("ncf"), &mut |_| {
-        crate::fs::digest(Path::new("gone.safetensors"))
+        allround_core::fs::digest(Path::new("gone.safetensors"))
     });
     let error = error.unwrap_err().to_string();
     assert!(
@@ -386,7 +388,7 @@ fn with_file(path: &str, contents: &str) -> Plan {
     let text = format!("{SPEC}{file}");
     let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-    let mut digest = |_: &str| Ok(crate::digest::of_bytes(contents.as_bytes()));
+    let mut digest = |_: &str| Ok(allround_core::digest::of_bytes(contents.as_bytes()));
     plan(&checked.spec, &mut digest).unwrap()
 }
 
@@ -429,7 +431,7 @@ fn scores_of_others_are_one_stage_that_counts_by_the_contents_of_its_own_file() 
     let keys = |contents: [&str; 2]| {
         let digest = &mut |path: &str| {
             let at = usize::from(path == "Cargo.lock");
-            Ok(crate::digest::of_bytes(contents[at].as_bytes()))
+            Ok(allround_core::digest::of_bytes(contents[at].as_bytes()))
         };
         let plan = plan(&checked.spec, digest).unwrap();
         let theirs = cell(&plan, "toys.cold.theirs.s1");

@@ -13,9 +13,9 @@ use super::file::wrong;
 use super::ranks::{Coverage, coverage};
 use super::summary::{Against, Answer, AnswerRow, AnswerTable, Column, Place, Question, State};
 use super::users::{self, ALPHA, BySeed, FLIPS, RESAMPLING, Users};
-use crate::fs::FsError;
-use crate::metric::Metric;
 use crate::stats::{Interval, bootstrap, mean, standard_deviation};
+use allround_core::fs::FsError;
+use allround_core::metric::Metric;
 
 /// The answer to `question` from the rows of `metrics.csv` in folder `results` and the rank files beside it. Without rank
 /// files there are means and spreads, but no intervals and no tests.

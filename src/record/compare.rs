@@ -6,9 +6,9 @@ use std::path::Path;
 use super::MetricRow;
 use super::summary::PairedTest;
 use super::users::{self, ALPHA, BySeed, Users};
-use crate::fs::FsError;
-use crate::metric::Metric;
 use crate::stats::{mean, standard_deviation};
+use allround_core::fs::FsError;
+use allround_core::metric::Metric;
 
 /// What a mean over seeds belongs to, in the order of tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

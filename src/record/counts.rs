@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::DataRow;
-use crate::data::{Prepared, stats};
-use crate::event::Event;
-use crate::fs::FsError;
+use allround_core::data::{Prepared, stats};
+use allround_core::event::Event;
+use allround_core::fs::FsError;
 
 /// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
 pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
@@ -120,7 +120,7 @@ fn push_new(notes: &mut Vec<String>, note: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Facts, Item, RecordCounts, Records};
+    use allround_core::data::{Facts, Item, RecordCounts, Records};
 
     #[test]
     fn counts_are_of_users_with_a_test_target() {

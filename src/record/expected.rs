@@ -78,7 +78,7 @@ fn is_within(found: f64, expected: &Expected) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Metric;
+    use allround_core::metric::Metric;
 
     fn expected(value: f64, tolerance: f64, not_comparable: &str) -> Expected {
         Expected {

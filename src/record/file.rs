@@ -1,7 +1,7 @@
 //! CSV files: a header line always, one row type a file, whole files replaced at once.
 //!
 //! Numbers have the shortest digits that read back to the same number; what is unknown is an empty cell. No cell is a formula
-//! to a spreadsheet ([`crate::cells`]).
+//! to a spreadsheet ([`allround_core::cells`]).
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -12,8 +12,8 @@ use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cells;
-use crate::fs::{self, FsError};
+use allround_core::cells;
+use allround_core::fs::{self, FsError};
 
 /// Writes rows under their header line, unless the file holds them already. A failure leaves the old file whole.
 ///

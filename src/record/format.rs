@@ -112,9 +112,9 @@ mod tests {
             format_markdown()
         );
         if std::env::var_os("UPDATE").is_some() {
-            crate::fs::write_atomic(&path, generated.as_bytes()).unwrap();
+            allround_core::fs::write_atomic(&path, generated.as_bytes()).unwrap();
         }
-        let committed = crate::fs::read_to_string(&path).unwrap_or_default();
+        let committed = allround_core::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             committed == generated,
             "docs/FORMAT-results.md is not current: run `UPDATE=1 cargo test -p allround --lib record`"

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::file::wrong;
-use crate::event::Started;
-use crate::fs::{self, FsError};
-use crate::program::Program;
+use allround_core::event::Started;
+use allround_core::fs::{self, FsError};
+use allround_core::program::Program;
 
 /// The program and the machine of the latest run. What is not known is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -198,8 +198,8 @@ mod tests {
             libtorch: Some("2.11.0".to_owned()),
             threads,
             resumed_epoch: 0,
-            protocol: crate::event::PROTOCOL,
-            program: crate::program::Program::this(),
+            protocol: allround_core::event::PROTOCOL,
+            program: allround_core::program::Program::this(),
         }
     }
 

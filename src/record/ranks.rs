@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::file::{read_compressed, write_compressed, wrong};
 use super::row::{MetricRow, RankRow};
-use crate::data::{Part, Prepared, Ranks};
-use crate::fs::FsError;
-use crate::metric::Metric;
+use allround_core::data::{Part, Prepared, Ranks};
+use allround_core::fs::FsError;
+use allround_core::metric::Metric;
 
 /// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
 /// `test` or `valid`.
@@ -166,7 +166,7 @@ pub fn agree(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs;
+    use allround_core::fs;
 
     fn row(user: &str, rank: f64) -> RankRow {
         RankRow {

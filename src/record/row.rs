@@ -1,6 +1,6 @@
 //! The rows of the results files; the fields, in order, are the columns.
 
-use crate::metric::Metric;
+use allround_core::metric::Metric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

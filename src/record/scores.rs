@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::file::{read_compressed, write_compressed};
 use super::row::ScoreRow;
-use crate::data::{Prepared, Scores};
-use crate::fs::FsError;
+use allround_core::data::{Prepared, Scores};
+use allround_core::fs::FsError;
 
 /// Where the scores of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
 /// `test` or `valid`.
@@ -72,9 +72,9 @@ pub fn read(path: &Path) -> Result<Vec<ScoreRow>, FsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::scores::Scored;
-    use crate::data::{Item, Part};
     use crate::record::file::columns;
+    use allround_core::data::scores::Scored;
+    use allround_core::data::{Item, Part};
 
     #[test]
     fn scores_are_written_with_raw_ids_and_short_digits_and_read_back() {
@@ -96,7 +96,7 @@ mod tests {
             in_training: vec![true; 2],
             in_candidates: vec![true; 2],
             row: vec![1, 2],
-            facts: crate::data::Facts::default(),
+            facts: allround_core::data::Facts::default(),
         };
         let mut scores = Scores::nothing(Part::Valid);
         let row = |first: f64, second: f64| {

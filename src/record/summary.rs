@@ -4,9 +4,9 @@
 
 use super::ranks::Coverage;
 use super::users::FEWEST_STARRED;
-use crate::data::Part;
-use crate::metric::Metric;
 pub use crate::stats::Interval;
+use allround_core::data::Part;
+use allround_core::metric::Metric;
 
 /// What an answer table is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]

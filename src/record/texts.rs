@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::file::{read_compressed, write_compressed};
 use super::row::{MetricRow, TextRow};
-use crate::data::{Answers, Likes, Prepared};
-use crate::fs::FsError;
 use crate::stats::{auc, mean};
+use allround_core::data::{Answers, Likes, Prepared};
+use allround_core::fs::FsError;
 
 /// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
 /// `test` or `valid`.
@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> Result<Vec<TextRow>, FsError> {
 /// When a user or a target is none of `prepared`'s: answers and data set are then of different stages.
 pub fn rows(answers: &Answers, prepared: &Prepared, mask: &[bool]) -> Vec<TextRow> {
     let sliced = answers.rows.iter().filter(|row| mask[row.user as usize]);
-    let row = |row: &crate::data::Answer| TextRow {
+    let row = |row: &allround_core::data::Answer| TextRow {
         user: prepared.users[row.user as usize].clone(),
         target: prepared.items[row.target as usize - 1].id.clone(),
         answer: row.raw.clone(),
@@ -109,7 +109,7 @@ fn row(blank: &MetricRow, metric: &str, value: Option<f64>, n_users: usize) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Part;
+    use allround_core::data::Part;
 
     fn text(exact: bool, valid: bool) -> TextRow {
         TextRow {

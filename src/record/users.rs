@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::RankRow;
 use super::ranks;
 use super::summary::PairedTest;
-use crate::fs::FsError;
-use crate::metric::Metric;
 use crate::stats::bootstrap::Resampling;
 use crate::stats::{Panel, effect, mean, power, randomisation, wilcoxon};
+use allround_core::fs::FsError;
+use allround_core::metric::Metric;
 
 /// How intervals are drawn: the same for every table, so that a number has one interval.
 pub(super) const RESAMPLING: Resampling = Resampling {

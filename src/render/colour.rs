@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::style::Colour;
-use crate::digest;
+use allround_core::digest;
 
 /// Told apart with every common form of colour blindness: Okabe and Ito's set without its yellow (too light on white), then
 /// Paul Tol's muted set.

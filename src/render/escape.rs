@@ -2,13 +2,15 @@
 
 use csv::{QuoteStyle, WriterBuilder};
 
-use crate::cells;
+use allround_core::cells;
 
-pub use crate::visible::one_line;
+pub use allround_core::visible::one_line;
 
 /// A file's bytes, with nothing hidden in it, wherever its texts come from.
 pub fn shown(text: &str) -> Vec<u8> {
-    crate::visible::lines(text).into_owned().into_bytes()
+    allround_core::visible::lines(text)
+        .into_owned()
+        .into_bytes()
 }
 
 /// Text inside a Markdown table or paragraph: nothing in it is markup, HTML or a cell's end.

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::metric::Metric;
 use crate::record::{self, DataRow, EpochRow, MetricRow, RankRow, TimingRow};
-use crate::{fs, spec};
+use allround_core::fs;
+use allround_core::metric::Metric;
+
+use crate::spec;
 
 /// A text that means something in every format it may land in.
 pub const HOSTILE: &str = "<script>alert('x')</script> & 50% of $x_1^2$ #{\\} \"q\" | `c` *b* [l](javascript:alert(1)) \u{1}=1+1";

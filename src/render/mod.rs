@@ -19,8 +19,8 @@ pub mod terminal;
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{self, FsError};
 use crate::spec::config::{Figure, Table};
+use allround_core::fs::{self, FsError};
 use figure::Drawn;
 use results::Results;
 use table::Grid;

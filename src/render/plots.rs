@@ -10,12 +10,13 @@ use super::figure::curves::{Curve, CurvePanel, CurvePoint, Curves};
 use super::figure::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::figure::{Drawn, Series, bars, curves, scatter};
 use super::results::{Results, Training};
-use crate::data::Part;
-use crate::metric::Metric;
 use crate::record::summary::{Answer, AnswerTable, Column, Question};
+use crate::spec::config::Figure;
 use crate::spec::config::answer::{Axis, Cost};
-use crate::spec::config::protocol::Protocol;
-use crate::spec::config::{Figure, Model};
+use allround_core::config::Model;
+use allround_core::config::protocol::Protocol;
+use allround_core::data::Part;
+use allround_core::metric::Metric;
 
 /// Draws one figure of the spec.
 ///

@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 
 use super::style::{Colour, QUIET};
 use super::{RenderError, colour};
-use crate::fs;
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
-use crate::spec::config::dataset::Source;
-use crate::spec::config::{Dataset, Llm, Model};
 use crate::spec::{self, Spec};
+use allround_core::config::dataset::Source;
+use allround_core::config::{Dataset, Llm, Model};
+use allround_core::fs;
 
 /// The contents of a results folder. Files that a run has not written yet are empty here.
 #[derive(Clone, Debug)]
@@ -210,7 +210,7 @@ impl Results {
         names.sort_by_key(|name| {
             !matches!(
                 self.spec.scenario.get(name),
-                Some(spec::config::Scenario::Overall {})
+                Some(allround_core::config::Scenario::Overall {})
             )
         });
         names
@@ -223,7 +223,7 @@ impl Results {
             self.spec
                 .scenario
                 .get(name)
-                .is_some_and(spec::config::Scenario::is_slice)
+                .is_some_and(allround_core::config::Scenario::is_slice)
         };
         Some(Training {
             dataset: cell.dataset.clone(),

@@ -7,7 +7,7 @@ use super::shape::Table;
 use super::written::{Node, Value, parse};
 
 /// The commented file, whole.
-pub const TEXT: &str = include_str!("defaults.toml");
+pub use allround_core::config::DEFAULTS as TEXT;
 
 /// The embedded defaults, parsed.
 #[derive(Debug)]

@@ -4,10 +4,10 @@
 //! a folder of its own, and so do profiles and `--limit`. The name is a function of what the flags change, not of how they
 //! are written, so that the same run finds its results again.
 
-use super::config::Alone;
 use super::written::{Node, Value};
 use super::{Spec, checked, overrides};
-use crate::digest;
+use crate::spec::config::Alone;
+use allround_core::digest;
 
 /// Most bytes of a name: file systems allow 255, and lock files and temporary names need some.
 const MOST: usize = 200;

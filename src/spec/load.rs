@@ -236,7 +236,7 @@ fn read(path: &Path) -> Result<String, Faults> {
         let hint = "experiment files are in `experiments/`, named `*.toml`";
         return Err(whole(Fault::of_file("there is no such file").hint(hint)));
     }
-    let bytes = crate::fs::read_at_most(path, MOST).map_err(|error| {
+    let bytes = allround_core::fs::read_at_most(path, MOST).map_err(|error| {
         whole(Fault::of_file(error.to_string()).maybe_hint(error.hint().map(str::to_owned)))
     })?;
     String::from_utf8(bytes).map_err(|error| {

@@ -5,9 +5,7 @@
 //! JSON schema and the reference in `docs/SPEC.md` are all derived from them, and every default stands in
 //! `defaults.toml`. Only syntax errors end the pass early, since nothing after them can be trusted.
 
-pub mod columns;
 pub mod config;
-pub mod model_folder;
 
 mod check;
 mod checked;
@@ -16,6 +14,7 @@ mod elsewhere;
 mod fault;
 mod folder;
 mod load;
+mod lone_blanks;
 mod markdown;
 mod overrides;
 mod place;
@@ -37,6 +36,7 @@ pub use config::Spec;
 pub use defaults::TEXT as DEFAULTS;
 pub use fault::{FaultLine, Faults};
 pub use load::{load, load_resolved, load_text};
+pub use lone_blanks::lone_blanks;
 pub use markdown::format_markdown;
 pub use schema::schema_json;
 pub use select::Selected;

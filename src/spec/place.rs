@@ -53,7 +53,7 @@ impl Sources {
             text: text.to_owned(),
         };
         Sources(vec![
-            source("defaults.toml", super::defaults::TEXT),
+            source("defaults.toml", allround_core::config::DEFAULTS),
             source(name, text),
         ])
     }

@@ -115,7 +115,7 @@ fn shape(shape: &Shape, default: Option<&Node>, preset: bool) -> Json {
             number
         }
         Shape::Text => json!({ "type": "string" }),
-        Shape::Metric => json!({ "type": "string", "pattern": crate::metric::pattern() }),
+        Shape::Metric => json!({ "type": "string", "pattern": allround_core::metric::pattern() }),
         Shape::Device => json!({ "type": "string", "pattern": "^(cpu|cuda:[0-9]+)$" }),
         Shape::Choice(words) => {
             let words = words

@@ -1,6 +1,7 @@
 //! The matrix, multiplied out.
 
-use super::config::{MatrixEntry, Model, Spec};
+use crate::spec::config::{MatrixEntry, Spec};
+use allround_core::config::Model;
 
 /// A combination that is run, once for each seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

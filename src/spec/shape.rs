@@ -273,7 +273,7 @@ impl Shape {
             Shape::Integer { least, most } => integer_words(*least, *most),
             Shape::Number { least, above, most } => number_words(*least, *above, *most),
             Shape::Text => "a text in quotes".to_owned(),
-            Shape::Metric => crate::metric::words(),
+            Shape::Metric => allround_core::metric::words(),
             Shape::Device => "`cpu` or `cuda:N`".to_owned(),
             Shape::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|word| word.word.as_str()).collect();

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::shape::{Kinds, Shape, Table, either};
 use super::suggest;
 use super::written::{Entry, Node, Value};
-use crate::metric;
+use allround_core::metric;
 
 /// Checks the structure of a layer; collects faults.
 pub(super) struct Structure<'a> {

@@ -7,7 +7,7 @@
 use rand::Rng;
 use rayon::prelude::*;
 
-use crate::seed::{Stream, stream};
+use allround_core::seed::{Stream, stream};
 
 /// An interval from `low` to `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,7 +11,7 @@ mod saddlepoint;
 use rand::Rng;
 use rayon::prelude::*;
 
-use crate::seed::{Stream, stream};
+use allround_core::seed::{Stream, stream};
 
 /// Flips that draw from one stream; a constant, so that the number of threads changes nothing.
 const BLOCK: usize = 256;

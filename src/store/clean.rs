@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::{Experiment, Manifest, Store};
-use crate::digest::Key;
-use crate::fs::{self, FsError};
+use allround_core::digest::Key;
+use allround_core::fs::{self, FsError};
 
 /// Something that may be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::digest::Key;
-use crate::fs::{self, FsError, Stamp};
+use allround_core::digest::Key;
+use allround_core::fs::{self, FsError, Stamp};
 
 /// The last run of an experiment into one results folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub fn stamps(results: &Path) -> Result<BTreeMap<String, Stamp>, FsError> {
 
 impl Store {
     fn experiment_file(&self, results: &Path) -> PathBuf {
-        let id = crate::digest::of_bytes(results.as_os_str().as_encoded_bytes());
+        let id = allround_core::digest::of_bytes(results.as_os_str().as_encoded_bytes());
         let file = format!("{}.json", id.short());
         self.root().join("experiments").join(file)
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::digest::Key;
-use crate::fs::{self, FsError, Stamp};
-use crate::spec::config::dataset::MOVIELENS_FILES;
+use allround_core::config::dataset::MOVIELENS_FILES;
+use allround_core::digest::Key;
+use allround_core::fs::{self, FsError, Stamp};
 
 /// Remembered digests.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Inputs {
                 }
                 parts.push((name, self.digest(&file)?));
             }
-            return Ok(crate::digest::of_value(&parts));
+            return Ok(allround_core::digest::of_value(&parts));
         }
         let stamp = fs::stamp(path)?;
         let path = std::path::absolute(path).map_err(|error| FsError::new(path, "find", error))?;
@@ -112,7 +112,7 @@ mod tests {
         wait_until_settled(&file);
         assert_eq!(
             inputs.digest(&file).unwrap(),
-            crate::digest::of_bytes(b"one")
+            allround_core::digest::of_bytes(b"one")
         );
         inputs.save().unwrap();
         let mut again = Inputs::load(&store);
@@ -121,7 +121,7 @@ mod tests {
         fs::write_atomic(&file, b"three").unwrap();
         assert_eq!(
             again.digest(&file).unwrap(),
-            crate::digest::of_bytes(b"three")
+            allround_core::digest::of_bytes(b"three")
         );
     }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{EVENTS, MANIFEST};
-use crate::digest::Key;
-use crate::fs::{self, FsError};
-use crate::program::Program;
+use allround_core::digest::Key;
+use allround_core::fs::{self, FsError};
+use allround_core::program::Program;
 
 /// What an artefact folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 pub use experiment::Experiment;
 pub use manifest::Manifest;
 
-use crate::digest::Key;
-use crate::fs::{self, FsError, Lock};
-use crate::program::Program;
+use allround_core::digest::Key;
+use allround_core::fs::{self, FsError, Lock};
+use allround_core::program::Program;
 
 /// Name of the manifest inside an artefact folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -226,7 +226,7 @@ mod tests {
     fn a_published_artefact_is_whole_and_leaves_no_work() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let key = crate::digest::of_bytes(b"x");
+        let key = allround_core::digest::of_bytes(b"x");
         assert_eq!(store.look("prepare", &key), Presence::Absent);
         make(&store, &key);
         assert_eq!(store.look("prepare", &key), Presence::Whole);
@@ -238,7 +238,7 @@ mod tests {
     fn damage_is_detected_and_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let key = crate::digest::of_bytes(b"x");
+        let key = allround_core::digest::of_bytes(b"x");
         let folder = make(&store, &key);
         let damage = |presence| match presence {
             Presence::Damaged(why) => why,
@@ -263,7 +263,10 @@ mod tests {
     fn an_artefact_under_a_wrong_key_is_damage() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let (key, other) = (crate::digest::of_bytes(b"x"), crate::digest::of_bytes(b"y"));
+        let (key, other) = (
+            allround_core::digest::of_bytes(b"x"),
+            allround_core::digest::of_bytes(b"y"),
+        );
         let folder = make(&store, &key);
         fs::rename(&folder, &store.folder("prepare", &other)).unwrap();
         assert!(matches!(
@@ -276,7 +279,7 @@ mod tests {
     fn a_claim_is_held_by_one_run_and_its_leftovers_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let key = crate::digest::of_bytes(b"x");
+        let key = allround_core::digest::of_bytes(b"x");
         let claim = store.try_claim(&key).unwrap().unwrap();
         claim.begin().unwrap();
         fs::write_atomic(&claim.checkpoint().join("epoch"), b"3").unwrap();

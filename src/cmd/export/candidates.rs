@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::{Chosen, is_asked, list_cell, written};
 use crate::cli::{Common, DataFormat, Export};
 use crate::cmd::{advise, planning};
-use crate::data::{CandidateLists, Prepared, scenario, scores};
 use crate::observe::say;
 use crate::plan::{self, Cell, Measure, NodeId, Plan};
 use crate::spec::Spec;
 use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
+use allround_core::data::{CandidateLists, Prepared, scenario, scores};
 
 /// A user with lists of ids.
 #[derive(Clone, Debug, Default, Serialize)]

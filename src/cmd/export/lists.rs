@@ -8,10 +8,10 @@ use super::candidates::Kept;
 use super::{Chosen, there_or, written};
 use crate::cli::{Common, Export};
 use crate::cmd::advise;
-use crate::data::scores::{ALL_OF_ITEMS, BEST};
 use crate::record::{self, DataRow};
 use crate::spec::Spec;
-use crate::spec::config::protocol::Candidates;
+use allround_core::config::protocol::Candidates;
+use allround_core::data::scores::{ALL_OF_ITEMS, BEST};
 
 /// A row of top lists.
 #[derive(Clone, Debug, Default, Serialize)]

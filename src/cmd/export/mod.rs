@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::{Exit, advise, numbers, print};
 use crate::cli::{DataFormat, Export};
-use crate::fs;
 use crate::observe::say;
 use crate::record::MetricRow;
 use crate::record::file::to_bytes;
+use allround_core::fs;
 
 use crate::cli::Common;
 

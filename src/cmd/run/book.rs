@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::super::planning::Planned;
 use super::rows::Source;
 use crate::exec::Outcome;
-use crate::fs::{self, FsError};
 use crate::plan::NodeId;
-use crate::program::Program;
 use crate::record::{self, DataRow, EpochRow, Machine, MetricRow, TimingRow};
 use crate::store::Store;
+use allround_core::fs::{self, FsError};
+use allround_core::program::Program;
 
 /// The rows so far.
 pub(super) struct Book<'a> {
@@ -311,7 +311,7 @@ mod tests {
     fn after(results: &Path, outcome: &Outcome) -> (String, bool) {
         let store = Store::at(&results.join("store"));
         let checked = spec::load_text("small.toml", SPEC, results, &[]).unwrap();
-        let digest = &mut |path: &str| Ok(crate::digest::of_bytes(path.as_bytes()));
+        let digest = &mut |path: &str| Ok(allround_core::digest::of_bytes(path.as_bytes()));
         let planned = Planned {
             plan: crate::plan::plan(&checked.spec, digest).unwrap(),
             inputs: Inputs::load(&store),

@@ -10,13 +10,13 @@ use super::planning::{self, Planned};
 use super::{Exit, advise, plan as plan_command, print, show};
 use crate::cli::{Common, Run};
 use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
-use crate::fs;
 use crate::observe::{Observer, Volume, say};
 use crate::plan::NodeId;
-use crate::program::Program;
 use crate::record;
 use crate::render;
 use crate::store::{self, Experiment, Presence, Store};
+use allround_core::fs;
+use allround_core::program::Program;
 use book::Book;
 
 /// Runs an experiment.
@@ -52,8 +52,9 @@ impl Session<'_> {
     /// The last run into the results folder, if it was this very one, ended well, and everything is still there.
     fn done(&self, store: &Store) -> Option<Experiment> {
         let last = store.experiment(&self.results)?;
-        let is_whole =
-            |(kind, key): &(String, crate::digest::Key)| store.look(kind, key) == Presence::Whole;
+        let is_whole = |(kind, key): &(String, allround_core::digest::Key)| {
+            store.look(kind, key) == Presence::Whole
+        };
         let is_done = last.identity == self.planned.identity()
             && last.is_complete()
             && last.files_are_untouched()

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::planning::Planned;
-use crate::data::{Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario};
-use crate::event::{Event, Phase, Started};
 use crate::exec::{Outcome, history};
-use crate::fs::FsError;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
 use crate::spec::Spec;
 use crate::store::{EVENTS, Manifest, Store};
+use allround_core::data::{
+    Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
+};
+use allround_core::event::{Event, Phase, Started};
+use allround_core::fs::FsError;
 
 /// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
 const KEPT: usize = 3;
@@ -341,7 +343,7 @@ impl<'a> Source<'a> {
     fn epoch(
         &self,
         (cell, settings): (&Cell, &Settings),
-        epoch: &crate::event::Epoch,
+        epoch: &allround_core::event::Epoch,
     ) -> Vec<EpochRow> {
         let row = |quantity: String, value: f64| EpochRow {
             experiment: self.spec.name.clone(),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::stage::DrawCandidates;
-use crate::spec::config::protocol::{Candidates, Rules, Seen, Ties};
+use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
+use allround_core::stage::DrawCandidates;
 
 /// A graph of one-thread stages, each with the stages that it needs.
 fn graph(needs: &[Vec<NodeId>]) -> Graph {

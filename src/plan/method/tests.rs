@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::super::tests::{cell, plan_of};
 use super::super::{Cell, Plan, Settings, plan};
-use crate::digest::Key;
 use crate::spec;
 use crate::spec::config::Alone;
-use crate::spec::config::tensors;
+use allround_core::config::tensors;
+use allround_core::digest::Key;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -261,7 +261,7 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
     let with = |text: &str, digest: &str| {
         let spec = spec(text);
         plan(&spec, &mut |_| {
-            Ok(crate::digest::of_bytes(digest.as_bytes()))
+            Ok(allround_core::digest::of_bytes(digest.as_bytes()))
         })
         .unwrap()
     };
@@ -422,7 +422,7 @@ fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
         .unwrap()
         .spec;
     let weights = tensors::weights(spec.model_named("sasrec").unwrap());
-    crate::fs::write_atomic(&file, &tensors::file_of(&weights, 90, 0.0)).unwrap();
+    allround_core::fs::write_atomic(&file, &tensors::file_of(&weights, 90, 0.0)).unwrap();
     let text = SPEC.replace(
         "[model.sasrec.sasrec]",
         &format!(

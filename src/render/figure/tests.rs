@@ -4,7 +4,7 @@ use super::bars::{Bar, BarGroup, BarPanel, Bars};
 use super::curves::{Curve, CurvePanel, CurvePoint, Curves};
 use super::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::{Series, bars, curves, scatter};
-use crate::digest;
+use allround_core::digest;
 
 fn model(position: usize) -> Series {
     Series {

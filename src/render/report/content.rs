@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{prose, svg, words};
-use crate::data::Part;
 use crate::record::summary::Question;
 use crate::render::results::Results;
 use crate::render::style;
 use crate::render::table::{self, Grid};
 use crate::render::{NamedFigure, RenderError, answers, hex};
 use crate::spec::config::{Expected, Table};
+use allround_core::data::Part;
 
 /// The template's values. Fields that end in `_html` are markup made here from escaped texts.
 #[derive(Debug, Serialize)]
@@ -361,7 +361,7 @@ fn protocols(results: &Results) -> Vec<ProtocolView> {
             .filter_map(fingerprint)
             .collect()
     };
-    let view = |(name, protocol): (&String, &crate::spec::config::Protocol)| ProtocolView {
+    let view = |(name, protocol): (&String, &allround_core::config::Protocol)| ProtocolView {
         name: name.clone(),
         words: words::protocol(protocol),
         fingerprints: fingerprints(name).into_iter().collect(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::config::Model;
-use crate::spec::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
-use crate::spec::config::scenario::{
+use allround_core::config::Model;
+use allround_core::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
+use allround_core::config::scenario::{
     CandidatesOf, FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems,
 };
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
-use crate::data::Part;
 use crate::record::MetricRow;
 use crate::render::results::Results;
 use crate::render::style;
+use allround_core::data::Part;
 
 /// A column: its metric's name in `metrics.csv`, its head, and how its numbers are written.
 type Column = (&'static str, &'static str, fn(f64) -> String);

@@ -1,10 +1,10 @@
 //! Models against data sets, scenarios and metrics: best bold, second underlined, stars for adjusted paired tests.
 
 use super::{Cell, Grid, Head, Mark, Row};
-use crate::data::Part;
 use crate::record::FEWEST_STARRED;
 use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
 use crate::render::style::{self, UNKNOWN};
+use allround_core::data::Part;
 
 /// What the marks of a comparison mean, where there are letters for them.
 pub const MARKS: &str = "best bold, second best underlined";
@@ -367,10 +367,10 @@ fn numbers(answer: &Answer) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs;
     use crate::render::results::Results;
     use crate::render::terminal::{self, Look};
     use crate::render::{answers, fixture};
+    use allround_core::fs;
 
     /// The answer to the fixture's table `main`, without ranks.
     fn main_table() -> AnswerTable {

@@ -1,15 +1,16 @@
 //! Expected values, figures and tables: what they name must be there, and must be measured.
 
 use super::Check;
-use crate::metric::Metric;
 use crate::spec::config::answer::PublishedCost;
-use crate::spec::config::protocol::Part;
-use crate::spec::config::train::{Stop, Train};
-use crate::spec::config::{Expected, Figure, Model, Table};
+use crate::spec::config::{Expected, Figure, Table};
 use crate::spec::fault::Fault;
 use crate::spec::shape::either;
 use crate::spec::suggest;
 use crate::spec::written::Value;
+use allround_core::config::Model;
+use allround_core::config::protocol::Part;
+use allround_core::config::train::{Stop, Train};
+use allround_core::metric::Metric;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
@@ -250,7 +251,10 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         let hint = suggest::nearest(value, ["loss"]).map(|name| format!("did you mean `{name}`?"));
         check.push(
             Fault::at(place, format!("`{value}` is neither `loss` nor a metric"))
-                .label(format!("expected `loss`, {}", crate::metric::words()))
+                .label(format!(
+                    "expected `loss`, {}",
+                    allround_core::metric::words()
+                ))
                 .maybe_hint(hint),
         );
         return;

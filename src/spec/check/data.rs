@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{Check, protocol};
-use crate::metric::Metric;
-use crate::spec::columns::AUTO;
-use crate::spec::config::dataset::{
-    Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
-};
-use crate::spec::config::protocol::{Candidates, Part};
-use crate::spec::config::{Dataset, Scenario};
 use crate::spec::fault::Fault;
 use crate::spec::written::{Node, Value};
+use allround_core::columns::AUTO;
+use allround_core::config::dataset::{
+    Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
+};
+use allround_core::config::protocol::{Candidates, Part};
+use allround_core::config::{Dataset, Scenario};
+use allround_core::metric::Metric;
 
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;
@@ -335,7 +335,7 @@ pub(super) fn is_there(
     false
 }
 
-fn csv_columns(check: &mut Check<'_>, name: &str, csv: &crate::spec::config::dataset::CsvSource) {
+fn csv_columns(check: &mut Check<'_>, name: &str, csv: &allround_core::config::dataset::CsvSource) {
     for (field, column) in [("user", &csv.user), ("item", &csv.item)] {
         if column.is_empty() {
             let place = check.place(&["dataset", name, "source", "csv", field]);

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Check;
-use crate::fs;
 use crate::spec::fault::Fault;
-use crate::spec::model_folder::{unsupported, unsupported_adapter};
+use allround_core::fs;
+use allround_core::model_folder::{unsupported, unsupported_adapter};
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

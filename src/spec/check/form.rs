@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Check;
-use crate::spec::config::Llm;
-use crate::spec::config::llm::shape_positions;
-use crate::spec::config::method::Inference;
 use crate::spec::fault::Fault;
 use crate::spec::place::Place;
 use crate::spec::suggest;
+use allround_core::config::Llm;
+use allround_core::config::llm::shape_positions;
+use allround_core::config::method::Inference;
 
 /// Where an OPT's adapters can stand.
 const OPT: [&str; 6] = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"];
@@ -53,9 +53,10 @@ fn of(llm: &Llm, base: &Path) -> Option<Form> {
         }),
         Llm::Pretrained(pretrained) if !pretrained.folder.is_empty() => {
             let path = base.join(&pretrained.folder).join("config.json");
-            let config: Value =
-                serde_json::from_slice(&crate::fs::read_at_most(&path, crate::fs::MOST_TEXT).ok()?)
-                    .ok()?;
+            let config: Value = serde_json::from_slice(
+                &allround_core::fs::read_at_most(&path, allround_core::fs::MOST_TEXT).ok()?,
+            )
+            .ok()?;
             let positions = config
                 .get("max_position_embeddings")
                 .and_then(Value::as_u64);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-use crate::fs;
+use allround_core::fs;
 
 /// Bytes of a file in which its header is looked for.
 const HEADER: u64 = 1 << 20;

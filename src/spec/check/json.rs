@@ -1,8 +1,8 @@
 //! What a `json` source must name.
 
 use super::Check;
-use crate::spec::config::json::{Form, JsonSource};
 use crate::spec::fault::Fault;
+use allround_core::config::json::{Form, JsonSource};
 
 /// Reports ids without a field, fields of items without a file of items, and a form of dates that reads no date.
 pub(super) fn check(check: &mut Check<'_>, name: &str, source: &JsonSource) {

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::Check;
 use super::folder::{self, Kind};
 use super::model::divisors;
-use crate::spec::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
-use crate::spec::config::{Encoder, Llm};
 use crate::spec::fault::Fault;
 use crate::spec::suggest;
+use allround_core::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
+use allround_core::config::{Encoder, Llm};
 
 /// Files of which a Hugging Face folder has one: weights, whole or in shards.
 const WEIGHTS: [&str; 4] = [

@@ -1,10 +1,11 @@
 //! The matrix: names, what is left out, what is added, and combinations that cannot be.
 
 use super::Check;
-use crate::spec::config::dataset::{Filter, Source};
-use crate::spec::config::{MatrixEntry, Scenario};
+use crate::spec::config::MatrixEntry;
 use crate::spec::fault::Fault;
 use crate::spec::select::Selected;
+use allround_core::config::Scenario;
+use allround_core::config::dataset::{Filter, Source};
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;

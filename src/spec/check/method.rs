@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Check, form, protocol};
-use crate::spec::config::dataset::Source;
-use crate::spec::config::json::Form;
-use crate::spec::config::method::{Allmrec, ItemEmbedding, TallrecForm};
-use crate::spec::config::protocol::Candidates;
-use crate::spec::config::{Encoder, Model};
 use crate::spec::fault::Fault;
 use crate::spec::select::Selected;
 use crate::spec::suggest;
+use allround_core::config::dataset::Source;
+use allround_core::config::json::Form;
+use allround_core::config::method::{Allmrec, ItemEmbedding, TallrecForm};
+use allround_core::config::protocol::Candidates;
+use allround_core::config::{Encoder, Model};
 
 /// Kinds of CF models that have a vector for a user and one for an item.
 const BACKBONES: [&str; 4] = ["sasrec", "gru4rec", "nextitnet", "ncf"];

@@ -6,14 +6,14 @@ use super::answer::train_of;
 use super::data::{cut_off, is_there, sizes};
 use super::weights;
 use super::{Check, protocol};
-use crate::spec::config::Model;
-use crate::spec::config::model::{PaddingSide, Sasrec, SasrecForm};
-use crate::spec::config::protocol::Part;
-use crate::spec::config::train::{Loss, Optimizer, Sequences, Stop, Train};
 use crate::spec::fault::Fault;
 use crate::spec::shape::either;
 use crate::spec::variant::nested;
 use crate::spec::written::Node;
+use allround_core::config::Model;
+use allround_core::config::model::{PaddingSide, Sasrec, SasrecForm};
+use allround_core::config::protocol::Part;
+use allround_core::config::train::{Loss, Optimizer, Sequences, Stop, Train};
 
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;

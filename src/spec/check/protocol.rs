@@ -4,11 +4,11 @@ use std::io::{BufRead, Read};
 
 use super::Check;
 use super::data::is_there;
-use crate::fs;
-use crate::spec::config::dataset::Source;
-use crate::spec::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
-use crate::spec::config::scenario::{ItemShare, Scenario, ShareOf};
 use crate::spec::fault::Fault;
+use allround_core::config::dataset::Source;
+use allround_core::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
+use allround_core::config::scenario::{ItemShare, Scenario, ShareOf};
+use allround_core::fs;
 
 /// Most bytes of a file's first line that are looked at.
 const FIRST_LINE: u64 = 1 << 20;

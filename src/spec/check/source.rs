@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::Check;
 use super::header::{atomic_header, csv_header, csv_row};
-use crate::spec::columns::{self, AUTO, Column, Role, listed};
-use crate::spec::config::Dataset;
-use crate::spec::config::dataset::{
+use crate::spec::fault::Fault;
+use allround_core::columns::{self, AUTO, Column, Role, listed};
+use allround_core::config::Dataset;
+use allround_core::config::dataset::{
     AtomicSource, CsvSource, Filter, RepeatedUsers, SequenceForm, Source, Split,
 };
-use crate::spec::config::json::Form;
-use crate::spec::fault::Fault;
+use allround_core::config::json::Form;
 
 /// Whether a source has what a setting needs.
 enum Provided {

@@ -8,12 +8,12 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::Check;
-use crate::fs;
-use crate::spec::config::Model;
-use crate::spec::config::model::{Sasrec, SasrecForm};
-use crate::spec::config::tensors::{Size, Weight, weights};
 use crate::spec::fault::Fault;
 use crate::spec::place::Place;
+use allround_core::config::Model;
+use allround_core::config::model::{Sasrec, SasrecForm};
+use allround_core::config::tensors::{Size, Weight, weights};
+use allround_core::fs;
 
 /// Most bytes of a header: a thousand times that of the largest model here.
 const LONGEST_HEADER: u64 = 64 << 20;

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::protocol::Part;
-use crate::metric::Metric;
+use allround_core::config::protocol::Part;
+use allround_core::metric::Metric;
 
 /// A value that somebody has published or measured, to hold the results against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

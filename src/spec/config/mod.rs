@@ -2,31 +2,16 @@
 //! `defaults.toml`, and the names of fields are the keys of the TOML file.
 
 pub mod answer;
-pub mod dataset;
-pub mod encoder;
-pub mod json;
-pub mod llm;
-pub mod method;
-pub mod model;
-pub mod protocol;
-pub mod sasrec;
-pub mod scenario;
-
-pub mod tensors;
-pub mod train;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use allround_core::config::{
+    Dataset, Encoder, Llm, Model, Prompt, Protocol, Scenario, Variant, answer_token_budget,
+};
 pub use answer::{Expected, Figure, Table};
-pub use dataset::Dataset;
-pub use encoder::Encoder;
-pub use llm::{Llm, Prompt};
-pub use model::{Model, Variant};
-pub use protocol::Protocol;
-pub use scenario::Scenario;
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,11 +99,6 @@ pub struct Run {
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
     /// limited run go to a folder of their own, `NAME-limit-N`, and mean nothing beyond that the program runs.
     pub limit: u64,
-}
-
-/// Of results that were written before there was a choice.
-pub(crate) fn answer_token_budget() -> usize {
-    16_384
 }
 
 /// What runs with nothing beside it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::bad::said;
 use crate::spec::load_text;
-use crate::spec::model_folder::lone_blanks;
+use crate::spec::lone_blanks;
 
 const SPEC: &str = r#"spec_version = 1
 name = "folders"

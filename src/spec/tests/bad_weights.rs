@@ -2,7 +2,7 @@
 
 use super::bad::{Case, refused_in, said_in};
 use super::*;
-use crate::spec::config::tensors::{self, Weight};
+use allround_core::config::tensors::{self, Weight};
 
 /// A file without faults.
 const GOOD: &str = r#"spec_version = 1
@@ -36,7 +36,7 @@ value = "loss"
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| {
-        crate::fs::write_atomic(&folder.path().join(name), bytes).unwrap();
+        allround_core::fs::write_atomic(&folder.path().join(name), bytes).unwrap();
     };
     let spec =
         load_text("x.toml", UNTRAINED, folder.path(), &[]).unwrap_or_else(|all| panic!("{all}"));
@@ -78,7 +78,7 @@ fn folder() -> tempfile::TempDir {
     );
     let whole = tensors::file_of(&of("gru"), 61, 0.5);
     put("cut.safetensors", &whole[..whole.len() - 100]);
-    crate::fs::create_dir_all(&folder.path().join("folder")).unwrap();
+    allround_core::fs::create_dir_all(&folder.path().join("folder")).unwrap();
     folder
 }
 

@@ -7,7 +7,7 @@ fn every_committed_experiment_has_no_fault_but_absent_data() {
     // Data and weights that the experiment says where to put.
     let absent_endings = ["does not exist", "is not on this machine"];
     let mut checked = 0;
-    for path in crate::fs::walk(&root().join("experiments")).unwrap() {
+    for path in allround_core::fs::walk(&root().join("experiments")).unwrap() {
         if path.extension().is_none_or(|end| end != "toml") {
             continue;
         }
@@ -27,22 +27,25 @@ fn every_committed_experiment_has_no_fault_but_absent_data() {
 
 #[test]
 fn every_experiment_of_the_paper_runs_offline_in_its_profile() {
-    let papers = crate::fs::list(&root().join("experiments/paper")).unwrap();
+    let papers = allround_core::fs::list(&root().join("experiments/paper")).unwrap();
     assert!(papers.len() >= 5, "{papers:?}");
     for path in papers {
         let checked = load(&path, &["profile=offline".to_owned()]);
         let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
         let spec = &checked.spec;
         assert_eq!((spec.profile.as_str(), spec.profiles.len()), ("offline", 0));
-        let synthetic = |dataset: &config::Dataset| {
-            matches!(dataset.source, config::dataset::Source::Synthetic(_))
+        let synthetic = |dataset: &allround_core::config::Dataset| {
+            matches!(
+                dataset.source,
+                allround_core::config::dataset::Source::Synthetic(_)
+            )
         };
         assert!(spec.dataset.values().all(synthetic), "{}", path.display());
         // Trained here, or the committed one.
-        let small = |llm: &config::Llm| match llm {
-            config::Llm::Small(_) => true,
-            config::Llm::Pretrained(llm) => llm.folder == "../../assets/small-lm",
-            config::Llm::Random(_) => false,
+        let small = |llm: &allround_core::config::Llm| match llm {
+            allround_core::config::Llm::Small(_) => true,
+            allround_core::config::Llm::Pretrained(llm) => llm.folder == "../../assets/small-lm",
+            allround_core::config::Llm::Random(_) => false,
         };
         assert!(spec.llm.values().all(small), "{}", path.display());
     }

@@ -6,10 +6,10 @@ use super::*;
 fn is_current(path: &str, generated: &str) {
     let path = root().join(path);
     if std::env::var_os("UPDATE").is_some() {
-        crate::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        crate::fs::write_atomic(&path, generated.as_bytes()).unwrap();
+        allround_core::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        allround_core::fs::write_atomic(&path, generated.as_bytes()).unwrap();
     }
-    let committed = crate::fs::read_to_string(&path).unwrap_or_default();
+    let committed = allround_core::fs::read_to_string(&path).unwrap_or_default();
     let path = path.display();
     assert!(
         committed == generated,
@@ -54,9 +54,9 @@ fn objections(schema: &serde_json::Value, value: &serde_json::Value, path: &str)
 #[test]
 fn the_schema_has_no_objection_to_a_committed_experiment() {
     let schema = serde_json::from_str(&schema_json()).unwrap();
-    for path in crate::fs::walk(&root().join("experiments")).unwrap() {
+    for path in allround_core::fs::walk(&root().join("experiments")).unwrap() {
         if path.extension().is_some_and(|end| end == "toml") {
-            let text = crate::fs::read_to_string(&path).unwrap();
+            let text = allround_core::fs::read_to_string(&path).unwrap();
             let value: serde_json::Value = toml::from_str(&text).unwrap();
             let found = objections(&schema, &value, "");
             assert!(found.is_empty(), "{}: {found:#?}", path.display());

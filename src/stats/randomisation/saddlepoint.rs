@@ -124,7 +124,7 @@ fn common_step(sizes: &[(f64, f64)]) -> Option<f64> {
 mod tests {
     use super::super::exact;
     use super::*;
-    use crate::seed::{Stream, stream};
+    use allround_core::seed::{Stream, stream};
     use rand::Rng;
 
     fn ratio(differences: &[f64]) -> f64 {

@@ -1,0 +1,265 @@
+//! Scores or ranked lists that another program has made: from a file to the ranks of a data set's targets.
+//!
+//! Ids are those of the source. An id that this program's own CSV files have written with a leading apostrophe is known
+//! with and without it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::scores::{Scored, Scores, bound, candidates};
+use super::{CandidateLists, DataError, Prepared, Ranks};
+use crate::cells;
+use crate::config::model::{Missing, ScoresForm, Unknown};
+use crate::config::protocol::Ties;
+use crate::event::Counted;
+
+mod forms;
+
+/// What a file of scores is read by.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How it is written.
+    pub form: ScoresForm,
+    /// What becomes of candidates without a score.
+    pub missing: Missing,
+    /// What becomes of users and items that the data set does not have.
+    pub unknown: Unknown,
+    /// Whether the scores of the candidates are handed on.
+    pub keep_scores: bool,
+}
+
+/// What a file of scores gives.
+#[derive(Debug)]
+pub struct Measured {
+    /// Ranks of the targets.
+    pub ranks: Ranks,
+    /// Scores of the candidates, where they are kept.
+    pub scores: Option<Scores>,
+    /// What was dropped or replaced.
+    pub counted: Vec<Counted>,
+}
+
+/// A score of the file.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    user: u32,
+    item: u32,
+    score: f64,
+    line: u64,
+}
+
+/// Numbers of ids.
+struct Known<'a> {
+    users: HashMap<&'a str, u32>,
+    items: HashMap<&'a str, u32>,
+}
+
+impl<'a> Known<'a> {
+    fn of(prepared: &'a Prepared) -> Self {
+        let users = prepared.users.iter().map(String::as_str);
+        let items = prepared.items.iter().map(|item| item.id.as_str());
+        Self {
+            users: users.zip(0..).collect(),
+            items: items.zip(1..).collect(),
+        }
+    }
+
+    fn user(&self, id: &str) -> Option<u32> {
+        find(&self.users, id)
+    }
+
+    fn item(&self, id: &str) -> Option<u32> {
+        find(&self.items, id)
+    }
+}
+
+fn find(ids: &HashMap<&str, u32>, id: &str) -> Option<u32> {
+    ids.get(id)
+        .or_else(|| ids.get(cells::unmarked(id)))
+        .copied()
+}
+
+/// The entries of a file, and what of it was left out.
+struct Entries {
+    entries: Vec<Entry>,
+    /// Rows, or entries of lists, whose user or item the data set does not have.
+    unknown: u64,
+}
+
+/// Ranks the targets of `lists` by the scores in the file `path`.
+///
+/// # Errors
+/// When the file is not of its form, holds a user, an item or a score that is none, says something twice, or lacks
+/// candidates; line, value and remedy are named.
+pub fn measure(
+    path: &Path,
+    settings: Settings,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) -> Result<Measured, DataError> {
+    let known = Known::of(prepared);
+    let reader = forms::Reader {
+        path: path.to_owned(),
+        known: &known,
+        unknown: settings.unknown,
+    };
+    let mut file = reader.read(settings.form)?;
+    // Stable: of two entries for one item, the first in the file stands first.
+    file.entries.sort_by_key(|entry| (entry.user, entry.item));
+    once(path, &file.entries, prepared)?;
+    Ranking {
+        path: path.to_owned(),
+        settings,
+        prepared,
+        lists,
+        entries: &file.entries,
+    }
+    .measured(file.unknown)
+}
+
+/// No item twice for one user.
+fn once(path: &Path, entries: &[Entry], prepared: &Prepared) -> Result<(), DataError> {
+    let same = |pair: &&[Entry]| (pair[0].user, pair[0].item) == (pair[1].user, pair[1].item);
+    match entries.windows(2).find(same) {
+        Some(pair) => Err(DataError::new(format!(
+            "item `{}` is given for user `{}` a second time, first on line {}",
+            prepared.items[pair[0].item as usize - 1].id,
+            prepared.users[pair[0].user as usize],
+            pair[0].line
+        ))
+        .at(path)
+        .line(pair[1].line)
+        .hint("remove one of the two")),
+        None => Ok(()),
+    }
+}
+
+struct Ranking<'a> {
+    path: PathBuf,
+    settings: Settings,
+    prepared: &'a Prepared,
+    lists: &'a CandidateLists,
+    /// By user and item.
+    entries: &'a [Entry],
+}
+
+impl Ranking<'_> {
+    fn measured(&self, unknown: u64) -> Result<Measured, DataError> {
+        let lists = self.lists;
+        let most = bound(lists, self.prepared.n_items());
+        let mut scores = self
+            .settings
+            .keep_scores
+            .then(|| Scores::nothing(lists.part));
+        let mut ranks = Vec::with_capacity(lists.users.len());
+        let (mut last, mut silent, mut used) = (0, 0, 0);
+        for (place, &user) in lists.users.iter().enumerate() {
+            let own = self.of(user);
+            let row = self.row(place, own)?;
+            let without = row
+                .iter()
+                .filter(|it| it.score == f64::NEG_INFINITY)
+                .count();
+            match own.is_empty() {
+                true => silent += 1,
+                false => last += without as u64,
+            }
+            let asked: HashSet<u32> = row.iter().map(|it| it.item).collect();
+            used += own
+                .iter()
+                .filter(|entry| asked.contains(&entry.item))
+                .count() as u64;
+            ranks.push(rank(&row, lists.ties));
+            if let Some(scores) = &mut scores {
+                scores.push((user, lists.targets[place]), row, most);
+            }
+        }
+        let count = |what: &str, count: u64| Counted {
+            what: what.to_owned(),
+            count,
+        };
+        Ok(Measured {
+            ranks: Ranks {
+                part: lists.part,
+                users: lists.users.clone(),
+                targets: lists.targets.clone(),
+                ranks,
+            },
+            scores,
+            counted: vec![
+                count("candidates without a score, which rank last", last),
+                count("users without any score, whose candidates all tie", silent),
+                count(
+                    "entries of users or items that the data set does not have, ignored",
+                    unknown,
+                ),
+                count(
+                    "entries that no candidate of a measured user needs",
+                    self.entries.len() as u64 - used,
+                ),
+            ],
+        })
+    }
+
+    /// The entries of a user.
+    fn of(&self, user: u32) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| entry.user < user);
+        let own = &self.entries[start..];
+        &own[..own.partition_point(|entry| entry.user == user)]
+    }
+
+    /// The candidates of the user at `place` with their scores, the target first; minus infinity where there is none.
+    fn row(&self, place: usize, own: &[Entry]) -> Result<Vec<Scored>, DataError> {
+        let asked = candidates(self.lists, self.prepared, place);
+        let score = |item: u32| {
+            let at = own.binary_search_by_key(&item, |entry| entry.item);
+            at.map_or(f64::NEG_INFINITY, |at| own[at].score)
+        };
+        let row: Vec<Scored> = asked
+            .into_iter()
+            .map(|item| Scored {
+                item,
+                score: score(item),
+            })
+            .collect();
+        let may_end = match self.settings.form {
+            ScoresForm::Scores => false,
+            // A ranked list ends somewhere; a user without a list is another matter.
+            ScoresForm::Ranks | ScoresForm::Lists => !own.is_empty(),
+        };
+        if self.settings.missing == Missing::Last || may_end {
+            return Ok(row);
+        }
+        let mut missing = row.iter().filter(|it| it.score == f64::NEG_INFINITY);
+        match missing.next() {
+            Some(first) => Err(self.lacks(place, first.item, missing.count(), own.is_empty())),
+            None => Ok(row),
+        }
+    }
+
+    fn lacks(&self, place: usize, item: u32, others: usize, is_silent: bool) -> DataError {
+        let user = &self.prepared.users[self.lists.users[place] as usize];
+        let item = &self.prepared.items[item as usize - 1].id;
+        let what = match (is_silent, others) {
+            (true, _) => format!("user `{user}` is measured and not in the file"),
+            (_, 0) => format!("user `{user}` has no score of the candidate `{item}`"),
+            (_, others) => {
+                format!("user `{user}` has no score of the candidate `{item}` and of {others} more")
+            }
+        };
+        DataError::new(what).at(&self.path).hint(
+            "`allround export RESULTS --candidates` lists what is asked for; `missing = \"last\"` ranks what has no score last",
+        )
+    }
+}
+
+/// 1 + greater + a share of the other equal scores, for the first of `row`.
+fn rank(row: &[Scored], ties: Ties) -> f64 {
+    let own = row[0].score;
+    let greater = row.iter().filter(|it| it.score > own).count();
+    let equal = row.iter().filter(|it| it.score == own).count() - 1;
+    ties.rank(greater, equal)
+}
+
+#[cfg(test)]
+mod tests;

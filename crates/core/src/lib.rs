@@ -1,0 +1,24 @@
+//! What `allround` and `allround-worker` share: settings, data, texts, stages and the events between the two programs.
+//!
+//! Modules are listed in the order in which they may import each other; `tests/layering.rs` holds that order.
+
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
+
+pub mod cells;
+pub mod digest;
+pub mod fs;
+pub mod metric;
+pub mod program;
+pub mod seed;
+pub mod visible;
+
+pub mod columns;
+pub mod config;
+pub mod event;
+pub mod model_folder;
+
+pub mod data;
+pub mod text;
+
+pub mod stage;

@@ -1,0 +1,68 @@
+//! An item's text, as a sentence encoder reads it.
+
+use super::titles::NO_TITLE;
+use crate::config::method::ItemText;
+use crate::data::Item;
+
+/// What an item without a description has instead. The A-LLMRec code says so of an empty list of descriptions, and
+/// `No Description` of an item that its metadata does not have; here both are one.
+pub const NO_DESCRIPTION: &str = "Empty description";
+
+/// Title and description of `item` as one text. What is missing or blank is said in words, so that no text is empty.
+pub fn item_text(form: ItemText, item: &Item) -> String {
+    let title = given(item.title.as_deref(), NO_TITLE);
+    let description = given(item.description.as_deref(), NO_DESCRIPTION);
+    match form {
+        ItemText::Quoted => format!("\"{title}, {description}\""),
+        ItemText::Labelled => format!("Title: {title}, Description: {description}"),
+    }
+}
+
+fn given<'a>(text: Option<&'a str>, otherwise: &'a str) -> &'a str {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    text.unwrap_or(otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_text_says_what_is_missing() {
+        let cases = [
+            (
+                Some("Heat"),
+                Some("Cops."),
+                "\"Heat, Cops.\"",
+                "Title: Heat, Description: Cops.",
+            ),
+            (
+                Some("Heat"),
+                None,
+                "\"Heat, Empty description\"",
+                "Title: Heat, Description: Empty description",
+            ),
+            (
+                None,
+                Some("Cops."),
+                "\"No Title, Cops.\"",
+                "Title: No Title, Description: Cops.",
+            ),
+            (
+                Some(" "),
+                Some(""),
+                "\"No Title, Empty description\"",
+                "Title: No Title, Description: Empty description",
+            ),
+        ];
+        for (title, description, quoted, labelled) in cases {
+            let item = Item {
+                title: title.map(str::to_owned),
+                description: description.map(str::to_owned),
+                ..Item::default()
+            };
+            assert_eq!(item_text(ItemText::Quoted, &item), quoted);
+            assert_eq!(item_text(ItemText::Labelled, &item), labelled);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Prompts: what a language model is told and asked, as text with places for vectors.
+//!
+//! The two wordings are those of the A-LLMRec code (`a_llmrec_model.py` at e216bbc) and of the paper's figure 3, with
+//! verbs and nouns as settings; TALLRec's is that of its own repository. A prompt is a list of [`Piece`]s, so that titles
+//! are never parsed: whatever a title holds, it is text.
+
+use serde::{Deserialize, Serialize};
+
+use super::Titles;
+use crate::config::llm::{TEMPLATE_PLACES, Wording, Words};
+
+/// A prompt with the words of one data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Which published wording; what `template` says where that is not empty.
+    pub wording: Wording,
+    /// A wording of the experiment's own, or empty.
+    pub template: String,
+    /// The data set's words.
+    pub words: Words,
+    /// Last items of the history that are told.
+    pub history: usize,
+    /// Candidates told while training.
+    pub candidates: usize,
+    /// Most tokens of a title; 0 is no bound.
+    pub title_tokens: usize,
+}
+
+/// Part of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// Words; two of them never follow each other.
+    Text(String),
+    /// The vector of the user representation.
+    User,
+    /// The vector of an item (1 to V) of the history, after its title.
+    HistoryItem(u32),
+    /// The vector of a candidate (1 to V), after its title.
+    CandidateItem(u32),
+}
+
+/// Which vectors a prompt has places for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vectors {
+    /// Whether the user representation stands in front. Without it, the sentence about it is left out.
+    pub user: bool,
+    /// Whether a vector follows each title. Without it, the marker is left out.
+    pub item: bool,
+}
+
+/// The A-LLMRec code's wording. No blank after the first sentence, and a blank in front of it, as there.
+const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previous. Recommend one next {noun} for this \
+    user to {verb} next from the following {noun} title set, {candidates}. The recommendation is ";
+
+/// The wording of the paper's figure 3.
+const PAPER: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this user to {verb} \
+    next from the following set of {noun} titles, {candidates}. The recommendation is ";
+
+/// The prompt for one user: the last `asked.history` items of `history` (oldest first) and all of `candidates`, in the
+/// order given. It ends right before the answer, which [`answer_of`] words.
+///
+/// `{user}` stands for the user's vector and the sentence about it, `{article}` for `a` or `an` as the noun wants.
+pub fn render(
+    asked: &Asked,
+    vectors: Vectors,
+    history: &[u32],
+    candidates: &[u32],
+    titles: &Titles,
+) -> Vec<Piece> {
+    let template = match (asked.template.as_str(), asked.wording) {
+        ("", Wording::PublishedCode) => PUBLISHED_CODE,
+        ("", Wording::Paper) => PAPER,
+        (own, _) => own,
+    };
+    let told = &history[history.len().saturating_sub(asked.history)..];
+    let mut pieces = Pieces::default();
+    for part in parts(template) {
+        match part {
+            Part::Text(text) => pieces.text(text),
+            Part::Place("user") if vectors.user => {
+                pieces.0.push(Piece::User);
+                pieces.text(" is a user representation.");
+                if !(asked.template.is_empty() && asked.wording == Wording::PublishedCode) {
+                    pieces.text(" ");
+                }
+            }
+            Part::Place("user") => {}
+            Part::Place("history") => pieces.list(told, titles, vectors.item, Piece::HistoryItem),
+            Part::Place("candidates") => {
+                pieces.list(candidates, titles, vectors.item, Piece::CandidateItem);
+            }
+            Part::Place(name) => pieces.text(word(&asked.words, name)),
+        }
+    }
+    pieces.0
+}
+
+/// The answer that a language model is trained to give for item `item`: its title in double quotes.
+pub fn answer_of(titles: &Titles, item: u32) -> String {
+    format!("\"{}\"", titles.of(item))
+}
+
+/// TALLRec's positive answer.
+pub const YES: &str = "Yes.";
+/// TALLRec's negative answer.
+pub const NO: &str = "No.";
+
+/// TALLRec's own question: whether the user will like item `target`, given the last `asked.history` items of `history`.
+///
+/// The data hold no dislikes, so the input tells preferences only. The answers are [`YES`] and [`NO`].
+pub fn render_yes_no(asked: &Asked, history: &[u32], target: u32, titles: &Titles) -> Vec<Piece> {
+    let told = &history[history.len().saturating_sub(asked.history)..];
+    let quoted: Vec<String> = told.iter().map(|&item| answer_of(titles, item)).collect();
+    let noun = &asked.words.noun;
+    vec![Piece::Text(format!(
+        "Below is an instruction that describes a task, paired with an input that provides further context. Write a \
+         response that appropriately completes the request.\n\n### Instruction:\nGiven the user's preference, identify \
+         whether the user will like the target {noun} by answering \"{YES}\" or \"{NO}\".\n\n### Input:\nUser \
+         Preference: {}\nWhether the user will like the target {noun} {}?\n\n### Response:\n",
+        quoted.join(", "),
+        answer_of(titles, target),
+    ))]
+}
+
+/// Part of a template.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'a> {
+    Text(&'a str),
+    Place(&'a str),
+}
+
+/// A template's parts; braces around a name that is none of [`TEMPLATE_PLACES`] are text.
+fn parts(template: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((at, name)) = next_place(rest) {
+        parts.push(Part::Text(&rest[..at]));
+        parts.push(Part::Place(name));
+        rest = &rest[at + name.len() + 2..];
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+fn next_place(text: &str) -> Option<(usize, &'static str)> {
+    let found = TEMPLATE_PLACES.iter().filter_map(|&name| {
+        let at = text.find(&format!("{{{name}}}"))?;
+        Some((at, name))
+    });
+    found.min()
+}
+
+fn word<'a>(words: &'a Words, place: &str) -> &'a str {
+    match place {
+        "past" => &words.past,
+        "verb" => &words.verb,
+        "noun" => &words.noun,
+        _ if words.noun.starts_with(['a', 'e', 'i', 'o', 'u']) => "an",
+        _ => "a",
+    }
+}
+
+/// Pieces in the making; texts that touch become one.
+#[derive(Default)]
+struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    fn text(&mut self, text: &str) {
+        match self.0.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Piece::Text(before)) => before.push_str(text),
+            _ => self.0.push(Piece::Text(text.to_owned())),
+        }
+    }
+
+    fn list(&mut self, items: &[u32], titles: &Titles, vector: bool, marker: fn(u32) -> Piece) {
+        for (at, &item) in items.iter().enumerate() {
+            self.text(if at == 0 { "\"" } else { ",\"" });
+            self.text(titles.of(item));
+            self.text("\"");
+            if vector {
+                self.0.push(marker(item));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::titles::tests::titles;
+    use super::*;
+
+    fn asked(wording: Wording, template: &str) -> Asked {
+        Asked {
+            wording,
+            template: template.to_owned(),
+            words: Words {
+                past: "watched".to_owned(),
+                verb: "watch".to_owned(),
+                noun: "movie".to_owned(),
+            },
+            history: 2,
+            candidates: 3,
+            title_tokens: 0,
+        }
+    }
+
+    /// Pieces as one line, vectors in the code's markers with the item's number.
+    fn shown(pieces: &[Piece]) -> String {
+        let show = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::User => "[U]".to_owned(),
+            Piece::HistoryItem(item) => format!("[H{item}]"),
+            Piece::CandidateItem(item) => format!("[C{item}]"),
+        };
+        pieces.iter().map(show).collect()
+    }
+
+    const BOTH: Vectors = Vectors {
+        user: true,
+        item: true,
+    };
+    const NEITHER: Vectors = Vectors {
+        user: false,
+        item: false,
+    };
+
+    #[test]
+    fn both_wordings_are_told_with_and_without_vectors() {
+        let titles = titles(&[Some("A"), Some("B"), Some("{verb} [U]")]);
+        let render = |wording, vectors| {
+            shown(&render(
+                &asked(wording, ""),
+                vectors,
+                &[2, 1, 2],
+                &[3, 1],
+                &titles,
+            ))
+        };
+        assert_eq!(
+            render(Wording::PublishedCode, BOTH),
+            "[U] is a user representation.This user has watched \"A\"[H1],\"B\"[H2] in the previous. Recommend one next \
+             movie for this user to watch next from the following movie title set, \"{verb} [U]\"[C3],\"A\"[C1]. The \
+             recommendation is "
+        );
+        assert_eq!(
+            render(Wording::PublishedCode, NEITHER),
+            "This user has watched \"A\",\"B\" in the previous. Recommend one next movie for this user to watch next from \
+             the following movie title set, \"{verb} [U]\",\"A\". The recommendation is "
+        );
+        assert_eq!(
+            render(
+                Wording::Paper,
+                Vectors {
+                    user: true,
+                    item: false
+                }
+            ),
+            "[U] is a user representation. This user has watched \"A\",\"B\" in the past. Recommend a movie for this user \
+             to watch next from the following set of movie titles, \"{verb} [U]\",\"A\". The recommendation is "
+        );
+    }
+
+    #[test]
+    fn texts_that_touch_are_one_piece_and_no_piece_is_empty() {
+        let titles = titles(&[Some("A"), Some("B")]);
+        for vectors in [BOTH, NEITHER] {
+            let pieces = render(&asked(Wording::Paper, ""), vectors, &[], &[1, 2], &titles);
+            let text = |piece: &Piece| matches!(piece, Piece::Text(_));
+            assert!(
+                !pieces.windows(2).any(|two| two.iter().all(text)),
+                "{pieces:?}"
+            );
+            assert!(!pieces.contains(&Piece::Text(String::new())), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_template_of_ones_own_knows_every_place_and_leaves_other_braces() {
+        let titles = titles(&[Some("A")]);
+        let own = asked(
+            Wording::Paper,
+            "{user}{past}/{verb}/{noun}/{article} {x} {history}: {candidates}",
+        );
+        let text = shown(&render(&own, BOTH, &[1], &[1], &titles));
+        assert_eq!(
+            text,
+            "[U] is a user representation. watched/watch/movie/a {x} \"A\"[H1]: \"A\"[C1]"
+        );
+    }
+
+    #[test]
+    fn tallrecs_question_tells_preferences_and_one_target() {
+        let titles = titles(&[Some("A"), Some("B"), Some("C")]);
+        let text = shown(&render_yes_no(
+            &asked(Wording::Paper, ""),
+            &[1, 2, 3],
+            1,
+            &titles,
+        ));
+        assert!(text.contains("User Preference: \"B\", \"C\"\n"), "{text}");
+        assert!(text.contains("like the target movie \"A\"?\n"), "{text}");
+        assert!(text.ends_with("### Response:\n"), "{text}");
+    }
+}

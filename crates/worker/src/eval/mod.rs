@@ -1,0 +1,221 @@
+//! Scores to ranks: candidate lists in large batches, full ranking by counting, never by sorting.
+//!
+//! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones. NaN is an error, not a rank.
+
+use std::collections::BTreeMap;
+
+use allround_core::config::protocol::{Seen, Ties};
+use allround_core::data::candidates::CandidateLists;
+use allround_core::data::ranks::Ranks;
+use allround_core::data::scores::{self, Scored};
+use allround_core::data::{Part, Prepared, Scores};
+use allround_core::metric::Metric;
+use tch::{Device, Kind, Tensor};
+
+use crate::data::{Histories, history, row};
+use crate::models::Scorer;
+use crate::nn::embedding::indices;
+
+/// Users scored together against candidate lists.
+const LIST_BATCH: usize = 2048;
+/// Most scores held at once in full ranking.
+const FULL_SCORES: usize = 1 << 23;
+
+/// A score that is no number.
+#[derive(Debug, thiserror::Error)]
+#[error("a score of user `{user}` is not a number")]
+pub struct NotANumber {
+    /// The user's id in the source.
+    pub user: String,
+}
+
+/// The rank of every target in `lists`.
+///
+/// # Errors
+/// When a score is NaN.
+pub fn ranks(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) -> Result<Ranks, NotANumber> {
+    Ok(ranked(scorer, prepared, lists, false)?.0)
+}
+
+/// The rank of every target in `lists`, and the scores of the candidates where they are to be kept.
+///
+/// # Errors
+/// When a score is NaN.
+pub fn ranked(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    keep_scores: bool,
+) -> Result<(Ranks, Option<Scores>), NotANumber> {
+    let _guard = tch::no_grad_guard();
+    let size = users_at_once(prepared, lists);
+    let mut ranks = Vec::with_capacity(lists.users.len());
+    let mut kept = keep_scores.then(|| Scores::nothing(lists.part));
+    for start in (0..lists.users.len()).step_by(size) {
+        let end = (start + size).min(lists.users.len());
+        let users = &lists.users[start..end];
+        let histories = Histories::of(prepared, users, lists.part, scorer.maxlen());
+        let (batch, scores) = match lists.n {
+            Some(n) => listed(scorer, prepared, lists, &histories, (start, end, n)),
+            None => full(scorer, prepared, lists, &histories, (start, end)),
+        };
+        if let Some(place) = batch.iter().position(|rank| rank.is_nan()) {
+            let user = prepared.users[users[place] as usize].clone();
+            return Err(NotANumber { user });
+        }
+        if let Some(kept) = &mut kept {
+            keep(kept, (&scores, start), prepared, lists);
+        }
+        ranks.extend(batch);
+    }
+    let ranks = Ranks {
+        part: lists.part,
+        users: lists.users.clone(),
+        targets: lists.targets.clone(),
+        ranks,
+    };
+    Ok((ranks, kept))
+}
+
+/// Keeps the scores of a batch that begins with user `start` of the lists: [B, n + 1] of lists, the target first, or [B, V] of
+/// all items.
+fn keep(
+    kept: &mut Scores,
+    (batch, start): (&Tensor, usize),
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) {
+    let width = batch.size()[1] as usize;
+    let flat = batch.to_kind(Kind::Double).to_device(Device::Cpu);
+    let flat = Vec::<f64>::try_from(flat.contiguous().view([-1])).expect("scores are [B, C]");
+    let most = scores::bound(lists, prepared.n_items());
+    for (place, row) in (start..).zip(flat.chunks_exact(width)) {
+        let candidates = scores::candidates(lists, prepared, place);
+        let scored = candidates.into_iter().enumerate().map(|(at, item)| Scored {
+            item,
+            score: row[lists.n.map_or(item as usize - 1, |_| at)],
+        });
+        let user = (lists.users[place], lists.targets[place]);
+        kept.push(user, scored.collect(), most);
+    }
+}
+
+/// Users that are scored together.
+pub fn users_at_once(prepared: &Prepared, lists: &CandidateLists) -> usize {
+    match lists.n {
+        Some(_) => LIST_BATCH,
+        None => (FULL_SCORES / (prepared.n_items() + 1)).clamp(1, LIST_BATCH),
+    }
+}
+
+/// Means of `metrics` over `ranks`.
+pub fn means(ranks: &Ranks, metrics: &[Metric]) -> BTreeMap<Metric, f64> {
+    metrics
+        .iter()
+        .filter_map(|&metric| Some((metric, metric.mean(&ranks.ranks)?)))
+        .collect()
+}
+
+/// Ranks of users `start` to `end` among their `n` listed negatives, and the scores [B, n + 1], the targets' first.
+fn listed(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    histories: &Histories,
+    (start, end, n): (usize, usize, usize),
+) -> (Vec<f64>, Tensor) {
+    let mut rows = Vec::with_capacity((end - start) * (n + 1));
+    for place in start..end {
+        rows.push(row(prepared, lists.targets[place]));
+        let negatives = &lists.negatives[place * n..(place + 1) * n];
+        rows.extend(negatives.iter().map(|&item| row(prepared, item)));
+    }
+    let candidates = indices(&rows, scorer.device()).view([(end - start) as i64, n as i64 + 1]);
+    let scores = scorer.score(histories, &candidates);
+    let target = scores.narrow(1, 0, 1);
+    let ranks = rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties);
+    (ranks, scores)
+}
+
+/// Ranks of users `start` to `end` among all items that may be candidates; those of their history are left out where the
+/// protocol says so. And the scores [B, V] of all items.
+fn full(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+    histories: &Histories,
+    (start, end): (usize, usize),
+) -> (Vec<f64>, Tensor) {
+    let device = scorer.device();
+    let scores = scorer.score_all(histories);
+    let items: Vec<u32> = (1..=prepared.n_items() as u32).collect();
+    let scores = if items.iter().all(|&item| row(prepared, item) == item) {
+        scores.narrow(1, 1, items.len() as i64)
+    } else {
+        let rows: Vec<u32> = items.iter().map(|&item| row(prepared, item)).collect();
+        scores.index_select(1, &indices(&rows, device))
+    };
+    let targets = &lists.targets[start..end];
+    let columns: Vec<u32> = targets.iter().map(|target| target - 1).collect();
+    let target = scores.gather(1, &indices(&columns, device).unsqueeze(-1), false);
+    let mut left_out = Vec::new();
+    let width = items.len() as i64;
+    for (place, &user) in histories.users.iter().enumerate() {
+        let known = match lists.seen {
+            Seen::Exclude => history(prepared, user as usize, lists.part),
+            Seen::Keep => &[],
+        };
+        let left = known.iter().chain(std::iter::once(&targets[place]));
+        left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
+    }
+    let allowed = lists.ranked_items(prepared);
+    let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
+    let compared = allowed
+        .expand([(end - start) as i64, -1], false)
+        .contiguous();
+    let left_out = Tensor::from_slice(&left_out).to_device(device);
+    let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
+    let ranks = rank(&target, &scores, Some(&compared), lists.ties);
+    (ranks, scores)
+}
+
+/// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.
+fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>, ties: Ties) -> Vec<f64> {
+    let count = |found: Tensor| {
+        let found = match compared {
+            Some(compared) => found.logical_and(compared),
+            None => found,
+        };
+        found.sum_dim_intlist(1, false, Kind::Double)
+    };
+    let greater = count(others.gt_tensor(target));
+    let equal = count(others.eq_tensor(target));
+    let wrong = count(others.isnan()) + target.isnan().squeeze_dim(1).to_kind(Kind::Double);
+    let ranks = greater + equal * ties.share_ahead() + 1.0;
+    let ranks = ranks.masked_fill(&wrong.gt(0.0), f64::NAN);
+    Vec::try_from(ranks).expect("ranks are [B]")
+}
+
+/// The lists of a full ranking of every measured user's target in `part`.
+pub fn full_lists(prepared: &Prepared, part: Part) -> CandidateLists {
+    let mut lists = CandidateLists::full(part, Vec::new(), Vec::new());
+    for user in 0..prepared.n_users() {
+        let next = history(prepared, user, part).len();
+        let end = match part {
+            Part::Valid => prepared.valid_end[user] as usize,
+            Part::Test => prepared.items_of(user).len(),
+        };
+        if prepared.measured[user] && next < end {
+            lists.users.push(user as u32);
+            lists.targets.push(prepared.items_of(user)[next]);
+        }
+    }
+    lists
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+use super::*;
+
+fn read(json: &str) -> Result<LmConfig, String> {
+    let value = serde_json::from_str(json).unwrap();
+    LmConfig::read(Path::new("m/config.json"), &value).map_err(|error| error.to_string())
+}
+
+const OPT: &str = r#"{"model_type":"opt","vocab_size":50272,"hidden_size":768,"num_hidden_layers":12,
+    "num_attention_heads":12,"ffn_dim":3072,"max_position_embeddings":2048,"word_embed_proj_dim":768,
+    "bos_token_id":2,"eos_token_id":2,"activation_function":"relu"}"#;
+const LLAMA: &str = r#"{"model_type":"llama","vocab_size":128256,"hidden_size":3072,"num_hidden_layers":28,
+    "num_attention_heads":24,"num_key_value_heads":8,"head_dim":128,"intermediate_size":8192,"rms_norm_eps":1e-05,
+    "max_position_embeddings":131072,"bos_token_id":128000,"eos_token_id":[128001,128008],
+    "tie_word_embeddings":true,ROPE}"#;
+const SCALING: &str = r#"{"factor":32.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+    "original_max_position_embeddings":8192,"rope_type":"llama3"}"#;
+
+#[test]
+fn published_files_say_what_the_names_say() {
+    assert_eq!(read(OPT).unwrap(), LmConfig::named("opt-125m").unwrap());
+    let old = format!(r#""rope_theta":500000.0,"rope_scaling":{SCALING}"#);
+    let new = format!(
+        r#""rope_parameters":{}"#,
+        SCALING.replace('{', r#"{"rope_theta":500000.0,"#)
+    );
+    let mut named = LmConfig::named("llama-3.2-3b").unwrap();
+    named.eos = vec![128_001, 128_008];
+    assert_eq!(read(&LLAMA.replace("ROPE", &old)).unwrap(), named);
+    assert_eq!(read(&LLAMA.replace("ROPE", &new)).unwrap(), named);
+}
+
+/// `hidden_size`, `num_hidden_layers`, `num_attention_heads`, `ffn_dim`, `word_embed_proj_dim` of facebook/opt-*.
+const OPTS: [(&str, [i64; 5]); 9] = [
+    ("opt-125m", [768, 12, 12, 3072, 768]),
+    ("opt-350m", [1024, 24, 16, 4096, 512]),
+    ("opt-1.3b", [2048, 24, 32, 8192, 2048]),
+    ("opt-2.7b", [2560, 32, 32, 10240, 2560]),
+    ("opt-6.7b", [4096, 32, 32, 16384, 4096]),
+    ("opt-13b", [5120, 40, 40, 20480, 5120]),
+    ("opt-30b", [7168, 48, 56, 28672, 7168]),
+    ("opt-66b", [9216, 64, 72, 36864, 9216]),
+    ("opt-175b", [12288, 96, 96, 49152, 12288]),
+];
+
+#[test]
+fn every_published_opt_has_the_shape_of_its_file() {
+    for (name, [hidden, layers, heads, ffn, embedding]) in OPTS {
+        let norm_first = name != "opt-350m";
+        let json = format!(
+            r#"{{"model_type":"opt","vocab_size":50272,"hidden_size":{hidden},"num_hidden_layers":{layers},
+            "num_attention_heads":{heads},"ffn_dim":{ffn},"max_position_embeddings":2048,
+            "word_embed_proj_dim":{embedding},"do_layer_norm_before":{norm_first},"bos_token_id":2,"eos_token_id":2,
+            "activation_function":"relu"}}"#
+        );
+        assert_eq!(
+            read(&json).unwrap(),
+            LmConfig::named(name).unwrap(),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        OPTS.len(),
+        LmConfig::names()
+            .filter(|name| name.starts_with("opt"))
+            .count()
+    );
+}
+
+#[test]
+fn a_key_that_is_missing_or_not_supported_is_named_with_its_file() {
+    let cases = [
+        (
+            OPT.replace("\"opt\"", "\"gpt2\""),
+            "m/config.json: `model_type` is gpt2; expected `opt` or `llama`",
+        ),
+        (
+            OPT.replace("\"ffn_dim\":3072,", ""),
+            "m/config.json: `ffn_dim` is absent; expected a whole number above 0",
+        ),
+        (
+            OPT.replace("\"vocab_size\":50272", "\"vocab_size\":-1"),
+            "m/config.json: `vocab_size` is -1; expected a whole number above 0",
+        ),
+        (
+            OPT.replace("relu", "swish"),
+            "m/config.json: `activation_function` is swish; expected `relu`, `gelu` or `silu`",
+        ),
+        (
+            OPT.replace(":768,\"num", ":769,\"num"),
+            "m/config.json: `hidden_size` is 769 with 12 heads; expected numbers that divide one another",
+        ),
+        (
+            OPT.replace("\"eos_token_id\":2", "\"eos_token_id\":50272"),
+            "m/config.json: `eos_token_id` is 50272; expected token numbers below `vocab_size`, which is 50272; take the file from the model of the weights",
+        ),
+        (
+            OPT.replace("\"bos_token_id\":2", "\"bos_token_id\":90000"),
+            "m/config.json: `bos_token_id` is 90000; expected token numbers below `vocab_size`, which is 50272; take the file from the model of the weights",
+        ),
+        (
+            LLAMA.replace(
+                "ROPE",
+                r#""rope_scaling":{"rope_type":"yarn","factor":4.0}"#,
+            ),
+            "m/config.json: `rope_scaling.rope_type` is yarn; expected `default`, `linear` or `llama3`",
+        ),
+    ];
+    for (json, message) in cases {
+        assert_eq!(read(&json).unwrap_err(), message);
+    }
+    assert_eq!(
+        read("[]").unwrap_err(),
+        "m/config.json: `model_type` is absent; expected a text"
+    );
+}
+
+#[test]
+fn an_unknown_shape_is_refused_with_the_known_ones() {
+    let error = LmConfig::named("opt-7b").unwrap_err().to_string();
+    assert!(
+        error.starts_with("`opt-7b` is no language model's shape; known are opt-125m, "),
+        "{error}"
+    );
+    for name in LmConfig::names() {
+        let config = LmConfig::named(name).unwrap();
+        assert_eq!(
+            config.heads * config.head_size,
+            config.hidden_size,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_spec_may_name_the_shapes_that_there_are() {
+    let names: Vec<&str> = LmConfig::names().collect();
+    assert_eq!(names, allround_core::config::llm::SHAPES);
+    for name in names {
+        let positions = LmConfig::named(name).unwrap().positions as usize;
+        let told = allround_core::config::llm::shape_positions(name);
+        assert_eq!(told, Some(positions), "{name}");
+    }
+}
+
+#[test]
+fn every_end_of_text_is_taken_also_those_of_the_generation_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    allround_core::fs::write_atomic(&file("config.json"), OPT.as_bytes()).unwrap();
+    assert_eq!(LmConfig::open(folder.path()).unwrap().eos, [2]);
+    let generation = file("generation_config.json");
+    allround_core::fs::write_atomic(&generation, br#"{"eos_token_id":[50118,2]}"#).unwrap();
+    assert_eq!(LmConfig::open(folder.path()).unwrap().eos, [2, 50118]);
+    allround_core::fs::write_atomic(&generation, br#"{"eos_token_id":60000}"#).unwrap();
+    let error = LmConfig::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "generation_config.json: `eos_token_id` is 60000; expected token numbers below"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn rotary_settings_without_a_type_are_the_plain_form() {
+    let rope = |text: &str| read(&LLAMA.replace("ROPE", text)).map(|config| config.rope.unwrap());
+    let plain = Rope {
+        theta: 5000.0,
+        scaling: None,
+    };
+    let typeless = r#""rope_parameters":{"rope_theta":5000.0}"#;
+    assert_eq!(rope(typeless).unwrap(), plain);
+    let null = r#""rope_parameters":{"rope_theta":5000.0,"rope_type":null}"#;
+    assert_eq!(rope(null).unwrap(), plain);
+    let factor = r#""rope_scaling":{"factor":2.0}"#;
+    assert_eq!(
+        rope(factor).unwrap_err(),
+        "m/config.json: `rope_scaling.rope_type` is absent beside `factor`; expected `default`, `linear` or `llama3`"
+    );
+    let short = SCALING.replace(",\n    \"original_max_position_embeddings\":8192", "");
+    assert_ne!(short, SCALING);
+    let found = rope(&format!(r#""rope_scaling":{short}"#)).unwrap().scaling;
+    let Some(RopeScaling::Llama3 {
+        original_positions, ..
+    }) = found
+    else {
+        panic!("{found:?}");
+    };
+    assert_eq!(original_positions, 131_072.0);
+}
+
+#[test]
+fn what_changes_a_model_and_is_not_supported_is_refused_with_its_file() {
+    for (text, words) in [
+        (
+            r#""quantization_config":{"quant_method":"gptq"}"#,
+            "`quantization_config`",
+        ),
+        (r#""auto_map":{"AutoModelForCausalLM":"a.B"}"#, "`auto_map`"),
+        (r#""sliding_window":4096"#, "`sliding_window` is 4096"),
+        (r#""rope_parameters":{"rope_type":"longrope"}"#, "longrope"),
+    ] {
+        let error = read(&LLAMA.replace("ROPE", text)).unwrap_err();
+        assert!(
+            error.starts_with("m/config.json: ") && error.contains(words),
+            "{error}"
+        );
+    }
+}

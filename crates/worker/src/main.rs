@@ -1,0 +1,104 @@
+//! Runs one stage of an allround experiment: `allround-worker JOB.json`.
+//!
+//! Events are JSON lines on standard output; talk is on standard error. Exit codes: 0 the artefact is complete, 1 the stage
+//! failed and the last event says why, 2 the job file cannot be read.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use allround_core::event::{Event, Failure, PROTOCOL};
+use allround_core::program::Program;
+use allround_core::stage::Job;
+use allround_worker::stage::{self, StageError};
+use allround_worker::torch_ext;
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--version") {
+        return version();
+    }
+    let job = match read_job() {
+        Ok(job) => job,
+        Err(error) => {
+            send(&Event::Failed(Failure {
+                error,
+                hint: Some("the first argument is a job file that `allround run` wrote".to_owned()),
+            }));
+            return ExitCode::from(2);
+        }
+    };
+    torch_ext::keep_memory();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        stage::run(&job, &mut |event| send(&event))
+    }));
+    let failure = match done {
+        Ok(Ok(())) => {
+            send(&Event::Finished);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Err(error)) => error.failure(),
+        Err(panic) => match torch_ext::memory::ran_out(panic.as_ref()) {
+            Some(told) => {
+                let when = "outside of what is computed in parts";
+                let remedy = "let the stage hold less: shorter texts, smaller models";
+                StageError::memory(when, &told, remedy).failure()
+            }
+            None => Failure {
+                error: told(panic.as_ref()),
+                hint: None,
+            },
+        },
+    };
+    send(&Event::Failed(failure));
+    ExitCode::FAILURE
+}
+
+/// What `allround doctor` asks for: this program, LibTorch, and the CUDA devices that it sees.
+fn version() -> ExitCode {
+    let cuda = match torch_ext::device::named("cuda:0") {
+        Ok(_) => format!("{} CUDA devices", tch::Cuda::device_count()),
+        Err(error) => format!("no CUDA device ({error})"),
+    };
+    let text = format!(
+        "allround-worker {}, protocol {PROTOCOL}, LibTorch {}, {cuda}\n",
+        Program::this(),
+        torch_ext::device::LIBTORCH
+    );
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_job() -> Result<Job, String> {
+    let path = std::env::args().nth(1).ok_or("no job file is named")?;
+    let bytes =
+        allround_core::fs::read_text(Path::new(&path)).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{path}: not a job: {error}"))
+}
+
+/// What a panic says; LibTorch's own errors arrive so, with the place in the standard error.
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words");
+    // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
+    let line = text.split("\\n").next().unwrap_or_default();
+    let line = line.lines().next().unwrap_or_default();
+    format!("the worker broke down: {line}")
+}
+
+/// Writes one event as a line. A parent that has gone needs no more of them.
+fn send(event: &Event) {
+    let mut line = serde_json::to_string(event).expect("an event is plain data");
+    line.push('\n');
+    let mut stdout = std::io::stdout().lock();
+    if stdout
+        .write_all(line.as_bytes())
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
+        std::process::exit(1);
+    }
+}

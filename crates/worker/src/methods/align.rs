@@ -1,0 +1,408 @@
+//! A-LLMRec's stage 1: an auto-encoder of items and one of texts, whose codes are brought together.
+//!
+//! Paper: Kim et al. 2024, equations 2 to 6. Upstream: `A_llmrec_model.pre_train_phase1` at ghdtjr/A-LLMRec e216bbc,
+//! whose names the weights keep (`mlp` for items, `mlp2` for texts, `sbert`). Both forms are settings: dot product or mean,
+//! losses on negatives, sigmoid, dropout of the frozen CF model, users with one training item (upstream trains on item 0 for
+//! them), the order of users. Deviations from both:
+//! - item 0 is a row of zeros in the CF model's table, and where texts are frozen its text is too (upstream's row is random,
+//!   its text the one of an item without a title);
+//! - an item that stands twice in a batch is encoded once, and so has one dropout mask of the text encoder;
+//! - the text reconstruction's target is detached, as upstream's is; the paper does not say.
+//!
+//! Letters: N targets, D width of the CF model, J width of the codes, W width of text vectors.
+
+use std::collections::HashMap;
+
+use allround_core::config::method::{Align, RecScore};
+use allround_core::data::Prepared;
+use allround_core::seed::{Stream, stream};
+use tch::{Device, Kind, Reduction, Tensor};
+
+use super::sequences::{Pool, Sequences, Target, user_states};
+use super::tables::frozen_rows;
+use crate::data::row;
+use crate::llm::sentence::TextEncoder;
+use crate::models::Backbone;
+use crate::nn::Parameters;
+use crate::nn::embedding::{self, indices};
+use crate::nn::linear::{Linear, Start};
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+
+/// This stage's number among random streams.
+pub const STAGE: u64 = 1;
+/// Items whose codes are computed at once.
+pub const AT_ONCE: usize = 1024;
+
+/// One layer to a code and one layer back.
+#[derive(Debug)]
+pub struct AutoEncoder {
+    encode: Linear,
+    decode: Linear,
+    sigmoid: bool,
+}
+
+impl AutoEncoder {
+    /// A fresh one of vectors of `width` numbers, whose weights are named below `name`; their codes have `code` numbers and end
+    /// in a sigmoid where asked. The caller has seeded LibTorch's generator.
+    pub fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        (width, code): (i64, i64),
+        sigmoid: bool,
+    ) -> Self {
+        let mut layer =
+            |part, sizes| Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch);
+        Self {
+            encode: layer("fc1", (width, code)),
+            decode: layer("fc2", (code, width)),
+            sigmoid,
+        }
+    }
+
+    /// Codes [N, J] of vectors [N, width].
+    pub fn encode(&self, vectors: &Tensor) -> Tensor {
+        let codes = self.encode.forward(vectors);
+        if self.sigmoid { codes.sigmoid() } else { codes }
+    }
+
+    /// Vectors [N, width] of codes [N, J].
+    pub fn decode(&self, codes: &Tensor) -> Tensor {
+        self.decode.forward(codes)
+    }
+}
+
+/// Where an item's text vector comes from.
+pub enum Texts<'a> {
+    /// From an encoder that is trained too, and the texts of padding and of items 1 to V.
+    Trained(&'a dyn TextEncoder, Vec<String>),
+    /// From vectors [V + 1, W] that stay as they are.
+    Frozen(Tensor),
+}
+
+impl std::fmt::Debug for Texts<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Texts::Trained(encoder, texts) => {
+                write!(
+                    formatter,
+                    "Trained({} texts to {})",
+                    texts.len(),
+                    encoder.width()
+                )
+            }
+            Texts::Frozen(vectors) => write!(formatter, "Frozen({:?})", vectors.size()),
+        }
+    }
+}
+
+impl Texts<'_> {
+    fn width(&self) -> i64 {
+        match self {
+            Texts::Trained(encoder, _) => encoder.width(),
+            Texts::Frozen(vectors) => vectors.size()[1],
+        }
+    }
+
+    /// Pieces of the texts of items 0 to V; none where vectors are frozen.
+    fn pieces(&self) -> Vec<usize> {
+        match self {
+            Texts::Trained(encoder, texts) => {
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                encoder.lengths(&texts)
+            }
+            Texts::Frozen(_) => Vec::new(),
+        }
+    }
+
+    /// Vectors [N, W] of `items` (0 to V); each different item is encoded once.
+    fn of(&self, items: &[u32], train: bool, device: Device) -> Tensor {
+        let (encoder, texts) = match self {
+            Texts::Frozen(vectors) => return embedding::rows(vectors, &indices(items, device)),
+            Texts::Trained(encoder, texts) => (encoder, texts),
+        };
+        let mut places = HashMap::new();
+        let mut different: Vec<&str> = Vec::new();
+        let mut rows = Vec::with_capacity(items.len());
+        for &item in items {
+            rows.push(*places.entry(item).or_insert_with(|| {
+                different.push(&texts[item as usize]);
+                different.len() as u32 - 1
+            }));
+        }
+        embedding::rows(&encoder.encode(&different, train), &indices(&rows, device))
+    }
+}
+
+/// What stage 1 reads.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// Its training sequences.
+    pub sequences: &'a Sequences,
+    /// The frozen CF model.
+    pub backbone: &'a dyn Backbone,
+    /// Text vectors.
+    pub texts: Texts<'a>,
+}
+
+/// Draws the targets of stage 1 and their negatives.
+#[derive(Debug)]
+struct Pairing<'a> {
+    prepared: &'a Prepared,
+    sequences: &'a Sequences,
+    pool: Pool<'a>,
+    batch_size: usize,
+    seed: u64,
+}
+
+impl Source for Pairing<'_> {
+    type Example = Pair;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Pair>, Wrong> {
+        let draw = (self.seed, STAGE, epoch);
+        let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
+        let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
+        let mut pair = move |target: Target| -> Result<Pair, Wrong> {
+            let known = self.prepared.train_of(target.user as usize);
+            let negative = match target.at {
+                Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
+                None => 0,
+            };
+            Ok(Pair { target, negative })
+        };
+        Ok(Steps {
+            count: steps.len(),
+            made: Box::new(
+                steps
+                    .into_iter()
+                    .map(move |step| step.into_iter().map(&mut pair).collect()),
+            ),
+        })
+    }
+}
+
+/// Stage 1 in training.
+#[derive(Debug)]
+pub struct Alignment<'a> {
+    settings: &'a Align,
+    inputs: Inputs<'a>,
+    pairing: Pairing<'a>,
+    /// Pieces of the texts of items 0 to V that a trained encoder reads; empty where vectors are frozen.
+    pieces: Vec<usize>,
+    /// The CF model's table [V + 1, D].
+    table: Tensor,
+    parameters: Parameters,
+    items: AutoEncoder,
+    texts: AutoEncoder,
+}
+
+/// A target with one item that the user does not know; padding has itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    target: Target,
+    negative: u32,
+}
+
+impl<'a> Alignment<'a> {
+    /// Fresh auto-encoders. The caller has seeded LibTorch's generator from the `init` stream.
+    pub fn new(settings: &'a Align, inputs: Inputs<'a>, seed: u64) -> Self {
+        let mut parameters = Parameters::new(inputs.backbone.device());
+        let (width, texts) = (inputs.backbone.width(), inputs.texts.width());
+        let code = settings.hidden_units as i64;
+        let pairing = Pairing {
+            prepared: inputs.prepared,
+            sequences: inputs.sequences,
+            pool: Pool::of(inputs.prepared),
+            batch_size: settings.train.batch_size,
+            seed,
+        };
+        Self {
+            settings,
+            pairing,
+            // Spelled here, so that no step has to.
+            pieces: inputs.texts.pieces(),
+            table: frozen_rows(inputs.backbone),
+            items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
+            texts: AutoEncoder::new(&mut parameters, "mlp2", (texts, code), settings.sigmoid),
+            parameters,
+            inputs,
+        }
+    }
+
+    fn device(&self) -> Device {
+        self.parameters.device()
+    }
+
+    /// Rows [N, D] of the CF model's table for items 0 to V.
+    fn rows(&self, items: &[u32]) -> Tensor {
+        let of = |&item: &u32| match item {
+            0 => 0,
+            item => row(self.inputs.prepared, item),
+        };
+        let rows: Vec<u32> = items.iter().map(of).collect();
+        embedding::rows(&self.table, &indices(&rows, self.device()))
+    }
+
+    /// The codes of all items: from the CF model and from texts, [V + 1, J] each; row 0 is zero.
+    pub fn tables(&self) -> [Tensor; 2] {
+        let _guard = tch::no_grad_guard();
+        let items: Vec<u32> = (1..=self.inputs.prepared.n_items() as u32).collect();
+        let mut parts = [Vec::new(), Vec::new()];
+        let code = self.settings.hidden_units as i64;
+        for part in &mut parts {
+            part.push(Tensor::zeros([1, code], (Kind::Float, self.device())));
+        }
+        for items in items.chunks(AT_ONCE) {
+            parts[0].push(self.items.encode(&self.rows(items)));
+            let texts = self.inputs.texts.of(items, false, self.device());
+            parts[1].push(self.texts.encode(&texts));
+        }
+        parts.map(|parts| Tensor::cat(&parts, 0))
+    }
+
+    /// Of a target and its negative, how many have their texts read.
+    fn encoded(&self) -> usize {
+        let Align {
+            matching,
+            text_recon,
+            negatives,
+            ..
+        } = *self.settings;
+        match (matching > 0.0 || text_recon > 0.0, negatives) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        }
+    }
+
+    /// User and items compared, `[N]`.
+    fn compared(&self, states: &Tensor, items: &Tensor) -> Tensor {
+        let products = states * items;
+        match self.settings.rec_score {
+            RecScore::Dot => products.sum_dim_intlist(-1, false, Kind::Float),
+            RecScore::Mean => products.mean_dim(-1, false, Kind::Float),
+        }
+    }
+}
+
+impl Task for Alignment<'_> {
+    type Example = Pair;
+
+    fn source(&self) -> &dyn Source<Example = Pair> {
+        &self.pairing
+    }
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        let mut weights = self.parameters.named();
+        if let Texts::Trained(encoder, _) = &self.inputs.texts {
+            let named = encoder.weights().into_iter();
+            weights.extend(named.map(|(name, weight)| (format!("sbert.{name}"), weight)));
+        }
+        weights
+    }
+
+    fn params(&self) -> u64 {
+        let own = self.weights();
+        let frozen = self.inputs.backbone.weights();
+        own.iter()
+            .chain(&frozen)
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum()
+    }
+
+    fn weight(&self, _example: &Pair) -> u64 {
+        1
+    }
+
+    /// Pieces of the texts that are encoded for the pair; 1 where none is.
+    fn length(&self, example: &Pair) -> usize {
+        let target = example.target.item(self.inputs.prepared);
+        let items = [target, example.negative];
+        let read = items[..self.encoded()].iter();
+        let pieces = read.filter_map(|&item| self.pieces.get(item as usize));
+        pieces.sum::<usize>().max(1)
+    }
+
+    fn states(&self, examples: &[&Pair]) -> Option<Tensor> {
+        let prepared = self.inputs.prepared;
+        let histories: Vec<(u32, &[u32])> = examples
+            .iter()
+            .map(|pair| (pair.target.user, pair.target.history(prepared)))
+            .collect();
+        let dropout = self.settings.backbone_dropout;
+        let backbone = self.inputs.backbone;
+        Some(user_states(backbone, prepared, &histories, dropout))
+    }
+
+    fn loss(&self, examples: &[&Pair], states: Option<&Tensor>) -> Loss {
+        let prepared = self.inputs.prepared;
+        let targets = examples.iter().map(|pair| pair.target.item(prepared));
+        let items: Vec<u32> = targets
+            .chain(examples.iter().map(|pair| pair.negative))
+            .collect();
+        let texts = (self.encoded() > 0).then(|| {
+            let items = &items[..self.encoded() * examples.len()];
+            self.inputs.texts.of(items, true, self.device())
+        });
+        let states = states.expect("every pair has a user with a history");
+        Loss {
+            tokens: examples.iter().map(|pair| self.length(pair) as u64).sum(),
+            ..self.losses(states, &self.rows(&items), texts.as_ref())
+        }
+    }
+}
+
+impl Alignment<'_> {
+    /// The losses of N targets: user states [N, D], item rows [2 N, D] (targets, then negatives), and text vectors of the
+    /// first N or 2 N of these.
+    fn losses(&self, states: &Tensor, rows: &Tensor, texts: Option<&Tensor>) -> Loss {
+        let settings = self.settings;
+        let count = states.size()[0];
+        let codes = self.items.encode(rows);
+        let decoded = self.items.decode(&codes);
+        let mut parts = Vec::new();
+        let mut mean = Tensor::zeros([], (Kind::Float, self.device()));
+        let mut add = |name, weight: f64, part: Tensor| {
+            mean = &mean + &part * weight;
+            parts.push((name, part));
+        };
+        if settings.rec > 0.0 {
+            let good = self.compared(states, &decoded.narrow(0, 0, count));
+            let bad = self.compared(states, &decoded.narrow(0, count, count));
+            let rec = (-good).softplus().mean(Kind::Float) + bad.softplus().mean(Kind::Float);
+            add("rec", settings.rec, rec);
+        }
+        // A mean over targets and one over as many negatives add up to twice the mean over all.
+        let groups = if settings.negatives { 2 } else { 1 };
+        let counted = |all: &Tensor| all.narrow(0, 0, groups * count);
+        let distance = |one: &Tensor, other: &Tensor| {
+            counted(one).mse_loss(&counted(other), Reduction::Mean) * groups as f64
+        };
+        if settings.item_recon > 0.0 {
+            add("item_recon", settings.item_recon, distance(&decoded, rows));
+        }
+        if let Some(texts) = texts {
+            let text_codes = self.texts.encode(texts);
+            if settings.matching > 0.0 {
+                add("matching", settings.matching, distance(&codes, &text_codes));
+            }
+            if settings.text_recon > 0.0 {
+                let back = self.texts.decode(&text_codes);
+                add(
+                    "text_recon",
+                    settings.text_recon,
+                    distance(&back, &texts.detach()),
+                );
+            }
+        }
+        Loss {
+            mean,
+            parts,
+            tokens: count as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,411 @@
+//! A-LLMRec's stage 2 and MLP-LLM: projections of users and items into the input space of a frozen language model.
+//!
+//! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at ghdtjr/A-LLMRec e216bbc,
+//! whose names the weights keep (`log_emb_proj`, `item_emb_proj`). Settings choose what upstream does and the paper leaves
+//! open: users with one training item (upstream trains them to answer "No Title"), whether the target may be drawn again
+//! among its candidates. Deviation: padding's vector is zero.
+//!
+//! Letters: N examples, D width of the CF model, J width of item codes, W width of the language model's inputs.
+
+use allround_core::config::method::{Drawn, Exclude, ItemEmbedding, Project, TrainingCandidates};
+use allround_core::data::Prepared;
+use allround_core::seed::{Stream, stream};
+use rand::seq::SliceRandom;
+use tch::{Device, Kind, Tensor};
+
+use super::reader::{Reader, ReaderError, Slot, Speller, Told};
+use super::sequences::{Pool, Sequences, Target, user_states};
+use super::tables::{Tables, frozen_rows};
+use crate::data::row;
+use crate::models::Backbone;
+use crate::nn::Parameters;
+use crate::nn::embedding::{self, indices};
+use crate::nn::linear::{Linear, Norm, Start};
+use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+
+/// This stage's number among random streams.
+pub const STAGE: u64 = 2;
+
+/// Hidden layers, each linear, norm and a bend, and a linear one behind them. Upstream has one hidden layer; its names count
+/// all parts.
+#[derive(Debug)]
+struct Mlp {
+    hidden: Vec<(Linear, Norm)>,
+    leaky: bool,
+    last: Linear,
+}
+
+impl Mlp {
+    fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        (inputs, shape): (i64, Shape),
+        leaky: bool,
+    ) -> Self {
+        let start = Start::XavierNormal;
+        let (mut width, mut part) = (inputs, 0);
+        let mut hidden = Vec::with_capacity(shape.hidden_layers);
+        for _ in 0..shape.hidden_layers {
+            let sizes = (width, shape.lm);
+            hidden.push((
+                Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
+                Norm::new(parameters, &format!("{name}.{}", part + 1), shape.lm),
+            ));
+            (width, part) = (shape.lm, part + 3);
+        }
+        let sizes = (width, shape.lm);
+        Self {
+            hidden,
+            leaky,
+            last: Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
+        }
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let mut x = x.shallow_clone();
+        for (linear, norm) in &self.hidden {
+            let normed = norm.forward(&linear.forward(&x));
+            x = match self.leaky {
+                true => normed.leaky_relu(),
+                false => normed.gelu("none"),
+            };
+        }
+        self.last.forward(&x)
+    }
+}
+
+/// F_U and F_I, with the item vectors that F_I reads.
+#[derive(Debug)]
+pub struct Projections {
+    parameters: Parameters,
+    user: Option<Mlp>,
+    item: Option<Mlp>,
+    /// What F_I reads, [V + 1, J].
+    table: Option<Tensor>,
+    /// Whether the table is random and not trained: it is then saved beside the weights.
+    frozen_random: bool,
+}
+
+/// Which vectors the projections read, where their results go, and how deep they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Width D of user states.
+    pub states: i64,
+    /// Whether the prompt has the user's vector.
+    pub user: bool,
+    /// Width W of the language model's inputs and of hidden layers.
+    pub lm: i64,
+    /// Hidden layers of each projection.
+    pub hidden_layers: usize,
+}
+
+/// The table's name among the weights.
+const RANDOM: &str = "random";
+
+impl Projections {
+    /// Fresh projections. `table` [V + 1, J] is what F_I reads; where `item` is random, normal values of the same shape
+    /// replace it. The caller has seeded LibTorch's generator from the `init` stream.
+    pub fn new(shape: Shape, table: Option<Tensor>, item: ItemEmbedding, device: Device) -> Self {
+        let mut parameters = Parameters::new(device);
+        // Drawn where it is not wanted too, so that F_I starts alike with and without it.
+        let mut discarded = Parameters::new(device);
+        let into = match shape.user {
+            true => &mut parameters,
+            false => &mut discarded,
+        };
+        let user = Mlp::new(into, "log_emb_proj", (shape.states, shape), true);
+        let user = shape.user.then_some(user);
+        let projection = table.as_ref().map(|table| {
+            let sizes = (table.size()[1], shape);
+            Mlp::new(&mut parameters, "item_emb_proj", sizes, false)
+        });
+        let drawn = |table: Tensor| Tensor::randn(table.size(), (Kind::Float, Device::Cpu));
+        let table = table.map(|table| match item {
+            ItemEmbedding::Random => drawn(table).to_device(device),
+            ItemEmbedding::RandomTrained => parameters.add(RANDOM, drawn(table)),
+            ItemEmbedding::Joint | ItemEmbedding::Text | ItemEmbedding::None => table,
+        });
+        Self {
+            parameters,
+            user,
+            item: projection,
+            table,
+            frozen_random: item == ItemEmbedding::Random,
+        }
+    }
+
+    /// Trained weights by upstream name, the random table among them where it is trained.
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        self.parameters.named()
+    }
+
+    /// What an artefact holds: the weights, and the random table where there is one that is not trained.
+    pub fn saved(&self) -> Vec<(String, Tensor)> {
+        let random = self.table.iter().filter(|_| self.frozen_random);
+        let random = random.map(|table| (RANDOM.to_owned(), table.shallow_clone()));
+        self.weights().into_iter().chain(random).collect()
+    }
+
+    /// O_u [N, W] of user states [N, D].
+    pub fn users(&self, states: &Tensor) -> Option<Tensor> {
+        self.user.as_ref().map(|user| user.forward(states))
+    }
+
+    /// O_i [I, W] of items (0 to V).
+    ///
+    /// # Panics
+    /// When the prompt has no item vectors: it then has no place for them.
+    pub fn items(&self, items: &[u32]) -> Tensor {
+        let (item, table) = self
+            .item
+            .as_ref()
+            .zip(self.table.as_ref())
+            .expect("a prompt with item vectors has a table of them");
+        item.forward(&embedding::rows(table, &indices(items, table.device())))
+    }
+}
+
+/// The vectors that F_I reads for `item`, [V + 1, J]: codes of stage 1, where items with fewer than `text_below` training
+/// interactions have their text's in place of the joint one; or without stage 1 the CF model's own rows.
+pub fn item_table(
+    (item, text_below): (ItemEmbedding, u64),
+    tables: Option<Tables>,
+    backbone: &dyn Backbone,
+    prepared: &Prepared,
+) -> Option<Tensor> {
+    match (item, tables) {
+        (ItemEmbedding::None, _) => None,
+        (ItemEmbedding::Text, Some(tables)) => Some(tables.text),
+        (ItemEmbedding::Joint, Some(tables)) if text_below > 0 => {
+            let seldom = prepared.train_counts().into_iter();
+            let seldom = seldom.map(|count| count < text_below);
+            let seldom: Vec<bool> = std::iter::once(false).chain(seldom).collect();
+            let seldom = Tensor::from_slice(&seldom).to_device(tables.joint.device());
+            Some(tables.text.where_self(&seldom.unsqueeze(1), &tables.joint))
+        }
+        (_, Some(tables)) => Some(tables.joint),
+        (_, None) => {
+            let rows = (1..=prepared.n_items() as u32).map(|item| row(prepared, item));
+            let rows: Vec<u32> = std::iter::once(0).chain(rows).collect();
+            let table = frozen_rows(backbone);
+            Some(embedding::rows(&table, &indices(&rows, backbone.device())))
+        }
+    }
+}
+
+/// A target among its candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The target.
+    pub target: Target,
+    /// Items told as candidates, in the order told; the target among them, twice where it was drawn again.
+    pub candidates: Vec<u32>,
+}
+
+/// The questions of an epoch in steps: each target with `count` - 1 items that are drawn by `rule`, shuffled.
+///
+/// # Errors
+/// When a user does not know too few items.
+pub fn questions(
+    prepared: &Prepared,
+    (sequences, pool): (&Sequences, &Pool<'_>),
+    (batch_size, count): (usize, usize),
+    rule: TrainingCandidates,
+    (seed, stage, epoch): (u64, u64, u32),
+) -> Result<Vec<Vec<Question>>, Wrong> {
+    let begun = |epoch, step| stream(seed, Stream::Prompt, fit::index(stage, epoch, step));
+    let mut random = begun(epoch, 0);
+    let mut last = None;
+    let mut question = |target: Target| -> Result<Question, Wrong> {
+        // What is drawn once is a function of the user: no epoch has the number 0.
+        if rule.drawn == Drawn::Once && last.replace(target.user) != Some(target.user) {
+            random = begun(0, target.user as usize);
+        }
+        let known = match rule.exclude {
+            Exclude::Training => prepared.train_of(target.user as usize),
+            Exclude::History => target.history(prepared),
+        };
+        let mut candidates = pool.draw((target.user, known), count - 1, &mut random)?;
+        candidates.push(target.item(prepared));
+        candidates.shuffle(&mut random);
+        Ok(Question { target, candidates })
+    };
+    let steps = sequences
+        .steps(prepared, batch_size, (seed, stage, epoch))
+        .into_iter();
+    steps
+        .map(|step| step.into_iter().map(&mut question).collect())
+        .collect()
+}
+
+/// What stage 2 reads.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// Its training sequences.
+    pub sequences: &'a Sequences,
+    /// The frozen CF model.
+    pub backbone: &'a dyn Backbone,
+    /// The frozen language model.
+    pub reader: &'a Reader,
+}
+
+/// A question in the language model's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posed {
+    /// The target.
+    pub target: Target,
+    /// What is asked, and the target's title.
+    pub told: Told,
+}
+
+/// Draws the questions of stage 2 and spells them.
+#[derive(Debug)]
+struct Posing<'a> {
+    prepared: &'a Prepared,
+    sequences: &'a Sequences,
+    speller: &'a Speller,
+    pool: Pool<'a>,
+    batch_size: usize,
+    rule: TrainingCandidates,
+    seed: u64,
+}
+
+impl Posing<'_> {
+    fn posed(&self, question: &Question) -> Result<Posed, ReaderError> {
+        let target = question.target;
+        let answer = self.speller.answer(target.item(self.prepared));
+        let history = target.history(self.prepared);
+        let prompt = self
+            .speller
+            .prompt(history, &question.candidates, answer.len());
+        let prompt = prompt.map_err(|error| error.of_user(self.prepared, target.user))?;
+        let told = Told { prompt, answer };
+        Ok(Posed { target, told })
+    }
+}
+
+impl Source for Posing<'_> {
+    type Example = Posed;
+
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Posed>, Wrong> {
+        let sizes = (self.batch_size, self.speller.asked().candidates);
+        let from = (self.sequences, &self.pool);
+        let draw = (self.seed, STAGE, epoch);
+        let steps = questions(self.prepared, from, sizes, self.rule, draw)?;
+        let posed = |step: Vec<Question>| step.iter().map(|asked| Ok(self.posed(asked)?)).collect();
+        Ok(Steps {
+            count: steps.len(),
+            made: Box::new(steps.into_iter().map(posed)),
+        })
+    }
+
+    fn changed(&self) -> u64 {
+        self.speller.shortened()
+    }
+
+    fn count_from(&self, changed: u64) {
+        self.speller.count_from(changed);
+    }
+}
+
+/// Stage 2 in training.
+#[derive(Debug)]
+pub struct Projecting<'a> {
+    settings: &'a Project,
+    inputs: Inputs<'a>,
+    /// What is trained.
+    pub projections: Projections,
+    posing: Posing<'a>,
+}
+
+impl<'a> Projecting<'a> {
+    /// `projections` for `inputs`.
+    pub fn new(
+        settings: &'a Project,
+        inputs: Inputs<'a>,
+        projections: Projections,
+        seed: u64,
+    ) -> Self {
+        let posing = Posing {
+            prepared: inputs.prepared,
+            sequences: inputs.sequences,
+            speller: &inputs.reader.speller,
+            pool: Pool::of(inputs.prepared),
+            batch_size: settings.train.batch_size,
+            rule: settings.candidates,
+            seed,
+        };
+        Self {
+            settings,
+            inputs,
+            projections,
+            posing,
+        }
+    }
+}
+
+impl Task for Projecting<'_> {
+    type Example = Posed;
+
+    fn source(&self) -> &dyn Source<Example = Posed> {
+        &self.posing
+    }
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        self.projections.weights()
+    }
+
+    fn params(&self) -> u64 {
+        let own = self.weights();
+        let frozen = self.inputs.backbone.weights();
+        let count = own
+            .iter()
+            .chain(&frozen)
+            .map(|(_, weight)| weight.numel() as u64);
+        count.sum::<u64>() + self.inputs.reader.opened.params()
+    }
+
+    fn weight(&self, example: &Posed) -> u64 {
+        example.told.answer.len() as u64
+    }
+
+    fn length(&self, example: &Posed) -> usize {
+        example.told.computed()
+    }
+
+    fn states(&self, examples: &[&Posed]) -> Option<Tensor> {
+        self.projections.user.as_ref()?;
+        let Inputs {
+            prepared, backbone, ..
+        } = self.inputs;
+        let histories = examples.iter().map(|posed| {
+            let history = posed.target.history(prepared);
+            (posed.target.user, history)
+        });
+        let histories: Vec<(u32, &[u32])> = histories.collect();
+        let dropout = self.settings.backbone_dropout;
+        Some(user_states(backbone, prepared, &histories, dropout))
+    }
+
+    fn loss(&self, examples: &[&Posed], states: Option<&Tensor>) -> Loss {
+        let reader = self.inputs.reader;
+        let told = examples.iter().map(|posed| &posed.told);
+        let prompts: Vec<&[Slot]> = told.clone().map(|told| &told.prompt[..]).collect();
+        let answers: Vec<&[u32]> = told.clone().map(|told| &told.answer[..]).collect();
+        let users = states.and_then(|states| self.projections.users(states));
+        let rows = reader.rows(&prompts, users.as_ref(), &|items| {
+            self.projections.items(items)
+        });
+        let (mean, _) = reader.loss(&prompts, &answers, rows, false);
+        Loss {
+            mean,
+            parts: Vec::new(),
+            tokens: told.map(|told| told.tokens() as u64).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

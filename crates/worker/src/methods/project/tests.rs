@@ -1,0 +1,433 @@
+use allround_core::config::method::{Decay, Fit, OneItem, OutOfMemory, Targets};
+use allround_core::config::train::Optimizer;
+use allround_core::text::Vectors;
+
+use super::*;
+use crate::methods::reader::Slot;
+use crate::methods::sequences::Wanted;
+use crate::methods::tests::{backbone, data, reader, wanted};
+use crate::train::fit::tests::{assert_cut_like_whole, drawn};
+
+mod nets;
+
+fn settings(targets: Targets) -> Project {
+    Project {
+        targets,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
+        hidden_layers: 1,
+        backbone_dropout: false,
+        train: Fit {
+            epochs: 12,
+            batch_size: 4,
+            lr: 0.01,
+            optimizer: Optimizer::Adam {
+                betas: [0.9, 0.98],
+                eps: 1e-8,
+                weight_decay: 0.0,
+            },
+            clip_norm: 0.0,
+            warmup: 0,
+            decay: Decay::None,
+            token_budget: 0,
+            out_of_memory: OutOfMemory::Fail,
+        },
+    }
+}
+
+fn tables() -> Tables {
+    tch::manual_seed(8);
+    let table = || Tensor::randn([13, 5], (Kind::Float, Device::Cpu));
+    Tables {
+        joint: table(),
+        text: table(),
+    }
+}
+
+#[test]
+fn what_a_title_is_followed_by_is_what_the_ablation_says() {
+    let (prepared, backbone) = (data(), backbone());
+    let table = |item, tables| item_table((item, 0), tables, backbone.as_ref(), &prepared);
+    let Tables { joint, text } = tables();
+    assert_eq!(
+        table(ItemEmbedding::Joint, Some(tables())),
+        Some(joint.shallow_clone())
+    );
+    assert_eq!(
+        table(ItemEmbedding::Text, Some(tables())),
+        Some(text.shallow_clone())
+    );
+    // Of the data's items, 2 and 6 stand twice in what is trained on, all others once or never.
+    let read = (ItemEmbedding::Joint, 2);
+    let mixed = item_table(read, Some(tables()), backbone.as_ref(), &prepared).unwrap();
+    for item in 0..13 {
+        let row = match item {
+            0 | 2 | 6 => joint.get(item),
+            _ => text.get(item),
+        };
+        assert_eq!(mixed.get(item), row, "item {item}");
+    }
+    assert_eq!(table(ItemEmbedding::None, Some(tables())), None);
+    // MLP-LLM: no stage 1, the CF model's own rows.
+    let own = table(ItemEmbedding::Joint, None).unwrap();
+    assert_eq!(own.size(), [13, backbone.width()]);
+    assert_eq!(own.get(3), backbone.item_table().get(3));
+    for (item, trained) in [
+        (ItemEmbedding::Random, false),
+        (ItemEmbedding::RandomTrained, true),
+    ] {
+        let random = projections(false, 1, item);
+        let is_it = |(name, _): &(String, Tensor)| name == "random";
+        assert_eq!(random.weights().iter().any(is_it), trained);
+        let saved: Vec<_> = random.saved().into_iter().filter(is_it).collect();
+        assert_eq!(saved.len(), 1);
+        let saved = &saved[0].1;
+        assert_eq!(
+            (saved.size(), saved.requires_grad()),
+            (vec![13, 5], trained)
+        );
+        assert_ne!(*saved, joint);
+    }
+}
+
+/// Fresh projections of seed 9 into a language model of width 16.
+fn projections(user: bool, hidden_layers: usize, item: ItemEmbedding) -> Projections {
+    let table = tables().joint;
+    tch::manual_seed(9);
+    let shape = Shape {
+        states: 8,
+        user,
+        lm: 16,
+        hidden_layers,
+    };
+    Projections::new(shape, Some(table), item, Device::Cpu)
+}
+
+#[test]
+fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
+    let prepared = data();
+    let pool = Pool::of(&prepared);
+    for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
+        let sequences = Sequences::of(&prepared, wanted(targets));
+        let rule = TrainingCandidates::default();
+        let draw = |epoch| {
+            let from = (&sequences, &pool);
+            questions(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
+        };
+        let all = draw(1).concat();
+        assert_eq!((draw(1).len(), all.len()), (2, count));
+        for question in &all {
+            let known = prepared.train_of(question.target.user as usize);
+            let told = question
+                .candidates
+                .iter()
+                .filter(|item| known.contains(item));
+            assert_eq!(told.collect::<Vec<_>>(), [&question.target.item(&prepared)]);
+            assert_eq!(question.candidates.len(), 4);
+        }
+        assert_eq!(draw(2), draw(2));
+        assert_ne!(draw(1), draw(2));
+    }
+}
+
+/// Questions of an epoch by their targets, for data whose sequences are all targets' histories.
+fn asked_in(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<Question> {
+    let prepared = data();
+    let (pool, sequences) = (
+        Pool::of(&prepared),
+        Sequences::of(&prepared, wanted(targets)),
+    );
+    let from = (&sequences, &pool);
+    let steps = questions(&prepared, from, (2, 6), rule, (1, STAGE, epoch));
+    let mut all = steps.unwrap().concat();
+    all.sort_by_key(|question| (question.target.user, question.target.at));
+    all
+}
+
+#[test]
+fn candidates_that_are_drawn_once_are_the_same_in_every_epoch() {
+    for exclude in [Exclude::Training, Exclude::History] {
+        for targets in [Targets::Last, Targets::All] {
+            let asked =
+                |drawn, epoch| asked_in(epoch, TrainingCandidates { drawn, exclude }, targets);
+            let first = asked(Drawn::Once, 1);
+            assert!((2..9).all(|epoch| asked(Drawn::Once, epoch) == first));
+            assert_ne!(asked(Drawn::EachEpoch, 1), asked(Drawn::EachEpoch, 2));
+            assert_eq!(asked(Drawn::EachEpoch, 2), asked(Drawn::EachEpoch, 2));
+            // Targets have draws of their own.
+            let told = first.iter().map(|question| &question.candidates);
+            let different: std::collections::HashSet<_> = told.collect();
+            assert_eq!(different.len(), first.len());
+        }
+    }
+}
+
+#[test]
+fn the_target_is_drawn_again_only_where_the_history_alone_is_left_out() {
+    let prepared = data();
+    for (exclude, again) in [(Exclude::Training, false), (Exclude::History, true)] {
+        let rule = TrainingCandidates {
+            drawn: Drawn::EachEpoch,
+            exclude,
+        };
+        let asked = (1..40).flat_map(|epoch| asked_in(epoch, rule, Targets::All));
+        let (mut twice, mut later) = (false, false);
+        for question in asked {
+            let target = question.target.item(&prepared);
+            let history = question.target.history(&prepared);
+            let told = |item: u32| {
+                question
+                    .candidates
+                    .iter()
+                    .filter(|&&one| one == item)
+                    .count()
+            };
+            assert_eq!(question.candidates.len(), 6);
+            assert!(history.iter().all(|&item| told(item) == 0));
+            assert!((1..=2).contains(&told(target)));
+            twice |= told(target) == 2;
+            let train = prepared.train_of(question.target.user as usize);
+            let behind = &train[history.len() + 1..];
+            later |= behind.iter().any(|&item| told(item) > 0);
+        }
+        assert_eq!((twice, later), (again, again), "{exclude:?}");
+    }
+}
+
+#[test]
+fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let said = |one_item, dropout| {
+        let settings = Project {
+            one_item,
+            backbone_dropout: dropout,
+            ..settings(Targets::Last)
+        };
+        let wanted = Wanted {
+            one_item,
+            ..wanted(Targets::Last)
+        };
+        let sequences = Sequences::of(&prepared, wanted);
+        let inputs = Inputs {
+            prepared: &prepared,
+            sequences: &sequences,
+            backbone: backbone.as_ref(),
+            reader: &reader,
+        };
+        let projections = projections(true, 1, ItemEmbedding::Joint);
+        let projecting = Projecting::new(&settings, inputs, projections, 1);
+        let posed = drawn(&projecting, 1).concat();
+        let posed: Vec<&Posed> = posed.iter().collect();
+        let short = posed.iter().find(|posed| posed.target.user == 2).unwrap();
+        assert_eq!(short.target.history(&prepared), [0u32; 0]);
+        let target = short.target.item(&prepared);
+        for step in [&posed[..], std::slice::from_ref(short)] {
+            let states = projecting.states(step);
+            let loss = projecting
+                .loss(step, states.as_ref())
+                .mean
+                .double_value(&[]);
+            assert!(loss.is_finite() && loss > 0.0, "{loss}");
+        }
+        reader.opened.tokenizer.decode(&reader.answer(target))
+    };
+    let own = reader.opened.tokenizer.decode(&reader.answer(10));
+    for dropout in [false, true] {
+        assert_eq!(said(OneItem::EmptyHistory, dropout), own);
+        assert!(said(OneItem::Padding, dropout).contains("\"No Title\""));
+    }
+}
+
+/// Trains projections of `item` for the epochs of [`settings`]: the weights before and after by name, the losses.
+fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let settings = settings(Targets::All);
+    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let projections = projections(true, 1, item);
+    let projecting = Projecting::new(&settings, inputs, projections, 1);
+    let copy = |named: Vec<(String, Tensor)>| -> Vec<(String, Tensor)> {
+        let copied = named
+            .into_iter()
+            .map(|(name, weight)| (name, weight.detach().copy()));
+        copied.collect()
+    };
+    let frozen = copy(reader.lm().weights());
+    let begun = copy(projecting.projections.saved());
+    let folder = tempfile::tempdir().unwrap();
+    let plan = fit::FitPlan {
+        fit: &settings.train,
+        seed: 1,
+        stage: STAGE,
+        checkpoint: folder.path(),
+        checkpoint_every: 1000,
+    };
+    let mut losses = Vec::new();
+    let phase = fit::fit(&plan, &projecting, &mut |event| {
+        if let allround_core::event::Event::Epoch(epoch) = event {
+            losses.push(epoch.loss);
+        }
+    });
+    let phase = phase.unwrap();
+    // A language model of random weights follows a vector only a little.
+    assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
+    assert_eq!(frozen, copy(reader.lm().weights()));
+    let weights = projecting.weights();
+    let trained: i64 = weights
+        .iter()
+        .map(|(_, weight)| weight.numel() as i64)
+        .sum();
+    assert_eq!(phase.trained_params, Some(trained as u64));
+    assert!(phase.params > phase.trained_params);
+    [begun, copy(projecting.projections.saved())]
+}
+
+#[test]
+fn training_moves_the_projections_alone_and_the_loss_falls() {
+    let [begun, ended] = trained(ItemEmbedding::Joint);
+    assert!(begun.iter().zip(&ended).all(|(one, other)| one != other));
+}
+
+#[test]
+fn a_random_table_moves_only_where_it_is_trained() {
+    for (item, moves) in [
+        (ItemEmbedding::Random, false),
+        (ItemEmbedding::RandomTrained, true),
+    ] {
+        let [begun, ended] = trained(item).map(|named| {
+            let table = named.into_iter().find(|(name, _)| name == "random");
+            table.unwrap().1
+        });
+        assert_eq!(begun != ended, moves, "{item:?}");
+        // No prompt tells padding.
+        assert_eq!(begun.get(0), ended.get(0));
+    }
+}
+
+/// Runs `work` with stage 2 over the tests' data; the frozen CF model has dropout.
+fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
+    let (prepared, backbone) = (data(), backbone());
+    let reader = reader(Vectors {
+        user: true,
+        item: true,
+    });
+    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let projections = projections(true, 1, ItemEmbedding::Joint);
+    work(&Projecting::new(settings, inputs, projections, 1));
+}
+
+#[test]
+fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
+    let budgeted = |token_budget| Project {
+        backbone_dropout: true,
+        train: Fit {
+            epochs: 2,
+            token_budget,
+            ..settings(Targets::All).train
+        },
+        ..settings(Targets::All)
+    };
+    let losses = |token_budget| {
+        let settings = budgeted(token_budget);
+        let folder = tempfile::tempdir().unwrap();
+        let plan = fit::FitPlan {
+            fit: &settings.train,
+            seed: 1,
+            stage: STAGE,
+            checkpoint: folder.path(),
+            checkpoint_every: 1000,
+        };
+        let mut losses = Vec::new();
+        with_dropout(&settings, |projecting| {
+            fit::fit(&plan, projecting, &mut |event| {
+                if let allround_core::event::Event::Epoch(epoch) = event {
+                    losses.push(epoch.loss);
+                }
+            })
+            .unwrap();
+        });
+        losses
+    };
+    let mut longest = 0;
+    with_dropout(&budgeted(0), |projecting| {
+        let step = drawn(projecting, 1).remove(0);
+        longest = step
+            .iter()
+            .map(|posed| projecting.length(posed))
+            .max()
+            .unwrap();
+        for budget in [1, longest, 2 * longest] {
+            assert_cut_like_whole(projecting, budget);
+        }
+    });
+    let whole = losses(0);
+    for (one, other) in whole.iter().zip(losses(2 * longest)) {
+        assert!((one - other).abs() < 1e-5, "{one} against {other}");
+    }
+    assert_eq!(whole, losses(1 << 20), "a budget that holds every step");
+}
+
+#[test]
+fn a_target_is_asked_for_as_it_was_drawn() {
+    with_dropout(&settings(Targets::All), |projecting| {
+        let prepared = data();
+        let pool = Pool::of(&prepared);
+        let sequences = Sequences::of(&prepared, wanted(Targets::All));
+        let (from, rule) = ((&sequences, &pool), projecting.settings.candidates);
+        let asked = questions(&prepared, from, (4, 4), rule, (1, STAGE, 2)).unwrap();
+        let reader = projecting.inputs.reader;
+        for (question, posed) in asked.concat().iter().zip(drawn(projecting, 2).concat()) {
+            let answer = reader.answer(question.target.item(&prepared));
+            let history = question.target.history(&prepared);
+            let prompt = reader.prompt(history, &question.candidates, answer.len());
+            let told = Told {
+                prompt: prompt.unwrap(),
+                answer,
+            };
+            let target = question.target;
+            assert_eq!(posed, Posed { target, told });
+        }
+    });
+}
+
+#[test]
+fn a_prompt_without_vectors_reads_the_same_titles() {
+    let plain = reader(Vectors {
+        user: false,
+        item: false,
+    });
+    let told = reader(Vectors {
+        user: false,
+        item: true,
+    });
+    let count = |reader: &Reader| reader.prompt(&[1], &[2, 3], 4).unwrap();
+    let vectors = count(&told)
+        .iter()
+        .filter(|slot| matches!(slot, Slot::Item(_)))
+        .count();
+    assert_eq!(vectors, 3);
+    assert!(
+        count(&plain)
+            .iter()
+            .all(|slot| matches!(slot, Slot::Token(_)))
+    );
+}

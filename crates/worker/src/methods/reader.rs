@@ -1,0 +1,314 @@
+//! A language model that reads prompts with vectors in them.
+//!
+//! A prompt becomes a list of slots, which `speller` makes without a tensor, and a batch of prompts one gather out of the
+//! embeddings of its tokens and its vectors, so that gradients reach the vectors and nothing else.
+//!
+//! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, where the tokenizer has one,
+//! and answers are tokenized apart from the prompt.
+
+mod error;
+mod speller;
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use allround_core::config::llm::{Dtype, Llm};
+use allround_core::data::{Item, Prepared};
+use allround_core::seed::{Stream, foreign};
+use allround_core::text::{Asked, Titles, Vectors};
+use tch::{Device, Kind, Tensor};
+
+use crate::llm::checkpoint::Checkpoint;
+use crate::llm::hub;
+use crate::llm::lm::{Holding, Lm, LmConfig, Merged};
+use crate::llm::tokenizer::Tokenizer;
+use crate::nn::embedding::indices;
+use crate::train::fit::index;
+pub use error::ReaderError;
+pub use speller::{Room, Slot, Speller, Told};
+
+/// The number of random language models among random streams.
+const STAGE: u64 = 6;
+
+/// A language model with its tokenizer.
+#[derive(Debug)]
+pub struct Opened {
+    /// The model.
+    pub lm: Lm,
+    /// The tokenizer, which the threads that spell ahead share.
+    pub tokenizer: Arc<Tokenizer>,
+    /// The tokens that end a text: the first is written behind answers to train on, any ends a generated one. Not empty.
+    pub ends: Vec<u32>,
+    /// What belongs to every number made with the model: adapters that were merged, files of the folder that do not count.
+    pub remarks: Vec<String>,
+}
+
+/// Number type of `dtype`.
+pub fn kind_of(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::Fp32 => Kind::Float,
+        Dtype::Bf16 => Kind::BFloat16,
+        Dtype::Fp16 => Kind::Half,
+    }
+}
+
+impl Opened {
+    /// The language model that a specification names; `small` is the artefact of `pretrain-lm`.
+    ///
+    /// # Errors
+    /// When files are missing, damaged or do not fit together.
+    pub fn open(
+        llm: &Llm,
+        small: Option<&Path>,
+        base: &Path,
+        device: Device,
+    ) -> Result<Self, ReaderError> {
+        let held = |dtype, int8| Holding {
+            int8,
+            ..Holding::frozen(kind_of(dtype), device)
+        };
+        match llm {
+            Llm::Pretrained(config) => {
+                let folder = match config.folder.as_str() {
+                    "" => hub::folder(&config.hub)?,
+                    folder => base.join(folder),
+                };
+                Self::read(&folder, held(config.dtype, config.int8))
+            }
+            Llm::Small(config) => Self::read(
+                small.ok_or(ReaderError::NoSmall)?,
+                held(config.dtype, false),
+            ),
+            Llm::Random(config) => {
+                let shape = LmConfig::named(&config.shape)?;
+                let folder = base.join(&config.tokenizer);
+                let tokenizer = Tokenizer::open(&folder)?;
+                tokenizer.check_fits(shape.vocab_size, &folder)?;
+                tch::manual_seed(foreign(config.seed, Stream::Init, index(STAGE, 0, 0)));
+                let lm = Lm::random(shape, held(config.dtype, config.int8));
+                Self::with(lm, tokenizer, &folder)
+            }
+        }
+    }
+
+    fn read(folder: &Path, holding: Holding) -> Result<Self, ReaderError> {
+        let config = LmConfig::open(folder)?;
+        let tokenizer = Tokenizer::open(folder)?;
+        tokenizer.check_fits(config.vocab_size, folder)?;
+        let checkpoint = Checkpoint::open(folder)?;
+        let mut remarks = checkpoint.remarks().to_vec();
+        let lm = match Merged::open(folder, &checkpoint)? {
+            None => Lm::from_weights(config, &checkpoint, holding)?,
+            Some(merged) => {
+                let lm = Lm::from_weights(config, &merged, holding)?;
+                merged.check_all_taken()?;
+                remarks.push(merged.remark());
+                lm
+            }
+        };
+        let mut opened = Self::with(lm, tokenizer, folder)?;
+        opened.remarks.extend(remarks);
+        Ok(opened)
+    }
+
+    fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, ReaderError> {
+        let mut ends = lm.config().eos.clone();
+        if ends.is_empty() {
+            ends.extend(tokenizer.eos());
+        }
+        if ends.is_empty() {
+            return Err(ReaderError::End {
+                folder: folder.display().to_string(),
+            });
+        }
+        if !tokenizer.back().is_empty() {
+            return Err(ReaderError::Back {
+                folder: folder.display().to_string(),
+                token: tokenizer.decode_whole(tokenizer.back()),
+            });
+        }
+        Ok(Self {
+            lm,
+            ends,
+            remarks: tokenizer.remarks().to_vec(),
+            tokenizer: Arc::new(tokenizer),
+        })
+    }
+
+    /// How many parameters the model has.
+    pub fn params(&self) -> u64 {
+        let weights = self.lm.weights();
+        weights
+            .iter()
+            .map(|(_, weight)| weight.numel() as u64)
+            .sum()
+    }
+
+    /// The titles of `items`, cut where they have more than `most` tokens; 0 is no bound.
+    pub fn titles(&self, items: &[Item], most: usize) -> Titles {
+        let mut titles = Titles::new(items);
+        if most > 0 {
+            titles.cut(|title| shorter(&self.tokenizer, title, most));
+        }
+        titles
+    }
+}
+
+/// What begins a title of more than `most` tokens and has no more than so many: as many whole characters as its first tokens hold.
+fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
+    let tokens = tokenizer.encode(title);
+    if tokens.len() <= most {
+        return None;
+    }
+    let beginnings = (1..=most)
+        .rev()
+        .map(|count| tokenizer.decode(&tokens[..count]));
+    let whole = |text: &String| {
+        // A token may hold a part of a character.
+        !text.ends_with(char::REPLACEMENT_CHARACTER) && tokenizer.encode(text).len() <= most
+    };
+    Some(beginnings.into_iter().find(whole).unwrap_or_default())
+}
+
+/// A language model with the titles and the wording of one data set. All that its speller does can be asked of it.
+#[derive(Debug)]
+pub struct Reader {
+    /// The model.
+    pub opened: Opened,
+    /// What spells its prompts.
+    pub speller: Speller,
+}
+
+impl Deref for Reader {
+    type Target = Speller;
+
+    fn deref(&self) -> &Speller {
+        &self.speller
+    }
+}
+
+impl Reader {
+    /// A reader of `prepared`'s titles, which are cut as [`Speller::new`] says.
+    pub fn new(opened: Opened, prepared: &Prepared, asked: (&Asked, Vectors), room: Room) -> Self {
+        let speller = Speller::new(&opened, prepared, asked, room);
+        Self { opened, speller }
+    }
+
+    /// The language model.
+    pub fn lm(&self) -> &Lm {
+        &self.opened.lm
+    }
+
+    /// Input vectors [t, W] of each prompt, whose users have the rows of `users` [B, W] and whose items are given their
+    /// vectors by `items` (the batch's different items, in ascending order, to [I, W]).
+    pub fn rows(
+        &self,
+        prompts: &[impl AsRef<[Slot]>],
+        users: Option<&Tensor>,
+        items: &dyn Fn(&[u32]) -> Tensor,
+    ) -> Vec<Tensor> {
+        let lm = self.lm();
+        let mut told: Vec<u32> = Vec::new();
+        let (mut tokens, mut count) = (Vec::new(), 0);
+        for slot in prompts.iter().flat_map(AsRef::as_ref) {
+            count += 1;
+            match slot {
+                Slot::Token(token) => tokens.push(*token),
+                Slot::Item(item) => told.push(*item),
+                Slot::User => {}
+            }
+        }
+        told.sort_unstable();
+        told.dedup();
+        let (first_user, mut next_token) = (tokens.len() as u32, 0);
+        let first_item = first_user + users.map_or(0, |users| users.size()[0] as u32);
+        let mut order = Vec::with_capacity(count);
+        for (row, prompt) in prompts.iter().enumerate() {
+            for slot in prompt.as_ref() {
+                order.push(match slot {
+                    Slot::Token(_) => {
+                        next_token += 1;
+                        next_token - 1
+                    }
+                    Slot::User => first_user + row as u32,
+                    Slot::Item(item) => {
+                        let place = told.binary_search(item).expect("every item was collected");
+                        first_item + place as u32
+                    }
+                });
+            }
+        }
+        let device = lm.device();
+        let mut parts = vec![lm.embed(&indices(&tokens, device))];
+        parts.extend(users.map(|users| users.to_kind(lm.kind())));
+        if !told.is_empty() {
+            parts.push(items(&told).to_kind(lm.kind()));
+        }
+        let lengths = prompts.iter().map(|prompt| prompt.as_ref().len() as i64);
+        let all = match parts.len() {
+            1 => parts.remove(0),
+            _ => Tensor::cat(&parts, 0).index_select(0, &indices(&order, device)),
+        };
+        all.split_with_sizes(lengths.collect::<Vec<_>>(), 0)
+    }
+
+    /// Mean cross-entropy of the answers behind their prompts, and how many tokens it counts: those of the answers, and with
+    /// `prompts_too` those of the prompts (but vectors, and the first token) as well.
+    pub fn loss(
+        &self,
+        prompts: &[impl AsRef<[Slot]>],
+        answers: &[impl AsRef<[u32]>],
+        rows: Vec<Tensor>,
+        prompts_too: bool,
+    ) -> (Tensor, u64) {
+        let lm = self.lm();
+        let (mut whole, mut wanted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counted: Vec<u32> = Vec::new();
+        let mut place = 0;
+        let prompts: Vec<&[Slot]> = prompts.iter().map(AsRef::as_ref).collect();
+        let answers: Vec<&[u32]> = answers.iter().map(AsRef::as_ref).collect();
+        let told: Vec<u32> = answers
+            .iter()
+            .flat_map(|answer| &answer[..answer.len() - 1])
+            .copied()
+            .collect();
+        let told = lm.embed(&indices(&told, lm.device()));
+        let lengths: Vec<i64> = answers
+            .iter()
+            .map(|answer| answer.len() as i64 - 1)
+            .collect();
+        for ((prompt, answer), (row, told)) in prompts
+            .iter()
+            .zip(&answers)
+            .zip(rows.into_iter().zip(told.split_with_sizes(lengths, 0)))
+        {
+            let end = prompt.len() + answer.len() - 1;
+            let start = if prompts_too { 0 } else { prompt.len() - 1 };
+            for at in start..end {
+                let next = match prompt.get(at + 1) {
+                    Some(Slot::Token(token)) => Some(*token),
+                    Some(_) => None,
+                    None => Some(answer[at + 1 - prompt.len()]),
+                };
+                if let Some(next) = next {
+                    expected.push(next);
+                    counted.push(place);
+                }
+                place += 1;
+            }
+            wanted.push(start..end);
+            whole.push(Tensor::cat(&[row, told], 0));
+        }
+        let mut hidden = lm.hidden(&whole, &wanted);
+        if counted.len() < place as usize {
+            hidden = hidden.index_select(0, &indices(&counted, lm.device()));
+        }
+        let logits = lm.logits(&hidden).to_kind(Kind::Float);
+        let loss = logits.cross_entropy_for_logits(&indices(&expected, lm.device()));
+        (loss, expected.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

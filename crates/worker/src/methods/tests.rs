@@ -1,0 +1,186 @@
+//! Data and models that the tests of methods share.
+
+use std::sync::Arc;
+
+use allround_core::config::Model;
+use allround_core::config::llm::{Dtype, Look, SmallLlm, Wording, Words};
+use allround_core::config::method::{OneItem, Targets, UserOrder};
+use allround_core::config::model::{Sasrec, SasrecForm};
+use allround_core::config::train::{Loss, Optimizer, Sequences, Stop, Train};
+use allround_core::data::{Facts, Item, Prepared};
+use allround_core::text::{Asked, Vectors};
+use tch::{Device, Kind};
+
+use super::pretrain;
+use super::reader::{Opened, Reader, Room};
+use super::sequences::Wanted;
+use crate::llm::lm::{Holding, Lm, LmConfig};
+use crate::llm::tokenizer::Tokenizer;
+use crate::models::{self, Backbone, Sizes};
+
+/// Four users and twelve items with titles; user 2 has one training item.
+pub(crate) fn data() -> Prepared {
+    let rows: [&[u32]; 4] = [
+        &[1, 2, 3, 4],
+        &[5, 6, 7, 8, 9],
+        &[10, 11, 12],
+        &[2, 4, 6, 8, 10],
+    ];
+    let words = ["red", "green", "blue", "old", "new", "big"];
+    let item = |number: usize| Item {
+        id: format!("i{number}"),
+        title: Some(format!("{} {}", words[number % 6], words[(number / 2) % 6])),
+        description: Some(format!("a {} thing", words[(number + 1) % 6])),
+        categories: vec![words[number % 3].to_owned()],
+    };
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.len() as u64;
+        Some(*end)
+    });
+    Prepared {
+        users: (0..4).map(|user| format!("u{user}")).collect(),
+        items: (1..=12).map(item).collect(),
+        offsets: std::iter::once(0).chain(ends).collect(),
+        sequence: rows.concat(),
+        train_end: rows.iter().map(|row| row.len() as u32 - 2).collect(),
+        valid_end: rows.iter().map(|row| row.len() as u32 - 1).collect(),
+        trained: vec![true; 4],
+        aligned: vec![true; 4],
+        measured: vec![true; 4],
+        in_training: vec![true; 12],
+        in_candidates: vec![true; 12],
+        row: (1..=12).collect(),
+        facts: Facts::default(),
+    }
+}
+
+/// These targets, of users with two training items at least, in random order.
+pub(crate) fn wanted(targets: Targets) -> Wanted {
+    Wanted {
+        targets,
+        one_item: OneItem::Skip,
+        order: UserOrder::Shuffled,
+    }
+}
+
+/// The configuration of a SASRec of width 8.
+pub(crate) fn sasrec() -> Model {
+    Model::Sasrec(Sasrec {
+        hidden_units: 8,
+        num_blocks: 1,
+        num_heads: 1,
+        dropout: 0.5,
+        maxlen: 10,
+        form: SasrecForm::Allmrec,
+        inner_units: None,
+        activation: None,
+        norm_eps: None,
+        scale_items: None,
+        padding: None,
+        output_table: false,
+        output_bias: false,
+        loss: Loss::Bce { negatives: 1 },
+        train: Train {
+            epochs: 1,
+            sequences: Sequences::Whole {},
+            batch_size: 4,
+            lr: 0.01,
+            optimizer: Optimizer::Adam {
+                betas: [0.9, 0.98],
+                eps: 1e-8,
+                weight_decay: 0.0,
+            },
+            l2_emb: 0.0,
+            clip_norm: 0.0,
+            stop: Stop::Fixed { validate_every: 0 },
+        },
+        weights: None,
+        weights_check: None,
+    })
+}
+
+/// It, with random weights, for [`data`].
+pub(crate) fn backbone() -> Box<dyn Backbone> {
+    tch::manual_seed(3);
+    let sizes = Sizes {
+        users: 4,
+        items: 12,
+    };
+    models::build(&sasrec(), sizes, Device::Cpu).expect("SASRec is trained by gradient")
+}
+
+/// The words of the tests' data set.
+pub(crate) fn words() -> Words {
+    Words {
+        past: "bought".to_owned(),
+        verb: "buy".to_owned(),
+        noun: "item".to_owned(),
+    }
+}
+
+/// What is asked: the last two items of a history, four candidates.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        wording: Wording::PublishedCode,
+        template: String::new(),
+        words: words(),
+        history: 2,
+        candidates: 4,
+        title_tokens: 0,
+    }
+}
+
+/// The settings of a tiny language model.
+pub(crate) fn small() -> SmallLlm {
+    SmallLlm {
+        hidden_units: 16,
+        num_blocks: 1,
+        num_heads: 2,
+        positions: 512,
+        vocab_size: 400,
+        list: 4,
+        title_tokens: 0,
+        steps: 3,
+        batch_size: 2,
+        lr: 1e-3,
+        warmup: 2,
+        look: Look::First,
+        alike: 0.0,
+        dtype: Dtype::Fp32,
+        seed: 1,
+    }
+}
+
+/// A tiny language model with random weights, and the tokenizer of [`data`]'s texts.
+pub(crate) fn opened(trainable: bool) -> Opened {
+    let tokenizer = Tokenizer::train_byte_level(&pretrain::corpus(&data(), &words()), 400)
+        .expect("400 is enough");
+    tch::manual_seed(4);
+    let config = LmConfig {
+        init_std: pretrain::INIT_STD,
+        ..LmConfig::opt(tokenizer.vocab_size() as i64, 16, 1, 2, 256)
+    };
+    let holding = Holding {
+        trainable,
+        ..Holding::frozen(Kind::Float, Device::Cpu)
+    };
+    Opened {
+        lm: Lm::random(config, holding),
+        ends: vec![tokenizer.eos().expect("its own")],
+        remarks: Vec::new(),
+        tokenizer: Arc::new(tokenizer),
+    }
+}
+
+/// Room for so many candidates and a title.
+pub(crate) fn room(candidates: usize) -> Room {
+    Room::List {
+        candidates,
+        answer: 0,
+    }
+}
+
+/// A reader of [`data`]'s titles with vectors of users and items.
+pub(crate) fn reader(vectors: Vectors) -> Reader {
+    Reader::new(opened(false), &data(), (&asked(), vectors), room(4))
+}

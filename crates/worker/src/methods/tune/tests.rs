@@ -1,0 +1,291 @@
+use allround::stats::auc;
+use allround_core::config::llm::Llm;
+use allround_core::config::method::{
+    Decay, Fit, Inference, ItemEmbedding, Lora, OneItem, OutOfMemory, ScoreBy, Targets,
+    TrainingCandidates,
+};
+use allround_core::config::train::Optimizer;
+use allround_core::data::{CandidateLists, Part};
+use allround_core::event::Event;
+use allround_core::stage::Reader as Reading;
+use allround_core::text::{Titles, Vectors};
+use tch::{Device, Kind};
+
+use super::*;
+use crate::llm::lm::{Holding, Lm, LmConfig, LoraSettings};
+use crate::methods::answer::{Answerer, Answers};
+use crate::methods::tests::{asked, data, opened, room, small, wanted};
+use crate::train::fit::tests::{assert_cut_like_whole, drawn};
+
+fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
+    TrainTune {
+        reader: Reading {
+            llm: Llm::Small(small()),
+            asked: asked(),
+            user: false,
+            item: ItemEmbedding::None,
+            text_below: 0,
+        },
+        form,
+        lora: Lora {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.0,
+            targets: vec!["q_proj".to_owned()],
+        },
+        train_on_inputs,
+        one_item: OneItem::Skip,
+        candidates: TrainingCandidates::default(),
+        train: Fit {
+            epochs: 1,
+            batch_size: 3,
+            lr: 0.01,
+            optimizer: Optimizer::Adam {
+                betas: [0.9, 0.98],
+                eps: 1e-8,
+                weight_decay: 0.0,
+            },
+            clip_norm: 0.0,
+            warmup: 0,
+            decay: Decay::None,
+            token_budget: 0,
+            out_of_memory: OutOfMemory::Fail,
+        },
+        seed: 1,
+        device: "cpu".to_owned(),
+        threads: 1,
+    }
+}
+
+/// The tests' language model with fresh adapters of a rank at these projections.
+fn adapted(rank: usize, targets: &[&str]) -> Reader {
+    let mut opened = opened(false);
+    // Asking for yes or no takes more words than the tests' model has positions; the frozen embedding is its head, and with
+    // small weights no adapter makes a token likely.
+    let config = LmConfig {
+        positions: 512,
+        init_std: 0.5,
+        ..opened.lm.config().clone()
+    };
+    opened.lm = Lm::random(config, Holding::frozen(Kind::Float, Device::Cpu));
+    let vectors = Vectors {
+        user: false,
+        item: false,
+    };
+    let mut reader = Reader::new(opened, &data(), (&asked(), vectors), room(4));
+    let lora = LoraSettings {
+        rank: rank as i64,
+        alpha: 2.0 * rank as f64,
+        dropout: 0.0,
+        targets: targets.iter().map(|&name| name.to_owned()).collect(),
+    };
+    reader.opened.lm.add_lora(&lora).unwrap();
+    reader
+}
+
+/// It with adapters whose halves are both away from zero.
+fn away_from_zero() -> Reader {
+    let reader = adapted(2, &["q_proj"]);
+    tch::no_grad(|| {
+        for (_, mut weight) in reader.lm().trained() {
+            let _ = weight.fill_(0.1);
+        }
+    });
+    reader
+}
+
+#[test]
+fn a_budget_of_tokens_changes_neither_loss_nor_gradients_in_any_form() {
+    let (prepared, reader) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    for form in [TallrecForm::Title, TallrecForm::YesNo] {
+        for train_on_inputs in [false, true] {
+            let settings = settings(form, train_on_inputs);
+            let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
+            let step = drawn(&tuning, 1).remove(0);
+            let longest = step.iter().map(|told| tuning.length(told)).max().unwrap();
+            assert_cut_like_whole(&tuning, 2 * longest);
+        }
+    }
+}
+
+#[test]
+fn an_example_weighs_the_tokens_that_its_loss_counts() {
+    let (prepared, reader) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    for train_on_inputs in [false, true] {
+        let settings = settings(TallrecForm::Title, train_on_inputs);
+        let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
+        for told in drawn(&tuning, 1).concat() {
+            let (prompts, answers) = ([&told.prompt], [&told.answer]);
+            let rows = reader.rows(&prompts, None, &|_| unreachable!("no vectors"));
+            let (_, counted) = reader.loss(&prompts, &answers, rows, train_on_inputs);
+            assert_eq!(tuning.weight(&told), counted);
+        }
+    }
+}
+
+/// What an epoch asks and is to be answered, as text.
+fn texts(form: TallrecForm) -> Vec<(String, String)> {
+    let (prepared, reader) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let settings = settings(form, false);
+    let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
+    let text = |tokens: &[u32]| reader.opened.tokenizer.decode(tokens);
+    let token = |slot: &Slot| match slot {
+        Slot::Token(token) => *token,
+        _ => unreachable!("titles are all that is told"),
+    };
+    let told = drawn(&tuning, 1).concat().into_iter().map(|told| {
+        let prompt: Vec<u32> = told.prompt.iter().map(token).collect();
+        // The end of text is told apart from what is said.
+        let (end, answer) = told.answer.split_last().unwrap();
+        assert_eq!([*end], reader.opened.ends[..]);
+        (text(&prompt), text(answer))
+    });
+    told.collect()
+}
+
+/// The last items of training of users with two or more, and the histories before them, as titles in quotes.
+fn lasts() -> Vec<(String, Vec<String>)> {
+    let titles = Titles::new(&data().items);
+    let quoted = |item: &u32| format!("\"{}\"", titles.of(*item));
+    let lasts: [&[u32]; 3] = [&[1, 2], &[5, 6, 7], &[2, 4, 6]];
+    let lasts = lasts.map(|items| items.iter().map(quoted).collect::<Vec<_>>());
+    let split = lasts.into_iter().map(|mut items| {
+        let last = items.pop().unwrap();
+        (last, items)
+    });
+    split.collect()
+}
+
+#[test]
+fn the_form_with_titles_asks_for_the_target_out_of_a_list_that_holds_it() {
+    let told = texts(TallrecForm::Title);
+    assert_eq!(told.len(), 3);
+    for (target, history) in lasts() {
+        let (prompt, _) = told.iter().find(|(_, answer)| *answer == target).unwrap();
+        let (before, list) = prompt.split_once(" in the previous.").unwrap();
+        assert!(
+            history.iter().all(|title| before.contains(title)),
+            "{before}"
+        );
+        assert!(
+            !before.contains(&target) && list.contains(&target),
+            "{prompt}"
+        );
+    }
+}
+
+#[test]
+fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
+    let told = texts(TallrecForm::YesNo);
+    assert_eq!(told.len(), 6);
+    let asked = |prompt: &str| {
+        let (_, question) = prompt.split_once("like the target item \"").unwrap();
+        format!("\"{}\"", question.split_once('"').unwrap().0)
+    };
+    for (target, history) in lasts() {
+        let list = format!("User Preference: {}\n", history.join(", "));
+        let about: Vec<_> = told
+            .iter()
+            .filter(|(prompt, _)| prompt.contains(&list))
+            .map(|(prompt, answer)| (asked(prompt), answer.as_str()))
+            .collect();
+        assert_eq!(about.len(), 2, "{told:?}");
+        assert_eq!(about[0], (target.clone(), "Yes."));
+        assert_eq!(about[1].1, "No.");
+        assert!(about[1].0 != target && !history.contains(&about[1].0));
+    }
+}
+
+/// Tunes adapters on the last items of training, and ranks these among all items that their users do not know.
+fn learned(form: TallrecForm, epochs: u32) -> Answers {
+    let prepared = data();
+    let reader = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
+    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let mut settings = settings(form, false);
+    settings.train.epochs = epochs;
+    let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
+    let adapters: Vec<String> = tuning.weights().into_iter().map(|(name, _)| name).collect();
+    let frozen = || {
+        let weights = reader.lm().weights().into_iter();
+        let own = weights.filter(|(name, _)| !adapters.contains(name));
+        own.map(|(name, weight)| (name, weight.detach().copy()))
+            .collect::<Vec<_>>()
+    };
+    let begun = frozen();
+    assert!(!begun.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let plan = fit::FitPlan {
+        fit: &settings.train,
+        seed: 1,
+        stage: STAGE,
+        checkpoint: folder.path(),
+        checkpoint_every: 1000,
+    };
+    let mut losses = Vec::new();
+    let phase = fit::fit(&plan, &tuning, &mut |event| {
+        if let Event::Epoch(epoch) = event {
+            losses.push(epoch.loss);
+        }
+    });
+    assert!(phase.unwrap().trained_params < Some(tuning.params()));
+    assert!(losses[losses.len() - 1] < losses[0] / 2.0, "{losses:?}");
+    assert_eq!(begun, frozen());
+    ranked(form, &reader)
+}
+
+/// Ranks the last items of training of users with two or more among all items that these do not know.
+fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
+    // One item less of training, so that its last is what validation asks for.
+    let mut prepared = data();
+    prepared.train_end.iter_mut().for_each(|end| *end -= 1);
+    let users = vec![0, 1, 3];
+    let target = |user: &u32| data().train_of(*user as usize).last().copied().unwrap();
+    let unknown = |user: &u32| {
+        let known = data().train_of(*user as usize).to_vec();
+        (1..=12).filter(move |item| !known.contains(item)).take(3)
+    };
+    let targets = users.iter().map(target).collect();
+    let negatives = users.iter().flat_map(unknown).collect();
+    let lists = CandidateLists::listed(Part::Valid, users, targets, (3, negatives));
+    let answerer = Answerer {
+        keep_scores: false,
+        prepared: &prepared,
+        reader,
+        projected: None,
+        inference: &Inference::Score {
+            by: ScoreBy::Sum,
+            orders: 1,
+        },
+        form: Some(form),
+        seed: 1,
+        token_budget: 4096,
+    };
+    let answers = answerer.answer(&lists, answerer.nothing(&lists), &mut |_| Ok(()));
+    answers.unwrap()
+}
+
+#[test]
+fn yes_is_likelier_for_what_was_answered_yes_in_training() {
+    let answers = learned(TallrecForm::YesNo, 80);
+    let likes = answers.likes.unwrap();
+    assert_eq!((likes.target.len(), likes.others.len()), (3, 9));
+    let auc = auc(&likes.target, &likes.others).unwrap();
+    assert!(auc > 0.8, "{auc}");
+    // The score that is told of a target is the one that ranks it.
+    for (place, &rank) in answers.ranks.ranks.iter().enumerate() {
+        let target = likes.target[place];
+        let above = likes.others_of(place).iter().filter(|&&one| one > target);
+        assert_eq!(rank, 1.0 + above.count() as f64);
+    }
+}
+
+#[test]
+fn the_titles_that_were_asked_for_in_training_become_the_likeliest() {
+    let answers = learned(TallrecForm::Title, 80);
+    assert!(answers.likes.is_none());
+    let ranks = &answers.ranks.ranks;
+    assert!(ranks.iter().sum::<f64>() < 6.0, "{ranks:?}");
+}

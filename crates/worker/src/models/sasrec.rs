@@ -1,0 +1,351 @@
+//! SASRec: causal self-attention over the history, computed on tokens and not on padding.
+//!
+//! Paper: Kang and McAuley 2018, Self-Attentive Sequential Recommendation. The forms and their upstreams:
+//! - `allmrec`: the copy of SASRec.pytorch in ghdtjr/A-LLMRec;
+//! - `kang`: kang205/SASRec, the paper's code;
+//! - `pmixer_pre_norm`, `pmixer_post_norm`: pmixer/SASRec.pytorch at fde8a9c, with and without `--norm_first`;
+//! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the left.
+//!
+//! Padding on the left is what differs most:
+//! - `kang` and `recbole` mask padded keys, so that padding changes nothing and is left out;
+//! - in `allmrec` a padded slot's input is zero in every block, and no mask hides it;
+//! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states, but see only each
+//!   other: they start equal and stay equal, so that one virtual token follows them through the blocks.
+//!
+//! Equal keys fold into one virtual key whose logit gains the logarithm of their number. States, loss and gradients without
+//! dropout are those of the padded net, by fixtures of the upstream code. With dropout, padded slots of the `pmixer` forms
+//! differ from the second block on: training then writes every padded slot out. Deviations:
+//! - in packed training each padded slot's attention weight is dropped on its own: the folded weight is multiplied with the
+//!   mean of as many draws. Noise comes from the program's own generator, so that the numbers are not LibTorch's;
+//! - row 0 of the item table is zero from the start (upstream's initialisation overwrites it once in `allmrec`, and
+//!   multiplies padded inputs by zero all the same);
+//! - `recbole` has one dropout for hidden states and attention, and its full softmax leaves out the padding item, which
+//!   upstream counts among the classes.
+//!
+//! Letters: B batch, T tokens, D width, V items (0 is padding), R rows with tokens.
+
+use allround_core::config::model::{PaddingSide, Sasrec as Config, SasrecForm};
+use allround_core::config::train::Loss;
+use tch::{Device, Tensor};
+
+use super::{Backbone, Scorer, Sizes};
+use crate::data::{Histories, TrainingBatch};
+use crate::nn::Parameters;
+use crate::nn::embedding::{self, BatchRows};
+use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::noise::Noise;
+use crate::nn::packed::Padding;
+use crate::nn::parameters;
+use crate::nn::time_major::TimeMajor;
+
+mod layers;
+mod layout;
+
+use layers::{Block, Hidden, Norm, drop_some, matrix};
+use layout::{Layout, Wanted};
+
+/// The table that states are compared with, where it is not that of the inputs.
+#[derive(Debug)]
+struct Output {
+    /// `output_embedding.weight`, [V + 1, D].
+    table: Tensor,
+    /// `output_embedding.bias`, [V + 1].
+    bias: Option<Tensor>,
+}
+
+/// The net.
+#[derive(Debug)]
+pub struct Sasrec {
+    parameters: Parameters,
+    config: Config,
+    /// `item_emb.weight` (`item_embedding.weight` in `recbole`), [V + 1, D].
+    items: Tensor,
+    /// `pos_emb.weight` (`position_embedding.weight` in `recbole`), [maxlen, D]; in the `pmixer` forms one row more, of padding.
+    positions: Tensor,
+    /// Norm of the embeddings; `recbole` alone has one.
+    norm_inputs: Option<Norm>,
+    blocks: Vec<Block>,
+    /// Norm after the last block; all but `recbole` have one.
+    norm_last: Option<Norm>,
+    output: Option<Output>,
+}
+
+impl Sasrec {
+    /// Matrices as the form's code starts them, and norms that change nothing.
+    pub fn new(config: &Config, sizes: Sizes, device: Device) -> Self {
+        let mut parameters = Parameters::new(device);
+        let (form, width) = (config.form, config.hidden_units as i64);
+        let is_recbole = form == SasrecForm::Recbole;
+        let [items_name, positions_name] = match is_recbole {
+            true => ["item_embedding.weight", "position_embedding.weight"],
+            false => ["item_emb.weight", "pos_emb.weight"],
+        };
+        let rows = sizes.items as i64 + 1;
+        let item_table = || {
+            let table = matrix(form, &[rows, width]);
+            let _ = table.get(0).fill_(0.0);
+            table
+        };
+        let items = parameters.add(items_name, item_table());
+        let positions = matrix(form, &[config.position_rows() as i64, width]);
+        if form.padding_evolves() {
+            let _ = positions.get(0).fill_(0.0);
+        }
+        let positions = parameters.add(positions_name, positions);
+        let norm_inputs = is_recbole.then(|| Norm::new(&mut parameters, "LayerNorm", config));
+        let blocks = (0..config.num_blocks)
+            .map(|n| Block::new(&mut parameters, config, n))
+            .collect();
+        let norm_last = (!is_recbole).then(|| Norm::new(&mut parameters, "last_layernorm", config));
+        let output = config.output_table.then(|| Output {
+            table: parameters.add("output_embedding.weight", item_table()),
+            bias: (config.output_bias)
+                .then(|| parameters.add("output_embedding.bias", parameters::zeros(&[rows]))),
+        });
+        Self {
+            parameters,
+            config: config.clone(),
+            items,
+            positions,
+            norm_inputs,
+            blocks,
+            norm_last,
+            output,
+        }
+    }
+
+    fn padding(&self) -> Padding {
+        Padding {
+            maxlen: self.config.maxlen,
+            right: self.config.padding() == PaddingSide::Right,
+            attended: self.config.form.attends_padding(),
+        }
+    }
+
+    /// What padded slots read, [1, D]: rows 0 of both tables, which are not trained, or zero where upstream sets it to zero.
+    fn padding_input(&self) -> Tensor {
+        let input = self.items.narrow(0, 0, 1).detach();
+        if !self.config.form.padding_evolves() {
+            return input.zeros_like();
+        }
+        self.scaled(input) + self.positions.narrow(0, 0, 1).detach()
+    }
+
+    fn scaled(&self, rows: Tensor) -> Tensor {
+        match self.config.scales_items() {
+            true => rows * (self.config.hidden_units as f64).sqrt(),
+            false => rows,
+        }
+    }
+
+    /// What the first block reads, from the tokens' item rows [T, D] in time-major order.
+    fn inputs(
+        &self,
+        rows: &Tensor,
+        order: &TimeMajor,
+        layout: &Layout,
+        noise: &mut Option<Noise>,
+    ) -> Hidden {
+        let padding = self.padding();
+        let first = u32::from(self.config.form.padding_evolves());
+        let slots: Vec<u32> = padding
+            .slots(order)
+            .iter()
+            .map(|slot| slot + first)
+            .collect();
+        let slots = embedding::indices(&slots, self.device());
+        let positions = embedding::rows(&self.positions, &slots);
+        let mut tokens = self.scaled(rows.shallow_clone()) + positions;
+        let padding = self.padding_input();
+        if let Some(written) = &layout.written {
+            tokens = embedding::rows(&Tensor::cat(&[&tokens, &padding], 0), &written.take);
+        }
+        if let Some(norm) = &self.norm_inputs {
+            tokens = norm.forward(&tokens);
+        }
+        Hidden {
+            tokens: drop_some(tokens, noise),
+            padding,
+        }
+    }
+
+    /// States from the tokens' item rows [T, D]: of all tokens [T, D], or of each row's last [R, D].
+    fn states(
+        &self,
+        rows: &Tensor,
+        order: &TimeMajor,
+        wanted: Wanted,
+        noise: &mut Option<Noise>,
+    ) -> Tensor {
+        let padding = self.padding();
+        let write_out =
+            noise.is_some() && self.config.form.padding_evolves() && self.blocks.len() > 1;
+        let layout = Layout::new(order, padding, wanted, write_out, self.device());
+        let mut x = self.inputs(rows, order, &layout, noise);
+        let (last, before) = self.blocks.split_last().expect("a net has a block");
+        for block in before {
+            x = block.all(&x, &layout.packed, noise);
+        }
+        let states = match (&layout.last, &layout.written) {
+            (Some(groups), _) => last.last(&x, &layout.packed, groups, noise),
+            (None, Some(written)) => {
+                let all = last.all(&x, &layout.packed, noise).tokens;
+                embedding::rows(&all, &written.back)
+            }
+            (None, None) => last.all(&x, &layout.packed, noise).tokens,
+        };
+        self.normed(states)
+    }
+
+    fn normed(&self, states: Tensor) -> Tensor {
+        match &self.norm_last {
+            Some(norm) => norm.forward(&states),
+            None => states,
+        }
+    }
+
+    /// The state [1, D] of a history without items: that of the last padded slot, and zero in `recbole`, which has none.
+    fn empty_state(&self) -> Tensor {
+        let padding = self.padding_input();
+        let blocks = self.blocks.iter();
+        self.normed(blocks.fold(padding, |x, block| block.padding(&x)))
+    }
+
+    fn item_rows(&self, items: &[u32], order: &TimeMajor) -> Tensor {
+        let items = embedding::indices(&order.arrange(items, 1), self.device());
+        embedding::rows(&self.items, &items)
+    }
+
+    /// Item rows of inputs, targets and negatives. One gather where one table has them all.
+    fn batch_rows(&self, batch: &TrainingBatch) -> BatchRows {
+        let loss = &self.config.loss;
+        let Some(output) = &self.output else {
+            return BatchRows::gather(&self.items, batch, loss);
+        };
+        let compared = TrainingBatch {
+            inputs: Vec::new(),
+            ..batch.clone()
+        };
+        let inputs = embedding::indices(&batch.inputs, self.device());
+        BatchRows {
+            inputs: embedding::table_rows(&self.items, &inputs),
+            ..BatchRows::gather(&output.table, &compared, loss)
+        }
+    }
+}
+
+impl Scorer for Sasrec {
+    fn maxlen(&self) -> usize {
+        self.config.maxlen
+    }
+
+    fn device(&self) -> Device {
+        self.parameters.device()
+    }
+
+    fn score(&self, histories: &Histories, candidates: &Tensor) -> Tensor {
+        let states = self.user_states(histories);
+        embedding::scores(
+            &states,
+            &self.item_table(),
+            self.item_bias().as_ref(),
+            candidates,
+        )
+    }
+
+    fn score_all(&self, histories: &Histories) -> Tensor {
+        let states = self.user_states(histories);
+        embedding::scores_all(&states, &self.item_table(), self.item_bias().as_ref())
+    }
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        self.parameters.named()
+    }
+}
+
+impl Backbone for Sasrec {
+    fn width(&self) -> i64 {
+        self.config.hidden_units as i64
+    }
+
+    fn user_states(&self, histories: &Histories) -> Tensor {
+        let order = TimeMajor::new(&histories.offsets);
+        let rows = histories.len() as i64;
+        let states = self.empty_state().repeat([rows, 1]);
+        let with_tokens = order.rows_with_tokens();
+        if with_tokens == 0 {
+            return states;
+        }
+        let places = embedding::indices(&order.rows[..with_tokens], self.device());
+        let items = self.item_rows(&histories.items, &order);
+        let last = self.states(&items, &order, Wanted::Last, &mut None);
+        states.index_copy(0, &places, &last)
+    }
+
+    fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
+        let device = self.device();
+        let order = TimeMajor::new(&histories.offsets);
+        let mut noise = (dropout && self.config.dropout > 0.0).then(|| {
+            // The caller has seeded LibTorch's generator, which is asked for a seed of this noise.
+            let seed = Tensor::randint(i64::MAX, [1], (tch::Kind::Int64, Device::Cpu));
+            Noise::new(
+                self.config.dropout,
+                seed.int64_value(&[0]).unsigned_abs(),
+                device,
+            )
+        });
+        let items = self.item_rows(&histories.items, &order);
+        let states = self.states(&items, &order, Wanted::All, &mut noise);
+        states.index_select(0, &embedding::indices(&order.places(), device))
+    }
+
+    fn item_table(&self) -> Tensor {
+        match &self.output {
+            Some(output) => output.table.shallow_clone(),
+            None => self.items.shallow_clone(),
+        }
+    }
+
+    fn item_bias(&self) -> Option<Tensor> {
+        let bias = self.output.as_ref()?.bias.as_ref()?;
+        Some(bias.shallow_clone())
+    }
+
+    fn loss(&self, batch: &TrainingBatch) -> Tensor {
+        let device = self.device();
+        let order = TimeMajor::new(&batch.offsets);
+        let batch = batch.arranged(&order, &self.config.loss);
+        let rows = self.batch_rows(&batch);
+        let dropout = self.config.dropout;
+        let mut noise = (dropout > 0.0).then(|| Noise::new(dropout, batch.noise, device));
+        let wanted = match batch.last_only {
+            true => Wanted::Last,
+            false => Wanted::All,
+        };
+        let states = self.states(&rows.inputs, &order, wanted, &mut noise);
+        let targets = embedding::indices(&batch.targets, device);
+        let bias = self.item_bias();
+        if let Loss::FullSoftmax {} = self.config.loss {
+            let classes = batch.classes.as_deref();
+            let items = (&self.item_table(), bias.as_ref());
+            return loss::full_softmax(&states, items, &targets, classes);
+        }
+        let negatives = embedding::indices(&batch.negatives, device);
+        let items = |rows: Tensor, ids: &Tensor| Items {
+            rows,
+            bias: bias.as_ref().map(|bias| bias.index_select(0, ids)),
+        };
+        let sampled = Sampled {
+            states: &states,
+            targets: items(rows.targets, &targets),
+            negatives: items(rows.negatives, &negatives),
+            target_items: &targets,
+            negative_items: &negatives,
+            running: &order.target_steps(batch.last_only),
+        };
+        loss::sampled(&self.config.loss, &sampled)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! The parts of a block: norms, the feed-forward part, and how attention and residuals are joined in each form.
+
+use allround_core::config::model::{Activation, NetworkOrder, Sasrec as Config, SasrecForm};
+use tch::Tensor;
+
+use crate::nn::Parameters;
+use crate::nn::attention::{Attention, AttentionShape};
+use crate::nn::noise::Noise;
+use crate::nn::packed::{Group, Packed};
+use crate::nn::parameters;
+
+/// A norm over the width.
+#[derive(Debug)]
+pub(super) struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl Norm {
+    pub(super) fn new(parameters: &mut Parameters, name: &str, config: &Config) -> Self {
+        let width = config.hidden_units as i64;
+        Self {
+            weight: parameters.add(format!("{name}.weight"), parameters::ones(&[width])),
+            bias: parameters.add(format!("{name}.bias"), parameters::zeros(&[width])),
+            eps: config.norm_eps(),
+        }
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        let width = self.bias.size();
+        x.layer_norm(
+            &width,
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            false,
+        )
+    }
+}
+
+/// A matrix [outputs, inputs] as the form's code starts it.
+pub(super) fn matrix(form: SasrecForm, shape: &[i64; 2]) -> Tensor {
+    match form {
+        SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
+            parameters::xavier_normal(shape)
+        }
+        // TensorFlow's default, of queries, keys and values one by one.
+        SasrecForm::Kang if shape[0] == 3 * shape[1] => {
+            let each = [shape[1], shape[1]];
+            let parts = [0; 3].map(|_| parameters::xavier_uniform(&each));
+            Tensor::cat(&parts, 0)
+        }
+        SasrecForm::Kang => parameters::xavier_uniform(shape),
+        SasrecForm::Recbole => parameters::normal(shape, 0.02),
+    }
+}
+
+/// Where the feed-forward part drops elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drops {
+    /// Before the activation and at the output.
+    BeforeActivation,
+    /// After the activation and at the output.
+    AfterActivation,
+    /// At the output alone.
+    Output,
+}
+
+/// Two linear layers. In all forms but `recbole` they are convolutions of kernel 1.
+#[derive(Debug)]
+pub(super) struct FeedForward {
+    layers: [(Tensor, Tensor); 2],
+    activation: Activation,
+    drops: Drops,
+}
+
+impl FeedForward {
+    fn new(parameters: &mut Parameters, config: &Config, n: usize) -> Self {
+        let (width, inner) = (config.hidden_units as i64, config.inner() as i64);
+        let form = config.form;
+        let mut layer = |number: u32, outputs: i64, inputs: i64| {
+            let weight = matrix(form, &[outputs, inputs]);
+            let (name, weight) = match form {
+                SasrecForm::Recbole => (
+                    format!("trm_encoder.layer.{n}.feed_forward.dense_{number}"),
+                    weight,
+                ),
+                // A kernel of one adds nothing to the fan.
+                _ => (
+                    format!("forward_layers.{n}.conv{number}"),
+                    weight.unsqueeze(-1),
+                ),
+            };
+            let bias = match form {
+                // PyTorch's own start, which xavier_normal_ leaves as it is.
+                SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
+                    parameters::uniform(&[outputs], 1.0 / (inputs as f64).sqrt())
+                }
+                SasrecForm::Allmrec | SasrecForm::Kang | SasrecForm::Recbole => {
+                    parameters::zeros(&[outputs])
+                }
+            };
+            let weight = parameters.add(format!("{name}.weight"), weight);
+            (weight, parameters.add(format!("{name}.bias"), bias))
+        };
+        Self {
+            layers: [layer(1, inner, width), layer(2, width, inner)],
+            activation: config.activation(),
+            drops: match form {
+                SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
+                    Drops::BeforeActivation
+                }
+                SasrecForm::Kang => Drops::AfterActivation,
+                SasrecForm::Recbole => Drops::Output,
+            },
+        }
+    }
+
+    fn forward(&self, x: &Tensor, noise: &mut Option<Noise>) -> Tensor {
+        let linear = |x: &Tensor, (weight, bias): &(Tensor, Tensor)| match weight.dim() {
+            3 => x.linear(&weight.squeeze_dim(-1), Some(bias)),
+            _ => x.linear(weight, Some(bias)),
+        };
+        let mut inner = linear(x, &self.layers[0]);
+        if self.drops == Drops::BeforeActivation {
+            inner = drop_some(inner, noise);
+        }
+        inner = activated(self.activation, &inner);
+        if self.drops == Drops::AfterActivation {
+            inner = drop_some(inner, noise);
+        }
+        drop_some(linear(&inner, &self.layers[1]), noise)
+    }
+}
+
+fn activated(activation: Activation, x: &Tensor) -> Tensor {
+    match activation {
+        Activation::Relu => x.relu(),
+        Activation::Gelu => x.gelu("none"),
+        Activation::Swish => x.silu(),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => x.sigmoid(),
+    }
+}
+
+/// Dropout where there is noise.
+pub(super) fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
+    match noise {
+        Some(noise) => noise.drop_some(&x),
+        None => x,
+    }
+}
+
+/// What a block reads and leaves: the tokens' states [T, D], and the state [1, D] that all padded slots share.
+#[derive(Debug)]
+pub(super) struct Hidden {
+    pub(super) tokens: Tensor,
+    pub(super) padding: Tensor,
+}
+
+/// A block.
+#[derive(Debug)]
+pub(super) struct Block {
+    form: SasrecForm,
+    norm_attention: Norm,
+    attention: Attention,
+    norm_forward: Norm,
+    forward: FeedForward,
+}
+
+impl Block {
+    pub(super) fn new(parameters: &mut Parameters, config: &Config, n: usize) -> Self {
+        let form = config.form;
+        let shape = AttentionShape {
+            width: config.hidden_units as i64,
+            heads: config.num_heads as i64,
+        };
+        let start = |shape: &[i64; 2]| matrix(form, shape);
+        if form == SasrecForm::Recbole {
+            let name = format!("trm_encoder.layer.{n}");
+            let attention = format!("{name}.multi_head_attention");
+            return Self {
+                form,
+                attention: Attention::separate(parameters, &attention, shape, start),
+                norm_attention: Norm::new(parameters, &format!("{attention}.LayerNorm"), config),
+                forward: FeedForward::new(parameters, config, n),
+                norm_forward: Norm::new(
+                    parameters,
+                    &format!("{name}.feed_forward.LayerNorm"),
+                    config,
+                ),
+            };
+        }
+        let projects_out = form != SasrecForm::Kang;
+        let name = format!("attention_layers.{n}");
+        Self {
+            form,
+            norm_attention: Norm::new(parameters, &format!("attention_layernorms.{n}"), config),
+            attention: Attention::joined(parameters, &name, shape, start, projects_out),
+            norm_forward: Norm::new(parameters, &format!("forward_layernorms.{n}"), config),
+            forward: FeedForward::new(parameters, config, n),
+        }
+    }
+
+    /// The block on all tokens.
+    pub(super) fn all(&self, x: &Hidden, packed: &Packed, noise: &mut Option<Noise>) -> Hidden {
+        let queries = self.queries(&x.tokens);
+        let keys = self.keys(x, &queries);
+        let taken = self.attention.all(&queries, &keys, packed, noise.as_mut());
+        Hidden {
+            tokens: self.finish(&x.tokens, &queries, taken, noise),
+            padding: self.padding(&x.padding),
+        }
+    }
+
+    /// The block on each row's last token, [T, D] -> [R, D].
+    pub(super) fn last(
+        &self,
+        x: &Hidden,
+        packed: &Packed,
+        groups: &[Group],
+        noise: &mut Option<Noise>,
+    ) -> Tensor {
+        let queries = self.queries(&x.tokens);
+        let keys = self.keys(x, &queries);
+        let [x, queries] = [&x.tokens, &queries].map(|all| all.index_select(0, &packed.last));
+        let taken = self
+            .attention
+            .last(&queries, &keys, packed, groups, noise.as_mut());
+        self.finish(&x, &queries, taken, noise)
+    }
+
+    /// The state of padded slots after the block. Padding stands before every token, so that padded slots see each other
+    /// alone: they start equal and stay equal, and each takes its own value.
+    pub(super) fn padding(&self, x: &Tensor) -> Tensor {
+        if !self.form.padding_evolves() {
+            return x.shallow_clone();
+        }
+        let queries = self.queries(x);
+        let keys = match self.form.order() {
+            NetworkOrder::PreNorm => &queries,
+            NetworkOrder::NormalisedQuery | NetworkOrder::PostNorm => x,
+        };
+        let taken = self.attention.alone(keys);
+        self.finish(x, &queries, taken, &mut None)
+    }
+
+    /// What queries are made of.
+    fn queries(&self, x: &Tensor) -> Tensor {
+        match self.form.order() {
+            NetworkOrder::NormalisedQuery | NetworkOrder::PreNorm => self.norm_attention.forward(x),
+            NetworkOrder::PostNorm => x.shallow_clone(),
+        }
+    }
+
+    /// What keys and values are made of, with the padded slots' at the end.
+    fn keys(&self, x: &Hidden, queries: &Tensor) -> Tensor {
+        match self.form.order() {
+            NetworkOrder::PreNorm => {
+                Tensor::cat(&[queries, &self.norm_attention.forward(&x.padding)], 0)
+            }
+            NetworkOrder::NormalisedQuery | NetworkOrder::PostNorm => {
+                Tensor::cat(&[&x.tokens, &x.padding], 0)
+            }
+        }
+    }
+
+    /// Residuals and the feed-forward part.
+    fn finish(
+        &self,
+        x: &Tensor,
+        queries: &Tensor,
+        taken: Tensor,
+        noise: &mut Option<Noise>,
+    ) -> Tensor {
+        match self.form.order() {
+            NetworkOrder::NormalisedQuery => {
+                let x = self.norm_forward.forward(&(taken + queries));
+                self.forward.forward(&x, noise) + x
+            }
+            NetworkOrder::PreNorm => {
+                let x = taken + x;
+                let normed = self.norm_forward.forward(&x);
+                self.forward.forward(&normed, noise) + x
+            }
+            NetworkOrder::PostNorm => {
+                let taken = match self.form {
+                    SasrecForm::Recbole => drop_some(taken, noise),
+                    _ => taken,
+                };
+                let x = self.norm_attention.forward(&(taken + x));
+                let forward = self.forward.forward(&x, noise);
+                self.norm_forward.forward(&(forward + x))
+            }
+        }
+    }
+}

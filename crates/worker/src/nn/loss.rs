@@ -1,0 +1,257 @@
+//! Training losses over packed tokens: a state, its next item, and what that item is told apart from.
+//!
+//! Every loss is a mean over the T tokens of a batch. Checked against PyTorch in the tests below.
+
+use allround_core::config::train::Loss;
+use tch::{Kind, Tensor};
+
+use super::embedding::indices;
+
+/// Most logits that the full softmax holds at once: a chunk that stays in the processor's cache.
+const CHUNK_LOGITS: i64 = 1 << 19;
+
+/// Item rows with the score that belongs to the item alone.
+#[derive(Debug)]
+pub struct Items {
+    /// Rows [N, D].
+    pub rows: Tensor,
+    /// Scores `[N]`; `None` for a model without item bias.
+    pub bias: Option<Tensor>,
+}
+
+impl Items {
+    /// Items without a score of their own.
+    pub fn plain(rows: Tensor) -> Self {
+        Self { rows, bias: None }
+    }
+}
+
+/// What a sampled loss compares.
+#[derive(Debug)]
+pub struct Sampled<'a> {
+    /// States [T, D].
+    pub states: &'a Tensor,
+    /// Target of each token, T of them.
+    pub targets: Items,
+    /// Negatives: T x n of them, or n that the batch shares.
+    pub negatives: Items,
+    /// Item of each target, `[T]`: a shared negative that is the target does not count.
+    pub target_items: &'a Tensor,
+    /// Item of each negative.
+    pub negative_items: &'a Tensor,
+    /// Tokens of each step in time-major order; sums to T.
+    pub running: &'a [u32],
+}
+
+/// Negatives that a batch of `tokens` targets needs, and whether each target has its own.
+pub fn negatives_of(loss: &Loss) -> (usize, bool) {
+    match *loss {
+        Loss::Bce { negatives } | Loss::Bpr { negatives } => (negatives, true),
+        Loss::FullSoftmax {} => (0, false),
+        Loss::SampledSoftmax { negatives } | Loss::Top1Max { negatives } => (negatives, false),
+    }
+}
+
+/// A sampled loss, a scalar.
+///
+/// # Panics
+/// For the full softmax, which compares with the whole table: see [`full_softmax`].
+pub fn sampled(loss: &Loss, batch: &Sampled) -> Tensor {
+    match loss {
+        Loss::Bce { .. } => bce(batch),
+        Loss::Bpr { .. } => bpr(batch),
+        Loss::SampledSoftmax { .. } => sampled_softmax(batch),
+        Loss::Top1Max { .. } => top1_max(batch),
+        Loss::FullSoftmax {} => unreachable!("the full softmax has no sampled negatives"),
+    }
+}
+
+/// Mean of -ln sigmoid over targets plus mean of -ln(1 - sigmoid) over negatives, as SASRec's code does.
+fn bce(batch: &Sampled) -> Tensor {
+    let negatives = own_scores(batch);
+    target_scores(batch).neg().softplus().mean(Kind::Float) + negatives.softplus().mean(Kind::Float)
+}
+
+/// Mean of -ln sigmoid(target - negative) (Rendle et al. 2009).
+fn bpr(batch: &Sampled) -> Tensor {
+    let difference = own_scores(batch) - target_scores(batch).unsqueeze(-1); // [T, n]
+    difference.softplus().mean(Kind::Float)
+}
+
+/// Cross-entropy of the target among itself and the shared negatives.
+fn sampled_softmax(batch: &Sampled) -> Tensor {
+    let target = target_scores(batch).unsqueeze(-1); // [T, 1]
+    let hit = batch
+        .target_items
+        .unsqueeze(-1)
+        .eq_tensor(&batch.negative_items.unsqueeze(0)); // [T, n]
+    let negatives = shared_scores(batch).masked_fill(&hit, f64::NEG_INFINITY);
+    let logits = Tensor::cat(&[&target, &negatives], 1);
+    (logits.logsumexp([1], false) - target.squeeze_dim(-1)).mean(Kind::Float)
+}
+
+/// Hidasi and Karatzoglou 2018, equation 8: negatives r_j, weighted by their softmax s_j, against the target r_i:
+/// the sum of s_j (sigmoid(r_j - r_i) + sigmoid(r_j^2)).
+///
+/// A token's negatives are the targets of the other rows at its step, as in the upstream's session-parallel batches,
+/// and the shared ones; those that are the target's own item do not count.
+fn top1_max(batch: &Sampled) -> Tensor {
+    let target = target_scores(batch);
+    let shared = (batch.negative_items.size()[0] > 0).then(|| shared_scores(batch));
+    let mut sum = Tensor::zeros([], (Kind::Float, target.device()));
+    let mut start = 0;
+    for &count in batch.running {
+        let count = i64::from(count);
+        let step = |tensor: &Tensor| tensor.narrow(0, start, count);
+        let mut others = step(batch.states).mm(&step(&batch.targets.rows).tr());
+        if let Some(bias) = &batch.targets.bias {
+            others += step(bias).unsqueeze(0);
+        }
+        let items = step(batch.target_items);
+        let mut same = items.unsqueeze(-1).eq_tensor(&items.unsqueeze(0));
+        if let Some(shared) = &shared {
+            let hit = items
+                .unsqueeze(-1)
+                .eq_tensor(&batch.negative_items.unsqueeze(0));
+            others = Tensor::cat(&[others, step(shared)], 1);
+            same = Tensor::cat(&[same, hit], 1);
+        }
+        sum += top1_max_step(&step(&target), &others, &same);
+        start += count;
+    }
+    sum / target.size()[0] as f64
+}
+
+/// The sum over one step's tokens; a token all of whose `others` are masked adds nothing.
+fn top1_max_step(target: &Tensor, others: &Tensor, masked: &Tensor) -> Tensor {
+    // A finite floor instead of minus infinity: a row without negatives must not become NaN.
+    let weights = others.masked_fill(masked, -1e30).softmax(-1, Kind::Float);
+    let above = (others - target.unsqueeze(-1)).sigmoid();
+    let terms = weights * (above + others.square().sigmoid());
+    terms.masked_fill(masked, 0.0).sum(Kind::Float)
+}
+
+/// Scores of targets, `[T]`.
+fn target_scores(batch: &Sampled) -> Tensor {
+    let scores = (batch.states * &batch.targets.rows).sum_dim_intlist(-1, false, Kind::Float);
+    match &batch.targets.bias {
+        Some(bias) => scores + bias,
+        None => scores,
+    }
+}
+
+/// Scores of each target's own negatives, [T, n].
+fn own_scores(batch: &Sampled) -> Tensor {
+    let (tokens, width) = batch.states.size2().expect("states are [T, D]");
+    let rows = batch.negatives.rows.view([tokens, -1, width]);
+    let scores = (rows * batch.states.unsqueeze(1)).sum_dim_intlist(-1, false, Kind::Float);
+    match &batch.negatives.bias {
+        Some(bias) => scores + bias.view([tokens, -1]),
+        None => scores,
+    }
+}
+
+/// Scores of shared negatives, [T, n].
+fn shared_scores(batch: &Sampled) -> Tensor {
+    let rows = batch.negatives.rows.tr();
+    match &batch.negatives.bias {
+        Some(bias) => bias.addmm(batch.states, &rows),
+        None => batch.states.mm(&rows),
+    }
+}
+
+/// Cross-entropy of `targets` `[T]` among items of `table` [V + 1, D], whose row 0 is padding: 1 to V, or the rows `classes`
+/// (ascending), all targets among them.
+///
+/// The gradient is made in the same pass, chunk by chunk, so that no more than a chunk of the T x V logits exists.
+pub fn full_softmax(
+    states: &Tensor,
+    (table, bias): (&Tensor, Option<&Tensor>),
+    targets: &Tensor,
+    classes: Option<&[u32]>,
+) -> Tensor {
+    let (rows, _) = table.size2().expect("a table is [V + 1, D]");
+    let classes = classes.map(|classes| indices(classes, table.device()));
+    let chosen = |tensor: &Tensor| match &classes {
+        Some(classes) => tensor.index_select(0, classes),
+        None => tensor.narrow(0, 1, rows - 1),
+    };
+    let places = match &classes {
+        Some(classes) => targets.searchsorted(classes, false, false, "left", None::<&Tensor>),
+        None => targets - 1,
+    };
+    let (items, bias) = (chosen(table), bias.map(chosen));
+    let parts = tch::no_grad(|| softmax_parts(states, &items, bias.as_ref(), &places));
+    let mut paired = vec![(states.shallow_clone(), parts.states), (items, parts.items)];
+    paired.extend(bias.zip(parts.bias));
+    with_gradient(parts.value, &paired)
+}
+
+/// Mean cross-entropy and its gradients.
+struct SoftmaxParts {
+    value: Tensor,
+    states: Tensor,
+    items: Tensor,
+    bias: Option<Tensor>,
+}
+
+fn softmax_parts(
+    states: &Tensor,
+    items: &Tensor,
+    bias: Option<&Tensor>,
+    targets: &Tensor,
+) -> SoftmaxParts {
+    let (tokens, _) = states.size2().expect("states are [T, D]");
+    let count = items.size()[0];
+    let columns = items.tr();
+    let state_gradient = states.zeros_like();
+    let mut item_gradient = items.zeros_like();
+    let mut bias_gradient = bias.map(Tensor::zeros_like);
+    let mut value = Tensor::zeros([], (Kind::Double, states.device()));
+    let step = (CHUNK_LOGITS / count).clamp(1, tokens.max(1));
+    let logits = Tensor::empty([step, count], (Kind::Float, states.device()));
+    let mut start = 0;
+    while start < tokens {
+        let size = step.min(tokens - start);
+        let chunk = states.narrow(0, start, size);
+        let target = targets.narrow(0, start, size).unsqueeze(-1);
+        let logits = logits.narrow(0, 0, size);
+        let _ = match bias {
+            Some(bias) => bias.addmm_out(&logits, &chunk, &columns),
+            None => chunk.mm_out(&logits, &columns),
+        };
+        let mut probabilities = logits.log_softmax(-1, Kind::Float);
+        value -= probabilities.gather(1, &target, false).sum(Kind::Double);
+        let _ = probabilities.exp_();
+        let minus_one = target.ones_like().to_kind(Kind::Float).neg();
+        let _ = probabilities.scatter_add_(1, &target, &minus_one);
+        let _ = probabilities.mm_out(&state_gradient.narrow(0, start, size), items);
+        let _ = item_gradient.addmm_(&probabilities.tr(), &chunk);
+        if let Some(gradient) = &mut bias_gradient {
+            *gradient += probabilities.sum_dim_intlist(0, false, Kind::Float);
+        }
+        start += size;
+    }
+    let scale = 1.0 / tokens as f64;
+    SoftmaxParts {
+        value: (value * scale).to_kind(Kind::Float),
+        states: state_gradient * scale,
+        items: item_gradient * scale,
+        bias: bias_gradient.map(|gradient| gradient * scale),
+    }
+}
+
+/// A scalar with this `value` whose gradient with respect to each tensor is the one paired with it.
+fn with_gradient(value: Tensor, paired: &[(Tensor, Tensor)]) -> Tensor {
+    paired
+        .iter()
+        .filter(|(tensor, _)| tensor.requires_grad())
+        .fold(value, |sum, (tensor, gradient)| {
+            let linear = (tensor * gradient).sum(Kind::Float);
+            let offset = linear.detach();
+            sum + (linear - offset)
+        })
+}
+
+#[cfg(test)]
+mod tests;

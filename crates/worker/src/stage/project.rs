@@ -1,0 +1,63 @@
+//! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
+
+use allround_core::config::method::UserOrder;
+use allround_core::data::Prepared;
+use allround_core::event::Event;
+use allround_core::seed::{Stream, foreign};
+use allround_core::stage::Job;
+use allround_core::stage::TrainProject;
+use tch::Device;
+
+use super::report::StageError;
+use super::{need, reading};
+use crate::methods::project::{Inputs, Projecting, STAGE};
+use crate::methods::sequences::{Sequences, Wanted};
+use crate::models::{artefact, weights};
+use crate::train::fit::{self, FitPlan};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainProject,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let room = reading::training_room(&settings.reader);
+    let reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
+    let wanted = Wanted {
+        targets: settings.project.targets,
+        one_item: settings.project.one_item,
+        order: UserOrder::Shuffled,
+    };
+    let sequences = Sequences::of(&prepared, wanted);
+    sequences.tell("project", observe);
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    let from = (&prepared, backbone.as_ref(), &reader);
+    let depth = settings.project.hidden_layers;
+    let projections = reading::projections(job, (&settings.reader, depth), from, device)?;
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        reader: &reader,
+    };
+    let projecting = Projecting::new(&settings.project, inputs, projections, settings.seed);
+    let plan = FitPlan {
+        fit: &settings.project.train,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let phase = fit::fit(&plan, &projecting, observe)?;
+    observe(Event::Phase(phase));
+    reader.tell(observe);
+    let saved = projecting.projections.saved();
+    weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    Ok(allround_core::fs::write_atomic(
+        &job.output.join(artefact::DESCRIPTION),
+        &text,
+    )?)
+}

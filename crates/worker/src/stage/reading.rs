@@ -1,0 +1,120 @@
+//! What the stages that ask a language model have in common: opening what a `Reader` of the plan names.
+
+use std::path::Path;
+
+use allround_core::config::method::{ItemEmbedding, Lora};
+use allround_core::data::Prepared;
+use allround_core::stage::Job;
+use allround_core::stage::{Answering, Reader as Settings, TrainProject};
+use allround_core::text::Vectors;
+use tch::Device;
+
+use super::need;
+use super::report::StageError;
+use crate::llm::lm::LoraSettings;
+use crate::methods::project::{Projections, Shape, item_table};
+use crate::methods::reader::{Opened, Reader, Room};
+use crate::methods::tables::Tables;
+use crate::models::{Backbone, artefact, weights};
+use crate::torch_ext::memory;
+
+/// What a list of titles and its answer need while training.
+pub(super) fn training_room(settings: &Settings) -> Room {
+    Room::List {
+        candidates: settings.asked.candidates,
+        answer: 0,
+    }
+}
+
+/// The language model of `settings`, with the titles of `prepared`, of which the positions hold what `room` says.
+pub(super) fn reader(
+    job: &Job,
+    settings: &Settings,
+    (prepared, room): (&Prepared, Room),
+    device: Device,
+) -> Result<Reader, StageError> {
+    let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
+    let opened = memory::caught(|| Opened::open(&settings.llm, small, &job.base, device));
+    let opened = opened.map_err(|told| {
+        let remedy =
+            "hold the language model in fewer bits (`dtype`, `int8`), or name a smaller one";
+        StageError::memory("while the language model was read", &told, remedy)
+    })??;
+    let vectors = Vectors {
+        user: settings.user,
+        item: settings.item != ItemEmbedding::None,
+    };
+    let reader = Reader::new(opened, prepared, (&settings.asked, vectors), room);
+    if room == Room::Question {
+        reader.yes_and_no()?;
+    }
+    Ok(reader)
+}
+
+/// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.
+pub(super) fn projections(
+    job: &Job,
+    (settings, hidden_layers): (&Settings, usize),
+    (prepared, backbone, reader): (&Prepared, &dyn Backbone, &Reader),
+    device: Device,
+) -> Result<Projections, StageError> {
+    let tables = match job.needs.get("align") {
+        Some(folder) => Some(Tables::load(folder, device)?),
+        None => None,
+    };
+    if let Some(Tables { joint, .. }) = &tables
+        && joint.size()[0] != prepared.n_items() as i64 + 1
+    {
+        return Err(StageError::new(format!(
+            "the artefact of `align` holds codes of {} items; the data set has {}",
+            joint.size()[0] - 1,
+            prepared.n_items()
+        )));
+    }
+    let read = (settings.item, settings.text_below);
+    let table = item_table(read, tables, backbone, prepared);
+    let shape = Shape {
+        states: backbone.width(),
+        user: settings.user,
+        lm: reader.lm().width(),
+        hidden_layers,
+    };
+    Ok(Projections::new(shape, table, settings.item, device))
+}
+
+/// Hidden layers of the projections that `project` left in `folder`.
+pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
+    let path = folder.join(artefact::DESCRIPTION);
+    let text = allround_core::fs::read_to_string(&path)?;
+    let settings: TrainProject = serde_json::from_str(&text).map_err(|error| {
+        StageError::new(format!(
+            "`{}` describes no projections: {error}",
+            path.display()
+        ))
+    })?;
+    Ok(settings.project.hidden_layers)
+}
+
+/// Puts the trained adapters of `tune` into the reader's language model.
+pub(super) fn adapt(
+    job: &Job,
+    settings: &Answering,
+    reader: &mut Reader,
+) -> Result<(), StageError> {
+    let Some((_, lora)) = &settings.tuned else {
+        return Ok(());
+    };
+    reader.opened.lm.add_lora(&lora_settings(lora))?;
+    let trained = weights::read_tensors(&need(job, "tune")?.join(artefact::WEIGHTS))?;
+    Ok(weights::fill(&reader.opened.lm.trained(), &trained)?)
+}
+
+/// The adapters of the spec as the language model takes them.
+pub(super) fn lora_settings(lora: &Lora) -> LoraSettings {
+    LoraSettings {
+        rank: lora.rank as i64,
+        alpha: lora.alpha,
+        dropout: lora.dropout,
+        targets: lora.targets.clone(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Templates that end in a blank which a byte-level tokenizer makes a token of its own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use allround_core::config::Llm;
+use allround_core::fs;
+
+use super::config::Spec;
+
+/// Sentences on templates that end in a blank which the tokenizer of a local folder makes a token of its own: words of
+/// such a model's training begin with their blank, so that it expects no word after a lone one.
+pub fn lone_blanks(spec: &Spec, base: &Path) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for model in spec.model.values() {
+        let pair = model.prompt().zip(model.llm());
+        let pair = pair.and_then(|(prompt, llm)| {
+            Some((prompt, spec.prompt.get(prompt)?, llm, spec.llm.get(llm)?))
+        });
+        let Some((prompt, asked, name, Llm::Pretrained(llm))) = pair else {
+            continue;
+        };
+        if asked.template.ends_with(' ')
+            && !llm.folder.is_empty()
+            && is_byte_level(&base.join(&llm.folder))
+        {
+            found.insert(format!(
+                "`prompt.{prompt}.template` ends in a blank, which the tokenizer of `llm.{name}` makes a token of its own; remove the blank unless the model was trained so"
+            ));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Whether a folder's tokenizer has GPT-2's way with blanks.
+fn is_byte_level(folder: &Path) -> bool {
+    let path = folder.join("tokenizer.json");
+    if !path.is_file() {
+        return folder.join("merges.txt").is_file();
+    }
+    let text = fs::read_text(&path).ok();
+    let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    value.is_some_and(|value| value["pre_tokenizer"].to_string().contains("\"ByteLevel\""))
+}
