@@ -7,7 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 // The experiment file, as written, as checked, as resolved.
-pub mod spec;
+pub mod experiment;
 // Statistics and finished artefacts.
 pub mod stats;
 pub mod store;

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use allround::experiment::{self, Checked, Spec};
 use allround::plan;
 use allround::record::Machine;
-use allround::spec::{self, Checked, Spec};
 use allround::store::inputs::Inputs;
 use allround::store::{EVENTS, Manifest, Store};
 use allround_core::fs;
@@ -94,11 +94,11 @@ fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
         for device in &devices {
             let offline = [device.clone(), "profile=offline".to_owned()];
             // A fault of another kind than absent data fails the tests of the experiments themselves.
-            match spec::load(&path, &offline[..1]) {
+            match experiment::load(&path, &offline[..1]) {
                 Ok(checked) => found.extend(Some(checked).filter(is_it)),
                 Err(_) => absent = true,
             }
-            found.extend(spec::load(&path, &offline).ok().filter(is_it));
+            found.extend(experiment::load(&path, &offline).ok().filter(is_it));
         }
     }
     (found, absent)
@@ -128,7 +128,7 @@ fn committed_results_are_those_of_the_committed_experiments() {
             // Results from before the digest was noted have the spec that made them.
             let made = match noted.as_str() {
                 "" => {
-                    let spec = spec::load_resolved(&folder.join("spec.toml")).unwrap();
+                    let spec = experiment::load_resolved(&folder.join("spec.toml")).unwrap();
                     digest(&spec, &checked.base)
                 }
                 noted => noted.to_owned(),
@@ -153,7 +153,7 @@ fn committed_results_are_those_of_the_committed_experiments() {
             !makers.is_empty(),
             "results/{name} were not made by the experiment `{name}` as it is now: run it again"
         );
-        let shown = spec::load_resolved(&folder.join("spec.toml")).unwrap();
+        let shown = experiment::load_resolved(&folder.join("spec.toml")).unwrap();
         assert!(
             makers
                 .iter()
@@ -196,7 +196,7 @@ fn committed_results_have_the_columns_that_are_written_now() {
 fn the_committed_small_language_model_is_what_its_experiment_makes() {
     let name = "small-lm";
     let path = root().join(format!("experiments/assets/{name}.toml"));
-    let checked = spec::load(&path, &[]).unwrap();
+    let checked = experiment::load(&path, &[]).unwrap();
     let store = tempfile::tempdir().unwrap();
     let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
     let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(Path::new(path))).unwrap();

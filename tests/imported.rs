@@ -61,7 +61,7 @@ impl Desk {
 
     /// A file that fits the model, with this many rows of items and every number the same.
     fn put(&self, name: &str, rows: usize, number: f32) {
-        let spec = allround::spec::load_text("spec.toml", UNTRAINED, self.path(), &[]);
+        let spec = allround::experiment::load_text("spec.toml", UNTRAINED, self.path(), &[]);
         let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
         let weights = tensors::weights(&spec.model["gru4rec"]);
         let sizes = |weight: &Weight| -> Vec<usize> {

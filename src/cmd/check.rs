@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::planning::{self, Planned};
 use super::{Exit, data, print};
 use crate::cli::{Check, Common, FaultFormat};
+use crate::experiment::{self, Faults};
 use crate::observe::{labels, say};
 use crate::plan::{NodeId, Settings};
-use crate::spec::{self, Faults};
 use crate::store::Store;
 use allround_core::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
 use allround_core::data::{candidates, nobody, scenario, stats};
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
         Err(error) => return Err(error),
     };
     let checked = &planned.checked;
-    for note in spec::lone_blanks(&checked.spec, &checked.base) {
+    for note in experiment::lone_blanks(&checked.spec, &checked.base) {
         say(&format!("warning: {note}"));
     }
     for note in planned.notes() {

@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 
 use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
+use crate::experiment::{self, Checked};
 use crate::observe::say;
 use crate::record;
-use crate::spec::{self, Checked};
 use allround_core::config::Scenario;
 use allround_core::config::dataset::{MOST_GENERATED, SyntheticSource};
 use allround_core::data::source::make;
@@ -62,7 +62,7 @@ fn share(share: Option<f64>) -> String {
 }
 
 fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
-    let checked = spec::load(&arguments.path, &arguments.overrides())?;
+    let checked = experiment::load(&arguments.path, &arguments.overrides())?;
     for name in checked.spec.dataset.keys() {
         let mut reported = Vec::new();
         let mut observe = |event| reported.push(event);
@@ -175,7 +175,7 @@ pub(super) fn notes(prepared: &Prepared) -> Vec<String> {
 }
 
 fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyhow::Result<Exit> {
-    let checked = spec::load(&arguments.path, &arguments.overrides())?;
+    let checked = experiment::load(&arguments.path, &arguments.overrides())?;
     let names: Vec<&str> = checked.spec.dataset.keys().map(String::as_str).collect();
     let known = format!("the file declares `{}`", names.join("`, `"));
     let name = match (name, &names[..]) {

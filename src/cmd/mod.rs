@@ -132,7 +132,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
 
 fn tell(error: &anyhow::Error) {
     // Faults are whole pictures and need no introduction.
-    if let Some(faults) = error.downcast_ref::<crate::spec::Faults>() {
+    if let Some(faults) = error.downcast_ref::<crate::experiment::Faults>() {
         return say_styled(&faults.render(may_style(&std::io::stderr())));
     }
     say(&format!("error: {}", sentence(error)));

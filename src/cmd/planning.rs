@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{advise, count};
 use crate::cli::SpecArgs;
+use crate::experiment::{self, Checked};
 use crate::plan::{self, Cell, NodeId, Plan, PlanError};
-use crate::spec::{self, Checked};
 use crate::store::Store;
 use crate::store::inputs::Inputs;
 use allround_core::config::Scenario;
@@ -107,7 +107,7 @@ fn program_stamp() -> Option<allround_core::fs::Stamp> {
 
 /// Loads, checks and plans an experiment; digests of input files that `store` remembers are not computed again.
 pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planned> {
-    let checked = spec::load(&arguments.path, &arguments.overrides())?;
+    let checked = experiment::load(&arguments.path, &arguments.overrides())?;
     let mut inputs = Inputs::load(store);
     let base = base(&checked.base)?;
     let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(&base.join(path)));

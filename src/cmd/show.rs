@@ -8,11 +8,11 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::numbers::{self, Subject, Values};
 use super::{Exit, advise, count, print};
 use crate::cli::{Show, Split};
+use crate::experiment::config::Table as TableSpec;
 use crate::observe::may_style;
 use crate::render::style;
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
-use crate::spec::config::Table as TableSpec;
 
 /// Prints the answer tables of a results folder, or one metric of every block.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
@@ -34,7 +34,7 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
         styled: may_style(&std::io::stdout()),
     };
     numbers::of_a_run(results)?;
-    let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
+    let spec = crate::experiment::load_resolved(&results.join("spec.toml"))?;
     let is_comparison = |table: &TableSpec| matches!(table, TableSpec::Comparison { .. });
     match spec.table.values().any(is_comparison) {
         true => Ok(terminal::summary(results, look)?),

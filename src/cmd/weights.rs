@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 
 use super::advise;
 use super::planning::{Planned, base};
+use crate::experiment;
 use crate::plan::NodeId;
-use crate::spec;
 use allround_core::config::tensors::Size;
 use allround_core::data;
 use allround_core::stage::{Settings, TrainBackbone};
@@ -46,7 +46,7 @@ pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
                 })
             }
         };
-        for table in spec::table_rows(model, &base.join(file)) {
+        for table in experiment::table_rows(model, &base.join(file)) {
             let (expected, what) = match table.size {
                 Size::Items => (counts.items + 1, "items"),
                 Size::Users => (counts.users, "users"),
@@ -60,7 +60,7 @@ pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wrong(file: &str, table: &spec::TableRows, expected: usize, what: &str) -> anyhow::Error {
+fn wrong(file: &str, table: &experiment::TableRows, expected: usize, what: &str) -> anyhow::Error {
     let meaning = match table.size {
         Size::Items => format!(
             "row 0 is padding, and the other {} are the items of the prepared data",

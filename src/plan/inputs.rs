@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Digester, PlanError};
-use crate::spec::Spec;
+use crate::experiment::Spec;
 use allround_core::config::dataset::Source;
 use allround_core::config::{Encoder, Llm};
 use allround_core::digest::Key;

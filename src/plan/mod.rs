@@ -13,8 +13,8 @@ pub use allround_core::stage::{Job, Settings, Stage};
 pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
 
-use crate::spec::config::Alone;
-use crate::spec::{Selected, Spec};
+use crate::experiment::config::Alone;
+use crate::experiment::{Selected, Spec};
 use allround_core::config::scenario::Scenario;
 use allround_core::config::{Dataset, Model, Protocol};
 use allround_core::data::Part;

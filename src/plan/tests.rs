@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::spec;
+use crate::experiment;
 use allround_core::config::dataset::{
     AmazonSource, AmazonText, RepeatedUsers, SequenceForm, SequencesSource, Source,
 };
@@ -41,7 +41,7 @@ set.num_blocks = 3
 
 pub(super) fn plan_of(text: &str, flags: &[&str]) -> Plan {
     let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-    let checked = spec::load_text("spec.toml", text, Path::new("."), &flags);
+    let checked = experiment::load_text("spec.toml", text, Path::new("."), &flags);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     plan(&checked.spec, &mut |path| {
         Ok(allround_core::digest::of_bytes(path.as_bytes()))
@@ -193,7 +193,7 @@ fn what_can_change_a_result_changes_the_keys_of_its_stage_and_of_those_above() {
 
 /// Digest of a plan whose data set reads these reviews and metadata, each as (path, contents).
 fn plan_of_files(files: [(&str, &str); 2]) -> Key {
-    let mut spec = spec::load_text("spec.toml", SPEC, Path::new("."), &[])
+    let mut spec = experiment::load_text("spec.toml", SPEC, Path::new("."), &[])
         .unwrap()
         .spec;
     spec.dataset.get_mut("toys").unwrap().source = Source::Amazon(AmazonSource {
@@ -221,7 +221,7 @@ fn a_file_counts_by_its_contents_and_its_part_not_by_its_place() {
 
 #[test]
 fn an_unreadable_file_names_the_data_set() {
-    let checked = spec::load_text("spec.toml", SPEC, Path::new("."), &[]).unwrap();
+    let checked = experiment::load_text("spec.toml", SPEC, Path::new("."), &[]).unwrap();
     let mut spec = checked.spec;
     spec.dataset.get_mut("toys").unwrap().source = Source::Sequences(SequencesSource {
         path: "gone.txt".into(),
@@ -243,11 +243,11 @@ fn an_unreadable_file_names_the_data_set() {
 }
 
 /// [`SPEC`] with a model `got` of this kind whose weights are imported from a file that fits.
-fn with_imported(kind: &str) -> spec::Spec {
+fn with_imported(kind: &str) -> experiment::Spec {
     let folder = tempfile::tempdir().unwrap();
     let untrained = format!("{SPEC}\n[model.got.{kind}]\n");
     let load = |text: &str| {
-        let checked = spec::load_text("spec.toml", text, folder.path(), &[]);
+        let checked = experiment::load_text("spec.toml", text, folder.path(), &[]);
         checked.unwrap_or_else(|faults| panic!("{faults}")).spec
     };
     let fixed = load(&format!("{untrained}train.stop.fixed = {{}}\n"));
@@ -386,7 +386,7 @@ fn with_file(path: &str, contents: &str) -> Plan {
         "\n[protocol.fixed.candidates.file]\npath = \"{path}\"\nform = \"pair_negatives\"\n"
     );
     let text = format!("{SPEC}{file}");
-    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let checked = experiment::load_text("spec.toml", &text, Path::new("."), &[]);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     let mut digest = |_: &str| Ok(allround_core::digest::of_bytes(contents.as_bytes()));
     plan(&checked.spec, &mut digest).unwrap()
@@ -426,7 +426,7 @@ fn scores_of_others_are_one_stage_that_counts_by_the_contents_of_its_own_file() 
         "{SPEC}\n[model.theirs.scores]\nfile = \"Cargo.toml\"\nvalid = \"Cargo.lock\"\n\
          [protocol.p]\nsplits = [\"valid\", \"test\"]\n"
     );
-    let checked = spec::load_text("spec.toml", &text, Path::new("."), &[]);
+    let checked = experiment::load_text("spec.toml", &text, Path::new("."), &[]);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     let keys = |contents: [&str; 2]| {
         let digest = &mut |path: &str| {

@@ -2,7 +2,7 @@
 
 use super::MetricRow;
 use super::summary::State;
-use crate::spec::config::Expected;
+use crate::experiment::config::Expected;
 use crate::stats::mean;
 
 /// How one expected value was met.

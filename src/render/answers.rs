@@ -2,9 +2,9 @@
 
 use super::RenderError;
 use super::results::Results;
+use crate::experiment::config::{Expected, Table};
 use crate::record::summary::{AnswerTable, Question};
 use crate::record::{self, MetricRow};
-use crate::spec::config::{Expected, Table};
 
 /// The answer table of a comparison; an empty one for other kinds of tables.
 ///

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::results::{Results, Training};
+use crate::experiment::config::answer::Cost;
 use crate::record::TimingRow;
-use crate::spec::config::answer::Cost;
 
 /// Costs of one model on one data set, means over seeds. Absent values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]

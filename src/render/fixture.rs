@@ -10,7 +10,7 @@ use crate::record::{self, DataRow, EpochRow, MetricRow, RankRow, TimingRow};
 use allround_core::fs;
 use allround_core::metric::Metric;
 
-use crate::spec;
+use crate::experiment;
 
 /// A text that means something in every format it may land in.
 pub const HOSTILE: &str = "<script>alert('x')</script> & 50% of $x_1^2$ #{\\} \"q\" | `c` *b* [l](javascript:alert(1)) \u{1}=1+1";
@@ -152,7 +152,7 @@ pub fn results() -> TempDir {
 pub fn write_spec(folder: &Path, more: &str) {
     let text = format!("{}\n{more}", experiment());
     let base = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let checked = spec::load_text("fixture.toml", &text, base, &[]);
+    let checked = experiment::load_text("fixture.toml", &text, base, &[]);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     fs::write_atomic(
         &folder.join("spec.toml"),

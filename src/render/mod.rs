@@ -19,7 +19,7 @@ pub mod terminal;
 
 use std::path::{Path, PathBuf};
 
-use crate::spec::config::{Figure, Table};
+use crate::experiment::config::{Figure, Table};
 use allround_core::fs::{self, FsError};
 use figure::Drawn;
 use results::Results;

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::style::{Colour, QUIET};
 use super::{RenderError, colour};
+use crate::experiment::{self, Spec};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
-use crate::spec::{self, Spec};
 use allround_core::config::dataset::Source;
 use allround_core::config::{Dataset, Llm, Model};
 use allround_core::fs;
@@ -99,7 +99,7 @@ impl Results {
     pub fn read(folder: &Path) -> Result<Self, RenderError> {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
-        let spec = spec::load_resolved(&spec_path).map_err(|faults| {
+        let spec = experiment::load_resolved(&spec_path).map_err(|faults| {
             // The caller prints `error: ` too.
             let text = faults.to_string();
             RenderError::Spec(text.trim_start_matches("error: ").to_owned())

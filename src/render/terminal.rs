@@ -8,7 +8,7 @@ use super::RenderError;
 use super::escape::one_line;
 use super::results::Results;
 use super::table::{Cell as GridCell, Grid, Head, Mark, comparison};
-use crate::spec::config::Table as TableSpec;
+use crate::experiment::config::Table as TableSpec;
 
 /// How a summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use allround::spec;
+use allround::experiment;
 use allround_core::config::method::ItemEmbedding;
 use tch::{Device, Kind, Tensor};
 
@@ -106,7 +106,7 @@ fn allowed(model: &str) -> f64 {
 }
 
 fn backbones(device: Device) -> Result<Vec<Pair>, String> {
-    let checked = spec::load_text("parity", MODELS, Path::new("."), &[]);
+    let checked = experiment::load_text("parity", MODELS, Path::new("."), &[]);
     let checked = checked.map_err(|faults| faults.to_string())?;
     let sizes = Sizes {
         users: 8,

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::{Chosen, is_asked, list_cell, written};
 use crate::cli::{Common, DataFormat, Export};
 use crate::cmd::{advise, planning};
+use crate::experiment::Spec;
 use crate::observe::say;
 use crate::plan::{self, Cell, Measure, NodeId, Plan};
-use crate::spec::Spec;
 use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
 use allround_core::data::{CandidateLists, Prepared, scenario, scores};
@@ -116,7 +116,7 @@ impl Kept {
     /// Plans the experiment of a results folder again, as it was run.
     pub(super) fn of(results: &Path, common: &Common) -> anyhow::Result<Self> {
         let store = Store::at(&common.store);
-        let spec = crate::spec::load_resolved(&results.join("spec.toml"))?;
+        let spec = crate::experiment::load_resolved(&results.join("spec.toml"))?;
         // Without a slash at its end.
         let absolute: PathBuf = planning::base(results)?.components().collect();
         let Some(experiment) = store.experiment(&absolute) else {

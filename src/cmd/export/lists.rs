@@ -8,8 +8,8 @@ use super::candidates::Kept;
 use super::{Chosen, there_or, written};
 use crate::cli::{Common, Export};
 use crate::cmd::advise;
+use crate::experiment::Spec;
 use crate::record::{self, DataRow};
-use crate::spec::Spec;
 use allround_core::config::protocol::Candidates;
 use allround_core::data::scores::{ALL_OF_ITEMS, BEST};
 
@@ -73,7 +73,7 @@ pub(super) fn top(
     common: &Common,
     chosen: &BTreeSet<Chosen>,
 ) -> anyhow::Result<String> {
-    let spec = crate::spec::load_resolved(&arguments.results.join("spec.toml"))?;
+    let spec = crate::experiment::load_resolved(&arguments.results.join("spec.toml"))?;
     let top = usize::from(arguments.top);
     bounded(arguments, &spec, chosen)?;
     let titles = match arguments.titles {

@@ -301,7 +301,7 @@ impl<'a> Book<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec;
+    use crate::experiment;
     use crate::store::inputs::Inputs;
 
     const SPEC: &str = "spec_version = 1\nname = \"small\"\nseeds = [1]\n\
@@ -310,7 +310,7 @@ mod tests {
     /// What is in `results` after a run whose every stage ended with `outcome`, and whether it was left as it was.
     fn after(results: &Path, outcome: &Outcome) -> (String, bool) {
         let store = Store::at(&results.join("store"));
-        let checked = spec::load_text("small.toml", SPEC, results, &[]).unwrap();
+        let checked = experiment::load_text("small.toml", SPEC, results, &[]).unwrap();
         let digest = &mut |path: &str| Ok(allround_core::digest::of_bytes(path.as_bytes()));
         let planned = Planned {
             plan: crate::plan::plan(&checked.spec, digest).unwrap(),

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use super::super::planning::Planned;
 use crate::exec::{Outcome, history};
+use crate::experiment::Spec;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
-use crate::spec::Spec;
 use crate::store::{EVENTS, Manifest, Store};
 use allround_core::data::{
     Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::super::tests::{cell, plan_of};
 use super::super::{Cell, Plan, Settings, plan};
-use crate::spec;
-use crate::spec::config::Alone;
+use crate::experiment;
+use crate::experiment::config::Alone;
 use allround_core::config::tensors;
 use allround_core::digest::Key;
 
@@ -255,7 +255,7 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
         )
         .replace("train_encoder = false", "train_encoder = true");
     let spec = |text: &str| {
-        let checked = spec::load_text("spec.toml", text, dir.path(), &[]);
+        let checked = experiment::load_text("spec.toml", text, dir.path(), &[]);
         checked.unwrap_or_else(|faults| panic!("{faults}")).spec
     };
     let with = |text: &str, digest: &str| {
@@ -379,7 +379,7 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
             "[model.allmrec.allmrec]\n",
             &format!("[model.allmrec.allmrec]\npreset = \"{preset}\"\n"),
         );
-        let checked = spec::load_text("spec.toml", &text, std::path::Path::new("."), &[]);
+        let checked = experiment::load_text("spec.toml", &text, std::path::Path::new("."), &[]);
         let spec = checked.unwrap_or_else(|faults| panic!("{faults}")).spec;
         serde_json::to_value(spec.model_named("allmrec").unwrap()).unwrap()["allmrec"].take()
     };
@@ -418,7 +418,7 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
 fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("w.safetensors");
-    let spec = spec::load_text("spec.toml", SPEC, Path::new("."), &[])
+    let spec = experiment::load_text("spec.toml", SPEC, Path::new("."), &[])
         .unwrap()
         .spec;
     let weights = tensors::weights(spec.model_named("sasrec").unwrap());

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{prose, svg, words};
+use crate::experiment::config::{Expected, Table};
 use crate::record::summary::Question;
 use crate::render::results::Results;
 use crate::render::style;
 use crate::render::table::{self, Grid};
 use crate::render::{NamedFigure, RenderError, answers, hex};
-use crate::spec::config::{Expected, Table};
 use allround_core::data::Part;
 
 /// The template's values. Fields that end in `_html` are markup made here from escaped texts.

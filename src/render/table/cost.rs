@@ -1,11 +1,11 @@
 //! Time, memory and parameters of every model.
 
 use super::{Cell, Grid, Head, Row};
+use crate::experiment::config::Alone;
+use crate::experiment::config::answer::PublishedCost;
 use crate::render::costs::{Costs, costs};
 use crate::render::results::Results;
 use crate::render::style;
-use crate::spec::config::Alone;
-use crate::spec::config::answer::PublishedCost;
 
 const MEANS: &str = "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken \
                      from the store keep the times of the run that made them.";

@@ -195,7 +195,7 @@ fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
         train.sequences.prefixes = {}
         train.batch_size = 100
     "#;
-    let spec = allround::spec::load_text("spec.toml", spec, Path::new("."), &[]);
+    let spec = allround::experiment::load_text("spec.toml", spec, Path::new("."), &[]);
     let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
     let Model::Sasrec(config) = &spec.model["recbole"] else {
         panic!("it is a SASRec");

@@ -1,7 +1,7 @@
 //! What a `json` source must name.
 
 use super::Check;
-use crate::spec::fault::Fault;
+use crate::experiment::fault::Fault;
 use allround_core::config::json::{Form, JsonSource};
 
 /// Reports ids without a field, fields of items without a file of items, and a form of dates that reads no date.

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 use super::Check;
 use super::data::is_there;
-use crate::spec::fault::Fault;
+use crate::experiment::fault::Fault;
 use allround_core::config::dataset::Source;
 use allround_core::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
 use allround_core::config::scenario::{ItemShare, Scenario, ShareOf};

@@ -1,6 +1,6 @@
 //! The matrix, multiplied out.
 
-use crate::spec::config::{MatrixEntry, Spec};
+use crate::experiment::config::{MatrixEntry, Spec};
 use allround_core::config::Model;
 
 /// A combination that is run, once for each seed.

@@ -1,12 +1,12 @@
 //! Expected values, figures and tables: what they name must be there, and must be measured.
 
 use super::Check;
-use crate::spec::config::answer::PublishedCost;
-use crate::spec::config::{Expected, Figure, Table};
-use crate::spec::fault::Fault;
-use crate::spec::shape::either;
-use crate::spec::suggest;
-use crate::spec::written::Value;
+use crate::experiment::config::answer::PublishedCost;
+use crate::experiment::config::{Expected, Figure, Table};
+use crate::experiment::fault::Fault;
+use crate::experiment::shape::either;
+use crate::experiment::suggest;
+use crate::experiment::written::Value;
 use allround_core::config::Model;
 use allround_core::config::protocol::Part;
 use allround_core::config::train::{Stop, Train};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Check, protocol};
-use crate::spec::fault::Fault;
-use crate::spec::written::{Node, Value};
+use crate::experiment::fault::Fault;
+use crate::experiment::written::{Node, Value};
 use allround_core::columns::AUTO;
 use allround_core::config::dataset::{
     Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Check;
 use super::header::{atomic_header, csv_header, csv_row};
-use crate::spec::fault::Fault;
+use crate::experiment::fault::Fault;
 use allround_core::columns::{self, AUTO, Column, Role, listed};
 use allround_core::config::Dataset;
 use allround_core::config::dataset::{

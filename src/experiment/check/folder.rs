@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Check;
-use crate::spec::fault::Fault;
+use crate::experiment::fault::Fault;
 use allround_core::fs;
 use allround_core::model_folder::{unsupported, unsupported_adapter};
 

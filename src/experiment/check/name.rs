@@ -1,10 +1,10 @@
 //! Names, seeds, and the parts that must be there.
 
 use super::Check;
-use crate::spec::fault::Fault;
-use crate::spec::place::Place;
-use crate::spec::select::Selected;
-use crate::spec::suggest;
+use crate::experiment::fault::Fault;
+use crate::experiment::place::Place;
+use crate::experiment::select::Selected;
+use crate::experiment::suggest;
 
 const SECTIONS: [&str; 10] = [
     "dataset", "encoder", "llm", "prompt", "model", "variant", "scenario", "protocol", "figure",
@@ -56,7 +56,7 @@ fn is_right(letter: char) -> bool {
 }
 
 /// Why a name cannot be one, as the end of a sentence.
-pub(in crate::spec) fn fault(name: &str) -> Option<&'static str> {
+pub(in crate::experiment) fn fault(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
     } else if name.len() > MOST {

@@ -8,8 +8,8 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::Check;
-use crate::spec::fault::Fault;
-use crate::spec::place::Place;
+use crate::experiment::fault::Fault;
+use crate::experiment::place::Place;
 use allround_core::config::Model;
 use allround_core::config::model::{Sasrec, SasrecForm};
 use allround_core::config::tensors::{Size, Weight, weights};

@@ -1,7 +1,7 @@
 //! How stages are run: what it names must be there.
 
 use super::Check;
-use crate::spec::config::Alone;
+use crate::experiment::config::Alone;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let Alone::Of(names) = &check.spec.run.alone else {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Check, form, protocol};
-use crate::spec::fault::Fault;
-use crate::spec::select::Selected;
-use crate::spec::suggest;
+use crate::experiment::fault::Fault;
+use crate::experiment::select::Selected;
+use crate::experiment::suggest;
 use allround_core::config::dataset::Source;
 use allround_core::config::json::Form;
 use allround_core::config::method::{Allmrec, ItemEmbedding, TallrecForm};

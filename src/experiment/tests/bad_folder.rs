@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::bad::said;
-use crate::spec::load_text;
-use crate::spec::lone_blanks;
+use crate::experiment::load_text;
+use crate::experiment::lone_blanks;
 
 const SPEC: &str = r#"spec_version = 1
 name = "folders"

@@ -1,9 +1,9 @@
 //! The matrix: names, what is left out, what is added, and combinations that cannot be.
 
 use super::Check;
-use crate::spec::config::MatrixEntry;
-use crate::spec::fault::Fault;
-use crate::spec::select::Selected;
+use crate::experiment::config::MatrixEntry;
+use crate::experiment::fault::Fault;
+use crate::experiment::select::Selected;
 use allround_core::config::Scenario;
 use allround_core::config::dataset::{Filter, Source};
 

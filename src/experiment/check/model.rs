@@ -6,10 +6,10 @@ use super::answer::train_of;
 use super::data::{cut_off, is_there, sizes};
 use super::weights;
 use super::{Check, protocol};
-use crate::spec::fault::Fault;
-use crate::spec::shape::either;
-use crate::spec::variant::nested;
-use crate::spec::written::Node;
+use crate::experiment::fault::Fault;
+use crate::experiment::shape::either;
+use crate::experiment::variant::nested;
+use crate::experiment::written::Node;
 use allround_core::config::Model;
 use allround_core::config::model::{PaddingSide, Sasrec, SasrecForm};
 use allround_core::config::protocol::Part;
@@ -309,7 +309,7 @@ fn windows(check: &mut Check<'_>, train: &Train, maxlen: usize, path: &[&str]) {
     }
 }
 
-fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::spec::place::Place {
+fn place(check: &Check<'_>, path: &[&str], field: &str) -> crate::experiment::place::Place {
     let mut path = path.to_vec();
     path.extend(field.split('.'));
     check.place(&path)

@@ -6,7 +6,7 @@
 
 use super::written::{Node, Value};
 use super::{Spec, checked, overrides};
-use crate::spec::config::Alone;
+use crate::experiment::config::Alone;
 use allround_core::digest;
 
 /// Most bytes of a name: file systems allow 255, and lock files and temporary names need some.

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::Check;
 use super::folder::{self, Kind};
 use super::model::divisors;
-use crate::spec::fault::Fault;
-use crate::spec::suggest;
+use crate::experiment::fault::Fault;
+use crate::experiment::suggest;
 use allround_core::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
 use allround_core::config::{Encoder, Llm};
 
@@ -118,7 +118,7 @@ fn has_files(
                 Fault::at(place, format!("`{dir}` lacks {what}"))
                     .label(format!(
                         "expected {} in it",
-                        crate::spec::shape::either(files)
+                        crate::experiment::shape::either(files)
                     ))
                     .hint(format!("looked into `{}`", full.display())),
             );

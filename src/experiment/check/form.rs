@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Check;
-use crate::spec::fault::Fault;
-use crate::spec::place::Place;
-use crate::spec::suggest;
+use crate::experiment::fault::Fault;
+use crate::experiment::place::Place;
+use crate::experiment::suggest;
 use allround_core::config::Llm;
 use allround_core::config::llm::shape_positions;
 use allround_core::config::method::Inference;
