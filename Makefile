@@ -1,6 +1,6 @@
 # Everything that the project needs, from a clone: `make quickstart`, `make test`.
 
-.PHONY: setup build quickstart test lint check-report clean
+.PHONY: setup build quickstart test lint prose check-report clean
 
 setup:
 	scripts/setup.sh
@@ -18,10 +18,15 @@ test: setup
 	-scripts/setup-minilm.sh
 	cargo test --workspace --all-targets
 
-lint: setup
+lint: setup prose
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The language of documents and comments; `scripts/prose.toml` says which files must pass.
+prose:
+	scripts/check-prose.py --self-test
+	scripts/check-prose.py
 
 check-report: quickstart
 	scripts/check-report.sh results/quickstart/report.html
