@@ -142,7 +142,7 @@ def plain(text):
 def sentences(text):
     """Sentences of a plain text with their offsets."""
     start = 0
-    for match in re.finditer(r"[.!?][)\"'*_\]]*(?=\s+[\[(\"'*_]*[A-Z0-9])", text):
+    for match in re.finditer(r"[.!?][)\"'*_\]]*(?=\s+(?:\[|[(\"'*_]*[A-Z0-9]))", text):
         end = match.end()
         if match.group(0)[0] == "." and ABBREVIATIONS.search(text[start:match.start() + 1]):
             continue
