@@ -12,15 +12,16 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use allround_core::config::method::{Accept, Inference, TallrecForm};
 use allround_core::data::scores::Scored;
 use allround_core::data::{
     self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
 };
 use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started};
 use allround_core::fs;
+use allround_core::models::llm_method::Accept;
+use allround_core::models::llm_method::Inference;
 use allround_core::program::Program;
-use allround_core::stage::{Answering, Evaluate, GivenScores};
+use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
 use allround_core::stage::{Job, Settings};
 use allround_core::text::{Titles, audit};
 
@@ -63,7 +64,7 @@ fn action(job: &Job) -> String {
     let kind = job.stage.settings.kind();
     let model = match &job.stage.settings {
         Settings::Backbone(settings) => settings.model.kind(),
-        Settings::Evaluate(settings) if settings.answering.is_some() => "llm",
+        Settings::Evaluate(settings) if settings.ranking.is_some() => "llm",
         _ => "",
     };
     let rules = std::env::var("FAKE_WORKER").unwrap_or_default();
@@ -143,7 +144,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
 fn reads_prompts(job: &Job) -> bool {
     match &job.stage.settings {
         Settings::Project(_) | Settings::Tune(_) => true,
-        Settings::Evaluate(settings) => settings.answering.is_some(),
+        Settings::Evaluate(settings) => settings.ranking.is_some(),
         _ => false,
     }
 }
@@ -186,7 +187,7 @@ fn epochs(job: &Job) -> u32 {
         }
         Settings::Align(settings) => settings.align.train.epochs,
         Settings::Project(settings) => settings.project.train.epochs,
-        Settings::Tune(settings) => settings.train.epochs,
+        Settings::Tune(settings) => settings.tune.train.epochs,
         _ => 0,
     }
 }
@@ -276,8 +277,8 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
         }
         (Settings::Evaluate(settings), Some(prepared)) => {
             CandidateLists::load(&job.needs["candidates"], settings.part).and_then(|lists| {
-                if let Some(answering) = &settings.answering {
-                    return answer(job, (answering, &prepared), lists);
+                if let Some(ranking) = &settings.ranking {
+                    return answer(job, (ranking, &prepared), lists);
                 }
                 if let Some(given) = &settings.given {
                     return read_scores(job, (given, settings.keep_scores), (&prepared, &lists));
@@ -296,16 +297,17 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
 /// Answers as a language model would leave them: one title a user, or a score of yes, as the settings ask.
 fn answer(
     job: &Job,
-    (answering, prepared): (&Answering, &Prepared),
+    (ranking, prepared): (&LlmRanking, &Prepared),
     lists: CandidateLists,
 ) -> Result<(), data::DataError> {
-    let accept = match &answering.inference {
-        Inference::Generate { accept, .. } => *accept,
-        Inference::Constrained {} => Accept::Exact,
-        Inference::Score { .. } => {
-            if let Some((TallrecForm::YesNo, _)) = answering.tuned {
-                likes(&lists).save(&job.output)?;
-            }
+    let accept = match &ranking.inference {
+        Some(Inference::Generate { accept, .. }) => *accept,
+        Some(Inference::Constrained {}) => Accept::Exact,
+        None => {
+            likes(&lists).save(&job.output)?;
+            return Ok(ranks(job, lists).save(&job.output)?);
+        }
+        Some(Inference::Score { .. }) => {
             return Ok(ranks(job, lists).save(&job.output)?);
         }
     };

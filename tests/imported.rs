@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::process::Output;
 
-use allround_core::config::tensors::{self, Weight};
+use allround_core::models::weights::Weight;
 use assert_cmd::Command;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -63,7 +63,7 @@ impl Desk {
     fn put(&self, name: &str, rows: usize, number: f32) {
         let spec = allround::experiment::load_text("spec.toml", UNTRAINED, self.path(), &[]);
         let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
-        let weights = tensors::weights(&spec.model["gru4rec"]);
+        let weights = spec.model["gru4rec"].cf().unwrap().tensors();
         let sizes = |weight: &Weight| -> Vec<usize> {
             let sizes = weight.shape.iter();
             sizes.map(|size| size.known().unwrap_or(rows)).collect()

@@ -50,7 +50,7 @@ llm = "huge"
 
 [model.tallrec.tallrec]
 llm = "huge"
-form = "yes_no"
+tune.form = "yes_no"
 
 [variant.text]
 of = "allmrec"

@@ -13,7 +13,7 @@ use allround::plan::{Graph, NodeId, Settings};
 use allround::store::{Presence, Store};
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround_core::data::Part;
-use allround_core::stage::{DrawCandidates, Evaluate};
+use allround_core::stage::{Compute, DrawCandidates, Evaluate};
 
 /// A graph of one `candidates` stage a seed and one `evaluate` stage on each.
 fn graph(seeds: u64) -> Graph {
@@ -29,22 +29,28 @@ fn graph(seeds: u64) -> Graph {
             max_users: 0,
             seed,
         });
-        let draw = graph.add(draw, BTreeMap::new(), BTreeMap::new());
+        let draw = graph.add(draw, None, BTreeMap::new(), BTreeMap::new());
         let evaluate = Settings::Evaluate(Evaluate {
             part: Part::Test,
             keep_scores: false,
             given: None,
-            answering: None,
-            device: "cpu".into(),
-            threads: 1,
+            ranking: None,
         });
         graph.add(
             evaluate,
+            compute(),
             BTreeMap::from([("candidates".into(), draw)]),
             BTreeMap::new(),
         );
     }
     graph
+}
+
+fn compute() -> Option<Compute> {
+    Some(Compute {
+        device: "cpu".to_owned(),
+        threads: 1,
+    })
 }
 
 struct Bench {
@@ -146,12 +152,11 @@ fn a_failure_blocks_what_needs_it_and_nothing_else() {
         part: Part::Test,
         keep_scores: false,
         given: None,
-        answering: None,
-        device: "cpu".into(),
-        threads: 2,
+        ranking: None,
     });
     graph.add(
         settings,
+        compute(),
         BTreeMap::from([("prepared".into(), last)]),
         BTreeMap::new(),
     );

@@ -7,8 +7,8 @@ use super::advise;
 use super::planning::{Planned, base};
 use crate::experiment;
 use crate::plan::NodeId;
-use allround_core::config::tensors::Size;
 use allround_core::data;
+use allround_core::models::weights::Size;
 use allround_core::stage::{Settings, TrainBackbone};
 
 /// Users and items of a prepared data set.

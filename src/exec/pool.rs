@@ -9,7 +9,6 @@ use super::stage::Task;
 use super::{Happening, Options, Outcome, Stop};
 use crate::plan::{Graph, NodeId, Settings};
 use crate::store::{Presence, Store};
-use allround_core::config::Encoder;
 
 /// Messages that wait to be taken in.
 const WAITING_MESSAGES: usize = 1024;
@@ -245,20 +244,11 @@ impl Pool<'_> {
     fn threads(&self, id: NodeId) -> usize {
         // Of stages whose result does not depend on the number of threads.
         let share = (self.options.cores / self.options.jobs.max(1)).max(1);
-        match &self.graph.nodes[id].stage.settings {
-            Settings::Backbone(settings) => settings.threads,
-            Settings::PretrainLm(settings) => settings.threads,
-            Settings::Align(settings) => settings.threads,
-            Settings::Project(settings) => settings.threads,
-            Settings::Tune(settings) => settings.threads,
-            Settings::Evaluate(settings) => settings.threads,
-            Settings::EncodeText(settings) => match settings.encoder {
-                Encoder::Hashed(_) => share,
-                Encoder::Pretrained(_) => settings.threads,
-            },
-            Settings::Prepare(_) => share,
-            Settings::Candidates(_) => 1,
-        }
+        let stage = &self.graph.nodes[id].stage;
+        stage
+            .compute
+            .as_ref()
+            .map_or(share, |compute| compute.threads)
     }
 
     fn is_alone(&self, id: NodeId) -> bool {

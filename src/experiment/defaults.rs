@@ -6,8 +6,7 @@ use super::place::DEFAULTS;
 use super::shape::Table;
 use super::written::{Node, Value, parse};
 
-/// The commented file, whole.
-pub use allround_core::config::DEFAULTS as TEXT;
+use allround_core::defaults::DEFAULTS as TEXT;
 
 /// The embedded defaults, parsed.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(super) struct Defaults {
 }
 
 static BUILT_IN: LazyLock<Defaults> = LazyLock::new(|| {
-    let mut root = parse(TEXT, DEFAULTS).expect("the tests parse the embedded defaults");
+    let mut root = parse(&TEXT, DEFAULTS).expect("the tests parse the embedded defaults");
     mark_presets(&mut root);
     Defaults { root }
 });

@@ -15,7 +15,8 @@ use super::config::Spec;
 pub fn lone_blanks(spec: &Spec, base: &Path) -> Vec<String> {
     let mut found = BTreeSet::new();
     for model in spec.model.values() {
-        let pair = model.prompt().zip(model.llm());
+        let method = model.llm_method().filter(|method| method.uses_template());
+        let pair = method.map(|method| (method.prompt(), method.llm()));
         let pair = pair.and_then(|(prompt, llm)| {
             Some((prompt, spec.prompt.get(prompt)?, llm, spec.llm.get(llm)?))
         });

@@ -30,10 +30,10 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use allround_core::defaults::DEFAULTS;
 pub use check::weights::{TableRows, table_rows};
 pub use checked::{Checked, Origin};
 pub use config::Spec;
-pub use defaults::TEXT as DEFAULTS;
 pub use fault::{FaultLine, Faults};
 pub use load::{load, load_resolved, load_text};
 pub use lone_blanks::lone_blanks;

@@ -53,7 +53,7 @@ impl Sources {
             text: text.to_owned(),
         };
         Sources(vec![
-            source("defaults.toml", allround_core::config::DEFAULTS),
+            source("defaults.toml", &allround_core::defaults::DEFAULTS),
             source(name, text),
         ])
     }

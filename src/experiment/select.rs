@@ -1,7 +1,7 @@
 //! The matrix, multiplied out.
 
 use crate::experiment::config::{MatrixEntry, Spec};
-use allround_core::config::Model;
+use allround_core::models::Model;
 
 /// A combination that is run, once for each seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use allround_core::digest::Key;
-use allround_core::stage::{Settings, Stage};
+use allround_core::stage::{Compute, Settings, Stage};
 
 /// Number of a stage in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -39,6 +39,7 @@ impl Graph {
     pub fn add(
         &mut self,
         settings: Settings,
+        compute: Option<Compute>,
         needs: BTreeMap<String, NodeId>,
         inputs: BTreeMap<String, Key>,
     ) -> NodeId {
@@ -47,6 +48,7 @@ impl Graph {
             .map(|(role, &id)| (role.clone(), self.nodes[id].key));
         let stage = Stage {
             settings,
+            compute,
             needs: keys.collect(),
             inputs,
         };

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Digester, PlanError};
 use crate::experiment::Spec;
-use allround_core::config::dataset::Source;
 use allround_core::config::{Encoder, Llm};
 use allround_core::digest::Key;
 
@@ -46,9 +45,8 @@ pub fn digests(spec: &Spec, digest: &mut Digester<'_>) -> Result<Inputs, PlanErr
     };
     for (name, dataset) in &spec.dataset {
         let mut found = BTreeMap::new();
-        for path in input_files(&dataset.source) {
-            let key = learn("data set", name, &path)?;
-            found.insert(path, key);
+        for path in dataset.source.files() {
+            found.insert(path.to_owned(), learn("data set", name, path)?);
         }
         all.of_dataset.insert(name.clone(), found);
     }
@@ -101,25 +99,4 @@ pub fn folder_of_llm(llm: &Llm) -> Option<&str> {
         Llm::Small(_) => None,
     }
     .filter(|folder| !folder.is_empty())
-}
-
-/// The files that a source reads, as written in the spec.
-fn input_files(source: &Source) -> Vec<String> {
-    let paths = match source {
-        Source::Amazon(files) => vec![&files.reviews, &files.metadata],
-        Source::Movielens(files) => vec![&files.folder],
-        Source::Atomic(files) => vec![
-            &files.inter,
-            &files.valid,
-            &files.test,
-            &files.item,
-            &files.item_index,
-        ],
-        Source::Json(files) => vec![&files.interactions, &files.items],
-        Source::Sequences(files) => vec![&files.path],
-        Source::Csv(files) => vec![&files.interactions, &files.valid, &files.test, &files.items],
-        Source::Synthetic(_) => Vec::new(),
-    };
-    let given = paths.into_iter().filter(|path| !path.is_empty());
-    given.cloned().collect()
 }

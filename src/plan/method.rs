@@ -2,44 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::NodeId;
-use super::{PlanError, Planner, device_kind, draws_nothing, find, inputs, roles};
-use allround_core::config::llm::{Llm, Prompt, Words};
-use allround_core::config::method::{Allmrec, Inference, ItemEmbedding, LlmOnly, MlpLlm, Tallrec};
-use allround_core::config::model::Scores;
-use allround_core::config::{Encoder, Model, Scenario};
+use allround_core::config::llm::Llm;
+use allround_core::config::{Encoder, Scenario};
 use allround_core::digest::Key;
+use allround_core::models::llm_method::StageContext;
+use allround_core::models::{LlmMethod, Model, Scores};
 use allround_core::stage::{
-    Answering, Asked, EncodeText, PretrainLm, Reader, Settings, TrainAlign, TrainBackbone,
-    TrainProject, TrainTune,
+    Compute, EncodeText, LlmRanking, PretrainLm, PromptedLlm, Settings, TrainAlign, TrainBackbone,
 };
 
-/// Where a cell's stages find their data.
-pub(super) struct Ground<'a> {
+use super::graph::NodeId;
+use super::{PlanError, Planner, find, inputs, roles};
+
+/// What a cell's stages have in common.
+pub(super) struct CellContext<'a> {
     /// Name of the data set.
     pub dataset: &'a String,
     /// Whether the scenario adds items to those of the data set.
     pub changes_items: bool,
-    /// The data that the scenario makes: what later stages are trained on and what is measured.
+    /// The data that the scenario makes: what later stages train on and what is measured.
     pub prepared: NodeId,
-    /// The data that the CF model is trained on.
-    pub taught: NodeId,
+    /// The data that the CF model trains on.
+    pub backbone_data: NodeId,
     /// The cell's seed.
     pub seed: u64,
-    /// `run.answer_token_budget`.
-    pub answer_token_budget: usize,
 }
 
 /// What the stages of a model leave to its evaluation.
 #[derive(Default)]
-pub(super) struct Learned {
-    /// What the evaluation reads beside data and candidates, by role.
+pub(super) struct ModelStages {
+    /// What the evaluation reads besides data and candidates, by role.
     pub reads: BTreeMap<String, NodeId>,
     /// The stages that train something for this cell, in graph order.
     pub trained: Vec<NodeId>,
-    /// How a language model answers; `None` for a CF model.
-    pub answering: Option<Answering>,
-    /// Scores that another program has made; `None` for everything that is computed here.
+    /// How a language model ranks; `None` for a CF model.
+    pub ranking: Option<LlmRanking>,
+    /// Scores of another program; `None` for everything that is computed here.
     pub given: Option<Scores>,
     /// Digests of the files that the language model is read from.
     pub inputs: BTreeMap<String, Key>,
@@ -47,296 +45,230 @@ pub(super) struct Learned {
     pub backbone: String,
 }
 
-/// A language model that is asked, before it is known what is shown to it.
-struct Asks<'a> {
-    name: &'a str,
-    prompt: &'a str,
-    user: bool,
-    item: ItemEmbedding,
-    text_below: u64,
-}
-
 impl Planner<'_> {
     /// The stages that make `model` (called `name`) ready to be evaluated.
-    pub(super) fn learn(
+    pub(super) fn model_stages(
         &mut self,
-        ground: &Ground<'_>,
+        cell: &CellContext<'_>,
         name: &str,
         model: &Model,
-    ) -> Result<Learned, PlanError> {
-        match model {
-            Model::Allmrec(method) => self.allmrec(ground, method),
-            Model::MlpLlm(method) => self.mlp_llm(ground, method),
-            Model::LlmOnly(method) => self.llm_only(ground, method),
-            Model::Tallrec(method) => self.tallrec(ground, method),
-            Model::Scores(scores) => Ok(Learned {
-                given: Some(scores.clone()),
-                ..Learned::default()
-            }),
-            Model::Sasrec(_)
-            | Model::Gru4rec(_)
-            | Model::Nextitnet(_)
-            | Model::Ncf(_)
-            | Model::Popularity(_)
-            | Model::Markov(_) => {
-                let backbone = self.backbone(ground, name, model);
-                Ok(Learned {
-                    reads: roles([("backbone", backbone)]),
-                    trained: vec![backbone],
-                    backbone: model.kind().to_owned(),
-                    ..Learned::default()
-                })
-            }
+    ) -> Result<ModelStages, PlanError> {
+        if let Some(method) = model.llm_method() {
+            return self.method_stages(cell, method);
         }
-    }
-
-    fn allmrec(&mut self, ground: &Ground<'_>, method: &Allmrec) -> Result<Learned, PlanError> {
-        let asks = Asks {
-            name: &method.llm,
-            prompt: &method.prompt,
-            user: method.user,
-            item: method.item,
-            text_below: method.text_below,
-        };
-        let (reader, llm) = self.reader(ground, &asks)?;
-        let (backbone, kind) = self.read_backbone(ground, &method.backbone)?;
-        let align = self.align(ground, backbone, method)?;
-        let mut needs = roles([("backbone", backbone), ("align", align)]);
-        needs.extend(llm.map(|llm| ("llm".to_owned(), llm)));
-        let project = self.project(ground, (&asks, reader.clone()), &method.project, &needs);
-        needs.insert("project".to_owned(), project);
-        Ok(Learned {
-            reads: needs,
-            trained: vec![backbone, align, project],
-            answering: answering(reader, &method.inference, ground),
-            given: None,
-            inputs: self.files_of_llm(asks.name),
-            backbone: kind,
+        if let Model::Scores(scores) = model {
+            return Ok(ModelStages {
+                given: Some(scores.clone()),
+                ..ModelStages::default()
+            });
+        }
+        let backbone = self.backbone(cell, name, model);
+        Ok(ModelStages {
+            reads: roles([("backbone", backbone)]),
+            trained: vec![backbone],
+            backbone: model.kind().to_owned(),
+            ..ModelStages::default()
         })
     }
 
-    fn mlp_llm(&mut self, ground: &Ground<'_>, method: &MlpLlm) -> Result<Learned, PlanError> {
-        let asks = Asks {
-            name: &method.llm,
-            prompt: &method.prompt,
-            user: true,
-            item: ItemEmbedding::Joint,
-            text_below: 0,
+    fn method_stages(
+        &mut self,
+        cell: &CellContext<'_>,
+        method: &dyn LlmMethod,
+    ) -> Result<ModelStages, PlanError> {
+        let inputs = self.files_of_llm(method.llm());
+        let (llm, trained_llm) = self.prompted_llm(cell, method)?;
+        let mut found = ModelStages::default();
+        found
+            .reads
+            .extend(trained_llm.map(|node| ("llm".to_owned(), node)));
+        if let Some(name) = method.backbone() {
+            let (_, _, model) = self.model(name)?;
+            let node = self.backbone(cell, name, &model);
+            found.reads.insert("backbone".to_owned(), node);
+            found.trained.push(node);
+            found.backbone = model.kind().to_owned();
+        }
+        let encoder = match method.encoder() {
+            Some(name) => Some(find(&self.spec.encoder, "encoder", name)?),
+            None => None,
         };
-        let (reader, llm) = self.reader(ground, &asks)?;
-        let (backbone, kind) = self.read_backbone(ground, &method.backbone)?;
-        let mut needs = roles([("backbone", backbone)]);
-        needs.extend(llm.map(|llm| ("llm".to_owned(), llm)));
-        let project = self.project(ground, (&asks, reader.clone()), &method.project, &needs);
-        needs.insert("project".to_owned(), project);
-        Ok(Learned {
-            reads: needs,
-            trained: vec![backbone, project],
-            answering: answering(reader, &method.inference, ground),
-            given: None,
-            inputs: self.files_of_llm(asks.name),
-            backbone: kind,
-        })
-    }
-
-    fn llm_only(&mut self, ground: &Ground<'_>, method: &LlmOnly) -> Result<Learned, PlanError> {
-        let asks = Asks {
-            name: &method.llm,
-            prompt: &method.prompt,
-            user: false,
-            item: ItemEmbedding::None,
-            text_below: 0,
+        let context = StageContext {
+            llm: &llm,
+            encoder,
+            seed: cell.seed,
         };
-        let (reader, llm) = self.reader(ground, &asks)?;
-        Ok(Learned {
-            reads: llm.map(|llm| ("llm".to_owned(), llm)).into_iter().collect(),
-            answering: answering(reader, &method.inference, ground),
-            inputs: self.files_of_llm(asks.name),
-            ..Learned::default()
-        })
-    }
-
-    fn tallrec(&mut self, ground: &Ground<'_>, method: &Tallrec) -> Result<Learned, PlanError> {
-        let asks = Asks {
-            name: &method.llm,
-            prompt: &method.prompt,
-            user: false,
-            item: ItemEmbedding::None,
-            text_below: 0,
-        };
-        let (reader, llm) = self.reader(ground, &asks)?;
-        let mut reads: BTreeMap<_, _> =
-            llm.map(|llm| ("llm".to_owned(), llm)).into_iter().collect();
-        let settings = Settings::Tune(TrainTune {
-            reader: reader.clone(),
-            form: method.form,
-            lora: method.lora.clone(),
-            train_on_inputs: method.train_on_inputs,
-            one_item: method.one_item,
-            candidates: method.candidates,
-            train: method.train.clone(),
-            seed: ground.seed,
-            device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
+        for settings in method.stages(&context) {
+            let role = settings.kind();
+            let mut needs = self.needs(cell, &found.reads, method, &settings)?;
+            needs.insert("prepared".to_owned(), cell.prepared);
+            let files = match &settings {
+                Settings::Align(_) => method.encoder().map(|name| self.files_of_encoder(name)),
+                _ => Some(inputs.clone()),
+            };
+            let node = self.add(settings, needs, files.unwrap_or_default());
+            found.reads.insert(role.to_owned(), node);
+            found.trained.push(node);
+        }
+        found.ranking = Some(LlmRanking {
+            llm,
+            inference: method.inference().cloned(),
+            tuned: method.tuned().cloned(),
+            seed: cell.seed,
+            token_budget: self.spec.run.answer_token_budget,
         });
-        let mut needs = reads.clone();
-        needs.insert("prepared".to_owned(), ground.prepared);
-        let tune = self
-            .graph
-            .add(settings, needs, self.files_of_llm(asks.name));
-        reads.insert("tune".to_owned(), tune);
-        let answering = answering(reader, &method.inference, ground).map(|answering| Answering {
-            tuned: Some((method.form, method.lora.clone())),
-            ..answering
+        found.inputs = inputs;
+        Ok(found)
+    }
+
+    /// What a method's stage reads: those of its roles that the method has so far.
+    fn needs(
+        &mut self,
+        cell: &CellContext<'_>,
+        made: &BTreeMap<String, NodeId>,
+        method: &dyn LlmMethod,
+        settings: &Settings,
+    ) -> Result<BTreeMap<String, NodeId>, PlanError> {
+        let mut needs = BTreeMap::new();
+        for &role in settings.reads() {
+            let node = match (role, settings) {
+                ("encoded", Settings::Align(align)) => self.encoded(cell, method, align)?,
+                (role, _) => made.get(role).copied(),
+            };
+            needs.extend(node.map(|node| (role.to_owned(), node)));
+        }
+        Ok(needs)
+    }
+
+    /// The vectors of a frozen text encoder; `None` for one that is trained.
+    fn encoded(
+        &mut self,
+        cell: &CellContext<'_>,
+        method: &dyn LlmMethod,
+        align: &TrainAlign,
+    ) -> Result<Option<NodeId>, PlanError> {
+        let is_frozen = matches!(align.encoder, Encoder::Hashed(_)) || !method.trains_encoder();
+        if !is_frozen {
+            return Ok(None);
+        }
+        let settings = Settings::EncodeText(EncodeText {
+            encoder: align.encoder.clone(),
+            text: align.align.text,
         });
-        Ok(Learned {
-            reads,
-            trained: vec![tune],
-            answering,
-            given: None,
-            inputs: self.files_of_llm(asks.name),
-            backbone: String::new(),
-        })
+        // Texts are read from data that as many cells as possible share.
+        let texts = match cell.changes_items {
+            true => cell.prepared,
+            false => self.unchanged(cell)?,
+        };
+        let files = method.encoder().map(|name| self.files_of_encoder(name));
+        let node = self.add(
+            settings,
+            roles([("prepared", texts)]),
+            files.unwrap_or_default(),
+        );
+        Ok(Some(node))
     }
 
     /// The training of a CF model, or the import of its weights.
-    fn backbone(&mut self, ground: &Ground<'_>, name: &str, model: &Model) -> NodeId {
-        let seed = if draws_nothing(model) { 0 } else { ground.seed };
-        let id = (ground.taught, name.to_owned(), seed);
+    fn backbone(&mut self, cell: &CellContext<'_>, name: &str, model: &Model) -> NodeId {
+        let seed = if model.is_deterministic() {
+            0
+        } else {
+            cell.seed
+        };
+        let id = (cell.backbone_data, name.to_owned(), seed);
         if let Some(&node) = self.trained.get(&id) {
             return node;
         }
         let settings = Settings::Backbone(TrainBackbone {
             model: model.clone(),
             seed,
-            device: device_kind(&self.spec.run.device),
-            // What only counts interactions or reads a file is the same on any number of threads.
-            threads: match draws_nothing(model) {
-                true => 1,
-                false => self.spec.run.cf_threads,
-            },
         });
-        let needs = roles([("prepared", ground.taught)]);
-        let mut weights = self.inputs.of_model(model.weights());
-        weights.extend(self.inputs.of_model(model.weights_check()));
-        let node = self.graph.add(settings, needs, weights);
+        let needs = roles([("prepared", cell.backbone_data)]);
+        let files = model.files().into_iter();
+        let weights = files
+            .flat_map(|file| self.inputs.of_model(Some(file)))
+            .collect();
+        let node = self.add(settings, needs, weights);
         self.trained.insert(id, node);
         node
     }
 
-    /// The CF model that a method names, with its kind.
-    fn read_backbone(
-        &mut self,
-        ground: &Ground<'_>,
-        name: &str,
-    ) -> Result<(NodeId, String), PlanError> {
-        let (_, _, model) = self.model(name)?;
-        Ok((self.backbone(ground, name, &model), model.kind().to_owned()))
-    }
-
-    fn align(
-        &mut self,
-        ground: &Ground<'_>,
-        backbone: NodeId,
-        method: &Allmrec,
-    ) -> Result<NodeId, PlanError> {
-        let encoder = find(&self.spec.encoder, "encoder", &method.encoder)?.clone();
-        let files = self.files_of_encoder(&method.encoder);
-        let mut needs = roles([("prepared", ground.prepared), ("backbone", backbone)]);
-        let is_frozen = matches!(encoder, Encoder::Hashed(_)) || !method.align.train_encoder;
-        if is_frozen {
-            let settings = Settings::EncodeText(EncodeText {
-                encoder: encoder.clone(),
-                text: method.align.text,
-                device: device_kind(&self.spec.run.device),
-                // Hashed vectors are the same on any number of threads, which therefore stays out of the key.
-                threads: match encoder {
-                    Encoder::Hashed(_) => 1,
-                    Encoder::Pretrained(_) => self.spec.run.threads,
-                },
-            });
-            // Texts are read from data that as many cells as possible share.
-            let texts = match ground.changes_items {
-                true => ground.prepared,
-                false => self.alone(ground)?,
-            };
-            let texts = roles([("prepared", texts)]);
-            let encoded = self.graph.add(settings, texts, files.clone());
-            needs.insert("encoded".to_owned(), encoded);
-        }
-        let settings = Settings::Align(TrainAlign {
-            align: method.align.clone(),
-            encoder,
-            seed: ground.seed,
-            device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
-        });
-        Ok(self.graph.add(settings, needs, files))
-    }
-
-    fn project(
-        &mut self,
-        ground: &Ground<'_>,
-        (asks, reader): (&Asks<'_>, Reader),
-        project: &allround_core::config::method::Project,
-        reads: &BTreeMap<String, NodeId>,
-    ) -> NodeId {
-        let settings = Settings::Project(TrainProject {
-            reader: Reader {
-                // q replaces e only in reading: both are trained as one.
-                item: match reader.item {
-                    ItemEmbedding::Text => ItemEmbedding::Joint,
-                    item => item,
-                },
-                text_below: 0,
-                ..reader
-            },
-            project: project.clone(),
-            seed: ground.seed,
-            device: device_kind(&self.spec.run.device),
-            threads: self.spec.run.threads,
-        });
-        let mut needs = reads.clone();
-        needs.insert("prepared".to_owned(), ground.prepared);
-        self.graph
-            .add(settings, needs, self.files_of_llm(asks.name))
-    }
-
     /// The language model with its prompt in the words of the data set, and the stage that trains it where it is a small one.
-    fn reader(
+    fn prompted_llm(
         &mut self,
-        ground: &Ground<'_>,
-        asks: &Asks<'_>,
-    ) -> Result<(Reader, Option<NodeId>), PlanError> {
-        let llm = find(&self.spec.llm, "language model", asks.name)?.clone();
-        let prompt = find(&self.spec.prompt, "prompt", asks.prompt)?;
-        let asked = asked(prompt, ground.dataset);
+        cell: &CellContext<'_>,
+        method: &dyn LlmMethod,
+    ) -> Result<(PromptedLlm, Option<NodeId>), PlanError> {
+        let llm = find(&self.spec.llm, "language model", method.llm())?.clone();
+        let prompt = find(&self.spec.prompt, "prompt", method.prompt())?.of_dataset(cell.dataset);
         let trained = match &llm {
             Llm::Small(small) => {
                 let settings = Settings::PretrainLm(PretrainLm {
                     llm: small.clone(),
-                    words: asked.words.clone(),
-                    device: device_kind(&self.spec.run.device),
-                    threads: self.spec.run.threads,
+                    words: prompt.own_words(),
                 });
-                let needs = roles([("prepared", self.alone(ground)?)]);
-                Some(self.graph.add(settings, needs, BTreeMap::new()))
+                let needs = roles([("prepared", self.unchanged(cell)?)]);
+                Some(self.add(settings, needs, BTreeMap::new()))
             }
             Llm::Pretrained(_) | Llm::Random(_) => None,
         };
-        let reader = Reader {
+        let vectors = method.vectors();
+        let llm = PromptedLlm {
             llm,
-            asked,
-            user: asks.user,
-            item: asks.item,
-            text_below: asks.text_below,
+            prompt,
+            user: vectors.user,
+            item: vectors.item,
+            text_below: vectors.text_below,
         };
-        Ok((reader, trained))
+        Ok((llm, trained))
     }
 
-    /// The data set by itself, whatever the scenario.
-    fn alone(&mut self, ground: &Ground<'_>) -> Result<NodeId, PlanError> {
-        self.prepare(ground.dataset, "", &Scenario::Overall {}, ground.seed)
+    /// The data set without the scenario.
+    fn unchanged(&mut self, cell: &CellContext<'_>) -> Result<NodeId, PlanError> {
+        self.prepare(cell.dataset, "", &Scenario::Overall {}, cell.seed)
+    }
+
+    /// Adds a stage that runs where the experiment says, as far as its result depends on that.
+    pub(super) fn add(
+        &mut self,
+        settings: Settings,
+        needs: BTreeMap<String, NodeId>,
+        inputs: BTreeMap<String, Key>,
+    ) -> NodeId {
+        let compute = self.compute(&settings);
+        self.graph.add(settings, compute, needs, inputs)
+    }
+
+    fn compute(&self, settings: &Settings) -> Option<Compute> {
+        let run = &self.spec.run;
+        let threads = match settings {
+            // The same on any device and any number of threads.
+            Settings::Prepare(_) | Settings::Candidates(_) => return None,
+            Settings::Backbone(training) if training.model.is_deterministic() => {
+                return None;
+            }
+            Settings::EncodeText(encode) if matches!(encode.encoder, Encoder::Hashed(_)) => {
+                return None;
+            }
+            Settings::Evaluate(evaluate) if evaluate.given.is_some() => {
+                return None;
+            }
+            Settings::Evaluate(evaluate) if evaluate.ranking.is_none() => run.cf_threads,
+            Settings::Backbone(_) => run.cf_threads,
+            Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
+            | Settings::Evaluate(_) => run.threads,
+        };
+        // Which of several equal devices runs a stage does not change its result.
+        let device = run.device.split(':').next().unwrap_or(&run.device);
+        Some(Compute {
+            device: device.to_owned(),
+            threads,
+        })
     }
 
     fn files_of_llm(&self, name: &str) -> BTreeMap<String, Key> {
@@ -348,33 +280,6 @@ impl Planner<'_> {
         let folder = self.spec.encoder.get(name);
         self.inputs
             .of_model(folder.and_then(inputs::folder_of_encoder))
-    }
-}
-
-fn answering(reader: Reader, inference: &Inference, ground: &Ground<'_>) -> Option<Answering> {
-    Some(Answering {
-        reader,
-        inference: inference.clone(),
-        tuned: None,
-        seed: ground.seed,
-        token_budget: ground.answer_token_budget,
-    })
-}
-
-/// A prompt in the words of `dataset`.
-fn asked(prompt: &Prompt, dataset: &str) -> Asked {
-    let words = prompt.words.get(dataset).cloned();
-    Asked {
-        wording: prompt.wording,
-        template: prompt.template.clone(),
-        words: words.unwrap_or_else(|| Words {
-            past: prompt.past.clone(),
-            verb: prompt.verb.clone(),
-            noun: prompt.noun.clone(),
-        }),
-        history: prompt.history,
-        candidates: prompt.candidates,
-        title_tokens: prompt.title_tokens,
     }
 }
 

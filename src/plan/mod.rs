@@ -15,14 +15,16 @@ pub use graph::{Graph, Node, NodeId};
 
 use crate::experiment::config::Alone;
 use crate::experiment::{Selected, Spec};
+use allround_core::config::Dataset;
+use allround_core::config::Protocol;
 use allround_core::config::scenario::Scenario;
-use allround_core::config::{Dataset, Model, Protocol};
 use allround_core::data::Part;
 use allround_core::digest::Key;
 use allround_core::fs::FsError;
+use allround_core::models::Model;
 use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
 use inputs::Inputs;
-use method::{Ground, Learned};
+use method::{CellContext, ModelStages};
 
 /// What digests an input file, given its path as written in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
@@ -133,26 +135,25 @@ impl Planner<'_> {
         } = combination;
         let axis = find(&self.spec.scenario, "scenario", scenario)?;
         let (base, variant, config) = self.model(model)?;
-        let ground = Ground {
+        let context = CellContext {
             dataset,
             changes_items: matches!(axis, Scenario::CrossDomain { .. }),
             prepared: self.prepare(dataset, scenario, axis, seed)?,
-            taught: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
+            backbone_data: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
             seed,
-            answer_token_budget: self.spec.run.answer_token_budget,
         };
         // Drawn before anything is trained: where no user can be measured, nothing needs to be.
         for protocol in &self.spec.protocol {
-            self.draw(ground.prepared, protocol, (scenario, axis), seed);
+            self.draw(context.prepared, protocol, (scenario, axis), seed);
         }
-        let learned = self.learn(&ground, model, &config)?;
+        let stages = self.model_stages(&context, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(ground.prepared, (name, protocol), (scenario, axis), seed);
+            let candidates = self.draw(context.prepared, (name, protocol), (scenario, axis), seed);
             let fingerprint = self.fingerprint(dataset, scenario, (name, protocol))?;
             for &part in &protocol.splits {
-                let reads = roles([("prepared", ground.prepared), ("candidates", candidates)]);
-                let evaluate = self.evaluate((part, protocol.keep_scores), reads, &learned);
+                let reads = roles([("prepared", context.prepared), ("candidates", candidates)]);
+                let evaluate = self.evaluate((part, protocol.keep_scores), reads, &stages);
                 measures.push(Measure {
                     name: name.clone(),
                     part,
@@ -168,10 +169,10 @@ impl Planner<'_> {
             scenario: scenario.clone(),
             model: base,
             variant,
-            backbone: learned.backbone,
+            backbone: stages.backbone,
             seed,
-            prepared: ground.prepared,
-            trained: learned.trained,
+            prepared: context.prepared,
+            trained: stages.trained,
             measures,
         })
     }
@@ -219,9 +220,7 @@ impl Planner<'_> {
             seed,
             limit: limit(self.spec),
         };
-        let node = self
-            .graph
-            .add(Settings::Prepare(settings), BTreeMap::new(), inputs);
+        let node = self.add(Settings::Prepare(settings), BTreeMap::new(), inputs);
         self.prepared.insert(id, node);
         Ok(node)
     }
@@ -254,21 +253,19 @@ impl Planner<'_> {
             seed,
         });
         let inputs = self.inputs.of_protocol[name].clone();
-        let node = self
-            .graph
-            .add(settings, roles([("prepared", prepared)]), inputs);
+        let node = self.add(settings, roles([("prepared", prepared)]), inputs);
         self.candidates.insert(id, node);
         node
     }
 
-    /// The evaluation of `part`, which reads the stages `needs` and what was learned.
+    /// The evaluation of `part`, which reads the stages `needs` and those of the model.
     fn evaluate(
         &mut self,
         (part, keep_scores): (Part, bool),
         mut needs: BTreeMap<String, NodeId>,
-        learned: &Learned,
+        stages: &ModelStages,
     ) -> NodeId {
-        let given = learned.given.as_ref().map(|scores| GivenScores {
+        let given = stages.given.as_ref().map(|scores| GivenScores {
             file: scores.of(part).to_owned(),
             form: scores.form,
             missing: scores.missing,
@@ -277,21 +274,16 @@ impl Planner<'_> {
         let inputs = match &given {
             // The other part's file does not matter.
             Some(given) => self.inputs.of_model(Some(&given.file)),
-            None => learned.inputs.clone(),
+            None => stages.inputs.clone(),
         };
         let settings = Settings::Evaluate(Evaluate {
             part,
             keep_scores,
             given,
-            answering: learned.answering.clone(),
-            device: device_kind(&self.spec.run.device),
-            threads: match learned.answering {
-                Some(_) => self.spec.run.threads,
-                None => self.spec.run.cf_threads,
-            },
+            ranking: stages.ranking.clone(),
         });
-        needs.extend(learned.reads.clone());
-        self.graph.add(settings, needs, inputs)
+        needs.extend(stages.reads.clone());
+        self.add(settings, needs, inputs)
     }
 
     /// `NAME:DIGITS` over everything that makes two numbers comparable; metrics and the cell's seed do not.
@@ -359,11 +351,6 @@ fn limit(spec: &Spec) -> Option<u64> {
     (spec.run.limit > 0).then_some(spec.run.limit)
 }
 
-/// `cpu` or `cuda`: which of several equal devices was used does not matter to a result.
-fn device_kind(device: &str) -> String {
-    device.split(':').next().unwrap_or(device).to_owned()
-}
-
 /// The scenario that the CF model is trained under: few-shot training may leave it its full data.
 fn backbone_scenario(scenario: &Scenario) -> &Scenario {
     match scenario {
@@ -379,13 +366,11 @@ fn samples_users(scenario: &Scenario) -> bool {
     match scenario {
         Scenario::ColdUsers { users, .. } => *users > 0,
         Scenario::FewShot { .. } => true,
-        _ => false,
+        Scenario::Overall {}
+        | Scenario::ColdItems(_)
+        | Scenario::WarmItems(_)
+        | Scenario::CrossDomain { .. } => false,
     }
-}
-
-/// Whether a model is the same for every seed.
-fn draws_nothing(model: &Model) -> bool {
-    matches!(model, Model::Popularity(_) | Model::Markov(_)) || model.weights().is_some()
 }
 
 /// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.

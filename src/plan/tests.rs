@@ -8,7 +8,7 @@ use crate::experiment;
 use allround_core::config::dataset::{
     AmazonSource, AmazonText, RepeatedUsers, SequenceForm, SequencesSource, Source,
 };
-use allround_core::config::tensors;
+use allround_core::models::weights as tensors;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -251,7 +251,7 @@ fn with_imported(kind: &str) -> experiment::Spec {
         checked.unwrap_or_else(|faults| panic!("{faults}")).spec
     };
     let fixed = load(&format!("{untrained}train.stop.fixed = {{}}\n"));
-    let weights = tensors::weights(fixed.model_named("got").unwrap());
+    let weights = fixed.model_named("got").unwrap().cf().unwrap().tensors();
     let bytes = tensors::file_of(&weights, 90, 0.0);
     allround_core::fs::write_atomic(&folder.path().join("w.safetensors"), &bytes).unwrap();
     load(&format!("{untrained}weights = \"w.safetensors\"\n"))
@@ -292,31 +292,6 @@ fn imported_weights_count_by_their_contents_and_change_no_other_key() {
     for other in ["toys.overall.sasrec.s1", "games.few.deep.s2"] {
         assert_eq!(key(&here, other), key(&trained, other), "{other}");
     }
-}
-
-#[test]
-fn a_trained_model_is_hashed_as_if_weights_could_not_be_imported() {
-    let plan = plan_of(SPEC, &[]);
-    let stage = &plan.graph.nodes[cell(&plan, "toys.overall.sasrec.s1").trained[0]].stage;
-    let hashed = serde_json::to_value(&stage.settings).unwrap();
-    let fields = hashed["model"]["sasrec"].as_object().unwrap();
-    let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        [
-            "dropout",
-            "form",
-            "hidden_units",
-            "loss",
-            "maxlen",
-            "num_blocks",
-            "num_heads",
-            "output_bias",
-            "output_table",
-            "train"
-        ]
-    );
-    assert!(stage.inputs.is_empty());
 }
 
 #[test]

@@ -13,10 +13,10 @@ use super::results::{Results, Training};
 use crate::experiment::config::Figure;
 use crate::experiment::config::answer::{Axis, Cost};
 use crate::record::summary::{Answer, AnswerTable, Column, Question};
-use allround_core::config::Model;
 use allround_core::config::protocol::Protocol;
 use allround_core::data::Part;
 use allround_core::metric::Metric;
+use allround_core::models::Model;
 
 /// Draws one figure of the spec.
 ///
@@ -252,10 +252,10 @@ fn seed_values(results: &Results, value: &str, dataset: &str) -> SeedValues {
 /// What the curve of a stage is called; `None` for one that is another model's: a CF model that a method reads has its curve
 /// where it is a model itself, and a language model's own training is the data set's.
 fn curve_name(results: &Results, model: &str, stage: &str) -> Option<String> {
-    let asks_llm = results.spec.model_named(model).is_some_and(Model::asks_llm);
+    let method = results.spec.model_named(model).and_then(Model::llm_method);
     match stage {
         "pretrain-lm" => None,
-        "backbone" => (!asks_llm).then(|| model.to_owned()),
+        "backbone" => method.is_none().then(|| model.to_owned()),
         stage => Some(format!("{model}, {stage}")),
     }
 }

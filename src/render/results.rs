@@ -10,9 +10,11 @@ use super::style::{Colour, QUIET};
 use super::{RenderError, colour};
 use crate::experiment::{self, Spec};
 use crate::record::{self, DataRow, EpochRow, MetricRow, TimingRow};
+use allround_core::config::Dataset;
+use allround_core::config::Llm;
 use allround_core::config::dataset::Source;
-use allround_core::config::{Dataset, Llm, Model};
 use allround_core::fs;
+use allround_core::models::Model;
 
 /// The contents of a results folder. Files that a run has not written yet are empty here.
 #[derive(Clone, Debug)]
@@ -184,9 +186,9 @@ impl Results {
 
     /// Whether a model asks a language model of random weights, so that only its cost means something.
     pub fn is_random(&self, model: &str) -> bool {
-        let llm = self.spec.model_named(model).and_then(Model::llm);
+        let method = self.spec.model_named(model).and_then(Model::llm_method);
         matches!(
-            llm.and_then(|llm| self.spec.llm.get(llm)),
+            method.and_then(|method| self.spec.llm.get(method.llm())),
             Some(Llm::Random(_))
         )
     }

@@ -18,7 +18,10 @@ pub mod config;
 pub mod event;
 pub mod model_folder;
 
+pub mod models;
+pub use models::stage;
+
+pub mod defaults;
+
 pub mod data;
 pub mod text;
-
-pub mod stage;

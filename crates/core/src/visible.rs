@@ -27,6 +27,14 @@ pub fn one_line(text: &str) -> String {
     lines(&spaced).into_owned()
 }
 
+/// Alternatives as English writes them: `a, b or c`.
+pub fn either(words: &[String]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
 /// Whether a letter is a control character or one of Unicode's `Bidi_Control`, or a deprecated one of their kind.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use allround_core::config::train::Optimizer as Config;
+use allround_core::models::train::Optimizer as Config;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 

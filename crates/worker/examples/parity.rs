@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use allround::experiment;
-use allround_core::config::method::ItemEmbedding;
+use allround_core::models::llm_method::ItemEmbedding;
 use tch::{Device, Kind, Tensor};
 
+use allround_core::models::tallrec::Lora;
 use allround_worker::data::Histories;
-use allround_worker::llm::lm::{Generation, Holding, Lm, LmConfig, LoraSettings};
+use allround_worker::llm::lm::{Generation, Holding, Lm, LmConfig};
 use allround_worker::llm::sentence::{SentenceEncoder, TextEncoder};
 use allround_worker::methods::align::AutoEncoder;
 use allround_worker::methods::project::{Projections, Shape};
@@ -274,7 +275,7 @@ fn trained(shape: &str, device: Device) -> Result<[Pair; 2], String> {
 /// Adapters with the same weights on every device; fresh ones would have a zero half.
 fn adapt(lm: &mut Lm) -> Result<(), String> {
     tch::manual_seed(3);
-    let settings = LoraSettings {
+    let settings = Lora {
         rank: 8,
         alpha: 16.0,
         dropout: 0.0,

@@ -54,7 +54,7 @@ project.train.epochs = 4
 
 [model.tallrec.tallrec]
 llm = "small"
-train.epochs = 4
+tune.train.epochs = 4
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.

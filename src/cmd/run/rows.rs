@@ -154,9 +154,7 @@ impl<'a> Source<'a> {
     ) -> Result<String, DataError> {
         let nodes = &self.plan.graph.nodes;
         let speaks = match &nodes[measure.evaluate].stage.settings {
-            Settings::Evaluate(evaluate) => {
-                evaluate.answering.is_some() || evaluate.given.is_some()
-            }
+            Settings::Evaluate(evaluate) => evaluate.ranking.is_some() || evaluate.given.is_some(),
             _ => false,
         };
         // What several stages say alike is said once, with all their names.
@@ -209,7 +207,7 @@ impl<'a> Source<'a> {
     fn data_notes(&self, cell: &Cell, measure: &Measure) -> Result<Vec<String>, DataError> {
         let prepared = self.prepared(cell.prepared)?;
         let reads_texts = match &self.plan.graph.nodes[measure.evaluate].stage.settings {
-            Settings::Evaluate(evaluate) => evaluate.answering.is_some(),
+            Settings::Evaluate(evaluate) => evaluate.ranking.is_some(),
             _ => false,
         };
         let mut notes = match reads_texts {

@@ -24,7 +24,7 @@ fn graph(needs: &[Vec<NodeId>]) -> Graph {
             seed,
         });
         let roles = needs.iter().map(|&need| (format!("n{need}"), need));
-        graph.add(draw, roles.collect(), BTreeMap::new());
+        graph.add(draw, None, roles.collect(), BTreeMap::new());
     }
     graph
 }

@@ -7,10 +7,10 @@ use crate::experiment::fault::Fault;
 use crate::experiment::shape::either;
 use crate::experiment::suggest;
 use crate::experiment::written::Value;
-use allround_core::config::Model;
 use allround_core::config::protocol::Part;
-use allround_core::config::train::{Stop, Train};
 use allround_core::metric::Metric;
+use allround_core::models::Model;
+use allround_core::models::train::Stop;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
@@ -264,13 +264,14 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         .iter()
         .filter_map(|cell| spec.model_named(&cell.model))
         .collect();
-    let trains: Vec<&Train> = models.iter().filter_map(|model| train_of(model)).collect();
+    let trains = models.iter().filter_map(|model| model.training());
     let broken = check.names("model").len() != spec.model.len();
     if broken || models.is_empty() {
         return;
     }
     // What a fixed-epoch validation records is the worker's choice, so only its absence is certain.
-    let records = trains.iter().any(|train| match &train.stop {
+    let mut trains = trains.map(|training| training.train);
+    let records = trains.any(|train| match &train.stop {
         _ if value == "loss" => true,
         Stop::Early { metric, .. } => metric.to_string() == value,
         Stop::Fixed { validate_every } => *validate_every > 0,
@@ -290,20 +291,6 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
             .label("nothing to draw")
             .hint(hint),
         );
-    }
-}
-
-/// How the model is trained; `None` where it is not, or by its stages.
-pub(super) fn train_of(model: &Model) -> Option<&Train> {
-    match model {
-        // Imported weights have no epochs.
-        _ if model.weights().is_some() => None,
-        Model::Sasrec(model) => Some(&model.train),
-        Model::Gru4rec(model) => Some(&model.train),
-        Model::Nextitnet(model) => Some(&model.train),
-        Model::Ncf(model) => Some(&model.train),
-        // Methods record their losses only.
-        _ => None,
     }
 }
 

@@ -7,14 +7,13 @@ use serde_json::Value;
 use super::Check;
 use crate::experiment::fault::Fault;
 use crate::experiment::place::Place;
-use crate::experiment::suggest;
 use allround_core::config::Llm;
 use allround_core::config::llm::shape_positions;
-use allround_core::config::method::Inference;
+use allround_core::models::llm_method::Inference;
 
-/// Where an OPT's adapters can stand.
+/// Modules of an OPT that adapters can be added to.
 const OPT: [&str; 6] = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"];
-/// Where a Llama's can.
+/// Those of a Llama.
 const LLAMA: [&str; 7] = [
     "q_proj",
     "k_proj",
@@ -25,18 +24,18 @@ const LLAMA: [&str; 7] = [
     "down_proj",
 ];
 
-/// A language model's form, as far as the spec and the files it names tell.
-struct Form {
+/// A language model's form, as far as the experiment and its files say.
+pub(super) struct Form {
     /// Most tokens of a prompt with its answer.
     positions: Option<usize>,
-    /// Modules that adapters can stand at.
-    modules: &'static [&'static str],
+    /// Modules that adapters can be added to.
+    pub(super) modules: &'static [&'static str],
     /// The field of `llm.NAME` that says so.
     field: [&'static str; 2],
 }
 
-/// None where only files that are not here tell, or where another check refuses what is named.
-fn of(llm: &Llm, base: &Path) -> Option<Form> {
+/// `None` where the files are not on this machine, or where another check refuses them.
+pub(super) fn of(llm: &Llm, base: &Path) -> Option<Form> {
     match llm {
         Llm::Small(small) => Some(Form {
             positions: Some(small.positions),
@@ -71,35 +70,6 @@ fn of(llm: &Llm, base: &Path) -> Option<Form> {
             })
         }
         Llm::Pretrained(_) => None,
-    }
-}
-
-/// Adapters stand at modules that the language model has.
-pub(super) fn targets(check: &mut Check<'_>, llm: &str, targets: &[String], path: &[&str]) {
-    let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
-    let Some(form) = form else {
-        return;
-    };
-    for (at, target) in targets.iter().enumerate() {
-        if form.modules.contains(&target.as_str()) {
-            continue;
-        }
-        let at = at.to_string();
-        let mut path = path.to_vec();
-        path.push(&at);
-        let place = check.place(&path);
-        check.push(
-            Fault::at(
-                place,
-                format!("language model `{llm}` has no module `{target}`"),
-            )
-            .label("expected a module of its blocks")
-            .hint(suggest::hint(
-                target,
-                form.modules.iter().copied(),
-                "modules",
-            )),
-        );
     }
 }
 
@@ -198,7 +168,7 @@ pub(super) fn positions(
             _ => "name a language model with more positions",
         };
         let message = format!(
-            "{positions} positions cannot hold the {told} titles that protocol `{protocol}` asks about{room}"
+            "{positions} positions cannot hold the {told} titles that protocol `{protocol}` queries{room}"
         );
         check.push(
             Fault::at(place, message)

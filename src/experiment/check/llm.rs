@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::Check;
 use super::folder::{self, Kind};
-use super::model::divisors;
 use crate::experiment::fault::Fault;
 use crate::experiment::suggest;
 use allround_core::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
 use allround_core::config::{Encoder, Llm};
+use allround_core::models::problem::divisors;
 
 /// Files of which a Hugging Face folder has one: weights, whole or in shards.
 const WEIGHTS: [&str; 4] = [

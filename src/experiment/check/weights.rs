@@ -10,10 +10,9 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use super::Check;
 use crate::experiment::fault::Fault;
 use crate::experiment::place::Place;
-use allround_core::config::Model;
-use allround_core::config::model::{Sasrec, SasrecForm};
-use allround_core::config::tensors::{Size, Weight, weights};
 use allround_core::fs;
+use allround_core::models::weights::{Size, Weight};
+use allround_core::models::{CfModel, Model};
 
 /// Most bytes of a header: a thousand times that of the largest model here.
 const LONGEST_HEADER: u64 = 64 << 20;
@@ -44,7 +43,7 @@ pub fn table_rows(model: &Model, path: &Path) -> Vec<TableRows> {
     let Ok(header) = header(path, &path.display().to_string()) else {
         return Vec::new();
     };
-    let expected = weights(model).into_iter();
+    let expected = tensors(model).into_iter();
     let tables = expected.filter_map(|weight| {
         let size = *weight.shape.first().filter(|size| size.known().is_none())?;
         let rows = *header.info(&weight.name)?.shape.first()?;
@@ -55,6 +54,10 @@ pub fn table_rows(model: &Model, path: &Path) -> Vec<TableRows> {
         })
     });
     tables.collect()
+}
+
+fn tensors(model: &Model) -> Vec<Weight> {
+    model.cf().map(CfModel::tensors).unwrap_or_default()
 }
 
 /// Checks the header of `file`, a path from `base` that exists, against the weights of `model`.
@@ -133,7 +136,7 @@ fn pickled(start: &[u8], file: &str) -> Option<Wrong> {
 
 fn differences(model: &Model, header: &Metadata, file: &str) -> Vec<Wrong> {
     let held: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
-    let expected = weights(model);
+    let expected = tensors(model);
     if let Some(wrong) = names(model, &expected, &held, file) {
         return vec![wrong];
     }
@@ -210,61 +213,15 @@ fn about_names(model: &Model, held: &BTreeMap<String, &TensorInfo>) -> String {
             );
         }
     }
-    if let Model::Sasrec(sasrec) = model
-        && let Some(change) = other_network(sasrec, held)
-    {
+    let names: BTreeSet<&str> = held.keys().map(String::as_str).collect();
+    let change = model
+        .cf()
+        .and_then(|model| model.settings_for_names(&names));
+    if let Some(change) = change {
         return change;
     }
     "docs/WEIGHTS.md lists every name; how many layers there are follows from the model's settings"
         .to_owned()
-}
-
-/// The settings of a SASRec whose names are those of the file.
-fn other_network(model: &Sasrec, held: &BTreeMap<String, &TensorInfo>) -> Option<String> {
-    let fits = |other: &Sasrec| {
-        let expected = weights(&Model::Sasrec(other.clone()));
-        expected.len() == held.len() && expected.iter().all(|w| held.contains_key(&w.name))
-    };
-    let blocks = (1..=64).map(|num_blocks| Sasrec {
-        num_blocks,
-        ..model.clone()
-    });
-    if let Some(other) = blocks.into_iter().find(fits) {
-        return Some(format!(
-            "these are the names of {} blocks: write `num_blocks = {}`",
-            other.num_blocks, other.num_blocks
-        ));
-    }
-    let mut forms = Vec::new();
-    for form in SasrecForm::ALL {
-        for (output_table, output_bias) in [(false, false), (true, false), (true, true)] {
-            let other = Sasrec {
-                form,
-                output_table,
-                output_bias,
-                ..model.clone()
-            };
-            if fits(&other) {
-                let table = if output_table {
-                    ", `output_table = true`"
-                } else {
-                    ""
-                };
-                let bias = if output_bias {
-                    ", `output_bias = true`"
-                } else {
-                    ""
-                };
-                forms.push(format!("`form = \"{}\"`{table}{bias}", form.name()));
-            }
-        }
-    }
-    (!forms.is_empty()).then(|| {
-        format!(
-            "these are the names of {}; write the network that they were trained in",
-            forms.join(" or ")
-        )
-    })
 }
 
 /// What to do about a shape that does not fit; `None` where it does.
@@ -322,8 +279,11 @@ fn by_settings(model: &Model, weight: &Weight, found: &[usize]) -> String {
     else {
         return general.to_owned();
     };
-    if let (Model::Sasrec(model), "maxlen") = (model, name) {
-        return about_positions(model, found);
+    if let Some(change) = model
+        .cf()
+        .and_then(|model| model.settings_for_size(name, found))
+    {
+        return change;
     }
     match found.checked_sub(plus).filter(|rest| rest % times == 0) {
         Some(rest) if rest > 0 => format!(
@@ -333,34 +293,6 @@ fn by_settings(model: &Model, weight: &Weight, found: &[usize]) -> String {
         ),
         _ => general.to_owned(),
     }
-}
-
-/// Position tables differ by the row of padding that some networks have.
-fn about_positions(model: &Sasrec, found: usize) -> String {
-    let evolves = model.form.padding_evolves();
-    let own = match evolves {
-        true => "row 0 is padding's and `maxlen` rows follow",
-        false => "there is a row for each of `maxlen` slots and none for padding",
-    };
-    let fitting = found.saturating_sub(usize::from(evolves));
-    let others: Vec<String> = SasrecForm::ALL
-        .into_iter()
-        .filter(|form| model.maxlen + usize::from(form.padding_evolves()) == found)
-        .filter(|form| (*form == SasrecForm::Recbole) == (model.form == SasrecForm::Recbole))
-        .map(|form| format!("`{}`", form.name()))
-        .collect();
-    let other = match others.is_empty() {
-        true => String::new(),
-        false => format!(
-            "; with `maxlen = {}` a file of the form {} has {found} rows",
-            model.maxlen,
-            others.join(" or ")
-        ),
-    };
-    format!(
-        "in the form `{}` {own}: {found} rows belong to `maxlen = {fitting}`{other}",
-        model.form.name()
-    )
 }
 
 /// Tables of the same things must have the same number of rows.

@@ -8,9 +8,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use allround_core::config::{
-    Dataset, Encoder, Llm, Model, Prompt, Protocol, Scenario, Variant, answer_token_budget,
-};
+use allround_core::config::Dataset;
+use allround_core::config::Encoder;
+use allround_core::config::Llm;
+use allround_core::config::Prompt;
+use allround_core::config::Protocol;
+use allround_core::config::Scenario;
+use allround_core::models::Model;
+use allround_core::models::Variant;
 pub use answer::{Expected, Figure, Table};
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
@@ -89,7 +94,6 @@ pub struct Run {
     pub retries: u32,
     /// A language model that answers reads prompts together until they have so many tokens, 64 of them at most. Lower it where
     /// the device's memory ends. Part of the key: another number may change the last bits.
-    #[serde(default = "answer_token_budget")]
     #[schemars(range(min = 1))]
     pub answer_token_budget: usize,
     /// Most epochs between two checkpoints of a training stage: at 1 a killed program loses the running epoch and nothing else.

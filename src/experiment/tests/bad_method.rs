@@ -44,7 +44,7 @@ prompt = "plain"
 
 [model.tallrec.tallrec]
 llm = "little"
-lora.targets = ["q_proj"]
+tune.lora.targets = ["q_proj"]
 prompt = "plain"
 "#;
 
@@ -106,7 +106,7 @@ const CASES: &[Case] = &[
         old: "align.train_encoder = false",
         new: "align.train_encoder = false\nitem = \"random\"\ntext_below = 5",
         faults: &[
-            "33:14: `text_below` says which joint vectors are replaced, and here are none | expected 0, or `item = \"joint\"` | `item = \"text\"` reads every item with its text's vector already",
+            "33:14: `text_below` has no effect: it replaces joint item vectors, and `item` is not \"joint\" | expected 0, or `item = \"joint\"` | `item = \"text\"` uses the text vector of every item already",
         ],
     },
     Case {
@@ -114,7 +114,7 @@ const CASES: &[Case] = &[
         old: "align.train_encoder = false",
         new: "align.train_encoder = false\nuser = false\nitem = \"none\"",
         faults: &[
-            "33:8: without a user vector and item vectors nothing of stage 2 is trained | expected vectors here, or `user = true` | to measure prompts of titles alone, use `llm_only`",
+            "33:8: without a user vector and item vectors, stage 2 has nothing to train | expected vectors here, or `user = true` | to measure prompts of titles alone, use `llm_only`",
         ],
     },
     Case {
@@ -122,7 +122,7 @@ const CASES: &[Case] = &[
         old: "align.train_encoder = false",
         new: "align = { train_encoder = false, matching = 0.0, item_recon = 0.0, text_recon = 0.0, rec = 0.0 }",
         faults: &[
-            "31:9: every loss of stage 1 has weight 0, so nothing of it is trained | expected a weight above 0 | raise `matching`, `item_recon`, `text_recon` or `rec`; without stage 1 there is `mlp_llm`",
+            "31:9: every loss of stage 1 has weight 0, so it has nothing to train | expected a weight above 0 | raise `matching`, `item_recon`, `text_recon` or `rec`; `mlp_llm` has no stage 1",
         ],
     },
     Case {
@@ -188,7 +188,7 @@ const CASES: &[Case] = &[
         old: "num_heads = 4",
         new: "positions = 96",
         faults: &[
-            "14:13: 96 positions cannot hold the 20 titles that protocol `strict` asks about | expected at least 112, and more for long titles | raise `positions`, or draw fewer candidates",
+            "14:13: 96 positions cannot hold the 20 titles that protocol `strict` queries | expected at least 112, and more for long titles | raise `positions`, or draw fewer candidates",
         ],
     },
     Case {
@@ -196,7 +196,7 @@ const CASES: &[Case] = &[
         old: "inference.score = {}",
         new: "inference.generate = { max_new_tokens = 1000 }",
         faults: &[
-            "13:1: 1024 positions cannot hold the 20 titles that protocol `strict` asks about and an answer of 1000 tokens | expected at least 1112, and more for long titles | raise `positions`, draw fewer candidates, or lower `max_new_tokens`",
+            "13:1: 1024 positions cannot hold the 20 titles that protocol `strict` queries and an answer of 1000 tokens | expected at least 1112, and more for long titles | raise `positions`, draw fewer candidates, or lower `max_new_tokens`",
             "33:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
         ],
     },
@@ -268,33 +268,33 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "adapters on nothing",
-        old: "lora.targets = [\"q_proj\"]",
-        new: "lora.targets = []",
+        old: "tune.lora.targets = [\"q_proj\"]",
+        new: "tune.lora.targets = []",
         faults: &[
-            "42:16: `lora.targets` is empty, so nothing would be trained | expected at least one module | for example `targets = [\"q_proj\", \"v_proj\"]`",
+            "42:21: `lora.targets` is empty, so nothing would be trained | expected at least one module | for example `targets = [\"q_proj\", \"v_proj\"]`",
         ],
     },
     Case {
         what: "adapters at a module that an OPT lacks",
-        old: "lora.targets = [\"q_proj\"]",
-        new: "lora.targets = [\"q_proj\", \"o_proj\"]",
+        old: "tune.lora.targets = [\"q_proj\"]",
+        new: "tune.lora.targets = [\"q_proj\", \"o_proj\"]",
         faults: &[
-            "42:27: language model `little` has no module `o_proj` | expected a module of its blocks | did you mean `k_proj`?",
+            "42:32: language model `little` has no module `o_proj` | expected a module of its blocks | the modules are `q_proj`, `k_proj`, `v_proj`, `out_proj`, `fc1`, `fc2`",
         ],
     },
     Case {
         what: "too few positions of a published shape",
-        old: "llm = \"little\"\nlora.targets",
-        new: "llm = \"shape\"\ninference.generate = { max_new_tokens = 2000 }\nlora.targets",
+        old: "llm = \"little\"\ntune.lora.targets",
+        new: "llm = \"shape\"\ninference.generate = { max_new_tokens = 2000 }\ntune.lora.targets",
         faults: &[
-            "17:9: 2048 positions cannot hold the 20 titles that protocol `strict` asks about and an answer of 2000 tokens | expected at least 2112, and more for long titles | name a language model with more positions, draw fewer candidates, or lower `max_new_tokens`",
+            "17:9: 2048 positions cannot hold the 20 titles that protocol `strict` queries and an answer of 2000 tokens | expected at least 2112, and more for long titles | name a language model with more positions, draw fewer candidates, or lower `max_new_tokens`",
             "42:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
         ],
     },
     Case {
         what: "questions about one title each, which fit however many candidates there are",
         old: "[model.tallrec.tallrec]\nllm = \"little\"",
-        new: "[llm.tiny.small]\npositions = 96\n\n[model.tallrec.tallrec]\nform = \"yes_no\"\nllm = \"tiny\"",
+        new: "[llm.tiny.small]\npositions = 96\n\n[model.tallrec.tallrec]\ntune.form = \"yes_no\"\nllm = \"tiny\"",
         faults: &[],
     },
     Case {
@@ -303,7 +303,7 @@ const CASES: &[Case] = &[
         new: "candidates.uniform = { n = 149 }\n\n[encoder.hashed.hashed]\n\n[llm.little.pretrained]\nfolder = \"assets/small-lm\"",
         faults: &[
             "9:28: protocol `strict` ranks 150 candidates, data set `small` has 60 items | expected fewer than 60 | lower `n`, or use `candidates.full = {}`",
-            "14:10: 512 positions cannot hold the 150 titles that protocol `strict` asks about | expected at least 632, and more for long titles | name a language model with more positions, or draw fewer candidates",
+            "14:10: 512 positions cannot hold the 150 titles that protocol `strict` queries | expected at least 632, and more for long titles | name a language model with more positions, or draw fewer candidates",
         ],
     },
     Case {
@@ -327,9 +327,9 @@ const CASES: &[Case] = &[
         old: "[dataset.small.source.synthetic]\nusers = 100\nitems = 60",
         new: "[dataset.small.source.sequences]\npath = \"Cargo.toml\"",
         faults: &[
-            "4:1: data set `small` has no titles, and `full` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
-            "4:1: data set `small` has no titles, and `mlp` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
-            "4:1: data set `small` has no titles, and `tallrec` asks a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `full` queries a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `mlp` queries a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `tallrec` queries a language model about titles | no titles here | leave this data set to CF models with `[matrix] exclude`",
         ],
     },
     Case {
@@ -337,9 +337,9 @@ const CASES: &[Case] = &[
         old: "[protocol.strict]",
         new: "[protocol.strict]\ncandidates.full = {}",
         faults: &[
-            "28:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
-            "36:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
-            "41:1: protocol `strict` ranks every item, and a prompt cannot tell them all | asks a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+            "28:1: protocol `strict` ranks every item, and a prompt cannot list them all | queries a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+            "36:1: protocol `strict` ranks every item, and a prompt cannot list them all | queries a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
+            "41:1: protocol `strict` ranks every item, and a prompt cannot list them all | queries a language model | draw candidates, such as `candidates.uniform = { n = 19 }`",
         ],
     },
 ];

@@ -2,7 +2,8 @@
 
 use super::bad::{Case, refused_in, said_in};
 use super::*;
-use allround_core::config::tensors::{self, Weight};
+use allround_core::models::weights as tensors;
+use allround_core::models::weights::Weight;
 
 /// A file without faults.
 const GOOD: &str = r#"spec_version = 1
@@ -40,7 +41,7 @@ fn folder() -> tempfile::TempDir {
     };
     let spec =
         load_text("x.toml", UNTRAINED, folder.path(), &[]).unwrap_or_else(|all| panic!("{all}"));
-    let of = |name: &str| tensors::weights(spec.spec.model_named(name).unwrap());
+    let of = |name: &str| spec.spec.model_named(name).unwrap().cf().unwrap().tensors();
     let write = |name: &str, weights: &[Weight]| put(name, &tensors::file_of(weights, 61, 0.5));
     write("w.safetensors", &of("gru"));
     write("s.safetensors", &of("allmrec"));

@@ -79,7 +79,7 @@ fn the_committed_reference_is_current() {
 
 #[test]
 fn every_default_has_a_field_to_be_the_default_of() {
-    let text = DEFAULTS;
+    let text = DEFAULTS.as_str();
     let root = written::parse(text, place::DEFAULTS).unwrap();
     let mut faults = Vec::new();
     let known = defaults::Defaults::built_in();

@@ -31,13 +31,13 @@ fn a_flag_overrides_the_file_and_says_so() {
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(checked.spec.run.device, "cuda:0");
     assert_eq!(checked.spec.seeds, [7]);
-    let allround_core::config::Model::Sasrec(sasrec) = &checked.spec.model["sasrec"] else {
+    let allround_core::models::Model::Sasrec(sasrec) = &checked.spec.model["sasrec"] else {
         panic!("the file says sasrec");
     };
     assert_eq!(sasrec.train.epochs, 3);
     assert_eq!(
         sasrec.train.stop,
-        allround_core::config::train::Stop::Fixed { validate_every: 0 }
+        allround_core::models::train::Stop::Fixed { validate_every: 0 }
     );
     let origin = |path: &str| checked.origins[path].to_string();
     assert_eq!(origin("run.device"), "--set 2");
@@ -190,16 +190,16 @@ fn a_chosen_kind_replaces_the_default_one() {
     let checked =
         load_text("x.toml", text, root(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
     let loss = |name: &str| match checked.spec.model_named(name) {
-        Some(allround_core::config::Model::Sasrec(model)) => model.loss.clone(),
+        Some(allround_core::models::Model::Sasrec(model)) => model.loss.clone(),
         _ => panic!("{name} is a sasrec"),
     };
     assert_eq!(
         loss("m"),
-        allround_core::config::train::Loss::Bpr { negatives: 1 }
+        allround_core::models::train::Loss::Bpr { negatives: 1 }
     );
     assert_eq!(
         loss("v"),
-        allround_core::config::train::Loss::SampledSoftmax { negatives: 9 }
+        allround_core::models::train::Loss::SampledSoftmax { negatives: 9 }
     );
     assert_eq!(checked.spec.protocol.keys().collect::<Vec<_>>(), ["strict"]);
     assert_eq!(

@@ -31,7 +31,7 @@ fn a_profile_stands_above_the_file_and_below_the_flags() {
         panic!("the profile replaces the kind");
     };
     assert_eq!(source.users, 77);
-    let allround_core::config::Model::Sasrec(model) = &checked.spec.model["m"] else {
+    let allround_core::models::Model::Sasrec(model) = &checked.spec.model["m"] else {
         panic!("the file says sasrec");
     };
     assert_eq!((model.num_blocks, model.dropout), (1, 0.4));

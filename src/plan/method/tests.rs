@@ -9,8 +9,8 @@ use super::super::tests::{cell, plan_of};
 use super::super::{Cell, Plan, Settings, plan};
 use crate::experiment;
 use crate::experiment::config::Alone;
-use allround_core::config::tensors;
 use allround_core::digest::Key;
+use allround_core::models::weights as tensors;
 
 const SPEC: &str = r#"
 spec_version = 1
@@ -231,8 +231,8 @@ fn a_prompt_has_the_words_of_the_data_set() {
         let Settings::Evaluate(evaluate) = settings else {
             panic!("{settings:?}");
         };
-        let answering = evaluate.answering.as_ref().unwrap();
-        assert_eq!(answering.reader.asked.words.noun, noun);
+        let ranking = evaluate.ranking.as_ref().unwrap();
+        assert_eq!(ranking.llm.prompt.noun, noun);
     }
 }
 
@@ -342,37 +342,6 @@ fn choices_that_the_paper_leaves_open_are_in_the_keys_of_the_stages_that_they_ch
 }
 
 #[test]
-fn a_key_does_not_tell_a_choice_that_was_always_made() {
-    // Results that are committed were made before these were settings.
-    let plan = plan_of(SPEC, &[]);
-    let of = |model: &str, kind: &str| {
-        let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
-        let stages = cell.stages(&plan.graph).into_iter();
-        let stage = stages
-            .map(|id| &plan.graph.nodes[id].stage)
-            .find(|stage| stage.settings.kind() == kind);
-        serde_json::to_string(&stage.unwrap().settings).unwrap()
-    };
-    for (model, kind) in [
-        ("allmrec", "align"),
-        ("allmrec", "project"),
-        ("tallrec", "tune"),
-    ] {
-        let settings = of(model, kind);
-        for word in [
-            "one_item",
-            "order",
-            "drawn",
-            "exclude",
-            "hidden_layers",
-            "text_below",
-        ] {
-            assert!(!settings.contains(word), "{kind}: {settings}");
-        }
-    }
-}
-
-#[test]
 fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
     let method = |preset: &str| {
         let text = SPEC.replace(
@@ -391,11 +360,11 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
         ("/align/sigmoid", "false", "true"),
         ("/align/backbone_dropout", "false", "true"),
         ("/align/text", "\"labelled\"", "\"quoted\""),
-        ("/align/one_item", "", "\"padding\""),
-        ("/align/order", "", "\"numbered\""),
+        ("/align/one_item", "\"skip\"", "\"padding\""),
+        ("/align/order", "\"shuffled\"", "\"numbered\""),
         ("/project/backbone_dropout", "false", "true"),
-        ("/project/one_item", "", "\"padding\""),
-        ("/project/candidates/exclude", "", "\"history\""),
+        ("/project/one_item", "\"skip\"", "\"padding\""),
+        ("/project/candidates/exclude", "\"training\"", "\"history\""),
         ("/project/train/batch_size", "4", "2"),
         ("/inference/score/by", "\"sum\"", ""),
         ("/inference/generate/max_new_tokens", "", "511"),
@@ -421,7 +390,7 @@ fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
     let spec = experiment::load_text("spec.toml", SPEC, Path::new("."), &[])
         .unwrap()
         .spec;
-    let weights = tensors::weights(spec.model_named("sasrec").unwrap());
+    let weights = spec.model_named("sasrec").unwrap().cf().unwrap().tensors();
     allround_core::fs::write_atomic(&file, &tensors::file_of(&weights, 90, 0.0)).unwrap();
     let text = SPEC.replace(
         "[model.sasrec.sasrec]",

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use allround_core::config::Model;
 use allround_core::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
 use allround_core::config::scenario::{
     CandidatesOf, FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems,
 };
+use allround_core::models::Model;
 
 /// A model's kind, as its table in the spec is called.
 pub fn kind(model: &Model) -> String {

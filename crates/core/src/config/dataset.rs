@@ -36,6 +36,74 @@ pub enum Source {
     Synthetic(SyntheticSource),
 }
 
+impl Source {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Source::Amazon(_) => "amazon",
+            Source::Movielens(_) => "movielens",
+            Source::Atomic(_) => "atomic",
+            Source::Json(_) => "json",
+            Source::Sequences(_) => "sequences",
+            Source::Csv(_) => "csv",
+            Source::Synthetic(_) => "synthetic",
+        }
+    }
+
+    /// The files that the source reads, as written in the experiment file.
+    pub fn files(&self) -> Vec<&str> {
+        let paths = match self {
+            Source::Amazon(files) => vec![&files.reviews, &files.metadata],
+            Source::Movielens(files) => vec![&files.folder],
+            Source::Atomic(files) => {
+                vec![
+                    &files.inter,
+                    &files.valid,
+                    &files.test,
+                    &files.item,
+                    &files.item_index,
+                ]
+            }
+            Source::Json(files) => vec![&files.interactions, &files.items],
+            Source::Sequences(files) => vec![&files.path],
+            Source::Csv(files) => {
+                vec![&files.interactions, &files.valid, &files.test, &files.items]
+            }
+            Source::Synthetic(_) => Vec::new(),
+        };
+        let given = paths.into_iter().filter(|path| !path.is_empty());
+        given.map(String::as_str).collect()
+    }
+
+    /// What to write so that items have titles; `None` where they have.
+    pub fn missing_titles(&self) -> Option<&'static str> {
+        let (is_missing, hint) = match self {
+            Source::Sequences(_) => (
+                true,
+                "leave this data set to CF models with `[matrix] exclude`",
+            ),
+            Source::Amazon(source) => (
+                source.metadata.is_empty(),
+                "name the file of titles: `metadata = \"...\"`",
+            ),
+            Source::Atomic(source) => (
+                source.item.is_empty(),
+                "name the file of titles: `item = \"...\"`",
+            ),
+            Source::Json(source) => (
+                source.items.is_empty() || super::json::Form::of(source).title[0].is_empty(),
+                "name the file of titles and its field: `items = \"...\"`, `title = \"...\"`",
+            ),
+            Source::Csv(source) => (
+                source.items.is_empty() || source.title.is_empty(),
+                "name the file of titles and its column: `items = \"...\"`, `title = \"...\"`",
+            ),
+            Source::Movielens(_) | Source::Synthetic(_) => (false, ""),
+        };
+        is_missing.then_some(hint)
+    }
+}
+
 /// Files of an Amazon category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

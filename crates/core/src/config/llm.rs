@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::method::is_default;
-
 /// A language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -138,11 +136,9 @@ pub struct SmallLlm {
     /// Steps in which the learning rate rises.
     pub warmup: u64,
     /// At which tokens of an answer it is shown where to look.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub look: Look,
     /// Share of lists in which every second title begins like the one before it, where the data hold one that does. At
     /// random few do, and of two that begin alike the wrong one is easily named.
-    #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub alike: f64,
     /// Number type of the saved weights.
@@ -189,6 +185,31 @@ pub struct Prompt {
     /// as many of the longest titles as are told do not fit a prompt with its answer, titles are cut no further than that asks
     /// for.
     pub title_tokens: usize,
+}
+
+impl Prompt {
+    /// The prompt in the words of `dataset`: `words` is empty, and `past`, `verb` and `noun` are the data set's.
+    pub fn of_dataset(&self, dataset: &str) -> Prompt {
+        let mut prompt = Prompt {
+            words: BTreeMap::new(),
+            ..self.clone()
+        };
+        if let Some(words) = self.words.get(dataset).cloned() {
+            prompt.past = words.past;
+            prompt.verb = words.verb;
+            prompt.noun = words.noun;
+        }
+        prompt
+    }
+
+    /// The words of a prompt of one data set.
+    pub fn own_words(&self) -> Words {
+        Words {
+            past: self.past.clone(),
+            verb: self.verb.clone(),
+            noun: self.noun.clone(),
+        }
+    }
 }
 
 /// Verbs and nouns of one data set.

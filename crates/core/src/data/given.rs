@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use super::scores::{Scored, Scores, bound, candidates};
 use super::{CandidateLists, DataError, Prepared, Ranks};
 use crate::cells;
-use crate::config::model::{Missing, ScoresForm, Unknown};
 use crate::config::protocol::Ties;
 use crate::event::Counted;
+use crate::models::scores::{Missing, ScoresForm, Unknown};
 
 mod forms;
 

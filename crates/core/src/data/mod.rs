@@ -16,13 +16,13 @@ pub mod ranks;
 pub mod raw;
 pub mod scenario;
 pub mod scores;
-pub mod settings;
 pub mod source;
 pub mod split;
 pub mod stats;
 
 use std::path::Path;
 
+pub use crate::models::stage::{DrawCandidates, Prepare};
 pub use answers::{Answer, Answers, Likes};
 pub use candidates::{CandidateLists, Part};
 pub use error::DataError;
@@ -30,7 +30,6 @@ pub use prepared::{Facts, Item, Prepared, Records};
 pub use ranks::Ranks;
 pub use raw::{RawData, RecordCounts};
 pub use scores::Scores;
-pub use settings::{DrawCandidates, Prepare};
 
 use nobody::Step;
 

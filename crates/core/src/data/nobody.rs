@@ -163,7 +163,7 @@ mod tests {
             }
         }
         std::fs::write(dir.path().join("p.csv"), rows).unwrap();
-        let defaults: toml::Table = crate::config::DEFAULTS.parse().unwrap();
+        let defaults: toml::Table = crate::defaults::DEFAULTS.parse().unwrap();
         let mut csv = defaults["default"]["source"]["csv"]
             .as_table()
             .unwrap()

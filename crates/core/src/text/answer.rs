@@ -4,7 +4,7 @@
 //! line, lower-cases it and counts a hit where the target's title is anywhere in it. So a list of titles is a hit, "Cars"
 //! is found in "Cars 2", and an empty title always is. That rule is kept as `substring`, beside stricter ones.
 
-use crate::config::method::Accept;
+use crate::models::llm_method::Accept;
 
 /// What one generated answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

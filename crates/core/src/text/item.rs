@@ -1,8 +1,8 @@
 //! An item's text, as a sentence encoder reads it.
 
 use super::titles::NO_TITLE;
-use crate::config::method::ItemText;
 use crate::data::Item;
+use crate::models::allmrec::ItemText;
 
 /// What an item without a description has instead. The A-LLMRec code says so of an empty list of descriptions, and
 /// `No Description` of an item that its metadata does not have; here both are one.

@@ -8,5 +8,5 @@ pub mod titles;
 
 pub use answer::{Audit, audit};
 pub use item::{NO_DESCRIPTION, item_text};
-pub use prompt::{Asked, Piece, Vectors, answer_of, render, render_yes_no};
+pub use prompt::{Piece, Vectors, answer_of, render, render_yes_no};
 pub use titles::Titles;

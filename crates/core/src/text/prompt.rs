@@ -4,27 +4,8 @@
 //! verbs and nouns as settings; TALLRec's is that of its own repository. A prompt is a list of [`Piece`]s, so that titles
 //! are never parsed: whatever a title holds, it is text.
 
-use serde::{Deserialize, Serialize};
-
 use super::Titles;
-use crate::config::llm::{TEMPLATE_PLACES, Wording, Words};
-
-/// A prompt with the words of one data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
-    /// Which published wording; what `template` says where that is not empty.
-    pub wording: Wording,
-    /// A wording of the experiment's own, or empty.
-    pub template: String,
-    /// The data set's words.
-    pub words: Words,
-    /// Last items of the history that are told.
-    pub history: usize,
-    /// Candidates told while training.
-    pub candidates: usize,
-    /// Most tokens of a title; 0 is no bound.
-    pub title_tokens: usize,
-}
+use crate::config::llm::{Prompt, TEMPLATE_PLACES, Wording};
 
 /// Part of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,23 +37,23 @@ const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previo
 const PAPER: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this user to {verb} \
     next from the following set of {noun} titles, {candidates}. The recommendation is ";
 
-/// The prompt for one user: the last `asked.history` items of `history` (oldest first) and all of `candidates`, in the
+/// The prompt for one user: the last `prompt.history` items of `history` (oldest first) and all of `candidates`, in the
 /// order given. It ends right before the answer, which [`answer_of`] words.
 ///
 /// `{user}` stands for the user's vector and the sentence about it, `{article}` for `a` or `an` as the noun wants.
 pub fn render(
-    asked: &Asked,
+    prompt: &Prompt,
     vectors: Vectors,
     history: &[u32],
     candidates: &[u32],
     titles: &Titles,
 ) -> Vec<Piece> {
-    let template = match (asked.template.as_str(), asked.wording) {
+    let template = match (prompt.template.as_str(), prompt.wording) {
         ("", Wording::PublishedCode) => PUBLISHED_CODE,
         ("", Wording::Paper) => PAPER,
         (own, _) => own,
     };
-    let told = &history[history.len().saturating_sub(asked.history)..];
+    let told = &history[history.len().saturating_sub(prompt.history)..];
     let mut pieces = Pieces::default();
     for part in parts(template) {
         match part {
@@ -80,7 +61,7 @@ pub fn render(
             Part::Place("user") if vectors.user => {
                 pieces.0.push(Piece::User);
                 pieces.text(" is a user representation.");
-                if !(asked.template.is_empty() && asked.wording == Wording::PublishedCode) {
+                if !(prompt.template.is_empty() && prompt.wording == Wording::PublishedCode) {
                     pieces.text(" ");
                 }
             }
@@ -89,7 +70,7 @@ pub fn render(
             Part::Place("candidates") => {
                 pieces.list(candidates, titles, vectors.item, Piece::CandidateItem);
             }
-            Part::Place(name) => pieces.text(word(&asked.words, name)),
+            Part::Place(name) => pieces.text(word(prompt, name)),
         }
     }
     pieces.0
@@ -105,13 +86,13 @@ pub const YES: &str = "Yes.";
 /// TALLRec's negative answer.
 pub const NO: &str = "No.";
 
-/// TALLRec's own question: whether the user will like item `target`, given the last `asked.history` items of `history`.
+/// TALLRec's own question: whether the user will like item `target`, given the last `prompt.history` items of `history`.
 ///
 /// The data hold no dislikes, so the input tells preferences only. The answers are [`YES`] and [`NO`].
-pub fn render_yes_no(asked: &Asked, history: &[u32], target: u32, titles: &Titles) -> Vec<Piece> {
-    let told = &history[history.len().saturating_sub(asked.history)..];
+pub fn render_yes_no(prompt: &Prompt, history: &[u32], target: u32, titles: &Titles) -> Vec<Piece> {
+    let told = &history[history.len().saturating_sub(prompt.history)..];
     let quoted: Vec<String> = told.iter().map(|&item| answer_of(titles, item)).collect();
-    let noun = &asked.words.noun;
+    let noun = &prompt.noun;
     vec![Piece::Text(format!(
         "Below is an instruction that describes a task, paired with an input that provides further context. Write a \
          response that appropriately completes the request.\n\n### Instruction:\nGiven the user's preference, identify \
@@ -150,12 +131,12 @@ fn next_place(text: &str) -> Option<(usize, &'static str)> {
     found.min()
 }
 
-fn word<'a>(words: &'a Words, place: &str) -> &'a str {
+fn word<'a>(prompt: &'a Prompt, place: &str) -> &'a str {
     match place {
-        "past" => &words.past,
-        "verb" => &words.verb,
-        "noun" => &words.noun,
-        _ if words.noun.starts_with(['a', 'e', 'i', 'o', 'u']) => "an",
+        "past" => &prompt.past,
+        "verb" => &prompt.verb,
+        "noun" => &prompt.noun,
+        _ if prompt.noun.starts_with(['a', 'e', 'i', 'o', 'u']) => "an",
         _ => "a",
     }
 }
@@ -190,15 +171,14 @@ mod tests {
     use super::super::titles::tests::titles;
     use super::*;
 
-    fn asked(wording: Wording, template: &str) -> Asked {
-        Asked {
+    fn prompt(wording: Wording, template: &str) -> Prompt {
+        Prompt {
             wording,
             template: template.to_owned(),
-            words: Words {
-                past: "watched".to_owned(),
-                verb: "watch".to_owned(),
-                noun: "movie".to_owned(),
-            },
+            past: "watched".to_owned(),
+            verb: "watch".to_owned(),
+            noun: "movie".to_owned(),
+            words: std::collections::BTreeMap::new(),
             history: 2,
             candidates: 3,
             title_tokens: 0,
@@ -230,7 +210,7 @@ mod tests {
         let titles = titles(&[Some("A"), Some("B"), Some("{verb} [U]")]);
         let render = |wording, vectors| {
             shown(&render(
-                &asked(wording, ""),
+                &prompt(wording, ""),
                 vectors,
                 &[2, 1, 2],
                 &[3, 1],
@@ -265,7 +245,7 @@ mod tests {
     fn texts_that_touch_are_one_piece_and_no_piece_is_empty() {
         let titles = titles(&[Some("A"), Some("B")]);
         for vectors in [BOTH, NEITHER] {
-            let pieces = render(&asked(Wording::Paper, ""), vectors, &[], &[1, 2], &titles);
+            let pieces = render(&prompt(Wording::Paper, ""), vectors, &[], &[1, 2], &titles);
             let text = |piece: &Piece| matches!(piece, Piece::Text(_));
             assert!(
                 !pieces.windows(2).any(|two| two.iter().all(text)),
@@ -278,7 +258,7 @@ mod tests {
     #[test]
     fn a_template_of_ones_own_knows_every_place_and_leaves_other_braces() {
         let titles = titles(&[Some("A")]);
-        let own = asked(
+        let own = prompt(
             Wording::Paper,
             "{user}{past}/{verb}/{noun}/{article} {x} {history}: {candidates}",
         );
@@ -293,7 +273,7 @@ mod tests {
     fn tallrecs_question_tells_preferences_and_one_target() {
         let titles = titles(&[Some("A"), Some("B"), Some("C")]);
         let text = shown(&render_yes_no(
-            &asked(Wording::Paper, ""),
+            &prompt(Wording::Paper, ""),
             &[1, 2, 3],
             1,
             &titles,

@@ -13,8 +13,9 @@
 
 use std::collections::HashMap;
 
-use allround_core::config::method::{Align, RecScore};
 use allround_core::data::Prepared;
+use allround_core::models::allmrec::Align;
+use allround_core::models::allmrec::RecScore;
 use allround_core::seed::{Stream, stream};
 use tch::{Device, Kind, Reduction, Tensor};
 
@@ -26,7 +27,9 @@ use crate::models::Backbone;
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Start};
-use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+use crate::train::BoxError;
+use crate::train::task::{Loss, Source, Steps, Task};
+use crate::train::trainer;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 1;
@@ -159,11 +162,15 @@ struct Pairing<'a> {
 impl Source for Pairing<'_> {
     type Example = Pair;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Pair>, Wrong> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Pair>, BoxError> {
         let draw = (self.seed, STAGE, epoch);
         let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
-        let mut random = stream(self.seed, Stream::Negatives, fit::index(STAGE, epoch, 0));
-        let mut pair = move |target: Target| -> Result<Pair, Wrong> {
+        let mut random = stream(
+            self.seed,
+            Stream::Negatives,
+            trainer::index(STAGE, epoch, 0),
+        );
+        let mut pair = move |target: Target| -> Result<Pair, BoxError> {
             let known = self.prepared.train_of(target.user as usize);
             let negative = match target.at {
                 Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],

@@ -6,10 +6,12 @@ mod yes_no;
 
 use std::rc::Rc;
 
-use allround_core::config::method::{Accept, Inference, ScoreBy, TallrecForm};
 use allround_core::config::protocol::Ties;
 use allround_core::data::scores::Scored;
 use allround_core::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
+use allround_core::models::llm_method::Accept;
+use allround_core::models::llm_method::Inference;
+use allround_core::models::llm_method::ScoreBy;
 use allround_core::seed::{Stream, stream};
 use allround_core::text::audit;
 use rand::seq::SliceRandom;
@@ -75,10 +77,8 @@ pub struct Answerer<'a> {
     pub reader: &'a Reader,
     /// The frozen CF model with the projections of its users and items; `None` where titles are all that is told.
     pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
-    /// How an answer is read.
-    pub inference: &'a Inference,
-    /// What is asked of TALLRec; `None` for others, who are asked for a title.
-    pub form: Option<TallrecForm>,
+    /// How an answer is read; `None` where candidates are ranked by the likelihood of `Yes.`.
+    pub inference: Option<&'a Inference>,
     /// Cell seed.
     pub seed: u64,
     /// Prompt tokens at which a pass is full.
@@ -130,7 +130,7 @@ impl Answerer<'_> {
                 ranks: Vec::with_capacity(lists.users.len()),
             },
             generated: Vec::new(),
-            likes: (self.form == Some(TallrecForm::YesNo)).then(|| Likes {
+            likes: self.inference.is_none().then(|| Likes {
                 part: lists.part,
                 users: lists.users.clone(),
                 target: Vec::new(),
@@ -158,9 +158,9 @@ impl Answerer<'_> {
         for place in answers.ranks.ranks.len()..lists.users.len() {
             for order in 0..self.orders() {
                 let asking = self.asking(lists, place, count, order);
-                let prompt = match self.form {
-                    Some(TallrecForm::YesNo) => Vec::new(),
-                    _ => self
+                let prompt = match self.inference {
+                    None => Vec::new(),
+                    Some(_) => self
                         .reader
                         .prompt(asking.history, &asking.candidates, self.room(&asking))
                         .map_err(|error| error.of_user(self.prepared, asking.user))?,
@@ -169,7 +169,7 @@ impl Answerer<'_> {
                 waiting.push((asking, prompt));
             }
             // A question for each candidate is more than enough for a pass.
-            let asks_much = self.form == Some(TallrecForm::YesNo);
+            let asks_much = self.inference.is_none();
             let last = place + 1 == lists.users.len();
             if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
                 self.pass(&std::mem::take(&mut waiting), &mut answers)?;
@@ -182,10 +182,9 @@ impl Answerer<'_> {
 
     /// How often each user is asked.
     fn orders(&self) -> usize {
-        match (self.form, self.inference) {
-            (Some(TallrecForm::YesNo), _) => 1,
-            (_, Inference::Score { orders, .. }) => *orders,
-            _ => 1,
+        match self.inference {
+            Some(Inference::Score { orders, .. }) => *orders,
+            Some(Inference::Generate { .. } | Inference::Constrained {}) | None => 1,
         }
     }
 
@@ -217,8 +216,8 @@ impl Answerer<'_> {
     /// Tokens that must fit behind the prompt.
     fn room(&self, asking: &Asking) -> usize {
         match self.inference {
-            Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
-            _ => {
+            Some(Inference::Generate { max_new_tokens, .. }) => *max_new_tokens,
+            Some(Inference::Score { .. } | Inference::Constrained {}) | None => {
                 let answers = asking
                     .candidates
                     .iter()
@@ -229,11 +228,11 @@ impl Answerer<'_> {
     }
 
     fn pass(&self, batch: &[Asked], answers: &mut Answers) -> Result<(), AnswerError> {
-        let outcomes = match (self.form, self.inference) {
-            (Some(TallrecForm::YesNo), _) => self.yes_no(batch, answers)?,
-            (_, Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
-            (_, Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
-            (_, Inference::Constrained {}) => self.constrained(batch, answers)?,
+        let outcomes = match self.inference {
+            None => self.yes_no(batch, answers)?,
+            Some(Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
+            Some(Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
+            Some(Inference::Constrained {}) => self.constrained(batch, answers)?,
         };
         for ((asking, _), outcome) in batch.iter().step_by(self.orders()).zip(outcomes) {
             if outcome.rank.is_nan() {
@@ -392,13 +391,13 @@ impl Answerer<'_> {
             ends: self.reader.opened.ends.clone(),
             stop_after: None,
         };
-        let Inference::Generate {
+        let Some(Inference::Generate {
             max_new_tokens,
             repetition_penalty,
             penalise_eos,
             stop_at_quote,
             ..
-        } = self.inference
+        }) = self.inference
         else {
             return plain;
         };

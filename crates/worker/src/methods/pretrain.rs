@@ -19,20 +19,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use allround_core::config::llm::{SmallLlm, Wording, Words};
-use allround_core::config::method::{Decay, Fit, OutOfMemory};
-use allround_core::config::train::Optimizer;
+use allround_core::config::llm::{Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Item, Prepared};
 use allround_core::event::{Counted, Event};
+use allround_core::models::train::Decay;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::{Stop, Train};
 use allround_core::seed::{Stream, stream};
-use allround_core::text::{Asked, Piece, Titles, Vectors, answer_of, render};
+use allround_core::text::{Piece, Titles, Vectors, answer_of, render};
 use rand::RngExt;
 use tch::Tensor;
 
 use super::reader::Opened;
 use crate::llm::lm::Lm;
 use crate::llm::tokenizer::Tokenizer;
-use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+use crate::train::BoxError;
+use crate::train::task::{Loss, Source, Steps, Task};
+use crate::train::trainer;
 use texts::{Lesson, Text};
 
 /// This stage's number among random streams.
@@ -45,8 +49,8 @@ pub const INIT_STD: f64 = 0.06;
 const HISTORY: usize = 10;
 
 /// The settings of the training loop that the small model's come to.
-pub fn fit_of(llm: &SmallLlm) -> Fit {
-    Fit {
+pub fn training_of(llm: &SmallLlm) -> Train {
+    Train {
         epochs: u32::try_from(llm.steps.div_ceil(STEPS_AN_EPOCH)).unwrap_or(u32::MAX),
         batch_size: llm.batch_size,
         lr: llm.lr,
@@ -61,6 +65,7 @@ pub fn fit_of(llm: &SmallLlm) -> Fit {
         out_of_memory: OutOfMemory::Fail,
         // Its losses are means over places of different kinds, which parts of a step would weigh otherwise.
         token_budget: 0,
+        stop: Stop::Fixed { validate_every: 0 },
     }
 }
 
@@ -113,11 +118,14 @@ pub fn corpus(prepared: &Prepared, words: &Words) -> Vec<String> {
     texts
 }
 
-fn asked(wording: Wording, words: &Words) -> Asked {
-    Asked {
+fn asked(wording: Wording, words: &Words) -> Prompt {
+    Prompt {
         wording,
         template: String::new(),
-        words: words.clone(),
+        past: words.past.clone(),
+        verb: words.verb.clone(),
+        noun: words.noun.clone(),
+        words: std::collections::BTreeMap::new(),
         history: HISTORY,
         candidates: 2,
         title_tokens: 0,
@@ -215,11 +223,11 @@ impl<'a> Pretraining<'a> {
 impl Source for Writer<'_> {
     type Example = Text;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Text>, Wrong> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Text>, BoxError> {
         let mut random = stream(
             self.settings.seed,
             Stream::Prompt,
-            fit::index(STAGE, epoch, 0),
+            trainer::index(STAGE, epoch, 0),
         );
         let first = u64::from(epoch - 1) * STEPS_AN_EPOCH;
         let last = (first + STEPS_AN_EPOCH).min(self.settings.steps);

@@ -7,8 +7,12 @@
 //!
 //! Letters: N examples, D width of the CF model, J width of item codes, W width of the language model's inputs.
 
-use allround_core::config::method::{Drawn, Exclude, ItemEmbedding, Project, TrainingCandidates};
 use allround_core::data::Prepared;
+use allround_core::models::llm_method::Drawn;
+use allround_core::models::llm_method::Exclude;
+use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::models::llm_method::Project;
+use allround_core::models::llm_method::TrainingCandidates;
 use allround_core::seed::{Stream, stream};
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
@@ -21,7 +25,9 @@ use crate::models::Backbone;
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Norm, Start};
-use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+use crate::train::BoxError;
+use crate::train::task::{Loss, Source, Steps, Task};
+use crate::train::trainer;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
@@ -212,11 +218,11 @@ pub fn questions(
     (batch_size, count): (usize, usize),
     rule: TrainingCandidates,
     (seed, stage, epoch): (u64, u64, u32),
-) -> Result<Vec<Vec<Question>>, Wrong> {
-    let begun = |epoch, step| stream(seed, Stream::Prompt, fit::index(stage, epoch, step));
+) -> Result<Vec<Vec<Question>>, BoxError> {
+    let begun = |epoch, step| stream(seed, Stream::Prompt, trainer::index(stage, epoch, step));
     let mut random = begun(epoch, 0);
     let mut last = None;
-    let mut question = |target: Target| -> Result<Question, Wrong> {
+    let mut question = |target: Target| -> Result<Question, BoxError> {
         // What is drawn once is a function of the user: no epoch has the number 0.
         if rule.drawn == Drawn::Once && last.replace(target.user) != Some(target.user) {
             random = begun(0, target.user as usize);
@@ -289,8 +295,8 @@ impl Posing<'_> {
 impl Source for Posing<'_> {
     type Example = Posed;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Posed>, Wrong> {
-        let sizes = (self.batch_size, self.speller.asked().candidates);
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Posed>, BoxError> {
+        let sizes = (self.batch_size, self.speller.prompt_settings().candidates);
         let from = (self.sequences, &self.pool);
         let draw = (self.seed, STAGE, epoch);
         let steps = questions(self.prepared, from, sizes, self.rule, draw)?;

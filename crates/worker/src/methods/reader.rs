@@ -13,10 +13,10 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
-use allround_core::config::llm::{Dtype, Llm};
+use allround_core::config::llm::{Dtype, Llm, Prompt};
 use allround_core::data::{Item, Prepared};
 use allround_core::seed::{Stream, foreign};
-use allround_core::text::{Asked, Titles, Vectors};
+use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind, Tensor};
 
 use crate::llm::checkpoint::Checkpoint;
@@ -24,7 +24,7 @@ use crate::llm::hub;
 use crate::llm::lm::{Holding, Lm, LmConfig, Merged};
 use crate::llm::tokenizer::Tokenizer;
 use crate::nn::embedding::indices;
-use crate::train::fit::index;
+use crate::train::trainer::index;
 pub use error::ReaderError;
 pub use speller::{Room, Slot, Speller, Told};
 
@@ -190,8 +190,13 @@ impl Deref for Reader {
 
 impl Reader {
     /// A reader of `prepared`'s titles, which are cut as [`Speller::new`] says.
-    pub fn new(opened: Opened, prepared: &Prepared, asked: (&Asked, Vectors), room: Room) -> Self {
-        let speller = Speller::new(&opened, prepared, asked, room);
+    pub fn new(
+        opened: Opened,
+        prepared: &Prepared,
+        prompt: (&Prompt, Vectors),
+        room: Room,
+    ) -> Self {
+        let speller = Speller::new(&opened, prepared, prompt, room);
         Self { opened, speller }
     }
 

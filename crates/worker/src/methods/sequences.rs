@@ -1,8 +1,10 @@
 //! The training sequences that methods learn from: which items are targets, and what a frozen CF model says before them.
 
-use allround_core::config::method::{OneItem, Targets, UserOrder};
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
+use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::Targets;
 use allround_core::seed::{Stream, stream};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -12,7 +14,7 @@ use tch::Tensor;
 use crate::data::{Histories, row};
 use crate::models::Backbone;
 use crate::nn::embedding::indices;
-use crate::train::fit::index;
+use crate::train::trainer::index;
 
 /// A target of a training sequence, or padding in place of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

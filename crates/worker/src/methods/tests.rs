@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use allround_core::config::Model;
-use allround_core::config::llm::{Dtype, Look, SmallLlm, Wording, Words};
-use allround_core::config::method::{OneItem, Targets, UserOrder};
-use allround_core::config::model::{Sasrec, SasrecForm};
-use allround_core::config::train::{Loss, Optimizer, Sequences, Stop, Train};
+use allround_core::config::llm::{Dtype, Look, Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Facts, Item, Prepared};
-use allround_core::text::{Asked, Vectors};
+use allround_core::models::Model;
+use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::llm_method::{Drawn, Exclude, TrainingCandidates};
+use allround_core::models::sasrec::Sasrec;
+use allround_core::models::sasrec::SasrecForm;
+use allround_core::models::train::Loss;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::Sequences;
+use allround_core::models::train::Stop;
+use allround_core::models::train::Train;
+use allround_core::text::Vectors;
 use tch::{Device, Kind};
 
 use super::pretrain;
@@ -80,9 +88,10 @@ pub(crate) fn sasrec() -> Model {
         output_table: false,
         output_bias: false,
         loss: Loss::Bce { negatives: 1 },
+        sequences: Sequences::Whole {},
+        l2_emb: 0.0,
         train: Train {
             epochs: 1,
-            sequences: Sequences::Whole {},
             batch_size: 4,
             lr: 0.01,
             optimizer: Optimizer::Adam {
@@ -90,8 +99,11 @@ pub(crate) fn sasrec() -> Model {
                 eps: 1e-8,
                 weight_decay: 0.0,
             },
-            l2_emb: 0.0,
             clip_norm: 0.0,
+            warmup: 0,
+            decay: allround_core::models::train::Decay::None,
+            token_budget: 0,
+            out_of_memory: allround_core::models::train::OutOfMemory::Fail,
             stop: Stop::Fixed { validate_every: 0 },
         },
         weights: None,
@@ -118,12 +130,24 @@ pub(crate) fn words() -> Words {
     }
 }
 
-/// What is asked: the last two items of a history, four candidates.
-pub(crate) fn asked() -> Asked {
-    Asked {
+/// Training candidates as the defaults say.
+pub(crate) fn training_candidates() -> TrainingCandidates {
+    TrainingCandidates {
+        drawn: Drawn::EachEpoch,
+        exclude: Exclude::Training,
+    }
+}
+
+/// A prompt of the last two items of a history and four candidates.
+pub(crate) fn prompt() -> Prompt {
+    let words = words();
+    Prompt {
         wording: Wording::PublishedCode,
         template: String::new(),
-        words: words(),
+        past: words.past,
+        verb: words.verb,
+        noun: words.noun,
+        words: std::collections::BTreeMap::new(),
         history: 2,
         candidates: 4,
         title_tokens: 0,
@@ -182,5 +206,5 @@ pub(crate) fn room(candidates: usize) -> Room {
 
 /// A reader of [`data`]'s titles with vectors of users and items.
 pub(crate) fn reader(vectors: Vectors) -> Reader {
-    Reader::new(opened(false), &data(), (&asked(), vectors), room(4))
+    Reader::new(opened(false), &data(), (&prompt(), vectors), room(4))
 }

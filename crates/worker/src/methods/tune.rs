@@ -6,8 +6,8 @@
 //! - the language model starts as it is, not from Alpaca's adapters;
 //! - training ends after its epochs; upstream's linear decay of the learning rate is a setting (`train.decay`).
 
-use allround_core::config::method::TallrecForm;
 use allround_core::data::Prepared;
+use allround_core::models::tallrec::TallrecForm;
 use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;
@@ -15,7 +15,9 @@ use tch::Tensor;
 use super::project::{Question, questions};
 use super::reader::{Reader, ReaderError, Slot, Speller, Told};
 use super::sequences::{Pool, Sequences, Target};
-use crate::train::fit::{self, Loss, Source, Steps, Task, Wrong};
+use crate::train::BoxError;
+use crate::train::task::{Loss, Source, Steps, Task};
+use crate::train::trainer;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 3;
@@ -46,18 +48,18 @@ struct Posing<'a> {
 
 impl Posing<'_> {
     /// What is asked in the steps of an epoch.
-    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<Asking>>, Wrong> {
-        let batch_size = self.settings.train.batch_size;
+    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<Asking>>, BoxError> {
+        let batch_size = self.settings.tune.train.batch_size;
         let draw = (self.settings.seed, STAGE, epoch);
-        if self.settings.form == TallrecForm::Title {
-            let sizes = (batch_size, self.speller.asked().candidates);
+        if self.settings.tune.form == TallrecForm::Title {
+            let sizes = (batch_size, self.speller.prompt_settings().candidates);
             let from = (self.sequences, &self.pool);
-            let rule = self.settings.candidates;
+            let rule = self.settings.tune.candidates;
             let steps = questions(self.prepared, from, sizes, rule, draw)?;
             let asked = |step: Vec<Question>| step.into_iter().map(Asking::Title).collect();
             return Ok(steps.into_iter().map(asked).collect());
         }
-        let index = fit::index(STAGE, epoch, 0);
+        let index = trainer::index(STAGE, epoch, 0);
         let mut random = stream(self.settings.seed, Stream::Negatives, index);
         let steps = self
             .sequences
@@ -109,7 +111,7 @@ impl Posing<'_> {
 impl Source for Posing<'_> {
     type Example = Told;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Told>, Wrong> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, Told>, BoxError> {
         let steps = self.drawn(epoch)?;
         let told = |step: Vec<Asking>| {
             step.iter()
@@ -180,7 +182,7 @@ impl Task for Tuning<'_> {
     }
 
     fn weight(&self, example: &Told) -> u64 {
-        let counted = match self.settings.train_on_inputs {
+        let counted = match self.settings.tune.train_on_inputs {
             // All that is computed foretells a token.
             true => example.computed(),
             false => example.answer.len(),
@@ -198,9 +200,9 @@ impl Task for Tuning<'_> {
         let rows = self.reader.rows(&prompts, None, &|_| {
             unreachable!("titles are all that is told")
         });
-        let (mean, _) = self
-            .reader
-            .loss(&prompts, &answers, rows, self.settings.train_on_inputs);
+        let (mean, _) =
+            self.reader
+                .loss(&prompts, &answers, rows, self.settings.tune.train_on_inputs);
         Loss {
             mean,
             parts: Vec::new(),

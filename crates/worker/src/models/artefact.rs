@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use allround_core::config::Model;
 use allround_core::fs::{self, FsError};
+use allround_core::models::Model;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 

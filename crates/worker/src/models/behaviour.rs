@@ -1,7 +1,15 @@
 //! What every trained model must do, whatever its net: tests that state meaning, not shapes alone.
 
-use allround_core::config::model::{Gru4rec, Ncf, Nextitnet, Sasrec, SasrecForm};
-use allround_core::config::train::{Loss, Optimizer, Sequences, Stop, Train};
+use allround_core::models::gru4rec::Gru4rec;
+use allround_core::models::ncf::Ncf;
+use allround_core::models::nextitnet::Nextitnet;
+use allround_core::models::sasrec::Sasrec;
+use allround_core::models::sasrec::SasrecForm;
+use allround_core::models::train::Loss;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::Sequences;
+use allround_core::models::train::Stop;
+use allround_core::models::train::Train;
 
 use super::*;
 use crate::nn::embedding;
@@ -15,7 +23,6 @@ pub(crate) const SIZES: Sizes = Sizes {
 fn train() -> Train {
     Train {
         epochs: 1,
-        sequences: Sequences::Whole {},
         batch_size: 4,
         lr: 0.01,
         optimizer: Optimizer::Adam {
@@ -23,8 +30,11 @@ fn train() -> Train {
             eps: 1e-8,
             weight_decay: 0.0,
         },
-        l2_emb: 0.0,
         clip_norm: 0.0,
+        warmup: 0,
+        decay: allround_core::models::train::Decay::None,
+        token_budget: 0,
+        out_of_memory: allround_core::models::train::OutOfMemory::Fail,
         stop: Stop::Fixed { validate_every: 0 },
     }
 }
@@ -39,6 +49,8 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         dropout,
         maxlen: 10,
         loss: loss.clone(),
+        sequences: Sequences::Whole {},
+        l2_emb: 0.0,
         train: train(),
         weights: None,
         weights_check: None,
@@ -50,6 +62,8 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         dropout,
         maxlen: 10,
         loss: loss.clone(),
+        sequences: Sequences::Whole {},
+        l2_emb: 0.0,
         train: train(),
         weights: None,
         weights_check: None,
@@ -69,6 +83,8 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         output_table: false,
         output_bias: false,
         loss: loss.clone(),
+        sequences: Sequences::Whole {},
+        l2_emb: 0.0,
         train: train(),
         weights: None,
         weights_check: None,
@@ -78,6 +94,7 @@ pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
         layers: vec![6],
         dropout,
         loss: loss.clone(),
+        l2_emb: 0.0,
         train: train(),
         weights: None,
         weights_check: None,
@@ -371,7 +388,7 @@ fn weights_of_another_shape_are_refused_by_name() {
 
 #[test]
 fn the_names_and_shapes_that_check_expects_of_a_file_are_those_of_the_net() {
-    use allround_core::config::tensors::{self, Size};
+    use allround_core::models::weights::Size;
     for model in configurations(Loss::FullSoftmax {}, 0.0) {
         let net = build(&model, SIZES, Device::Cpu).unwrap();
         let size = |size: &Size| match size {
@@ -379,7 +396,10 @@ fn the_names_and_shapes_that_check_expects_of_a_file_are_those_of_the_net() {
             Size::Users => SIZES.users as i64,
             size => size.known().unwrap() as i64,
         };
-        let mut expected: Vec<(String, Vec<i64>)> = tensors::weights(&model)
+        let mut expected: Vec<(String, Vec<i64>)> = model
+            .cf()
+            .unwrap()
+            .tensors()
             .into_iter()
             .map(|weight| (weight.name, weight.shape.iter().map(size).collect()))
             .collect();

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use allround_core::config::Model;
-use allround_core::config::model::SasrecForm;
 use allround_core::digest::{self, Key};
 use allround_core::fs::{self, FsError};
+use allround_core::models::Model;
+use allround_core::models::sasrec::SasrecForm;
 use tch::{Device, Kind, Tensor};
 
 use super::weights::{self, WeightsError};

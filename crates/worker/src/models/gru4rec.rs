@@ -10,8 +10,8 @@
 //!
 //! Letters: B batch, T tokens, D width of the table, H width of the recurrent state, V items (0 is padding).
 
-use allround_core::config::model::Gru4rec as Config;
-use allround_core::config::train::Loss;
+use allround_core::models::gru4rec::Gru4rec as Config;
+use allround_core::models::train::Loss;
 use tch::{Device, Kind, Tensor};
 
 use super::{Backbone, Scorer, Sizes};

@@ -13,8 +13,7 @@ pub mod popularity;
 pub mod sasrec;
 pub mod weights;
 
-use allround_core::config::Model;
-use allround_core::config::train::{Loss, Train};
+use allround_core::models::Model;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -69,19 +68,7 @@ pub struct Sizes {
     pub items: u64,
 }
 
-/// What the training loop needs to know of a trained model's configuration.
-pub fn training_of(model: &Model) -> Option<(&Loss, &Train, usize)> {
-    match model {
-        Model::Sasrec(config) => Some((&config.loss, &config.train, config.maxlen)),
-        Model::Gru4rec(config) => Some((&config.loss, &config.train, config.maxlen)),
-        Model::Nextitnet(config) => Some((&config.loss, &config.train, config.maxlen)),
-        // A user's own row says all that the user tower knows, so every training item is a target.
-        Model::Ncf(config) => Some((&config.loss, &config.train, usize::MAX)),
-        _ => None,
-    }
-}
-
-/// A freshly initialised model that is trained by gradient; `None` for the floors, which only count.
+/// A freshly initialised model that is trained by gradient; `None` for all others.
 ///
 /// The caller has seeded LibTorch's generator from the `init` stream.
 pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Backbone>> {
@@ -92,7 +79,13 @@ pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Back
             Some(Box::new(nextitnet::Nextitnet::new(config, sizes, device)))
         }
         Model::Ncf(config) => Some(Box::new(ncf::Ncf::new(config, sizes, device))),
-        _ => None,
+        Model::Popularity(_)
+        | Model::Markov(_)
+        | Model::Scores(_)
+        | Model::Allmrec(_)
+        | Model::LlmOnly(_)
+        | Model::MlpLlm(_)
+        | Model::Tallrec(_) => None,
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! Letters: B batch, T tokens, D width, U users, V items (0 is padding).
 
-use allround_core::config::model::Ncf as Config;
-use allround_core::config::train::Loss;
+use allround_core::models::ncf::Ncf as Config;
+use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use super::{Backbone, Scorer, Sizes};

@@ -8,8 +8,8 @@
 //!
 //! Letters: B batch, T tokens, D width (channels), L steps and R rows of a group, V items (0 is padding).
 
-use allround_core::config::model::Nextitnet as Config;
-use allround_core::config::train::Loss;
+use allround_core::models::nextitnet::Nextitnet as Config;
+use allround_core::models::train::Loss;
 use tch::{Device, Kind, Tensor};
 
 use super::{Backbone, Scorer, Sizes};

@@ -24,8 +24,10 @@
 //!
 //! Letters: B batch, T tokens, D width, V items (0 is padding), R rows with tokens.
 
-use allround_core::config::model::{PaddingSide, Sasrec as Config, SasrecForm};
-use allround_core::config::train::Loss;
+use allround_core::models::sasrec::PaddingSide;
+use allround_core::models::sasrec::Sasrec as Config;
+use allround_core::models::sasrec::SasrecForm;
+use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use super::{Backbone, Scorer, Sizes};

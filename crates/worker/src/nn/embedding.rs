@@ -1,6 +1,6 @@
 //! Rows of item tables: one gather for everything that a batch reads of a table, so that backward fills one buffer.
 
-use allround_core::config::train::Loss;
+use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use crate::data::TrainingBatch;

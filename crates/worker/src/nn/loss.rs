@@ -2,7 +2,7 @@
 //!
 //! Every loss is a mean over the T tokens of a batch. Checked against PyTorch in the tests below.
 
-use allround_core::config::train::Loss;
+use allround_core::models::train::Loss;
 use tch::{Kind, Tensor};
 
 use super::embedding::indices;

@@ -2,7 +2,7 @@
 //!
 //! Rows that have ended drop out, so that no slot is padding: what a recurrent layer reads.
 
-use allround_core::config::train::Loss;
+use allround_core::models::train::Loss;
 
 use super::loss;
 use crate::data::TrainingBatch;

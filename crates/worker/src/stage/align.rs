@@ -20,7 +20,8 @@ use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tables::Tables;
 use crate::models::{artefact, weights};
 use crate::torch_ext::memory;
-use crate::train::fit::{self, FitPlan, Task};
+use crate::train::task::Task;
+use crate::train::trainer::{self, Plan, no_validation};
 
 pub(super) fn run(
     job: &Job,
@@ -63,15 +64,16 @@ pub(super) fn run(
         texts,
     };
     let alignment = Alignment::new(&settings.align, inputs, settings.seed);
-    let plan = FitPlan {
-        fit: &settings.align.train,
+    let plan = Plan {
+        train: &settings.align.train,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let phase = fit::fit(&plan, &alignment, observe)?;
-    observe(Event::Phase(phase));
+    for phase in trainer::train(&plan, &alignment, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
     save(&job.output, settings, &alignment)
 }
 

@@ -1,14 +1,15 @@
-//! `backbone`: trains a CF model, imports its weights, or counts one of the floors.
+//! `backbone`: trains a CF model, imports its weights, or counts interactions.
 
 use std::collections::BTreeMap;
 
-use allround_core::config::Model;
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
-use allround_core::config::train::{Stop, Train};
 use allround_core::data::{DrawCandidates, Part, Prepared, candidates};
 use allround_core::digest::Key;
 use allround_core::event::{Counted, Event};
 use allround_core::metric::Metric;
+use allround_core::models::train::Stop;
+use allround_core::models::train::Train;
+use allround_core::models::{CfModel, Model};
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainBackbone;
@@ -25,7 +26,8 @@ use crate::models::import::Import;
 use crate::models::markov::Markov;
 use crate::models::popularity::Popularity;
 use crate::models::{self, Backbone, Scorer, Sizes};
-use crate::train::run::{self as training, Plan};
+use crate::train::BoxError;
+use crate::train::cf::{self, CfPlan};
 
 /// Metrics that every validation records, beside the one that decides.
 const RECORDED: [Metric; 2] = [Metric::Hit(10), Metric::Ndcg(10)];
@@ -54,24 +56,20 @@ pub(super) fn run(
         count: set.skipped,
     }));
     tch::manual_seed(foreign(settings.seed, Stream::Init, 0));
-    match models::build(&settings.model, sizes, device) {
-        Some(net) => {
-            train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
-            artefact::save(&job.output, &description, net.as_ref())?;
-        }
-        None => {
-            let counted = set.items.len() as u64;
-            let (floor, phase) = timed(
-                "train",
-                None,
-                |_| Some(counted),
-                || floor(&settings.model, &prepared, &set, device),
-            );
-            observe(Event::Phase(phase));
-            artefact::save(&job.output, &description, floor.as_ref())?;
-        }
+    if let Some(net) = models::build(&settings.model, sizes, device) {
+        train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
+        return Ok(artefact::save(&job.output, &description, net.as_ref())?);
     }
-    Ok(())
+    let (counted, phase) = timed(
+        "train",
+        None,
+        |_| Some(set.items.len() as u64),
+        || count(&settings.model, &prepared, &set, device),
+    );
+    observe(Event::Phase(phase));
+    let kind = settings.model.kind();
+    let counted = counted.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
+    Ok(artefact::save(&job.output, &description, counted.as_ref())?)
 }
 
 /// Takes the weights of somebody else's training, and leaves what a training leaves.
@@ -94,7 +92,7 @@ fn import(
     };
     let (imported, mut phase) = timed("import", None, |_| None, || import.fill(&net.weights()));
     imported?;
-    let verified = model.weights_check();
+    let verified = model.cf().and_then(CfModel::weights_check);
     if let Some(check) = verified {
         let (path, sizes) = (job.base.join(check), description.sizes);
         let forward = Forward::read(&path, planned(job, check)?, sizes, net.maxlen())?;
@@ -132,20 +130,39 @@ fn parameters(net: &dyn Backbone) -> u64 {
         .sum()
 }
 
-/// A floor: counted, not trained.
-fn floor(model: &Model, prepared: &Prepared, set: &TrainingSet, device: Device) -> Box<dyn Scorer> {
+/// A model that counts interactions; `None` for all others.
+fn count(
+    model: &Model,
+    prepared: &Prepared,
+    set: &TrainingSet,
+    device: Device,
+) -> Option<Box<dyn Scorer>> {
     let items = prepared.n_items() as u64;
     match model {
-        Model::Markov(config) => Box::new(Markov::count(set, items, config.smoothing, device)),
-        // Users with one training item teach nothing else, but they count here.
-        _ => {
+        Model::Markov(config) => Some(Box::new(Markov::count(
+            set,
+            items,
+            config.smoothing,
+            device,
+        ))),
+        // A user with one training item has no transition, but counts here.
+        Model::Popularity(_) => {
             let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
             let rows: Vec<u32> = users
                 .flat_map(|user| prepared.train_of(user))
                 .map(|&item| crate::data::row(prepared, item))
                 .collect();
-            Box::new(Popularity::count(&rows, items, device))
+            Some(Box::new(Popularity::count(&rows, items, device)))
         }
+        Model::Sasrec(_)
+        | Model::Gru4rec(_)
+        | Model::Nextitnet(_)
+        | Model::Ncf(_)
+        | Model::Scores(_)
+        | Model::Allmrec(_)
+        | Model::LlmOnly(_)
+        | Model::MlpLlm(_)
+        | Model::Tallrec(_) => None,
     }
 }
 
@@ -156,35 +173,27 @@ fn train(
     net: &dyn Backbone,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let (loss, train, maxlen) = models::training_of(&settings.model)
-        .ok_or_else(|| StageError::new(format!("a `{}` is not trained", settings.model.kind())))?;
-    let plan = Plan {
+    let kind = settings.model.kind();
+    let training = settings.model.training();
+    let training = training.ok_or_else(|| StageError::new(format!("`{kind}` is not trained")))?;
+    let plan = CfPlan {
         set,
         users: &prepared.users,
-        train,
-        loss,
-        maxlen,
+        training,
         seed: settings.seed,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let lists = validation_lists(prepared, train, settings.seed)?;
-    let metrics = validation_metrics(train);
-    let mut validate = |net: &dyn Backbone| -> Result<
-        BTreeMap<Metric, f64>,
-        Box<dyn std::error::Error + Send + Sync>,
-    > {
+    let lists = validation_lists(prepared, training.train, settings.seed)?;
+    let metrics = validation_metrics(training.train);
+    let mut validate = |net: &dyn Backbone| -> Result<BTreeMap<Metric, f64>, BoxError> {
         let Some(lists) = &lists else {
             return Ok(BTreeMap::new());
         };
         let ranks = scored(net, prepared, lists)?;
         Ok(eval::means(&ranks, &metrics))
     };
-    let outcome = training::run(&plan, net, &mut validate, observe)?;
-    let params = parameters(net);
-    for mut phase in outcome.phases {
-        phase.params = Some(params);
-        phase.trained_params = phase.params;
+    for phase in cf::train(&plan, net, &mut validate, observe)? {
         observe(Event::Phase(phase));
     }
     Ok(())

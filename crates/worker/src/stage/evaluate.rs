@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use allround_core::config::method::{Inference, TallrecForm};
 use allround_core::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, given};
 use allround_core::event::{Counted, Event, Phase, Progress};
 use allround_core::fs;
+use allround_core::models::llm_method::Inference;
 use allround_core::stage::Job;
-use allround_core::stage::{Answering, Evaluate, GivenScores};
+use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
 use tch::Device;
 
 use super::report::{StageError, phase_of, timed};
@@ -32,7 +32,7 @@ pub(super) fn run(
     let lists = CandidateLists::load(need(job, "candidates")?, settings.part)?;
     let data = (&prepared, &lists);
     let keep = settings.keep_scores;
-    match (&settings.answering, &settings.given) {
+    match (&settings.ranking, &settings.given) {
         (Some(answering), _) => ask(job, (answering, keep), data, device, observe),
         (None, Some(given)) => read(job, (given, keep), data, observe),
         (None, None) => score(job, keep, data, device, observe),
@@ -173,30 +173,26 @@ fn tell_unanswerable(
 /// By a language model's answers.
 fn ask(
     job: &Job,
-    (settings, keep_scores): (&Answering, bool),
+    (settings, keep_scores): (&LlmRanking, bool),
     (prepared, lists): (&Prepared, &CandidateLists),
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let room = match settings.tuned {
-        Some((TallrecForm::YesNo, _)) => Room::Question,
-        _ => Room::List {
+    let room = match &settings.inference {
+        None => Room::Question,
+        Some(inference) => Room::List {
             candidates: lists.n.map_or(0, |others| others + 1),
-            answer: match settings.inference {
-                Inference::Generate { max_new_tokens, .. } => max_new_tokens,
-                _ => 0,
+            answer: match inference {
+                Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
+                Inference::Score { .. } | Inference::Constrained {} => 0,
             },
         },
     };
-    let mut reader = reading::reader(job, &settings.reader, (prepared, room), device)?;
-    if let (Room::List { .. }, Inference::Generate { max_new_tokens, .. }) =
-        (room, &settings.inference)
-    {
+    let mut reader = reading::reader(job, &settings.llm, (prepared, room), device)?;
+    if let Some(Inference::Generate { max_new_tokens, .. }) = &settings.inference {
         tell_unanswerable(&reader, (prepared.n_items(), *max_new_tokens), observe);
     }
-    if settings.tuned.is_some() {
-        reading::adapt(job, settings, &mut reader)?;
-    }
+    reading::adapt(job, settings, &mut reader)?;
     let projected = projected(job, settings, (prepared, &reader), device)?;
     let answerer = Answerer {
         prepared,
@@ -204,8 +200,7 @@ fn ask(
         projected: projected
             .as_ref()
             .map(|(backbone, projections)| (backbone.as_ref(), projections)),
-        inference: &settings.inference,
-        form: settings.tuned.as_ref().map(|(form, _)| *form),
+        inference: settings.inference.as_ref(),
         seed: settings.seed,
         token_budget: settings.token_budget,
         keep_scores,
@@ -281,7 +276,7 @@ type Projected = (Box<dyn Backbone>, Projections);
 /// They, where the method has them.
 fn projected(
     job: &Job,
-    settings: &Answering,
+    settings: &LlmRanking,
     (prepared, reader): (&Prepared, &Reader),
     device: Device,
 ) -> Result<Option<Projected>, StageError> {
@@ -291,7 +286,7 @@ fn projected(
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let from = (prepared, backbone.as_ref(), reader);
     let depth = reading::hidden_layers(folder)?;
-    let projections = reading::projections(job, (&settings.reader, depth), from, device)?;
+    let projections = reading::projections(job, (&settings.llm, depth), from, device)?;
     let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
     weights::fill(&projections.saved(), &trained)?;
     Ok(Some((backbone, projections)))
@@ -301,7 +296,7 @@ fn projected(
 mod tests {
     use super::*;
     use crate::methods::tests::data;
-    use crate::train::run::tests::Full;
+    use crate::train::cf::tests::Full;
 
     #[test]
     fn memory_that_runs_out_is_told_with_the_users_tried_and_advice() {

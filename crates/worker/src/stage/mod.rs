@@ -15,7 +15,7 @@ mod tune;
 use std::path::Path;
 
 use crate::torch_ext::device;
-use crate::train::run::resumed_epoch;
+use crate::train::trainer::resumed_epoch;
 use allround_core::event::{Event, PROTOCOL, Started};
 use allround_core::program::Program;
 use allround_core::stage::{Job, Settings};

@@ -20,7 +20,8 @@ use crate::llm::tokenizer::Tokenizer;
 use crate::methods::pretrain::{self, Pretraining, STAGE};
 use crate::methods::reader::{Opened, kind_of};
 use crate::models::weights;
-use crate::train::fit::{self, FitPlan, Task};
+use crate::train::task::Task;
+use crate::train::trainer::{self, Plan, no_validation};
 
 pub(super) fn run(
     job: &Job,
@@ -64,16 +65,17 @@ pub(super) fn run(
         remarks: Vec::new(),
     };
     let pretraining = Pretraining::new(small, &settings.words, &prepared, opened);
-    let fit = pretrain::fit_of(small);
-    let plan = FitPlan {
-        fit: &fit,
+    let train = pretrain::training_of(small);
+    let plan = Plan {
+        train: &train,
         seed: small.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let phase = fit::fit(&plan, &pretraining, observe)?;
-    observe(Event::Phase(phase));
+    for phase in trainer::train(&plan, &pretraining, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
     pretraining.tell(observe);
     save(&job.output, small, &pretraining)
 }

@@ -1,8 +1,8 @@
 //! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
 
-use allround_core::config::method::UserOrder;
 use allround_core::data::Prepared;
 use allround_core::event::Event;
+use allround_core::models::allmrec::UserOrder;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainProject;
@@ -13,7 +13,7 @@ use super::{need, reading};
 use crate::methods::project::{Inputs, Projecting, STAGE};
 use crate::methods::sequences::{Sequences, Wanted};
 use crate::models::{artefact, weights};
-use crate::train::fit::{self, FitPlan};
+use crate::train::trainer::{self, Plan, no_validation};
 
 pub(super) fn run(
     job: &Job,
@@ -23,8 +23,8 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
-    let room = reading::training_room(&settings.reader);
-    let reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
+    let room = reading::training_room(&settings.llm);
+    let reader = reading::reader(job, &settings.llm, (&prepared, room), device)?;
     let wanted = Wanted {
         targets: settings.project.targets,
         one_item: settings.project.one_item,
@@ -35,7 +35,7 @@ pub(super) fn run(
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     let from = (&prepared, backbone.as_ref(), &reader);
     let depth = settings.project.hidden_layers;
-    let projections = reading::projections(job, (&settings.reader, depth), from, device)?;
+    let projections = reading::projections(job, (&settings.llm, depth), from, device)?;
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
@@ -43,15 +43,16 @@ pub(super) fn run(
         reader: &reader,
     };
     let projecting = Projecting::new(&settings.project, inputs, projections, settings.seed);
-    let plan = FitPlan {
-        fit: &settings.project.train,
+    let plan = Plan {
+        train: &settings.project.train,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let phase = fit::fit(&plan, &projecting, observe)?;
-    observe(Event::Phase(phase));
+    for phase in trainer::train(&plan, &projecting, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
     reader.tell(observe);
     let saved = projecting.projections.saved();
     weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;

@@ -1,17 +1,16 @@
-//! What the stages that ask a language model have in common: opening what a `Reader` of the plan names.
+//! What the stages that query a language model have in common.
 
 use std::path::Path;
 
-use allround_core::config::method::{ItemEmbedding, Lora};
 use allround_core::data::Prepared;
+use allround_core::models::llm_method::ItemEmbedding;
 use allround_core::stage::Job;
-use allround_core::stage::{Answering, Reader as Settings, TrainProject};
+use allround_core::stage::{LlmRanking, PromptedLlm, TrainProject};
 use allround_core::text::Vectors;
 use tch::Device;
 
 use super::need;
 use super::report::StageError;
-use crate::llm::lm::LoraSettings;
 use crate::methods::project::{Projections, Shape, item_table};
 use crate::methods::reader::{Opened, Reader, Room};
 use crate::methods::tables::Tables;
@@ -19,9 +18,9 @@ use crate::models::{Backbone, artefact, weights};
 use crate::torch_ext::memory;
 
 /// What a list of titles and its answer need while training.
-pub(super) fn training_room(settings: &Settings) -> Room {
+pub(super) fn training_room(settings: &PromptedLlm) -> Room {
     Room::List {
-        candidates: settings.asked.candidates,
+        candidates: settings.prompt.candidates,
         answer: 0,
     }
 }
@@ -29,7 +28,7 @@ pub(super) fn training_room(settings: &Settings) -> Room {
 /// The language model of `settings`, with the titles of `prepared`, of which the positions hold what `room` says.
 pub(super) fn reader(
     job: &Job,
-    settings: &Settings,
+    settings: &PromptedLlm,
     (prepared, room): (&Prepared, Room),
     device: Device,
 ) -> Result<Reader, StageError> {
@@ -44,7 +43,7 @@ pub(super) fn reader(
         user: settings.user,
         item: settings.item != ItemEmbedding::None,
     };
-    let reader = Reader::new(opened, prepared, (&settings.asked, vectors), room);
+    let reader = Reader::new(opened, prepared, (&settings.prompt, vectors), room);
     if room == Room::Question {
         reader.yes_and_no()?;
     }
@@ -54,7 +53,7 @@ pub(super) fn reader(
 /// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.
 pub(super) fn projections(
     job: &Job,
-    (settings, hidden_layers): (&Settings, usize),
+    (settings, hidden_layers): (&PromptedLlm, usize),
     (prepared, backbone, reader): (&Prepared, &dyn Backbone, &Reader),
     device: Device,
 ) -> Result<Projections, StageError> {
@@ -98,23 +97,13 @@ pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
 /// Puts the trained adapters of `tune` into the reader's language model.
 pub(super) fn adapt(
     job: &Job,
-    settings: &Answering,
+    settings: &LlmRanking,
     reader: &mut Reader,
 ) -> Result<(), StageError> {
-    let Some((_, lora)) = &settings.tuned else {
+    let Some(tune) = &settings.tuned else {
         return Ok(());
     };
-    reader.opened.lm.add_lora(&lora_settings(lora))?;
+    reader.opened.lm.add_lora(&tune.lora)?;
     let trained = weights::read_tensors(&need(job, "tune")?.join(artefact::WEIGHTS))?;
     Ok(weights::fill(&reader.opened.lm.trained(), &trained)?)
-}
-
-/// The adapters of the spec as the language model takes them.
-pub(super) fn lora_settings(lora: &Lora) -> LoraSettings {
-    LoraSettings {
-        rank: lora.rank as i64,
-        alpha: lora.alpha,
-        dropout: lora.dropout,
-        targets: lora.targets.clone(),
-    }
 }

@@ -19,7 +19,7 @@ use crate::models::weights::WeightsError;
 use crate::torch_ext::board;
 use crate::torch_ext::device::DeviceError;
 use crate::torch_ext::region::{Region, Took, peak_bytes};
-use crate::train::run::TrainError;
+use crate::train::TrainError;
 
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]

@@ -9,26 +9,41 @@ mod scores;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use allround_core::config::Encoder;
 use allround_core::config::encoder::{HashedEncoder, PretrainedEncoder};
 use allround_core::config::llm::Llm;
-use allround_core::config::method::{
-    Accept, Align, Decay, Drawn, Exclude, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem,
-    OutOfMemory, Project, ScoreBy, TallrecForm, Targets, TrainingCandidates, UserOrder,
-};
 use allround_core::config::protocol::{Candidates, Rules, Ties};
-use allround_core::config::{Encoder, train::Optimizer};
 use allround_core::data::{
     Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, candidates,
 };
 use allround_core::event::Event;
+use allround_core::models::allmrec::Align;
+use allround_core::models::allmrec::ItemText;
+use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::Accept;
+use allround_core::models::llm_method::Drawn;
+use allround_core::models::llm_method::Exclude;
+use allround_core::models::llm_method::Inference;
+use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::Project;
+use allround_core::models::llm_method::ScoreBy;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::llm_method::TrainingCandidates;
+use allround_core::models::tallrec::Lora;
+use allround_core::models::tallrec::{TallrecForm, Tune};
+use allround_core::models::train::Decay;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::Train;
 use allround_core::stage::{
-    Answering, EncodeText, Evaluate, PretrainLm, Reader, Stage, TrainAlign, TrainBackbone,
-    TrainProject, TrainTune,
+    Compute, EncodeText, Evaluate, LlmRanking, PretrainLm, PromptedLlm, Stage, TrainAlign,
+    TrainBackbone, TrainProject, TrainTune,
 };
 use allround_core::stage::{Job, Settings};
 
 use super::*;
-use crate::methods::tests::{asked, backbone, data, sasrec, small, words};
+use crate::methods::tests::{backbone, data, prompt, sasrec, small, words};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
 
@@ -80,6 +95,10 @@ impl Desk {
         };
         let stage = Stage {
             settings,
+            compute: Some(Compute {
+                device: "cpu".to_owned(),
+                threads: 1,
+            }),
             needs: BTreeMap::new(),
             inputs: BTreeMap::new(),
         };
@@ -110,8 +129,8 @@ impl Desk {
     }
 }
 
-fn fit(epochs: u32) -> Fit {
-    Fit {
+fn fit(epochs: u32) -> Train {
+    Train {
         epochs,
         batch_size: 2,
         lr: 0.01,
@@ -125,6 +144,7 @@ fn fit(epochs: u32) -> Fit {
         decay: Decay::None,
         token_budget: 0,
         out_of_memory: OutOfMemory::Fail,
+        stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
     }
 }
 
@@ -132,10 +152,10 @@ fn encoder() -> Encoder {
     Encoder::Hashed(HashedEncoder { width: 32, seed: 1 })
 }
 
-fn reading(user: bool, item: ItemEmbedding) -> Reader {
-    Reader {
+fn reading(user: bool, item: ItemEmbedding) -> PromptedLlm {
+    PromptedLlm {
         llm: Llm::Small(small()),
-        asked: asked(),
+        prompt: prompt(),
         user,
         item,
         text_below: 0,
@@ -146,8 +166,6 @@ fn pretrain() -> Settings {
     Settings::PretrainLm(PretrainLm {
         llm: small(),
         words: words(),
-        device: "cpu".to_owned(),
-        threads: 1,
     })
 }
 
@@ -155,8 +173,6 @@ fn encode() -> Settings {
     Settings::EncodeText(EncodeText {
         encoder: encoder(),
         text: ItemText::Quoted,
-        device: "cpu".to_owned(),
-        threads: 1,
     })
 }
 
@@ -168,7 +184,7 @@ fn align() -> Settings {
             item_recon: 0.5,
             text_recon: 0.2,
             rec: 1.0,
-            rec_score: allround_core::config::method::RecScore::Mean,
+            rec_score: allround_core::models::allmrec::RecScore::Mean,
             negatives: true,
             sigmoid: true,
             train_encoder: false,
@@ -181,42 +197,40 @@ fn align() -> Settings {
         },
         encoder: encoder(),
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     })
 }
 
 fn project(user: bool, item: ItemEmbedding) -> Settings {
     Settings::Project(TrainProject {
-        reader: reading(user, item),
+        llm: reading(user, item),
         project: Project {
             targets: Targets::Last,
             one_item: OneItem::Skip,
-            candidates: TrainingCandidates::default(),
+            candidates: crate::methods::tests::training_candidates(),
             hidden_layers: 1,
             backbone_dropout: true,
             train: fit(3),
         },
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     })
 }
 
-fn evaluate(reader: Reader, inference: Inference, tuned: Option<(TallrecForm, Lora)>) -> Settings {
+fn evaluate(
+    llm: PromptedLlm,
+    inference: impl Into<Option<Inference>>,
+    tuned: Option<Tune>,
+) -> Settings {
     Settings::Evaluate(Evaluate {
         part: Part::Test,
         keep_scores: false,
         given: None,
-        answering: Some(Answering {
-            reader,
-            inference,
+        ranking: Some(LlmRanking {
+            llm,
+            inference: inference.into(),
             tuned,
             seed: 1,
             token_budget: 16_384,
         }),
-        device: "cpu".to_owned(),
-        threads: 1,
     })
 }
 
@@ -370,17 +384,18 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         ("title", TallrecForm::Title, false),
         ("yes-no", TallrecForm::YesNo, true),
     ] {
-        let settings = Settings::Tune(TrainTune {
-            reader: reading(false, ItemEmbedding::None),
+        let tune = Tune {
             form,
             lora: lora.clone(),
             train_on_inputs,
             one_item: OneItem::Skip,
-            candidates: TrainingCandidates::default(),
+            candidates: crate::methods::tests::training_candidates(),
             train: fit(2),
+        };
+        let settings = Settings::Tune(TrainTune {
+            llm: reading(false, ItemEmbedding::None),
+            tune: tune.clone(),
             seed: 1,
-            device: "cpu".to_owned(),
-            threads: 1,
         });
         desk.run(name, settings, &["prepared", "llm"]);
         let tuned = weights_of(&desk.folder(name));
@@ -392,8 +407,8 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         );
         let settings = evaluate(
             reading(false, ItemEmbedding::None),
-            SCORE,
-            Some((form, lora.clone())),
+            (form == TallrecForm::Title).then_some(SCORE),
+            Some(tune),
         );
         let need = format!("tune={name}");
         let answered = format!("{name}-ranks");

@@ -1,9 +1,10 @@
 //! `tune`: TALLRec. Leaves the adapters under peft's names.
 
-use allround_core::config::method::TallrecForm;
-use allround_core::config::method::{Targets, UserOrder};
 use allround_core::data::Prepared;
 use allround_core::event::Event;
+use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::tallrec::TallrecForm;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainTune;
@@ -15,7 +16,8 @@ use crate::methods::reader::Room;
 use crate::methods::sequences::{Sequences, Wanted};
 use crate::methods::tune::{STAGE, Tuning};
 use crate::models::{artefact, weights};
-use crate::train::fit::{self, FitPlan, Task};
+use crate::train::task::Task;
+use crate::train::trainer::{self, Plan, no_validation};
 
 pub(super) fn run(
     job: &Job,
@@ -24,34 +26,32 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
-    let room = match settings.form {
-        TallrecForm::Title => reading::training_room(&settings.reader),
+    let room = match settings.tune.form {
+        TallrecForm::Title => reading::training_room(&settings.llm),
         TallrecForm::YesNo => Room::Question,
     };
-    let mut reader = reading::reader(job, &settings.reader, (&prepared, room), device)?;
+    let mut reader = reading::reader(job, &settings.llm, (&prepared, room), device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
-    reader
-        .opened
-        .lm
-        .add_lora(&reading::lora_settings(&settings.lora))?;
+    reader.opened.lm.add_lora(&settings.tune.lora)?;
     reader.opened.lm.set_train(true);
     let wanted = Wanted {
         targets: Targets::Last,
-        one_item: settings.one_item,
+        one_item: settings.tune.one_item,
         order: UserOrder::Shuffled,
     };
     let sequences = Sequences::of(&prepared, wanted);
     sequences.tell("tune", observe);
     let tuning = Tuning::new(settings, &prepared, &sequences, &reader);
-    let plan = FitPlan {
-        fit: &settings.train,
+    let plan = Plan {
+        train: &settings.tune.train,
         seed: settings.seed,
         stage: STAGE,
         checkpoint: &job.checkpoint,
         checkpoint_every: job.checkpoint_every,
     };
-    let phase = fit::fit(&plan, &tuning, observe)?;
-    observe(Event::Phase(phase));
+    for phase in trainer::train(&plan, &tuning, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
     reader.tell(observe);
     weights::write(&job.output.join(artefact::WEIGHTS), &tuning.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");

@@ -1,20 +1,16 @@
-//! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, made in a thread ahead of the step.
+//! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, each made when it is taken.
 
 use std::ops::Range;
-use std::thread::Scope;
 
-use allround_core::config::train::{Loss, Sequences, Train};
+use allround_core::models::Training;
+use allround_core::models::train::Sequences;
 use allround_core::seed::{Stream, stream};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
-use super::ahead::Ahead;
 use crate::data::{TrainingBatch, TrainingSet};
 use crate::nn::loss;
-
-/// Batches that may wait for the step.
-const AHEAD: usize = 8;
 
 /// What decides an epoch's batches, beside the data.
 #[derive(Clone, Copy, Debug)]
@@ -85,14 +81,18 @@ struct Example {
 }
 
 impl Recipe {
-    /// The recipe for a model with this loss.
-    pub fn new(seed: u64, train: &Train, maxlen: usize, loss: &Loss) -> Self {
+    /// The recipe for a model that is trained so.
+    pub fn new(seed: u64, training: &Training<'_>) -> Self {
+        // A user's own row is all that a model without sequences reads, so every training item is a target.
+        let maxlen = training.maxlen.unwrap_or(usize::MAX);
         Self {
             seed,
-            batch_size: train.batch_size,
+            batch_size: training.train.batch_size,
             maxlen,
-            negatives: loss::negatives_of(loss),
-            examples: Examples::of(&train.sequences, maxlen),
+            negatives: loss::negatives_of(training.loss),
+            examples: training
+                .sequences
+                .map_or(Examples::Whole, |sequences| Examples::of(sequences, maxlen)),
         }
     }
 }
@@ -165,23 +165,18 @@ impl<'a> Sampler<'a> {
         self.sequences().div_ceil(self.recipe.batch_size)
     }
 
-    /// Makes the batches of `epoch`, in order, in a thread of `scope`.
-    pub fn spawn<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        epoch: u32,
-    ) -> Ahead<'scope, TrainingBatch> {
+    /// The batches of `epoch`, in order, each made when it is taken.
+    pub fn epoch(&self, epoch: u32) -> impl Iterator<Item = TrainingBatch> + Send + '_ {
         let draws = |name| stream(self.recipe.seed, name, u64::from(epoch));
         let (mut negatives, mut noise) = (draws(Stream::Negatives), draws(Stream::Dropout));
         let order = self.order(epoch);
         let size = self.recipe.batch_size;
-        let batches = (0..self.batches()).map(move |number| {
+        (0..self.batches()).map(move |number| {
             let places = &order[number * size..order.len().min((number + 1) * size)];
             let mut batch = self.batch(places, &mut negatives);
             batch.noise = noise.next_u64();
             batch
-        });
-        Ahead::new(scope, batches, AHEAD)
+        })
     }
 
     fn order(&self, epoch: u32) -> Vec<u32> {

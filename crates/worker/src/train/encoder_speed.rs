@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use allround_core::config::train::Optimizer as OptimizerConfig;
+use allround_core::models::train::Optimizer as OptimizerConfig;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::run::TrainError;
+use super::error::TrainError;
 
 /// How many wait at most.
 const MOST: usize = 32;

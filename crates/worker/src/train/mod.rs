@@ -1,15 +1,18 @@
-//! Training: batches made ahead of the step, optimisers with saved state, stopping, checkpoints.
+//! Training: one loop for every task, batches prepared ahead of the step, optimizers with saved state, early stopping,
+//! checkpoints.
 
 pub mod ahead;
 pub mod batches;
+pub mod cf;
 pub mod checkpoint;
-pub mod cut;
-pub mod fit;
+pub mod error;
 pub mod losses;
+pub mod microbatch;
 pub mod optimizer;
-pub mod run;
+pub mod task;
+pub mod trainer;
 
-pub use run::{Outcome, Plan, TrainError, run};
+pub use error::{BoxError, TrainError};
 
 #[cfg(test)]
 mod encoder_speed;

@@ -1,6 +1,6 @@
 //! Optimisers whose whole state can be saved: Adam and AdamW (fused), Adagrad.
 
-use allround_core::config::train::Optimizer as Config;
+use allround_core::models::train::Optimizer as Config;
 use tch::{Kind, Tensor};
 
 use crate::models::weights::{self, WeightsError};

@@ -46,17 +46,17 @@ pub(super) const CASES: &[Case] = &[
     Case {
         what: "windows that leave items out",
         old: "dropout = 0.2",
-        new: "train.sequences.windows = { stride = 51 }",
+        new: "sequences.windows = { stride = 51 }",
         faults: &[
-            "18:38: windows of 50 items, 51 apart, leave items out | expected at most `maxlen`, 50 | 0 puts one window after the other",
+            "18:32: windows of 50 items, 51 apart, leave items out | expected at most `maxlen`, 50 | 0 puts one window after the other",
         ],
     },
     Case {
         what: "sequences of a model that reads none",
         old: "[model.floor.popularity]",
-        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\ntrain.sequences.prefixes = {}",
+        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
         faults: &[
-            "24:7: `ncf` reads no sequences: every training item is a target of its user | has no effect | remove `train.sequences`",
+            "24:1: unknown field `sequences` in `model.floor.ncf` | not a field of this table | the fields are `dropout`, `hidden_units`, `l2_emb`, `layers`, `loss`, `train`, `weights`, `weights_check` and `preset`",
         ],
     },
     Case {
@@ -89,14 +89,14 @@ preset = "paper""#,
         old: "[model.floor.popularity]",
         new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = []",
         faults: &[
-            "24:13: `dilations` is empty, so the net has no block | expected one dilation a block | for example `dilations = [1, 4]`",
+            "24:13: `dilations` is empty, so the network has no block | expected one dilation a block | for example `dilations = [1, 4]`",
         ],
     },
     Case {
         what: "a dilation of zero",
         old: "[model.floor.popularity]",
         new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = [1, 0]",
-        faults: &["24:17: `dilations` holds `0` | expected a whole number from 1 to 65536"],
+        faults: &["24:17: `dilations` contains `0` | expected a whole number from 1 to 65536"],
     },
     Case {
         what: "a loss that a model cannot use",

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{Entries, Entry, Known};
-use crate::config::model::{ScoresForm, Unknown};
 use crate::data::DataError;
 use crate::data::source::csv::{Table, number};
 use crate::data::source::lines::{Lines, text};
+use crate::models::scores::{ScoresForm, Unknown};
 
 /// Reads a file.
 pub(super) struct Reader<'a> {

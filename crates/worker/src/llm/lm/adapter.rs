@@ -3,20 +3,8 @@
 //! Upstream: peft's `LoraLayer`. Names are those of its `adapter_model.safetensors`. Adapters are in single precision,
 //! also beside a model in half precision, as peft's are.
 
+use allround_core::models::tallrec::Lora;
 use tch::{Kind, Tensor};
-
-/// Where adapters stand and how they start.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LoraSettings {
-    /// Rank r of the update.
-    pub rank: i64,
-    /// The update is scaled by alpha / r.
-    pub alpha: f64,
-    /// Dropout on the adapter's input while training.
-    pub dropout: f64,
-    /// Modules that get one, by their last name, such as `q_proj`.
-    pub targets: Vec<String>,
-}
 
 /// The update of one linear layer.
 #[derive(Debug)]
@@ -32,16 +20,13 @@ pub(super) struct Adapter {
 impl Adapter {
     /// A starts Kaiming-uniform (bound 1 / sqrt(inputs)), B at zero, so that the model starts unchanged. The caller has
     /// seeded LibTorch's generator.
-    pub fn new(
-        settings: &LoraSettings,
-        (inputs, outputs): (i64, i64),
-        device: tch::Device,
-    ) -> Self {
+    pub fn new(settings: &Lora, (inputs, outputs): (i64, i64), device: tch::Device) -> Self {
+        let rank = settings.rank as i64;
         let cpu = (Kind::Float, tch::Device::Cpu);
         let bound = 1.0 / (inputs as f64).sqrt();
-        let mut down = Tensor::zeros([settings.rank, inputs], cpu);
+        let mut down = Tensor::zeros([rank, inputs], cpu);
         let down = tch::no_grad(|| down.uniform_(-bound, bound)).to_device(device);
-        let up = Tensor::zeros([outputs, settings.rank], (Kind::Float, device));
+        let up = Tensor::zeros([outputs, rank], (Kind::Float, device));
         Self {
             down: down.set_requires_grad(true),
             up: up.set_requires_grad(true),

@@ -27,7 +27,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use adapter::Adapter;
-pub use adapter::LoraSettings;
+use allround_core::models::tallrec::Lora;
 use attention::{Causal, Pattern};
 pub use config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 pub use error::LmError;
@@ -375,7 +375,7 @@ impl Lm {
     ///
     /// # Errors
     /// When a target is the name of no layer.
-    pub fn add_lora(&mut self, settings: &LoraSettings) -> Result<(), LmError> {
+    pub fn add_lora(&mut self, settings: &Lora) -> Result<(), LmError> {
         let last = |linear: &Linear| {
             linear
                 .name

@@ -1,12 +1,16 @@
-use allround_core::config::method::{
-    Decay, Fit, ItemText, OneItem, OutOfMemory, Targets, UserOrder,
-};
-use allround_core::config::train::Optimizer;
+use allround_core::models::allmrec::ItemText;
+use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::train::Decay;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::Train;
 
 use super::*;
 use crate::methods::sequences::Wanted;
 use crate::methods::tests::{backbone, data, wanted};
-use crate::train::fit::tests::{assert_cut_like_whole, drawn};
+use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
     Align {
@@ -24,7 +28,7 @@ pub(crate) fn settings() -> Align {
         order: UserOrder::Shuffled,
         backbone_dropout: false,
         text: ItemText::Quoted,
-        train: Fit {
+        train: Train {
             epochs: 2,
             batch_size: 4,
             lr: 0.01,
@@ -38,6 +42,7 @@ pub(crate) fn settings() -> Align {
             decay: Decay::None,
             token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
+            stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
         },
     }
 }
@@ -236,7 +241,7 @@ fn pairs_leave_out_short_users_and_known_items() {
 #[test]
 fn training_brings_the_codes_of_an_item_and_its_text_together() {
     let (prepared, backbone) = (data(), backbone());
-    let train = Fit {
+    let train = Train {
         epochs: 300,
         ..settings().train
     };
@@ -261,14 +266,14 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
     };
     let before = apart(&alignment);
     let folder = tempfile::tempdir().unwrap();
-    let plan = fit::FitPlan {
-        fit: &settings.train,
+    let plan = trainer::Plan {
+        train: &settings.train,
         seed: 1,
         stage: STAGE,
         checkpoint: folder.path(),
         checkpoint_every: 1000,
     };
-    fit::fit(&plan, &alignment, &mut |_| {}).unwrap();
+    trainer::train(&plan, &alignment, &mut trainer::no_validation, &mut |_| {}).unwrap();
     assert!(apart(&alignment) < 0.5 * before);
     assert_eq!(
         alignment.tables()[0]

@@ -16,7 +16,7 @@ use super::texts::{Answer, Text};
 use super::vectors::{Gathered, Place};
 use crate::nn::embedding::indices;
 use crate::torch_ext::sent::sent;
-use crate::train::fit::Loss;
+use crate::train::task::Loss;
 
 /// Weight of the prompts' own tokens beside the answers'.
 pub(super) const TEXT_WEIGHT: f64 = 0.1;

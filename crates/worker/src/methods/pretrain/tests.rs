@@ -6,7 +6,7 @@ use super::texts::{Answer, Hint};
 use super::vectors::{Gathered, Place, Told};
 use super::*;
 use crate::methods::tests::{data, opened, small, words};
-use crate::train::fit::tests::drawn;
+use crate::train::trainer::tests::drawn;
 
 #[test]
 fn texts_are_drawn_again_the_same_and_hold_their_answer() {

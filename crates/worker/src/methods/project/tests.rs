@@ -1,12 +1,16 @@
-use allround_core::config::method::{Decay, Fit, OneItem, OutOfMemory, Targets};
-use allround_core::config::train::Optimizer;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::train::Decay;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::Train;
 use allround_core::text::Vectors;
 
 use super::*;
 use crate::methods::reader::Slot;
 use crate::methods::sequences::Wanted;
 use crate::methods::tests::{backbone, data, reader, wanted};
-use crate::train::fit::tests::{assert_cut_like_whole, drawn};
+use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 mod nets;
 
@@ -14,10 +18,10 @@ fn settings(targets: Targets) -> Project {
     Project {
         targets,
         one_item: OneItem::Skip,
-        candidates: TrainingCandidates::default(),
+        candidates: crate::methods::tests::training_candidates(),
         hidden_layers: 1,
         backbone_dropout: false,
-        train: Fit {
+        train: Train {
             epochs: 12,
             batch_size: 4,
             lr: 0.01,
@@ -31,6 +35,7 @@ fn settings(targets: Targets) -> Project {
             decay: Decay::None,
             token_budget: 0,
             out_of_memory: OutOfMemory::Fail,
+            stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
         },
     }
 }
@@ -109,7 +114,7 @@ fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
     let pool = Pool::of(&prepared);
     for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
         let sequences = Sequences::of(&prepared, wanted(targets));
-        let rule = TrainingCandidates::default();
+        let rule = crate::methods::tests::training_candidates();
         let draw = |epoch| {
             let from = (&sequences, &pool);
             questions(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
@@ -268,20 +273,25 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
     let frozen = copy(reader.lm().weights());
     let begun = copy(projecting.projections.saved());
     let folder = tempfile::tempdir().unwrap();
-    let plan = fit::FitPlan {
-        fit: &settings.train,
+    let plan = trainer::Plan {
+        train: &settings.train,
         seed: 1,
         stage: STAGE,
         checkpoint: folder.path(),
         checkpoint_every: 1000,
     };
     let mut losses = Vec::new();
-    let phase = fit::fit(&plan, &projecting, &mut |event| {
-        if let allround_core::event::Event::Epoch(epoch) = event {
-            losses.push(epoch.loss);
-        }
-    });
-    let phase = phase.unwrap();
+    let phase = trainer::train(
+        &plan,
+        &projecting,
+        &mut trainer::no_validation,
+        &mut |event| {
+            if let allround_core::event::Event::Epoch(epoch) = event {
+                losses.push(epoch.loss);
+            }
+        },
+    );
+    let phase = &phase.unwrap()[0];
     // A language model of random weights follows a vector only a little.
     assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
     assert_eq!(frozen, copy(reader.lm().weights()));
@@ -339,7 +349,7 @@ fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
 fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
     let budgeted = |token_budget| Project {
         backbone_dropout: true,
-        train: Fit {
+        train: Train {
             epochs: 2,
             token_budget,
             ..settings(Targets::All).train
@@ -349,8 +359,8 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
     let losses = |token_budget| {
         let settings = budgeted(token_budget);
         let folder = tempfile::tempdir().unwrap();
-        let plan = fit::FitPlan {
-            fit: &settings.train,
+        let plan = trainer::Plan {
+            train: &settings.train,
             seed: 1,
             stage: STAGE,
             checkpoint: folder.path(),
@@ -358,11 +368,16 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
         };
         let mut losses = Vec::new();
         with_dropout(&settings, |projecting| {
-            fit::fit(&plan, projecting, &mut |event| {
-                if let allround_core::event::Event::Epoch(epoch) = event {
-                    losses.push(epoch.loss);
-                }
-            })
+            trainer::train(
+                &plan,
+                projecting,
+                &mut trainer::no_validation,
+                &mut |event| {
+                    if let allround_core::event::Event::Epoch(epoch) = event {
+                        losses.push(epoch.loss);
+                    }
+                },
+            )
             .unwrap();
         });
         losses

@@ -10,11 +10,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use allround_core::config::llm::Prompt;
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
-use allround_core::text::{
-    Asked, Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no,
-};
+use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
 use super::{Opened, ReaderError, shorter};
 use crate::llm::lm::Family;
@@ -91,7 +90,7 @@ pub struct Speller {
     /// Most tokens of a prompt with its answer.
     positions: usize,
     titles: Titles,
-    asked: Asked,
+    prompt: Prompt,
     vectors: Vectors,
     spelled: Mutex<Tokenized>,
     remarks: Vec<String>,
@@ -109,20 +108,20 @@ impl Speller {
     pub fn new(
         opened: &Opened,
         prepared: &Prepared,
-        (asked, vectors): (&Asked, Vectors),
+        (prompt, vectors): (&Prompt, Vectors),
         room: Room,
     ) -> Self {
         let mut speller = Self {
             tokenizer: Arc::clone(&opened.tokenizer),
             eos: opened.ends[0],
             positions: opened.lm.config().positions as usize,
-            titles: opened.titles(&prepared.items, asked.title_tokens),
-            asked: asked.clone(),
+            titles: opened.titles(&prepared.items, prompt.title_tokens),
+            prompt: prompt.clone(),
             vectors,
             spelled: Mutex::default(),
             remarks: opened.remarks.clone(),
             watches_blank: room != Room::Question
-                && !(asked.template.is_empty() && opened.lm.config().family == Family::Opt),
+                && !(prompt.template.is_empty() && opened.lm.config().family == Family::Opt),
             shortened: AtomicU64::new(0),
         };
         speller.fit_titles(room);
@@ -168,10 +167,10 @@ impl Speller {
     /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
     fn fits(&self, titles: &Titles, items: &[u32], room: Room) -> bool {
         let (prompt, answer) = match room {
-            Room::Question => (render_yes_no(&self.asked, &[], items[0], titles), 1),
+            Room::Question => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
             Room::List { answer, .. } => {
                 let title = self.ended(&answer_of(titles, items[0])).len();
-                let prompt = render(&self.asked, self.vectors, &[], items, titles);
+                let prompt = render(&self.prompt, self.vectors, &[], items, titles);
                 (prompt, answer.max(title))
             }
         };
@@ -183,9 +182,9 @@ impl Speller {
         &self.titles
     }
 
-    /// What is asked.
-    pub fn asked(&self) -> &Asked {
-        &self.asked
+    /// The prompt's settings.
+    pub fn prompt_settings(&self) -> &Prompt {
+        &self.prompt
     }
 
     /// Prompts so far whose history was shortened to fit.
@@ -251,7 +250,7 @@ impl Speller {
     /// A remark, where the prompt for a title ends in a blank that the tokenizer makes a token of its own: words of the
     /// model's training begin with their blank, so that after a lone one it expects something else.
     fn lone_blank(&self) -> Option<String> {
-        let pieces = render(&self.asked, self.vectors, &[], &[], &self.titles);
+        let pieces = render(&self.prompt, self.vectors, &[], &[], &self.titles);
         let Some(Piece::Text(text)) = pieces.last() else {
             return None;
         };
@@ -291,7 +290,7 @@ impl Speller {
 
     /// The tokens that `word` adds to TALLRec's prompt; those of a text of its own where the prompt's last token changes.
     fn continued(&self, word: &str) -> Vec<u32> {
-        let pieces = render_yes_no(&self.asked, &[], 1, &self.titles);
+        let pieces = render_yes_no(&self.prompt, &[], 1, &self.titles);
         let Some(Piece::Text(text)) = pieces.last() else {
             return self.spell(word).to_vec();
         };
@@ -333,7 +332,13 @@ impl Speller {
         answer: usize,
     ) -> Result<Vec<Slot>, ReaderError> {
         self.fitting(history, answer, |history| {
-            render(&self.asked, self.vectors, history, candidates, &self.titles)
+            render(
+                &self.prompt,
+                self.vectors,
+                history,
+                candidates,
+                &self.titles,
+            )
         })
     }
 
@@ -348,7 +353,7 @@ impl Speller {
         answer: usize,
     ) -> Result<Vec<Slot>, ReaderError> {
         self.fitting(history, answer, |history| {
-            render_yes_no(&self.asked, history, item, &self.titles)
+            render_yes_no(&self.prompt, history, item, &self.titles)
         })
     }
 
@@ -359,7 +364,7 @@ impl Speller {
         pieces: impl Fn(&[u32]) -> Vec<Piece>,
     ) -> Result<Vec<Slot>, ReaderError> {
         let positions = self.positions;
-        let told = history.len().min(self.asked.history);
+        let told = history.len().min(self.prompt.history);
         for left_out in 0..=told {
             let slots = self.slots(&pieces(&history[history.len() - told + left_out..]));
             if slots.len() + answer <= positions {

@@ -2,7 +2,7 @@ use allround_core::event::Event;
 use allround_core::text::prompt;
 
 use super::*;
-use crate::methods::tests::{asked, data, opened, reader, room};
+use crate::methods::tests::{data, opened, prompt, reader, room};
 
 const BOTH: Vectors = Vectors {
     user: true,
@@ -108,7 +108,7 @@ fn a_prompt_that_is_too_long_tells_less_history_and_is_counted() {
 
 #[test]
 fn titles_are_cut_to_the_bound_of_tokens() {
-    let mut asked = asked();
+    let mut asked = prompt();
     asked.title_tokens = 1;
     let reader = Reader::new(opened(false), &data(), (&asked, NEITHER), room(4));
     assert!(reader.titles().cut > 0);
@@ -125,7 +125,7 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
     let mut data = data();
     data.items[0].title = Some("red ".repeat(400));
     data.items[1].title = Some("red ".repeat(20));
-    let reader = Reader::new(opened(false), &data, (&asked(), BOTH), room(4));
+    let reader = Reader::new(opened(false), &data, (&prompt(), BOTH), room(4));
     let titles = reader.titles();
     assert_eq!((titles.fitted, titles.cut), (1, 0));
     let length = |item| reader.spell(titles.of(item)).len();
@@ -147,7 +147,7 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
 fn a_cut_title_holds_whole_characters() {
     let mut data = data();
     data.items[0].title = Some("\u{5c71}\u{6d77}\u{7d4c}".to_owned());
-    let mut asked = asked();
+    let mut asked = prompt();
     // Three bytes a character, and no piece holds two of them.
     asked.title_tokens = 4;
     let reader = Reader::new(opened(false), &data, (&asked, NEITHER), room(4));
@@ -162,7 +162,7 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
     }
     for (candidates, answer) in [(4, 0), (4, 60), (6, 0)] {
         let room = Room::List { candidates, answer };
-        let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
+        let reader = Reader::new(opened(false), &data, (&prompt(), NEITHER), room);
         let told: Vec<u32> = (1..=candidates as u32).collect();
         let needed = answer.max(reader.answer(1).len());
         let prompt = reader.prompt(&[], &told, needed).unwrap();
@@ -178,7 +178,7 @@ fn a_question_about_one_title_needs_room_for_one() {
         item.title = Some("red ".repeat(60));
     }
     let cut = |room| {
-        let reader = Reader::new(opened(false), &data, (&asked(), NEITHER), room);
+        let reader = Reader::new(opened(false), &data, (&prompt(), NEITHER), room);
         reader.titles().fitted
     };
     assert_eq!((cut(room(4)), cut(Room::Question)), (12, 0));
@@ -242,7 +242,7 @@ fn opened_with(name: &str) -> Result<Opened, ReaderError> {
 
 /// A prompt in an own template, in the tokens' names and `|` for vectors.
 fn named(name: &str, template: &str) -> String {
-    let mut asked = asked();
+    let mut asked = prompt();
     asked.template = template.to_owned();
     let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, BOTH), room(4));
     let slots = reader.prompt(&[1], &[4, 5], 5).unwrap();
@@ -275,7 +275,7 @@ fn a_prompt_begins_with_what_its_tokenizer_puts_in_front_and_with_nothing_else()
 #[test]
 fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
     let count = |name: &str, text: &str| {
-        let mut asked = asked();
+        let mut asked = prompt();
         asked.template = "{history}{candidates}".to_owned();
         let reader = Reader::new(opened_with(name).unwrap(), &data(), (&asked, BOTH), room(4));
         let slots = reader.prompt(&[1], &[4, 5], 5).unwrap();
@@ -302,7 +302,7 @@ fn a_tokenizer_that_ends_every_text_is_refused() {
 #[test]
 fn a_template_that_ends_in_a_lone_blank_is_remarked() {
     let remarks = |name: &str, template: &str| {
-        let mut asked = asked();
+        let mut asked = prompt();
         asked.template = template.to_owned();
         let reader = Reader::new(
             opened_with(name).unwrap(),
@@ -332,7 +332,7 @@ fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
         let reader = Reader::new(
             opened_with(name).unwrap(),
             &data(),
-            (&asked(), NEITHER),
+            (&prompt(), NEITHER),
             Room::Question,
         );
         let [yes, no] = reader.yes_and_no().unwrap();

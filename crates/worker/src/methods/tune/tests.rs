@@ -1,59 +1,65 @@
 use allround::stats::auc;
 use allround_core::config::llm::Llm;
-use allround_core::config::method::{
-    Decay, Fit, Inference, ItemEmbedding, Lora, OneItem, OutOfMemory, ScoreBy, Targets,
-    TrainingCandidates,
-};
-use allround_core::config::train::Optimizer;
 use allround_core::data::{CandidateLists, Part};
 use allround_core::event::Event;
-use allround_core::stage::Reader as Reading;
+use allround_core::models::llm_method::Inference;
+use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::models::llm_method::OneItem;
+use allround_core::models::llm_method::ScoreBy;
+use allround_core::models::llm_method::Targets;
+use allround_core::models::tallrec::{Lora, Tune};
+use allround_core::models::train::Decay;
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::Train;
+use allround_core::stage::PromptedLlm;
 use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind};
 
 use super::*;
-use crate::llm::lm::{Holding, Lm, LmConfig, LoraSettings};
+use crate::llm::lm::{Holding, Lm, LmConfig};
 use crate::methods::answer::{Answerer, Answers};
-use crate::methods::tests::{asked, data, opened, room, small, wanted};
-use crate::train::fit::tests::{assert_cut_like_whole, drawn};
+use crate::methods::tests::{data, opened, prompt, room, small, wanted};
+use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
     TrainTune {
-        reader: Reading {
+        llm: PromptedLlm {
             llm: Llm::Small(small()),
-            asked: asked(),
+            prompt: prompt(),
             user: false,
             item: ItemEmbedding::None,
             text_below: 0,
         },
-        form,
-        lora: Lora {
-            rank: 2,
-            alpha: 4.0,
-            dropout: 0.0,
-            targets: vec!["q_proj".to_owned()],
-        },
-        train_on_inputs,
-        one_item: OneItem::Skip,
-        candidates: TrainingCandidates::default(),
-        train: Fit {
-            epochs: 1,
-            batch_size: 3,
-            lr: 0.01,
-            optimizer: Optimizer::Adam {
-                betas: [0.9, 0.98],
-                eps: 1e-8,
-                weight_decay: 0.0,
+        tune: Tune {
+            form,
+            lora: Lora {
+                rank: 2,
+                alpha: 4.0,
+                dropout: 0.0,
+                targets: vec!["q_proj".to_owned()],
             },
-            clip_norm: 0.0,
-            warmup: 0,
-            decay: Decay::None,
-            token_budget: 0,
-            out_of_memory: OutOfMemory::Fail,
+            train_on_inputs,
+            one_item: OneItem::Skip,
+            candidates: crate::methods::tests::training_candidates(),
+            train: Train {
+                epochs: 1,
+                batch_size: 3,
+                lr: 0.01,
+                optimizer: Optimizer::Adam {
+                    betas: [0.9, 0.98],
+                    eps: 1e-8,
+                    weight_decay: 0.0,
+                },
+                clip_norm: 0.0,
+                warmup: 0,
+                decay: Decay::None,
+                token_budget: 0,
+                out_of_memory: OutOfMemory::Fail,
+                stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
+            },
         },
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     }
 }
 
@@ -72,9 +78,9 @@ fn adapted(rank: usize, targets: &[&str]) -> Reader {
         user: false,
         item: false,
     };
-    let mut reader = Reader::new(opened, &data(), (&asked(), vectors), room(4));
-    let lora = LoraSettings {
-        rank: rank as i64,
+    let mut reader = Reader::new(opened, &data(), (&prompt(), vectors), room(4));
+    let lora = Lora {
+        rank: rank as usize,
         alpha: 2.0 * rank as f64,
         dropout: 0.0,
         targets: targets.iter().map(|&name| name.to_owned()).collect(),
@@ -205,7 +211,7 @@ fn learned(form: TallrecForm, epochs: u32) -> Answers {
     let reader = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
     let sequences = Sequences::of(&prepared, wanted(Targets::Last));
     let mut settings = settings(form, false);
-    settings.train.epochs = epochs;
+    settings.tune.train.epochs = epochs;
     let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
     let adapters: Vec<String> = tuning.weights().into_iter().map(|(name, _)| name).collect();
     let frozen = || {
@@ -217,20 +223,20 @@ fn learned(form: TallrecForm, epochs: u32) -> Answers {
     let begun = frozen();
     assert!(!begun.is_empty());
     let folder = tempfile::tempdir().unwrap();
-    let plan = fit::FitPlan {
-        fit: &settings.train,
+    let plan = trainer::Plan {
+        train: &settings.tune.train,
         seed: 1,
         stage: STAGE,
         checkpoint: folder.path(),
         checkpoint_every: 1000,
     };
     let mut losses = Vec::new();
-    let phase = fit::fit(&plan, &tuning, &mut |event| {
+    let phase = trainer::train(&plan, &tuning, &mut trainer::no_validation, &mut |event| {
         if let Event::Epoch(epoch) = event {
             losses.push(epoch.loss);
         }
     });
-    assert!(phase.unwrap().trained_params < Some(tuning.params()));
+    assert!(phase.unwrap()[0].trained_params < Some(tuning.params()));
     assert!(losses[losses.len() - 1] < losses[0] / 2.0, "{losses:?}");
     assert_eq!(begun, frozen());
     ranked(form, &reader)
@@ -255,11 +261,13 @@ fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
         prepared: &prepared,
         reader,
         projected: None,
-        inference: &Inference::Score {
-            by: ScoreBy::Sum,
-            orders: 1,
+        inference: match form {
+            TallrecForm::Title => Some(&Inference::Score {
+                by: ScoreBy::Sum,
+                orders: 1,
+            }),
+            TallrecForm::YesNo => None,
         },
-        form: Some(form),
         seed: 1,
         token_budget: 4096,
     };

@@ -1,6 +1,6 @@
 //! What a forward pass of somebody else's says about imported weights.
 
-use allround_core::config::train::Loss;
+use allround_core::models::train::Loss;
 
 use super::super::behaviour::{SIZES, configurations};
 use super::*;

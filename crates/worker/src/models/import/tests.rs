@@ -1,7 +1,7 @@
 //! What is imported and what is refused, word by word.
 
-use allround_core::config::Model;
-use allround_core::config::train::Loss;
+use allround_core::models::Model;
+use allround_core::models::train::Loss;
 use tch::Device;
 
 use super::super::behaviour::{SIZES, configurations};

@@ -1,6 +1,9 @@
 //! The parts of a block: norms, the feed-forward part, and how attention and residuals are joined in each form.
 
-use allround_core::config::model::{Activation, NetworkOrder, Sasrec as Config, SasrecForm};
+use allround_core::models::sasrec::Activation;
+use allround_core::models::sasrec::NetworkOrder;
+use allround_core::models::sasrec::Sasrec as Config;
+use allround_core::models::sasrec::SasrecForm;
 use tch::Tensor;
 
 use crate::nn::Parameters;

@@ -4,8 +4,11 @@ mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use allround_core::config::train::{Optimizer, Sequences, Stop, Train};
 use allround_core::data::{Facts, Item, Part, Prepared};
+use allround_core::models::train::Optimizer;
+use allround_core::models::train::Sequences;
+use allround_core::models::train::Stop;
+use allround_core::models::train::Train;
 use allround_core::seed::{Stream, stream};
 use rand::RngExt;
 use tch::Kind;
@@ -35,9 +38,10 @@ fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
         output_table: false,
         output_bias: false,
         loss: Loss::Bce { negatives: 1 },
+        sequences: Sequences::Whole {},
+        l2_emb: 0.0,
         train: Train {
             epochs: 1,
-            sequences: Sequences::Whole {},
             batch_size: 4,
             lr: 0.001,
             optimizer: Optimizer::Adam {
@@ -45,8 +49,11 @@ fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
                 eps: 1e-8,
                 weight_decay: 0.0,
             },
-            l2_emb: 0.0,
             clip_norm: 0.0,
+            warmup: 0,
+            decay: allround_core::models::train::Decay::None,
+            token_budget: 0,
+            out_of_memory: allround_core::models::train::OutOfMemory::Fail,
             stop: Stop::Fixed { validate_every: 0 },
         },
         weights: None,

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use allround_core::config::train::Loss;
 use allround_core::digest;
 use allround_core::event::Phase;
+use allround_core::models::train::Loss;
 use allround_core::stage::Evaluate;
 use allround_core::stage::Settings;
 
@@ -13,12 +13,7 @@ use super::*;
 use crate::models::behaviour::configurations;
 
 fn settings(model: Model) -> Settings {
-    Settings::Backbone(TrainBackbone {
-        model,
-        seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
-    })
+    Settings::Backbone(TrainBackbone { model, seed: 1 })
 }
 
 fn evaluate() -> Settings {
@@ -26,9 +21,7 @@ fn evaluate() -> Settings {
         part: Part::Test,
         keep_scores: false,
         given: None,
-        answering: None,
-        device: "cpu".to_owned(),
-        threads: 1,
+        ranking: None,
     })
 }
 

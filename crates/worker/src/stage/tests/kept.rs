@@ -140,27 +140,27 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         dropout: 0.0,
         targets: vec!["q_proj".to_owned()],
     };
-    let tuned = Settings::Tune(TrainTune {
-        reader: reading(false, ItemEmbedding::None),
+    let tune = Tune {
         form: TallrecForm::YesNo,
-        lora: lora.clone(),
+        lora,
         train_on_inputs: false,
         one_item: OneItem::Skip,
-        candidates: TrainingCandidates::default(),
+        candidates: crate::methods::tests::training_candidates(),
         train: fit(1),
+    };
+    let tuned = Settings::Tune(TrainTune {
+        llm: reading(false, ItemEmbedding::None),
+        tune: tune.clone(),
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     });
     desk.run("tune", tuned, &["prepared", "llm"]);
     let needs = ["prepared", "candidates", "llm", "tune"];
     let likes = |name: &str, token_budget| {
         let read = reading(false, ItemEmbedding::None);
-        let by = Some((TallrecForm::YesNo, lora.clone()));
-        let Settings::Evaluate(mut settings) = evaluate(read, SCORE, by) else {
+        let Settings::Evaluate(mut settings) = evaluate(read, None, Some(tune.clone())) else {
             unreachable!("evaluate gives its own settings")
         };
-        settings.answering.as_mut().unwrap().token_budget = token_budget;
+        settings.ranking.as_mut().unwrap().token_budget = token_budget;
         let events = desk.run(name, Settings::Evaluate(settings), &needs);
         let is_progress = |event: &&Event| matches!(event, Event::Progress(_));
         assert_eq!(events.iter().filter(is_progress).count(), 4);
@@ -188,7 +188,7 @@ fn a_smaller_token_budget_asks_fewer_users_together_and_ranks_alike() {
         else {
             unreachable!("evaluate gives its own settings")
         };
-        settings.answering.as_mut().unwrap().token_budget = token_budget;
+        settings.ranking.as_mut().unwrap().token_budget = token_budget;
         let events = desk.run(name, Settings::Evaluate(settings), &needs);
         let is_progress = |event: &&Event| matches!(event, Event::Progress(_));
         events.iter().filter(is_progress).count()

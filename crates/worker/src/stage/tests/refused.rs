@@ -1,27 +1,31 @@
 //! What does not fit: cut and counted, or refused with the user and advice.
 
-use allround_core::config::Model;
 use allround_core::config::protocol::Seen;
-use allround_core::config::train::Stop;
 use allround_core::metric::Metric;
+use allround_core::models::Model;
+use allround_core::models::train::Stop;
 use tch::Tensor;
 
 use super::*;
 use crate::models::weights;
 
-fn tune(reader: Reader, form: TallrecForm) -> Settings {
+fn tune(llm: PromptedLlm, form: TallrecForm) -> Settings {
     Settings::Tune(TrainTune {
-        reader,
+        llm,
+        tune: tuned(form),
+        seed: 1,
+    })
+}
+
+fn tuned(form: TallrecForm) -> Tune {
+    Tune {
         form,
         lora: lora(),
         train_on_inputs: false,
         one_item: OneItem::Skip,
-        candidates: TrainingCandidates::default(),
+        candidates: crate::methods::tests::training_candidates(),
         train: fit(1),
-        seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
-    })
+    }
 }
 
 fn lora() -> Lora {
@@ -42,12 +46,12 @@ fn counted(events: &[Event], what: &str) -> Option<u64> {
 }
 
 /// The stages that ask a language model `read`.
-fn asking(read: Reader) -> [(&'static str, Settings); 3] {
+fn asking(read: PromptedLlm) -> [(&'static str, Settings); 3] {
     let tune = tune(read.clone(), TallrecForm::Title);
     let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
         unreachable!("project gives its own settings")
     };
-    project.reader.asked = read.asked.clone();
+    project.llm.prompt = read.prompt.clone();
     [
         ("tune", tune),
         ("project", Settings::Project(project)),
@@ -157,7 +161,7 @@ fn titles_that_the_tokenizer_cannot_spell_are_counted_in_every_stage() {
 fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked() {
     let desk = spelling_only(&["red", "blue", "old", "new"]);
     let read = reading(false, ItemEmbedding::None);
-    let ask = evaluate(read.clone(), SCORE, Some((TallrecForm::YesNo, lora())));
+    let ask = evaluate(read.clone(), None, Some(tuned(TallrecForm::YesNo)));
     for (name, settings) in [("tune", tune(read, TallrecForm::YesNo)), ("ask", ask)] {
         let mut events = Vec::new();
         let job = desk.job(name, settings, &ASKING);
@@ -200,7 +204,7 @@ fn a_prompt_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_sta
     let desk = Desk::new();
     desk.run("llm", pretrain(), &["prepared"]);
     let mut read = reading(false, ItemEmbedding::None);
-    read.asked.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
+    read.prompt.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
     for (name, settings) in asking(read) {
         let job = desk.job(name, settings, &ASKING);
         let failure = run(&job, &mut |_| ()).unwrap_err().failure();
@@ -224,8 +228,6 @@ fn a_user_with_every_item_in_training_is_refused_by_id() {
     let settings = Settings::Backbone(TrainBackbone {
         model: sasrec(),
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);
     let failure = run(&job, &mut |_| ()).unwrap_err().failure();
@@ -251,8 +253,6 @@ fn more_candidates_to_stop_by_than_a_user_leaves_are_refused_with_the_setting() 
     let settings = Settings::Backbone(TrainBackbone {
         model: Model::Sasrec(model),
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);
     let failure = run(&job, &mut |_| ()).unwrap_err().failure();
@@ -287,8 +287,6 @@ fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
     let settings = Settings::Backbone(TrainBackbone {
         model: Model::Sasrec(model),
         seed: 1,
-        device: "cpu".to_owned(),
-        threads: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);
     let failure = run(&job, &mut |_| ()).unwrap_err().failure();
@@ -334,7 +332,7 @@ fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
     let desk = Desk::new();
     desk.run("llm", pretrain(), &["prepared"]);
     let mut read = reading(false, ItemEmbedding::None);
-    read.asked.candidates = 12;
+    read.prompt.candidates = 12;
     let [(name, settings), ..] = asking(read);
     let failure = run(&desk.job(name, settings, &ASKING), &mut |_| ()).unwrap_err();
     let failure = failure.failure();

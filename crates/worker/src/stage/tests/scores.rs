@@ -1,8 +1,10 @@
 //! Scores of candidates: kept beside the ranks, and read from a file that another program has made.
 
-use allround_core::config::model::{Missing, ScoresForm, Unknown};
 use allround_core::data::{Prepared, Scores};
 use allround_core::event::Counted;
+use allround_core::models::scores::Missing;
+use allround_core::models::scores::ScoresForm;
+use allround_core::models::scores::Unknown;
 use allround_core::stage::GivenScores;
 
 use super::*;
@@ -13,9 +15,7 @@ fn of(part: Part, given: Option<GivenScores>) -> Settings {
         part,
         keep_scores: true,
         given,
-        answering: None,
-        device: "cpu".to_owned(),
-        threads: 1,
+        ranking: None,
     })
 }
 

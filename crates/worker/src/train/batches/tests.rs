@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use allround_core::config::Model;
+use allround_core::models::Model;
+use allround_core::models::train::Loss;
 use tch::Device;
 
 use super::*;
@@ -34,7 +35,7 @@ fn recipe(sequences: Sequences, loss: &Loss) -> Recipe {
 fn epoch(loss: &Loss, number: u32) -> Vec<TrainingBatch> {
     let set = set();
     let sampler = Sampler::new(&set, recipe(Sequences::Whole {}, loss)).unwrap();
-    std::thread::scope(|scope| sampler.spawn(scope, number).collect())
+    sampler.epoch(number).collect()
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_user_with_every_item_is_refused() {
 fn enumerated(sequences: Sequences) -> Vec<(u32, Vec<u32>, Vec<u32>)> {
     let set = set();
     let sampler = Sampler::new(&set, recipe(sequences, &Loss::Bce { negatives: 2 })).unwrap();
-    let batches: Vec<TrainingBatch> = std::thread::scope(|scope| sampler.spawn(scope, 1).collect());
+    let batches: Vec<TrainingBatch> = sampler.epoch(1).collect();
     let mut all = Vec::new();
     for batch in &batches {
         assert_eq!(batch.negatives.len(), 2 * batch.targets.len());
@@ -192,7 +193,7 @@ fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
         dropout = 0.0
         maxlen = 10
         loss.full_softmax = {}
-        train.sequences.prefixes = {}
+        sequences.prefixes = {}
         train.batch_size = 100
     "#;
     let spec = allround::experiment::load_text("spec.toml", spec, Path::new("."), &[]);
@@ -228,11 +229,11 @@ fn the_loss_of_prefixes_is_that_of_recboles_augmented_data() {
         );
         set.offsets.push(set.items.len() as u64);
     }
-    let recipe = Recipe::new(1, &config.train, config.maxlen, &config.loss);
+    let recipe = Recipe::new(1, &spec.model["recbole"].training().unwrap());
     let sampler = Sampler::new(&set, recipe).unwrap();
     let examples = expected["examples"].int64_value(&[0]);
     assert_eq!(sampler.sequences() as i64, examples);
-    let batches: Vec<TrainingBatch> = std::thread::scope(|scope| sampler.spawn(scope, 1).collect());
+    let batches: Vec<TrainingBatch> = sampler.epoch(1).collect();
     assert_eq!(batches.len(), 1);
     let found = net.loss(&batches[0]).double_value(&[]);
     let expected = expected["loss"].double_value(&[0]);

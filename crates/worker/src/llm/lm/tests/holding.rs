@@ -10,7 +10,7 @@ const ADAPTED: [(&str, [&str; 2]); 2] =
 /// The fixture's adapters in the model, with the weights that peft's had.
 fn adapted((name, targets): (&'static str, [&str; 2]), holding: Holding) -> Fixture {
     let mut fixture = Fixture::with(name, holding);
-    let settings = LoraSettings {
+    let settings = Lora {
         rank: 3,
         alpha: 6.0,
         dropout: 0.0,
@@ -76,7 +76,7 @@ fn new_adapters_change_nothing_and_drop_out_only_in_training() {
     let mut fixture = Fixture::open("llama");
     let rows = fixture.rows();
     let before = fixture.lm.hidden(&rows, &all(&rows));
-    let settings = LoraSettings {
+    let settings = Lora {
         rank: 2,
         alpha: 4.0,
         dropout: 0.5,
@@ -102,7 +102,7 @@ fn new_adapters_change_nothing_and_drop_out_only_in_training() {
 #[test]
 fn a_target_that_is_no_module_is_refused_with_the_names_there_are() {
     let mut lm = Fixture::open("opt").lm;
-    let settings = LoraSettings {
+    let settings = Lora {
         rank: 2,
         alpha: 4.0,
         dropout: 0.0,

@@ -1,7 +1,8 @@
 //! The net against what the upstream code gives, from fixtures.
 
 use super::*;
-use allround_core::config::model::{Activation, PaddingSide};
+use allround_core::models::sasrec::Activation;
+use allround_core::models::sasrec::PaddingSide;
 
 /// A net with the weights of a fixture, and the fixture.
 fn from_fixture(name: &str, config: &Config) -> (Sasrec, BTreeMap<String, Tensor>) {

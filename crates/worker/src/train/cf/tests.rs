@@ -1,4 +1,4 @@
-use allround_core::config::train::{Optimizer, Sequences};
+use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Sequences, Stop, Train};
 use tch::Device;
 
 use super::*;
@@ -64,9 +64,8 @@ impl Backbone for Full {
 #[test]
 fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
     let folder = tempfile::tempdir().unwrap();
-    let train = Train {
+    let settings = Train {
         epochs: 1,
-        sequences: Sequences::Whole {},
         batch_size: 2,
         lr: 0.01,
         optimizer: Optimizer::Adam {
@@ -74,8 +73,11 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
             eps: 1e-8,
             weight_decay: 0.0,
         },
-        l2_emb: 0.0,
         clip_norm: 0.0,
+        warmup: 0,
+        decay: Decay::None,
+        token_budget: 0,
+        out_of_memory: OutOfMemory::Fail,
         stop: Stop::Fixed { validate_every: 0 },
     };
     let set = TrainingSet {
@@ -86,20 +88,24 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
         classes: None,
         skipped: 0,
     };
-    let plan = Plan {
+    let plan = CfPlan {
         set: &set,
         users: &["a", "b", "c"].map(str::to_owned),
-        train: &train,
-        loss: &Loss::Bce { negatives: 1 },
-        maxlen: 10,
+        training: Training {
+            loss: &allround_core::models::train::Loss::Bce { negatives: 1 },
+            train: &settings,
+            sequences: Some(&Sequences::Whole {}),
+            maxlen: Some(10),
+            l2_emb: 0.0,
+        },
         seed: 1,
         checkpoint: folder.path(),
         checkpoint_every: 1,
     };
-    let error = run(&plan, &Full, &mut |_| Ok(BTreeMap::new()), &mut |_| ()).unwrap_err();
+    let error = train(&plan, &Full, &mut |_| Ok(BTreeMap::new()), &mut |_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "memory ran out at epoch 1, step 1 of 2, with 2 sequences computed together: CUDA out of memory."
+        "memory ran out at epoch 1, step 1, with 2 of the step's 2 examples computed together: CUDA out of memory."
     );
     assert!(error.hint().unwrap().contains("`train.batch_size`"));
 }

@@ -6,25 +6,24 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::llm::{Llm, SmallLlm, Words};
-use crate::config::method::is_default;
-use crate::config::method::{
-    Align, Fit, Inference, ItemEmbedding, ItemText, Lora, OneItem, Project, TallrecForm,
-    TrainingCandidates, is_none,
-};
-use crate::config::model::{Missing, ScoresForm, Unknown};
-use crate::config::{Encoder, Model, answer_token_budget};
-use crate::data::Part;
+use super::Model;
+use super::allmrec::{Align, ItemText};
+use super::llm_method::{Inference, ItemEmbedding, Project};
+use super::scores::{Missing, ScoresForm, Unknown};
+use super::tallrec::Tune;
+use crate::config::dataset::Dataset;
+use crate::config::llm::{Llm, Prompt, SmallLlm, Words};
+use crate::config::protocol::{Candidates, Part, Rules, Ties};
+use crate::config::{Encoder, Scenario};
 use crate::digest::Key;
-
-pub use crate::data::settings::{DrawCandidates, Prepare};
-pub use crate::text::Asked;
 
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// What to do, with every setting that can change the outcome.
     pub settings: Settings,
+    /// Where it runs; `None` where that cannot change the outcome.
+    pub compute: Option<Compute>,
     /// Keys of the stages whose artefacts are read, by role (`prepared`, `candidates`, `backbone`).
     pub needs: BTreeMap<String, Key>,
     /// Digests of the input files, by path as written in the spec.
@@ -35,8 +34,22 @@ impl Stage {
     /// The stage's key: BLAKE3 over kind, version, settings and needs. An input file counts by its digest, not its path.
     pub fn key(&self) -> Key {
         let settings = without_paths(&self.settings, &self.inputs);
-        crate::digest::of_value(&(self.settings.version(), settings, &self.needs))
+        crate::digest::of_value(&(
+            self.settings.version(),
+            settings,
+            &self.compute,
+            &self.needs,
+        ))
     }
+}
+
+/// Where a stage runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compute {
+    /// `cpu` or `cuda`: the index does not change the result.
+    pub device: String,
+    /// CPU threads: another count may change the last bits of a result.
+    pub threads: usize,
 }
 
 /// The settings of a stage, one variant a kind.
@@ -87,45 +100,87 @@ impl Settings {
         !matches!(self, Settings::Prepare(_) | Settings::Candidates(_))
     }
 
-    /// Whether the stage asks a language model of random weights, so that only its cost means something.
-    pub fn has_random_weights(&self) -> bool {
-        let reader = match self {
-            Settings::Project(project) => Some(&project.reader),
-            Settings::Tune(tune) => Some(&tune.reader),
-            Settings::Evaluate(evaluate) => evaluate.answering.as_ref().map(|by| &by.reader),
+    /// Roles of the artefacts that a method's stage reads besides the prepared data; those that the method lacks are left out.
+    pub fn reads(&self) -> &'static [&'static str] {
+        match self {
+            Settings::Align(_) => &["backbone", "encoded"],
+            Settings::Project(_) => &["backbone", "align", "llm"],
+            Settings::Tune(_) => &["llm"],
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Evaluate(_) => &[],
+        }
+    }
+
+    /// The language model that the stage queries.
+    pub fn llm(&self) -> Option<&Llm> {
+        match self {
+            Settings::Project(project) => Some(&project.llm.llm),
+            Settings::Tune(tune) => Some(&tune.llm.llm),
+            Settings::Evaluate(evaluate) => evaluate.ranking.as_ref().map(|by| &by.llm.llm),
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_) => None,
-        };
-        reader.is_some_and(|reader| matches!(reader.llm, Llm::Random(_)))
-    }
-
-    /// Raised when the code of a kind changes what it writes: old artefacts are then not found again.
-    pub fn version(&self) -> u32 {
-        match self {
-            // 2: dropout noise is the program's own.
-            Settings::Backbone(TrainBackbone {
-                model: Model::Sasrec(_),
-                ..
-            }) => 2,
-            // 2: the projection of items starts as it does next to that of the user. 3: what a tokenizer puts in front, text
-            // around vectors as one text, adapters and weights as transformers takes them.
-            Settings::Project(_) => 3,
-            // 2: titles in the file's own encoding, Python's escapes, joined records, facts for the results.
-            Settings::Prepare(_) => 2,
-            // 2: the same rules of tokenizers and weights.
-            Settings::EncodeText(_)
-            | Settings::PretrainLm(_)
-            | Settings::Align(_)
-            | Settings::Tune(_) => 2,
-            // 2: the same rules. 3: one part of the split, where a CF model's evaluation left both.
-            Settings::Evaluate(_) => 3,
-            Settings::Candidates(_) | Settings::Backbone(_) => 1,
         }
     }
+
+    /// Whether the stage queries a language model of random weights, so that only its cost means something.
+    pub fn has_random_weights(&self) -> bool {
+        matches!(self.llm(), Some(Llm::Random(_)))
+    }
+
+    /// Raised when the code of a kind changes what it writes: earlier artefacts are then not found.
+    pub fn version(&self) -> u32 {
+        match self {
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
+            | Settings::Evaluate(_) => 4,
+        }
+    }
+}
+
+/// Settings of `prepare`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The data set that is trained on.
+    pub dataset: Dataset,
+    /// A scenario that changes training; `None` for those that only select test users.
+    pub scenario: Option<Scenario>,
+    /// The data set that a cross-domain scenario measures.
+    pub target: Option<Dataset>,
+    /// Cell seed, where the scenario samples users; `None` where nothing is drawn.
+    pub seed: Option<u64>,
+    /// `--limit N`: only the first N users, for smoke runs.
+    pub limit: Option<u64>,
+}
+
+/// Settings of `candidates`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrawCandidates {
+    /// What the target is ranked against.
+    pub candidates: Candidates,
+    /// Which rules decide what may be drawn.
+    pub rules: Rules,
+    /// How equal scores count in ranks among the lists.
+    pub ties: Ties,
+    /// A slice whose candidates are of its own class of items; `None` where all items are drawn from.
+    pub class: Option<Scenario>,
+    /// Most users evaluated; 0 is all.
+    pub max_users: u64,
+    /// Seed of the draw.
+    pub seed: u64,
 }
 
 /// Settings of `backbone`.
@@ -135,10 +190,6 @@ pub struct TrainBackbone {
     pub model: Model,
     /// Cell seed.
     pub seed: u64,
-    /// `cpu` or `cuda` (the index does not matter to the result).
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
 /// Settings of `encode-text`: needs `prepared`.
@@ -148,10 +199,6 @@ pub struct EncodeText {
     pub encoder: Encoder,
     /// How title and description become one text.
     pub text: ItemText,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
 /// Settings of `pretrain-lm`: needs `prepared`, whose item texts are all that it reads.
@@ -161,10 +208,6 @@ pub struct PretrainLm {
     pub llm: SmallLlm,
     /// The words of the data set, for instructions in the prompt's own form.
     pub words: Words,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
 /// Settings of `align`: needs `prepared`, `backbone`, and `encoded` where the encoder is frozen.
@@ -176,96 +219,62 @@ pub struct TrainAlign {
     pub encoder: Encoder,
     /// Cell seed.
     pub seed: u64,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
-/// A language model with what it is asked: needs `llm` (the artefact of `pretrain-lm`) where the model is a small one.
+/// A language model with its prompt. Needs `llm` (the artefact of `pretrain-lm`) where the model is a small one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reader {
+pub struct PromptedLlm {
     /// The language model, whole.
     pub llm: Llm,
-    /// What it is asked.
-    pub asked: Asked,
-    /// Whether the user representation stands in front.
+    /// The prompt, in the words of the data set.
+    pub prompt: Prompt,
+    /// Whether the user representation begins the prompt.
     pub user: bool,
     /// The vector after each title.
     pub item: ItemEmbedding,
-    /// Items with fewer training interactions than this have their text's vector in its place.
-    #[serde(default, skip_serializing_if = "is_none")]
+    /// Items with fewer training interactions than this have their text's vector instead.
     pub text_below: u64,
 }
 
 /// Settings of `project`: needs `prepared`, `backbone`, `align` (not for MLP-LLM, whose items are the CF model's own
-/// rows) and what the reader needs.
+/// rows) and what the language model needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainProject {
-    /// The language model and its prompt. `item = "text"` and `text_below` train as `joint` does: only reading differs.
-    pub reader: Reader,
+    /// The language model and its prompt. `item = "text"` and `text_below` train as `joint` does: only inference differs.
+    pub llm: PromptedLlm,
     /// Targets and training.
     pub project: Project,
     /// Cell seed.
     pub seed: u64,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
-/// Settings of `tune`: needs `prepared` and what the reader needs.
+/// Settings of `tune`: needs `prepared` and what the language model needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainTune {
     /// The language model and its prompt, without user and item vectors.
-    pub reader: Reader,
-    /// What is asked.
-    pub form: TallrecForm,
-    /// The adapters.
-    pub lora: Lora,
-    /// Whether the loss counts the prompt's tokens too.
-    pub train_on_inputs: bool,
-    /// What becomes of users with one training item.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub one_item: OneItem,
-    /// The candidates of a training prompt in the form `title`.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub candidates: TrainingCandidates,
-    /// Training.
-    pub train: Fit,
+    pub llm: PromptedLlm,
+    /// Question, adapters and training.
+    pub tune: Tune,
     /// Cell seed.
     pub seed: u64,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
 /// How a language model ranks: needs `backbone`, `align`, `project`, `tune`, `llm` as far as the method has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answering {
+pub struct LlmRanking {
     /// The language model and its prompt.
-    pub reader: Reader,
-    /// How an answer is read.
-    pub inference: Inference,
-    /// TALLRec's form and adapters; `None` for a frozen language model.
-    pub tuned: Option<(TallrecForm, Lora)>,
+    pub llm: PromptedLlm,
+    /// How an answer is read; `None` where candidates are ranked by a yes.
+    pub inference: Option<Inference>,
+    /// Adapters; `None` for a frozen language model.
+    pub tuned: Option<Tune>,
     /// Cell seed, for the order of candidates.
     pub seed: u64,
-    /// Prompt tokens at which a pass is full.
-    #[serde(
-        default = "answer_token_budget",
-        skip_serializing_if = "is_answer_token_budget"
-    )]
+    /// Prompt tokens of one forward pass, unless one prompt alone has more.
     pub token_budget: usize,
 }
 
-/// Keys leave out the default of `run.answer_token_budget`.
-fn is_answer_token_budget(token_budget: &usize) -> bool {
-    *token_budget == answer_token_budget()
-}
-
-/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`Answering`] needs; given
+/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`LlmRanking`] needs; given
 /// scores need no more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluate {
@@ -273,16 +282,10 @@ pub struct Evaluate {
     pub part: Part,
     /// Whether the scores of the candidates are left beside the ranks.
     pub keep_scores: bool,
-    /// How a language model ranks; absent for a CF model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answering: Option<Answering>,
-    /// Scores that another program has made; absent for everything that is computed here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How a language model ranks; `None` for a CF model.
+    pub ranking: Option<LlmRanking>,
+    /// Scores that another program has made; `None` for everything that is computed here.
     pub given: Option<GivenScores>,
-    /// `cpu` or `cuda`.
-    pub device: String,
-    /// CPU threads.
-    pub threads: usize,
 }
 
 /// A file of scores of one part of the split.

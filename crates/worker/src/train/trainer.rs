@@ -1,118 +1,45 @@
-//! The loop that trains what is not a CF model: alignment, projections, adapters, a small language model.
+//! The training loop: CF models, alignment, projections, adapters, a small language model.
 //!
-//! A source draws an epoch's examples and makes them ready on the host, in a thread ahead of the step; the loop cuts a
-//! step into parts where the budget of tokens or memory asks for it, whose gradients add up to the step's. Everything
-//! random in a step but dropout is in its examples, and LibTorch's generator is seeded anew at every step, so that a
-//! resumed run goes on with the same numbers.
+//! A source draws an epoch's examples and prepares them on the host, in a thread ahead of the step. The loop splits a step
+//! into micro-batches where the token budget or memory requires it; their gradients add up to the step's. All randomness of a
+//! step except dropout is in its examples, and LibTorch's generator is seeded for every step, so that a resumed run
+//! continues with the same numbers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use allround_core::config::method::{Decay, Fit, OutOfMemory};
 use allround_core::event::{Counted, Epoch, Event, Phase, Progress as Shown};
+use allround_core::metric::Metric;
+use allround_core::models::train::Decay;
+use allround_core::models::train::OutOfMemory;
+use allround_core::models::train::{Stop, Train};
 use allround_core::seed::{Stream, foreign};
 use tch::{Device, Kind, Tensor};
 
 use super::ahead::Ahead;
 use super::checkpoint::{Checkpoint, Pace, Progress};
-use super::cut;
+use super::error::{BoxError, TrainError};
 use super::losses::Losses;
+use super::microbatch;
 use super::optimizer::Optimizer;
-use super::run::TrainError;
+use super::task::{Steps, Task};
 use crate::models::weights;
 use crate::nn::embedding::indices;
 use crate::torch_ext::memory;
 use crate::torch_ext::region::Region;
 
-/// Why an example cannot be computed.
-pub type Wrong = Box<dyn std::error::Error + Send + Sync>;
-
 /// Least time between two reports of progress within an epoch.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// Steps that may wait for the one that is computed.
-const AHEAD: usize = 2;
-
-/// Where examples come from. It has no tensors, so that a thread of its own may make them while a step is computed.
-pub trait Source: Sync {
-    /// One example, with everything random about it but dropout, and everything that the host has to make of it.
-    type Example: Send;
-
-    /// The steps of an epoch (1 for the first): a function of its number alone.
-    ///
-    /// # Errors
-    /// When examples cannot be drawn.
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, Wrong>;
-
-    /// Steps of `epochs` epochs together, where these do not all have as many; the learning rate falls by them.
-    fn in_all(&self, _epochs: u32) -> Option<u64> {
-        None
-    }
-
-    /// How often a rule has changed what is read so far, such as a history that was too long; 0 where no rule does.
-    fn changed(&self) -> u64 {
-        0
-    }
-
-    /// Goes on from what a killed process had counted up to its checkpoint.
-    fn count_from(&self, _changed: u64) {}
-}
-
-/// The steps of an epoch, each made when it is taken.
-pub struct Steps<'a, E> {
-    /// How many there are.
-    pub count: usize,
-    /// Each step's examples, or why one of them cannot be made.
-    pub made: Box<dyn Iterator<Item = Result<Vec<E>, Wrong>> + Send + 'a>,
-}
-
-/// What is trained.
-pub trait Task {
-    /// One example.
-    type Example: Send;
-
-    /// Where its examples come from.
-    fn source(&self) -> &dyn Source<Example = Self::Example>;
-
-    /// The weights that are trained, by name, in a stable order.
-    fn weights(&self) -> Vec<(String, Tensor)>;
-
-    /// How many parameters there are, trained or not.
-    fn params(&self) -> u64;
-
-    /// What the example weighs in the mean that the loss is: targets or tokens.
-    fn weight(&self, example: &Self::Example) -> u64;
-
-    /// The tokens that are computed for the example.
-    fn length(&self, example: &Self::Example) -> usize;
-
-    /// What is computed once for all examples of a step, a row each and without gradient, however the step is then cut:
-    /// so its noise does not depend on that. `None` where there is nothing.
-    fn states(&self, _examples: &[&Self::Example]) -> Option<Tensor> {
-        None
-    }
-
-    /// The loss of some examples of a step, given their rows of what [`Task::states`] says.
-    fn loss(&self, examples: &[&Self::Example], states: Option<&Tensor>) -> Loss;
-}
-
-/// The loss of some examples.
-#[derive(Debug)]
-pub struct Loss {
-    /// The mean over their weight, a scalar with gradient.
-    pub mean: Tensor,
-    /// What it is made of, each a mean over the same weight, unweighted; empty where there is one part.
-    pub parts: Vec<(&'static str, Tensor)>,
-    /// Tokens read.
-    pub tokens: u64,
-}
+const AHEAD: usize = 8;
 
 /// How a task is trained.
 #[derive(Clone, Copy, Debug)]
-pub struct FitPlan<'a> {
+pub struct Plan<'a> {
     /// Epochs, optimiser, learning rate.
-    pub fit: &'a Fit,
+    pub train: &'a Train,
     /// Cell seed.
     pub seed: u64,
     /// Number of the kind of stage: stages of one seed draw from streams of their own.
@@ -128,43 +55,62 @@ pub fn index(stage: u64, epoch: u32, step: usize) -> u64 {
     (stage << 56) | (u64::from(epoch) << 32) | step as u64
 }
 
-/// Trains `task` from its checkpoint, or from the start; the phase `train`.
+/// Validation metrics of the weights as they are.
+pub type Validate<'a> = dyn FnMut() -> Result<BTreeMap<Metric, f64>, BoxError> + 'a;
+
+/// For tasks that are not validated while they train.
+pub fn no_validation() -> Result<BTreeMap<Metric, f64>, BoxError> {
+    Ok(BTreeMap::new())
+}
+
+/// Trains `task` from its checkpoint, or from the start, and leaves it with the weights to keep. Returns the phases `train` and,
+/// where there was any, `validate`.
 ///
 /// # Errors
-/// When there is nothing to train on, the loss is no number, memory runs out, or a checkpoint cannot be written.
-pub fn fit<T: Task>(
-    plan: &FitPlan,
+/// When there is nothing to train on, the loss is NaN or infinite, memory runs out, validation fails or a checkpoint
+/// cannot be written.
+pub fn train<T: Task>(
+    plan: &Plan,
     task: &T,
+    validate: &mut Validate,
     observe: &mut dyn FnMut(Event),
-) -> Result<Phase, TrainError> {
-    let mut fitting = Fitting::begin(plan, task)?;
-    for epoch in fitting.progress.history.clone() {
+) -> Result<Vec<Phase>, TrainError> {
+    let mut trainer = Trainer::begin(plan, task)?;
+    for epoch in trainer.progress.history.clone() {
         observe(Event::Epoch(epoch));
     }
     let mut pace = Pace::new(plan.checkpoint_every);
-    while !fitting.progress.ended {
-        fitting.epoch(observe)?;
-        if pace.due(&fitting.progress) {
-            fitting.save()?;
+    while !trainer.progress.ended {
+        trainer.epoch(validate, observe)?;
+        if pace.due(&trainer.progress) {
+            trainer.save()?;
         }
     }
-    if let Some(part) = fitting.progress.part {
+    trainer.restore_best()?;
+    if let Some(part) = trainer.progress.part {
         observe(Event::Remark {
             text: format!("memory ran out: steps of {part} examples or fewer, added up"),
         });
         observe(Event::Counted(Counted {
             what: format!("steps cut into parts of {part} examples or fewer, since memory ran out"),
-            count: fitting.progress.cut,
+            count: trainer.progress.cut,
         }));
     }
-    Ok(fitting.phase())
+    Ok(trainer.phases())
 }
 
-struct Fitting<'a, T: Task> {
-    plan: &'a FitPlan<'a>,
+/// The last epoch of the checkpoint in `folder`; 0 without one.
+pub fn resumed_epoch(folder: &Path) -> u32 {
+    Checkpoint::load(folder).map_or(0, |checkpoint| checkpoint.progress.epoch)
+}
+
+struct Trainer<'a, T: Task> {
+    plan: &'a Plan<'a>,
     task: &'a T,
     optimizer: Optimizer,
     progress: Progress,
+    /// Weights of the best validation so far; empty before the first one.
+    best: Vec<(String, Tensor)>,
 }
 
 /// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they had.
@@ -181,21 +127,23 @@ struct Seen {
     tokens: u64,
 }
 
-impl<'a, T: Task> Fitting<'a, T> {
-    fn begin(plan: &'a FitPlan, task: &'a T) -> Result<Self, TrainError> {
-        let mut fitting = Self {
+impl<'a, T: Task> Trainer<'a, T> {
+    fn begin(plan: &'a Plan, task: &'a T) -> Result<Self, TrainError> {
+        let mut trainer = Self {
             plan,
             task,
-            optimizer: Optimizer::new(&plan.fit.optimizer, plan.fit.lr, task.weights()),
+            optimizer: Optimizer::new(&plan.train.optimizer, plan.train.lr, task.weights()),
             progress: Progress::default(),
+            best: Vec::new(),
         };
         if let Some(checkpoint) = Checkpoint::load(plan.checkpoint) {
             weights::fill(&task.weights(), &checkpoint.get("weights"))?;
-            fitting.optimizer.restore(&checkpoint.get("optimizer"))?;
-            fitting.progress = checkpoint.progress;
-            task.source().count_from(fitting.progress.changed);
+            trainer.optimizer.restore(&checkpoint.get("optimizer"))?;
+            trainer.best = checkpoint.get("best").into_iter().collect();
+            trainer.progress = checkpoint.progress;
+            task.source().count_from(trainer.progress.changed);
         }
-        Ok(fitting)
+        Ok(trainer)
     }
 
     fn save(&self) -> Result<(), TrainError> {
@@ -205,39 +153,92 @@ impl<'a, T: Task> Fitting<'a, T> {
         };
         checkpoint.put("weights", self.task.weights());
         checkpoint.put("optimizer", self.optimizer.state());
+        checkpoint.put("best", copies(&self.best));
         Ok(checkpoint.save(self.plan.checkpoint)?)
     }
 
-    fn epoch(&mut self, observe: &mut dyn FnMut(Event)) -> Result<(), TrainError> {
+    fn restore_best(&self) -> Result<(), TrainError> {
+        if self.best.is_empty() {
+            return Ok(());
+        }
+        let best = copies(&self.best).into_iter().collect();
+        Ok(weights::fill(&self.task.weights(), &best)?)
+    }
+
+    fn epoch(
+        &mut self,
+        validate: &mut Validate,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
+        let total = self.plan.train.epochs;
         let region = Region::begin(self.device());
         let done = self.steps(number, observe)?;
         let took = region.end();
+        self.progress.epoch = number;
+        // Nothing of the next epoch is prepared yet.
+        self.progress.changed = self.task.source().changed();
+        self.progress.train += took;
+        self.progress.examples += done.examples;
+        self.progress.ended = number >= total;
+        let region = Region::begin(self.device());
+        let validation = self.validation(number, validate)?;
+        self.progress.validate += region.end();
         let epoch = Epoch {
             epoch: number,
             loss: done.loss,
             losses: done.parts,
-            validation: BTreeMap::new(),
+            validation,
             wall_s: took.wall_s,
             examples: done.examples,
         };
-        self.progress.epoch = number;
-        // Nothing of the next epoch is made ready yet.
-        self.progress.changed = self.task.source().changed();
-        self.progress.train += took;
-        self.progress.examples += epoch.examples;
-        self.progress.ended = number >= self.plan.fit.epochs;
         self.progress.history.push(epoch.clone());
         let loss = epoch.loss;
         observe(Event::Epoch(epoch));
-        let total = u64::from(self.plan.fit.epochs);
-        observe(shown(
-            "epochs",
-            u64::from(number),
-            total,
-            format!("loss {loss:.4}"),
-        ));
+        let (done, total) = (u64::from(number), u64::from(total));
+        observe(shown("epochs", done, total, format!("loss {loss:.4}")));
         Ok(())
+    }
+
+    /// Validates when it is due, and decides whether training ends.
+    fn validation(
+        &mut self,
+        epoch: u32,
+        validate: &mut Validate,
+    ) -> Result<BTreeMap<Metric, f64>, TrainError> {
+        let every = match &self.plan.train.stop {
+            Stop::Fixed { validate_every } => *validate_every,
+            Stop::Early { every, .. } => *every,
+        };
+        if every == 0 || !epoch.is_multiple_of(every) {
+            return Ok(BTreeMap::new());
+        }
+        let guard = tch::no_grad_guard();
+        let metrics = validate().map_err(|source| TrainError::Validation { epoch, source })?;
+        drop(guard);
+        if let Stop::Early {
+            metric, patience, ..
+        } = &self.plan.train.stop
+        {
+            let value = metrics.get(metric).copied();
+            self.compare_with_best(value.unwrap_or(0.0), epoch, *patience);
+        }
+        Ok(metrics)
+    }
+
+    fn compare_with_best(&mut self, value: f64, epoch: u32, patience: u32) {
+        if self.progress.best.is_none_or(|best| value > best) {
+            self.progress.best = Some(value);
+            self.progress.best_epoch = epoch;
+            self.progress.stale = 0;
+            let weights = self.task.weights().into_iter();
+            self.best = weights
+                .map(|(name, weight)| (name, weight.detach().copy()))
+                .collect();
+        } else {
+            self.progress.stale += 1;
+            self.progress.ended |= self.progress.stale >= patience;
+        }
     }
 
     /// All steps of an epoch, each made ready while those before it are computed.
@@ -257,7 +258,7 @@ impl<'a, T: Task> Fitting<'a, T> {
                 let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
                 let seen = self.step(&step, (epoch, place + 1, count), observe)?;
                 self.progress.tokens += seen.tokens;
-                examples += step.len() as u64;
+                examples += step.iter().map(|example| task.count(example)).sum::<u64>();
                 for (name, part) in seen.parts {
                     let part = part.to_kind(Kind::Double) * weight as f64;
                     let sum = parts.remove(name);
@@ -299,21 +300,14 @@ impl<'a, T: Task> Fitting<'a, T> {
             let parts = self.parts(examples);
             let seed = index(self.plan.stage, epoch, step);
             tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, seed));
-            let told = match memory::caught(|| self.gradients(examples, &parts)) {
+            let message = match memory::caught(|| self.gradients(examples, &parts)) {
                 Ok(seen) => break seen,
-                Err(told) => told,
+                Err(message) => message,
             };
             let part = parts.iter().map(Vec::len).max().unwrap_or(0);
             self.optimizer.clear();
-            if self.plan.fit.out_of_memory == OutOfMemory::Fail || part <= 1 {
-                let batch = examples.len();
-                return Err(TrainError::Memory {
-                    epoch,
-                    step,
-                    batch,
-                    part,
-                    told,
-                });
+            if self.plan.train.out_of_memory == OutOfMemory::Fail || part <= 1 {
+                return Err(self.out_of_memory(examples, part, (epoch, step), message));
             }
             self.progress.part = Some(part.div_ceil(2));
             observe(Event::Note {
@@ -327,8 +321,8 @@ impl<'a, T: Task> Fitting<'a, T> {
         if self.progress.part.is_some_and(|part| part < examples.len()) {
             self.progress.cut += 1;
         }
-        if self.plan.fit.clip_norm > 0.0 {
-            self.optimizer.clip(self.plan.fit.clip_norm);
+        if self.plan.train.clip_norm > 0.0 {
+            self.optimizer.clip(self.plan.train.clip_norm);
         }
         self.optimizer.set_lr(self.lr(steps));
         self.optimizer.step();
@@ -336,14 +330,39 @@ impl<'a, T: Task> Fitting<'a, T> {
         Ok(seen)
     }
 
+    fn out_of_memory(
+        &self,
+        examples: &[T::Example],
+        part: usize,
+        (epoch, step): (u32, usize),
+        message: String,
+    ) -> TrainError {
+        let count = |examples: &[T::Example]| -> usize {
+            let counts = examples
+                .iter()
+                .map(|example| self.task.count(example) as usize);
+            counts.sum()
+        };
+        let can_split = self.task.can_split();
+        let batch = count(examples);
+        TrainError::Memory {
+            epoch,
+            step,
+            batch,
+            part: if can_split { part } else { batch },
+            can_split,
+            message,
+        }
+    }
+
     /// The places of a step's examples, in the parts that are computed one after another.
     fn parts(&self, examples: &[T::Example]) -> Vec<Vec<usize>> {
         let lengths = examples.iter().map(|example| self.task.length(example));
         let most = self.progress.part.unwrap_or(examples.len());
-        cut::parts(
+        microbatch::parts(
             &lengths.collect::<Vec<_>>(),
             most,
-            self.plan.fit.token_budget,
+            self.plan.train.token_budget,
         )
     }
 
@@ -371,7 +390,11 @@ impl<'a, T: Task> Fitting<'a, T> {
             } else {
                 loss.mean
             };
-            mean.backward();
+            // The penalty belongs to the step, whose parts add up.
+            match self.task.penalty().filter(|_| seen.is_none()) {
+                Some(penalty) => (&mean + penalty).backward(),
+                None => mean.backward(),
+            }
             let mean = mean.detach();
             let named = loss.parts.into_iter();
             let named = named
@@ -400,13 +423,13 @@ impl<'a, T: Task> Fitting<'a, T> {
 
     /// The learning rate of the step to come, in an epoch of `steps`.
     fn lr(&self, steps: usize) -> f64 {
-        let Fit {
+        let Train {
             lr,
             warmup,
             epochs,
             decay,
             ..
-        } = *self.plan.fit;
+        } = *self.plan.train;
         let done = self.progress.steps;
         if done < warmup {
             return lr * (done + 1) as f64 / warmup as f64;
@@ -422,24 +445,45 @@ impl<'a, T: Task> Fitting<'a, T> {
         }
     }
 
-    fn phase(&self) -> Phase {
-        let trained = self.task.weights();
-        let trained = trained
+    fn phases(&self) -> Vec<Phase> {
+        let progress = &self.progress;
+        let weights = self.task.weights();
+        let trained = weights
             .iter()
             .map(|(_, weight)| weight.numel() as u64)
             .sum();
-        Phase {
+        let mut phases = vec![Phase {
             phase: "train".to_owned(),
-            wall_s: self.progress.train.wall_s,
-            device_s: Some(self.progress.train.device_s),
-            energy_j: self.progress.train.energy_j,
-            examples: Some(self.progress.examples),
-            tokens: Some(self.progress.tokens),
+            wall_s: progress.train.wall_s,
+            device_s: Some(progress.train.device_s),
+            energy_j: progress.train.energy_j,
+            examples: Some(progress.examples),
+            tokens: Some(progress.tokens),
             params: Some(self.task.params()),
             trained_params: Some(trained),
             ..Phase::default()
+        }];
+        let mut epochs = progress.history.iter();
+        if epochs.any(|epoch| !epoch.validation.is_empty()) {
+            phases.push(Phase {
+                phase: "validate".to_owned(),
+                wall_s: progress.validate.wall_s,
+                device_s: Some(progress.validate.device_s),
+                energy_j: progress.validate.energy_j,
+                params: Some(self.task.params()),
+                trained_params: Some(trained),
+                ..Phase::default()
+            });
         }
+        phases
     }
+}
+
+fn copies(named: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
+    let named = named.iter();
+    named
+        .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+        .collect()
 }
 
 impl Seen {

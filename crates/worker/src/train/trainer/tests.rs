@@ -1,6 +1,8 @@
 use std::cell::Cell;
 
-use allround_core::config::train::Optimizer;
+use allround_core::models::train::Optimizer;
+
+use crate::train::task::{Loss, Source};
 
 use super::*;
 
@@ -22,12 +24,12 @@ enum Fault {
 impl Source for Others {
     type Example = [f32; 2];
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, [f32; 2]>, Wrong> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, [f32; 2]>, BoxError> {
         let example = move |n: u32| [(n + epoch) as f32, 1.0];
         let steps = [0..5u32, 5..7].map(|step| step.map(example).collect::<Vec<_>>());
         let made = steps.into_iter().enumerate().map(move |(place, step)| {
             match self.fault.filter(|_| (epoch, place) == (2, 1)) {
-                Some(Fault::Error) => Err(Wrong::from("example 5 cannot be spelled")),
+                Some(Fault::Error) => Err(BoxError::from("example 5 cannot be spelled")),
                 Some(Fault::Panic) => panic!("example 5 breaks its maker"),
                 None => Ok(step),
             }
@@ -126,8 +128,8 @@ impl Task for Centre {
     }
 }
 
-fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Fit {
-    Fit {
+fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Train {
+    Train {
         epochs,
         batch_size: 5,
         lr: 0.1,
@@ -141,48 +143,50 @@ fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Fit {
         decay: Decay::Cosine,
         token_budget: 0,
         out_of_memory,
+        stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
     }
 }
 
-fn trained(task: &Centre, fit: &Fit, folder: &Path) -> Result<(Phase, Vec<Event>), TrainError> {
-    let plan = FitPlan {
-        fit,
+fn trained(task: &Centre, train: &Train, folder: &Path) -> Result<(Phase, Vec<Event>), TrainError> {
+    let plan = Plan {
+        train,
         seed: 1,
         stage: 9,
         checkpoint: folder,
         checkpoint_every: 1,
     };
     let mut events = Vec::new();
-    let phase = super::fit(&plan, task, &mut |event| events.push(event))?;
-    Ok((phase, events))
+    let mut observe = |event| events.push(event);
+    let mut phases = super::train(&plan, task, &mut no_validation, &mut observe)?;
+    Ok((phases.remove(0), events))
 }
 
 /// The first step's loss, the gradients of all weights, and the parts that a budget of tokens cuts it into.
 fn first_step<T: Task>(task: &T, token_budget: usize) -> (f64, Vec<Tensor>, Vec<Vec<usize>>) {
-    let fit = Fit {
+    let fit = Train {
         token_budget,
         ..settings(1, OutOfMemory::Fail)
     };
-    let plan = FitPlan {
-        fit: &fit,
+    let plan = Plan {
+        train: &fit,
         seed: 1,
         stage: 1,
         checkpoint: Path::new("/nowhere"),
         checkpoint_every: 1,
     };
-    let mut fitting = Fitting::begin(&plan, task).unwrap();
+    let mut trainer = Trainer::begin(&plan, task).unwrap();
     let step = drawn(task, 1).remove(0);
-    let parts = fitting.parts(&step);
+    let parts = trainer.parts(&step);
     for part in parts.iter().filter(|_| token_budget > 0) {
         let longest = part.iter().map(|&place| task.length(&step[place])).max();
         let computed = longest.unwrap() * part.len();
         assert!(computed <= token_budget || part.len() == 1, "{parts:?}");
     }
     tch::manual_seed(3);
-    let seen = fitting.gradients(&step, &parts);
+    let seen = trainer.gradients(&step, &parts);
     let weights = task.weights().into_iter();
     let gradients = weights.map(|(_, weight)| weight.grad().copy()).collect();
-    fitting.optimizer.clear();
+    trainer.optimizer.clear();
     (seen.mean.double_value(&[]), gradients, parts)
 }
 
@@ -222,23 +226,23 @@ fn a_resumed_run_ends_with_the_same_weights() {
     let mut checkpoint = Checkpoint::load(halves.path()).unwrap();
     assert!(checkpoint.progress.ended);
     let killed = Centre::new(9);
-    let plan = FitPlan {
-        fit: &four,
+    let plan = Plan {
+        train: &four,
         seed: 1,
         stage: 9,
         checkpoint: Path::new("/nowhere"),
         checkpoint_every: 1,
     };
-    let mut fitting = Fitting::begin(&plan, &killed).unwrap();
+    let mut trainer = Trainer::begin(&plan, &killed).unwrap();
     for _ in 0..2 {
-        fitting.epoch(&mut |_| {}).unwrap();
+        trainer.epoch(&mut no_validation, &mut |_| {}).unwrap();
     }
     checkpoint = Checkpoint {
-        progress: fitting.progress.clone(),
+        progress: trainer.progress.clone(),
         ..Checkpoint::default()
     };
     checkpoint.put("weights", killed.weights());
-    checkpoint.put("optimizer", fitting.optimizer.state());
+    checkpoint.put("optimizer", trainer.optimizer.state());
     checkpoint.save(halves.path()).unwrap();
     let resumed = Centre::new(9);
     trained(&resumed, &four, halves.path()).unwrap();
@@ -252,19 +256,19 @@ fn steps_made_ahead_are_those_made_one_by_one() {
     let ahead = Centre::new(9);
     trained(&ahead, &three, folder.path()).unwrap();
     let by_hand = Centre::new(9);
-    let plan = FitPlan {
-        fit: &three,
+    let plan = Plan {
+        train: &three,
         seed: 1,
         stage: 9,
         checkpoint: Path::new("/nowhere"),
         checkpoint_every: 1,
     };
-    let mut fitting = Fitting::begin(&plan, &by_hand).unwrap();
+    let mut trainer = Trainer::begin(&plan, &by_hand).unwrap();
     for epoch in 1..=3 {
         let steps = drawn(&by_hand, epoch);
         for (place, step) in steps.iter().enumerate() {
             let at = (epoch, place + 1, steps.len());
-            fitting.step(step, at, &mut |_| {}).unwrap();
+            trainer.step(step, at, &mut |_| {}).unwrap();
         }
     }
     assert_eq!(by_hand.values(), ahead.values());
@@ -303,7 +307,7 @@ fn a_panic_where_steps_are_made_is_the_stages_own() {
 #[test]
 fn a_budget_cuts_a_step_by_length_and_memory_cuts_it_further() {
     let folder = tempfile::tempdir().unwrap();
-    let bounded = |token_budget, out_of_memory| Fit {
+    let bounded = |token_budget, out_of_memory| Train {
         token_budget,
         ..settings(1, out_of_memory)
     };
@@ -381,17 +385,17 @@ fn parts_add_up_to_the_steps_gradient() {
     let gradient = |part: usize| {
         let task = Centre::new(9);
         let fit = settings(1, OutOfMemory::Halve);
-        let plan = FitPlan {
-            fit: &fit,
+        let plan = Plan {
+            train: &fit,
             seed: 1,
             stage: 1,
             checkpoint: Path::new("/nowhere"),
             checkpoint_every: 1,
         };
-        let fitting = Fitting::begin(&plan, &task).unwrap();
+        let trainer = Trainer::begin(&plan, &task).unwrap();
         let steps = drawn(&task, 1);
         let _ = tch::no_grad(|| task.weight.shallow_clone().fill_(0.0));
-        let seen = fitting.gradients(&steps[0], &cut::parts(&[1; 5], part, 0));
+        let seen = trainer.gradients(&steps[0], &microbatch::parts(&[1; 5], part, 0));
         (task.weight.grad(), seen.mean, seen.tokens)
     };
     let (whole, parts) = (gradient(5), gradient(2));
@@ -417,21 +421,21 @@ fn a_loss_that_is_no_number_is_named_with_its_step() {
 fn rates(decay: Decay, lacking: u64) -> Vec<f64> {
     let mut task = Centre::new(9);
     task.others.lacking = lacking;
-    let fit = Fit {
+    let fit = Train {
         decay,
         ..settings(5, OutOfMemory::Fail)
     };
-    let plan = FitPlan {
-        fit: &fit,
+    let plan = Plan {
+        train: &fit,
         seed: 1,
         stage: 1,
         checkpoint: Path::new("/nowhere"),
         checkpoint_every: 1,
     };
-    let mut fitting = Fitting::begin(&plan, &task).unwrap();
+    let mut trainer = Trainer::begin(&plan, &task).unwrap();
     let rates = (0..=10).map(|done| {
-        fitting.progress.steps = done;
-        fitting.lr(if done < 8 { 2 } else { 2 - lacking as usize })
+        trainer.progress.steps = done;
+        trainer.lr(if done < 8 { 2 } else { 2 - lacking as usize })
     });
     rates.collect()
 }

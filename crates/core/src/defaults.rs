@@ -1,0 +1,20 @@
+//! The text of all defaults and presets.
+
+use std::sync::LazyLock;
+
+use crate::models;
+
+/// Defaults and presets of every section, as commented TOML.
+pub static DEFAULTS: LazyLock<String> = LazyLock::new(|| {
+    let shared = [
+        include_str!("config/defaults.toml"),
+        models::train::DEFAULTS,
+        models::llm_method::DEFAULTS,
+    ];
+    let kinds = models::KINDS.iter().map(|kind| kind.defaults);
+    shared
+        .into_iter()
+        .chain(kinds)
+        .collect::<Vec<_>>()
+        .join("\n")
+});

@@ -1,0 +1,265 @@
+//! Settings that LLM methods share, and what the harness asks of each method.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::stage::{PromptedLlm, Settings};
+use super::tallrec::Tune;
+use super::train::Train;
+use crate::config::Encoder;
+
+/// Defaults of the settings that LLM methods share.
+pub const DEFAULTS: &str = r#"
+[default.project]
+one_item = "skip"
+candidates = {}
+hidden_layers = 1
+
+[default.training_candidates]
+drawn = "each_epoch"
+exclude = "training"
+
+[default.inference.score]
+by = "sum"
+orders = 1
+
+[default.inference.generate]
+max_new_tokens = 64
+repetition_penalty = 1.0
+penalise_eos = false
+stop_at_quote = true
+accept = "exact"
+
+[default.inference.constrained]
+"#;
+
+/// A method that queries a language model.
+pub trait LlmMethod {
+    /// Name of the language model.
+    fn llm(&self) -> &str;
+
+    /// Name of the prompt.
+    fn prompt(&self) -> &str;
+
+    /// Whether the prompt's template is used; a method with its own question takes only the prompt's words and numbers.
+    fn uses_template(&self) -> bool {
+        true
+    }
+
+    /// How an answer is read; `None` where candidates are always ranked by a yes.
+    fn inference(&self) -> Option<&Inference>;
+
+    /// Name of the CF model that the method reads.
+    fn backbone(&self) -> Option<&str> {
+        None
+    }
+
+    /// Name of the text encoder.
+    fn encoder(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the text encoder is trained.
+    fn trains_encoder(&self) -> bool {
+        false
+    }
+
+    /// Which vectors the prompt contains.
+    fn vectors(&self) -> Vectors {
+        Vectors {
+            user: false,
+            item: ItemEmbedding::None,
+            text_below: 0,
+        }
+    }
+
+    /// What is trained, in order. Each stage reads the artefacts of the earlier ones.
+    fn stages(&self, _context: &StageContext<'_>) -> Vec<Settings> {
+        Vec::new()
+    }
+
+    /// Adapters of the language model; `None` where it is frozen.
+    fn tuned(&self) -> Option<&Tune> {
+        None
+    }
+
+    /// Settings that contradict each other, or what the method names.
+    fn problems(&self, _context: &ProblemContext<'_>) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// Which vectors a prompt contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vectors {
+    /// Whether the user representation begins the prompt.
+    pub user: bool,
+    /// The vector after each title.
+    pub item: ItemEmbedding,
+    /// Items with fewer training interactions than this have their text's vector instead.
+    pub text_below: u64,
+}
+
+/// What the stages of a method are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct StageContext<'a> {
+    /// The language model with its prompt and vectors.
+    pub llm: &'a PromptedLlm,
+    /// The text encoder, where the method names one.
+    pub encoder: Option<&'a Encoder>,
+    /// Seed of the cell.
+    pub seed: u64,
+}
+
+/// What a method's settings are checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct ProblemContext<'a> {
+    /// The text encoder that the method names, where it is declared.
+    pub encoder: Option<&'a Encoder>,
+    /// Modules of the language model that adapters can be added to; `None` where its files are not at hand.
+    pub modules: Option<&'a [&'a str]>,
+}
+
+/// The vector after a title in the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemEmbedding {
+    /// e, from the CF model's item embedding.
+    Joint,
+    /// q, from the item's text: the paper's "(SBERT)". Trained with e, read with q.
+    Text,
+    /// No vector: titles only.
+    None,
+    /// Random vectors that stay as they are (table 9, row 4).
+    Random,
+    /// The same random vectors, trained with the projections: the paper does not say whether they are.
+    RandomTrained,
+}
+
+/// Stage 2: projections of user and items into the language model (equations 7 and 8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Which items of a sequence are targets.
+    pub targets: Targets,
+    /// How users with one training item are treated.
+    pub one_item: OneItem,
+    /// The candidates of a training prompt.
+    pub candidates: TrainingCandidates,
+    /// Number of hidden layers (linear, layer norm, activation) in each projection. The authors' code has 1; 0 is a single
+    /// linear layer.
+    #[schemars(range(min = 0, max = 16))]
+    pub hidden_layers: usize,
+    /// Whether the frozen CF model keeps its dropout, as the code's does.
+    pub backbone_dropout: bool,
+    /// Epochs, batch size, optimizer.
+    pub train: Train,
+}
+
+/// Which items of a training sequence are targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Targets {
+    /// The last one.
+    Last,
+    /// Every one but the first (the paper's A-LLMRec_all).
+    All,
+}
+
+/// What becomes of users with one training item, who have no item before it. Users without any are always skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OneItem {
+    /// They are skipped.
+    Skip,
+    /// Their item is a target without a history.
+    EmptyHistory,
+    /// Padding is their target, without a history, as in the code: in stage 1 it is its own negative, in a prompt it is called
+    /// `No Title`.
+    Padding,
+}
+
+/// How the candidates of a training prompt are drawn beside the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingCandidates {
+    /// How often.
+    pub drawn: Drawn,
+    /// What is left out.
+    pub exclude: Exclude,
+}
+
+/// How often candidates are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Drawn {
+    /// Anew in every epoch.
+    EachEpoch,
+    /// Once for every user's targets: a prompt is the same in all epochs.
+    Once,
+}
+
+/// Which items are no candidates beside the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclude {
+    /// All of the user's training items: the target is told once.
+    Training,
+    /// Those of the history alone, as in the code: the target may be drawn again beside itself.
+    History,
+}
+
+/// How an answer is read from the language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Inference {
+    /// Candidates are ranked by the likelihood of their titles.
+    Score {
+        /// What of a title's tokens ranks it.
+        by: ScoreBy,
+        /// How often a user is asked, each time with the candidates in another order; a candidate's scores are averaged. Hou et
+        /// al. 2024 (Large Language Models are Zero-Shot Rankers) call it bootstrapping. Costs as many times the inference.
+        #[schemars(range(min = 1, max = 64))]
+        orders: usize,
+    },
+    /// A title is generated token by token, the likeliest first; only `hit@1` can be measured.
+    Generate {
+        /// Most tokens of an answer.
+        #[schemars(range(min = 1, max = 4096))]
+        max_new_tokens: usize,
+        /// Penalty on tokens that were generated before; 1 is none (the code: 1.5).
+        #[schemars(range(min = 1.0, max = 10.0))]
+        repetition_penalty: f64,
+        /// Whether the end-of-text token is penalised from the first step on, as transformers 4.32 does for OPT.
+        penalise_eos: bool,
+        /// Whether generation ends with the title's closing quote.
+        stop_at_quote: bool,
+        /// Which answers count as a hit.
+        accept: Accept,
+    },
+    /// A candidate's title is generated: greedy along the tokens of the candidates' titles; only `hit@1` can be measured.
+    Constrained {},
+}
+
+/// What of a title's tokens ranks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreBy {
+    /// The sum of log-likelihoods.
+    Sum,
+    /// Their mean, so that a long title is not worse for its length.
+    Mean,
+}
+
+/// Which generated answers count as a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// The title, letter by letter, without surrounding blanks.
+    Exact,
+    /// The title after lower-casing and dropping punctuation and double blanks.
+    Normalised,
+    /// The title anywhere in the answer: the code's rule.
+    Substring,
+}

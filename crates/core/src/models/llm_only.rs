@@ -1,0 +1,46 @@
+//! `[model.NAME.llm_only]`: the language model alone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use super::llm_method::{Inference, LlmMethod};
+
+/// The kind, with its defaults and presets.
+pub const KIND: Kind = Kind {
+    name: "llm_only",
+    colour: Some((0x88, 0x22, 0x55)),
+    defaults: r#"
+[default.model.llm_only]
+prompt = "default"
+
+[preset.paper.llm_only]
+inference.score = {}
+"#,
+};
+
+/// The language model alone, zero-shot, with titles and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LlmOnly {
+    /// Name of the language model.
+    pub llm: String,
+    /// Name of the prompt.
+    pub prompt: String,
+    /// How an answer is read.
+    pub inference: Inference,
+}
+
+impl LlmMethod for LlmOnly {
+    fn llm(&self) -> &str {
+        &self.llm
+    }
+
+    fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
+    fn inference(&self) -> Option<&Inference> {
+        Some(&self.inference)
+    }
+}

@@ -1,0 +1,322 @@
+//! Models and methods: one file each, with its settings, defaults, presets, checks, stages and colour.
+//!
+//! To add a model, write its file, add it to [`Model`] and [`KINDS`], and follow the compiler. Its network lives in the worker.
+
+pub mod allmrec;
+pub mod gru4rec;
+pub mod llm_method;
+pub mod llm_only;
+pub mod markov;
+pub mod mlp_llm;
+pub mod ncf;
+pub mod nextitnet;
+pub mod popularity;
+pub mod problem;
+pub mod sasrec;
+pub mod scores;
+pub mod stage;
+pub mod tallrec;
+pub mod train;
+pub mod weights;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use allmrec::Allmrec;
+pub use gru4rec::Gru4rec;
+pub use llm_method::LlmMethod;
+pub use llm_only::LlmOnly;
+pub use markov::Markov;
+pub use mlp_llm::MlpLlm;
+pub use ncf::Ncf;
+pub use nextitnet::Nextitnet;
+pub use popularity::Popularity;
+pub use problem::Problem;
+pub use sasrec::Sasrec;
+pub use scores::Scores;
+pub use tallrec::Tallrec;
+pub use train::Train;
+use train::{Loss, Sequences, Stop};
+use weights::Weight;
+
+/// A recommender: a collaborative-filtering model, or a method that queries a language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Model {
+    /// Self-attention over the history (Kang and McAuley 2018).
+    Sasrec(Sasrec),
+    /// A gated recurrent network over the history (Hidasi et al. 2016).
+    Gru4rec(Gru4rec),
+    /// Dilated causal convolutions over the history (Yuan et al. 2019).
+    Nextitnet(Nextitnet),
+    /// Two towers of embeddings and MLPs (after He et al. 2017).
+    Ncf(Ncf),
+    /// Items by training count: a baseline.
+    Popularity(Popularity),
+    /// First-order Markov chain over items: a baseline.
+    Markov(Markov),
+    /// Scores or ranked lists in a file that another program wrote: any outside method becomes a row.
+    Scores(Scores),
+    /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al. 2024).
+    Allmrec(Allmrec),
+    /// A language model alone, zero-shot.
+    LlmOnly(LlmOnly),
+    /// A CF model's vectors, projected into a frozen language model.
+    MlpLlm(MlpLlm),
+    /// A language model with LoRA adapters (Bao et al. 2023).
+    Tallrec(Tallrec),
+}
+
+/// What is known of a kind of model before a file is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The kind's name in the file.
+    pub name: &'static str,
+    /// Red, green and blue of its marks in figures; `None` for a kind that stands for many methods.
+    pub colour: Option<(u8, u8, u8)>,
+    /// Its defaults (`[default.model.NAME]`) and presets (`[preset.PRESET.NAME]`), as TOML.
+    pub defaults: &'static str,
+}
+
+/// Every kind of model.
+pub const KINDS: [Kind; 11] = [
+    sasrec::KIND,
+    gru4rec::KIND,
+    nextitnet::KIND,
+    ncf::KIND,
+    popularity::KIND,
+    markov::KIND,
+    scores::KIND,
+    allmrec::KIND,
+    llm_only::KIND,
+    mlp_llm::KIND,
+    tallrec::KIND,
+];
+
+/// How a CF model is trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// The loss.
+    pub loss: &'a Loss,
+    /// Optimizer, epochs, early stopping.
+    pub train: &'a Train,
+    /// What one example is; `None` for a model that reads no sequences.
+    pub sequences: Option<&'a Sequences>,
+    /// Most items of an example; `None` for a model that reads no sequences.
+    pub maxlen: Option<usize>,
+    /// L2 penalty on the item embeddings.
+    pub l2_emb: f64,
+}
+
+impl Training<'_> {
+    /// Settings that contradict each other, or that a CF model cannot honour.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = self.train.problems_of_cf_model("train");
+        if matches!(self.loss, Loss::Top1Max { negatives: 0 }) && self.train.batch_size == 1 {
+            let message =
+                "`top1_max` compares with the other targets of a batch, and a batch of 1 has none";
+            found.push(
+                Problem::at("train.batch_size", message)
+                    .label("expected at least 2")
+                    .hint("raise `batch_size`, or sample `negatives`"),
+            );
+        }
+        if let (Some(Sequences::Windows { stride }), Some(maxlen)) = (self.sequences, self.maxlen)
+            && *stride > maxlen
+        {
+            let message = format!("windows of {maxlen} items, {stride} apart, leave items out");
+            found.push(
+                Problem::at("sequences.windows.stride", message)
+                    .label(format!("expected at most `maxlen`, {maxlen}"))
+                    .hint("0 puts one window after the other"),
+            );
+        }
+        let (field, every) = match &self.train.stop {
+            Stop::Fixed { validate_every } => ("train.stop.fixed.validate_every", *validate_every),
+            Stop::Early { every, .. } => ("train.stop.early.every", *every),
+        };
+        let epochs = self.train.epochs;
+        if every > epochs {
+            let message =
+                format!("a validation every {every} epochs never happens in {epochs} epochs");
+            found.push(
+                Problem::at(field, message)
+                    .label(format!("`{field}` is {every}: expected at most {epochs}"))
+                    .hint(format!("lower `{field}`, or raise `train.epochs`")),
+            );
+        }
+        found
+    }
+}
+
+/// A collaborative-filtering model. Defaults are those of a model that only counts interactions.
+pub trait CfModel {
+    /// How it is trained when no weights are imported; `None` for a model that only counts. A trained model has a vector for
+    /// each user and item, so that LLM methods can read it.
+    fn training(&self) -> Option<Training<'_>> {
+        None
+    }
+
+    /// File of imported weights, as written in the experiment file.
+    fn weights(&self) -> Option<&str> {
+        None
+    }
+
+    /// File that imported weights are verified with, as written in the experiment file.
+    fn weights_check(&self) -> Option<&str> {
+        None
+    }
+
+    /// Names and shapes of its tensors, in any order.
+    fn tensors(&self) -> Vec<Weight> {
+        Vec::new()
+    }
+
+    /// Settings that contradict each other.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// A setting that must be written next to `weights`, since files of networks that differ in it look alike; with what to
+    /// say where it is not.
+    fn written_with_weights(&self) -> Option<Problem> {
+        None
+    }
+
+    /// What to set so that the tensors of the model have `names`; `None` when no setting does.
+    fn settings_for_names(&self, _names: &BTreeSet<&str>) -> Option<String> {
+        None
+    }
+
+    /// What to set where a tensor has `found` rows or columns and `setting` decides them, if there is more to say than the
+    /// setting's value.
+    fn settings_for_size(&self, _setting: &str, _found: usize) -> Option<String> {
+        None
+    }
+}
+
+impl Model {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Model::Sasrec(_) => sasrec::KIND.name,
+            Model::Gru4rec(_) => gru4rec::KIND.name,
+            Model::Nextitnet(_) => nextitnet::KIND.name,
+            Model::Ncf(_) => ncf::KIND.name,
+            Model::Popularity(_) => popularity::KIND.name,
+            Model::Markov(_) => markov::KIND.name,
+            Model::Scores(_) => scores::KIND.name,
+            Model::Allmrec(_) => allmrec::KIND.name,
+            Model::LlmOnly(_) => llm_only::KIND.name,
+            Model::MlpLlm(_) => mlp_llm::KIND.name,
+            Model::Tallrec(_) => tallrec::KIND.name,
+        }
+    }
+
+    /// The model as a CF model.
+    pub fn cf(&self) -> Option<&dyn CfModel> {
+        match self {
+            Model::Sasrec(model) => Some(model),
+            Model::Gru4rec(model) => Some(model),
+            Model::Nextitnet(model) => Some(model),
+            Model::Ncf(model) => Some(model),
+            Model::Popularity(model) => Some(model),
+            Model::Markov(model) => Some(model),
+            Model::Scores(_)
+            | Model::Allmrec(_)
+            | Model::LlmOnly(_)
+            | Model::MlpLlm(_)
+            | Model::Tallrec(_) => None,
+        }
+    }
+
+    /// The model as a method that queries a language model.
+    pub fn llm_method(&self) -> Option<&dyn LlmMethod> {
+        match self {
+            Model::Allmrec(method) => Some(method),
+            Model::LlmOnly(method) => Some(method),
+            Model::MlpLlm(method) => Some(method),
+            Model::Tallrec(method) => Some(method),
+            Model::Sasrec(_)
+            | Model::Gru4rec(_)
+            | Model::Nextitnet(_)
+            | Model::Ncf(_)
+            | Model::Popularity(_)
+            | Model::Markov(_)
+            | Model::Scores(_) => None,
+        }
+    }
+
+    /// Whether the model is a CF model with a vector for each user and item, which LLM methods can read.
+    pub fn is_backbone(&self) -> bool {
+        self.cf().is_some_and(|model| model.training().is_some())
+    }
+
+    /// How the model is trained as a CF model; `None` for imported weights, and for all that trains nothing or by its stages.
+    pub fn training(&self) -> Option<Training<'_>> {
+        let model = self.cf().filter(|model| model.weights().is_none());
+        model.and_then(CfModel::training)
+    }
+
+    /// Whether the model gives the same result for every seed and thread count: it counts interactions or reads a file.
+    pub fn is_deterministic(&self) -> bool {
+        self.training().is_none()
+    }
+
+    /// File of imported weights, as written in the experiment file.
+    pub fn weights(&self) -> Option<&str> {
+        self.cf().and_then(CfModel::weights)
+    }
+
+    /// The model without the paths of its weights: what an artefact describes, wherever the files were.
+    pub fn without_weights(mut self) -> Self {
+        let files = match &mut self {
+            Model::Sasrec(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Gru4rec(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Nextitnet(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Popularity(_)
+            | Model::Markov(_)
+            | Model::Scores(_)
+            | Model::Allmrec(_)
+            | Model::LlmOnly(_)
+            | Model::MlpLlm(_)
+            | Model::Tallrec(_) => return self,
+        };
+        files.into_iter().for_each(|file| *file = None);
+        self
+    }
+
+    /// Files that the model reads, as written in the experiment file: weights or scores. Folders of language models are
+    /// not among them.
+    pub fn files(&self) -> Vec<&str> {
+        if let Model::Scores(scores) = self {
+            return scores.files();
+        }
+        let Some(model) = self.cf() else {
+            return Vec::new();
+        };
+        [model.weights(), model.weights_check()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// A model with some keys changed: `[variant.NAME]` with `of = "MODEL"` and `[variant.NAME.set]`.
+///
+/// In the resolved spec a variant also carries the whole model that results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Name of the model that is varied.
+    pub of: String,
+    /// Dotted keys of that model's configuration and their new values.
+    pub set: BTreeMap<String, serde_json::Value>,
+    /// The model that results; written by the resolver, never in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub resolved: Option<Model>,
+}

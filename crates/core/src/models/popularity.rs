@@ -1,0 +1,22 @@
+//! `[model.NAME.popularity]`: a baseline that counts interactions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CfModel, Kind};
+
+/// The kind, with its defaults and presets.
+pub const KIND: Kind = Kind {
+    name: "popularity",
+    colour: Some((0x6B, 0x6B, 0x6B)),
+    defaults: r#"
+[default.model.popularity]
+"#,
+};
+
+/// Items by training count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Popularity {}
+
+impl CfModel for Popularity {}

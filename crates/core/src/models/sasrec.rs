@@ -1,0 +1,490 @@
+//! `[model.NAME.sasrec]`: SASRec and the networks that are published under its name.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Problem, divisors};
+use super::train::{Loss, Sequences, Train};
+use super::weights::{Size, TensorList, Weight};
+use super::{CfModel, Kind, Training};
+
+/// The kind, with its defaults and presets.
+pub const KIND: Kind = Kind {
+    name: "sasrec",
+    colour: Some((0x00, 0x72, 0xB2)),
+    defaults: r#"
+# Every published form but gSASRec and LLaRA compares states with the input embeddings.
+[default.model.sasrec]
+output_table = false
+output_bias = false
+# One sequence a user, as in the code of SASRec and A-LLMRec.
+sequences.whole = {}
+l2_emb = 0.0
+
+# The paper's backbone: its code trains 200 epochs with one negative a position and keeps the last weights
+# (pre_train/sasrec/main.py).
+[preset.paper.sasrec]
+hidden_units = 50
+num_blocks = 2
+num_heads = 1
+dropout = 0.5
+maxlen = 50
+form = "allmrec"
+loss.bce = { negatives = 1 }
+train.epochs = 200
+train.batch_size = 128
+train.lr = 1e-3
+train.optimizer.adam = { betas = [0.9, 0.98] }
+train.stop.fixed = {}
+
+# pmixer/SASRec.pytorch, python/main.py as it runs without flags; `--norm_first` is `form = "pmixer_pre_norm"`. It validates
+# every 20 epochs and never stops early; where it saves on a rise of a test metric, here only the validation metric decides.
+[preset.upstream.sasrec]
+hidden_units = 50
+num_blocks = 2
+num_heads = 1
+dropout = 0.2
+maxlen = 200
+form = "pmixer_post_norm"
+loss.bce = { negatives = 1 }
+train.epochs = 1000
+train.batch_size = 128
+train.lr = 1e-3
+train.optimizer.adam = { betas = [0.9, 0.98] }
+train.stop.early = { metric = "ndcg@10", every = 20, patience = 50 }
+"#,
+};
+
+/// SASRec. The A-LLMRec paper's settings are `preset = "paper"`; those of pmixer/SASRec.pytorch are `preset = "upstream"`.
+///
+/// Several published networks have this name. `form` says which one is computed; docs/METHODOLOGY.md compares them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sasrec {
+    /// Width D of item embeddings and states.
+    #[schemars(range(min = 1, max = 8192))]
+    pub hidden_units: usize,
+    /// Self-attention blocks.
+    #[schemars(range(min = 1, max = 64))]
+    pub num_blocks: usize,
+    /// Attention heads; must divide `hidden_units`.
+    #[schemars(range(min = 1, max = 64))]
+    pub num_heads: usize,
+    /// Dropout probability, of embeddings, attention weights and feed-forward layers alike.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// Slots of the input: the last `maxlen` items of a history count.
+    #[schemars(range(min = 1, max = 4096))]
+    pub maxlen: usize,
+    /// Which of the published networks is computed.
+    pub form: SasrecForm,
+    /// Inner width of the feed-forward part. Left out: `hidden_units`; in the form `recbole` four times that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub inner_units: Option<usize>,
+    /// Activation of the feed-forward part. Left out: `relu`; in the form `recbole` `gelu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// Epsilon of every layer norm. Left out: 1e-8; in the form `recbole` 1e-12. PyTorch's own default, as in gSASRec, is 1e-5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
+    pub norm_eps: Option<f64>,
+    /// Whether item embeddings are multiplied by the square root of `hidden_units` at the input. Left out: `true`; in the form
+    /// `recbole` `false`. gSASRec does not scale them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_items: Option<bool>,
+    /// Side of the padding, which decides the positions: `left` gives the newest item the last position, `right` gives the
+    /// oldest one the first. Left out: `left`; in the form `recbole` `right`. S3-Rec and STOSA pad on the left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<PaddingSide>,
+    /// Whether states are compared with a table of their own (`output_embedding.weight`) instead of the input embeddings, as in
+    /// gSASRec and LLaRA.
+    pub output_table: bool,
+    /// Whether the output table has a bias for each item (`output_embedding.bias`), as in LLaRA.
+    pub output_bias: bool,
+    /// The training loss.
+    pub loss: Loss,
+    /// What one training example is.
+    pub sequences: Sequences,
+    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 is none. Where
+    /// the model has an output table, that table is penalised.
+    #[schemars(range(min = 0.0))]
+    pub l2_emb: f64,
+    /// Optimizer, epochs, early stopping.
+    pub train: Train,
+    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The model is then not trained.
+    /// `form` must be written next to it, since files of several forms look alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// A safetensors file with sequences and the scores of the author's own forward pass (docs/WEIGHTS.md). Imported weights
+    /// with other scores are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_check: Option<String>,
+}
+
+/// Networks that are published as SASRec. Blocks differ in where they normalise, and in what padding does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SasrecForm {
+    /// As in A-LLMRec's code: queries normalised, residual from the normalised query, padding is a key like any other.
+    Allmrec,
+    /// As in kang205/SASRec, the paper's code: queries normalised, residual from the normalised query, padded keys masked, no
+    /// projection after attention.
+    Kang,
+    /// As in SASRec.pytorch with `--norm_first`: layer norm before attention and feed-forward; padding is a key and
+    /// changes from block to block.
+    PmixerPreNorm,
+    /// As in SASRec.pytorch without `--norm_first`, its default: layer norm after each residual; padding is a key and
+    /// changes from block to block.
+    PmixerPostNorm,
+    /// As in RecBole, and with `padding = "left"` in S3-Rec and STOSA: layer norm on the embeddings and after each residual, padded keys
+    /// masked, no last norm.
+    Recbole,
+}
+
+/// Where a block normalises and where its residuals start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkOrder {
+    /// Queries and the feed-forward input are normalised, and residuals start after the norm.
+    NormalisedQuery,
+    /// Inputs of attention and feed-forward are normalised, and residuals start before the norm.
+    PreNorm,
+    /// The sum of each residual is normalised.
+    PostNorm,
+}
+
+impl SasrecForm {
+    /// Every form.
+    pub const ALL: [Self; 5] = [
+        Self::Allmrec,
+        Self::Kang,
+        Self::PmixerPreNorm,
+        Self::PmixerPostNorm,
+        Self::Recbole,
+    ];
+
+    /// The form's name in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allmrec => "allmrec",
+            Self::Kang => "kang",
+            Self::PmixerPreNorm => "pmixer_pre_norm",
+            Self::PmixerPostNorm => "pmixer_post_norm",
+            Self::Recbole => "recbole",
+        }
+    }
+
+    /// Where a block normalises.
+    pub fn order(self) -> NetworkOrder {
+        match self {
+            Self::Allmrec | Self::Kang => NetworkOrder::NormalisedQuery,
+            Self::PmixerPreNorm => NetworkOrder::PreNorm,
+            Self::PmixerPostNorm | Self::Recbole => NetworkOrder::PostNorm,
+        }
+    }
+
+    /// Whether padded slots take part in attention as keys.
+    pub fn attends_padding(self) -> bool {
+        match self {
+            Self::Allmrec | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
+            Self::Kang | Self::Recbole => false,
+        }
+    }
+
+    /// Whether padded slots have states of their own after the first block, and row 0 of the position table belongs to padding.
+    pub fn padding_evolves(self) -> bool {
+        match self {
+            Self::PmixerPreNorm | Self::PmixerPostNorm => true,
+            Self::Allmrec | Self::Kang | Self::Recbole => false,
+        }
+    }
+}
+
+/// Activations of the feed-forward part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// x Phi(x), with the error function (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// x sigmoid(x); RecBole's name is kept.
+    Swish,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// Logistic function.
+    Sigmoid,
+}
+
+/// Sides of padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaddingSide {
+    /// Before the oldest item.
+    Left,
+    /// After the newest item.
+    Right,
+}
+
+impl CfModel for Sasrec {
+    fn training(&self) -> Option<Training<'_>> {
+        Some(Training {
+            loss: &self.loss,
+            train: &self.train,
+            sequences: Some(&self.sequences),
+            maxlen: Some(self.maxlen),
+            l2_emb: self.l2_emb,
+        })
+    }
+
+    fn weights(&self) -> Option<&str> {
+        self.weights.as_deref()
+    }
+
+    fn weights_check(&self) -> Option<&str> {
+        self.weights_check.as_deref()
+    }
+
+    fn tensors(&self) -> Vec<Weight> {
+        let mut list = TensorList::default();
+        let width = Size::of("hidden_units", self.hidden_units);
+        let positions = Size::Setting {
+            name: "maxlen",
+            value: self.maxlen,
+            times: 1,
+            plus: usize::from(self.form.padding_evolves()),
+        };
+        let inner = match self.inner_units {
+            Some(inner) => Size::of("inner_units", inner),
+            None if self.form == SasrecForm::Recbole => width.times(4),
+            None => width,
+        };
+        if self.form == SasrecForm::Recbole {
+            list.add("item_embedding.weight", &[Size::Items, width]);
+            list.add("position_embedding.weight", &[positions, width]);
+            list.norm("LayerNorm", width);
+            for n in 0..self.num_blocks {
+                let block = format!("trm_encoder.layer.{n}");
+                for part in ["query", "key", "value", "dense"] {
+                    list.layer(&format!("{block}.multi_head_attention.{part}"), &[width; 2]);
+                }
+                list.norm(&format!("{block}.multi_head_attention.LayerNorm"), width);
+                list.layer(&format!("{block}.feed_forward.dense_1"), &[inner, width]);
+                list.layer(&format!("{block}.feed_forward.dense_2"), &[width, inner]);
+                list.norm(&format!("{block}.feed_forward.LayerNorm"), width);
+            }
+        } else {
+            list.add("item_emb.weight", &[Size::Items, width]);
+            list.add("pos_emb.weight", &[positions, width]);
+            for n in 0..self.num_blocks {
+                list.norm(&format!("attention_layernorms.{n}"), width);
+                let attention = format!("attention_layers.{n}");
+                list.add(
+                    format!("{attention}.in_proj_weight"),
+                    &[width.times(3), width],
+                );
+                list.add(format!("{attention}.in_proj_bias"), &[width.times(3)]);
+                if self.form != SasrecForm::Kang {
+                    list.layer(&format!("{attention}.out_proj"), &[width; 2]);
+                }
+                list.norm(&format!("forward_layernorms.{n}"), width);
+                let one = Size::Fixed(1);
+                list.layer(&format!("forward_layers.{n}.conv1"), &[inner, width, one]);
+                list.layer(&format!("forward_layers.{n}.conv2"), &[width, inner, one]);
+            }
+            list.norm("last_layernorm", width);
+        }
+        if self.output_table {
+            list.add("output_embedding.weight", &[Size::Items, width]);
+            if self.output_bias {
+                list.add("output_embedding.bias", &[Size::Items]);
+            }
+        }
+        list.0
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let (heads, width) = (self.num_heads, self.hidden_units);
+        if !width.is_multiple_of(heads) {
+            let message = format!("{heads} heads do not divide `hidden_units` {width}");
+            found.push(
+                Problem::at("num_heads", message)
+                    .label(format!("expected a divisor of {width}"))
+                    .hint(format!("the divisors are {}", divisors(width))),
+            );
+        }
+        if self.output_bias && !self.output_table {
+            let message = "`output_bias` belongs to an output table, and there is none";
+            found.push(
+                Problem::at("output_bias", message)
+                    .label("has no effect")
+                    .hint("add `output_table = true`, or remove `output_bias`"),
+            );
+        }
+        if self.form.attends_padding() && self.padding() == PaddingSide::Right {
+            let form = self.form.name();
+            let message = format!("the form `{form}` is defined with padding on the left");
+            found.push(Problem::at("padding", message).label("expected `left`").hint(
+                "remove `padding`, or choose the form `kang` or `recbole`, which mask padding",
+            ));
+        }
+        found
+    }
+
+    fn written_with_weights(&self) -> Option<Problem> {
+        let forms = SasrecForm::ALL.map(|form| format!("`form = \"{}\"`", form.name()));
+        let problem = Problem::at("form", "`weights` of a `sasrec` need `form` next to them")
+            .label("which network were they trained in?")
+            .hint(format!(
+                "several networks have these names and shapes and give other scores: write {}; docs/WEIGHTS.md says which code \
+                 computes which, and `weights_check` verifies it",
+                crate::visible::either(&forms)
+            ));
+        Some(problem)
+    }
+
+    fn settings_for_names(&self, names: &BTreeSet<&str>) -> Option<String> {
+        let fits = |other: &Sasrec| {
+            let expected = other.tensors();
+            expected.len() == names.len()
+                && expected
+                    .iter()
+                    .all(|weight| names.contains(weight.name.as_str()))
+        };
+        let mut depths = (1..=64).map(|num_blocks| Sasrec {
+            num_blocks,
+            ..self.clone()
+        });
+        if let Some(other) = depths.find(fits) {
+            let blocks = other.num_blocks;
+            return Some(format!(
+                "these are the names of {blocks} blocks: write `num_blocks = {blocks}`"
+            ));
+        }
+        let mut forms = Vec::new();
+        for form in SasrecForm::ALL {
+            for (output_table, output_bias) in [(false, false), (true, false), (true, true)] {
+                let other = Sasrec {
+                    form,
+                    output_table,
+                    output_bias,
+                    ..self.clone()
+                };
+                if fits(&other) {
+                    let table = if output_table {
+                        ", `output_table = true`"
+                    } else {
+                        ""
+                    };
+                    let bias = if output_bias {
+                        ", `output_bias = true`"
+                    } else {
+                        ""
+                    };
+                    forms.push(format!("`form = \"{}\"`{table}{bias}", form.name()));
+                }
+            }
+        }
+        (!forms.is_empty()).then(|| {
+            let forms = forms.join(" or ");
+            format!("these are the names of {forms}; write the network that they were trained in")
+        })
+    }
+
+    fn settings_for_size(&self, setting: &str, found: usize) -> Option<String> {
+        (setting == "maxlen").then(|| self.settings_for_positions(found))
+    }
+}
+
+impl Sasrec {
+    /// Inner width of the feed-forward part.
+    pub fn inner(&self) -> usize {
+        let own = match self.form {
+            SasrecForm::Recbole => 4 * self.hidden_units,
+            SasrecForm::Allmrec
+            | SasrecForm::Kang
+            | SasrecForm::PmixerPreNorm
+            | SasrecForm::PmixerPostNorm => self.hidden_units,
+        };
+        self.inner_units.unwrap_or(own)
+    }
+
+    /// Activation of the feed-forward part.
+    pub fn activation(&self) -> Activation {
+        let own = match self.form {
+            SasrecForm::Recbole => Activation::Gelu,
+            SasrecForm::Allmrec
+            | SasrecForm::Kang
+            | SasrecForm::PmixerPreNorm
+            | SasrecForm::PmixerPostNorm => Activation::Relu,
+        };
+        self.activation.unwrap_or(own)
+    }
+
+    /// Epsilon of the layer norms.
+    pub fn norm_eps(&self) -> f64 {
+        let own = match self.form {
+            SasrecForm::Recbole => 1e-12,
+            SasrecForm::Allmrec
+            | SasrecForm::Kang
+            | SasrecForm::PmixerPreNorm
+            | SasrecForm::PmixerPostNorm => 1e-8,
+        };
+        self.norm_eps.unwrap_or(own)
+    }
+
+    /// Whether item embeddings are scaled at the input.
+    pub fn scales_items(&self) -> bool {
+        self.scale_items.unwrap_or(self.form != SasrecForm::Recbole)
+    }
+
+    /// Side of the padding.
+    pub fn padding(&self) -> PaddingSide {
+        let own = match self.form {
+            SasrecForm::Recbole => PaddingSide::Right,
+            SasrecForm::Allmrec
+            | SasrecForm::Kang
+            | SasrecForm::PmixerPreNorm
+            | SasrecForm::PmixerPostNorm => PaddingSide::Left,
+        };
+        self.padding.unwrap_or(own)
+    }
+
+    /// Rows of the position table.
+    pub fn position_rows(&self) -> usize {
+        self.maxlen + usize::from(self.form.padding_evolves())
+    }
+
+    /// Position tables differ by the row of padding that some networks have.
+    fn settings_for_positions(&self, found: usize) -> String {
+        let evolves = self.form.padding_evolves();
+        let own = if evolves {
+            "row 0 is padding's and `maxlen` rows follow"
+        } else {
+            "there is a row for each of `maxlen` slots and none for padding"
+        };
+        let fitting = found.saturating_sub(usize::from(evolves));
+        let others: Vec<String> = SasrecForm::ALL
+            .into_iter()
+            .filter(|form| self.maxlen + usize::from(form.padding_evolves()) == found)
+            .filter(|form| (*form == SasrecForm::Recbole) == (self.form == SasrecForm::Recbole))
+            .map(|form| format!("`{}`", form.name()))
+            .collect();
+        let other = if others.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "; with `maxlen = {}` a file of the form {} has {found} rows",
+                self.maxlen,
+                others.join(" or ")
+            )
+        };
+        format!(
+            "in the form `{}` {own}: {found} rows belong to `maxlen = {fitting}`{other}",
+            self.form.name()
+        )
+    }
+}

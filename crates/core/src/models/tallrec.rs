@@ -1,0 +1,164 @@
+//! `[model.NAME.tallrec]`: TALLRec.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use super::llm_method::{
+    Inference, LlmMethod, OneItem, ProblemContext, StageContext, TrainingCandidates,
+};
+use super::problem::Problem;
+use super::stage::{Settings, TrainTune};
+use super::train::Train;
+
+/// The kind, with its defaults and presets.
+pub const KIND: Kind = Kind {
+    name: "tallrec",
+    colour: Some((0x99, 0x99, 0x33)),
+    defaults: r#"
+[default.model.tallrec]
+prompt = "default"
+
+[default.tune]
+one_item = "skip"
+candidates = {}
+
+# The paper's batch size and most epochs; rank and targets are TALLRec's own, which the paper does not give.
+[preset.paper.tallrec]
+tune.form = "title"
+tune.lora = { rank = 8, alpha = 16.0, dropout = 0.05, targets = ["q_proj", "v_proj"] }
+tune.train_on_inputs = false
+tune.train = { epochs = 5, batch_size = 4, lr = 1e-4, optimizer.adam = { betas = [0.9, 0.98] } }
+inference.score = {}
+
+# SAI990323/TALLRec, shell/instruct_7B.sh and finetune_rec.py: yes or no, loss on the inputs too, AdamW, 20 steps of warm-up
+# and the linear decay of transformers' trainer. Its batch is 128 questions: a yes and a no of 64 users.
+[preset.upstream.tallrec]
+tune.form = "yes_no"
+tune.lora = { rank = 8, alpha = 16.0, dropout = 0.05, targets = ["q_proj", "v_proj"] }
+tune.train_on_inputs = true
+tune.train = { epochs = 200, batch_size = 64, lr = 1e-4, warmup = 20, decay = "linear", optimizer.adamw = { betas = [0.9, 0.999], weight_decay = 0.0 } }
+inference.score = {}
+"#,
+};
+
+/// TALLRec (Bao et al. 2023): a language model with LoRA adapters, which reads titles only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tallrec {
+    /// Name of the language model.
+    pub llm: String,
+    /// Name of the prompt; the form `yes_no` takes only its numbers and words.
+    pub prompt: String,
+    /// The adapters and their training.
+    pub tune: Tune,
+    /// How an answer is read in the form `title`.
+    pub inference: Inference,
+}
+
+/// Fine-tuning of adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tune {
+    /// The question: for a title (as in the A-LLMRec paper) or for yes or no (as in TALLRec's own).
+    pub form: TallrecForm,
+    /// The adapters.
+    pub lora: Lora,
+    /// Whether the loss includes the prompt's tokens.
+    pub train_on_inputs: bool,
+    /// How users with one training item are treated.
+    pub one_item: OneItem,
+    /// The candidates of a training prompt in the form `title`.
+    pub candidates: TrainingCandidates,
+    /// Epochs, batch size, optimizer.
+    pub train: Train,
+}
+
+/// The question that TALLRec puts to the language model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TallrecForm {
+    /// Which title among the candidates comes next.
+    Title,
+    /// Whether the user likes one item; ranked by the likelihood of `Yes`.
+    YesNo,
+}
+
+/// Low-rank adapters (Hu et al. 2022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lora {
+    /// Rank r of the update.
+    #[schemars(range(min = 1, max = 1024))]
+    pub rank: usize,
+    /// The update is scaled by alpha / r.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub alpha: f64,
+    /// Dropout on the adapter's input.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// Modules that are adapted, by their last name, such as `q_proj`.
+    pub targets: Vec<String>,
+}
+
+impl LlmMethod for Tallrec {
+    fn llm(&self) -> &str {
+        &self.llm
+    }
+
+    fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
+    fn uses_template(&self) -> bool {
+        match self.tune.form {
+            TallrecForm::Title => true,
+            TallrecForm::YesNo => false,
+        }
+    }
+
+    fn inference(&self) -> Option<&Inference> {
+        match self.tune.form {
+            TallrecForm::Title => Some(&self.inference),
+            // Items are always ranked by the likelihood of `Yes.`.
+            TallrecForm::YesNo => None,
+        }
+    }
+
+    fn stages(&self, context: &StageContext<'_>) -> Vec<Settings> {
+        vec![Settings::Tune(TrainTune {
+            llm: context.llm.clone(),
+            tune: self.tune.clone(),
+            seed: context.seed,
+        })]
+    }
+
+    fn tuned(&self) -> Option<&Tune> {
+        Some(&self.tune)
+    }
+
+    fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
+        let mut found = self.tune.train.problems_of_llm_stage("tune.train");
+        let targets = &self.tune.lora.targets;
+        if targets.is_empty() {
+            let message = "`lora.targets` is empty, so nothing would be trained";
+            found.push(
+                Problem::at("tune.lora.targets", message)
+                    .label("expected at least one module")
+                    .hint("for example `targets = [\"q_proj\", \"v_proj\"]`"),
+            );
+        }
+        let modules = context.modules.unwrap_or_default();
+        for (at, target) in targets.iter().enumerate() {
+            if !modules.is_empty() && !modules.contains(&target.as_str()) {
+                let message = format!("language model `{}` has no module `{target}`", self.llm);
+                found.push(
+                    Problem::at(format!("tune.lora.targets.{at}"), message)
+                        .label("expected a module of its blocks")
+                        .hint(format!("the modules are `{}`", modules.join("`, `"))),
+                );
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,296 @@
+//! `train = { ... }` and `loss.KIND = { ... }`: shared by every trained model.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use crate::config::protocol::Candidates;
+use crate::metric::Metric;
+
+/// Defaults of training settings and losses.
+pub const DEFAULTS: &str = r#"
+[default.train]
+clip_norm = 0.0
+warmup = 0
+decay = "none"
+token_budget = 0
+out_of_memory = "fail"
+optimizer.adam = {}
+stop.fixed = {}
+
+# PyTorch's own defaults.
+[default.optimizer.adam]
+betas = [0.9, 0.999]
+eps = 1e-8
+weight_decay = 0.0
+
+[default.optimizer.adamw]
+betas = [0.9, 0.999]
+eps = 1e-8
+weight_decay = 0.01
+
+[default.optimizer.adagrad]
+initial_accumulator = 0.0
+eps = 1e-10
+weight_decay = 0.0
+
+[default.sequences.whole]
+
+[default.sequences.prefixes]
+
+# Windows that follow one another without overlap.
+[default.sequences.windows]
+stride = 0
+
+[default.stop.fixed]
+validate_every = 0
+
+# The validation that pmixer/SASRec.pytorch prints: NDCG@10 among 100 others.
+[default.stop.early]
+metric = "ndcg@10"
+patience = 5
+every = 5
+candidates.uniform = { n = 100 }
+
+[default.loss.bce]
+negatives = 1
+
+[default.loss.bpr]
+negatives = 1
+
+[default.loss.full_softmax]
+
+[default.loss.sampled_softmax]
+negatives = 256
+
+# GRU4Rec's later paper samples 2,048; the other targets of the batch come first.
+[default.loss.top1_max]
+negatives = 0
+"#;
+
+/// How a model, or a stage of a method, is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Most epochs; exactly this many without early stopping.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub epochs: u32,
+    /// Examples of a step: sequences of a CF model, users of an LLM method.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub batch_size: usize,
+    /// Learning rate.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0.0))]
+    pub lr: f64,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Gradient norm above which gradients are scaled down; 0 turns clipping off.
+    #[schemars(range(min = 0.0))]
+    pub clip_norm: f64,
+    /// Steps in which the learning rate rises linearly from 0.
+    pub warmup: u64,
+    /// How the learning rate falls after the warm-up, over all steps of all epochs.
+    pub decay: Decay,
+    /// Most tokens of a forward pass; 0 is no limit. A step is split into micro-batches of examples of similar length, padded
+    /// length times examples, and their gradients are accumulated: up to rounding they equal the whole step's. A longer
+    /// example is a micro-batch alone. In alignment, tokens are those of a trained text encoder, and 1 for each
+    /// target with a frozen one. CF models have no micro-batches: 0 for them.
+    pub token_budget: usize,
+    /// What happens when the device runs out of memory. CF models have no micro-batches: `fail` for them.
+    pub out_of_memory: OutOfMemory,
+    /// When training ends, and which weights are kept. LLM methods keep the last weights: `fixed` for them.
+    pub stop: Stop,
+}
+
+/// What one training example is made of, for models that read sequences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sequences {
+    /// One example a user: the last `maxlen` items before the newest one, with a target at every position. Older items of long
+    /// histories are not used.
+    Whole {},
+    /// One example for every item but a user's first: the `maxlen` items before it, and it alone as the target, at the last
+    /// position. RecBole calls this data augmentation.
+    Prefixes {},
+    /// Windows of `maxlen` items, counted back from the newest item, with a target at every position. The oldest window
+    /// may be shorter.
+    Windows {
+        /// Items from one window to the next; 0 is `maxlen`, so that every item is a target once. A smaller stride makes
+        /// windows overlap, and then a target counts once in each.
+        stride: usize,
+    },
+}
+
+/// An optimiser with its own settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Adam (Kingma and Ba 2015); weight decay is L2 in the gradient, as in PyTorch.
+    Adam {
+        /// Decay rates of the two moments.
+        betas: [f64; 2],
+        /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
+        eps: f64,
+        /// L2 factor.
+        #[schemars(range(min = 0.0))]
+        weight_decay: f64,
+    },
+    /// AdamW (Loshchilov and Hutter 2019): decoupled weight decay.
+    Adamw {
+        /// Decay rates of the two moments.
+        betas: [f64; 2],
+        /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
+        eps: f64,
+        /// Decoupled decay factor.
+        #[schemars(range(min = 0.0))]
+        weight_decay: f64,
+    },
+    /// Adagrad (Duchi et al. 2011), PyTorch's form.
+    Adagrad {
+        /// Starting value of the squared-gradient sum.
+        #[schemars(range(min = 0.0))]
+        initial_accumulator: f64,
+        /// Term in the denominator.
+        #[schemars(extend("exclusiveMinimum" = 0.0))]
+        eps: f64,
+        /// L2 factor.
+        #[schemars(range(min = 0.0))]
+        weight_decay: f64,
+    },
+}
+
+/// When training ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stop {
+    /// After `epochs`; the last weights are kept, as the A-LLMRec code does.
+    Fixed {
+        /// Epochs between two validations that are only recorded; 0: none.
+        validate_every: u32,
+    },
+    /// When `metric` on the validation targets has not risen for `patience` validations; the best weights are kept.
+    Early {
+        /// The metric that decides.
+        metric: Metric,
+        /// Validations without a rise before training ends.
+        #[schemars(range(min = 1))]
+        patience: u32,
+        /// Epochs between two validations.
+        #[schemars(range(min = 1))]
+        every: u32,
+        /// Candidates of the validation.
+        candidates: Candidates,
+    },
+}
+
+/// A training loss over (state, next item) pairs. Negatives are uniform over the items that the user has not in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Loss {
+    /// Binary cross-entropy on the target and on sampled negatives.
+    Bce {
+        /// Negatives of a target.
+        #[schemars(range(min = 1))]
+        negatives: usize,
+    },
+    /// Bayesian personalised ranking.
+    Bpr {
+        /// Negatives of a target.
+        #[schemars(range(min = 1))]
+        negatives: usize,
+    },
+    /// Cross-entropy over all items.
+    FullSoftmax {},
+    /// Cross-entropy over the target and sampled negatives shared by the batch, uncorrected.
+    SampledSoftmax {
+        /// Negatives of a batch.
+        #[schemars(range(min = 1))]
+        negatives: usize,
+    },
+    /// TOP1-max (Hidasi and Karatzoglou 2018) over the other targets of the batch and, beyond them, shared samples.
+    Top1Max {
+        /// Shared negatives beyond the other targets of the batch.
+        negatives: usize,
+    },
+}
+
+/// How the learning rate falls after its warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// Not at all, as in A-LLMRec's code.
+    None,
+    /// Along a line to 0, as in the trainer of transformers, which TALLRec uses.
+    Linear,
+    /// Along half a cosine to a tenth.
+    Cosine,
+}
+
+/// What happens when the device's memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutOfMemory {
+    /// The stage fails and says which batch size was tried.
+    Fail,
+    /// The batch is halved into parts whose gradients are added up; the result says so.
+    Halve,
+}
+
+impl Train {
+    /// Settings that a stage of an LLM method cannot honour; `key` is the dotted key of these settings.
+    pub fn problems_of_llm_stage(&self, key: &str) -> Vec<Problem> {
+        let mut found = self.problems(key);
+        if self.stop != (Stop::Fixed { validate_every: 0 }) {
+            let message = "a stage of an LLM method is not validated while it trains";
+            found.push(
+                Problem::at(format!("{key}.stop"), message)
+                    .label("expected `stop.fixed = {}`")
+                    .hint("remove `stop`: the weights of the last epoch are kept"),
+            );
+        }
+        found
+    }
+
+    /// Settings that a CF model cannot honour; `key` is the dotted key of these settings.
+    pub fn problems_of_cf_model(&self, key: &str) -> Vec<Problem> {
+        let mut found = self.problems(key);
+        let (field, hint) = match (self.token_budget, self.out_of_memory) {
+            (0, OutOfMemory::Fail) => return found,
+            (0, OutOfMemory::Halve) => (
+                "out_of_memory",
+                "remove `out_of_memory`, or lower `batch_size`",
+            ),
+            _ => (
+                "token_budget",
+                "remove `token_budget`, or lower `batch_size`",
+            ),
+        };
+        let message =
+            format!("`{field}` splits steps into micro-batches, which CF models do not have");
+        found.push(
+            Problem::at(format!("{key}.{field}"), message)
+                .label("has no effect")
+                .hint(hint),
+        );
+        found
+    }
+
+    fn problems(&self, key: &str) -> Vec<Problem> {
+        let (kind, betas) = match &self.optimizer {
+            Optimizer::Adam { betas, .. } => ("adam", betas.as_slice()),
+            Optimizer::Adamw { betas, .. } => ("adamw", betas.as_slice()),
+            Optimizer::Adagrad { .. } => ("adagrad", [].as_slice()),
+        };
+        let wrong = betas
+            .iter()
+            .enumerate()
+            .filter(|(_, beta)| !(0.0..1.0).contains(*beta));
+        let problem = |(at, beta): (usize, &f64)| {
+            let key = format!("{key}.optimizer.{kind}.betas.{at}");
+            Problem::at(key, format!("`{beta}` is not a decay rate"))
+                .label("expected a number of at least 0 and below 1")
+        };
+        wrong.map(problem).collect()
+    }
+}
