@@ -79,7 +79,7 @@ BANNED = [
     Banned("of its own", r"\bof\s+(?:its|their|one's|his)\s+own\b", "its own ..., a separate ...",
            ("a process of its own",), ("its own process", "data of your own")),
     Banned("without a word", r"\bwithout\s+a\s+word\b", "by default, silently", ("It is done without a word.",), ()),
-    Banned("is no", rf"(?<!there )(?<!there\n)\b(?:is|are|was|were)\s+no\s+(?!(?:{COMPARATIVE})\b)\w",
+    Banned("is no", rf"(?<!there )(?<!there\n)\b(?:is|are|was|were)\s+no\s+(?!(?:{COMPARATIVE})\b)\w+",
            "is not a, has no, is missing",
            ("`x` is no number.", "They are no\nfiles."), ("There is no file.", "It is no longer here.", "is not a number")),
     Banned("has not", r"\b(?:has|have|had)\s+not(?=\s*(?:[.,;:)]|$|\s+(?:a|any|the)\b))", "has no, lacks",
