@@ -8,8 +8,8 @@
     scripts/check-prose.py --self-test        every rule fires, and does not fire, where it should
 
 Rules: words that docs/CONTRIBUTING.md bans, sentences of at most 25 words, lines of at most 100
-columns, and links to files and headings that exist. A code span counts as one word. Tables and
-headings are checked for banned words only; code blocks and link targets are not checked.
+columns, links to files and headings that exist, and code blocks of TOML and Python that parse. A code
+span counts as one word. Tables and headings are checked for banned words only.
 
 A finding is `FILE:LINE: RULE: TEXT`; the exit code is then 1. A line, or the line after it, is exempt
 from banned words and the sentence limit with `<!-- prose: allow RULE -->` in Markdown and
@@ -230,6 +230,21 @@ def without_code(text):
     return re.sub(r"`[^`\n]+`", "", text)
 
 
+def check_code(text):
+    """Code blocks of a document that are not valid TOML or Python."""
+    found = []
+    for match in re.finditer(r"^```(toml|python)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        language, code = match.groups()
+        first = text.count("\n", 0, match.start(2)) + 1
+        try:
+            tomllib.loads(code) if language == "toml" else compile(code, language, "exec")
+        except tomllib.TOMLDecodeError as error:
+            found.append(Finding(first, "code", f"not TOML: {error}, counted from the block's first line"))
+        except SyntaxError as error:
+            found.append(Finding(first + error.lineno - 1, "code", f"not Python: {error.msg}"))
+    return found
+
+
 def anchors(text):
     """Anchors that GitHub gives to the headings of a document."""
     headings = re.findall(r"^#{1,6}\s+(.+?)\s*$", text, re.MULTILINE)
@@ -361,6 +376,13 @@ def self_test():
     links = [(finding.line, finding.text) for finding in check_links(Path("nowhere.md"), here) if "none" in finding.text]
     assert links == [(3, "no such file: none.md")], links
     assert anchors(here) == {"modelnamex_y-and-more"}, anchors(here)
+    for code, lines in [
+        ("```toml\na = 1\nb = 2\n```", []),
+        ("text\n```toml\na = 1 b = 2\n```", [3]),
+        ("```python\na = 1\nif a: b =\n```", [3]),
+        ("```\na = 1 b = 2\n```", []),
+    ]:
+        assert [finding.line for finding in check_code(code)] == lines, check_code(code)
     assert check_markdown("one\ntwo\nis no\nroom")[0].line == 4
     code = '/// A room.\nfn room() { let a = "// a floor of it"; } // behind it\n// prose: allow door\n// a door\n'
     assert [(f.line, f.rule) for f in check_rust(code)] == [(1, "room"), (2, "behind")], check_rust(code)
@@ -391,7 +413,7 @@ def main():
     for path in documents + rust:
         text = path.read_text(encoding="utf-8")
         if path in documents:
-            found = check_markdown(text) + check_links(path, text)
+            found = check_markdown(text) + check_links(path, text) + check_code(text)
         else:
             found = check_rust(text, options.strings)
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
