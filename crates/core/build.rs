@@ -24,7 +24,7 @@ fn main() {
 }
 
 /// What the programs are made from.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "../../Cargo.toml",
     "../../Cargo.lock",
     "../../src",
@@ -32,6 +32,7 @@ const SOURCES: [&str; 7] = [
     "src",
     "../worker/Cargo.toml",
     "../worker/src",
+    "../torch-file/src",
 ];
 
 fn git(arguments: &[&str]) -> Option<String> {

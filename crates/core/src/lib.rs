@@ -16,7 +16,7 @@ pub mod visible;
 pub mod columns;
 pub mod config;
 pub mod event;
-pub mod model_folder;
+pub mod lm_config;
 
 pub mod models;
 pub use models::stage;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Check;
 use crate::experiment::fault::Fault;
 use allround_core::fs;
-use allround_core::model_folder::{unsupported, unsupported_adapter};
+use allround_core::lm_config::{unsupported, unsupported_adapter};
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

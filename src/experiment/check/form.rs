@@ -2,32 +2,17 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::Check;
 use crate::experiment::fault::Fault;
 use crate::experiment::place::Place;
 use allround_core::config::Llm;
-use allround_core::config::llm::shape_positions;
+use allround_core::lm_config::{Family, LmConfig};
 use allround_core::models::llm_method::Inference;
-
-/// Modules of an OPT that adapters can be added to.
-const OPT: [&str; 6] = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"];
-/// Those of a Llama.
-const LLAMA: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
 
 /// A language model's form, as far as the experiment and its files say.
 pub(super) struct Form {
     /// Most tokens of a prompt with its answer.
-    positions: Option<usize>,
+    positions: usize,
     /// Modules that adapters can be added to.
     pub(super) modules: &'static [&'static str],
     /// The field of `llm.NAME` that says so.
@@ -38,38 +23,29 @@ pub(super) struct Form {
 pub(super) fn of(llm: &Llm, base: &Path) -> Option<Form> {
     match llm {
         Llm::Small(small) => Some(Form {
-            positions: Some(small.positions),
-            modules: &OPT,
+            positions: small.positions,
+            modules: Family::Opt.modules(),
             field: ["small", "positions"],
         }),
-        Llm::Random(random) => Some(Form {
-            positions: Some(shape_positions(&random.shape)?),
-            modules: match random.shape.starts_with("opt-") {
-                true => &OPT,
-                false => &LLAMA,
-            },
-            field: ["random", "shape"],
-        }),
-        Llm::Pretrained(pretrained) if !pretrained.folder.is_empty() => {
-            let path = base.join(&pretrained.folder).join("config.json");
-            let config: Value = serde_json::from_slice(
-                &allround_core::fs::read_at_most(&path, allround_core::fs::MOST_TEXT).ok()?,
-            )
-            .ok()?;
-            let positions = config
-                .get("max_position_embeddings")
-                .and_then(Value::as_u64);
-            Some(Form {
-                positions: positions.map(|positions| positions as usize),
-                modules: match config.get("model_type")?.as_str()? {
-                    "opt" => &OPT,
-                    "llama" => &LLAMA,
-                    _ => return None,
-                },
-                field: ["pretrained", "folder"],
-            })
+        Llm::Random(random) => {
+            let config = LmConfig::named(&random.shape).ok()?;
+            Some(Form::of(&config, ["random", "shape"]))
+        }
+        Llm::Pretrained(llm) if !llm.folder.is_empty() => {
+            let config = LmConfig::open(&base.join(&llm.folder)).ok()?;
+            Some(Form::of(&config, ["pretrained", "folder"]))
         }
         Llm::Pretrained(_) => None,
+    }
+}
+
+impl Form {
+    fn of(config: &LmConfig, field: [&'static str; 2]) -> Self {
+        Form {
+            positions: config.positions as usize,
+            modules: config.family.modules(),
+            field,
+        }
     }
 }
 
@@ -147,9 +123,10 @@ pub(super) fn positions(
     protocol: &str,
 ) {
     let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
-    let Some((positions, form)) = form.and_then(|form| Some((form.positions?, form))) else {
+    let Some(form) = form else {
         return;
     };
+    let positions = form.positions;
     // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
     let titles = told * 4 + 32;
     let (answer, room, lower) = match inference {

@@ -6,8 +6,9 @@ use super::Check;
 use super::folder::{self, Kind};
 use crate::experiment::fault::Fault;
 use crate::experiment::suggest;
-use allround_core::config::llm::{Prompt, SHAPES, SmallLlm, TEMPLATE_PLACES};
+use allround_core::config::llm::{Prompt, SmallLlm, TEMPLATE_PLACES};
 use allround_core::config::{Encoder, Llm};
+use allround_core::lm_config::LmConfig;
 use allround_core::models::problem::divisors;
 
 /// Files of which a Hugging Face folder has one: weights, whole or in shards.
@@ -127,12 +128,12 @@ fn has_files(
 }
 
 fn shape(check: &mut Check<'_>, name: &str, shape: &str) {
-    if !SHAPES.contains(&shape) {
+    if LmConfig::named(shape).is_err() {
         let place = check.place(&["llm", name, "random", "shape"]);
         check.push(
             Fault::at(place, format!("no language model has the shape `{shape}`"))
                 .label("expected the name of a published shape")
-                .hint(suggest::hint(shape, SHAPES, "shapes")),
+                .hint(suggest::hint(shape, LmConfig::names(), "shapes")),
         );
     }
 }

@@ -32,35 +32,6 @@ pub struct PretrainedLlm {
     pub int8: bool,
 }
 
-/// Names of the published shapes that [`RandomLlm`] can have.
-pub const SHAPES: [&str; 14] = [
-    "opt-125m",
-    "opt-350m",
-    "opt-1.3b",
-    "opt-2.7b",
-    "opt-6.7b",
-    "opt-13b",
-    "opt-30b",
-    "opt-66b",
-    "opt-175b",
-    "tinyllama-1.1b",
-    "vicuna-7b",
-    "llama-3-8b",
-    "llama-3.2-1b",
-    "llama-3.2-3b",
-];
-
-/// Positions of a published shape; none where no shape has the name.
-pub fn shape_positions(name: &str) -> Option<usize> {
-    match name {
-        "vicuna-7b" => Some(4096),
-        "llama-3-8b" => Some(8192),
-        "llama-3.2-1b" | "llama-3.2-3b" => Some(131_072),
-        // OPT's and Llama 1's.
-        _ => SHAPES.contains(&name).then_some(2048),
-    }
-}
-
 /// The names that a prompt's template may hold in braces.
 pub const TEMPLATE_PLACES: [&str; 7] = [
     "user",

@@ -14,8 +14,8 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor};
 
 use super::surplus::{listed, surplus};
-use super::torch_file::{self, TorchFileError};
 use choice::Choice;
+use torch_file::TorchFileError;
 
 /// Why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -397,7 +397,10 @@ fn safetensors(path: &Path, map: &[u8]) -> Result<Vec<(String, Entry)>, Checkpoi
 fn viewed((name, view, bytes): torch_file::Stored) -> (String, Entry) {
     let entry = Entry {
         file: 0,
-        kind: view.storage.kind,
+        kind: view
+            .storage
+            .kind
+            .and_then(|dtype| kind_of(dtype).ok_or_else(|| format!("{dtype:?}"))),
         shape: view.shape,
         bytes,
         view: Some((view.offset, view.strides)),

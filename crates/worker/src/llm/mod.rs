@@ -8,8 +8,6 @@ pub mod hashed;
 pub mod hub;
 pub mod lm;
 pub mod packed_texts;
-pub mod pickle;
 pub mod sentence;
 pub mod surplus;
 pub mod tokenizer;
-pub mod torch_file;

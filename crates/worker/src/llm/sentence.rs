@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use allround_core::config::Encoder;
 use allround_core::fs::{self, FsError};
-use allround_core::model_folder;
+use allround_core::lm_config;
 use serde_json::Value;
 use tch::{Device, Tensor};
 
@@ -185,7 +185,7 @@ impl SentenceEncoder {
             let reason = "adapters of text encoders are not applied; merge it into the weights (peft's `merge_and_unload`) and remove it";
             return Err(wrong(file, reason.to_owned()));
         }
-        if let Some(reason) = model_folder::unsupported(&json(&folder.join("config.json"))?) {
+        if let Some(reason) = lm_config::unsupported(&json(&folder.join("config.json"))?) {
             return Err(wrong("config.json", reason));
         }
         let config = BertConfig::open(folder)?;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::attention::{Causal, Pattern, joined, ranges, scaled_dot_product};
-use super::config::LmConfig;
+use allround_core::lm_config::LmConfig;
 
 /// The cache of a batch.
 #[derive(Debug)]

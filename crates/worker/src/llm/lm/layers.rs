@@ -6,9 +6,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::adapter::Adapter;
 use super::attention::Pattern;
-use super::config::{Activation, Family, LmConfig};
 use super::int8::Int8;
 use crate::torch_ext::linear::{Back, Packed};
+use allround_core::lm_config::{Activation, Family, LmConfig};
 
 /// The matrix of a linear layer.
 #[derive(Debug)]

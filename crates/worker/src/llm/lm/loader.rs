@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::{Device, Kind, Tensor};
 
 use super::LmError;
-use super::config::{Family, LmConfig};
 use super::int8::Int8;
 use super::layers::{Block, Linear, Matrix, Mlp, Norm};
 use crate::llm::surplus::surplus;
+use allround_core::lm_config::{Family, LmConfig};
 
 /// Anything that holds tensors by upstream name.
 pub trait WeightSource {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use allround_core::fs::{self, FsError};
-use allround_core::model_folder;
+use allround_core::lm_config;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 use tokenizers::utils::SysRegex;
@@ -112,7 +112,7 @@ impl<'a> Merged<'a> {
         };
         let config: Value = serde_json::from_slice(&fs::read_text(&path)?)
             .map_err(|error| wrong(format!("not JSON: {error}")))?;
-        if let Some(reason) = model_folder::unsupported_adapter(&config) {
+        if let Some(reason) = lm_config::unsupported_adapter(&config) {
             return Err(wrong(reason));
         }
         let rank = config["r"].as_i64().unwrap_or_default();

@@ -9,14 +9,12 @@
 mod adapter;
 mod attention;
 mod cache;
-mod config;
 mod error;
 mod generate;
 mod int8;
 mod layers;
 mod loader;
 mod merged;
-mod named;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -27,9 +25,9 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use adapter::Adapter;
+pub use allround_core::lm_config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 use allround_core::models::tallrec::Lora;
 use attention::{Causal, Pattern};
-pub use config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 pub use error::LmError;
 pub use generate::{Generation, NotFinite, QuoteRule};
 use layers::{Angles, Block, Linear, Matrix, Norm, Pass};

@@ -132,26 +132,15 @@ fn an_unknown_shape_is_refused_with_the_known_ones() {
 }
 
 #[test]
-fn a_spec_may_name_the_shapes_that_there_are() {
-    let names: Vec<&str> = LmConfig::names().collect();
-    assert_eq!(names, allround_core::config::llm::SHAPES);
-    for name in names {
-        let positions = LmConfig::named(name).unwrap().positions as usize;
-        let told = allround_core::config::llm::shape_positions(name);
-        assert_eq!(told, Some(positions), "{name}");
-    }
-}
-
-#[test]
 fn every_end_of_text_is_taken_also_those_of_the_generation_config() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
-    allround_core::fs::write_atomic(&file("config.json"), OPT.as_bytes()).unwrap();
+    crate::fs::write_atomic(&file("config.json"), OPT.as_bytes()).unwrap();
     assert_eq!(LmConfig::open(folder.path()).unwrap().eos, [2]);
     let generation = file("generation_config.json");
-    allround_core::fs::write_atomic(&generation, br#"{"eos_token_id":[50118,2]}"#).unwrap();
+    crate::fs::write_atomic(&generation, br#"{"eos_token_id":[50118,2]}"#).unwrap();
     assert_eq!(LmConfig::open(folder.path()).unwrap().eos, [2, 50118]);
-    allround_core::fs::write_atomic(&generation, br#"{"eos_token_id":60000}"#).unwrap();
+    crate::fs::write_atomic(&generation, br#"{"eos_token_id":60000}"#).unwrap();
     let error = LmConfig::open(folder.path()).unwrap_err().to_string();
     assert!(
         error.contains(

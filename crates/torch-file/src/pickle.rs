@@ -7,7 +7,7 @@ mod error;
 
 use std::collections::HashMap;
 
-use tch::Kind;
+use safetensors::Dtype;
 
 pub use error::PickleError;
 
@@ -23,8 +23,8 @@ enum Global {
 /// Numbers of one type that tensors are parts of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Kind, or the name of a storage type that has none here.
-    pub kind: Result<Kind, String>,
+    /// Number type, or the name of a storage type that is not supported.
+    pub kind: Result<Dtype, String>,
     /// Name of its bytes in the file.
     pub key: String,
     /// Numbers in it.
@@ -458,16 +458,16 @@ const STORAGES: [&str; 11] = [
     "UntypedStorage",
 ];
 
-fn kind_of(storage: &str) -> Option<Kind> {
+fn kind_of(storage: &str) -> Option<Dtype> {
     match storage {
-        "FloatStorage" => Some(Kind::Float),
-        "HalfStorage" => Some(Kind::Half),
-        "BFloat16Storage" => Some(Kind::BFloat16),
-        "DoubleStorage" => Some(Kind::Double),
-        "LongStorage" => Some(Kind::Int64),
-        "IntStorage" => Some(Kind::Int),
-        "ByteStorage" => Some(Kind::Uint8),
-        "BoolStorage" => Some(Kind::Bool),
+        "FloatStorage" => Some(Dtype::F32),
+        "HalfStorage" => Some(Dtype::F16),
+        "BFloat16Storage" => Some(Dtype::BF16),
+        "DoubleStorage" => Some(Dtype::F64),
+        "LongStorage" => Some(Dtype::I64),
+        "IntStorage" => Some(Dtype::I32),
+        "ByteStorage" => Some(Dtype::U8),
+        "BoolStorage" => Some(Dtype::BOOL),
         _ => None,
     }
 }

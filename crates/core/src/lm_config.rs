@@ -3,14 +3,16 @@
 //! Upstream: transformers' `OPTConfig` and `LlamaConfig`, with the defaults that they give to absent keys. Both forms of
 //! the rotary settings are read: `rope_theta` with `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5).
 
+mod named;
 mod rope;
+mod unsupported;
 
 use std::path::{Path, PathBuf};
 
-use allround_core::model_folder;
 use serde_json::{Map, Value};
 
 use rope::rope;
+pub use unsupported::{unsupported, unsupported_adapter};
 
 /// Which architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,24 @@ pub enum Family {
     Opt,
     /// Llama (Touvron et al. 2023) and what is built like it: rotary positions, RMSNorm, gated MLP.
     Llama,
+}
+
+impl Family {
+    /// Modules of a block that LoRA adapters can be added to, by their last name.
+    pub fn modules(self) -> &'static [&'static str] {
+        match self {
+            Family::Opt => &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
+            Family::Llama => &[
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ],
+        }
+    }
 }
 
 /// The function between the two layers of an MLP.
@@ -113,7 +133,7 @@ pub struct LmConfig {
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(transparent)]
-    Read(#[from] allround_core::fs::FsError),
+    Read(#[from] crate::fs::FsError),
     /// Not JSON.
     #[error("{}: not JSON: {error}", path.display())]
     Json {
@@ -187,7 +207,7 @@ impl LmConfig {
     pub fn read(path: &Path, value: &Value) -> Result<Self, ConfigError> {
         let nothing = Map::new();
         let keys = Keys::new(path, value, &nothing);
-        if let Some(reason) = model_folder::unsupported(value) {
+        if let Some(reason) = unsupported(value) {
             return Err(ConfigError::Unsupported {
                 path: path.to_owned(),
                 reason,
@@ -247,7 +267,7 @@ struct Keys<'a> {
 
 /// The value of a JSON file.
 fn json(path: &Path) -> Result<Value, ConfigError> {
-    let bytes = allround_core::fs::read_text(path)?;
+    let bytes = crate::fs::read_text(path)?;
     serde_json::from_slice(&bytes).map_err(|error| ConfigError::Json {
         path: path.to_owned(),
         error,

@@ -3,7 +3,7 @@
 //! Numbers from the models' `config.json` on the Hugging Face hub (facebook/opt-*, TinyLlama/TinyLlama-1.1B-Chat-v1.0,
 //! lmsys/vicuna-7b-v1.5, meta-llama/Llama-3.2-1B and -3B, meta-llama/Meta-Llama-3-8B).
 
-use super::config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
+use super::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 
 /// Name, hidden size, blocks, heads.
 const OPT: [(&str, i64, usize, i64); 9] = [
@@ -30,7 +30,7 @@ const LLAMA: [(&str, [i64; 7]); 5] = [
 
 impl LmConfig {
     /// The names that `named` knows.
-    pub fn names() -> impl Iterator<Item = &'static str> {
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
         let llama = LLAMA.iter().map(|entry| entry.0);
         OPT.iter().map(|entry| entry.0).chain(llama)
     }

@@ -1,5 +1,13 @@
-//! What tensors a `.bin` file of PyTorch holds, and where their bytes lie: its zip container (since version 1.6) and the older
-//! row of pickles.
+//! Finds the tensors of PyTorch's `.bin` and `.pth` files, and where their bytes are, without running anything.
+//!
+//! Two forms are read: the zip container of PyTorch 1.6 and later, and the sequence of pickles of earlier versions. A pickle is
+//! read as data: a few names of tensor types have a meaning, and any other name is refused.
+//!
+//! [`tensors`] takes the bytes of a file, memory-mapped for example, and returns views into them.
+
+#![warn(missing_docs)]
+
+mod pickle;
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -7,7 +15,8 @@ use std::ops::Range;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{Pickle, PickleError, View};
+use pickle::Pickle;
+pub use pickle::{PickleError, Storage, View};
 
 /// Why a file is refused.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +112,7 @@ fn older(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
                 .storage
                 .kind
                 .as_ref()
-                .map_or(0, |kind| kind.elt_size_in_bytes());
+                .map_or(0, |kind| kind.bitsize() / 8);
             (view.storage.key.as_str(), size)
         })
         .collect();
@@ -139,7 +148,7 @@ fn older(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
 /// Checks that a view lies within the bytes of its storage.
 fn stored(name: &str, view: &View, bytes: Range<usize>) -> Result<Stored, TorchFileError> {
     if let Ok(kind) = view.storage.kind {
-        let expected = (view.storage.count as usize).checked_mul(kind.elt_size_in_bytes());
+        let expected = (view.storage.count as usize).checked_mul(kind.bitsize() / 8);
         if expected != Some(bytes.len()) {
             let (count, length) = (view.storage.count, bytes.len());
             let reason = format!("tensor `{name}`: {length} bytes for {count} numbers of {kind:?}");
@@ -180,13 +189,12 @@ fn damaged(reason: String) -> TorchFileError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pickle::Storage;
     use super::*;
 
     #[test]
     fn a_view_past_its_storage_is_refused() {
         let storage = Storage {
-            kind: Ok(tch::Kind::Float),
+            kind: Ok(safetensors::Dtype::F32),
             key: "0".to_owned(),
             count: 6,
         };
