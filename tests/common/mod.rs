@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The fake worker of `examples/`, built if need be.
+/// The program of `tests/common/fake_worker.rs`, built if need be.
 pub fn fake_worker() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build).clone()

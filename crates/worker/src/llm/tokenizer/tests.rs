@@ -1,8 +1,12 @@
-//! Real tokenizers, where `../shared` has them, and one trained here.
-
-use super::*;
+//! Real tokenizers, which `ALLROUND_TEST_DATA` names, and one trained here.
 
 mod folders;
+#[path = "../../../../../tests/common/test_data.rs"]
+mod test_data;
+
+use test_data::test_data;
+
+use super::*;
 
 const TEXTS: [&str; 5] = [
     "Toy Story (1995), a film about toys",
@@ -12,14 +16,9 @@ const TEXTS: [&str; 5] = [
     "Staples of steel, a film about staples",
 ];
 
-/// The real tokenizer called `name`; `None`, said aloud, where the shared data is not there.
+/// The real tokenizer called `name`; `None` where the data sets are missing.
 fn real(name: &str) -> Option<Tokenizer> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tokenizers");
-    let folder = shared.join(name);
-    if !folder.is_dir() {
-        eprintln!("skipped: `{}` is not there", folder.display());
-        return None;
-    }
+    let folder = test_data(&format!("tokenizers/{name}"))?;
     Some(Tokenizer::open(&folder).unwrap())
 }
 
