@@ -22,6 +22,8 @@ lint: setup prose
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	scripts/unused-dependencies.sh
+	scripts/index.py --check
 
 # The language of documents and comments; `scripts/prose.toml` says which files must pass.
 prose:
