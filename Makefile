@@ -1,12 +1,23 @@
 # Everything that the project needs, from a clone: `make quickstart`, `make test`.
 
-.PHONY: setup build quickstart test lint prose check-report clean
+# Interpreter with the peers of `make bench`: torch, transformers, sentence-transformers, recbole, as far as installed.
+PEER_PYTHON ?= python3
+
+.PHONY: setup build examples bench quickstart test lint prose check-report clean
 
 setup:
 	scripts/setup.sh
 
 build: setup
 	cargo build --release
+
+# What scripts measure and compare with: the worker's examples.
+examples: setup
+	cargo build --release --workspace --examples
+
+# One table of ratios against the peers that PEER_PYTHON has; `cargo bench` has the times of our own parts.
+bench: build examples
+	benches/peers/run.py --python $(PEER_PYTHON) $(BENCH)
 
 quickstart: build
 	target/release/allround run experiments/quickstart.toml

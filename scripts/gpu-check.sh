@@ -3,8 +3,9 @@
 #
 #   scripts/gpu-check.sh [DEVICE] [FOLDER]     DEVICE: cuda:0 (default) or cpu; FOLDER: results/gpu (default)
 #
-# Build with `make build` elsewhere (x86-64, Debian 12 or newer) and carry target/release/allround and allround-worker
-# along, with `../shared/data/tokenizers` for the prompts and `../shared/bench/hf_stage2.py` for the peer. PYTHON names the interpreter whose torch is used (python3).
+# Build with `make build examples` elsewhere (x86-64, Debian 12 or newer). Carry the clone along with target/release/allround,
+# allround-worker, examples/parity and examples/lm_steps, and data/tokenizers/opt for the prompts of the experiment. PYTHON
+# names the interpreter whose torch is used (python3); where it has transformers too, the speed is compared with it.
 # SIZES names the OPT shapes (125m,1.3b,6.7b); less for a device with less memory.
 # Leaves FOLDER/gpu.csv with every number, made from FOLDER/parity.csv, FOLDER/check.csv and FOLDER/gpu/ (the results of
 # experiments/bench/gpu.toml), and FOLDER/device.txt.
@@ -16,11 +17,14 @@ out=${2:-results/gpu}
 python=${PYTHON:-python3}
 program=${PROGRAM:-target/release/allround}
 worker=${WORKER:-target/release/allround-worker}
+examples=${EXAMPLES:-target/release/examples}
 sizes=${SIZES:-125m,1.3b,6.7b}
 spec=experiments/bench/gpu.toml
 say() { echo "gpu-check: $*" >&2; }
 
-[ -x "$worker" ] && [ -x "$program" ] || { say "no $program or $worker: build them with \`make build\` and carry them here"; exit 2; }
+for needed in "$program" "$worker" "$examples/parity" "$examples/lm_steps"; do
+  [ -x "$needed" ] || { say "no $needed: build it with \`make build examples\` and carry it here"; exit 2; }
+done
 if [ "$device" != cpu ]; then
   version=$("$python" -c 'import torch; print(torch.__version__)') || { say "$python has no torch; PYTHON names another interpreter"; exit 2; }
   case "$version" in
@@ -43,10 +47,10 @@ name=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 |
 say "worker: $("$worker" --version)"
 say "parity of every model, CPU against $device"
 encoder=.assets/minilm
-# What differs is told at the end: the machine is seldom had, so the measurements go on.
+# Differences are reported at the end, after the measurements.
 parity=0
 if [ -d "$encoder" ]; then arguments=("$encoder"); else arguments=(); fi
-timeout 120 "$worker" --parity "$device" "${arguments[@]}" | tee "$out/parity.csv" || parity=$?
+timeout 120 "$examples/parity" "$device" "${arguments[@]}" | tee "$out/parity.csv" || parity=$?
 "$python" - "$out/parity.csv" <<'P' || parity=1
 import csv, sys
 rows = list(csv.DictReader(open(sys.argv[1])))
@@ -55,7 +59,9 @@ sys.exit("gpu-check: no model was compared" if not rows else f"gpu-check: these 
 P
 
 say "speed of OPT shapes $sizes at random weights"
-timeout 200 "$python" bench/gpu.py --program "$worker" --device "$device" --device-name "$name" --sizes "$sizes" --out "$out/check.csv" \
+dtype=bfloat16
+timeout 200 "$python" benches/peers/stage2.py --program "$examples/lm_steps" --device "$device" --device-name "$name" \
+  --shapes "opt-${sizes//,/,opt-}" --dtypes "$dtype" --rounds 1 --threads 8 --steps 6 --warm-up 2 --out "$out/check.csv" \
   || say "the measurement was cut off; $out/check.csv holds the rows that were measured before"
 
 say "every backbone, both stages of A-LLMRec, LLM-Only and TALLRec"
@@ -68,7 +74,7 @@ done
 set +e
 timeout 200 "$program" run "$spec" --device "$device" --set name=gpu --worker "$worker" --out "$out" --store "$(mktemp -d)" ${exclude:+--set "matrix.exclude=[${exclude%,}]"} "${@:3}"
 code=$?
-"$python" bench/gpu_summary.py "$out" --device-name "$name"
+"$python" benches/peers/gpu_summary.py "$out" --device-name "$name"
 set -e
 say "took $SECONDS s in all" | tee -a "$out/device.txt"
 [ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"

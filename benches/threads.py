@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """What threads gain and what a busy neighbour costs, by stage kind.
 
-    python3 bench/threads.py --data VIDEO_GAMES.txt.gz --tokenizer TOKENIZERS/opt
+    benches/threads.py --data VIDEO_GAMES.txt.gz --tokenizer TOKENIZERS/opt
 
 Trains SASRec on Video Games and stage 2 of MLP-LLM with the shape of OPT-125M. Each runs on one and two threads, with OpenMP
 threads that sleep (`passive`) and that spin, on a quiet machine and with one busy process next to it. A run that takes longer
 than --limit seconds is stopped and has no speed. Writes results/bench/threads.csv.
 """
-import argparse, csv, itertools, multiprocessing, os, pathlib, resource, subprocess, tempfile
+import argparse, csv, itertools, multiprocessing, os, pathlib, subprocess, sys, tempfile
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent / "peers"))
+from common import children_seconds, stage_phase
 
 SASREC = """
 [dataset.games]
@@ -48,11 +51,6 @@ def spin():
         pass
 
 
-def children_seconds():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def measure(args, spec, stage, policy):
     """Examples per second of a stage's training, and processor seconds of the whole run."""
     with tempfile.TemporaryDirectory() as folder:
@@ -72,15 +70,14 @@ def measure(args, spec, stage, policy):
             process.wait()
             return None, children_seconds() - before
         assert code == 0, command
-        rows = csv.DictReader((pathlib.Path(folder) / "out/threads/timing.csv").open())
-        speeds = [float(row["examples_per_s"]) for row in rows if row["stage"] == stage and row["phase"] == "train"]
-    return speeds[0], children_seconds() - before
+        phase = stage_phase(pathlib.Path(folder) / "out/threads", stage, "train")
+    return float(phase["examples_per_s"]), children_seconds() - before
 
 
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--data", default=root / "data/video-games-2014.txt.gz")
+    cli.add_argument("--data", default=root / "data/sequences/video-games-2014.txt.gz")
     cli.add_argument("--tokenizer", default=root / "data/tokenizers/opt")
     cli.add_argument("--program", default=root / "target/release/allround")
     cli.add_argument("--limit", type=float, default=120, help="seconds after which a run is stopped")

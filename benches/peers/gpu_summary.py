@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Everything that scripts/gpu-check.sh has measured in one file: FOLDER/gpu.csv from parity.csv, check.csv and gpu/timing.csv.
+"""Everything that scripts/gpu-check.sh has measured in one file: FOLDER/gpu.csv from parity.csv, check.csv and gpu/.
 
-    python3 bench/gpu_summary.py results/gpu --device-name "NVIDIA H200"
+    benches/peers/gpu_summary.py results/gpu --device-name "NVIDIA H200"
 
 One row a number: `part` (parity, speed or stage), `subject` (a model, a shape or a cell), `what`, `value`, `unit`. What was
 not measured has no row; a failure has a row with an empty value and its reason in `error`.
@@ -24,16 +24,21 @@ def parity(rows):
 
 
 def speed(rows):
-    units = [("per_s", "ours", "1/s"), ("peer_per_s", "transformers", "1/s"), ("ratio", "ours over transformers", ""),
-             ("peer_without_cudnn_per_s", "transformers without cuDNN's attention", "1/s"),
+    units = [("ours", "ours", "1/s"), ("peer", "transformers", "1/s"), ("ratio", "ours over transformers", ""),
+             ("peer_without_cudnn", "transformers without cuDNN's attention", "1/s"),
              ("ratio_without_cudnn", "ours over transformers without cuDNN's attention", ""),
              ("tokens_per_s", "tokens", "1/s"), ("share_of_peak", "share of the device's peak", "")]
     for row in rows:
         for column, name, unit in units:
             if row[column]:
                 yield ["speed", row["shape"], f"{row['what']}: {name}", row[column], unit, row["error"]]
-        if not row["per_s"]:
+        if not row["ours"]:
             yield ["speed", row["shape"], f"{row['what']}: ours", "", "1/s", row["error"]]
+
+
+def stage_rows(results):
+    """The rows of all stage phases; those of earlier versions are in timing.csv, by cell."""
+    return read(results / "stages.csv") or read(results / "timing.csv")
 
 
 def stages(rows):
@@ -42,12 +47,13 @@ def stages(rows):
     for row in rows:
         for column, unit in units:
             if row[column]:
-                yield ["stage", row["cell"], f"{row['stage']}, {row['phase']}: {column}", row[column], unit, ""]
+                subject, kind = row.get("cell") or row["stage"], row.get("kind") or row["stage"]
+                yield ["stage", subject, f"{kind}, {row['phase']}: {column}", row[column], unit, ""]
 
 
 def failures(rows):
-    told = {(row["cell"], row["error"]) for row in rows if row["status"] != "ok"}
-    for cell, error in sorted(told):
+    failed = {(row["cell"], row["error"]) for row in rows if row["status"] != "ok"}
+    for cell, error in sorted(failed):
         yield ["stage", cell, "failed", "", "", error]
 
 
@@ -57,7 +63,7 @@ def main():
     cli.add_argument("--device-name", default="")
     args = cli.parse_args()
     rows = [*parity(read(args.folder / "parity.csv")), *speed(read(args.folder / "check.csv")),
-            *stages(read(args.folder / "gpu/timing.csv")), *failures(read(args.folder / "gpu/metrics.csv"))]
+            *stages(stage_rows(args.folder / "gpu")), *failures(read(args.folder / "gpu/metrics.csv"))]
     with (args.folder / "gpu.csv").open("w", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(["device_name", "part", "subject", "what", "value", "unit", "error"])

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""A-LLMRec's second stage and its inference against Hugging Face transformers (hf_stage2.py), in turn on one device.
+
+    benches/peers/stage2.py --python PYTHON_WITH_TRANSFORMERS
+    benches/peers/stage2.py --device cuda:0 --device-name "NVIDIA H100" --shapes opt-125m,opt-1.3b --dtypes bfloat16 --out FILE
+
+Both sides read the same prompts of the paper's length: 10 titles of the history, 20 candidates, about 850 tokens with
+random ids, a user vector in front and 30 item vectors. A frozen OPT with random weights, two trained projections, Adam.
+Of the steps, all but the first --warm-up, the median counts. A side that fails leaves its cells empty, with the reason in
+the last column.
+
+On CUDA the peer is measured twice: as it comes, and with PyTorch's attention kept from cuDNN, which plans anew for each
+length of a batch on Hopper. The share of the peak counts two operations a parameter and token, and as many for the
+gradients of the inputs. Writes results/bench/stage2.csv, or FILE.
+"""
+import csv, json, pathlib, random, statistics, tempfile
+
+from common import RESULTS, ROOT, last_json, parser
+
+PEER = pathlib.Path(__file__).with_name("hf_stage2.py")
+# Parameters of the blocks.
+PARAMETERS = {"opt-125m": 85e6, "opt-1.3b": 1.208e9, "opt-6.7b": 6.44e9}
+# Dense bfloat16 operations a second, by a part of the device's name.
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A6000": 155e12, "4090": 165e12}
+LENGTH, SPREAD, ITEMS, ANSWER, TITLES = 850, 40, 30, 15, 20
+COLUMNS = ["what", "ours", "peer", "ratio", "peer_without_cudnn", "ratio_without_cudnn", "tokens_per_s", "share_of_peak",
+           "shape", "dtype", "device", "device_name", "threads", "clock", "rounds", "error"]
+
+
+def prompts(draw, batch, titles):
+    """A batch of prompts: each of another length, with item vectors at negative ids."""
+    text = lambda: [draw.randrange(4, 50_000) for _ in range(ANSWER)]
+    drawn = []
+    for _ in range(batch):
+        ids = [draw.randrange(4, 50_000) for _ in range(LENGTH + draw.randint(-SPREAD, SPREAD))]
+        for place in draw.sample(range(10, len(ids)), ITEMS):
+            ids[place] = -1
+        drawn.append({"ids": ids, "answer": text(), "continuations": [text() for _ in range(titles)]})
+    return drawn
+
+
+def speeds(args, work, sides):
+    """Prompts a second of each side, the median over rounds; and why a side has none."""
+    found, errors = {name: [] for name in sides}, {}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(work, file)
+        file.flush()
+        for _ in range(args.rounds):
+            for name, command in sides.items():
+                if name in errors:
+                    continue
+                try:
+                    measured = last_json([*command, file.name], args.threads)
+                except (RuntimeError, OSError) as error:
+                    errors[name] = f"{name}: {error}"[:200]
+                    continue
+                steps = measured["cpu_seconds" if args.clock == "cpu" else "seconds"][args.warm_up :]
+                found[name].append(len(work["steps"][0]) / statistics.median(steps))
+    medians = {name: statistics.median(values) if values else None for name, values in found.items()}
+    return medians, "; ".join(errors.values())
+
+
+def measurements(args):
+    """Rows of the table."""
+    peak = next((peak for part, peak in PEAKS.items() if part in args.device_name), None)
+    peer = [args.python, PEER]
+    sides = {"ours": [args.program], "peer": peer}
+    if args.device != "cpu":
+        sides["peer without cuDNN"] = [*peer, "--without-cudnn"]
+    tasks = [("train", "stage-2 training, samples", 4, 0), ("generate", "greedy answers of 32 tokens, users", 4, 0),
+             ("score", f"likelihoods of {TITLES} titles, users", 1, TITLES)]
+    for shape in args.shapes.split(","):
+        for dtype in args.dtypes.split(","):
+            for task, what, batch, titles in tasks:
+                draw = random.Random(1)
+                steps = [prompts(draw, batch, titles) for _ in range(args.warm_up + args.steps)]
+                work = {"shape": shape, "dtype": dtype, "int8": False, "device": args.device, "threads": args.threads,
+                        "task": task, "steps": steps}
+                medians, error = speeds(args, work, sides)
+                mine, other, plain = (medians.get(name) for name in ("ours", "peer", "peer without cuDNN"))
+                tokens = mine * (LENGTH + ANSWER) if mine and task == "train" else None
+                share = tokens * 4 * PARAMETERS[shape] / peak if tokens and peak else None
+                ratio = lambda other: mine / other if mine and other else None
+                numbers = [mine, other, ratio(other), plain, ratio(plain), tokens, share]
+                second = "processor second" if args.clock == "cpu" else "s"
+                yield [f"{what}/{second}", *("" if number is None else f"{number:.4g}" for number in numbers), shape, dtype,
+                       args.device, args.device_name, args.threads, args.clock, args.rounds, error]
+
+
+def main():
+    cli = parser(__doc__)
+    cli.add_argument("--program", default=ROOT / "target/release/examples/lm_steps")
+    cli.add_argument("--shapes", default="opt-125m")
+    cli.add_argument("--dtypes", default="float32,bfloat16")
+    cli.add_argument("--device", default="cpu")
+    cli.add_argument("--device-name", default="")
+    cli.add_argument("--steps", type=int, default=3, help="measured steps a round")
+    cli.add_argument("--warm-up", type=int, default=1, help="steps before them")
+    cli.add_argument("--out", type=pathlib.Path, default=RESULTS / "stage2.csv")
+    args = cli.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in measurements(args):
+            # Row by row: what is measured stays when time runs out.
+            writer.writerow(row)
+            sink.flush()
+            print(*row, sep=", ", flush=True)
+
+
+if __name__ == "__main__":
+    main()
