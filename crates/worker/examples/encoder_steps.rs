@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use allround_core::config::train::Optimizer as OptimizerConfig;
+use allround_core::models::train::Optimizer as OptimizerConfig;
 use clock::Times;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};

@@ -1,7 +1,6 @@
 //! Training batches of one epoch; the items are training sequences.
 
 use allround_worker::data::TrainingSet;
-use allround_worker::models;
 use allround_worker::train::batches::{Recipe, Sampler};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -12,12 +11,10 @@ use super::{Fixture, MAX_TIME};
 fn epoch(bencher: Bencher, model: &str) {
     let fixture = Fixture::of(model);
     let set = TrainingSet::of(&fixture.prepared);
-    let (loss, train, maxlen) = models::training_of(&fixture.model).expect("the model is trained");
-    let sampler = Sampler::new(&set, Recipe::new(1, train, maxlen, loss));
+    let training = fixture.model.training().expect("the model is trained");
+    let sampler = Sampler::new(&set, Recipe::new(1, &training));
     let sampler = sampler.expect("every user can be given a negative");
-    let sequences = || -> usize {
-        std::thread::scope(|scope| sampler.spawn(scope, 1).map(|batch| batch.users.len()).sum())
-    };
+    let sequences = || -> usize { sampler.epoch(1).map(|batch| batch.users.len()).sum() };
     bencher
         .counter(ItemsCount::new(sampler.sequences()))
         .bench_local(sequences);

@@ -1,7 +1,7 @@
 //! Steps of CF models: training of one batch, and ranking of every user's target among 101 items.
 
 use allround_core::data::{Part, candidates};
-use allround_worker::data::{TrainingBatch, TrainingSet};
+use allround_worker::data::TrainingSet;
 use allround_worker::eval;
 use allround_worker::models::{self, Backbone, Sizes};
 use allround_worker::train::batches::{Recipe, Sampler};
@@ -28,14 +28,11 @@ fn train(bencher: Bencher, model: &str) {
     let fixture = Fixture::of(model);
     let net = net(&fixture);
     let set = TrainingSet::of(&fixture.prepared);
-    let (loss, train, maxlen) = models::training_of(&fixture.model).expect("the model is trained");
-    let sampler = Sampler::new(&set, Recipe::new(1, train, maxlen, loss));
+    let training = fixture.model.training().expect("the model is trained");
+    let sampler = Sampler::new(&set, Recipe::new(1, &training));
     let sampler = sampler.expect("every user can be given a negative");
-    let batch: TrainingBatch = std::thread::scope(|scope| {
-        let first = sampler.spawn(scope, 1).next();
-        first.expect("an epoch has a batch")
-    });
-    let mut optimizer = Optimizer::new(&train.optimizer, train.lr, net.weights());
+    let batch = sampler.epoch(1).next().expect("an epoch has a batch");
+    let mut optimizer = Optimizer::new(&training.train.optimizer, training.train.lr, net.weights());
     bencher
         .counter(ItemsCount::new(batch.users.len()))
         .bench_local(|| {

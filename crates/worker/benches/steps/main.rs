@@ -11,8 +11,8 @@ mod lm;
 use std::path::Path;
 
 use allround::experiment;
-use allround_core::config::Model;
 use allround_core::data::{self, Prepared};
+use allround_core::models::Model;
 use allround_core::stage::{DrawCandidates, Settings};
 
 /// Seconds that one benchmark may take.

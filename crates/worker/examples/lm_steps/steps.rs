@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use allround_core::config::method::ItemEmbedding;
-use allround_core::config::train::Optimizer as OptimizerConfig;
+use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::models::train::Optimizer as OptimizerConfig;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
