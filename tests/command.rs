@@ -18,7 +18,7 @@ fn out(output: &Output) -> String {
 }
 
 #[test]
-fn run_ends_with_a_table_on_stdout_and_talk_on_stderr() {
+fn run_ends_with_a_table_on_stdout_and_messages_on_stderr() {
     let desk = Desk::new();
     let output = desk.run("run spec.toml");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
@@ -231,7 +231,7 @@ fn a_damaged_result_is_told_once_with_what_to_do() {
     std::fs::remove_file(&file).unwrap();
     let said = err(&desk.run("show results/small"));
     assert!(
-        said.contains("is no results folder: it has no `metrics.csv`"),
+        said.contains("is not a results folder: it has no `metrics.csv`"),
         "{said}"
     );
 }
@@ -288,7 +288,7 @@ fn a_device_or_a_limit_makes_other_stages() {
     assert_eq!(plan("--device cuda:0"), plan("--device cuda:1"));
     assert_eq!(plan("--set run.checkpoint_every=3"), plan(""));
     let output = desk.run("run spec.toml --limit 50 --quiet");
-    assert!(err(&output).contains("limited to 50 users: a test of the program, not a result"));
+    assert!(err(&output).contains("limited to 50 users: a trial run, not a result"));
     assert!(desk.path().join("results/small-limit-50").exists());
     assert!(!desk.path().join("results/small").exists());
 }
@@ -417,7 +417,7 @@ fn damage_in_the_store_is_found_and_mended_and_no_row_is_lost() {
             let said = err(&mended);
             assert_eq!(mended.status.code(), Some(0), "{kind}, {how}: {said}");
             assert_eq!(
-                said.contains("damaged, made anew"),
+                said.contains("damaged, rebuilding"),
                 how != "gone",
                 "{kind}, {how}: {said}"
             );

@@ -293,7 +293,7 @@ fn check_and_run_say_what_will_be_run() {
     );
     let (ok, notes) = said("check spec.toml");
     assert!(
-        ok.contains("all, cold x 1 data set as far as the matrix combines them: 6 cells")
+        ok.contains("all, cold x 1 data set limited by the matrix to 6 cells")
             && !notes.contains("note"),
         "{ok}{notes}"
     );

@@ -206,8 +206,8 @@ fn log(desk: &Desk) -> Vec<(String, bool)> {
     let text = desk.file("logs/run.jsonl");
     let lines = text.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let what = line["what"].as_str()?;
-        Some((line["stage"].as_str()?.to_owned(), what == "begun"))
+        let event = line["event"].as_str()?;
+        Some((line["stage"].as_str()?.to_owned(), event == "started"))
     });
     lines.collect()
 }

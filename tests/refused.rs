@@ -111,7 +111,7 @@ fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
         let said = err(&output);
         assert!(
             said.contains(&format!(
-                "`run.{field}` is 1000, and this machine has {cores} cores"
+                "`run.{field}` is 1000, but this machine has {cores} cores"
             )) && said.contains(&format!("--set run.{field}={cores}")),
             "{said}"
         );
@@ -120,7 +120,7 @@ fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
 }
 
 #[test]
-fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_without() {
+fn results_of_another_file_are_replaced_with_a_note_and_those_of_the_same_file_without() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let again = desk.run("run ./spec.toml --set run.retries=1");
@@ -134,7 +134,7 @@ fn results_of_another_file_are_replaced_with_a_word_and_those_of_the_same_withou
     assert_eq!(other.status.code(), Some(0));
     assert!(
         err(&other).contains("holds the results of `")
-            && err(&other).contains("spec.toml`, an experiment of the same name"),
+            && err(&other).contains("spec.toml`, another experiment of the same name"),
         "{}",
         err(&other)
     );
@@ -207,7 +207,7 @@ fn generated_data_never_replace_a_file() {
     let again = desk.run(&format!("{line} --seed 2"));
     assert_eq!(again.status.code(), Some(2));
     assert!(
-        err(&again).contains("made/reviews.json.gz` is there already"),
+        err(&again).contains("made/reviews.json.gz` exists already"),
         "{}",
         err(&again)
     );
@@ -215,7 +215,7 @@ fn generated_data_never_replace_a_file() {
 }
 
 #[test]
-fn what_all_cells_fail_by_is_told_once_with_their_number() {
+fn a_failure_of_all_cells_is_printed_once_with_their_number() {
     let desk = Desk::new();
     let output = desk.run_with("prepare=nan", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
@@ -285,7 +285,7 @@ fn names_that_nothing_has_and_values_without_a_source_are_refused() {
 }
 
 #[test]
-fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_says_that_there_is_none() {
+fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_refuses_the_empty_one() {
     let desk = Desk::new();
     let spec = SPEC.replace(
         "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
@@ -401,7 +401,7 @@ fn a_damaged_file_of_the_store_is_named_and_left_out() {
         said.contains("stray` is not a folder of artefacts"),
         "{said}"
     );
-    assert!(said.contains("known to the store: 1 experiment"), "{said}");
+    assert!(said.contains("in the store: 1 experiment"), "{said}");
     // What the damaged one needs is unknown: nothing is removed, the rest of the store included.
     std::fs::remove_dir_all(desk.path().join("results")).unwrap();
     let clean = desk.run("clean");
@@ -422,7 +422,7 @@ fn a_damaged_file_of_the_store_is_named_and_left_out() {
 }
 
 #[test]
-fn a_full_standard_output_is_an_error_with_its_words() {
+fn a_full_standard_output_is_an_error() {
     let desk = Desk::new();
     for line in [
         "--help",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use allround::exec::{self, Happening, Options, Outcome, Stop};
+use allround::exec::{self, Options, Outcome, StageEvent, Stop};
 use allround::plan::{Graph, NodeId, Settings};
 use allround::store::{Presence, Store};
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
@@ -100,7 +100,7 @@ impl Bench {
         &self,
         graph: &Graph,
         stop: &Stop,
-        listen: &mut dyn FnMut(NodeId, &Happening),
+        listen: &mut dyn FnMut(NodeId, &StageEvent),
     ) -> Vec<Outcome> {
         exec::execute(graph, &self.store, (&self.options, stop), listen)
     }
@@ -229,8 +229,8 @@ fn a_retry_may_mend_a_failure() {
     let mut bench = Bench::new("candidates=once");
     bench.options.retries = 1;
     let mut retried = Vec::new();
-    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, happening| {
-        if let Happening::Retried(why) = happening {
+    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, event| {
+        if let StageEvent::Retried(why) = event {
             retried.push(why.clone());
         }
     });
@@ -242,8 +242,8 @@ fn a_retry_may_mend_a_failure() {
 fn what_a_library_prints_is_a_note_and_no_failure() {
     let bench = Bench::new("candidates=print");
     let mut notes = 0;
-    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, happening| {
-        notes += usize::from(format!("{happening:?}").contains("a library says hello"));
+    let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, event| {
+        notes += usize::from(format!("{event:?}").contains("a library says hello"));
     });
     assert_eq!((outcomes[0].clone(), notes), (Outcome::Made, 1));
 }
@@ -258,8 +258,8 @@ fn a_damaged_artefact_is_reported_and_made_anew() {
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, vec![b'x'; whole.len()]).unwrap();
     let mut damage = String::new();
-    let outcomes = bench.run_with(&graph, &Stop::default(), &mut |_, happening| {
-        if let Happening::Damaged(why) = happening {
+    let outcomes = bench.run_with(&graph, &Stop::default(), &mut |_, event| {
+        if let StageEvent::Damaged(why) = event {
             damage.clone_from(why);
         }
     });
@@ -288,21 +288,17 @@ fn two_runs_at_once_do_not_make_a_stage_twice() {
 fn peaks(bench: &Bench, graph: &Graph, watched: &BTreeSet<NodeId>) -> (usize, usize) {
     let mut running = BTreeSet::new();
     let (mut peak, mut beside) = (0, 0);
-    bench.run_with(
-        graph,
-        &Stop::default(),
-        &mut |id, happening| match happening {
-            Happening::Begun => {
-                running.insert(id);
-                peak = peak.max(running.len());
-                if !running.is_disjoint(watched) {
-                    beside = beside.max(running.len() - 1);
-                }
+    bench.run_with(graph, &Stop::default(), &mut |id, event| match event {
+        StageEvent::Started => {
+            running.insert(id);
+            peak = peak.max(running.len());
+            if !running.is_disjoint(watched) {
+                beside = beside.max(running.len() - 1);
             }
-            Happening::Ended(Outcome::Made) => drop(running.remove(&id)),
-            _ => {}
-        },
-    );
+        }
+        StageEvent::Ended(Outcome::Made) => drop(running.remove(&id)),
+        _ => {}
+    });
     (peak, beside)
 }
 
@@ -338,9 +334,9 @@ fn a_wish_to_stop_ends_workers_and_a_second_run_goes_on() {
     let graph = graph(2);
     let stop = Stop::default();
     let wish = stop.clone();
-    let outcomes = bench.run_with(&graph, &stop, &mut |_, happening| {
-        if matches!(happening, Happening::Begun) {
-            wish.ask();
+    let outcomes = bench.run_with(&graph, &stop, &mut |_, event| {
+        if matches!(event, StageEvent::Started) {
+            wish.request();
         }
     });
     assert!(

@@ -27,7 +27,7 @@ fn a_worker_that_prints_without_end_is_ended_with_what_it_printed() {
     for (action, words) in [
         (
             "flood",
-            "printed more text on its standard output than a log keeps (16 MiB) after it started and was killed",
+            "printed more than 16 MiB of text on its standard output after it started and was killed",
         ),
         (
             "line",
@@ -119,7 +119,7 @@ fn a_silent_worker_behind_a_wrapper_is_killed_with_all_its_processes() {
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
     let metrics = desk.metrics();
     assert!(
-        metrics.contains("was silent for 1 s after it started"),
+        metrics.contains("reported nothing for 1 s after it started"),
         "{metrics}"
     );
     assert_eq!(living(&desk), [0; 0]);
@@ -169,7 +169,7 @@ fn doctor_ends_a_worker_that_prints_its_version_without_end() {
 }
 
 #[test]
-fn doctor_tells_a_worker_of_another_protocol_from_one_of_other_sources() {
+fn doctor_distinguishes_another_protocol_from_other_sources() {
     let desk = Desk::new();
     let doctor = |version: &str| {
         let script = format!("echo 'allround-worker {version}'");
@@ -181,7 +181,7 @@ fn doctor_tells_a_worker_of_another_protocol_from_one_of_other_sources() {
     };
     let (code, text) = doctor("0.0.1, protocol 0, LibTorch 2.11.0");
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("speaks another protocol"), "{text}");
+    assert!(text.contains("does not use protocol"), "{text}");
     let protocol = allround_core::event::PROTOCOL;
     let (code, text) = doctor(&format!("0.0.1 (other), protocol {protocol}, LibTorch"));
     assert_eq!(code, Some(0), "{text}");

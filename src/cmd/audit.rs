@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Exit, count, print};
 use crate::cli::{AnswerForm, Audit, DataFormat};
-use crate::observe::say;
+use crate::observe::print_message;
 use allround_core::fs;
 use allround_core::text::answer_file::{self, AnswerFile, Columns, Form};
 use allround_core::text::{self, answer};
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Audit) -> anyhow::Result<Exit> {
         Some(DataFormat::Json) => format!("{}\n", json(&audited, form)),
     })?;
     notes(&audited, &file);
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 fn audited(file: &AnswerFile) -> Audited {
@@ -138,7 +138,7 @@ fn json(audited: &Audited, form: Form) -> serde_json::Value {
 /// What a reader of the shares must know.
 fn notes(audited: &Audited, file: &AnswerFile) {
     if audited.empty_targets > 0 {
-        say(&format!(
+        print_message(&format!(
             "note: {} no title: the published code counts each as a hit, here none is",
             match audited.empty_targets {
                 1 => "1 target has".to_owned(),
@@ -147,14 +147,14 @@ fn notes(audited: &Audited, file: &AnswerFile) {
         ));
     }
     if audited.with_candidates < audited.n {
-        say(&format!(
+        print_message(&format!(
             "note: {} without candidates, so that `valid` and `several` are of the other {}",
             count(audited.n - audited.with_candidates, "answer"),
             audited.with_candidates
         ));
     }
     if file.repeated > 0 {
-        say(&format!(
+        print_message(&format!(
             "note: {} repeated: the A-LLMRec code appends to its output file, which may hold several runs",
             count(file.repeated, "prompt")
         ));

@@ -1,4 +1,5 @@
-//! `allround check`: every fault of a file, or what it would run; with `--data` also what is in its data.
+//! `allround check`: all faults of an experiment file, or what it would run. `--data` also reads the
+//! data sets.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use super::planning::{self, Planned};
 use super::{Exit, data, print};
 use crate::cli::{Check, Common, FaultFormat};
 use crate::experiment::{self, Faults};
-use crate::observe::{labels, say};
+use crate::observe::{labels, print_message};
 use crate::plan::{NodeId, Settings};
 use crate::store::Store;
 use allround_core::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
@@ -15,7 +16,7 @@ use allround_core::event::Event;
 
 /// Checks an experiment file.
 pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
-    // The store is only read: a check leaves no trace.
+    // The store is only read: a check writes no file.
     let store = Store::at(&common.store);
     let planned = match planning::plan(&arguments.spec, &store) {
         Ok(planned) => planned,
@@ -24,31 +25,31 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
     };
     let checked = &planned.checked;
     for note in experiment::lone_blanks(&checked.spec, &checked.base) {
-        say(&format!("warning: {note}"));
+        print_message(&format!("warning: {note}"));
     }
     for note in planned.notes() {
-        say(&format!("note: {note}"));
+        print_message(&format!("note: {note}"));
     }
     if arguments.data {
         let faults = read_data(&planned)?;
         if !faults.is_empty() {
-            faults.iter().for_each(|fault| say(fault));
-            return Ok(Exit::Bad);
+            faults.iter().for_each(|fault| print_message(fault));
+            return Ok(Exit::UsageError);
         }
     }
     super::weights::check_rows(&planned)?;
     print(&format!("ok: {}\n", planned.description()))?;
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 fn lines(error: anyhow::Error) -> anyhow::Result<Exit> {
     let faults = error.downcast::<Faults>()?;
-    say(faults.lines().trim_end());
-    Ok(Exit::Bad)
+    print_message(faults.lines().trim_end());
+    Ok(Exit::UsageError)
 }
 
-/// Reads, filters and splits every data set as the run would, draws its candidates, prints what is there, and returns what would
-/// fail.
+/// Reads, filters and splits every data set as a run would, draws its candidates, and prints counts.
+/// Returns what would fail.
 fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
     let base = planning::base(&planned.checked.base)?;
     let mut faults = Vec::new();
@@ -57,23 +58,23 @@ fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
         let Settings::Prepare(settings) = &node.stage.settings else {
             continue;
         };
-        let look = Look {
+        let check = PreparedCheck {
             planned,
             id,
             name: name(planned, id, &labels[id]),
         };
         let mut events = Vec::new();
-        let prepared = look.read(settings, (&base, &mut events));
-        look.report(&events)?;
+        let prepared = check.read(settings, (&base, &mut events));
+        check.report(&events)?;
         match prepared {
-            Ok(prepared) => faults.extend(look.measure(&prepared)?),
-            Err(error) => faults.push(look.fault(&error)),
+            Ok(prepared) => faults.extend(check.measure(&prepared)?),
+            Err(error) => faults.push(check.fault(&error)),
         }
     }
     Ok(faults)
 }
 
-/// Data set and scenario of a prepared data set, for people.
+/// Name of a prepared data set: data set, and scenario and seed where they change the data.
 fn name(planned: &Planned, id: NodeId, label: &str) -> String {
     let mut cells = planned.plan.cells.iter();
     let Some(cell) = cells.find(|cell| cell.prepared == id) else {
@@ -86,13 +87,13 @@ fn name(planned: &Planned, id: NodeId, label: &str) -> String {
 }
 
 /// One prepared data set of a plan.
-struct Look<'a> {
+struct PreparedCheck<'a> {
     planned: &'a Planned,
     id: NodeId,
     name: String,
 }
 
-impl Look<'_> {
+impl PreparedCheck<'_> {
     fn fault(&self, error: &DataError) -> String {
         let hint = error.remedy().map(|hint| format!("\nhint: {hint}"));
         format!("error: {}: {error}{}", self.name, hint.unwrap_or_default())
@@ -106,7 +107,7 @@ impl Look<'_> {
         allround_core::data::prepare(settings, base, &mut |event| events.push(event))
     }
 
-    /// Prints how the files were read, and what was dropped.
+    /// Prints how the files were read and what was dropped.
     fn report(&self, events: &[Event]) -> anyhow::Result<()> {
         for event in events {
             match event {
@@ -123,7 +124,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Prints counts and notes, and returns what no cell could measure.
+    /// Prints counts and notes, and returns what cannot be measured.
     fn measure(&self, prepared: &Prepared) -> anyhow::Result<Vec<String>> {
         let counts = stats::counts(prepared);
         let mut text = format!(
@@ -141,14 +142,14 @@ impl Look<'_> {
         let mut faults = self.scenarios(prepared)?;
         if prepared.facts.nobody.is_none() {
             for note in data::notes(prepared) {
-                say(&format!("note: {}: {note}", self.name));
+                print_message(&format!("note: {}: {note}", self.name));
             }
         }
         faults.extend(self.candidates(prepared)?);
         Ok(faults)
     }
 
-    /// Prints the measured users of each scenario, and returns those that measure nobody.
+    /// Prints the measured users of each scenario, and returns the scenarios without any.
     fn scenarios(&self, prepared: &Prepared) -> anyhow::Result<Vec<String>> {
         let cells = self.planned.plan.cells.iter();
         let cells = cells.filter(|cell| cell.prepared == self.id);
@@ -161,7 +162,7 @@ impl Look<'_> {
                 .filter(|&user| mask[user] && stats::is_measured(prepared, user))
                 .count();
             print(&format!("  {name}: {measured} users are measured\n"))?;
-            // Where nobody at all is measured, the candidates say so.
+            // If the data set has no user to measure, drawing candidates reports it.
             if measured == 0 && prepared.facts.nobody.is_none() {
                 let all = stats::counts(prepared).measured_users;
                 let why = nobody::of_slice(config, all);
@@ -174,7 +175,7 @@ impl Look<'_> {
         Ok(faults)
     }
 
-    /// What drawing the candidates of every protocol says against it.
+    /// Draws the candidates of every protocol, and returns the errors.
     fn candidates(&self, prepared: &Prepared) -> anyhow::Result<Vec<String>> {
         let base = planning::base(&self.planned.checked.base)?;
         let mut events = Vec::new();

@@ -1,26 +1,26 @@
-//! `allround clean`: what no experiment with a results folder needs.
+//! `allround clean`: removes cached artefacts that no results folder uses.
 
 use std::collections::BTreeMap;
 
 use super::{Exit, bytes, count, print};
 use crate::cli::{Clean, Common};
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::store::Store;
 use crate::store::clean::Waste;
 use allround_core::fs;
 
-/// Removes unneeded artefacts, or says what it would remove.
+/// Removes unused artefacts, or lists them.
 pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
     let damaged = store.experiments()?.damaged;
     for error in &damaged {
-        say(&format!("damaged: {error}"));
+        print_message(&format!("damaged: {error}"));
     }
     let skip = arguments.skip_damaged;
     if !damaged.is_empty() && !skip {
-        say(
-            "hint: what these experiments need is unknown, so nothing is removed; run them again, or add `--skip-damaged` to \
-             remove these files and what only they may need",
+        print_message(
+            "hint: which artefacts these experiments use is unknown, so nothing is removed; run them again, or add \
+             `--skip-damaged` to remove these records and the artefacts that no other experiment uses",
         );
     }
     let waste = store.waste(skip)?;
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Clean, common: &Common) -> anyhow::Result<Exit> {
         print(&format!("freed {}\n", bytes(freed)))?;
     }
     Ok(match damaged.is_empty() || skip {
-        true => Exit::Well,
+        true => Exit::Success,
         false => Exit::Failed,
     })
 }

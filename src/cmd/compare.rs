@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 
 use super::{Exit, advise, count, numbers, print};
 use crate::cli::Compare;
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::record::compare::{Compared, Side, Spread};
 use crate::record::{self, summary::PairedTest};
 use crate::render::table::{RANDOM, marked};
@@ -46,9 +46,9 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
             table(&comparison.compared, &random, comparison.alpha)
         ))?;
         if !random.is_empty() {
-            say(RANDOM);
+            print_message(RANDOM);
         }
-        say(
+        print_message(
             "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
         );
         let is_small = |compared: &Compared| {
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
             test.is_some_and(|test| test.n_pairs < record::FEWEST_STARRED)
         };
         if comparison.compared.iter().any(is_small) {
-            say(&format!(
+            print_message(&format!(
                 "no star where fewer than {} users are compared",
                 record::FEWEST_STARRED
             ));
@@ -64,19 +64,19 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     }
     if !comparison.lone_seeds.is_empty() {
         let seeds = comparison.lone_seeds.iter().map(u64::to_string);
-        say(&format!(
+        print_message(&format!(
             "means are over the seeds that both folders have; seeds of one folder alone are left out: {}",
             seeds.collect::<Vec<_>>().join(", ")
         ));
     }
     let alone = comparison.only_before.len() + comparison.only_after.len();
     if alone > 0 {
-        say(&format!("{} in one folder only", count(alone, "number")));
+        print_message(&format!("{} in one folder only", count(alone, "number")));
     }
     if comparison.refused.is_empty() {
-        return Ok(Exit::Well);
+        return Ok(Exit::Success);
     }
-    say(&format!(
+    print_message(&format!(
         "{} not compared: measured under different protocols, data or filters, or with no seed in common",
         count(comparison.refused.len(), "number")
     ));

@@ -1,4 +1,4 @@
-//! `allround data`: counts, preparation outside a run, generated files, public files.
+//! `allround data`: statistics, preparation outside a run, generated files, public data sets.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
 use crate::experiment::{self, Checked};
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::record;
 use allround_core::config::Scenario;
 use allround_core::config::dataset::{MOST_GENERATED, SyntheticSource};
@@ -17,7 +17,7 @@ use allround_core::data::{self, Part, Prepare, Prepared, scenario, stats};
 use allround_core::event::Event;
 use allround_core::fs;
 
-/// Does what `data` is asked for.
+/// Runs a subcommand of `data`.
 pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {
     match arguments {
         Data::Stats(spec) => print_counts(spec),
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {
     }
 }
 
-/// A data set as it is, or as a scenario that changes training has it, with the experiment's first seed.
+/// Loads a data set, or its form under a scenario that changes training, with the first seed.
 fn load(
     checked: &Checked,
     name: &str,
@@ -94,7 +94,7 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
             }
         }
         table.add_row([
-            "measured users without any history",
+            "measured users without history",
             &counts.without_history.to_string(),
         ]);
         add_records(&mut table, &prepared);
@@ -129,10 +129,10 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         let notes: String = known.iter().map(|note| format!("note: {note}\n")).collect();
         print(&format!("{name}\n{}\n{notes}\n", table.trim_fmt()))?;
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
-/// What a reader of the counts should know of an event.
+/// The row for an event, if it has one.
 fn reported_row(event: &Event) -> Option<[String; 2]> {
     match event {
         Event::Counted(counted) if counted.count > 0 => {
@@ -143,7 +143,7 @@ fn reported_row(event: &Event) -> Option<[String; 2]> {
     }
 }
 
-/// How the records of items met the items, where the source has records.
+/// Rows on how item records match the items, if the source has records.
 fn add_records(table: &mut Table, prepared: &Prepared) {
     let Some(counts) = prepared.facts.record_counts() else {
         return;
@@ -159,7 +159,7 @@ fn add_records(table: &mut Table, prepared: &Prepared) {
     }
 }
 
-/// What a reader of a data set's counts must know, a sentence each.
+/// Notes on a data set, one sentence each.
 pub(super) fn notes(prepared: &Prepared) -> Vec<String> {
     let mut notes = prepared.facts.notes();
     let counts = stats::counts(prepared);
@@ -184,28 +184,28 @@ fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyho
         (None, [only]) => only,
         (None, _) => {
             return Err(advise(
-                "which data set?",
+                "the file declares several data sets",
                 format!("add `--dataset NAME`; {known}"),
             ));
         }
     };
     let mut observe = |event| {
         if let Event::Note { text } = event {
-            say(&format!("{name}: {text}"));
+            print_message(&format!("{name}: {text}"));
         }
     };
     let prepared = load(&checked, name, checked.spec.run.limit, None, &mut observe)?;
     fs::create_dir_all(out)?;
     prepared.save(out)?;
     let counts = stats::counts(&prepared);
-    say(&format!(
+    print_message(&format!(
         "{name}: {} users, {} items, {} interactions in {}",
         counts.users,
         counts.items,
         counts.interactions,
         out.display()
     ));
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 fn make_files(
@@ -244,7 +244,7 @@ fn make_files(
         .find(|path| path.exists())
     {
         return Err(advise(
-            format!("`{}` is there already", there.display()),
+            format!("`{}` exists already", there.display()),
             "name another folder with `--out DIR`, or remove the file",
         ));
     }
@@ -254,24 +254,24 @@ fn make_files(
         .iter()
         .zip([format!("{reviews} reviews"), format!("{items} items")])
     {
-        say(&format!(
+        print_message(&format!(
             "{}: {what}, {}",
             out.join(name).display(),
             size(name)?
         ));
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
-/// Where a public data set lies and how a spec names it.
-struct Place {
+/// Where a public data set is published, and how a spec names it.
+struct Download {
     urls: Vec<String>,
     folder: &'static str,
     licence: &'static str,
     source: String,
 }
 
-impl Place {
+impl Download {
     fn movielens(name: &str, licence: &'static str) -> Self {
         Self {
             urls: vec![format!(
@@ -306,35 +306,35 @@ impl Place {
     }
 }
 
-/// The files that `experiments/paper/` asks for; docs/METHODOLOGY.md and the specs say why these.
-fn place(name: Public) -> Place {
+/// The files that `experiments/paper/` reads; docs/METHODOLOGY.md gives the reasons.
+fn place(name: Public) -> Download {
     match name {
-        Public::Movielens100k => Place::movielens(
+        Public::Movielens100k => Download::movielens(
             "ml-100k",
             "research use; cite Harper and Konstan 2015; not to be redistributed",
         ),
         Public::Movielens1m => {
-            Place::movielens("ml-1m", "research use; cite Harper and Konstan 2015")
+            Download::movielens("ml-1m", "research use; cite Harper and Konstan 2015")
         }
-        Public::AmazonMoviesAndTv => Place::amazon(
+        Public::AmazonMoviesAndTv => Download::amazon(
             "categoryFilesSmall",
             "Movies_and_TV_5.json.gz",
             "Movies_and_TV",
         ),
-        Public::AmazonVideoGames => Place::whole("Video_Games"),
-        Public::AmazonLuxuryBeauty => Place::whole("Luxury_Beauty"),
-        Public::AmazonToysAndGames => Place::whole("Toys_and_Games"),
+        Public::AmazonVideoGames => Download::whole("Video_Games"),
+        Public::AmazonLuxuryBeauty => Download::whole("Luxury_Beauty"),
+        Public::AmazonToysAndGames => Download::whole("Toys_and_Games"),
     }
 }
 
-/// Downloads with `curl`, so that the user's proxies and certificates count.
+/// Downloads with `curl`, which uses the proxies and certificates of the user.
 fn fetch(name: Public, out: Option<&Path>) -> anyhow::Result<Exit> {
     let place = place(name);
     let out = out.unwrap_or_else(|| Path::new(place.folder));
     fs::create_dir_all(out)?;
     for url in &place.urls {
         let file = out.join(url.rsplit('/').next().unwrap_or(url));
-        say(&format!("fetching {url}"));
+        print_message(&format!("fetching {url}"));
         let part = file.with_extension("part");
         let status = Command::new("curl")
             .args([
@@ -349,15 +349,18 @@ fn fetch(name: Public, out: Option<&Path>) -> anyhow::Result<Exit> {
             .status();
         if !status.is_ok_and(|status| status.success()) {
             return Err(advise(
-                format!("{url} could not be fetched"),
-                format!("put that file at {} by other means", file.display()),
+                format!("cannot download {url}"),
+                format!(
+                    "download it by other means and save it as {}",
+                    file.display()
+                ),
             ));
         }
         fs::rename(&part, &file)?;
     }
-    say(&format!("licence: {}", place.licence));
+    print_message(&format!("licence: {}", place.licence));
     print(&format!("{}\n", place.source))?;
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 #[cfg(test)]
@@ -369,20 +372,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_fetched_is_what_the_papers_experiments_ask_for() {
+    fn fetched_files_are_those_the_paper_experiments_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(&root.join("experiments/paper/table1.toml")).unwrap();
-        let asked = text.lines().filter_map(|line| {
+        let used = text.lines().filter_map(|line| {
             let (key, path) = line.split_once(" = ")?;
             let path = path.trim_matches('"').strip_prefix("../../")?;
             ["reviews", "metadata"]
                 .contains(&key)
                 .then(|| path.to_owned())
         });
-        let asked: BTreeSet<String> = asked.collect();
-        assert_eq!(asked.len(), 8);
+        let used: BTreeSet<String> = used.collect();
+        assert_eq!(used.len(), 8);
         let places = Public::value_variants().iter().map(|&name| place(name));
-        let amazon: Vec<Place> = places
+        let amazon: Vec<Download> = places
             .filter(|place| place.folder == "data/amazon")
             .collect();
         let fetched = amazon.iter().flat_map(|place| {
@@ -394,13 +397,13 @@ mod tests {
             .iter()
             .map(|name| format!("data/amazon/{name}"))
             .collect();
-        assert_eq!(paths, asked);
-        // And told as a spec names them.
-        let told: String = amazon.into_iter().map(|place| place.source).collect();
+        assert_eq!(paths, used);
+        // The printed source names the same files.
+        let printed: String = amazon.into_iter().map(|place| place.source).collect();
         assert!(
             fetched
                 .iter()
-                .all(|name| told.contains(&format!("\"{name}\"")))
+                .all(|name| printed.contains(&format!("\"{name}\"")))
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `allround doctor`: the worker, the devices, the store, the disk.
+//! `allround doctor`: checks the worker, its devices, the store and the disk.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ use allround_core::event::PROTOCOL;
 use allround_core::fs;
 use allround_core::program::Program;
 
-/// Prints what is there and what is wrong; the exit code says whether anything is.
+/// Prints findings; the exit code is 1 if anything is wrong.
 pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
     let mut findings = vec![
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
     ];
     findings.extend(artefacts(&store, arguments.full)?);
     findings.extend(experiments(&store)?);
-    let mut exit = Exit::Well;
+    let mut exit = Exit::Success;
     for finding in findings {
         match finding {
             Ok(text) => print(&format!("ok    {text}\n"))?,
@@ -52,14 +52,14 @@ fn machine() -> String {
     )
 }
 
-/// What `allround-worker --version` says: its own version, LibTorch's, the CUDA devices.
+/// The output of `allround-worker --version`: its version, that of LibTorch, and CUDA devices.
 fn worker(given: Option<&Path>) -> Result<String, String> {
     let worker = locate::worker(given).map_err(|error| {
-        format!("worker: {error}\n      hint: build it with `cargo build --release`, or name it with `--worker PATH`")
+        format!("worker: {error}\n      hint: build it with `cargo build --release`, or set its path with `--worker PATH`")
     })?;
     let output = bounded_output(Command::new(&worker).arg("--version"));
     let output = output.map_err(|error| format!("worker `{}`: {error}", worker.display()))?;
-    let said = |bytes: &[u8]| {
+    let text_of = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes)
             .trim()
             .replace('\n', "\n      ")
@@ -67,15 +67,15 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
     let is_worker = output.stdout.starts_with(b"allround-worker ");
     if output.status.success() && !is_worker {
         return Err(format!(
-            "worker `{}` is another program\n      hint: name an `allround-worker` with `--worker PATH` or `ALLROUND_WORKER`",
+            "worker `{}` is another program\n      hint: set the path of `allround-worker` with `--worker PATH` or `ALLROUND_WORKER`",
             worker.display()
         ));
     }
     if output.status.success() {
-        let text = said(&output.stdout);
+        let text = text_of(&output.stdout);
         if !text.contains(&format!(", protocol {PROTOCOL},")) {
             return Err(format!(
-                "worker `{}` speaks another protocol than {PROTOCOL}: {text}\n      hint: build both programs from one commit",
+                "worker `{}` does not use protocol {PROTOCOL}: {text}\n      hint: build both programs from the same commit",
                 worker.display()
             ));
         }
@@ -89,20 +89,20 @@ fn worker(given: Option<&Path>) -> Result<String, String> {
         Err(format!(
             "worker `{}` does not run\n      {}\n      hint: run `scripts/setup.sh` and build again",
             worker.display(),
-            said(&output.stderr)
+            text_of(&output.stderr)
         ))
     }
 }
 
-/// Most bytes of each stream that a program is read for.
+/// Maximum bytes read of each output stream.
 const MOST_OUTPUT: u64 = 64 << 10;
-/// How long a program may take to say its version. LibTorch with CUDA takes seconds to load.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout for `--version`. LibTorch with CUDA takes seconds to load.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How a program ended and the beginning of what it printed.
+/// Exit status of a program and the beginning of its output.
 ///
 /// # Errors
-/// When it cannot be started, or does not end in time and is killed.
+/// When it cannot be started, or was killed after the timeout.
 fn bounded_output(command: &mut Command) -> io::Result<Output> {
     let mut child = command
         .stdin(Stdio::null())
@@ -116,15 +116,15 @@ fn bounded_output(command: &mut Command) -> io::Result<Output> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIMEOUT {
             child.kill()?;
             child.wait()?;
-            let text = format!("did not end within {} s", PATIENCE.as_secs());
+            let text = format!("did not end within {} s", TIMEOUT.as_secs());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    // A process that the program left behind may hold a stream open.
+    // A child of the program may still hold a stream open.
     let read = |stream: Receiver<Vec<u8>>| stream.recv_timeout(Duration::from_secs(1));
     Ok(Output {
         status,
@@ -133,13 +133,14 @@ fn bounded_output(command: &mut Command) -> io::Result<Output> {
     })
 }
 
-/// The beginning of a stream, read by a thread. The stream is closed then, which ends a program that prints without end.
+/// The beginning of a stream, read in a thread. The stream is closed afterwards, which ends a
+/// program that prints without limit.
 fn beginning(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(stream) = stream {
-            // What was read before an error is what there is.
+            // On an error, keep what was read.
             drop(stream.take(MOST_OUTPUT).read_to_end(&mut bytes));
         }
         drop(sender.send(bytes));
@@ -150,7 +151,10 @@ fn beginning(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 fn writable(store: &Store) -> Result<String, String> {
     let root = store.root();
     if !root.exists() {
-        return Ok(format!("store `{}`: made by the first run", root.display()));
+        return Ok(format!(
+            "store `{}`: the first run creates it",
+            root.display()
+        ));
     }
     let probe = root.join(".probe");
     fs::write_atomic(&probe, b"")
@@ -174,14 +178,14 @@ fn disk(store: &Path) -> Result<String, String> {
     }
 }
 
-/// How many experiments the store knows, and which of their files are damaged.
+/// The number of experiments in the store, and damaged experiment records.
 fn experiments(store: &Store) -> anyhow::Result<Vec<Result<String, String>>> {
     let all = store.experiments()?;
     let number = count(all.found.len(), "experiment");
-    let mut findings = vec![Ok(format!("known to the store: {number}"))];
+    let mut findings = vec![Ok(format!("in the store: {number}"))];
     findings.extend(all.damaged.into_iter().map(|error| {
         Err(format!(
-            "{error}\n      hint: run its experiment again, or remove the file; until then `clean` removes nothing"
+            "{error}\n      hint: run its experiment again, or remove the file with `allround clean --skip-damaged`; until then `clean` removes nothing"
         ))
     }));
     Ok(findings)

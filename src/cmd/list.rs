@@ -4,21 +4,21 @@ use comfy_table::{Table, presets};
 
 use super::{Exit, print};
 use crate::cli::Common;
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::store::Store;
 
 /// Prints a table of experiments with their state.
 pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
     let experiments = Store::at(&common.store).experiments()?;
     for error in &experiments.damaged {
-        say(&format!("damaged, left out: {error}"));
+        print_message(&format!("damaged, left out: {error}"));
     }
     let exit = match experiments.damaged.is_empty() {
-        true => Exit::Well,
+        true => Exit::Success,
         false => Exit::Failed,
     };
     if experiments.found.is_empty() {
-        say(&format!(
+        print_message(&format!(
             "no experiment in store `{}`",
             common.store.display()
         ));

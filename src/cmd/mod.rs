@@ -1,4 +1,4 @@
-//! One file a subcommand; what they share is here: exit codes, and how an error is told.
+//! One file per subcommand. Here is what they share: exit codes, and how errors are printed.
 
 mod audit;
 mod check;
@@ -24,24 +24,24 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::observe::{may_style, say, say_styled};
+use crate::observe::{may_style, print_message, print_styled};
 use allround_core::fs::FsError;
 
 /// The exit codes of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All is well.
-    Well = 0,
-    /// Some cell failed, or a check found a difference.
+    /// The command succeeded.
+    Success = 0,
+    /// A cell failed, or a check found a difference.
     Failed = 1,
-    /// Bad usage, a bad experiment file, or a machine that does not let the program work.
-    Bad = 2,
+    /// Bad usage, an invalid experiment file, or a file that cannot be read or written.
+    UsageError = 2,
     /// Stopped by Ctrl-C or SIGTERM; the same command continues.
     Interrupted = 130,
 }
 
-/// An error with what to do about it.
+/// An error with a hint.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Advice {
@@ -49,67 +49,67 @@ pub(crate) struct Advice {
     hint: String,
 }
 
-/// An error that says `text` and advises `hint`.
+/// An error with the message `text` and the hint `hint`.
 pub(crate) fn advise(text: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     let (text, hint) = (text.into(), hint.into());
     Advice { text, hint }.into()
 }
 
-/// The program: reads the command line, does what it says, tells what went wrong.
+/// Parses the command line, runs the subcommand, and prints errors.
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| say(&fault_of_program(panic))));
+    std::panic::set_hook(Box::new(|panic| print_message(&internal_error(panic))));
     let run = || {
         let cli = match Cli::try_parse() {
             Ok(cli) => cli,
             Err(error) => return usage(&error),
         };
         dispatch(&cli).unwrap_or_else(|error| {
-            tell(&error);
-            Exit::Bad
+            print_error(&error);
+            Exit::UsageError
         })
     };
-    // The hook has said what happened.
-    let exit = catch_unwind(run).unwrap_or(Exit::Bad);
+    // The panic hook has printed the message.
+    let exit = catch_unwind(run).unwrap_or(Exit::UsageError);
     ExitCode::from(exit as u8)
 }
 
-/// Help and version go to standard output, which may be full; everything else is bad usage.
+/// Prints help or version on standard output; anything else is bad usage.
 fn usage(error: &clap::Error) -> Exit {
     let text = error.render();
     let colour = may_style(&std::io::stdout());
     if error.use_stderr() {
-        // clap knows the terminal; nobody is left to tell of a fault here.
+        // A message that cannot be printed cannot be reported either.
         drop(error.print());
-        return Exit::Bad;
+        return Exit::UsageError;
     }
     let text = match colour {
         true => text.ansi().to_string(),
         false => text.to_string(),
     };
     match print(&text) {
-        Ok(()) => Exit::Well,
+        Ok(()) => Exit::Success,
         Err(error) => {
-            tell(&error);
-            Exit::Bad
+            print_error(&error);
+            Exit::UsageError
         }
     }
 }
 
-/// What is said of a panic in any thread.
-fn fault_of_program(panic: &std::panic::PanicHookInfo<'_>) -> String {
+/// The message for a panic in any thread.
+fn internal_error(panic: &std::panic::PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or_else(String::new, |place| {
         format!(" at {}:{}", place.file(), place.line())
     });
     let text = crate::exec::panic_text(panic.payload());
-    let mut said = format!(
-        "error: a fault of allround itself{place}: {text}\n\
-         hint: what was finished is in the store, and the same command continues; please report this message and the command"
+    let mut message = format!(
+        "error: internal error in allround{place}: {text}\n\
+         hint: finished stages are in the store, and the same command resumes; please report this message and the command"
     );
     if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
         let backtrace = std::backtrace::Backtrace::force_capture();
-        said.push_str(&format!("\n{backtrace}"));
+        message.push_str(&format!("\n{backtrace}"));
     }
-    said
+    message
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
@@ -130,16 +130,17 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     }
 }
 
-fn tell(error: &anyhow::Error) {
-    // Faults are whole pictures and need no introduction.
+/// Prints an error and its hint on standard error.
+fn print_error(error: &anyhow::Error) {
+    // The faults of an experiment file are rendered as a whole.
     if let Some(faults) = error.downcast_ref::<crate::experiment::Faults>() {
-        return say_styled(&faults.render(may_style(&std::io::stderr())));
+        return print_styled(&faults.render(may_style(&std::io::stderr())));
     }
-    say(&format!("error: {}", sentence(error)));
+    print_message(&format!("error: {}", sentence(error)));
     let of_file = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<FsError>()?.hint());
-    let advice = error
+    let hint = error
         .downcast_ref::<Advice>()
         .map(|advice| advice.hint.as_str());
     let of_data = error.chain().find_map(|cause| {
@@ -147,19 +148,19 @@ fn tell(error: &anyhow::Error) {
             .downcast_ref::<allround_core::data::DataError>()?
             .remedy()
     });
-    if let Some(hint) = advice.or(of_data).or(of_file) {
-        say(&format!("hint: {hint}"));
+    if let Some(hint) = hint.or(of_data).or(of_file) {
+        print_message(&format!("hint: {hint}"));
     }
 }
 
-/// An error and what it comes from, in one line. A file's error says itself what the system said.
+/// An error and its causes, in one line. The message of a file error includes its cause.
 fn sentence(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
-        let said = cause.to_string();
-        // What only hands another's error on says the same.
-        if parts.last() != Some(&said) {
-            parts.push(said);
+        let message = cause.to_string();
+        // A transparent error has the message of its cause.
+        if parts.last() != Some(&message) {
+            parts.push(message);
         }
         if cause.is::<FsError>() {
             break;
@@ -168,7 +169,7 @@ fn sentence(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// Writes `text` to standard output. A reader that has gone (`| head`) ends the program quietly.
+/// Writes `text` to standard output. A closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout
@@ -188,7 +189,7 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// Bytes for people: `12.3 MB`.
+/// A number of bytes with its unit: `12.3 MB`.
 pub(crate) fn bytes(number: u64) -> String {
     let mut value = number as f64;
     let mut units = ["B", "kB", "MB", "GB", "TB"].iter().peekable();
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_counts_are_written_for_people() {
+    fn sizes_have_units_and_counts_a_plural() {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1234), "1.2 kB");
         assert_eq!(bytes(5_600_000_000), "5.6 GB");

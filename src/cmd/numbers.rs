@@ -1,4 +1,4 @@
-//! Numbers of a results folder, averaged over seeds: what `show` prints and `compare` puts side by side.
+//! Metrics of a results folder, averaged over seeds, for `show` and `compare`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::advise;
 use crate::record::{self, MetricRow};
 
-/// What a mean over seeds belongs to, in the order of tables.
+/// What a mean over seeds belongs to, in the order of the tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject {
     /// Name of the data set.
@@ -35,24 +35,24 @@ impl Subject {
     }
 }
 
-/// Values over seeds, with the fingerprint that they share.
+/// The values of all seeds, with the protocol fingerprint that they share.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Values {
-    /// One value a seed.
+    /// One value per seed.
     pub(crate) values: Vec<f64>,
     /// `NAME:FINGERPRINT`.
     pub(crate) protocol: String,
-    /// Fewest users of a value.
+    /// The smallest number of users of a value.
     pub(crate) n_users: Option<u64>,
 }
 
 impl Values {
-    /// The mean; never of nothing.
+    /// The mean. There is at least one value.
     pub(crate) fn mean(&self) -> f64 {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
 
-    /// `0.1234 ± 0.0012`, or the mean alone where there is one seed.
+    /// `0.1234 ± 0.0012`, or only the mean for a single seed.
     pub(crate) fn text(&self) -> String {
         let (n, mean) = (self.values.len() as f64, self.mean());
         if self.values.len() < 2 {
@@ -63,16 +63,16 @@ impl Values {
     }
 }
 
-/// Makes sure that a run has left its results in this folder.
+/// Checks that this is a results folder.
 pub(crate) fn of_a_run(results: &Path) -> anyhow::Result<()> {
     for name in ["spec.toml", "metrics.csv"] {
         if !results.join(name).exists() {
             return Err(advise(
                 format!(
-                    "`{}` is no results folder: it has no `{name}`",
+                    "`{}` is not a results folder: it has no `{name}`",
                     results.display()
                 ),
-                "name a folder that `allround run` has filled, such as `results/quickstart`",
+                "pass a folder that `allround run` has written, such as `results/quickstart`",
             ));
         }
     }
@@ -85,7 +85,7 @@ pub(crate) fn read(results: &Path) -> anyhow::Result<Vec<MetricRow>> {
     Ok(record::read(&results.join("metrics.csv"))?)
 }
 
-/// Rows grouped over seeds; failed and empty ones are left out.
+/// Rows grouped over seeds, without failed and empty rows.
 pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
     let mut found: BTreeMap<Subject, Values> = BTreeMap::new();
     for row in rows {
@@ -117,7 +117,7 @@ pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
     found
 }
 
-/// Models and variants whose numbers come from a language model of random weights.
+/// Models and variants that use a language model with random weights.
 pub(super) fn random(rows: &[MetricRow]) -> BTreeSet<&str> {
     let random = rows.iter().filter(|row| row.is_random());
     random.map(MetricRow::shown_name).collect()
@@ -132,7 +132,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refused = |what: &str| {
             let error = read(folder.path()).unwrap_err().to_string();
-            let expected = format!("is no results folder: it has no `{what}`");
+            let expected = format!("is not a results folder: it has no `{what}`");
             assert!(error.contains(&expected), "{error}");
         };
         refused("spec.toml");

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     if store.root().exists() {
         planned.inputs.save()?;
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 /// The plan as text: what is to do, stage by stage, and a summary.

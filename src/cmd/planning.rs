@@ -1,4 +1,4 @@
-//! From an experiment file to a plan: what `run`, `check` and `plan` begin with.
+//! From an experiment file to a plan: the first step of `run`, `check` and `plan`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::store::inputs::Inputs;
 use allround_core::config::Scenario;
 use allround_core::digest::Key;
 
-/// From so many scenarios on, they are counted and not named.
-const NAMED: usize = 6;
+/// At this number of scenarios, only their count is printed.
+const MANY_SCENARIOS: usize = 6;
 
 /// A checked experiment with its plan.
 pub(crate) struct Planned {
@@ -21,12 +21,12 @@ pub(crate) struct Planned {
     pub(crate) checked: Checked,
     /// Its cells and stages.
     pub(crate) plan: Plan,
-    /// Digests learnt on the way, to be saved once the store is open.
+    /// Digests computed while planning, to be saved once the store is open.
     pub(crate) inputs: Inputs,
 }
 
 impl Planned {
-    /// Digest of everything that decides what the results folder holds: spec, plan, program.
+    /// Digest of everything that determines the contents of the results folder: spec, plan, program.
     pub(crate) fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
         allround_core::digest::of_value(&(
@@ -36,7 +36,7 @@ impl Planned {
         ))
     }
 
-    /// What is run: the axes of the matrix, cells and stages.
+    /// One line about what is run: the axes of the matrix, cells and stages.
     ///
     /// `2 seeds x 3 models x cold, warm x 1 data set = 12 cells, 30 stages`.
     pub(crate) fn description(&self) -> String {
@@ -50,7 +50,7 @@ impl Planned {
             count(seeds.len(), "seed"),
             count(models.len(), "model"),
             match scenarios.len() {
-                0 | NAMED.. => count(scenarios.len(), "scenario"),
+                0 | MANY_SCENARIOS.. => count(scenarios.len(), "scenario"),
                 _ => Vec::from_iter(scenarios).join(", "),
             },
             count(datasets.len(), "data set"),
@@ -61,13 +61,13 @@ impl Planned {
             axes.join(" x "),
             match product == cells.len() {
                 true => "=",
-                false => "as far as the matrix combines them:",
+                false => "limited by the matrix to",
             },
             count(self.plan.graph.nodes.len(), "stage")
         )
     }
 
-    /// What a reader of the plan may miss in it.
+    /// Notes about what the plan does not include.
     pub(crate) fn notes(&self) -> Vec<String> {
         let spec = &self.checked.spec;
         let is_overall = |name: &str| matches!(spec.scenario[name], Scenario::Overall {});
@@ -80,7 +80,7 @@ impl Planned {
         {
             return Vec::new();
         }
-        let what = "no scenario of the matrix is `overall`: the number over all users will not be measured";
+        let what = "no scenario of the matrix is `overall`: no metric over all users is computed";
         let declared = spec.scenario.keys().find(|name| is_overall(name));
         let remedy = match declared {
             Some(name) => format!("let `[matrix]` include the scenario `{name}`"),
@@ -91,21 +91,21 @@ impl Planned {
                 "add `[scenario.overall.overall]`, and \"overall\" to `matrix.scenario`".to_owned()
             }
         };
-        vec![format!("{what}; to have it, {remedy}")]
+        vec![format!("{what}; to get one, {remedy}")]
     }
 
-    /// The stages that run with nothing beside them.
+    /// The stages that run while no other stage runs.
     pub(crate) fn alone(&self) -> BTreeSet<NodeId> {
         self.plan.alone(&self.checked.spec.run.alone)
     }
 }
 
-/// Size and time of this very program: a new build may write results anew.
+/// Size and modification time of this program: a new build may write other results.
 fn program_stamp() -> Option<allround_core::fs::Stamp> {
     allround_core::fs::stamp(&std::env::current_exe().ok()?).ok()
 }
 
-/// Loads, checks and plans an experiment; digests of input files that `store` remembers are not computed again.
+/// Loads, checks and plans an experiment. Digests of input files that `store` knows are reused.
 pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planned> {
     let checked = experiment::load(&arguments.path, &arguments.overrides())?;
     let mut inputs = Inputs::load(store);
@@ -125,16 +125,16 @@ pub(crate) fn plan(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planne
     })
 }
 
-/// A path, absolute: of a file, or of the folder that relative paths of the spec start from.
+/// The absolute form of a path.
 pub(crate) fn base(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(path)
         .map_err(|error| allround_core::fs::FsError::new(path, "find", error))?;
-    // Jobs and records are JSON, which holds Unicode alone.
+    // Jobs and records are JSON, which can only hold Unicode.
     match absolute.to_str() {
         Some(_) => Ok(absolute),
         None => Err(advise(
             format!("the path `{}` is not UTF-8", absolute.display()),
-            "rename the folder or file whose name it is, or name another",
+            "rename that folder or file",
         )),
     }
 }

@@ -2,15 +2,15 @@
 
 use super::{Exit, count, numbers, print};
 use crate::cli::Report;
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::render;
 
-/// Draws again, or says which files are not what the results give.
+/// Redraws all files, or lists those that differ from what the results give.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let results = &arguments.results;
     numbers::of_a_run(results)?;
     if let Some(absence) = render::without_ranks(results)? {
-        say(&absence);
+        print_message(&absence);
     }
     if arguments.check {
         let stale = render::stale(results)?;
@@ -18,13 +18,13 @@ pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
             print(&format!("stale: {}\n", path.display()))?;
         }
         return Ok(if stale.is_empty() {
-            Exit::Well
+            Exit::Success
         } else {
             Exit::Failed
         });
     }
     let files = render::all(results)?;
     print(&format!("{}\n", results.join("report.html").display()))?;
-    say(&format!("{} up to date", count(files.len(), "file")));
-    Ok(Exit::Well)
+    print_message(&format!("{} up to date", count(files.len(), "file")));
+    Ok(Exit::Success)
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
         (metric, split) => blocks(&arguments.results, metric.as_deref(), split)?,
     };
     print(&text)?;
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 /// The comparison tables that the experiment asks for; means over seeds where it asks for none.

@@ -1,4 +1,4 @@
-//! Imported weights against the data: whether their tables have a row for every item and user.
+//! Checks that imported embedding tables have a row for every item or user of the data.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,7 +18,7 @@ struct Counts {
     items: usize,
 }
 
-/// Prepares the data that imported weights are for, in memory, and compares the rows of their tables.
+/// Prepares the data of imported weights in memory, and compares the rows of their tables.
 ///
 /// # Errors
 /// When the data cannot be prepared, or a table has too many or too few rows.
@@ -53,28 +53,33 @@ pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
                 Size::Fixed(_) | Size::Setting { .. } => continue,
             };
             if table.rows != expected {
-                return Err(wrong(file, &table, expected, what));
+                return Err(row_error(file, &table, expected, what));
             }
         }
     }
     Ok(())
 }
 
-fn wrong(file: &str, table: &experiment::TableRows, expected: usize, what: &str) -> anyhow::Error {
+fn row_error(
+    file: &str,
+    table: &experiment::TableRows,
+    expected: usize,
+    what: &str,
+) -> anyhow::Error {
     let meaning = match table.size {
         Size::Items => format!(
-            "row 0 is padding, and the other {} are the items of the prepared data",
+            "row 0 is padding, the other {} rows are the items of the prepared data",
             expected - 1
         ),
         _ => "the rows are the users of the prepared data".to_owned(),
     };
     advise(
         format!(
-            "`{file}`: tensor `{}` has {} rows; the data have {expected}",
+            "`{file}`: tensor `{}` has {} rows, expected {expected}",
             table.name, table.rows
         ),
         format!(
-            "{meaning}, in their order: `allround data prepare` writes {what}.csv; filters, scenarios and `--limit` decide which these are"
+            "{meaning}, in the order of {what}.csv, which `allround data prepare` writes; filters, scenarios and `--limit` decide which {what} it holds"
         ),
     )
 }

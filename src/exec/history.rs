@@ -1,4 +1,4 @@
-//! The events of a stage over all its attempts: a resumed stage has the epochs of the killed attempt, too.
+//! The events of a stage over all attempts. A resumed stage keeps the epochs of the killed attempt.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 use allround_core::event::{Epoch, Event};
 use allround_core::fs::{self, FsError};
 
-/// Adds an event to a file of JSON lines; progress is not kept.
+/// Appends an event to a file of JSON lines; progress events are not kept.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -22,7 +22,8 @@ pub fn append(path: &Path, event: &Event) -> Result<(), FsError> {
         .map_err(|error| FsError::new(path, "write", error))
 }
 
-/// The events of a file of JSON lines, in order. The half line of a killed writer is skipped.
+/// The events of a file of JSON lines, in order. The incomplete last line of a killed writer is
+/// skipped.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -34,7 +35,8 @@ pub fn read(path: &Path) -> Result<Vec<Event>, FsError> {
         .collect())
 }
 
-/// The events of the last attempt, with the epochs that earlier attempts had finished before its checkpoint.
+/// The events of the last attempt, and the epochs of earlier attempts up to the checkpoint it
+/// resumed from.
 pub fn whole(events: &[Event]) -> Vec<Event> {
     let is_start = |event: &Event| matches!(event, Event::Started(_));
     let start = events.iter().rposition(is_start).unwrap_or(0);

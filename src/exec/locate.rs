@@ -8,18 +8,19 @@ pub const WORKER: &str = "allround-worker";
 /// No worker program was found.
 #[derive(Debug, thiserror::Error)]
 pub enum LocateError {
-    /// The given path is no file.
+    /// The given path is not a file.
     #[error("no worker at `{}`", .0.display())]
     Given(PathBuf),
-    /// Nothing beside the program or on the PATH.
-    #[error("no `{WORKER}` beside `{}` or on the PATH", .0.display())]
+    /// Not next to this program and not on the PATH.
+    #[error("no `{WORKER}` in `{}` or on the PATH", .0.display())]
     Nowhere(PathBuf),
 }
 
-/// The worker: the one given, else the one beside this program, else the first on the PATH.
+/// The worker program: the given path, else the file next to this program, else the first on the
+/// PATH.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no such file.
 pub fn worker(given: Option<&Path>) -> Result<PathBuf, LocateError> {
     if let Some(path) = given {
         return if path.is_file() {

@@ -17,11 +17,11 @@ pub use stop::Stop;
 use crate::plan::NodeId;
 use allround_core::event::Event;
 
-/// What a panic says.
+/// The message of a panic.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without words")
+        .unwrap_or("a panic without a message")
 }
 
 /// How stages are run; nothing here changes a result.
@@ -31,40 +31,40 @@ pub struct Options {
     pub worker: PathBuf,
     /// Folder that relative paths of the spec refer to.
     pub base: PathBuf,
-    /// Where workers' standard error is kept, a file a stage.
+    /// Folder for the standard error of workers, one file per stage.
     pub logs: PathBuf,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// CPU threads to share out.
+    /// CPU threads available to all stages together.
     pub cores: usize,
     /// Most stages at a time.
     pub jobs: usize,
-    /// Stages that run with nothing beside them.
+    /// Stages that run while no other stage runs.
     pub alone: BTreeSet<NodeId>,
-    /// How often a failed stage is tried again.
+    /// How often a failed stage is retried.
     pub retries: u32,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
-    /// Longest silence of a worker before it is taken for hung; `None` waits for ever.
+    /// A worker that reports nothing for this long is killed; `None` waits without limit.
     pub timeout: Option<Duration>,
     /// Epochs between two checkpoints.
     pub checkpoint_every: u32,
 }
 
-/// What happens to a stage, for whoever listens.
+/// What happens to a stage while a graph is executed.
 #[derive(Clone, Debug)]
-pub enum Happening {
+pub enum StageEvent {
     /// A worker was started.
-    Begun,
-    /// Another run is making the artefact; this one waits for it.
+    Started,
+    /// Another run is making the artefact; this run waits for it.
     Waiting,
-    /// The artefact in the store is damaged and is made anew; what is wrong with it.
+    /// The artefact in the store is damaged and will be rebuilt. Holds what is wrong with it.
     Damaged(String),
-    /// The worker reported something.
+    /// The worker reported an event.
     Reported(Event),
-    /// A failed stage is tried again; why it failed.
+    /// A failed stage is retried. Holds why it failed.
     Retried(String),
-    /// The stage has its outcome.
+    /// The stage ended with this outcome.
     Ended(Outcome),
 }
 
@@ -75,11 +75,11 @@ pub enum Outcome {
     Cached,
     /// Its artefact was made by this run.
     Made,
-    /// It failed; why, in one line.
+    /// It failed. Holds the reason, in one line.
     Failed(String),
-    /// Something that it needs failed; which stage.
+    /// It needs a stage that failed. Holds that stage.
     Blocked(NodeId),
-    /// The run was stopped before it ended.
+    /// The run was stopped before the stage ended.
     Interrupted,
 }
 

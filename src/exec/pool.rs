@@ -1,4 +1,4 @@
-//! Which stages run when: what is not in the store, after what it needs, within the machine's threads.
+//! Schedules stages: each runs after the stages it needs, within the machine's CPU threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
@@ -6,34 +6,33 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use super::stage::Task;
-use super::{Happening, Options, Outcome, Stop};
+use super::{Options, Outcome, StageEvent, Stop};
 use crate::plan::{Graph, NodeId, Settings};
 use crate::store::{Presence, Store};
 
-/// Messages that wait to be taken in.
+/// Capacity of the channel from stage threads to the pool.
 const WAITING_MESSAGES: usize = 1024;
 
-/// Ends all workers when the thread that listens to them panics.
+/// Ends all workers when the thread that receives their events panics.
 struct StopOnPanic<'a>(&'a Stop);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.ask();
-            self.0.ask();
+            self.0.kill();
         }
     }
 }
 
-/// What a stage's thread tells the pool.
-type Message = (NodeId, Happening);
+/// What the thread of a stage sends to the pool.
+type Message = (NodeId, StageEvent);
 
-/// Brings every stage of `graph` into the store, as far as that is possible, and says how each ended.
+/// Makes every stage of `graph` that is not in the store, and returns the outcome of each stage.
 pub fn execute(
     graph: &Graph,
     store: &Store,
     (options, stop): (&Options, &Stop),
-    listen: &mut dyn FnMut(NodeId, &Happening),
+    observe: &mut dyn FnMut(NodeId, &StageEvent),
 ) -> Vec<Outcome> {
     let mut pool = Pool {
         graph,
@@ -44,19 +43,20 @@ pub fn execute(
     };
     for (id, presence) in survey(graph, store).into_iter().enumerate() {
         match presence {
-            Presence::Whole => pool.settle(id, Outcome::Cached, listen),
-            Presence::Damaged(why) => listen(id, &Happening::Damaged(why)),
+            Presence::Whole => pool.end(id, Outcome::Cached, observe),
+            Presence::Damaged(why) => observe(id, &StageEvent::Damaged(why)),
             Presence::Absent => {}
         }
     }
-    // Bounded: a stage that says more than can be taken in waits.
+    // Bounded: a stage that sends faster than the pool receives waits.
     let (sender, messages) = mpsc::sync_channel::<Message>(WAITING_MESSAGES);
     std::thread::scope(|scope| {
-        // Dropped when this thread panics, before the stages are waited for: they must end then, and talk to nobody.
+        // Dropped when this thread panics, before the scope joins the stage threads: sending must fail
+        // then, so that they end.
         let messages = messages;
         let _guard = StopOnPanic(stop);
         loop {
-            while let Some((id, threads)) = pool.next(stop, listen) {
+            while let Some((id, threads)) = pool.next(stop, observe) {
                 pool.running.push((id, threads));
                 let task = Run {
                     graph,
@@ -72,17 +72,17 @@ pub fn execute(
                 break;
             }
             match messages.recv_timeout(Duration::from_millis(100)) {
-                Ok((id, Happening::Ended(outcome))) => pool.settle(id, outcome, listen),
-                Ok((id, happening)) => listen(id, &happening),
+                Ok((id, StageEvent::Ended(outcome))) => pool.end(id, outcome, observe),
+                Ok((id, event)) => observe(id, &event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
     });
-    pool.close(listen)
+    pool.close(observe)
 }
 
-/// What is in the store. What a worker or the results read (ranks, data sets) is read through; of the rest, the
-/// events are, which the results tell.
+/// The state of each stage in the store. Artefacts that a worker or the results read (ranks, data
+/// sets) are compared with their digests; of the others, only the events are.
 pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
     let mut found: Vec<Presence> = graph
         .nodes
@@ -107,7 +107,7 @@ pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
     found
 }
 
-/// One stage on its way to a thread of its own.
+/// A stage that is about to start in a thread.
 struct Run<'a> {
     graph: &'a Graph,
     store: &'a Store,
@@ -120,8 +120,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start<'scope>(self, scope: &'scope Scope<'scope, 'a>, sender: SyncSender<Message>) {
         scope.spawn(move || {
-            // The pool listens until every stage has ended, so that sending cannot fail.
-            let tell = |id, happening| drop(sender.send((id, happening)));
+            // The pool receives until every stage has ended. After a panic there, nothing is lost by
+            // a failed send.
+            let report = |id, event| drop(sender.send((id, event)));
             let task = Task {
                 graph: self.graph,
                 id: self.id,
@@ -129,14 +130,14 @@ impl<'a> Run<'a> {
                 options: self.options,
                 threads: self.threads,
                 stop: self.stop,
-                tell: &tell,
+                report: &report,
             };
-            // A stage without an outcome would be waited for without end.
+            // The pool would wait forever for a stage without an outcome.
             let outcome = catch_unwind(AssertUnwindSafe(|| task.run())).unwrap_or_else(|panic| {
                 let text = super::panic_text(panic.as_ref());
-                Outcome::Failed(format!("a fault of allround itself: {text}"))
+                Outcome::Failed(format!("internal error: {text}"))
             });
-            tell(self.id, Happening::Ended(outcome));
+            report(self.id, StageEvent::Ended(outcome));
         });
     }
 }
@@ -150,24 +151,26 @@ struct Pool<'a> {
 }
 
 impl Pool<'_> {
-    fn settle(&mut self, id: NodeId, outcome: Outcome, listen: &mut dyn FnMut(NodeId, &Happening)) {
+    fn end(&mut self, id: NodeId, outcome: Outcome, observe: &mut dyn FnMut(NodeId, &StageEvent)) {
         self.running.retain(|&(running, _)| running != id);
         self.has_failed |= matches!(outcome, Outcome::Failed(_));
-        listen(id, &Happening::Ended(outcome.clone()));
+        observe(id, &StageEvent::Ended(outcome.clone()));
         self.outcomes[id] = Some(outcome);
     }
 
-    /// The next stage that may start now, with its threads; stages that cannot run any more, or need not, are settled before.
+    /// The next stage that may start now, with its thread count. Stages that can no longer run, or
+    /// need not, get their outcome first.
     ///
-    /// Stages start in the order of the graph, and a later one may overtake an earlier one that has no room yet. One that runs
-    /// alone is not overtaken: once it is ready and nothing before it can start, nothing starts until it has run.
+    /// Stages start in graph order. A later stage may start before an earlier one for which there are
+    /// too few threads. A stage that runs alone is not overtaken: once it is ready and no earlier stage
+    /// can start, no other stage starts until it has run.
     fn next(
         &mut self,
         stop: &Stop,
-        listen: &mut dyn FnMut(NodeId, &Happening),
+        observe: &mut dyn FnMut(NodeId, &StageEvent),
     ) -> Option<(NodeId, usize)> {
-        self.block(listen);
-        let is_ending = stop.is_asked() || (self.options.fail_fast && self.has_failed);
+        self.block(observe);
+        let is_ending = stop.is_requested() || (self.options.fail_fast && self.has_failed);
         let mut is_held = is_ending || self.running.iter().any(|&(id, _)| self.is_alone(id));
         for id in 0..self.graph.nodes.len() {
             if self.outcomes[id].is_some() || self.running.iter().any(|&(running, _)| running == id)
@@ -185,16 +188,16 @@ impl Pool<'_> {
         None
     }
 
-    /// Settles the stages that cannot run any more, and those that are of no use without candidate lists that cannot be drawn:
-    /// where no user is measured, nothing is trained.
-    fn block(&mut self, listen: &mut dyn FnMut(NodeId, &Happening)) {
+    /// Blocks the stages that can no longer run. Stages whose only users lack candidate lists are
+    /// blocked too: where no user can be measured, nothing is trained.
+    fn block(&mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) {
         let n = self.graph.nodes.len();
         let is_open = |pool: &Self, id: NodeId| {
             pool.outcomes[id].is_none() && !pool.running.iter().any(|&(running, _)| running == id)
         };
         for id in 0..n {
             if let Some(culprit) = self.culprit(id).filter(|_| is_open(self, id)) {
-                self.settle(id, Outcome::Blocked(culprit), listen);
+                self.end(id, Outcome::Blocked(culprit), observe);
             }
         }
         if !self.has_failed {
@@ -202,12 +205,12 @@ impl Pool<'_> {
         }
         for id in (0..n).rev() {
             if let Some(culprit) = self.futile(id).filter(|_| is_open(self, id)) {
-                self.settle(id, Outcome::Blocked(culprit), listen);
+                self.end(id, Outcome::Blocked(culprit), observe);
             }
         }
     }
 
-    /// The failed draw of candidates by which everything that needs `id` is blocked.
+    /// The failed candidates stage that blocks every stage that needs `id`.
     fn futile(&self, id: NodeId) -> Option<NodeId> {
         let mut users = self.graph.nodes.iter().zip(&self.outcomes);
         let mut found = None;
@@ -226,7 +229,7 @@ impl Pool<'_> {
         found.filter(|culprit| all_blocked && is_draw(culprit))
     }
 
-    /// The failed stage that `id` cannot do without.
+    /// The failed stage that `id` needs.
     fn culprit(&self, id: NodeId) -> Option<NodeId> {
         let mut needs = self.graph.nodes[id].needs.values();
         needs.find_map(|&need| match &self.outcomes[need] {
@@ -242,7 +245,7 @@ impl Pool<'_> {
     }
 
     fn threads(&self, id: NodeId) -> usize {
-        // Of stages whose result does not depend on the number of threads.
+        // For stages whose result does not depend on the thread count.
         let share = (self.options.cores / self.options.jobs.max(1)).max(1);
         let stage = &self.graph.nodes[id].stage;
         stage
@@ -255,7 +258,8 @@ impl Pool<'_> {
         self.options.alone.contains(&id)
     }
 
-    /// Whether a stage of so many threads fits beside those that run; one that asks for too many runs alone.
+    /// Whether enough threads are free for this stage. A stage that needs more threads than there are
+    /// runs when no other stage runs.
     fn has_room(&self, id: NodeId, threads: usize) -> bool {
         let used: usize = self.running.iter().map(|&(_, threads)| threads).sum();
         match self.running.len() {
@@ -265,10 +269,10 @@ impl Pool<'_> {
         }
     }
 
-    fn close(mut self, listen: &mut dyn FnMut(NodeId, &Happening)) -> Vec<Outcome> {
+    fn close(mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) -> Vec<Outcome> {
         for id in 0..self.outcomes.len() {
             if self.outcomes[id].is_none() {
-                self.settle(id, Outcome::Interrupted, listen);
+                self.end(id, Outcome::Interrupted, observe);
             }
         }
         self.outcomes.into_iter().flatten().collect()

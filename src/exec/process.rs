@@ -1,7 +1,8 @@
-//! One worker process: started so that it cannot outlive this one, read line by line, ended by wish or by time.
+//! One worker process: it cannot outlive this program, is read line by line, and ends on request or
+//! after a timeout.
 //!
-//! A worker leads a process group of its own, and whatever ends it ends the group: the program that is named as the worker
-//! may be a wrapper (`srun`, `numactl`, `docker`, a shell script) around the one that works.
+//! A worker leads its own process group, and whatever ends the worker ends the group: the program may
+//! be a wrapper (`srun`, `numactl`, `docker`, a shell script) around the actual worker.
 
 mod lines;
 
@@ -20,66 +21,66 @@ use super::Stop;
 use allround_core::fs::{self, FsError};
 use lines::Output;
 
-/// How long a worker that was asked to end may take before it is killed.
+/// How long a worker may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often wishes and clocks are looked at.
+/// How often stop requests and timeouts are checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How long output is read after the worker has ended: another process may still hold the pipe.
+/// How long output is read after the worker has ended: another process may still hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
 
-/// Lines that wait to be taken in; a worker that prints faster waits.
+/// Capacity of the channel of lines; a worker that prints faster waits.
 const WAITING_LINES: usize = 256;
 
-/// Most bytes of a worker's standard error that are kept in one run.
+/// Maximum bytes of standard error kept per attempt of a stage.
 pub const MOST_LOG: u64 = 16 << 20;
 
-/// Most bytes of one line on a worker's standard output.
+/// Maximum bytes of one line on standard output.
 pub const MOST_LINE: usize = 1 << 20;
 
 /// How a worker process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with this exit code.
+    /// It exited with this code.
     Exited(i32),
-    /// By a signal that this program did not send.
+    /// A signal killed it that this program did not send.
     Killed(i32),
-    /// It was silent for too long and was killed.
+    /// It reported nothing for this long and was killed.
     Hung(Duration),
-    /// It printed more than is kept and was killed; what it printed.
+    /// It exceeded an output limit and was killed. Holds what it printed.
     Flooded(&'static str),
-    /// It was ended because the run is stopping.
+    /// It was ended because the run was stopped.
     Stopped,
 }
 
-/// Whether a worker may go on after a line.
+/// Whether a worker may continue after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// It may.
-    Well,
-    /// It has printed more than is kept; what.
-    TooMuch(&'static str),
+pub enum Verdict {
+    /// It may continue.
+    Continue,
+    /// It has exceeded an output limit. Holds what it printed.
+    Kill(&'static str),
 }
 
-/// What a worker is started with.
+/// How to start a worker.
 #[derive(Debug)]
 pub struct Launch<'a> {
     /// The program.
     pub worker: &'a Path,
     /// The job file.
     pub job: &'a Path,
-    /// Where its standard error goes.
+    /// File for its standard error.
     pub log: &'a Path,
     /// The lock that it inherits.
     pub lock: RawFd,
-    /// CPU threads of the worker, of OpenMP and of rayon.
+    /// CPU threads for OpenMP and rayon in the worker.
     pub threads: usize,
-    /// Longest silence.
+    /// How long it may report nothing.
     pub timeout: Option<Duration>,
 }
 
-/// Runs a worker to its end and hands on every line that it prints.
+/// Runs a worker until it ends and passes on every line that it prints.
 ///
 /// Must be called from a thread that lives as long as the worker: the kernel ties the worker to the thread.
 ///
@@ -88,11 +89,11 @@ pub struct Launch<'a> {
 pub fn run(
     launch: &Launch<'_>,
     stop: &Stop,
-    line: &mut dyn FnMut(&str) -> Heard,
+    line: &mut dyn FnMut(&str) -> Verdict,
 ) -> Result<End, FsError> {
     let log = Log::of(launch.log)?;
     let mut child = spawn(launch)?;
-    // Whatever happens from here on, nothing of the group is left behind.
+    // From here on, every return path kills what is left of the group.
     let group = Group::of(&child);
     let output = child.stdout.take().expect("stdout is piped");
     let (sender, lines) = mpsc::sync_channel(WAITING_LINES);
@@ -146,12 +147,12 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
         .map_err(|error| FsError::new(launch.worker, "start", error))
 }
 
-/// How OpenMP threads wait: the user's own choice where there is one, else asleep.
+/// `OMP_WAIT_POLICY` as the user has set it, else `passive`.
 fn wait_policy() -> OsString {
     std::env::var_os("OMP_WAIT_POLICY").unwrap_or_else(|| "passive".into())
 }
 
-/// In the child: die with the parent, leave Ctrl-C to the parent, keep the lock's file open.
+/// In the child: die with the parent, ignore Ctrl-C (the parent handles it), keep the lock file open.
 fn tie_to_parent(parent: u32, lock: RawFd) -> std::io::Result<()> {
     // SAFETY: plain system calls on the child's own state; `lock` is an open descriptor of the parent.
     unsafe {
@@ -169,8 +170,8 @@ fn tie_to_parent(parent: u32, lock: RawFd) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A worker's process group, killed when it is dropped. Its number is its own while the worker was not waited for or some
-/// process of the group lives; after that, nothing is sent to it.
+/// The process group of a worker, killed on drop. The group id stays reserved until the worker was
+/// waited for and no process of the group is left; after that, no signal is sent.
 struct Group {
     id: Option<i32>,
     is_over: Cell<bool>,
@@ -184,7 +185,7 @@ impl Group {
         }
     }
 
-    /// Sends a signal to every process of the group; whether there was any.
+    /// Sends a signal to every process of the group. False when there is none.
     fn signal(&self, signal: i32) -> bool {
         match self.id {
             // SAFETY: a plain system call; the group was made by this program.
@@ -200,7 +201,7 @@ impl Drop for Group {
     }
 }
 
-/// The log of a worker's standard error, with its size when the worker started.
+/// The log file of standard error, with its size when the worker started.
 struct Log<'a> {
     path: &'a Path,
     before: u64,
@@ -209,7 +210,7 @@ struct Log<'a> {
 impl<'a> Log<'a> {
     fn of(path: &'a Path) -> Result<Log<'a>, FsError> {
         let size = || fs::stamp(path).map_or(0, |stamp| stamp.size);
-        // Logs of many attempts grow, too.
+        // Several attempts write to the same log.
         if size() > MOST_LOG {
             fs::remove_file(path)?;
         }
@@ -223,16 +224,16 @@ impl<'a> Log<'a> {
         fs::stamp(self.path).is_ok_and(|stamp| stamp.size > self.before + MOST_LOG)
     }
 
-    /// Cuts what was written before the worker could be stopped.
+    /// Truncates what was written beyond the limit before the worker was killed.
     fn cut(&self) {
         if self.is_too_long() {
-            // A log that stays too long does no harm.
+            // A log that is too long does no harm.
             drop(fs::cut(self.path, self.before + MOST_LOG));
         }
     }
 }
 
-/// What is watched of a worker.
+/// A running worker.
 struct Watch<'a> {
     child: &'a mut Child,
     group: &'a Group,
@@ -243,20 +244,20 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Hands on lines until the worker has ended and its output is read.
+    /// Passes on lines until the worker has ended and its output is read.
     fn run(
         self,
         has_ended: &AtomicBool,
-        line: &mut dyn FnMut(&str) -> Heard,
+        line: &mut dyn FnMut(&str) -> Verdict,
     ) -> std::io::Result<End> {
-        let mut heard = Instant::now();
-        let mut looked = Instant::now();
-        let mut asked: Option<Instant> = None;
+        let mut last_line = Instant::now();
+        let mut last_check = Instant::now();
+        let mut stop_sent: Option<Instant> = None;
         loop {
             let is_open = match self.lines.recv_timeout(TICK) {
                 Ok(Output::Line(text)) => {
-                    heard = Instant::now();
-                    if let Heard::TooMuch(what) = line(&text) {
+                    last_line = Instant::now();
+                    if let Verdict::Kill(what) = line(&text) {
                         return Ok(self.kill(End::Flooded(what)));
                     }
                     true
@@ -268,29 +269,32 @@ impl Watch<'_> {
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => false,
             };
-            if is_open && looked.elapsed() < TICK {
+            if is_open && last_check.elapsed() < TICK {
                 continue;
             }
-            looked = Instant::now();
+            last_check = Instant::now();
             if let Some(status) = self.child.try_wait()? {
-                self.take_rest(asked, has_ended, line);
-                return Ok(ending(status, asked.is_some()));
+                self.take_rest(stop_sent, has_ended, line);
+                return Ok(ending(status, stop_sent.is_some()));
             }
             if !is_open {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            if self.timeout.is_some_and(|limit| heard.elapsed() > limit) {
-                return Ok(self.kill(End::Hung(heard.elapsed())));
+            if self
+                .timeout
+                .is_some_and(|limit| last_line.elapsed() > limit)
+            {
+                return Ok(self.kill(End::Hung(last_line.elapsed())));
             }
             if self.log.is_too_long() {
                 let what = "more than 16 MiB on its standard error";
                 return Ok(self.kill(End::Flooded(what)));
             }
-            if self.stop.is_asked() && asked.is_none() {
-                asked = Some(Instant::now());
+            if self.stop.is_requested() && stop_sent.is_none() {
+                stop_sent = Some(Instant::now());
                 self.group.signal(libc::SIGTERM);
             }
-            if self.stop.is_urgent() || asked.is_some_and(|since| since.elapsed() > GRACE) {
+            if self.stop.is_urgent() || stop_sent.is_some_and(|since| since.elapsed() > GRACE) {
                 self.group.signal(libc::SIGKILL);
             }
         }
@@ -301,15 +305,16 @@ impl Watch<'_> {
         end
     }
 
-    /// The worker has ended. What else is in its group is ended, too: at once, or after the grace of a stop, since a wrapper
-    /// ends before the program in it. Then the rest of the output is read, whoever holds the pipe.
+    /// After the worker has ended: ends the rest of its group, at once or after the grace period of a
+    /// stop, since a wrapper ends before the program inside it. Then reads the remaining output, even
+    /// if another process holds the pipe open.
     fn take_rest(
         &self,
-        asked: Option<Instant>,
+        stop_sent: Option<Instant>,
         has_ended: &AtomicBool,
-        line: &mut dyn FnMut(&str) -> Heard,
+        line: &mut dyn FnMut(&str) -> Verdict,
     ) {
-        while asked.is_some_and(|since| since.elapsed() < GRACE)
+        while stop_sent.is_some_and(|since| since.elapsed() < GRACE)
             && !self.stop.is_urgent()
             && self.group.signal(0)
         {
@@ -331,16 +336,16 @@ impl Watch<'_> {
     }
 }
 
-fn ending(status: ExitStatus, asked: bool) -> End {
+fn ending(status: ExitStatus, stop_sent: bool) -> End {
     match (status.code(), status.signal()) {
         (Some(0), _) => End::Exited(0),
-        _ if asked => End::Stopped,
+        _ if stop_sent => End::Stopped,
         (Some(code), _) => End::Exited(code),
         (None, signal) => End::Killed(signal.unwrap_or_default()),
     }
 }
 
-/// A signal's number with its name, for people.
+/// A signal's number with its name, such as `9 (SIGKILL)`.
 pub fn signal_name(signal: i32) -> String {
     let name = match signal {
         libc::SIGKILL => "SIGKILL",

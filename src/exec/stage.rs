@@ -3,46 +3,46 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::process::{self, End, Heard, Launch};
-use super::{Happening, Options, Outcome, Stop, history};
+use super::process::{self, End, Launch, Verdict};
+use super::{Options, Outcome, StageEvent, Stop, history};
 use crate::plan::{Graph, Job, NodeId};
 use crate::store::{Claim, EVENTS, Presence, Store};
 use allround_core::event::{Event, Failure, PROTOCOL, Started};
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
-/// Most bytes that the log of a run keeps of what a worker prints beside events of training.
-const MOST_TALK: usize = 16 << 20;
+/// Maximum bytes of notes and plain text from a worker that the log of a run keeps.
+const MOST_NOTES: usize = 16 << 20;
 
-/// What the log adds to a line: time, stage and JSON.
-const OF_A_LINE: usize = 200;
+/// Bytes that the log adds to a line: time, stage and JSON.
+const LINE_OVERHEAD: usize = 200;
 
-/// Most bytes of events of one attempt.
+/// Maximum bytes of events of one attempt.
 const MOST_EVENTS: usize = 1 << 30;
 
-/// Most letters of an error.
+/// Maximum characters of an error.
 const MOST_ERROR: usize = 4096;
 
-/// Everything that a stage is run with.
+/// A stage to run, and how to run it.
 pub struct Task<'a> {
     /// The graph.
     pub graph: &'a Graph,
-    /// Which stage.
+    /// The stage.
     pub id: NodeId,
-    /// Where artefacts are.
+    /// Where artefacts are stored.
     pub store: &'a Store,
     /// How to run it.
     pub options: &'a Options,
-    /// CPU threads that it may use.
+    /// CPU threads it may use.
     pub threads: usize,
-    /// The wish to stop.
+    /// Whether the run was asked to stop.
     pub stop: &'a Stop,
-    /// Who listens.
-    pub tell: &'a dyn Fn(NodeId, Happening),
+    /// Receives what happens.
+    pub report: &'a dyn Fn(NodeId, StageEvent),
 }
 
 impl Task<'_> {
-    /// Runs the stage, again as often as the options say; every failure is an outcome, never a panic.
+    /// Runs the stage, with the retries of the options. Every failure is an outcome, never a panic.
     pub fn run(&self) -> Outcome {
         let mut left = self.options.retries;
         loop {
@@ -50,9 +50,9 @@ impl Task<'_> {
                 .attempt()
                 .unwrap_or_else(|error| Outcome::Failed(one_line(&error)))
             {
-                Outcome::Failed(error) if left > 0 && !self.stop.is_asked() => {
+                Outcome::Failed(error) if left > 0 && !self.stop.is_requested() => {
                     left -= 1;
-                    (self.tell)(self.id, Happening::Retried(error));
+                    (self.report)(self.id, StageEvent::Retried(error));
                 }
                 outcome => return outcome,
             }
@@ -64,14 +64,14 @@ impl Task<'_> {
         let Some(claim) = self.claim()? else {
             return Ok(Outcome::Interrupted);
         };
-        // Another run may have made it while this one waited for the lock.
+        // Another run may have made the artefact while this one waited for the lock.
         if self.store.verify(node.stage.settings.kind(), &node.key) == Presence::Whole {
             return Ok(Outcome::Cached);
         }
         claim.begin()?;
-        (self.tell)(self.id, Happening::Begun);
+        (self.report)(self.id, StageEvent::Started);
         let log = self.log();
-        let mut heard = Said::default();
+        let mut output = Output::default();
         let job = self.write_job(&claim)?;
         let launch = Launch {
             worker: &self.options.worker,
@@ -81,30 +81,28 @@ impl Task<'_> {
             threads: self.threads,
             timeout: self.options.timeout,
         };
-        let stop = self.stop.of_one();
+        let stop = self.stop.child();
         let end = process::run(&launch, &stop, &mut |line| {
-            let verdict = self.hear(line, &claim, &mut heard);
-            if heard.refusal.is_some() {
-                // Nothing that it still does is of use: it is ended at once.
-                stop.ask();
-                stop.ask();
+            let verdict = self.receive(line, &claim, &mut output);
+            if output.refusal.is_some() {
+                stop.kill();
             }
             verdict
         })?;
-        self.conclude(end, claim, heard)
+        self.outcome(end, claim, output)
     }
 
-    /// Waits for the key's lock; `None` when the run is stopped meanwhile.
+    /// Waits for the lock of the key; `None` when the run was stopped.
     fn claim(&self) -> Result<Option<Claim>, FsError> {
         let key = &self.graph.nodes[self.id].key;
-        let mut has_told = false;
-        while !self.stop.is_asked() {
+        let mut is_waiting = false;
+        while !self.stop.is_requested() {
             if let Some(claim) = self.store.try_claim(key)? {
                 return Ok(Some(claim));
             }
-            if !has_told {
-                (self.tell)(self.id, Happening::Waiting);
-                has_told = true;
+            if !is_waiting {
+                (self.report)(self.id, StageEvent::Waiting);
+                is_waiting = true;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -144,56 +142,56 @@ impl Task<'_> {
         Ok(path)
     }
 
-    fn hear(&self, line: &str, claim: &Claim, heard: &mut Said) -> Heard {
+    fn receive(&self, line: &str, claim: &Claim, output: &mut Output) -> Verdict {
         let Ok(event) = serde_json::from_str::<Event>(line) else {
-            // A library may print on stdout; that is no event and no failure, but nothing is lost.
+            // A library may print on stdout. That is neither an event nor a failure; it is logged.
             let text = format!("the worker printed: {line}");
-            (self.tell)(self.id, Happening::Reported(Event::Note { text }));
-            return heard.count(line, None);
+            (self.report)(self.id, StageEvent::Reported(Event::Note { text }));
+            return output.count(line, None);
         };
         if let Err(error) = history::append(&claim.events(), &event) {
-            heard.trouble.get_or_insert(error);
+            output.write_error.get_or_insert(error);
         }
-        heard.note(&event);
-        let verdict = heard.count(line, Some(&event));
-        (self.tell)(self.id, Happening::Reported(event));
+        output.note(&event);
+        let verdict = output.count(line, Some(&event));
+        (self.report)(self.id, StageEvent::Reported(event));
         verdict
     }
 
-    fn conclude(&self, end: End, claim: Claim, heard: Said) -> Result<Outcome, FsError> {
+    fn outcome(&self, end: End, claim: Claim, output: Output) -> Result<Outcome, FsError> {
         let node = &self.graph.nodes[self.id];
-        if let Some(trouble) = heard.trouble {
-            return Err(trouble);
+        if let Some(error) = output.write_error {
+            return Err(error);
         }
-        if let Some(refusal) = heard.refusal {
+        if let Some(refusal) = output.refusal {
             return Ok(Outcome::Failed(refusal));
         }
-        match (end, heard.failure) {
+        match (end, output.failure) {
             (End::Stopped, _) => Ok(Outcome::Interrupted),
-            (End::Exited(0), None) if heard.is_finished => {
+            (End::Exited(0), None) if output.is_finished => {
                 let events = history::whole(&history::read(&claim.events())?);
                 for event in &events {
                     history::append(&claim.output().join(EVENTS), event)?;
                 }
-                let made_by = heard.program.unwrap_or_default();
+                let made_by = output.program.unwrap_or_default();
                 let stage = (node.stage.settings.kind(), &node.key);
                 claim.publish(self.store, stage, &made_by)?;
                 self.drop_empty_log();
                 Ok(Outcome::Made)
             }
             (_, Some(failure)) => Ok(Outcome::Failed(failure_line(&failure))),
-            (end, None) => Ok(Outcome::Failed(self.describe(&end, &heard.last))),
+            (end, None) => Ok(Outcome::Failed(self.describe(&end, &output.last))),
         }
     }
 
-    /// Why a worker that did not say so itself has failed: how it ended, the last event, the end of its log.
+    /// Why a worker failed that reported no failure: how it ended, its last event, the end of its log.
     fn describe(&self, end: &End, last: &str) -> String {
         let last = if last.is_empty() { "its start" } else { last };
         let how = match end {
             End::Exited(0) => format!("the worker ended without finishing after {last}"),
             End::Exited(code) => format!("the worker ended with exit code {code} after {last}"),
             End::Killed(signal) if *signal == libc::SIGKILL => format!(
-                "the worker was killed by signal {} after {last}; perhaps memory ran out",
+                "the worker was killed by signal {} after {last}; the system may have run out of memory",
                 process::signal_name(*signal)
             ),
             End::Killed(signal) => format!(
@@ -201,7 +199,7 @@ impl Task<'_> {
                 process::signal_name(*signal)
             ),
             End::Hung(silence) => format!(
-                "the worker was silent for {:.0} s after {last} and was killed (`--timeout`)",
+                "the worker reported nothing for {:.0} s after {last} and was killed (`--timeout`)",
                 silence.as_secs_f64()
             ),
             End::Flooded(what) => {
@@ -210,7 +208,7 @@ impl Task<'_> {
             End::Stopped => "the run was stopped".to_owned(),
         };
         match quote(&fs::tail(&self.log(), 4096).unwrap_or_default()) {
-            Some(said) => format!("{how}; it said: {said}"),
+            Some(text) => format!("{how}; its log ends with: {text}"),
             None => how,
         }
     }
@@ -218,46 +216,47 @@ impl Task<'_> {
     fn drop_empty_log(&self) {
         let log = self.log();
         if fs::stamp(&log).is_ok_and(|stamp| stamp.size == 0) {
-            // An empty log that stays does no harm.
+            // An empty log that remains does no harm.
             drop(fs::remove_file(&log));
         }
     }
 }
 
-/// What a worker has said so far.
+/// What was received from a worker so far.
 #[derive(Default)]
-struct Said {
+struct Output {
     last: String,
     failure: Option<Failure>,
     is_finished: bool,
-    trouble: Option<FsError>,
-    /// The build that the worker is of.
+    /// The first error of writing events to disk.
+    write_error: Option<FsError>,
+    /// The worker's version and commit.
     program: Option<Program>,
-    /// Why the worker must not make artefacts for this program.
+    /// Why the worker is refused.
     refusal: Option<String>,
-    /// Bytes that are no event, or notes.
-    talk: usize,
-    /// Bytes of events that are kept.
-    kept: usize,
+    /// Bytes of notes and of lines that are not events.
+    notes: usize,
+    /// Bytes of other events, but for progress.
+    events: usize,
 }
 
-impl Said {
-    /// Counts what is kept of a line: logs and events grow with it.
-    fn count(&mut self, line: &str, event: Option<&Event>) -> Heard {
+impl Output {
+    /// Counts the bytes of a line that logs and event files keep.
+    fn count(&mut self, line: &str, event: Option<&Event>) -> Verdict {
         match event {
             Some(Event::Progress(_)) => {}
             Some(Event::Note { .. } | Event::Remark { .. } | Event::Counted(_)) | None => {
-                self.talk += line.len() + OF_A_LINE;
+                self.notes += line.len() + LINE_OVERHEAD;
             }
             Some(Event::Started(_) | Event::Phase(_) | Event::Epoch(_))
-            | Some(Event::Failed(_) | Event::Finished) => self.kept += line.len() + 1,
+            | Some(Event::Failed(_) | Event::Finished) => self.events += line.len() + 1,
         }
         match () {
-            () if self.talk > MOST_TALK => {
-                Heard::TooMuch("more text on its standard output than a log keeps (16 MiB)")
+            () if self.notes > MOST_NOTES => {
+                Verdict::Kill("more than 16 MiB of text on its standard output")
             }
-            () if self.kept > MOST_EVENTS => Heard::TooMuch("more than 1 GiB of events"),
-            () => Heard::Well,
+            () if self.events > MOST_EVENTS => Verdict::Kill("more than 1 GiB of events"),
+            () => Verdict::Continue,
         }
     }
 
@@ -277,12 +276,12 @@ impl Said {
     }
 }
 
-/// Why a worker is refused: it reads jobs and writes artefacts in another form.
+/// Why a worker is refused, or `None`: another protocol means other jobs and artefacts.
 fn refusal(started: &Started) -> Option<String> {
     (started.protocol != PROTOCOL).then(|| {
         format!(
-            "the worker is allround-worker {} with protocol {}, and this program is allround {} with protocol {PROTOCOL}; hint: \
-             build both from the same commit, or name the right worker with `--worker PATH`",
+            "the worker is allround-worker {} with protocol {}, but this program is allround {} with protocol {PROTOCOL}; hint: \
+             build both from the same commit, or select the right worker with `--worker PATH`",
             started.program,
             started.protocol,
             Program::this(),
@@ -306,7 +305,7 @@ fn one_line(error: &FsError) -> String {
     }
 }
 
-/// The last lines of a log that say something, in one: those of a panic without its backtrace, else the last three.
+/// The last three lines of a log that are not empty, in one line. The backtrace of a panic is left out.
 fn quote(log: &str) -> Option<String> {
     let end = log.find("stack backtrace:").unwrap_or(log.len());
     let lines: Vec<&str> = log[..end]

@@ -1,46 +1,52 @@
-//! The wish to stop: once gently, twice at once.
+//! A request to stop: the first asks stages to end, the second kills them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A wish to stop that is shared by everything that runs.
+/// A request to stop, shared by everything that runs.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     own: Arc<AtomicU8>,
-    /// The wish of whom this one is a part.
-    all: Option<Arc<AtomicU8>>,
+    /// The request of the whole run, where this one is for a single stage.
+    parent: Option<Arc<AtomicU8>>,
 }
 
 impl Stop {
-    /// A wish for one stage alone, which is asked whenever this one is.
-    pub fn of_one(&self) -> Stop {
+    /// A request for a single stage. It is also set whenever this one is.
+    pub fn child(&self) -> Stop {
         Stop {
             own: Arc::default(),
-            all: Some(Arc::clone(&self.own)),
+            parent: Some(Arc::clone(&self.own)),
         }
     }
 
-    /// Asks once more.
-    pub fn ask(&self) {
-        // One more than "at once" would mean nothing, and must not wrap around.
+    /// Requests a stop; the second request is urgent.
+    pub fn request(&self) {
+        // A third request has no meaning, and the counter must not wrap around.
         if !self.is_urgent() {
             self.own.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Whether anybody asked.
-    pub fn is_asked(&self) -> bool {
-        self.times() > 0
+    /// Requests an urgent stop at once.
+    pub fn kill(&self) {
+        self.request();
+        self.request();
     }
 
-    /// Whether somebody asked twice.
+    /// Whether a stop was requested.
+    pub fn is_requested(&self) -> bool {
+        self.requests() > 0
+    }
+
+    /// Whether a stop was requested twice.
     pub fn is_urgent(&self) -> bool {
-        self.times() > 1
+        self.requests() > 1
     }
 
-    fn times(&self) -> u8 {
-        let all = self.all.as_ref();
-        let all = all.map_or(0, |all| all.load(Ordering::SeqCst));
-        all.max(self.own.load(Ordering::SeqCst))
+    fn requests(&self) -> u8 {
+        let parent = self.parent.as_ref();
+        let parent = parent.map_or(0, |parent| parent.load(Ordering::SeqCst));
+        parent.max(self.own.load(Ordering::SeqCst))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::exec::Happening;
+use crate::exec::StageEvent;
 use crate::plan::NodeId;
 use allround_core::event::{Event, Progress};
 
@@ -20,7 +20,7 @@ impl Bars {
         let screen = MultiProgress::new();
         let total = screen.add(ProgressBar::new(stages as u64));
         total.set_style(style(
-            "{bar:30} {pos}/{len} stages, {elapsed} so far, {eta} to go",
+            "{bar:30} {pos}/{len} stages, {elapsed} elapsed, {eta} left",
         ));
         total.enable_steady_tick(Duration::from_millis(500));
         Bars {
@@ -30,21 +30,21 @@ impl Bars {
         }
     }
 
-    pub(super) fn listen(
+    pub(super) fn event(
         &mut self,
         (id, label): (NodeId, &str),
-        happening: &Happening,
+        event: &StageEvent,
         line: Option<&str>,
     ) {
-        match happening {
-            Happening::Begun => self.begin(id, label),
-            Happening::Reported(Event::Progress(progress)) => self.progress(id, progress),
-            Happening::Reported(Event::Epoch(epoch)) => {
+        match event {
+            StageEvent::Started => self.begin(id, label),
+            StageEvent::Reported(Event::Progress(progress)) => self.progress(id, progress),
+            StageEvent::Reported(Event::Epoch(epoch)) => {
                 if let Some(bar) = self.running.get(&id) {
                     bar.set_message(format!("epoch {}, loss {:.4}", epoch.epoch, epoch.loss));
                 }
             }
-            Happening::Ended(_) => {
+            StageEvent::Ended(_) => {
                 if let Some(bar) = self.running.remove(&id) {
                     bar.finish_and_clear();
                 }
@@ -52,12 +52,12 @@ impl Bars {
             }
             _ => {}
         }
-        let is_worth_a_line = !matches!(
-            happening,
-            Happening::Begun | Happening::Reported(Event::Epoch(_) | Event::Progress(_))
+        let is_printed = !matches!(
+            event,
+            StageEvent::Started | StageEvent::Reported(Event::Epoch(_) | Event::Progress(_))
         );
-        if let Some(line) = line.filter(|_| is_worth_a_line) {
-            // A terminal that is gone is no reason to stop.
+        if let Some(line) = line.filter(|_| is_printed) {
+            // The run continues when the terminal is gone.
             drop(self.screen.println(line));
         }
     }
@@ -77,7 +77,7 @@ impl Bars {
             return;
         };
         if let Some(total) = progress.total {
-            bar.set_style(style("{bar:20} {prefix} {pos}/{len} {msg}, {eta} to go"));
+            bar.set_style(style("{bar:20} {prefix} {pos}/{len} {msg}, {eta} left"));
             bar.set_length(total);
         }
         bar.set_position(progress.done);
@@ -96,5 +96,5 @@ impl Bars {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("templates of this file are right")
+    ProgressStyle::with_template(template).expect("the templates in this file are valid")
 }

@@ -1,41 +1,43 @@
-//! Happenings as lines.
+//! Stage events as lines of text.
 
 use std::fmt::Write;
 
-use super::Volume;
-use crate::exec::{Happening, Outcome};
+use super::Verbosity;
+use crate::exec::{Outcome, StageEvent};
 use allround_core::event::{Epoch, Event, Phase};
 
-/// The line of a happening; `None` for what this volume leaves out.
-pub(super) fn of(label: &str, happening: &Happening, volume: Volume) -> Option<String> {
-    let text = match happening {
-        Happening::Ended(Outcome::Failed(error)) => {
+/// The line for an event; `None` when this verbosity leaves it out.
+pub(super) fn of(label: &str, event: &StageEvent, verbosity: Verbosity) -> Option<String> {
+    let text = match event {
+        StageEvent::Ended(Outcome::Failed(error)) => {
             return Some(format!("{label}: failed: {error}"));
         }
-        Happening::Damaged(why) => return Some(format!("{label}: damaged, made anew: {why}")),
-        _ if volume == Volume::Quiet => return None,
-        Happening::Begun => "started".to_owned(),
-        Happening::Waiting => "waiting for another run that makes it".to_owned(),
-        Happening::Retried(error) => format!("tried again after: {error}"),
-        Happening::Reported(event) => event_text(event, volume)?,
-        Happening::Ended(Outcome::Made) => "done".to_owned(),
-        Happening::Ended(Outcome::Cached) if volume == Volume::Verbose => "in the store".to_owned(),
-        Happening::Ended(Outcome::Blocked(_)) if volume == Volume::Verbose => {
+        StageEvent::Damaged(why) => return Some(format!("{label}: damaged, rebuilding: {why}")),
+        _ if verbosity == Verbosity::Quiet => return None,
+        StageEvent::Started => "started".to_owned(),
+        StageEvent::Waiting => "waiting for another run that is making it".to_owned(),
+        StageEvent::Retried(error) => format!("retrying after: {error}"),
+        StageEvent::Reported(event) => event_text(event, verbosity)?,
+        StageEvent::Ended(Outcome::Made) => "done".to_owned(),
+        StageEvent::Ended(Outcome::Cached) if verbosity == Verbosity::Verbose => {
+            "in the store".to_owned()
+        }
+        StageEvent::Ended(Outcome::Blocked(_)) if verbosity == Verbosity::Verbose => {
             "blocked by a failure".to_owned()
         }
-        Happening::Ended(_) => return None,
+        StageEvent::Ended(_) => return None,
     };
     Some(format!("{label}: {text}"))
 }
 
-fn event_text(event: &Event, volume: Volume) -> Option<String> {
+fn event_text(event: &Event, verbosity: Verbosity) -> Option<String> {
     match event {
         Event::Epoch(epoch) => Some(epoch_text(epoch)),
         Event::Started(started) if started.resumed_epoch > 0 => {
             Some(format!("continues after epoch {}", started.resumed_epoch))
         }
         Event::Remark { text } => Some(text.clone()),
-        _ if volume != Volume::Verbose => None,
+        _ if verbosity != Verbosity::Verbose => None,
         Event::Phase(phase) => Some(phase_text(phase)),
         Event::Counted(counted) => Some(format!("{}: {}", counted.what, counted.count)),
         Event::Note { text } => Some(text.clone()),
@@ -43,7 +45,7 @@ fn event_text(event: &Event, volume: Volume) -> Option<String> {
     }
 }
 
-/// RecBole's words, which people search logs for.
+/// In the wording of RecBole, so that tools that search its logs find these lines.
 fn epoch_text(epoch: &Epoch) -> String {
     let mut text = format!(
         "epoch {} training [time: {:.2}s, train loss: {:.4}]",
@@ -79,8 +81,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn epoch() -> Happening {
-        Happening::Reported(Event::Epoch(Epoch {
+    fn epoch() -> StageEvent {
+        StageEvent::Reported(Event::Epoch(Epoch {
             epoch: 3,
             loss: 0.72654,
             losses: BTreeMap::new(),
@@ -93,22 +95,25 @@ mod tests {
     #[test]
     fn an_epoch_has_time_and_loss_on_one_line() {
         assert_eq!(
-            of("backbone a.b.c.s1", &epoch(), Volume::Usual).unwrap(),
+            of("backbone a.b.c.s1", &epoch(), Verbosity::Normal).unwrap(),
             "backbone a.b.c.s1: epoch 3 training [time: 14.42s, train loss: 0.7265] valid ndcg@10: 0.1235"
         );
     }
 
     #[test]
-    fn quiet_tells_failures_and_damage_only() {
-        assert_eq!(of("x", &epoch(), Volume::Quiet), None);
-        let failed = Happening::Ended(Outcome::Failed("why".into()));
-        assert_eq!(of("x", &failed, Volume::Quiet).unwrap(), "x: failed: why");
-        assert!(of("x", &Happening::Damaged("cut".into()), Volume::Quiet).is_some());
+    fn quiet_prints_failures_and_damage_only() {
+        assert_eq!(of("x", &epoch(), Verbosity::Quiet), None);
+        let failed = StageEvent::Ended(Outcome::Failed("why".into()));
+        assert_eq!(
+            of("x", &failed, Verbosity::Quiet).unwrap(),
+            "x: failed: why"
+        );
+        assert!(of("x", &StageEvent::Damaged("cut".into()), Verbosity::Quiet).is_some());
     }
 
     #[test]
-    fn a_phase_tells_its_speed() {
-        let phase = Happening::Reported(Event::Phase(Phase {
+    fn a_phase_has_its_speed() {
+        let phase = StageEvent::Reported(Event::Phase(Phase {
             phase: "train".into(),
             wall_s: 2.0,
             examples: Some(10),
@@ -116,27 +121,27 @@ mod tests {
             ..Phase::default()
         }));
         assert_eq!(
-            of("project x", &phase, Volume::Verbose).unwrap(),
+            of("project x", &phase, Verbosity::Verbose).unwrap(),
             "project x: train 2.00s, 10 examples, 5/s, 2500 tokens/s"
         );
     }
 
     #[test]
-    fn a_remark_is_told_at_once() {
+    fn a_remark_is_printed_at_normal_verbosity() {
         let text = "micro-batch 2 of 4 after out of memory".to_owned();
-        let remark = Happening::Reported(Event::Remark { text });
+        let remark = StageEvent::Reported(Event::Remark { text });
         assert_eq!(
-            of("project x", &remark, Volume::Usual).unwrap(),
+            of("project x", &remark, Verbosity::Normal).unwrap(),
             "project x: micro-batch 2 of 4 after out of memory"
         );
     }
 
     #[test]
-    fn notes_are_told_when_asked_for() {
-        let note = Happening::Reported(Event::Note {
+    fn notes_are_printed_when_verbose() {
+        let note = StageEvent::Reported(Event::Note {
             text: "hello".into(),
         });
-        assert_eq!(of("x", &note, Volume::Usual), None);
-        assert_eq!(of("x", &note, Volume::Verbose).unwrap(), "x: hello");
+        assert_eq!(of("x", &note, Verbosity::Normal), None);
+        assert_eq!(of("x", &note, Verbosity::Verbose).unwrap(), "x: hello");
     }
 }

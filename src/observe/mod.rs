@@ -1,4 +1,4 @@
-//! What a run says while it works: bars on a terminal, plain lines elsewhere, a log of JSON lines always.
+//! The output of a run: progress bars on a terminal or plain lines elsewhere, and a log of JSON lines.
 
 mod bars;
 mod line;
@@ -7,63 +7,64 @@ mod log;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use crate::exec::Happening;
+use crate::exec::StageEvent;
 use crate::plan::{NodeId, Plan};
 use allround_core::fs::FsError;
 use allround_core::visible;
 use bars::Bars;
 use log::Log;
 
-/// How much is said on the terminal.
+/// How much a run prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Volume {
-    /// Nothing but failures.
+pub enum Verbosity {
+    /// Failures only.
     Quiet,
-    /// Epochs, stages, failures.
-    Usual,
-    /// Notes and counts, too.
+    /// Stages, epochs and failures.
+    Normal,
+    /// Also worker notes and rule counts.
     Verbose,
 }
 
-/// Listens to a run.
+/// Prints and logs the events of a run.
 pub struct Observer {
     labels: Vec<String>,
-    volume: Volume,
+    verbosity: Verbosity,
     bars: Option<Bars>,
     log: Log,
 }
 
 impl Observer {
-    /// An observer of the stages of `plan` that logs into the folder `logs`.
+    /// An observer of the stages of `plan` that writes `run.jsonl` in the folder `logs`.
     ///
     /// # Errors
     /// When the log cannot be opened.
-    pub fn new(plan: &Plan, volume: Volume, logs: &Path) -> Result<Observer, FsError> {
-        let is_terminal = std::io::stderr().is_terminal() && !is_dumb() && volume != Volume::Quiet;
+    pub fn new(plan: &Plan, verbosity: Verbosity, logs: &Path) -> Result<Observer, FsError> {
+        let is_terminal =
+            std::io::stderr().is_terminal() && !is_dumb() && verbosity != Verbosity::Quiet;
         Ok(Observer {
             labels: labels(plan),
-            volume,
+            verbosity,
             bars: is_terminal.then(|| Bars::new(plan.graph.nodes.len())),
             log: Log::open(&logs.join("run.jsonl"))?,
         })
     }
 
-    /// Takes in what happened to a stage.
-    pub fn listen(&mut self, id: NodeId, happening: &Happening) {
+    /// Prints and logs what happened to a stage.
+    pub fn event(&mut self, id: NodeId, event: &StageEvent) {
         let label = &self.labels[id];
-        self.log.write(label, happening);
-        let line = line::of(label, happening, self.volume);
+        self.log.write(label, event);
+        let line = line::of(label, event, self.verbosity);
         let line = line.map(|line| visible::lines(&line).into_owned());
         match &mut self.bars {
-            Some(bars) => bars.listen((id, label), happening, line.as_deref()),
-            None => line.iter().for_each(|line| say(&stamped(line))),
+            Some(bars) => bars.event((id, label), event, line.as_deref()),
+            None => line.iter().for_each(|line| print_message(&stamped(line))),
         }
     }
 
-    /// Ends the bars; what was not written to the log is an error now.
+    /// Removes the bars and closes the log.
     ///
     /// # Errors
-    /// When the log could not be written.
+    /// When a line of the log could not be written.
     pub fn close(self) -> Result<(), FsError> {
         if let Some(bars) = self.bars {
             bars.close();
@@ -72,22 +73,23 @@ impl Observer {
     }
 }
 
-/// A line on standard error, with nothing in it that a terminal obeys. That nobody can read it is no reason to stop.
-pub fn say(line: &str) {
-    say_styled(&visible::lines(line));
+/// Prints a line on standard error, without control characters. Errors are ignored: a run continues
+/// when nobody reads its messages.
+pub fn print_message(line: &str) {
+    print_styled(&visible::lines(line));
 }
 
-/// A line that is made of harmless texts and styles.
-pub fn say_styled(line: &str) {
+/// Prints a line on standard error as it is; its texts must be free of control characters.
+pub fn print_styled(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
-/// Whether what is written there may have colours: a terminal that knows them, and nobody who objects.
+/// Whether the stream is a terminal that shows colours, and `NO_COLOR` is not set.
 pub fn may_style(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none() && !is_dumb()
 }
 
-/// Whether the terminal can do nothing but print one line after another (`TERM=dumb`).
+/// Whether the terminal can only print lines (`TERM=dumb`).
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

@@ -1,4 +1,4 @@
-//! Cells: one model on one data set under one scenario with one seed, and the stages that measure it.
+//! Cells: one model on one data set under one scenario with one seed, and its stages.
 
 use std::collections::BTreeSet;
 
@@ -19,17 +19,17 @@ pub struct Cell {
     pub model: String,
     /// Name of the variant; empty for the model itself.
     pub variant: String,
-    /// Kind of the CF model that is measured or read; empty where a language model is asked without one.
+    /// Kind of the CF model that is measured or used; empty for an LLM method without one.
     pub backbone: String,
     /// The cell's seed.
     pub seed: u64,
     /// The stage that prepares the data that is measured.
     pub prepared: NodeId,
-    /// The stages that train something for this cell, in graph order: the CF model, then what is built on it. None where a
-    /// language model is asked as it is; a small language model's own training is not among them, since it is the data
-    /// set's.
+    /// The stages that train something for this cell, in graph order: the CF model, then what is built
+    /// on it. Empty for an LLM used as it is. Pre-training of a small language model is not included,
+    /// since it belongs to the data set.
     pub trained: Vec<NodeId>,
-    /// One measurement for each protocol and part of the split, by the protocols' names.
+    /// One measurement per protocol and part of the split, in order of protocol names.
     pub measures: Vec<Measure>,
 }
 
@@ -38,18 +38,18 @@ pub struct Cell {
 pub struct Measure {
     /// Name of the protocol.
     pub name: String,
-    /// Whose targets are measured.
+    /// The part of the split whose targets are measured.
     pub part: Part,
     /// `NAME:FINGERPRINT`: numbers with different ones are not comparable.
     pub protocol: String,
     /// The stage that draws the candidates.
     pub candidates: NodeId,
-    /// The stage that leaves the ranks.
+    /// The stage that computes the ranks.
     pub evaluate: NodeId,
 }
 
 impl Cell {
-    /// Name of the variant, or of the model itself: what the spec's lists of models call it.
+    /// Name of the variant, or of the model if there is no variant.
     pub fn shown_name(&self) -> &str {
         match self.variant.as_str() {
             "" => &self.model,
@@ -74,7 +74,7 @@ impl Cell {
         found.into_iter().collect()
     }
 
-    /// What decides the cell's rows: its name, and protocol and key of each measurement.
+    /// What determines the rows of the cell: its name, and protocol and key of each measurement.
     pub fn identity(&self, graph: &Graph) -> (String, Vec<(String, Key)>) {
         let measure =
             |measure: &Measure| (measure.protocol.clone(), graph.nodes[measure.evaluate].key);

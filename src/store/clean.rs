@@ -1,4 +1,4 @@
-//! What no kept experiment needs.
+//! Artefacts that no experiment with a results folder uses.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -7,12 +7,12 @@ use super::{Experiment, Manifest, Store};
 use allround_core::digest::Key;
 use allround_core::fs::{self, FsError};
 
-/// Something that may be removed.
+/// A folder that may be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waste {
-    /// The folder or file.
+    /// The folder.
     pub path: PathBuf,
-    /// Kind of the stage, or `work` for what an unfinished stage has left.
+    /// Kind of the stage, or `work` for the files of an unfinished stage.
     pub kind: String,
     /// The stage's key.
     pub key: Key,
@@ -21,8 +21,9 @@ pub struct Waste {
 }
 
 impl Store {
-    /// Artefacts and unfinished work that no experiment with a results folder needs. What an experiment needs whose file cannot
-    /// be read is unknown: there is no waste then, unless `skip_damaged` leaves such experiments out.
+    /// Artefacts and unfinished work that no experiment with a results folder uses. Empty if the record
+    /// of an experiment is damaged, since what it uses is unknown; `skip_damaged` ignores damaged
+    /// records.
     ///
     /// # Errors
     /// When a folder cannot be listed.
@@ -45,7 +46,7 @@ impl Store {
         Ok(waste)
     }
 
-    /// Removes what [`Store::waste`] found, but for what a run is using; returns the bytes freed.
+    /// Removes the folders found by [`Store::waste`], except those a run is using. Returns bytes freed.
     ///
     /// # Errors
     /// When a folder cannot be removed.
@@ -55,7 +56,7 @@ impl Store {
             if let Some(claim) = self.try_claim(&piece.key)? {
                 fs::remove_dir_all(&piece.path)?;
                 freed += piece.size;
-                // The lock's file stays: another run may already wait on it.
+                // The lock file stays: another run may already be waiting for it.
                 drop(claim);
             }
         }
@@ -81,7 +82,7 @@ fn collect(
     kind: &str,
     (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
 ) -> Result<(), FsError> {
-    // A file in the place of a folder holds no artefact.
+    // A file in place of a folder holds no artefact.
     if !folder.is_dir() {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Which results folder needs which artefacts: what `list` shows, what `clean` keeps, what an idle second run trusts.
+//! Which results folder uses which artefacts: for `list`, for `clean`, and to skip a run that has
+//! nothing to do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,26 +20,26 @@ pub struct Experiment {
     pub spec: PathBuf,
     /// Its results folder, absolute.
     pub results: PathBuf,
-    /// Artefacts that its rows come from, as (kind, key).
+    /// Artefacts that its rows are computed from, as (kind, key).
     pub artefacts: Vec<(String, Key)>,
-    /// Digest of resolved spec, plan and program: the same means that a run has nothing to do.
+    /// Digest of resolved spec, plan and program. If it is unchanged, a run has nothing to do.
     pub identity: Key,
-    /// Cells in all.
+    /// Number of cells.
     pub cells: usize,
-    /// Cells with an outcome of their own, good or bad.
+    /// Cells that have ended, whether or not they failed.
     pub finished: usize,
     /// Cells that failed or were blocked.
     pub failed: usize,
     /// When the run ended.
     pub ended: String,
-    /// Size and time of each results file as written, by path below `results`.
+    /// Size and modification time of each results file as written, by path below `results`.
     pub files: BTreeMap<String, Stamp>,
-    /// The answer tables that the run has printed: an idle run prints them again and computes nothing.
+    /// The tables that the run has printed, for a run that has nothing to do.
     pub answer: String,
 }
 
 impl Experiment {
-    /// Adds artefacts that the results folder needs as well.
+    /// Adds artefacts that the results folder also uses.
     pub fn add_artefacts(&mut self, others: &[(String, Key)]) {
         self.artefacts.extend_from_slice(others);
         self.artefacts.sort();
@@ -50,7 +51,7 @@ impl Experiment {
         self.finished == self.cells && self.failed == 0
     }
 
-    /// `complete`, `failed`, `partial`, or `gone` when the results folder is no more.
+    /// `complete`, `failed`, `partial`, or `gone` if the results folder does not exist.
     pub fn state(&self) -> &'static str {
         match self {
             _ if !self.results.exists() => "gone",
@@ -60,7 +61,7 @@ impl Experiment {
         }
     }
 
-    /// Whether the results files are still those that were written.
+    /// Whether the results files are unchanged since they were written.
     pub fn files_are_untouched(&self) -> bool {
         let same = |(name, stamp): (&String, &Stamp)| {
             fs::stamp(&self.results.join(name)).is_ok_and(|now| now == *stamp)
@@ -69,7 +70,7 @@ impl Experiment {
     }
 }
 
-/// Size and time of each file below a results folder, but for logs and hidden files.
+/// Size and modification time of each file below a results folder, except logs and hidden files.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -92,7 +93,7 @@ impl Store {
         self.root().join("experiments").join(file)
     }
 
-    /// Remembers an experiment by its results folder.
+    /// Records an experiment, by its results folder.
     ///
     /// # Errors
     /// When its file cannot be written.
@@ -101,7 +102,7 @@ impl Store {
         fs::write_atomic(&self.experiment_file(&experiment.results), &text)
     }
 
-    /// Forgets the experiment of a results folder.
+    /// Removes the record of a results folder.
     ///
     /// # Errors
     /// When its file cannot be removed.
@@ -109,19 +110,19 @@ impl Store {
         fs::remove_file(&self.experiment_file(results))
     }
 
-    /// The experiment whose results folder this is; `None` when unknown or unreadable.
+    /// The experiment of a results folder; `None` if there is no record or it cannot be read.
     pub fn experiment(&self, results: &Path) -> Option<Experiment> {
         read(&self.experiment_file(results)).ok()
     }
 
-    /// All experiments, sorted by name, and the files that cannot be read: what those experiments need is unknown.
+    /// All experiments, sorted by name, and the records that cannot be read.
     ///
     /// # Errors
     /// When the folder cannot be listed.
     pub fn experiments(&self) -> Result<Experiments, FsError> {
         let mut all = Experiments::default();
         for path in fs::list(&self.root().join("experiments"))? {
-            // What a killed writer leaves is swept by the next write.
+            // Temporary files of a killed writer are removed by the next write.
             if path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
@@ -136,19 +137,19 @@ impl Store {
     }
 }
 
-/// What the store knows of experiments.
+/// The experiment records of a store.
 #[derive(Debug, Default)]
 pub struct Experiments {
-    /// Those that can be read.
+    /// Readable records.
     pub found: Vec<Experiment>,
-    /// Why the others cannot.
+    /// Why the others cannot be read.
     pub damaged: Vec<FsError>,
 }
 
 fn read(path: &Path) -> Result<Experiment, FsError> {
     let bytes = fs::read_at_most(path, fs::MOST_TEXT)?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        let what = format!("not what a run leaves there ({error})");
+        let what = format!("not an experiment record ({error})");
         let error = io::Error::new(io::ErrorKind::InvalidData, what);
         FsError::new(path, "read", error)
     })

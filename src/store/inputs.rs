@@ -1,4 +1,4 @@
-//! Digests of input files, remembered by path, size, times and inode, so that a large file is read once.
+//! Cache of input file digests by path, size, times and inode, so that a large file is read once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use allround_core::config::dataset::MOVIELENS_FILES;
 use allround_core::digest::Key;
 use allround_core::fs::{self, FsError, Stamp};
 
-/// Remembered digests.
+/// The cache.
 #[derive(Debug)]
 pub struct Inputs {
     path: PathBuf,
@@ -25,7 +25,7 @@ struct Known {
 }
 
 impl Inputs {
-    /// What `store` remembers; nothing when its file is missing or damaged, for it can be made again.
+    /// The cache of `store`. Empty if its file is missing or damaged, since it can be rebuilt.
     pub fn load(store: &Store) -> Inputs {
         let path = store.root().join("inputs.json");
         let bytes = fs::read(&path).unwrap_or_default();
@@ -36,8 +36,8 @@ impl Inputs {
         }
     }
 
-    /// The digest of a file, or of a folder's files with their names; hidden ones, such as a download's notes, do not count,
-    /// and where the folder holds a MovieLens set, only the two files that are read do.
+    /// The digest of a file, or of the files of a folder with their names. Hidden files, such as notes
+    /// of a download, do not count. Of a MovieLens folder, only the two files that are read count.
     ///
     /// # Errors
     /// When a file is missing or cannot be read.
@@ -64,7 +64,8 @@ impl Inputs {
         }
         let now = fs::now_ns();
         let digest = fs::digest(&path)?;
-        // What changed while it was read, or just before, may change again under the same stamp.
+        // A file that changed while it was read, or just before, may change again without another
+        // size or time.
         if stamp.is_settled(now) && fs::stamp(&path)? == stamp {
             self.known.insert(path, Known { stamp, digest });
             self.changed = true;
@@ -72,7 +73,7 @@ impl Inputs {
         Ok(digest)
     }
 
-    /// Writes what was learnt.
+    /// Writes new digests to disk.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -85,7 +86,7 @@ impl Inputs {
     }
 }
 
-/// The files of a folder that may be read.
+/// The files of a folder that count.
 fn read_of(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
     for names in MOVIELENS_FILES {
         if folder.join(names[0]).is_file() {

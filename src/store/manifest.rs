@@ -9,17 +9,17 @@ use allround_core::digest::Key;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
-/// What an artefact folder holds.
+/// The contents of an artefact folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this file's form: 1.
+    /// Version of this format: 1.
     pub version: u32,
     /// Kind of the stage.
     pub kind: String,
     /// The stage's key.
     pub key: Key,
-    /// The worker's [`Program`] that made it, in one line.
+    /// [`Program`] of the worker that made it, in one line.
     pub made_by: String,
     /// Every other file of the folder, in sorted order.
     pub files: Vec<FileEntry>,
@@ -43,16 +43,13 @@ impl FileEntry {
         let digest = fs::digest(&folder.join(&self.path)).map_err(|error| error.to_string())?;
         match digest == self.digest {
             true => Ok(()),
-            false => Err(format!(
-                "`{}` has other contents than were published",
-                self.path
-            )),
+            false => Err(format!("the contents of `{}` have changed", self.path)),
         }
     }
 }
 
 impl Manifest {
-    /// The manifest of what `folder` holds now, made by the worker `made_by`.
+    /// The manifest of the files in `folder`, made by the worker `made_by`.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -94,7 +91,7 @@ impl Manifest {
     /// The manifest of `folder`.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// What is wrong with it.
     pub fn load(folder: &Path) -> Result<Manifest, String> {
         let bytes = fs::read_at_most(&folder.join(MANIFEST), fs::MOST_TEXT)
             .map_err(|error| error.to_string())?;
@@ -104,7 +101,7 @@ impl Manifest {
     /// Checks that the manifest belongs to `key`, then its files with `check`.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// What is wrong.
     pub fn check(
         &self,
         key: &Key,
@@ -117,7 +114,7 @@ impl Manifest {
         check(self, folder)
     }
 
-    /// Checks that every file is there in its size.
+    /// Checks that every file exists with its size.
     ///
     /// # Errors
     /// Which file is missing or has another size.
@@ -134,26 +131,26 @@ impl Manifest {
         Ok(())
     }
 
-    /// Checks that every file has the contents that it was published with.
+    /// Checks the digest of every file.
     ///
     /// # Errors
-    /// Which file is missing or has other contents.
+    /// Which file is missing or has changed.
     pub fn check_digests(&self, folder: &Path) -> Result<(), String> {
         self.check_sizes(folder)?;
         self.files.iter().try_for_each(|file| file.check(folder))
     }
 
-    /// Checks sizes, and the contents of the events, which the results read of every stage.
+    /// Checks sizes, and the digest of the events, which the results read from every stage.
     ///
     /// # Errors
-    /// Which file is missing, or has another size or other contents.
+    /// Which file is missing or has changed.
     pub fn check_events(&self, folder: &Path) -> Result<(), String> {
         self.check_sizes(folder)?;
         let mut events = self.files.iter().filter(|file| file.path == EVENTS);
         events.try_for_each(|file| file.check(folder))
     }
 
-    /// Bytes of all files together.
+    /// Total bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
     }

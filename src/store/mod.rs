@@ -1,14 +1,14 @@
-//! Key to finished folder: locks, publication by rename, damage detection.
+//! The artefact store, from key to finished folder: locks, publication by rename, damage detection.
 //!
 //! ```text
 //! .allround/
-//!   artefacts/KIND/KEY/        finished, never changed; manifest.json has every file's size and digest
-//!   work/KEY/output/           what a running worker writes; published by rename
+//!   artefacts/KIND/KEY/        finished, never changed; manifest.json has the size and digest of every file
+//!   work/KEY/output/           output of a running worker; published by rename
 //!   work/KEY/checkpoint/       survives a killed worker
 //!   work/KEY/events.jsonl      events of the attempts so far
-//!   locks/KEY                  held while a stage is made, by this process and by its worker
+//!   locks/KEY                  held by this process and its worker while a stage runs
 //!   inputs.json                digests of input files by path, size, times and inode
-//!   experiments/ID.json        which results folder needs which artefacts
+//!   experiments/ID.json        which results folder uses which artefacts
 //! ```
 
 pub mod clean;
@@ -37,19 +37,19 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// What the store knows of a key.
+/// State of a key in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Nothing.
+    /// There is no artefact.
     Absent,
-    /// A finished folder.
+    /// There is a finished artefact.
     Whole,
-    /// A folder whose files are not those of its manifest; why.
+    /// The files of the artefact do not match its manifest. Holds the difference.
     Damaged(String),
 }
 
 impl Store {
-    /// The store in folder `root`, which is made if need be and hidden from git.
+    /// The store in folder `root`, created if it does not exist, and ignored by git.
     ///
     /// # Errors
     /// When the folder cannot be made or written.
@@ -62,9 +62,9 @@ impl Store {
         Ok(store)
     }
 
-    /// The store in folder `root`, which may not be there yet: for reading only.
+    /// The store in folder `root`, which may not exist yet; for reading only.
     pub fn at(root: &Path) -> Store {
-        // Absolute, since workers are told paths inside it; only an empty path has no absolute form.
+        // Absolute, since jobs name paths inside it. Only an empty path has no absolute form.
         Store {
             root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
         }
@@ -75,22 +75,22 @@ impl Store {
         &self.root
     }
 
-    /// The finished folder of a key, whether it is there or not.
+    /// The artefact folder of a key, whether or not it exists.
     pub fn folder(&self, kind: &str, key: &Key) -> PathBuf {
         self.root.join("artefacts").join(kind).join(key.to_string())
     }
 
-    /// Whether an artefact is there with every file in its size: cheap, done on every use.
+    /// State of an artefact by file sizes: cheap, done on every use.
     pub fn look(&self, kind: &str, key: &Key) -> Presence {
         self.inspect(kind, key, Manifest::check_sizes)
     }
 
-    /// Whether an artefact is there, whole by sizes, with the events that it was published with.
+    /// State of an artefact by file sizes and the digest of its events.
     pub fn look_into(&self, kind: &str, key: &Key) -> Presence {
         self.inspect(kind, key, Manifest::check_events)
     }
 
-    /// Whether an artefact is there with every file's digest: reads everything, done before a worker reads it.
+    /// State of an artefact by the digests of all files: reads everything, done before a worker reads it.
     pub fn verify(&self, kind: &str, key: &Key) -> Presence {
         self.inspect(kind, key, Manifest::check_digests)
     }
@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// The right to make the artefact of `key`, or `None` while another run has it.
+    /// The exclusive right to make the artefact of `key`, or `None` while another run has it.
     ///
     /// # Errors
     /// When the lock file cannot be made.
@@ -125,7 +125,7 @@ impl Store {
         }))
     }
 
-    /// Removes the output folders that killed runs have left; checkpoints stay.
+    /// Removes the output folders of killed runs; checkpoints stay.
     ///
     /// # Errors
     /// When a folder cannot be removed.
@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-/// The right to make one artefact, held until it is dropped.
+/// The exclusive right to make one artefact, released on drop.
 #[derive(Debug)]
 pub struct Claim {
     work: PathBuf,
@@ -152,7 +152,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Makes the work folders, the output empty.
+    /// Creates the work folders and empties the output folder.
     ///
     /// # Errors
     /// When a folder cannot be made or emptied.
@@ -162,12 +162,12 @@ impl Claim {
         fs::create_dir_all(&self.checkpoint())
     }
 
-    /// Where the worker writes.
+    /// Folder for the output of the worker.
     pub fn output(&self) -> PathBuf {
         self.work.join("output")
     }
 
-    /// Where checkpoints are kept.
+    /// Folder for checkpoints.
     pub fn checkpoint(&self) -> PathBuf {
         self.work.join("checkpoint")
     }
@@ -182,12 +182,13 @@ impl Claim {
         &self.work
     }
 
-    /// The lock's open file, for the worker to inherit: the lock is free when both have ended.
+    /// The open lock file, inherited by the worker: the lock is released when both have ended.
     pub fn descriptor(&self) -> std::os::fd::RawFd {
         self.lock.descriptor()
     }
 
-    /// Publishes the output under its kind and key, as the work of the worker `made_by`, and removes the work folder.
+    /// Publishes the output under its kind and key, with the worker `made_by` in its manifest, and
+    /// removes the work folder.
     ///
     /// # Errors
     /// When the manifest cannot be written or the folder cannot be renamed.

@@ -9,7 +9,7 @@ use super::{Chosen, is_asked, list_cell, written};
 use crate::cli::{Common, DataFormat, Export};
 use crate::cmd::{advise, planning};
 use crate::experiment::Spec;
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::plan::{self, Cell, Measure, NodeId, Plan};
 use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
@@ -91,7 +91,7 @@ pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String
         ));
     }
     if rows.iter().any(|row| row.candidates.is_none()) {
-        say(
+        print_message(
             "note: full ranking asks for every item that the history does not hold; `allround data prepare` lists the items",
         );
     }

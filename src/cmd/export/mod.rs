@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Exit, advise, numbers, print};
 use crate::cli::{DataFormat, Export};
-use crate::observe::say;
+use crate::observe::print_message;
 use crate::record::MetricRow;
 use crate::record::file::to_bytes;
 use allround_core::fs;
@@ -30,14 +30,14 @@ pub(crate) fn run(arguments: &Export, common: &Common) -> anyhow::Result<Exit> {
         None => print(&text)?,
         Some(path) => {
             fs::write_atomic(path, text.as_bytes())?;
-            say(&format!(
+            print_message(&format!(
                 "{} rows are in {}",
                 count_rows(&text, arguments),
                 path.display()
             ));
         }
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 /// Rows of a text; a CSV cell may hold a line break, so that they are read.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::planning::{self, Planned};
 use super::{Exit, advise, plan as plan_command, print, show};
 use crate::cli::{Common, Run};
-use crate::exec::{self, Happening, Options, Outcome, Stop, locate};
-use crate::observe::{Observer, Volume, say};
+use crate::exec::{self, Options, Outcome, StageEvent, Stop, locate};
+use crate::observe::{Observer, Verbosity, print_message};
 use crate::plan::NodeId;
 use crate::record;
 use crate::render;
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
     let planned = planning::plan(&arguments.spec, &store)?;
     if arguments.dry_run {
         print(&plan_command::text(&planned, &store))?;
-        return Ok(Exit::Well);
+        return Ok(Exit::Success);
     }
     let results = planning::base(&arguments.out)?.join(&planned.checked.folder);
     let session = Session {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         results,
     };
     match session.done(&store) {
-        Some(last) => session.tell(&last.answer, Exit::Well),
+        Some(last) => session.print_results(&last.answer, Exit::Success),
         None => session.work(),
     }
 }
@@ -69,18 +69,18 @@ impl Session<'_> {
         let store = Store::open(&self.common.store)?;
         // Another run may have done it all while this one waited.
         if let Some(last) = self.done(&store) {
-            return self.tell(&last.answer, Exit::Well);
+            return self.print_results(&last.answer, Exit::Success);
         }
-        if self.volume() != Volume::Quiet {
-            say(&self.planned.description());
+        if self.verbosity() != Verbosity::Quiet {
+            print_message(&self.planned.description());
             for note in self.planned.notes() {
-                say(&format!("note: {note}"));
+                print_message(&format!("note: {note}"));
             }
         }
         store.sweep()?;
         self.planned.inputs.save()?;
         let earlier = store.experiment(&self.results);
-        self.tell_replaced(earlier.as_ref())?;
+        self.note_replaced(earlier.as_ref())?;
         // A failed or stopped run needs its artefacts, too, and the numbers in the folder need theirs: `clean` must take none.
         let mut begun = self.experiment(None);
         if let Some(earlier) = &earlier {
@@ -90,13 +90,13 @@ impl Session<'_> {
         let mut book = Book::open(self.planned, &store, &self.results)?;
         let options = self.options(&store, &logs)?;
         let stop = Stop::default();
-        let wish = stop.clone();
-        ctrlc::set_handler(move || wish.ask())?;
+        let on_signal = stop.clone();
+        ctrlc::set_handler(move || on_signal.request())?;
         let outcomes = self.execute(&store, (&options, &stop), &mut book)?;
         book.close()?;
         let exit = verdict(&outcomes, self, &book);
         for (made_by, stages) in book.other_workers() {
-            say(&format!(
+            print_message(&format!(
                 "warning: {} made by the worker {made_by}, and this program is {}: build both from the same commit (`machine.toml` has both)",
                 match stages {
                     1 => "1 stage was".to_owned(),
@@ -120,7 +120,7 @@ impl Session<'_> {
         experiment.files = store::experiment::stamps(&self.results)?;
         experiment.answer.clone_from(&answer);
         store.remember(&experiment)?;
-        self.tell(&answer, exit)
+        self.print_results(&answer, exit)
     }
 
     /// Ends a run without a number over a folder that has some: the folder stays, and so does what is known of it.
@@ -130,14 +130,14 @@ impl Session<'_> {
             earlier.add_artefacts(&self.experiment(None).artefacts);
             store.remember(&earlier)?;
         }
-        say(&format!(
-            "no cell of this run has a number: the earlier results in {} are left as they are",
+        print_message(&format!(
+            "no cell of this run has a value: the earlier results in {} are unchanged",
             self.results.display()
         ));
-        say(match exit {
-            Exit::Interrupted => "interrupted; the same command continues",
+        print_message(match exit {
+            Exit::Interrupted => "interrupted; the same command resumes",
             _ => {
-                "hint: mend what failed or left nobody to measure, and run again; to have the failures as results, choose another folder with `--out DIR`"
+                "hint: fix the failures above (or the empty scenario) and rerun; to record the failures instead, pass `--out DIR`"
             }
         });
         Ok(exit)
@@ -149,8 +149,8 @@ impl Session<'_> {
         if let Some(lock) = fs::try_lock(&path)? {
             return Ok(lock);
         }
-        say(&format!(
-            "waiting for another run that writes into `{}`",
+        print_message(&format!(
+            "waiting for another run that writes to `{}`",
             self.results.display()
         ));
         Ok(fs::lock(&path)?)
@@ -163,25 +163,25 @@ impl Session<'_> {
         book: &mut Book<'_>,
     ) -> anyhow::Result<Vec<Outcome>> {
         let plan = &self.planned.plan;
-        let mut observer = Observer::new(plan, self.volume(), &run.0.logs)?;
-        let mut trouble = None;
+        let mut observer = Observer::new(plan, self.verbosity(), &run.0.logs)?;
+        let mut write_error = None;
         let outcomes = exec::execute(
             &plan.graph,
             store,
             run,
-            &mut |id: NodeId, happening: &Happening| {
-                observer.listen(id, happening);
-                if let Happening::Ended(outcome) = happening
+            &mut |id: NodeId, event: &StageEvent| {
+                observer.event(id, event);
+                if let StageEvent::Ended(outcome) = event
                     && let Err(error) = book.settle(id, outcome)
                 {
                     // Results that cannot be written end the run; what was computed stays in the store.
-                    trouble.get_or_insert(error);
-                    run.1.ask();
+                    write_error.get_or_insert(error);
+                    run.1.request();
                 }
             },
         );
         observer.close()?;
-        match trouble {
+        match write_error {
             Some(error) => Err(error),
             None => Ok(outcomes),
         }
@@ -197,9 +197,9 @@ impl Session<'_> {
         for (field, threads) in counts {
             if threads > cores && self.is_work_left(store) {
                 return Err(advise(
-                    format!("`run.{field}` is {threads}, and this machine has {cores} cores"),
+                    format!("`run.{field}` is {threads}, but this machine has {cores} cores"),
                     format!(
-                        "write at most {cores}, or give `--set run.{field}={cores}`: the count is part of the stages' keys, since it may change the last bits"
+                        "write at most {cores}, or pass `--set run.{field}={cores}`; the thread count is part of the stage keys, since it may change the last bits of a result"
                     ),
                 ));
             }
@@ -232,7 +232,7 @@ impl Session<'_> {
             Ok(path) => Ok(path),
             Err(error) if self.is_work_left(store) => Err(advise(
                 error.to_string(),
-                "build it with `cargo build --release`, or name it with `--worker PATH` or ALLROUND_WORKER",
+                "build it with `cargo build --release`, or set its path with `--worker PATH` or ALLROUND_WORKER",
             )),
             Err(_) => Ok(PathBuf::new()),
         }
@@ -246,15 +246,15 @@ impl Session<'_> {
     }
 
     /// Says so where the folder holds what another file's experiment of the same name left.
-    fn tell_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
+    fn note_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
         let own = planning::base(&self.arguments.spec.path)?;
         let Some(earlier) = earlier else {
             return Ok(());
         };
         let other = planning::base(&earlier.spec)?;
         if other != own {
-            say(&format!(
-                "note: {} holds the results of `{}`, an experiment of the same name; these take their place (to keep both, give this one another name or `--out DIR`)",
+            print_message(&format!(
+                "note: {} holds the results of `{}`, another experiment of the same name; this run replaces them (to keep both, rename one experiment or pass `--out DIR`)",
                 self.results.display(),
                 other.display()
             ));
@@ -262,11 +262,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn volume(&self) -> Volume {
+    fn verbosity(&self) -> Verbosity {
         match (self.common.quiet, self.common.verbose) {
-            (true, _) => Volume::Quiet,
-            (_, true) => Volume::Verbose,
-            _ => Volume::Usual,
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
         }
     }
 
@@ -289,21 +289,21 @@ impl Session<'_> {
     }
 
     /// The answer on standard output, and where the rest is.
-    fn tell(&self, answer: &str, exit: Exit) -> anyhow::Result<Exit> {
+    fn print_results(&self, answer: &str, exit: Exit) -> anyhow::Result<Exit> {
         print(answer)?;
         for note in record::notes(&self.results)? {
-            say(&format!("note: {note}"));
+            print_message(&format!("note: {note}"));
         }
         let limit = self.planned.checked.spec.run.limit;
         if limit > 0 {
-            say(&format!(
-                "limited to {limit} users: a test of the program, not a result, and so in a folder of its own"
+            print_message(&format!(
+                "limited to {limit} users: a trial run, not a result"
             ));
         }
         match exit {
-            Exit::Interrupted => say("interrupted; the same command continues"),
-            _ => say(&format!(
-                "results are in {}, to be read in report.html",
+            Exit::Interrupted => print_message("interrupted; the same command resumes"),
+            _ => print_message(&format!(
+                "results are in {}; open report.html there",
                 self.results.display()
             )),
         }
@@ -319,7 +319,7 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>, book: &Book<'_>) -> Exit
             n => format!(" (+{})", n - 1),
         };
         let first = cells.first().copied().unwrap_or_default();
-        say(&format!("failed: {first}{others}: {error}"));
+        print_message(&format!("failed: {first}{others}: {error}"));
     }
     let failures = outcomes
         .iter()
@@ -329,14 +329,14 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>, book: &Book<'_>) -> Exit
         let labels = crate::observe::labels(&session.planned.plan);
         for (outcome, label) in outcomes.iter().zip(labels) {
             if let Outcome::Failed(error) = outcome {
-                say(&format!("failed: {label}: {error}"));
+                print_message(&format!("failed: {label}: {error}"));
             }
         }
         return Exit::Failed;
     }
     match outcomes.contains(&Outcome::Interrupted) {
         true => Exit::Interrupted,
-        false if unmeasured.is_empty() => Exit::Well,
+        false if unmeasured.is_empty() => Exit::Success,
         false => Exit::Failed,
     }
 }

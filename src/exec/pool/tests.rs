@@ -75,7 +75,7 @@ fn spans(
             true => Outcome::Failed("as asked".to_owned()),
             false => Outcome::Made,
         };
-        pool.settle(id, outcome, &mut |_, _| {});
+        pool.end(id, outcome, &mut |_, _| {});
     }
 }
 
@@ -188,7 +188,7 @@ fn a_stage_whose_thread_panics_has_failed_and_is_not_waited_for() {
     let [Outcome::Failed(error)] = &outcomes[..] else {
         panic!("{outcomes:?}")
     };
-    assert!(error.starts_with("a fault of allround itself: "), "{error}");
+    assert!(error.starts_with("internal error: "), "{error}");
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn a_panic_of_who_listens_ends_the_workers_and_the_run() {
     };
     let stop = Stop::default();
     let run = std::panic::AssertUnwindSafe(|| {
-        execute(&graph, &store, (&options, &stop), &mut |_, happening| {
-            assert!(!matches!(happening, Happening::Begun), "as asked");
+        execute(&graph, &store, (&options, &stop), &mut |_, event| {
+            assert!(!matches!(event, StageEvent::Started), "as asked");
         })
     });
     assert!(std::panic::catch_unwind(run).is_err());

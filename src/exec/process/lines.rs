@@ -1,4 +1,4 @@
-//! The lines of a worker's standard output, each of a bounded length, until the worker has ended.
+//! The lines of a worker's standard output, of bounded length, until the worker has ended.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 
 use super::MOST_LINE;
 
-/// How long the pipe is waited for before it is asked whether the worker has ended, in milliseconds.
+/// How long to wait for output before checking whether the worker has ended, in milliseconds.
 const WAIT_MS: i32 = 50;
 
 /// A part of a worker's output.
@@ -19,7 +19,8 @@ pub(super) enum Output {
     TooLong,
 }
 
-/// Reads lines until the pipe is closed, or is empty after the worker has ended: another process may hold it open.
+/// Reads lines until the pipe is closed, or is empty after the worker has ended: another process may
+/// hold it open.
 pub(super) fn read(mut output: ChildStdout, sender: &SyncSender<Output>, has_ended: &AtomicBool) {
     let mut buffer = [0; 1 << 16];
     let mut line = Vec::new();
@@ -49,14 +50,14 @@ pub(super) fn read(mut output: ChildStdout, sender: &SyncSender<Output>, has_end
     }
 }
 
-/// Sends a line and empties it; whether anybody listens.
+/// Sends a line and empties it. False when the receiver is gone.
 fn send(line: &mut Vec<u8>, sender: &SyncSender<Output>) -> bool {
     let text = String::from_utf8_lossy(line).trim_end().to_owned();
     line.clear();
     sender.send(Output::Line(text)).is_ok()
 }
 
-/// Whether there is something to read, or the end, within [`WAIT_MS`].
+/// Whether there is output to read, or the end of it, within [`WAIT_MS`].
 fn is_ready(output: &ChildStdout) -> bool {
     let mut poll = libc::pollfd {
         fd: output.as_raw_fd(),
