@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,14 +9,16 @@ use allround_core::data::Part;
 
 /// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
 ///
-/// An experiment is one TOML file. `allround run FILE` trains its models, measures them and leaves CSV files, tables,
-/// figures and a report in `results/NAME/`; the same command continues what was interrupted and repeats nothing.
+/// An experiment is one TOML file. `allround run FILE` trains and evaluates its models, and writes CSV
+/// files, tables, figures and a report to `results/NAME/`. After an interruption the same command
+/// resumes; finished work is never repeated.
 ///
-/// Exit codes: 0 all well, 1 a cell failed, 2 bad usage or a bad file, 130 interrupted.
+/// Exit codes: 0 success, 1 a cell failed or a check found a difference, 2 bad usage or an invalid
+/// file, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "allround", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
     /// Options of every command.
@@ -27,7 +29,7 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Folder of finished artefacts and checkpoints.
+    /// Folder of cached artefacts and checkpoints.
     #[arg(
         long,
         global = true,
@@ -36,13 +38,13 @@ pub struct Common {
         default_value = ".allround"
     )]
     pub store: PathBuf,
-    /// The worker program [default: `allround-worker` beside this program, then on the PATH].
+    /// The worker program [default: `allround-worker` next to this program, then on the PATH].
     #[arg(long, global = true, value_name = "PATH", env = "ALLROUND_WORKER")]
     pub worker: Option<PathBuf>,
-    /// Say less: no progress.
+    /// Print no progress.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more: notes of the workers and what rules have counted.
+    /// Also print worker notes and rule counts.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -50,67 +52,77 @@ pub struct Common {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an experiment, or what is left of it.
+    /// Run an experiment, or resume it.
     Run(Run),
-    /// Check an experiment file and say what it would run.
+    /// Check an experiment file and print what it would run.
     #[command(visible_alias = "validate")]
     Check(Check),
-    /// Show the stages and cells of an experiment, and what is in the store.
+    /// Print the stages and cells of an experiment, and which are in the store.
     Plan(Plan),
-    /// List the experiments that the store knows.
+    /// List the experiments in the store.
     #[command(visible_alias = "ls")]
-    List,
-    /// Print the numbers of a results folder.
+    List(List),
+    /// Print the metrics of a results folder.
     Show(Show),
-    /// Draw figures, tables and the report of a results folder again.
+    /// Redraw the figures, tables and report of a results folder.
     #[command(visible_alias = "plot")]
     Report(Report),
-    /// Compare the numbers of two results folders.
+    /// Compare the metrics of two results folders.
     #[command(visible_aliases = ["diff", "cmp"])]
     Compare(Compare),
-    /// Write top lists, ranks or candidates of a results folder, for other programs.
+    /// Write top lists, ranks or candidates of a results folder for other programs.
     Export(Export),
-    /// Count how often the answers in a file name their targets, by the published rule and by stricter ones.
+    /// Count how often LLM answers in a file name their targets, by the published rule and by stricter
+    /// rules.
     Audit(Audit),
-    /// Count, prepare, make or fetch data.
+    /// Count, prepare, generate or download data.
     #[command(subcommand)]
     Data(Data),
-    /// Look at the worker, the devices and the store, and say what is wrong.
+    /// Check the worker, its devices, the store and the disk.
     Doctor(Doctor),
-    /// Remove artefacts that no experiment with a results folder needs.
+    /// Remove cached artefacts that no results folder uses.
     Clean(Clean),
-    /// Print the completions of a shell.
+    /// Write a starter experiment file for a data file.
+    Init(Init),
+    /// Print shell completions.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write a page per subcommand to a folder.
+    Man {
+        /// Folder to write to, such as `~/.local/share/man/man1` [default: print allround.1].
+        #[arg(value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
-/// An experiment file with changes.
+/// An experiment file with overrides.
 #[derive(Clone, Debug, Args)]
 pub struct SpecArgs {
     /// The experiment file.
     #[arg(value_name = "SPEC")]
     pub path: PathBuf,
-    /// Set a value of the file, for example `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated. Results of other
-    /// values go to a folder of their own, which `--set name=NAME` names.
+    /// Set a value of the file, such as `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated.
+    /// Results go to a separate folder, which `--set name=NAME` names.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Run this seed in place of the file's, into the folder NAME-seeds-N; may be repeated. As `--set seeds=[N]`.
+    /// Run this seed instead of those in the file, into the folder NAME-seeds-N; may be repeated. Same as
+    /// `--set seeds=[N]`.
     #[arg(long = "seed", value_name = "N")]
     pub seeds: Vec<u64>,
-    /// Where to compute: `cpu` or `cuda:N`. Where the file says another, results go to NAME-cuda or NAME-cpu. As `--set
-    /// run.device=...`.
+    /// Device: `cpu` or `cuda:N`. If the file has another, results go to NAME-cuda or NAME-cpu. Same as
+    /// `--set run.device=...`.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Keep at most N users of each data set, to try whether everything runs; results go to the folder NAME-limit-N. As
-    /// `--set run.limit=N`.
+    /// Keep at most N users of each data set, for a trial run; results go to the folder NAME-limit-N.
+    /// Same as `--set run.limit=N`.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 }
 
 impl SpecArgs {
-    /// All changes, as `--set` would have them.
+    /// All overrides in the syntax of `--set`.
     pub fn overrides(&self) -> Vec<String> {
         let mut all = self.set.clone();
         all.extend(
@@ -132,19 +144,19 @@ pub struct Run {
     /// The experiment.
     #[command(flatten)]
     pub spec: SpecArgs,
-    /// Only show what would run.
+    /// Only print what would run.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Most stages at a time [default: as many as the cores have threads for; 1 on a GPU].
+    /// Maximum number of stages that run at the same time [default: as many as fit the cores; 1 on a GPU].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// Start nothing more after the first failure.
+    /// Start no further stage after the first failure.
     #[arg(long)]
     pub fail_fast: bool,
-    /// Folder in which the experiment's results folder is made.
+    /// Folder for the results folder of the experiment.
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub out: PathBuf,
-    /// Kill a worker that is silent for so long: `90s`, `10m`, `2h`.
+    /// Kill a worker that reports nothing for this long, such as `90s`, `10m` or `1h 30m`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 }
@@ -155,18 +167,18 @@ pub struct Check {
     /// The experiment.
     #[command(flatten)]
     pub spec: SpecArgs,
-    /// How faults are written.
+    /// Format of faults.
     #[arg(long, value_enum, default_value_t = FaultFormat::Text)]
     pub format: FaultFormat,
-    /// Read the data sets, too: counts, records without an item, and what would leave no user to measure.
+    /// Also read the data sets: print counts, and refuse a scenario without users to measure.
     #[arg(long)]
     pub data: bool,
 }
 
-/// How faults are written.
+/// Format of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FaultFormat {
-    /// With the lines they are on.
+    /// With the lines of the file.
     Text,
     /// `file:line:column: message`, for editors.
     Lines,
@@ -178,19 +190,21 @@ pub struct Plan {
     /// The experiment.
     #[command(flatten)]
     pub spec: SpecArgs,
-    /// How the plan is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
     pub format: PlanFormat,
 }
 
-/// How a plan is written.
+/// Output format of `plan`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people.
+    /// A table of stages.
     Text,
-    /// For programs.
+    /// A row per stage.
+    Csv,
+    /// An object with all cells and stages.
     Json,
-    /// The resolved experiment file, each value with where it comes from.
+    /// The resolved experiment file with the origin of each value.
     Toml,
 }
 
@@ -203,9 +217,13 @@ pub struct Show {
     /// Only this metric, such as `ndcg@10` or `valid`.
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<String>,
-    /// Only this part of the split, every metric.
+    /// Only this part of the split.
     #[arg(long, value_enum)]
     pub split: Option<Split>,
+    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split, model,
+    /// metric, mean, sd, seeds, users, failed, error, random_weights, fingerprint.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
 }
 
 /// A part of the split.
@@ -218,7 +236,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// As the data have it.
+    /// The part of the split.
     pub fn part(self) -> Part {
         match self {
             Split::Valid => Part::Valid,
@@ -233,7 +251,7 @@ pub struct Report {
     /// The results folder.
     #[arg(value_name = "RESULTS")]
     pub results: PathBuf,
-    /// Write nothing; exit with 1 when a file would change.
+    /// Write nothing; exit with code 1 if a file would change.
     #[arg(long)]
     pub check: bool,
 }
@@ -247,6 +265,49 @@ pub struct Compare {
     /// The results folder to compare.
     #[arg(value_name = "B")]
     pub after: PathBuf,
+    /// Only this metric, such as `ndcg@10`; may be repeated.
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub metrics: Vec<String>,
+    /// Only rows that differ.
+    #[arg(long)]
+    pub differences: bool,
+    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split, model,
+    /// metric, status, a, a_sd, b, b_sd, difference, p, significant, seeds, random_weights. `status` is
+    /// compared, not_comparable, only_a or only_b.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
+}
+
+/// `list`.
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    /// Output format. Columns of `csv`, and keys of `json`: experiment, state, cells, finished, failed,
+    /// ended, spec, results.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// The file of interactions: CSV with a header line, or a RecBole `.inter` file.
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
+    /// The file of items with their titles, in the same format.
+    #[arg(value_name = "ITEMS")]
+    pub items: Option<PathBuf>,
+    /// File to write [default: the name of DATA with `.toml`, in the current folder].
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Column of the user id [default: recognised by its name].
+    #[arg(long, value_name = "COLUMN")]
+    pub user: Option<String>,
+    /// Column of the item id [default: recognised by its name].
+    #[arg(long, value_name = "COLUMN")]
+    pub item: Option<String>,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `export`.
@@ -255,16 +316,16 @@ pub struct Export {
     /// The results folder.
     #[arg(value_name = "RESULTS")]
     pub results: PathBuf,
-    /// How many of each user's best candidates; needs `protocol.NAME.keep_scores`.
+    /// Number of best candidates per user; needs `protocol.NAME.keep_scores`.
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     pub top: u16,
-    /// The rank of each user's target in place of lists.
+    /// Write the rank of each user's target instead of lists.
     #[arg(long, conflicts_with_all = ["candidates", "titles", "top"])]
     pub ranks: bool,
-    /// What is to be scored in place of lists: each user's history and candidates. Reads the store.
+    /// Write each user's history and candidates instead of lists, for scoring elsewhere. Reads the store.
     #[arg(long, conflicts_with_all = ["titles", "top"])]
     pub candidates: bool,
-    /// Titles of the items, too. Reads the store.
+    /// Include item titles. Reads the store.
     #[arg(long)]
     pub titles: bool,
     /// Only this model or variant.
@@ -282,10 +343,10 @@ pub struct Export {
     /// Only this seed.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Which part of the split.
+    /// Part of the split.
     #[arg(long, value_enum, default_value_t = Split::Test)]
     pub split: Split,
-    /// CSV with a header line, or JSON lines.
+    /// Output format: CSV with a header line, or JSON lines.
     #[arg(long, value_enum, default_value_t = DataFormat::Csv)]
     pub format: DataFormat,
     /// File to write to [default: standard output].
@@ -299,7 +360,7 @@ pub struct Audit {
     /// The file of answers: CSV, JSON lines, or the output file of the A-LLMRec code.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// How the answers are written [default: told from the contents].
+    /// Format of the file [default: recognised by its contents].
     #[arg(long, value_enum)]
     pub form: Option<AnswerForm>,
     /// Column or field of the generated text.
@@ -308,75 +369,86 @@ pub struct Audit {
     /// Column or field of the target's title.
     #[arg(long, value_name = "COLUMN", default_value = "target")]
     pub target: String,
-    /// Column or field of the candidates' titles, a JSON list [default: `candidates`, where it is there].
+    /// Column or field of the candidates' titles, a JSON list [default: `candidates`, if it exists].
     #[arg(long, value_name = "COLUMN")]
     pub candidates: Option<String>,
-    /// For programs; a table for people otherwise.
-    #[arg(long, value_enum)]
-    pub format: Option<DataFormat>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
 }
 
-/// How a file of answers is written.
+/// Format of a file of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AnswerForm {
-    /// A header line and a row an answer.
+    /// A header line and a row per answer.
     Csv,
-    /// An object a line.
+    /// JSON lines: an object per line.
     Jsonl,
-    /// Prompt, `Answer: "TITLE"` and `LLM: TEXT`, as the A-LLMRec code writes them.
+    /// Output file of the A-LLMRec code: prompt, `Answer: "TITLE"` and `LLM: TEXT`.
     Allmrec,
 }
 
-/// A form of output for programs.
+/// Output format of a command that prints a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Formatted text.
+    Text,
+    /// CSV with a header line.
+    Csv,
+    /// One JSON document.
+    Json,
+}
+
+/// Output format of exported data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DataFormat {
     /// CSV with a header line.
     Csv,
-    /// JSON; an object a line where there are rows.
+    /// JSON lines: an object per line.
     Json,
 }
 
 /// `data`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Data {
-    /// Print users, items, interactions, lengths, slice counts and share of items with text of every data set of a file.
+    /// Print statistics of every data set of a file: users, items, lengths, scenarios, items with text.
     Stats(SpecArgs),
     /// Read, filter and split one data set of a file into a folder.
     Prepare {
         /// The experiment.
         #[command(flatten)]
         spec: SpecArgs,
-        /// Name of the data set; may be left out when the file has one.
+        /// Name of the data set; optional if the file has only one.
         #[arg(long, value_name = "NAME")]
         dataset: Option<String>,
         /// Folder to write to.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Write a generated data set in Amazon's form: reviews and metadata, JSON lines, gzip.
+    /// Generate a data set in the format of Amazon reviews and metadata: JSON lines, gzip.
     Make {
-        /// Users.
+        /// Number of users.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
         users: u64,
-        /// Items.
+        /// Number of items.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(2..=10_000_000))]
         items: u64,
-        /// Mean reviews of a user.
+        /// Mean number of reviews per user.
         #[arg(long, default_value_t = 9.0)]
         mean_length: f64,
-        /// Seed of everything.
+        /// Random seed.
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Folder to write to.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Download a public data set, or say what to put where.
+    /// Download a public data set, or print where to put its files.
     Fetch {
-        /// Which.
+        /// The data set.
         #[arg(value_enum)]
         name: Public,
-        /// Folder to write to (default: where the committed experiments look for it, data/amazon or data/movielens).
+        /// Folder to write to [default: data/amazon or data/movielens, where the experiments look for it].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -410,29 +482,31 @@ pub struct Doctor {
 /// `clean`.
 #[derive(Clone, Debug, Args)]
 pub struct Clean {
-    /// Only show what would be removed.
+    /// Only print what would be removed.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Remove damaged experiment records too, and the artefacts that only they may need.
+    /// Also remove damaged experiment records, and artefacts that only they may use.
     #[arg(long)]
     pub skip_damaged: bool,
 }
 
-/// `90`, `90s`, `10m` or `2h`.
+/// A time such as `90s`, `10m` or `1h 30m`; a plain number is in seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time: expected a number with `s`, `m` or `h`");
-    let (number, unit) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        _ => (text, 1.0),
+    let invalid =
+        |_| format!("`{text}` is not a time: expected for example `90s`, `10m` or `1h 30m`");
+    let time = match text.parse::<f64>() {
+        Ok(seconds) => {
+            Duration::try_from_secs_f64(seconds).map_err(|error| invalid(error.to_string()))?
+        }
+        Err(_) => text
+            .parse::<jiff::SignedDuration>()
+            .and_then(Duration::try_from)
+            .map_err(|error| invalid(error.to_string()))?,
     };
-    let seconds = number.parse::<f64>().map_err(|_| wrong())? * unit;
-    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
-    match time.is_zero() {
-        true => Err(format!("`{text}` is no time at all: expected more than 0")),
-        false => Ok(time),
+    if time.is_zero() {
+        return Err(format!("`{text}` is too short: expected more than 0"));
     }
+    Ok(time)
 }
 
 #[cfg(test)]
@@ -452,7 +526,7 @@ mod tests {
             command("allround validate a.toml"),
             Command::Check(_)
         ));
-        assert!(matches!(command("allround ls"), Command::List));
+        assert!(matches!(command("allround ls"), Command::List(_)));
         assert!(matches!(command("allround diff a b"), Command::Compare(_)));
         assert!(matches!(command("allround cmp a b"), Command::Compare(_)));
         assert!(matches!(command("allround plot a"), Command::Report(_)));
@@ -475,25 +549,25 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_a_unit_and_is_not_zero() {
-        assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("1.5m").unwrap(), Duration::from_secs(90));
-        assert_eq!(duration("2h").unwrap(), Duration::from_secs(7200));
-        for wrong in ["", "s", "0s", "-1s", "1d", "nan", "1e300h"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_time_of_nothing_is_refused_in_other_words_than_what_is_no_time() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
-        for (text, word) in [
-            ("0s", "more than 0"),
-            ("x", "a number with"),
-            ("-1h", "a number with"),
+    fn a_time_has_a_unit_or_is_in_seconds_and_is_not_zero() {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("1.5m", 90),
+            ("2h", 7200),
+            ("1h 30m", 5400),
         ] {
-            assert!(duration(text).unwrap_err().contains(word), "{text}");
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "s", "x", "-1s", "-1h", "1d", "nan", "1e300h"] {
+            let message = duration(text).unwrap_err();
+            assert!(message.contains("is not a time"), "{message}");
+        }
+        for text in ["0", "0s"] {
+            assert!(
+                duration(text).unwrap_err().contains("more than 0"),
+                "{text}"
+            );
         }
     }
 }

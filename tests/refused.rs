@@ -315,7 +315,7 @@ fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_refuses_th
     assert_eq!(status.code(), Some(1));
     let output = desk.run("compare empty/small results/small");
     assert!(
-        err(&output).contains("`empty/small` holds no number"),
+        err(&output).contains("`empty/small` has no metric values"),
         "{}",
         err(&output)
     );
@@ -446,6 +446,8 @@ fn a_full_standard_output_is_an_error() {
         assert_eq!(output.status.code(), Some(2), "{line}: {said}");
         let words = "cannot write `standard output`: no space left on device";
         assert!(said.contains(words), "{line}: {said}");
+        let hint = "hint: free some space on the disk that standard output is written to";
+        assert!(said.contains(hint), "{line}: {said}");
     }
 }
 

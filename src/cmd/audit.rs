@@ -1,19 +1,19 @@
-//! `allround audit`: the rules that answers count by, on a file of somebody's answers.
+//! `allround audit`: applies the hit rules for generated answers to a file of answers.
 
 use serde_json::json;
 
 use super::{Exit, count, print};
-use crate::cli::{AnswerForm, Audit, DataFormat};
+use crate::cli::{AnswerForm, Audit, OutputFormat};
 use crate::observe::print_message;
 use allround_core::fs;
 use allround_core::text::answer_file::{self, AnswerFile, Columns, Form};
 use allround_core::text::{self, answer};
 
-/// How often answers hold by one rule.
+/// How often answers are hits by one rule.
 struct Share {
     rule: &'static str,
     hits: usize,
-    /// Answers that the rule can be asked of.
+    /// Answers that the rule applies to.
     n: usize,
 }
 
@@ -23,13 +23,13 @@ impl Share {
     }
 }
 
-/// What a file of answers says.
+/// The shares of a file of answers.
 struct Audited {
     shares: Vec<Share>,
     n: usize,
-    /// Targets without a letter: the published code counts each as a hit.
+    /// Empty targets: the published code counts each as a hit.
     empty_targets: usize,
-    /// Answers whose candidates are given.
+    /// Answers with candidates.
     with_candidates: usize,
 }
 
@@ -51,9 +51,9 @@ pub(crate) fn run(arguments: &Audit) -> anyhow::Result<Exit> {
     let file = answer_file::read(&arguments.file, &text, form, &columns)?;
     let audited = audited(&file);
     print(&match arguments.format {
-        None => table(&audited, form),
-        Some(DataFormat::Csv) => csv(&audited),
-        Some(DataFormat::Json) => format!("{}\n", json(&audited, form)),
+        OutputFormat::Text => table(&audited, form),
+        OutputFormat::Csv => csv(&audited),
+        OutputFormat::Json => format!("{}\n", json(&audited, form)),
     })?;
     notes(&audited, &file);
     Ok(Exit::Success)
@@ -135,11 +135,11 @@ fn json(audited: &Audited, form: Form) -> serde_json::Value {
     })
 }
 
-/// What a reader of the shares must know.
+/// Prints notes on the shares.
 fn notes(audited: &Audited, file: &AnswerFile) {
     if audited.empty_targets > 0 {
         print_message(&format!(
-            "note: {} no title: the published code counts each as a hit, here none is",
+            "note: {} no title: the published code counts each as a hit, this audit does not",
             match audited.empty_targets {
                 1 => "1 target has".to_owned(),
                 targets => format!("{targets} targets have"),
@@ -148,14 +148,14 @@ fn notes(audited: &Audited, file: &AnswerFile) {
     }
     if audited.with_candidates < audited.n {
         print_message(&format!(
-            "note: {} without candidates, so that `valid` and `several` are of the other {}",
+            "note: {} without candidates; `valid` and `several` are over the other {}",
             count(audited.n - audited.with_candidates, "answer"),
             audited.with_candidates
         ));
     }
     if file.repeated > 0 {
         print_message(&format!(
-            "note: {} repeated: the A-LLMRec code appends to its output file, which may hold several runs",
+            "note: {} repeated: the A-LLMRec code appends to its output file, so it may hold several runs",
             count(file.repeated, "prompt")
         ));
     }

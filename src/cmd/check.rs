@@ -7,8 +7,8 @@ use super::planning::{self, Planned};
 use super::{Exit, data, print};
 use crate::cli::{Check, Common, FaultFormat};
 use crate::experiment::{self, Faults};
-use crate::observe::{labels, print_message};
-use crate::plan::{NodeId, Settings};
+use crate::observe::print_message;
+use crate::plan::{self, NodeId, Settings};
 use crate::store::Store;
 use allround_core::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
 use allround_core::data::{candidates, nobody, scenario, stats};
@@ -53,7 +53,7 @@ fn lines(error: anyhow::Error) -> anyhow::Result<Exit> {
 fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
     let base = planning::base(&planned.checked.base)?;
     let mut faults = Vec::new();
-    let labels = labels(&planned.plan);
+    let labels = plan::labels(&planned.plan);
     for (id, node) in planned.plan.graph.nodes.iter().enumerate() {
         let Settings::Prepare(settings) = &node.stage.settings else {
             continue;
@@ -61,7 +61,7 @@ fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
         let check = PreparedCheck {
             planned,
             id,
-            name: name(planned, id, &labels[id]),
+            name: name(planned, id, &labels[id].to_string()),
         };
         let mut events = Vec::new();
         let prepared = check.read(settings, (&base, &mut events));

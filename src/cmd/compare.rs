@@ -1,86 +1,137 @@
-//! `allround compare`: the numbers of two results folders side by side, where they were measured alike.
+//! `allround compare`: the metrics of two results folders, where they are comparable.
 
 use std::collections::BTreeSet;
 
 use comfy_table::{Table, presets};
+use serde::Serialize;
 
-use super::{Exit, advise, count, numbers, print};
-use crate::cli::Compare;
+use super::{Exit, advise, count, numbers, output, print};
+use crate::cli::{Compare, OutputFormat};
 use crate::observe::print_message;
-use crate::record::compare::{Compared, Side, Spread};
-use crate::record::{self, summary::PairedTest};
+use crate::record::compare::{Compared, Comparison, Side, Spread, Subject};
+use crate::record::{self, MetricRow, summary::PairedTest};
 use crate::render::table::{RANDOM, marked};
 
-/// Prints a table of differences; numbers of different protocols are refused one by one.
+/// Prints a table of differences. Metrics of different protocols are not compared.
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
-    let (before, after) = (
-        numbers::read(&arguments.before)?,
-        numbers::read(&arguments.after)?,
-    );
+    let mut before = numbers::read(&arguments.before)?;
+    let mut after = numbers::read(&arguments.after)?;
+    for (folder, rows) in [(&arguments.before, &before), (&arguments.after, &after)] {
+        if rows.iter().all(|row| row.value.is_none()) {
+            return Err(advise(
+                format!("`{}` has no metric values", folder.display()),
+                "every cell failed or had no user; `allround show` prints the reasons",
+            ));
+        }
+    }
+    filter(arguments, [&mut before, &mut after])?;
     let random: BTreeSet<&str> = numbers::random(&before)
         .into_iter()
         .chain(numbers::random(&after))
         .collect();
     let side = |results, rows| Side { results, rows };
-    let comparison = record::compare(
+    let mut comparison = record::compare(
         side(&arguments.before, &before),
         side(&arguments.after, &after),
     )?;
-    for (folder, rows) in [(&arguments.before, &before), (&arguments.after, &after)] {
-        if rows.iter().all(|row| row.value.is_none()) {
-            return Err(advise(
-                format!("`{}` holds no number", folder.display()),
-                "every cell failed or had no user; `allround show` tells why",
-            ));
-        }
-    }
     if comparison.compared.is_empty() && comparison.refused.is_empty() {
         return Err(advise(
-            "the folders have no number in common",
+            "the folders have no metric in common",
             "names of data sets, scenarios, models and protocols must be the same",
         ));
     }
-    if !comparison.compared.is_empty() {
-        print(&format!(
-            "{}\n",
-            table(&comparison.compared, &random, comparison.alpha)
-        ))?;
-        if !random.is_empty() {
-            print_message(RANDOM);
-        }
-        print_message(
-            "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
-        );
-        let is_small = |compared: &Compared| {
-            let test = compared.test.as_ref();
-            test.is_some_and(|test| test.n_pairs < record::FEWEST_STARRED)
-        };
-        if comparison.compared.iter().any(is_small) {
-            print_message(&format!(
-                "no star where fewer than {} users are compared",
-                record::FEWEST_STARRED
-            ));
-        }
+    let all = comparison.compared.len();
+    if arguments.differences {
+        comparison
+            .compared
+            .retain(|it| it.before.mean != it.after.mean);
     }
+    match arguments.format {
+        OutputFormat::Text => print_text(&comparison, &random, all)?,
+        OutputFormat::Csv => print(&output::csv(&rows(&comparison, &random))?)?,
+        OutputFormat::Json => print(&output::json(&rows(&comparison, &random))?)?,
+    }
+    print_notes(&comparison);
+    Ok(match comparison.refused.is_empty() {
+        true => Exit::Success,
+        false => Exit::Failed,
+    })
+}
+
+/// Keeps the rows of the selected metrics.
+fn filter(arguments: &Compare, both: [&mut Vec<MetricRow>; 2]) -> anyhow::Result<()> {
+    let metrics = &arguments.metrics;
+    if metrics.is_empty() {
+        return Ok(());
+    }
+    let name = |row: &MetricRow| row.metric().map(|metric| metric.to_string());
+    let rows = both.iter().flat_map(|rows| rows.iter());
+    let measured: BTreeSet<String> = rows.filter_map(name).collect();
+    if let Some(unknown) = metrics.iter().find(|metric| !measured.contains(*metric)) {
+        let measured: Vec<String> = measured.into_iter().collect();
+        return Err(advise(
+            format!("no results for metric `{unknown}`"),
+            format!("available metrics: {}", measured.join(", ")),
+        ));
+    }
+    for rows in both {
+        rows.retain(|row| name(row).is_some_and(|name| metrics.contains(&name)));
+    }
+    Ok(())
+}
+
+/// The table of `all` compared rows, and how to read it.
+fn print_text(comparison: &Comparison, random: &BTreeSet<&str>, all: usize) -> anyhow::Result<()> {
+    let compared = &comparison.compared;
+    let equal = all - compared.len();
+    if equal > 0 {
+        print_message(&format!(
+            "{} equal in both folders, not shown",
+            count(equal, "row")
+        ));
+    }
+    if compared.is_empty() {
+        return Ok(());
+    }
+    print(&format!("{}\n", table(compared, random, comparison.alpha)))?;
+    if !random.is_empty() {
+        print_message(RANDOM);
+    }
+    print_message(
+        "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
+    );
+    let is_small = |compared: &Compared| {
+        let test = compared.test.as_ref();
+        test.is_some_and(|test| test.n_pairs < record::FEWEST_STARRED)
+    };
+    if compared.iter().any(is_small) {
+        print_message(&format!(
+            "no star for comparisons of fewer than {} users",
+            record::FEWEST_STARRED
+        ));
+    }
+    Ok(())
+}
+
+/// Prints what was left out of the comparison.
+fn print_notes(comparison: &Comparison) {
     if !comparison.lone_seeds.is_empty() {
         let seeds = comparison.lone_seeds.iter().map(u64::to_string);
         print_message(&format!(
-            "means are over the seeds that both folders have; seeds of one folder alone are left out: {}",
+            "means are over the seeds of both folders; seeds of only one folder are left out: {}",
             seeds.collect::<Vec<_>>().join(", ")
         ));
     }
     let alone = comparison.only_before.len() + comparison.only_after.len();
     if alone > 0 {
-        print_message(&format!("{} in one folder only", count(alone, "number")));
+        print_message(&format!("{} in one folder only", count(alone, "metric")));
     }
-    if comparison.refused.is_empty() {
-        return Ok(Exit::Success);
+    if !comparison.refused.is_empty() {
+        print_message(&format!(
+            "{} not compared: measured under different protocols, data or filters, or without a common seed",
+            count(comparison.refused.len(), "metric")
+        ));
     }
-    print_message(&format!(
-        "{} not compared: measured under different protocols, data or filters, or with no seed in common",
-        count(comparison.refused.len(), "number")
-    ));
-    Ok(Exit::Failed)
 }
 
 fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
@@ -130,4 +181,76 @@ fn probability(test: &PairedTest, alpha: f64) -> String {
         small if small < 0.001 => format!("<0.001{star}"),
         p => format!("{p:.3}{star}"),
     }
+}
+
+/// A row of machine-readable output.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Row {
+    dataset: String,
+    scenario: String,
+    protocol: String,
+    split: String,
+    model: String,
+    metric: String,
+    /// `compared`, `not_comparable`, `only_a` or `only_b`.
+    status: &'static str,
+    a: Option<f64>,
+    a_sd: Option<f64>,
+    b: Option<f64>,
+    b_sd: Option<f64>,
+    /// b - a.
+    difference: Option<f64>,
+    /// Holm-adjusted over the comparison.
+    p: Option<f64>,
+    significant: Option<bool>,
+    /// Number of seeds in both folders.
+    seeds: Option<usize>,
+    random_weights: bool,
+}
+
+impl Row {
+    fn of(subject: &Subject, status: &'static str) -> Row {
+        Row {
+            dataset: subject.dataset.clone(),
+            scenario: subject.scenario.clone(),
+            protocol: subject.protocol.clone(),
+            split: subject.split.clone(),
+            model: subject.model.clone(),
+            metric: subject.metric.to_string(),
+            status,
+            ..Row::default()
+        }
+    }
+}
+
+fn rows(comparison: &Comparison, random: &BTreeSet<&str>) -> Vec<Row> {
+    let compared = comparison.compared.iter().map(|it| Row {
+        a: Some(it.before.mean),
+        a_sd: it.before.sd,
+        b: Some(it.after.mean),
+        b_sd: it.after.sd,
+        difference: Some(it.after.mean - it.before.mean),
+        p: it.test.as_ref().map(|test| test.randomisation_p_holm),
+        significant: it
+            .test
+            .as_ref()
+            .map(|test| test.is_significant(comparison.alpha)),
+        seeds: Some(it.before.n_seeds),
+        ..Row::of(&it.subject, "compared")
+    });
+    let refused = comparison.refused.iter();
+    let refused = refused.map(|it| Row::of(&it.subject, "not_comparable"));
+    let only = |subjects: &[Subject], status| {
+        let rows = subjects.iter().map(|subject| Row::of(subject, status));
+        rows.collect::<Vec<_>>()
+    };
+    let mut rows: Vec<Row> = compared
+        .chain(refused)
+        .chain(only(&comparison.only_before, "only_a"))
+        .chain(only(&comparison.only_after, "only_b"))
+        .collect();
+    for row in &mut rows {
+        row.random_weights = random.contains(&*row.model);
+    }
+    rows
 }

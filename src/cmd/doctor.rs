@@ -1,5 +1,6 @@
 //! `allround doctor`: checks the worker, its devices, the store and the disk.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -191,9 +192,38 @@ fn experiments(store: &Store) -> anyhow::Result<Vec<Result<String, String>>> {
     Ok(findings)
 }
 
+/// Names of the experiments that use each artefact.
+fn uses(store: &Store) -> anyhow::Result<BTreeMap<Key, String>> {
+    let mut uses = BTreeMap::new();
+    for experiment in store.experiments()?.found {
+        for (_, key) in &experiment.artefacts {
+            uses.entry(*key).or_insert_with(|| experiment.name.clone());
+        }
+    }
+    Ok(uses)
+}
+
+/// What to do about a damaged artefact. A run verifies data sets and ranks, and of other artefacts
+/// only sizes and events, unless a stage that reads them has to run.
+fn remedy(store: &Store, uses: &BTreeMap<Key, String>, (kind, key): (&str, &Key)) -> String {
+    let Some(experiment) = uses.get(key) else {
+        return "no experiment in the store uses it: `allround clean` removes it".to_owned();
+    };
+    let is_verified = matches!(kind, "evaluate" | "prepare");
+    if is_verified || store.look_into(kind, key) != Presence::Whole {
+        return format!("the next run of experiment `{experiment}` rebuilds it");
+    }
+    format!(
+        "experiment `{experiment}` rebuilds it only before a stage that reads it; to rebuild it at the \
+         next run, remove `{}`",
+        store.folder(kind, key).display()
+    )
+}
+
 fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, String>>> {
     let mut findings = Vec::new();
     let (mut number, mut size) = (0, 0);
+    let uses = uses(store)?;
     for kind in fs::list(&store.root().join("artefacts"))? {
         let name = kind
             .file_name()
@@ -224,8 +254,9 @@ fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, Str
             number += 1;
             size += Manifest::load(&folder).map_or(0, |manifest| manifest.size());
             if let Presence::Damaged(why) = presence {
+                let hint = remedy(store, &uses, (&name, &key));
                 findings.push(Err(format!(
-                    "{name} {}: {why}\n      hint: the next run makes it anew",
+                    "{name} {}: {why}\n      hint: {hint}",
                     key.short()
                 )));
             }

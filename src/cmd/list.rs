@@ -1,14 +1,43 @@
-//! `allround list`: the experiments that the store knows.
+//! `allround list`: the experiments in the store.
 
 use comfy_table::{Table, presets};
+use serde::Serialize;
 
-use super::{Exit, print};
-use crate::cli::Common;
+use super::{Exit, output, print};
+use crate::cli::{Common, List, OutputFormat};
 use crate::observe::print_message;
-use crate::store::Store;
+use crate::store::{Experiment, Store};
 
-/// Prints a table of experiments with their state.
-pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
+/// A row of machine-readable output.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Row {
+    experiment: String,
+    state: String,
+    cells: usize,
+    finished: usize,
+    failed: usize,
+    ended: String,
+    spec: String,
+    results: String,
+}
+
+impl Row {
+    fn of(experiment: &Experiment) -> Row {
+        Row {
+            experiment: experiment.name.clone(),
+            state: experiment.state().to_owned(),
+            cells: experiment.cells,
+            finished: experiment.finished,
+            failed: experiment.failed,
+            ended: experiment.ended.clone(),
+            spec: experiment.spec.display().to_string(),
+            results: experiment.results.display().to_string(),
+        }
+    }
+}
+
+/// Prints experiments with their state.
+pub(crate) fn run(arguments: &List, common: &Common) -> anyhow::Result<Exit> {
     let experiments = Store::at(&common.store).experiments()?;
     for error in &experiments.damaged {
         print_message(&format!("damaged, left out: {error}"));
@@ -17,13 +46,20 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
         true => Exit::Success,
         false => Exit::Failed,
     };
-    if experiments.found.is_empty() {
-        print_message(&format!(
-            "no experiment in store `{}`",
-            common.store.display()
-        ));
-        return Ok(exit);
+    let rows: Vec<Row> = experiments.found.iter().map(Row::of).collect();
+    match arguments.format {
+        OutputFormat::Csv => print(&output::csv(&rows)?)?,
+        OutputFormat::Json => print(&output::json(&rows)?)?,
+        OutputFormat::Text if rows.is_empty() => {
+            let store = common.store.display();
+            print_message(&format!("no experiment in store `{store}`"));
+        }
+        OutputFormat::Text => print(&format!("{}\n", table(&rows)))?,
     }
+    Ok(exit)
+}
+
+fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "experiment",
@@ -33,16 +69,15 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<Exit> {
         "ended",
         "results",
     ]);
-    for experiment in experiments.found {
+    for row in rows {
         table.add_row([
-            experiment.name.clone(),
-            experiment.state().to_owned(),
-            format!("{}/{}", experiment.finished, experiment.cells),
-            experiment.failed.to_string(),
-            experiment.ended.clone(),
-            experiment.results.display().to_string(),
+            row.experiment.clone(),
+            row.state.clone(),
+            format!("{}/{}", row.finished, row.cells),
+            row.failed.to_string(),
+            row.ended.clone(),
+            row.results.clone(),
         ]);
     }
-    print(&format!("{}\n", table.trim_fmt()))?;
-    Ok(exit)
+    table.trim_fmt()
 }

@@ -8,8 +8,11 @@ mod completions;
 mod data;
 mod doctor;
 mod export;
+mod init;
 mod list;
+mod man;
 mod numbers;
+mod output;
 mod plan;
 mod planning;
 mod report;
@@ -25,7 +28,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::observe::{may_style, print_message, print_styled};
-use allround_core::fs::FsError;
+use allround_core::fs::{FsError, STANDARD_OUTPUT};
 
 /// The exit codes of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +120,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Plan(arguments) => plan::run(arguments, &cli.common),
-        Command::List => list::run(&cli.common),
+        Command::List(arguments) => list::run(arguments, &cli.common),
         Command::Show(arguments) => show::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
@@ -126,7 +129,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.common),
         Command::Clean(arguments) => clean::run(arguments, &cli.common),
+        Command::Init(arguments) => init::run(arguments),
         Command::Completions { shell } => completions::run(*shell),
+        Command::Man { out } => man::run(out.as_deref()),
     }
 }
 
@@ -177,9 +182,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => {
-            Ok(other.map_err(|error| FsError::new("standard output".as_ref(), "write", error))?)
-        }
+        other => Ok(other.map_err(|error| FsError::new(STANDARD_OUTPUT.as_ref(), "write", error))?),
     }
 }
 

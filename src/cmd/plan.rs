@@ -1,13 +1,13 @@
-//! `allround plan`: stages with keys, what is in the store, what runs alone, and each cell's keys.
+//! `allround plan`: stages with keys, which are in the store, which run alone, and the stages of each cell.
 
 use comfy_table::{Table, presets};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::planning::{self, Planned};
-use super::{Exit, count, print};
+use super::{Exit, count, output, print};
 use crate::cli::{Common, Plan as Arguments, PlanFormat};
-use crate::observe::labels;
-use crate::plan::{Cell, Graph, Node, NodeId};
+use crate::plan::{self, Cell, Graph, Node, NodeId, StageLabel};
 use crate::store::{Presence, Store};
 
 /// Prints a plan.
@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let planned = planning::plan(&arguments.spec, &store)?;
     match arguments.format {
         PlanFormat::Text => print(&text(&planned, &store))?,
+        PlanFormat::Csv => print(&csv(&planned, &store)?)?,
         PlanFormat::Json => print(&format!("{:#}\n", json(&planned, &store)))?,
         PlanFormat::Toml => print(planned.checked.resolved_toml())?,
     }
@@ -25,38 +26,64 @@ pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
-/// The plan as text: what is to do, stage by stage, and a summary.
-pub(crate) fn text(planned: &Planned, store: &Store) -> String {
-    let plan = &planned.plan;
+/// One stage of a plan with its state in the store.
+struct Line<'a> {
+    id: NodeId,
+    node: &'a Node,
+    label: StageLabel,
+    /// `cached`, `to run` or `damaged`.
+    state: &'static str,
+    /// Whether it runs while no other stage runs.
+    alone: bool,
+}
+
+fn lines<'a>(planned: &'a Planned, store: &Store) -> Vec<Line<'a>> {
     let alone = planned.alone();
-    let (mut cached, mut quiet) = (0, 0);
+    let nodes = planned.plan.graph.nodes.iter().enumerate();
+    let line = |((id, node), label): ((NodeId, &'a Node), StageLabel)| Line {
+        id,
+        node,
+        label,
+        state: state(store, node),
+        alone: alone.contains(&id),
+    };
+    nodes.zip(plan::labels(&planned.plan)).map(line).collect()
+}
+
+/// The plan as text: a row per stage, and a summary.
+pub(crate) fn text(planned: &Planned, store: &Store) -> String {
+    let lines = lines(planned, store);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
-        .set_header(["stage", "key", "state", "for"]);
-    for (id, (node, label)) in plan.graph.nodes.iter().zip(labels(plan)).enumerate() {
-        let mut state = state(store, node).to_owned();
-        if state == "cached" {
-            cached += 1;
-        } else if alone.contains(&id) {
-            quiet += 1;
-            state.push_str(", alone");
-        }
-        let kind = node.stage.settings.kind();
-        let cells = label.strip_prefix(kind).unwrap_or(&label).trim();
-        table.add_row([kind, &node.key.short(), &state, cells]);
+        .set_header(["stage", "key", "state", "model", "for"]);
+    for line in &lines {
+        let state = match line.alone && line.state != "cached" {
+            true => format!("{}, alone", line.state),
+            false => line.state.to_owned(),
+        };
+        table.add_row([
+            line.label.kind,
+            &line.node.key.short(),
+            &state,
+            &line.label.trained_model(),
+            &line.label.users(),
+        ]);
     }
-    let quiet = match quiet {
+    let cached = lines.iter().filter(|line| line.state == "cached").count();
+    let alone = lines
+        .iter()
+        .filter(|line| line.alone && line.state != "cached");
+    let alone = match alone.count() {
         0 => String::new(),
-        quiet => format!(", {quiet} of them alone"),
+        alone => format!(", {alone} of them alone"),
     };
-    let stages = plan.graph.nodes.len();
     format!(
-        "{}\n\n{}, {}: {cached} in the store, {} to run{quiet}\n",
+        "{}\n\n{}, {}: {cached} in the store, {} to run{alone}\n",
         table.trim_fmt(),
-        count(plan.cells.len(), "cell"),
-        count(stages, "stage"),
-        stages - cached,
+        count(planned.plan.cells.len(), "cell"),
+        count(lines.len(), "stage"),
+        lines.len() - cached,
     )
 }
 
@@ -68,26 +95,60 @@ fn state(store: &Store, node: &Node) -> &'static str {
     }
 }
 
+/// A row of CSV output.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Row {
+    stage: usize,
+    kind: String,
+    key: String,
+    state: String,
+    alone: bool,
+    model: String,
+    seed: Option<u64>,
+    cells: usize,
+    first_cell: String,
+    /// Numbers of the stages that it needs, separated by blanks.
+    needs: String,
+}
+
+fn csv(planned: &Planned, store: &Store) -> anyhow::Result<String> {
+    let row = |line: &Line| Row {
+        stage: line.id,
+        kind: line.label.kind.to_owned(),
+        key: line.node.key.to_string(),
+        state: line.state.to_owned(),
+        alone: line.alone,
+        model: line.label.model.clone().unwrap_or_default(),
+        seed: line.label.seed,
+        cells: line.label.cells.len(),
+        first_cell: line.label.cells.first().cloned().unwrap_or_default(),
+        needs: Vec::from_iter(line.node.needs.values().map(ToString::to_string)).join(" "),
+    };
+    let rows: Vec<Row> = lines(planned, store).iter().map(row).collect();
+    output::csv(&rows)
+}
+
 fn json(planned: &Planned, store: &Store) -> Value {
     let graph = &planned.plan.graph;
-    let alone = planned.alone();
-    let stage = |(id, node): (usize, &Node)| {
+    let stage = |line: &Line| {
         json!({
-            "kind": node.stage.settings.kind(),
-            "key": node.key,
-            "state": state(store, node),
-            "alone": alone.contains(&id),
-            "needs": node.stage.needs,
+            "kind": line.label.kind,
+            "key": line.node.key,
+            "state": line.state,
+            "alone": line.alone,
+            "model": line.label.model,
+            "seed": line.label.seed,
+            "cells": line.label.cells,
+            "needs": line.node.stage.needs,
         })
     };
-    let stages: Vec<Value> = graph.nodes.iter().enumerate().map(stage).collect();
-    let cells: Vec<Value> = planned
-        .plan
-        .cells
-        .iter()
-        .map(|each| cell(each, graph))
-        .collect();
-    json!({ "experiment": planned.checked.spec.name, "cells": cells, "stages": stages })
+    let stages: Vec<Value> = lines(planned, store).iter().map(stage).collect();
+    let cells = planned.plan.cells.iter().map(|each| cell(each, graph));
+    json!({
+        "experiment": planned.checked.spec.name,
+        "cells": cells.collect::<Vec<_>>(),
+        "stages": stages,
+    })
 }
 
 fn cell(cell: &Cell, graph: &Graph) -> Value {

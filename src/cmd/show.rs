@@ -1,30 +1,147 @@
-//! `allround show`: the numbers of a results folder.
+//! `allround show`: the metrics of a results folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use serde::Serialize;
+
 use super::numbers::{self, Subject, Values};
-use super::{Exit, advise, count, print};
-use crate::cli::{Show, Split};
+use super::{Exit, advise, count, output, print};
+use crate::cli::{OutputFormat, Show, Split};
 use crate::experiment::config::Table as TableSpec;
 use crate::observe::may_style;
+use crate::record::MetricRow;
 use crate::render::style;
 use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
 
-/// Prints the answer tables of a results folder, or one metric of every block.
+/// Prints the comparison tables of a results folder, or all metrics that pass the filters.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
-    let text = match (&arguments.metric, arguments.split) {
-        (None, None) => answer(&arguments.results)?,
-        (metric, split) => blocks(&arguments.results, metric.as_deref(), split)?,
+    let (results, metric) = (&arguments.results, arguments.metric.as_deref());
+    let text = match arguments.format {
+        OutputFormat::Csv => output::csv(&summaries(&selected(results, metric, arguments.split)?))?,
+        OutputFormat::Json => {
+            output::json(&summaries(&selected(results, metric, arguments.split)?))?
+        }
+        OutputFormat::Text if metric.is_none() && arguments.split.is_none() => answer(results)?,
+        OutputFormat::Text => blocks(results, metric, arguments.split)?,
     };
     print(&text)?;
     Ok(Exit::Success)
 }
 
-/// The comparison tables that the experiment asks for; means over seeds where it asks for none.
+/// A row of machine-readable output: one metric of one model over all seeds.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Summary {
+    dataset: String,
+    scenario: String,
+    protocol: String,
+    split: String,
+    model: String,
+    /// Empty for cells that failed before anything was measured.
+    metric: String,
+    /// Mean over seeds; empty if no seed has a value.
+    mean: Option<f64>,
+    /// Standard deviation over seeds (n - 1); empty for fewer than two.
+    sd: Option<f64>,
+    /// Number of seeds with a value.
+    seeds: usize,
+    /// The smallest number of users of a seed.
+    users: Option<u64>,
+    /// Number of seeds without a value.
+    failed: usize,
+    /// Why the first of these failed.
+    error: String,
+    /// Whether the model uses a language model with random weights.
+    random_weights: bool,
+    /// Fingerprint of the protocol: metrics with different ones are not comparable.
+    fingerprint: String,
+}
+
+/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models, metrics.
+fn summaries(rows: &[MetricRow]) -> Vec<Summary> {
+    let mut groups: BTreeMap<_, Vec<&MetricRow>> = BTreeMap::new();
+    for row in rows {
+        let metric = (row.metric.as_str(), row.k);
+        let measured = (row.protocol.as_str(), row.split.as_str());
+        let cell = (row.dataset.as_str(), row.scenario.as_str());
+        let key = (cell, measured, row.shown_name(), metric);
+        groups.entry(key).or_default().push(row);
+    }
+    groups.into_values().map(|rows| summary(&rows)).collect()
+}
+
+fn summary(rows: &[&MetricRow]) -> Summary {
+    let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
+    let failed: Vec<_> = rows.iter().filter(|row| row.value.is_none()).collect();
+    let first = rows[0];
+    let fingerprint = first.protocol.split_once(':');
+    Summary {
+        dataset: first.dataset.clone(),
+        scenario: first.scenario.clone(),
+        protocol: first.protocol_name().to_owned(),
+        split: first.split.clone(),
+        model: first.shown_name().to_owned(),
+        metric: metric_name(first),
+        mean: crate::stats::mean(&values),
+        sd: crate::stats::standard_deviation(&values),
+        seeds: values.len(),
+        users: rows.iter().filter_map(|row| row.n_users).min(),
+        failed: failed.len(),
+        error: failed
+            .first()
+            .map_or_else(String::new, |row| row.error.clone()),
+        random_weights: rows.iter().any(|row| row.is_random()),
+        fingerprint: fingerprint.map_or_else(String::new, |(_, digits)| digits.to_owned()),
+    }
+}
+
+/// `ndcg@10` or `mrr`; empty for a cell that failed before anything was measured.
+fn metric_name(row: &MetricRow) -> String {
+    match row.k {
+        Some(k) => format!("{}@{k}", row.metric),
+        None => row.metric.clone(),
+    }
+}
+
+/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and pass.
+fn selected(
+    results: &Path,
+    metric: Option<&str>,
+    split: Option<Split>,
+) -> anyhow::Result<Vec<MetricRow>> {
+    let mut rows = numbers::read(results)?;
+    if let Some(split) = split {
+        let split = split.part().name();
+        rows.retain(|row| row.split == split);
+        if rows.is_empty() {
+            return Err(advise(
+                format!("no results for the split `{split}`"),
+                "set `splits = [\"valid\", \"test\"]` in the protocol and rerun the experiment: only the new split is computed",
+            ));
+        }
+    }
+    if let Some(metric) = metric {
+        let measured: BTreeSet<String> = rows
+            .iter()
+            .filter(|row| row.value.is_some())
+            .map(metric_name)
+            .collect();
+        if !measured.contains(metric) {
+            let measured: Vec<String> = measured.into_iter().collect();
+            return Err(advise(
+                format!("no results for metric `{metric}`"),
+                format!("available metrics: {}", measured.join(", ")),
+            ));
+        }
+        rows.retain(|row| row.value.is_none() || metric_name(row) == metric);
+    }
+    Ok(rows)
+}
+
+/// The comparison tables of the experiment, or means over seeds if it declares none.
 pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
     let look = Look {
         width: Table::new()
@@ -42,43 +159,21 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// A row a model, a column a metric, a block for each data set, scenario, split and protocol; then what failed.
+/// A table for each data set, scenario, split and protocol, with a row per model and a column per
+/// metric; then the failures.
 fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::Result<String> {
-    let mut rows = numbers::read(results)?;
-    if let Some(split) = split {
-        let split = split.part().name();
-        rows.retain(|row| row.split == split);
-        if rows.is_empty() {
-            return Err(advise(
-                format!("nothing here was measured on the split `{split}`"),
-                "write `splits = [\"valid\", \"test\"]` into the protocol and run the experiment again: only the new split is computed",
-            ));
-        }
-    }
+    let rows = selected(results, only, split)?;
     let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
     for (subject, values) in numbers::by_subject(&rows) {
-        if only.is_none_or(|metric| metric == subject.metric()) {
-            let Subject {
-                dataset,
-                scenario,
-                split,
-                protocol,
-                ..
-            } = &subject;
-            let title = format!("{dataset}, {scenario}, {split}, {protocol}");
-            blocks.entry(title).or_default().push((subject, values));
-        }
-    }
-    if let (true, Some(metric)) = (blocks.is_empty(), only) {
-        let measured: BTreeSet<String> = numbers::by_subject(&rows)
-            .keys()
-            .map(Subject::metric)
-            .collect();
-        let measured: Vec<String> = measured.into_iter().collect();
-        return Err(advise(
-            format!("nothing here was measured by `{metric}`"),
-            format!("measured are: {}", measured.join(", ")),
-        ));
+        let Subject {
+            dataset,
+            scenario,
+            split,
+            protocol,
+            ..
+        } = &subject;
+        let title = format!("{dataset}, {scenario}, {split}, {protocol}");
+        blocks.entry(title).or_default().push((subject, values));
     }
     let random = numbers::random(&rows);
     let mut text = String::new();
@@ -94,7 +189,7 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
         text.push_str(&format!("{sentence}\n"));
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
-    // What several measurements failed by alike is told once.
+    // A reason that several cells share is printed once.
     let mut reasons: Vec<(&str, &str, BTreeSet<&str>)> = Vec::new();
     for row in &failed {
         let known = reasons
@@ -123,7 +218,8 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
     Ok(text)
 }
 
-/// Users of the numbers of a block: `60`, or `58 to 60` where they differ. Metrics of answers count otherwise, and are left out.
+/// Users of a block: `60`, or `58 to 60` if they differ. Metrics of generated answers count other
+/// things and are left out.
 fn users(values: &[(Subject, Values)]) -> Option<String> {
     let is_of_users = |subject: &Subject| matches!(&*subject.metric, "hit" | "ndcg" | "mrr");
     let counts = || {
@@ -181,10 +277,10 @@ mod tests {
     use crate::render::fixture;
 
     #[test]
-    fn a_metric_that_nobody_measured_is_refused_with_those_that_are_there() {
+    fn an_unmeasured_metric_is_refused_with_the_available_ones() {
         let folder = fixture::results();
         let error = blocks(folder.path(), Some("hit@7"), None).unwrap_err();
-        assert_eq!(error.to_string(), "nothing here was measured by `hit@7`");
+        assert_eq!(error.to_string(), "no results for metric `hit@7`");
         assert!(
             blocks(folder.path(), Some("hit@1"), None)
                 .unwrap()

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use crate::exec::StageEvent;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{self, NodeId, Plan, StageLabel};
 use allround_core::fs::FsError;
 use allround_core::visible;
 use bars::Bars;
@@ -42,7 +42,10 @@ impl Observer {
         let is_terminal =
             std::io::stderr().is_terminal() && !is_dumb() && verbosity != Verbosity::Quiet;
         Ok(Observer {
-            labels: labels(plan),
+            labels: plan::labels(plan)
+                .iter()
+                .map(StageLabel::to_string)
+                .collect(),
             verbosity,
             bars: is_terminal.then(|| Bars::new(plan.graph.nodes.len())),
             log: Log::open(&logs.join("run.jsonl"))?,
@@ -99,23 +102,4 @@ fn stamped(line: &str) -> String {
         "{} {line}",
         jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S")
     )
-}
-
-/// Names of stages for people: the kind and the first cell that needs it.
-pub fn labels(plan: &Plan) -> Vec<String> {
-    let mut users: Vec<Vec<&str>> = vec![Vec::new(); plan.graph.nodes.len()];
-    for cell in &plan.cells {
-        for id in cell.stages(&plan.graph) {
-            users[id].push(&cell.name);
-        }
-    }
-    let label = |(node, cells): (&crate::plan::Node, &Vec<&str>)| {
-        let kind = node.stage.settings.kind();
-        match cells.as_slice() {
-            [] => kind.to_owned(),
-            [cell] => format!("{kind} {cell}"),
-            [first, others @ ..] => format!("{kind} {first} (+{})", others.len()),
-        }
-    };
-    plan.graph.nodes.iter().zip(&users).map(label).collect()
 }

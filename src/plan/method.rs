@@ -191,6 +191,10 @@ impl Planner<'_> {
             .collect();
         let node = self.add(settings, needs, weights);
         self.trained.insert(id, node);
+        self.backbones
+            .entry(node)
+            .or_default()
+            .insert(name.to_owned());
         node
     }
 

@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod graph;
 pub mod inputs;
+pub mod label;
 mod method;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub use allround_core::stage::{Job, Settings, Stage};
 pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
+pub use label::{StageLabel, labels};
 
 use crate::experiment::config::Alone;
 use crate::experiment::{Selected, Spec};
@@ -59,6 +61,8 @@ pub struct Plan {
     pub cells: Vec<Cell>,
     /// The stages of all cells.
     pub graph: Graph,
+    /// The CF models and variants of each `backbone` stage; several have equal settings.
+    pub backbones: BTreeMap<NodeId, BTreeSet<String>>,
 }
 
 impl Plan {
@@ -101,6 +105,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
         prepared: HashMap::new(),
         candidates: HashMap::new(),
         trained: HashMap::new(),
+        backbones: BTreeMap::new(),
         fingerprints: HashMap::new(),
     };
     let mut cells = Vec::new();
@@ -112,6 +117,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
     Ok(Plan {
         cells,
         graph: planner.graph,
+        backbones: planner.backbones,
     })
 }
 
@@ -123,6 +129,7 @@ struct Planner<'a> {
     prepared: HashMap<(String, String, Option<u64>), NodeId>,
     candidates: HashMap<(NodeId, String, u64, Option<String>), NodeId>,
     trained: HashMap<(NodeId, String, u64), NodeId>,
+    backbones: BTreeMap<NodeId, BTreeSet<String>>,
     fingerprints: HashMap<(String, String, String), String>,
 }
 

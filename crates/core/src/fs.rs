@@ -19,6 +19,9 @@ pub use lock::{Lock, lock, try_lock};
 pub use regular::{MOST_TEXT, read_at_most};
 pub use stamp::{Stamp, now_ns, stamp};
 
+/// The path of [`FsError`]s of standard output.
+pub const STANDARD_OUTPUT: &str = "standard output";
+
 /// A failed access to a file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`: {}", .path.display(), reason(.source))]
@@ -44,6 +47,9 @@ impl FsError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self.source.kind() {
+            io::ErrorKind::StorageFull if self.path == Path::new(STANDARD_OUTPUT) => {
+                Some("free some space on the disk that standard output is written to")
+            }
             io::ErrorKind::StorageFull => {
                 Some("free some space, or move the store with `--store DIR`")
             }

@@ -1,11 +1,11 @@
-//! What an outside method has to score: history and candidates of every measured user, from the store.
+//! Histories and candidates of measured users from the store, for scoring by an external method.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Chosen, is_asked, list_cell, written};
+use super::{Chosen, list_cell, matches, written};
 use crate::cli::{Common, DataFormat, Export};
 use crate::cmd::{advise, planning};
 use crate::experiment::Spec;
@@ -15,7 +15,7 @@ use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
 use allround_core::data::{CandidateLists, Prepared, scenario, scores};
 
-/// A user with lists of ids.
+/// A user with history and candidates.
 #[derive(Clone, Debug, Default, Serialize)]
 struct CandidateRow {
     dataset: String,
@@ -25,11 +25,11 @@ struct CandidateRow {
     split: String,
     user: String,
     history: Vec<String>,
-    /// Absent where every item is a candidate that the history does not hold.
+    /// `None` for full ranking: every item outside the history is a candidate.
     candidates: Option<Vec<String>>,
 }
 
-/// The same with its lists in JSON, for cells of CSV.
+/// The same row with its lists as JSON texts, for CSV.
 #[derive(Clone, Debug, Default, Serialize)]
 struct CandidateLine {
     dataset: String,
@@ -61,17 +61,17 @@ impl CandidateRow {
     }
 }
 
-/// Every measured user's history and candidates; the target is among them and not told.
+/// History and candidates of every measured user. The target is among the candidates, unmarked.
 pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String> {
     let kept = Kept::of(&arguments.results, common)?;
     let mut seen = BTreeSet::new();
     let mut rows = Vec::new();
     for cell in &kept.plan.cells {
         for measure in &cell.measures {
-            let is_meant = is_asked(arguments.dataset.as_ref(), cell.dataset.as_str())
-                && is_asked(arguments.scenario.as_ref(), cell.scenario.as_str())
-                && is_asked(arguments.model.as_ref(), cell.shown_name())
-                && is_asked(arguments.protocol.as_ref(), measure.name.as_str())
+            let is_meant = matches(arguments.dataset.as_ref(), cell.dataset.as_str())
+                && matches(arguments.scenario.as_ref(), cell.scenario.as_str())
+                && matches(arguments.model.as_ref(), cell.shown_name())
+                && matches(arguments.protocol.as_ref(), measure.name.as_str())
                 && arguments.seed.is_none_or(|seed| seed == cell.seed)
                 && arguments.split.part() == measure.part;
             // Models share their candidates.
@@ -84,7 +84,7 @@ pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String
     if rows.is_empty() {
         return Err(advise(
             format!(
-                "no user of `{}` is what is asked for",
+                "no user of `{}` matches these options",
                 arguments.results.display()
             ),
             "`allround show RESULTS` lists data sets, scenarios, protocols and splits",
@@ -92,7 +92,7 @@ pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String
     }
     if rows.iter().any(|row| row.candidates.is_none()) {
         print_message(
-            "note: full ranking asks for every item that the history does not hold; `allround data prepare` lists the items",
+            "note: full ranking needs a score for every item outside the history; `allround data prepare` lists the items",
         );
     }
     match arguments.format {
@@ -104,7 +104,7 @@ pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String
     }
 }
 
-/// A results folder with what the store keeps of it.
+/// A results folder and its artefacts in the store.
 pub(super) struct Kept {
     results: PathBuf,
     spec: Spec,
@@ -113,20 +113,20 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Plans the experiment of a results folder again, as it was run.
+    /// Plans the experiment of a results folder as it was run.
     pub(super) fn of(results: &Path, common: &Common) -> anyhow::Result<Self> {
         let store = Store::at(&common.store);
         let spec = crate::experiment::load_resolved(&results.join("spec.toml"))?;
-        // Without a slash at its end.
+        // Without a trailing slash.
         let absolute: PathBuf = planning::base(results)?.components().collect();
         let Some(experiment) = store.experiment(&absolute) else {
             return Err(advise(
                 format!(
-                    "the store `{}` does not know `{}`",
+                    "the store `{}` has no record of `{}`",
                     common.store.display(),
                     results.display()
                 ),
-                "name the store that it was run with, `--store DIR`, or run the experiment again",
+                "pass the store of that run with `--store DIR`, or rerun the experiment",
             ));
         };
         let file = planning::base(&experiment.spec)?;
@@ -149,10 +149,10 @@ impl Kept {
             Presence::Whole => Ok(self.store.folder(kind, &node.key)),
             Presence::Absent | Presence::Damaged(_) => Err(advise(
                 format!(
-                    "stage `{kind}` of `{}` is not in the store as it was",
+                    "stage `{kind}` of `{}` is not in the store or damaged",
                     self.results.display()
                 ),
-                "the data have changed or the store was cleaned: run the experiment again",
+                "the data have changed or the store was cleaned: rerun the experiment",
             )),
         }
     }
@@ -168,7 +168,7 @@ impl Kept {
         let users = lists.users.iter().enumerate();
         let row = |(place, &user): (usize, &u32)| {
             let candidates = lists.n.map(|_| {
-                // In the order of the items, where the target has no place of its own.
+                // Sorted by item, so that the position of the target reveals nothing.
                 let items: BTreeSet<u32> = scores::candidates(&lists, &prepared, place)
                     .into_iter()
                     .collect();
@@ -190,7 +190,7 @@ impl Kept {
         Ok(sliced.map(row).collect())
     }
 
-    /// Titles by item's id, by data set and scenario.
+    /// Titles by item id, for each data set and scenario.
     pub(super) fn titles(
         &self,
         chosen: &BTreeSet<Chosen>,

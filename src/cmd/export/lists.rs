@@ -1,11 +1,11 @@
-//! Top lists and ranks, from the files of the results folder.
+//! Top lists and ranks from the files of a results folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::candidates::Kept;
-use super::{Chosen, there_or, written};
+use super::{Chosen, existing, written};
 use crate::cli::{Common, Export};
 use crate::cmd::advise;
 use crate::experiment::Spec;
@@ -50,7 +50,7 @@ pub(super) fn ranks(arguments: &Export, chosen: &BTreeSet<Chosen>) -> anyhow::Re
     for it in chosen {
         let path = record::ranks::path(&arguments.results, &it.cell, &it.protocol, &it.split);
         let what = format!("the ranks of `{}` are missing (folder ranks)", it.cell);
-        let path = there_or(&path, &what, "run the experiment again to have them back")?;
+        let path = existing(&path, &what, "rerun the experiment to restore them")?;
         let found = record::ranks::read(path)?.into_iter();
         rows.extend(found.map(|row| RankRow {
             dataset: it.dataset.clone(),
@@ -87,13 +87,10 @@ pub(super) fn top(
             "the scores of `{}` under protocol `{}` were not kept",
             it.cell, it.protocol
         );
-        let hint = format!(
-            "write `protocol.{}.keep_scores = true` into the experiment and run it again; `--ranks` needs no scores",
-            it.protocol
-        );
+        let hint = without_scores(arguments, chosen, &it.protocol);
         let titles = titles.get(&it.dataset_and_scenario());
         let (mut user, mut rank) = (String::new(), 0);
-        for row in record::scores::read(there_or(&path, &what, &hint)?)? {
+        for row in record::scores::read(existing(&path, &what, &hint)?)? {
             rank = if row.user == user { rank + 1 } else { 1 };
             user.clone_from(&row.user);
             if rank > top {
@@ -119,7 +116,27 @@ pub(super) fn top(
     written(arguments.format, &rows)
 }
 
-/// Lists longer than what is kept of a full ranking would end early without a word.
+/// The hint for a protocol whose scores were not kept: another protocol that has them, or the setting
+/// that keeps them.
+fn without_scores(arguments: &Export, chosen: &BTreeSet<Chosen>, protocol: &str) -> String {
+    let has_scores = |it: &&Chosen| {
+        record::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split).exists()
+    };
+    let kept: BTreeSet<&str> = chosen
+        .iter()
+        .filter(has_scores)
+        .map(|it| it.protocol.as_str())
+        .collect();
+    let keep = format!("set `protocol.{protocol}.keep_scores = true` and rerun the experiment");
+    match kept.first() {
+        Some(other) if *other != protocol => {
+            format!("`--protocol {other}` has scores; for this protocol, {keep}")
+        }
+        _ => format!("{keep}; `--ranks` needs no scores"),
+    }
+}
+
+/// Refuses lists longer than what is kept of a full ranking.
 fn bounded(arguments: &Export, spec: &Spec, chosen: &BTreeSet<Chosen>) -> anyhow::Result<()> {
     if usize::from(arguments.top) <= BEST {
         return Ok(());
@@ -137,11 +154,10 @@ fn bounded(arguments: &Export, spec: &Spec, chosen: &BTreeSet<Chosen>) -> anyhow
         if is_full && is_large {
             return Err(advise(
                 format!(
-                    "protocol `{}` ranks more than {ALL_OF_ITEMS} items of `{}`, of which the best {BEST} are kept of each user, and \
-                     `--top {}` asks for more",
+                    "protocol `{}` ranks more than {ALL_OF_ITEMS} items of `{}` and keeps the best {BEST} per user, fewer than `--top {}`",
                     it.protocol, it.dataset, arguments.top
                 ),
-                format!("ask for at most `--top {BEST}`"),
+                format!("pass at most `--top {BEST}`"),
             ));
         }
     }

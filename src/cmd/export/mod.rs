@@ -18,7 +18,7 @@ use allround_core::fs;
 
 use crate::cli::Common;
 
-/// Writes what is asked for to standard output or a file.
+/// Writes lists, ranks or candidates to standard output or a file.
 pub(crate) fn run(arguments: &Export, common: &Common) -> anyhow::Result<Exit> {
     let rows = numbers::read(&arguments.results)?;
     let text = match (arguments.candidates, arguments.ranks) {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Export, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Rows of a text; a CSV cell may hold a line break, so that they are read.
+/// Number of rows of a text. CSV is parsed, since a cell may hold a line break.
 fn count_rows(text: &str, arguments: &Export) -> usize {
     match arguments.format {
         DataFormat::Json => text.lines().count(),
@@ -74,12 +74,12 @@ impl Chosen {
     }
 }
 
-/// Whether a name is asked for: nothing asks for all.
-fn is_asked<T: PartialEq<str> + ?Sized>(asked: Option<&String>, name: &T) -> bool {
-    asked.is_none_or(|asked| *name == **asked)
+/// Whether a name passes a filter; no filter passes all.
+fn matches<T: PartialEq<str> + ?Sized>(filter: Option<&String>, name: &T) -> bool {
+    filter.is_none_or(|filter| *name == **filter)
 }
 
-/// What was measured of what is asked for.
+/// The measured cells that pass the filters.
 fn chosen(arguments: &Export, rows: &[MetricRow]) -> anyhow::Result<BTreeSet<Chosen>> {
     let measured: BTreeSet<Chosen> = rows
         .iter()
@@ -88,10 +88,10 @@ fn chosen(arguments: &Export, rows: &[MetricRow]) -> anyhow::Result<BTreeSet<Cho
         .collect();
     let split = arguments.split.part().name();
     let is_meant = |it: &&Chosen| {
-        is_asked(arguments.dataset.as_ref(), it.dataset.as_str())
-            && is_asked(arguments.scenario.as_ref(), it.scenario.as_str())
-            && is_asked(arguments.model.as_ref(), it.model.as_str())
-            && is_asked(arguments.protocol.as_ref(), it.protocol.as_str())
+        matches(arguments.dataset.as_ref(), it.dataset.as_str())
+            && matches(arguments.scenario.as_ref(), it.scenario.as_str())
+            && matches(arguments.model.as_ref(), it.model.as_str())
+            && matches(arguments.protocol.as_ref(), it.protocol.as_str())
             && arguments.seed.is_none_or(|seed| seed == it.seed)
             && it.split == split
     };
@@ -99,26 +99,26 @@ fn chosen(arguments: &Export, rows: &[MetricRow]) -> anyhow::Result<BTreeSet<Cho
     match found.is_empty() {
         true => Err(advise(
             format!(
-                "no measured cell of `{}` is what is asked for",
+                "no measured cell of `{}` matches these options",
                 arguments.results.display()
             ),
-            there(&measured),
+            available(&measured),
         )),
         false => Ok(found),
     }
 }
 
-/// What there is, for somebody who has asked for something else.
-fn there(measured: &BTreeSet<Chosen>) -> String {
+/// A hint that lists what was measured.
+fn available(measured: &BTreeSet<Chosen>) -> String {
     let names = |what: &str, of: fn(&Chosen) -> String| {
         let names: BTreeSet<String> = measured.iter().map(of).collect();
         let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
         format!("{what} {}", names.join(", "))
     };
     match measured.is_empty() {
-        true => "no cell has a number; `allround show` says why".to_owned(),
+        true => "no cell has a value; `allround show` prints the reasons".to_owned(),
         false => [
-            names("measured are: data sets", |it| it.dataset.clone()),
+            names("available are: data sets", |it| it.dataset.clone()),
             names("scenarios", |it| it.scenario.clone()),
             names("models", |it| it.model.clone()),
             names("seeds", |it| it.seed.to_string()),
@@ -129,7 +129,8 @@ fn there(measured: &BTreeSet<Chosen>) -> String {
     }
 }
 
-/// Rows in the form asked for. A cell of CSV that would be a formula is marked as in the results; JSON has texts as they are.
+/// Rows as CSV or JSON lines. A CSV cell that a spreadsheet would take for a formula is marked, as in
+/// results files.
 fn written<R: Serialize + Default>(format: DataFormat, rows: &[R]) -> anyhow::Result<String> {
     let bytes = match format {
         DataFormat::Csv => {
@@ -148,13 +149,13 @@ fn written<R: Serialize + Default>(format: DataFormat, rows: &[R]) -> anyhow::Re
     Ok(String::from_utf8(bytes)?)
 }
 
-/// A list as a cell of CSV holds it: JSON.
+/// A list as a CSV cell: JSON.
 fn list_cell(ids: &[String]) -> String {
     Value::from(ids.to_vec()).to_string()
 }
 
-/// The file of a cell, or an error that says which is missing and what to do.
-fn there_or<'a>(path: &'a Path, what: &str, hint: &str) -> anyhow::Result<&'a Path> {
+/// The path if the file exists, else an error with a hint.
+fn existing<'a>(path: &'a Path, what: &str, hint: &str) -> anyhow::Result<&'a Path> {
     match path.exists() {
         true => Ok(path),
         false => Err(advise(what, hint)),

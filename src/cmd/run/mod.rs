@@ -326,7 +326,7 @@ fn verdict(outcomes: &[Outcome], session: &Session<'_>, book: &Book<'_>) -> Exit
         .filter(|outcome| matches!(outcome, Outcome::Failed(_)))
         .count();
     if failures > 0 {
-        let labels = crate::observe::labels(&session.planned.plan);
+        let labels = crate::plan::labels(&session.planned.plan);
         for (outcome, label) in outcomes.iter().zip(labels) {
             if let Outcome::Failed(error) = outcome {
                 print_message(&format!("failed: {label}: {error}"));

@@ -97,6 +97,16 @@ pub fn read(
     columns: &Columns,
 ) -> Result<AnswerFile, DataError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if form != Form::Allmrec && is_json_list(text) {
+        return Err(
+            DataError::new("the file is one JSON list, expected an object per line")
+                .at(path)
+                .line(1)
+                .hint(
+                    "convert it to JSON lines, for example with `jq -c '.[]' FILE > answers.jsonl`",
+                ),
+        );
+    }
     let file = match form {
         Form::Csv => of_csv(text, columns),
         Form::JsonLines => of_json(text, columns),
@@ -109,6 +119,12 @@ pub fn read(
             .hint("expected at least one row below the header, or one object a line")),
         false => Ok(file),
     }
+}
+
+/// Whether a text is a list of JSON objects and not an object per line.
+fn is_json_list(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix('[');
+    inner.is_some_and(|inner| inner.trim_start().starts_with(['{', '[', ']']))
 }
 
 fn plain(answers: Vec<Given>) -> AnswerFile {

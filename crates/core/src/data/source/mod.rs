@@ -13,6 +13,7 @@ mod kinds;
 pub mod lines;
 pub mod make;
 mod movielens;
+pub mod preview;
 mod record;
 mod reviews;
 mod rows;
