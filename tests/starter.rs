@@ -69,7 +69,7 @@ fn a_starter_experiment_is_checked_and_runs_as_it_is() {
         "items_delimiter = \";\"",
         "# The time, such as `2018-07-01`.\ntimestamp = \"when\"",
         "# No column of descriptions.\ndescription = \"\"",
-        "candidates.full = {}",
+        "candidates.uniform = { n = 19 }",
         "# [model.allmrec.allmrec]",
     ] {
         assert!(text.contains(line), "{line}: {text}");
@@ -348,7 +348,7 @@ fn doctor_says_which_damage_the_next_run_repairs() {
             .collect();
         std::fs::write(file, bytes).unwrap();
     };
-    change("backbone", "weights");
+    change("backbone", "fake");
     change("evaluate", "ranks");
     let doctor = desk.run("doctor --full");
     let text = String::from_utf8(doctor.stdout).unwrap();

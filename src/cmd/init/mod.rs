@@ -16,8 +16,8 @@ use columns::Recognised;
 /// Data files up to this size are read as a whole, to choose filter and candidates.
 const READ_UP_TO: u64 = 256 << 20;
 
-/// With fewer items, every item is a candidate.
-const FEW_ITEMS: u64 = 100;
+/// Negatives per target, unless there are fewer items.
+const NEGATIVES: u64 = 19;
 
 /// Writes the file.
 pub(crate) fn run(arguments: &Init) -> anyhow::Result<Exit> {
@@ -52,8 +52,8 @@ pub(crate) fn run(arguments: &Init) -> anyhow::Result<Exit> {
 struct Choice {
     /// Whether the 5-core filter leaves users to measure.
     has_core: bool,
-    /// Whether there are enough items to draw 19 negatives.
-    draws: bool,
+    /// Negatives to draw per target; 0 ranks all items.
+    negatives: u64,
     /// What the user should know.
     note: Option<String>,
 }
@@ -65,7 +65,7 @@ fn choose(recognised: &Recognised, out: &Path) -> anyhow::Result<Choice> {
         let note = "the file is large and was not read as a whole: check the filter with `allround data stats`";
         return Ok(Choice {
             has_core: true,
-            draws: true,
+            negatives: NEGATIVES,
             note: Some(note.to_owned()),
         });
     }
@@ -76,7 +76,7 @@ fn choose(recognised: &Recognised, out: &Path) -> anyhow::Result<Choice> {
     {
         return Ok(Choice {
             has_core: true,
-            draws: counts.items >= FEW_ITEMS,
+            negatives: negatives(&counts),
             note: None,
         });
     }
@@ -87,9 +87,14 @@ fn choose(recognised: &Recognised, out: &Path) -> anyhow::Result<Choice> {
     };
     Ok(Choice {
         has_core: false,
-        draws: counts.items >= FEW_ITEMS,
+        negatives: negatives(&counts),
         note: Some(note.to_owned()),
     })
+}
+
+/// Every user needs as many items outside the history.
+fn negatives(counts: &stats::Counts) -> u64 {
+    counts.items.saturating_sub(counts.longest).min(NEGATIVES)
 }
 
 fn counts(source: &Source, filter: Vec<Filter>, base: &Path) -> anyhow::Result<stats::Counts> {

@@ -46,10 +46,11 @@ seeds = [1]
     );
     text.push_str(&source(name, recognised));
     text.push_str(MODELS);
-    if recognised.has_titles() {
+    // An LLM cannot rank all items.
+    if recognised.has_titles() && choice.negatives > 0 {
         text.push_str(ALLMREC);
     }
-    text.push_str(&answers(choice.draws));
+    text.push_str(&answers(choice.negatives));
     text
 }
 
@@ -76,17 +77,19 @@ const ALLMREC: &str = "
 # backbone = \"sasrec\"
 # encoder = \"hashed\"
 # llm = \"opt\"
+# # The hashed encoder has nothing to train.
+# align.train_encoder = false
 ";
 
-fn answers(draws: bool) -> String {
-    let (comment, candidates) = match draws {
-        true => (
-            "# The target is ranked among 19 other items that the user does not have.",
-            "candidates.uniform = { n = 19 }",
+fn answers(negatives: u64) -> String {
+    let (comment, candidates) = match negatives {
+        0 => (
+            "# The target is ranked among all items that the user does not have.".to_owned(),
+            "candidates.full = {}".to_owned(),
         ),
-        false => (
-            "# The target is ranked among all items that the user does not have.",
-            "candidates.full = {}",
+        n => (
+            format!("# The target is ranked among {n} other items that the user does not have."),
+            format!("candidates.uniform = {{ n = {n} }}"),
         ),
     };
     format!(
