@@ -1,13 +1,15 @@
 //! The name of an experiment's results folder.
 //!
-//! Results of other values than the file's own never replace those of the file: `--set`, `--seed` and `--device` give a run
-//! a folder of its own, and so do profiles and `--limit`. The name is a function of what the flags change, not of how they
-//! are written, so that the same run finds its results again.
+//! Results with other values than the file's never replace those of the file: `--set`, `--seed`,
+//! `--device`, `--limit` and profiles give a run its own folder. The name depends on what the flags
+//! change, not on how they are written, so that the same run finds its results again.
 
-use super::written::{Node, Value};
-use super::{Spec, checked, overrides};
-use crate::experiment::config::Alone;
 use allround_core::digest;
+use layered_toml::resolved::toml_value;
+use layered_toml::written::{Node, Value};
+
+use super::Spec;
+use super::config::Alone;
 
 /// Most bytes of a name: file systems allow 255, and lock files and temporary names need some.
 const MOST: usize = 200;
@@ -24,19 +26,28 @@ struct Change {
     value: String,
 }
 
-/// The folder of `spec`, which was loaded with `flags`; `reload` loads the same file with other flags.
-pub(super) fn name(
-    spec: &Spec,
-    flags: &[String],
-    reload: &dyn Fn(&[String]) -> Option<Spec>,
-) -> String {
+/// A spec with the layers of its flags.
+pub(super) struct Flagged {
+    /// The resolved spec.
+    pub(super) spec: Spec,
+    /// What each flag sets, with kinds written in full.
+    pub(super) layers: Vec<Node>,
+}
+
+/// Loads the same file with other flags; `None` when it then has faults.
+type Reload<'a> = &'a dyn Fn(&[String]) -> Option<Flagged>;
+
+/// The folder of a spec that was loaded with `flags`.
+pub(super) fn name(loaded: &Flagged, flags: &[String], reload: Reload<'_>) -> String {
+    let spec = &loaded.spec;
     let mut parts = vec![spec.name.clone()];
     if !spec.profile.is_empty() {
         parts.push(spec.profile.clone());
     }
-    // A name that is given by a flag is where the user wants the results, the file's own name too.
-    if written(flags).iter().all(|change| change.path != ["name"]) {
-        parts.extend(ending(spec, changes(spec, flags, reload)));
+    // A name given by a flag is where the user wants the results.
+    let is_name = |change: &Change| change.path == ["name"];
+    if !written(&loaded.layers).iter().any(is_name) {
+        parts.extend(ending(spec, changes(loaded, flags, reload)));
     }
     if spec.run.limit > 0 {
         parts.push(format!("limit-{}", spec.run.limit));
@@ -44,7 +55,7 @@ pub(super) fn name(
     bounded(parts.join("-"))
 }
 
-/// Whether `name` could be taken for what this program appends to a folder's name.
+/// Whether `name` looks like what this program appends to the name of a folder.
 pub(super) fn is_reserved(name: &str) -> bool {
     ["cpu", "cuda"].contains(&name)
         || ["limit-", "seeds-", "with-"]
@@ -52,37 +63,34 @@ pub(super) fn is_reserved(name: &str) -> bool {
             .any(|start| name.starts_with(start))
 }
 
-/// What the flags change, each value once, in the order of the keys. Flags that change no result are left out.
-fn changes(
-    spec: &Spec,
-    flags: &[String],
-    reload: &dyn Fn(&[String]) -> Option<Spec>,
-) -> Vec<Change> {
+/// What the flags change, each value once, sorted by key. Flags that change no result are left out.
+fn changes(loaded: &Flagged, flags: &[String], reload: Reload<'_>) -> Vec<Change> {
     let mut kept: Vec<String> = flags.to_vec();
+    let mut changes = written(&loaded.layers);
     let mut at = 0;
     while at < kept.len() {
         let mut others = kept.clone();
         others.remove(at);
-        match reload(&others).is_some_and(|other| is_same_run(&other, spec)) {
-            true => kept = others,
-            false => at += 1,
+        match reload(&others).filter(|other| is_same_run(&other.spec, &loaded.spec)) {
+            Some(other) => {
+                kept = others;
+                changes = written(&other.layers);
+            }
+            None => at += 1,
         }
     }
-    let mut changes = written(&kept);
     changes.sort();
     changes.dedup();
-    // These have a part of the name of their own.
+    // These have their own part of the name.
     changes.retain(|change| change.path != ["profile"] && change.path != ["run", "limit"]);
     changes
 }
 
-/// What flags say.
-fn written(flags: &[String]) -> Vec<Change> {
+/// The values that flags set.
+fn written(layers: &[Node]) -> Vec<Change> {
     let mut changes = Vec::new();
-    for flag in flags {
-        if let Ok(layer) = overrides::parse(flag, 0) {
-            leaves(&layer, &mut Vec::new(), &mut changes);
-        }
+    for layer in layers {
+        leaves(layer, &mut Vec::new(), &mut changes);
     }
     changes
 }
@@ -95,6 +103,7 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
         spec.run.checkpoint_every = 1;
         spec.run.alone = Alone::All(false);
         spec.run.device = device_kind(&spec).to_owned();
+        spec.labels.clear();
         spec
     };
     plain(one) == plain(other)
@@ -116,7 +125,7 @@ fn leaves(node: &Node, path: &mut Vec<String>, changes: &mut Vec<Change>) {
         }
         _ => changes.push(Change {
             path: path.clone(),
-            value: checked::toml_value(node).to_string(),
+            value: toml_value(node).to_string(),
         }),
     }
 }

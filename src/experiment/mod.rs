@@ -1,42 +1,33 @@
-//! The experiment file: TOML as written, checked like a compiler checks code, resolved against every default.
+//! The experiment file: read, checked, and resolved against every default.
 //!
-//! Three shapes: as written (`written`, values with their places), as checked (`structure`, then `check`, every fault in
-//! one pass), as resolved ([`Spec`]). The config types are the only description of structure; the checker, the editors'
-//! JSON schema and the reference in `docs/SPEC.md` are all derived from them, and every default stands in
-//! `defaults.toml`. Only syntax errors end the pass early, since nothing after them can be trusted.
+//! The crate `layered_toml` parses, checks the structure and resolves; `format` gives it the types
+//! of [`config`], the defaults and the rules of this program. `check` then looks at the meaning, and
+//! the result is a [`Spec`]. The JSON schema for editors and the reference in `docs/SPEC.md` come
+//! from the same types.
 
 pub mod config;
 
 mod check;
 mod checked;
-mod defaults;
-mod elsewhere;
-mod fault;
 mod folder;
+mod format;
+mod labels;
 mod load;
 mod lone_blanks;
-mod markdown;
-mod overrides;
-mod place;
-mod resolve;
-mod schema;
+mod reference;
 mod select;
-mod shape;
-mod structure;
-mod suggest;
-mod variant;
-mod written;
 
 #[cfg(test)]
 mod tests;
 
+use layered_toml::{fault, place, shape, suggest, variant, written};
+
 pub use allround_core::defaults::DEFAULTS;
 pub use check::weights::{TableRows, table_rows};
-pub use checked::{Checked, Origin};
+pub use checked::Checked;
 pub use config::Spec;
-pub use fault::{FaultLine, Faults};
+pub use layered_toml::{FaultLine, Faults, Origin};
 pub use load::{load, load_resolved, load_text};
 pub use lone_blanks::lone_blanks;
-pub use markdown::format_markdown;
-pub use schema::schema_json;
+pub use reference::{format_markdown, schema_json};
 pub use select::Selected;

@@ -66,6 +66,19 @@ fn keys(plan: &Plan, kind: &str) -> BTreeSet<Key> {
 }
 
 #[test]
+fn labels_are_in_no_key() {
+    let labelled = SPEC.replace(
+        "[model.sasrec.sasrec]",
+        "[dataset.toys]\nlabel = \"T\"\n[model.sasrec]\nlabel = \"S\"\n[scenario.cold]\nlabel = \"C\"",
+    );
+    let all = |text: &str| -> Vec<Key> {
+        let plan = plan_of(text, &[]);
+        plan.graph.nodes.iter().map(|node| node.key).collect()
+    };
+    assert_eq!(all(&labelled), all(SPEC));
+}
+
+#[test]
 fn there_is_a_cell_for_every_combination_and_seed() {
     let plan = plan_of(SPEC, &[]);
     assert_eq!(plan.cells.len(), 2 * 4 * 3 * 2);

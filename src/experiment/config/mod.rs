@@ -68,6 +68,11 @@ pub struct Spec {
     pub figure: BTreeMap<String, Figure>,
     /// Tables by name, each a table named after its kind.
     pub table: BTreeMap<String, Table>,
+    /// Labels by section and name. A file writes each as `label` in the table that it belongs to;
+    /// only the resolved file collects them here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(skip)]
+    pub labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// How stages are run. Everything here but `alone` is part of a stage's key where it can change a result.

@@ -213,7 +213,7 @@ const CASES: &[Case] = &[
         old: "inference.score = {}",
         new: "inference.score = {}\nproject.one_item = \"keep\"",
         faults: &[
-            "34:20: `model.full.allmrec.project.one_item` must be `skip`, `empty_history` or `padding`, found the text `keep` | expected `skip`, `empty_history` or `padding`",
+            "34:20: `model.full.allmrec.project.one_item` must be `skip`, `empty_history` or `padding`, found the string `keep` | expected `skip`, `empty_history` or `padding`",
         ],
     },
     Case {
@@ -221,7 +221,7 @@ const CASES: &[Case] = &[
         old: "inference.score = {}",
         new: "inference.score = {}\nproject.candidates = { drawn = \"each_epoch\", exclude = \"target\" }",
         faults: &[
-            "34:56: `model.full.allmrec.project.candidates.exclude` must be `training` or `history`, found the text `target` | expected `training` or `history`",
+            "34:56: `model.full.allmrec.project.candidates.exclude` must be `training` or `history`, found the string `target` | expected `training` or `history`",
         ],
     },
     Case {
@@ -229,7 +229,7 @@ const CASES: &[Case] = &[
         old: "inference.score = {}",
         new: "inference.score = {}\nitem = \"random_frozen\"",
         faults: &[
-            "34:8: `model.full.allmrec.item` must be `joint`, `text`, `none`, `random` or `random_trained`, found the text `random_frozen` | expected `joint`, `text`, `none`, `random` or `random_trained`",
+            "34:8: `model.full.allmrec.item` must be `joint`, `text`, `none`, `random` or `random_trained`, found the string `random_frozen` | expected `joint`, `text`, `none`, `random` or `random_trained`",
         ],
     },
     Case {

@@ -60,7 +60,7 @@ const CASES: &[Case] = &[
         old: "file = \"Cargo.toml\"",
         new: "file = \"Cargo.toml\"\nform = \"list\"",
         faults: &[
-            "12:8: `model.theirs.scores.form` must be `scores`, `ranks` or `lists`, found the text `list` | expected `scores`, `ranks` or `lists` | did you mean `lists`?",
+            "12:8: `model.theirs.scores.form` must be `scores`, `ranks` or `lists`, found the string `list` | expected `scores`, `ranks` or `lists` | did you mean `lists`?",
         ],
     },
     Case {

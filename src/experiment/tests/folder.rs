@@ -96,8 +96,8 @@ fn a_name_is_bounded_and_still_tells_runs_apart() {
 #[test]
 fn a_profile_that_could_be_another_runs_folder_is_refused() {
     for (name, word) in [
-        ("limit-5", "ends in"),
-        ("cuda", "ends in"),
+        ("limit-5", "is reserved"),
+        ("cuda", "is reserved"),
         ("\"../x\"", "holds more than letters"),
     ] {
         let text = SPEC.replace("[profiles.offline]", &format!("[profiles.{name}]"));

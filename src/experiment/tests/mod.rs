@@ -1,4 +1,4 @@
-//! Tests of the room as a whole.
+//! Tests of the module as a whole.
 
 mod bad;
 mod bad_folder;
@@ -8,8 +8,10 @@ mod bad_weights;
 mod experiments;
 mod folder;
 mod generated;
+mod labels;
 mod load;
 mod profile;
+mod short;
 mod sources;
 
 use std::path::Path;

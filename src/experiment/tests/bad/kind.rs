@@ -41,7 +41,7 @@ pub(super) const CASES: &[Case] = &[
         new: r#"[model.floor]
 kind = "popularity""#,
         faults: &[
-            r#"23:1: unknown kind `kind` in `model.floor` | not a kind of model | kinds are table names: write `[model.floor.popularity]` instead of `kind = "popularity"`"#,
+            r#"23:1: unknown kind `kind` in `model.floor` | not a kind of model | a kind is a table name: write `[model.floor.popularity]` instead of `kind = "popularity"`"#,
         ],
     },
     Case {
@@ -65,7 +65,7 @@ kind = "popularity""#,
         old: "[model.floor.popularity]",
         new: "[model.floor.popularity]\n[model.floor.markov]",
         faults: &[
-            "23:14: `model.floor` has two kinds: `popularity` and `markov` | the second kind | keep one of them, or give each a name of its own",
+            "23:14: `model.floor` has two kinds: `popularity` and `markov` | the second kind | keep one of them, or give each its own name",
         ],
     },
     Case {
@@ -73,7 +73,7 @@ kind = "popularity""#,
         old: "loss.bce = { negatives = 1 }",
         new: "loss.bce = {}\nloss.bpr = {}",
         faults: &[
-            "20:6: `model.tiny.sasrec.loss` has two kinds: `bce` and `bpr` | the second kind | keep one of them, or give each a name of its own",
+            "20:6: `model.tiny.sasrec.loss` has two kinds: `bce` and `bpr` | the second kind | keep one of them, or give each its own name",
         ],
     },
     Case {
@@ -81,7 +81,7 @@ kind = "popularity""#,
         old: "loss.bce = { negatives = 1 }",
         new: r#"loss = "bce""#,
         faults: &[
-            "19:8: `model.tiny.sasrec.loss` must be a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max`, found the text `bce` | expected a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max` | kinds are table names: write `model.tiny.sasrec.loss.bce = {}`",
+            "19:8: `model.tiny.sasrec.loss` must be a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max`, found the string `bce` | expected a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max` | a kind is a table name: write `model.tiny.sasrec.loss.bce = {}`",
         ],
     },
     Case {

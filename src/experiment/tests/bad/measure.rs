@@ -8,7 +8,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "ndgc@10"]"#,
         faults: &[
-            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `ndgc@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `ndcg@10`?",
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the string `ndgc@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `ndcg@10`?",
         ],
     },
     Case {
@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "ndcg@10", "HR@10"]"#,
         faults: &[
-            "35:32: `protocol.strict.metrics[2]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `HR@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `hit@10`?",
+            "35:32: `protocol.strict.metrics[2]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the string `HR@10` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `hit@10`?",
         ],
     },
     Case {
@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@0"]"#,
         faults: &[
-            "35:12: `protocol.strict.metrics[0]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `hit@0` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
+            "35:12: `protocol.strict.metrics[0]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the string `hit@0` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
         ],
     },
     Case {
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "recall"]"#,
         faults: &[
-            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `recall` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `recall@10`?",
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the string `recall` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr` | did you mean `recall@10`?",
         ],
     },
     Case {
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "mrr@05"]"#,
         faults: &[
-            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the text `mrr@05` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
+            "35:21: `protocol.strict.metrics[1]` must be `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`, found the string `mrr@05` | expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`",
         ],
     },
     Case {

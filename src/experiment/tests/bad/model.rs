@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"form = "pmixer_prenorm""#,
         faults: &[
-            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`, found the text `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole` | did you mean `pmixer_pre_norm`?",
+            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`, found the string `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole` | did you mean `pmixer_pre_norm`?",
         ],
     },
     Case {
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"activation = "gelo""#,
         faults: &[
-            "18:14: `model.tiny.sasrec.activation` must be `relu`, `gelu`, `swish`, `tanh` or `sigmoid`, found the text `gelo` | expected `relu`, `gelu`, `swish`, `tanh` or `sigmoid` | did you mean `gelu`?",
+            "18:14: `model.tiny.sasrec.activation` must be `relu`, `gelu`, `swish`, `tanh` or `sigmoid`, found the string `gelo` | expected `relu`, `gelu`, `swish`, `tanh` or `sigmoid` | did you mean `gelu`?",
         ],
     },
     Case {

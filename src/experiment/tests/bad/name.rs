@@ -8,7 +8,7 @@ pub(super) const CASES: &[Case] = &[
         old: "spec_version = 1",
         new: "spec_version = 2",
         faults: &[
-            "1:16: spec_version `2` is not known to this program, which reads version 1 | expected 1 | the file was written for a newer allround: update the program",
+            "1:16: spec_version `2` is unknown: this program reads version 1 | expected 1 | the file was written for a newer allround: update the program",
         ],
     },
     Case {
@@ -87,7 +87,7 @@ pub(super) const CASES: &[Case] = &[
         old: "set = { num_blocks = 1 }",
         new: r#"set = { "train.epochs" = "many" }"#,
         faults: &[
-            "26:26: `variant.flat.set.train.epochs` must be a whole number from 1 to 1000000, found the text `many` | expected a whole number from 1 to 1000000",
+            "26:26: `variant.flat.set.train.epochs` must be a whole number from 1 to 1000000, found the string `many` | expected a whole number from 1 to 1000000",
         ],
     },
     Case {

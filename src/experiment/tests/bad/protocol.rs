@@ -59,7 +59,7 @@ pub(super) const CASES: &[Case] = &[
         old: DRAWN,
         new: "ties = \"first\"",
         faults: &[
-            "34:8: `protocol.strict.ties` must be `half`, `target_first` or `target_last`, found the text `first` | expected `half`, `target_first` or `target_last`",
+            "34:8: `protocol.strict.ties` must be `half`, `target_first` or `target_last`, found the string `first` | expected `half`, `target_first` or `target_last`",
         ],
     },
     Case {

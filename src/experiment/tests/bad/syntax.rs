@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"name = "bad""#,
         new: "name = bad",
         faults: &[
-            r#"2:8: not TOML: string values must be quoted | expected literal string | write `"bad"` if it is meant as text"#,
+            r#"2:8: not TOML: string values must be quoted | expected literal string | write `"bad"` if it is a string"#,
         ],
     },
     Case {
@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: "dropout = 0.2\ndropout = 0.3",
         faults: &[
-            "19:1: not TOML: duplicate key | `dropout` is already there above; keep one of the two",
+            "19:1: not TOML: duplicate key | `dropout` is already set above; keep one of the two",
         ],
     },
     Case {
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[matrix]",
         new: "[scenario.overall.overall]\n\n[matrix]",
         faults: &[
-            "37:19: not TOML: duplicate key | `overall` is already there above; keep one of the two",
+            "37:19: not TOML: duplicate key | `overall` is already set above; keep one of the two",
         ],
     },
     Case {
@@ -61,7 +61,7 @@ maxlen = "long""#,
         faults: &[
             "17:13: 3 heads do not divide `hidden_units` 8 | expected a divisor of 8 | the divisors are `1`, `2`, `4`, `8`",
             "18:1: unknown field `dropuot` in `model.tiny.sasrec` | not a field of this table | did you mean `dropout`?",
-            "19:10: `model.tiny.sasrec.maxlen` must be a whole number from 1 to 4096, found the text `long` | expected a whole number from 1 to 4096",
+            "19:10: `model.tiny.sasrec.maxlen` must be a whole number from 1 to 4096, found the string `long` | expected a whole number from 1 to 4096",
         ],
     },
 ];

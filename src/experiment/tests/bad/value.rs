@@ -8,7 +8,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"dropout = "high""#,
         faults: &[
-            "18:11: `model.tiny.sasrec.dropout` must be a number from 0 to 0.99, found the text `high` | expected a number from 0 to 0.99",
+            "18:11: `model.tiny.sasrec.dropout` must be a number from 0 to 0.99, found the string `high` | expected a number from 0 to 0.99",
         ],
     },
     Case {
@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"dropout = "0.2""#,
         faults: &[
-            "18:11: `model.tiny.sasrec.dropout` must be a number from 0 to 0.99, found the text `0.2` | expected a number from 0 to 0.99 | write it without quotes: `0.2`",
+            "18:11: `model.tiny.sasrec.dropout` must be a number from 0 to 0.99, found the string `0.2` | expected a number from 0 to 0.99 | write it without quotes: `0.2`",
         ],
     },
     Case {
@@ -104,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"name = "bad""#,
         new: "name = 2024-01-01",
         faults: &[
-            "2:8: `name` must be a text in quotes, found `2024-01-01` | expected a text in quotes",
+            "2:8: `name` must be a string in quotes, found `2024-01-01` | expected a string in quotes",
         ],
     },
     Case {
@@ -116,7 +116,7 @@ alone = "true"
 [dataset.small]
 "#,
         faults: &[
-            "6:9: `run.alone` must be `true` or `false`, or a list, each element a text in quotes, found the text `true` | expected `true` or `false`, or a list, each element a text in quotes | write it without quotes: `true`",
+            "6:9: `run.alone` must be `true` or `false`, or a list, each element a string in quotes, found the string `true` | expected `true` or `false`, or a list, each element a string in quotes | write it without quotes: `true`",
         ],
     },
     Case {
@@ -128,7 +128,7 @@ alone = "tiny"
 [dataset.small]
 "#,
         faults: &[
-            "6:9: `run.alone` must be `true` or `false`, or a list, each element a text in quotes, found the text `tiny` | expected `true` or `false`, or a list, each element a text in quotes | a list stands in brackets, also when it has one element",
+            "6:9: `run.alone` must be `true` or `false`, or a list, each element a string in quotes, found the string `tiny` | expected `true` or `false`, or a list, each element a string in quotes | write a list in brackets, even with one element",
         ],
     },
     Case {
@@ -140,7 +140,7 @@ alone = ["tiny", 1]
 [dataset.small]
 "#,
         faults: &[
-            "6:18: `run.alone[1]` must be a text in quotes, found `1` | expected a text in quotes",
+            "6:18: `run.alone[1]` must be a string in quotes, found `1` | expected a string in quotes",
         ],
     },
     Case {
@@ -148,7 +148,7 @@ alone = ["tiny", 1]
         old: "seeds = [1, 2]",
         new: "seeds = 1",
         faults: &[
-            "3:9: `seeds` must be a list, each element a whole number of at least 0, found `1` | expected a list, each element a whole number of at least 0 | a list stands in brackets, also when it has one element",
+            "3:9: `seeds` must be a list, each element a whole number of at least 0, found `1` | expected a list, each element a whole number of at least 0 | write a list in brackets, even with one element",
         ],
     },
     Case {
@@ -196,7 +196,7 @@ device = "gpu"
 [dataset.small]
 "#,
         faults: &[
-            "6:10: `run.device` must be `cpu` or `cuda:N`, found the text `gpu` | expected `cpu` or `cuda:N`",
+            "6:10: `run.device` must be `cpu` or `cuda:N`, found the string `gpu` | expected `cpu` or `cuda:N`",
         ],
     },
 ];

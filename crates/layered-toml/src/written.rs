@@ -1,57 +1,66 @@
-//! The spec as written: TOML values, each with its place.
+//! The values of a TOML text, each with its place.
 
 use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Fault;
-use super::place::Place;
+use crate::fault::Fault;
+use crate::place::Place;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    /// Where it stands.
-    pub(super) place: Place,
-    /// Name of the preset that it comes from, for a value of the embedded defaults.
-    pub(super) preset: Option<String>,
-    /// What it is.
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it is written.
+    pub place: Place,
+    /// Name of the preset that it comes from, for a value of the defaults.
+    pub preset: Option<String>,
+    /// Whether the file writes the fields of this kind table directly into the table around it.
+    pub(crate) implied: bool,
+    /// The value.
+    pub value: Value,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
+    /// A table.
     Table(BTreeMap<String, Entry>),
+    /// An array.
     List(Vec<Node>),
+    /// A string.
     Text(String),
+    /// An integer.
     Integer(i64),
+    /// A float.
     Number(f64),
+    /// `true` or `false`.
     Boolean(bool),
-    /// What no setting can be, as it is written: a date, or an integer beyond 64 bits.
+    /// A date, or an integer of more than 64 bits, as written. No field takes one.
     Foreign(String),
 }
 
 /// A key of a table with its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Where the key stands.
-    pub(super) key: Place,
+pub struct Entry {
+    /// Where the key is written.
+    pub key: Place,
     /// The value.
-    pub(super) node: Node,
+    pub node: Node,
 }
 
 impl Node {
-    /// A node made by the program, at the place of what it was made from.
-    pub(super) fn new(place: Place, value: Value) -> Self {
+    /// A node at the place of the value that it was made from.
+    pub fn new(place: Place, value: Value) -> Self {
         Node {
             place,
             preset: None,
+            implied: false,
             value,
         }
     }
 
     /// The table, if it is one.
-    pub(super) fn table(&self) -> Option<&BTreeMap<String, Entry>> {
+    pub fn table(&self) -> Option<&BTreeMap<String, Entry>> {
         match &self.value {
             Value::Table(table) => Some(table),
             _ => None,
@@ -59,20 +68,38 @@ impl Node {
     }
 
     /// The value of a key, if this is a table that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         self.table()?.get(key).map(|entry| &entry.node)
     }
 
-    /// The value at the end of a path of keys and list positions.
-    pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
+    /// The value at a path of keys and list positions.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self, |node, step| match &node.value {
             Value::List(items) => items.get(step.parse::<usize>().ok()?),
             _ => node.get(step),
         })
     }
 
+    /// The table for changes, if it is one.
+    pub(crate) fn table_mut(&mut self) -> Option<&mut BTreeMap<String, Entry>> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The same node with another value.
+    pub(crate) fn with(&self, value: Value) -> Node {
+        Node {
+            place: self.place,
+            preset: self.preset.clone(),
+            implied: self.implied,
+            value,
+        }
+    }
+
     /// The text, if it is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -80,7 +107,7 @@ impl Node {
     }
 
     /// The only key of a table with one key.
-    pub(super) fn only_key(&self) -> Option<&str> {
+    pub fn only_key(&self) -> Option<&str> {
         let table = self.table()?;
         match table.len() {
             1 => table.keys().next().map(String::as_str),
@@ -88,8 +115,8 @@ impl Node {
         }
     }
 
-    /// Says of the value and all below it that a preset gave it.
-    pub(super) fn mark_preset(&mut self, preset: &str) {
+    /// Marks the value and everything in it as given by a preset.
+    pub(crate) fn mark_preset(&mut self, preset: &str) {
         self.preset = Some(preset.to_owned());
         match &mut self.value {
             Value::Table(table) => {
@@ -103,8 +130,8 @@ impl Node {
     }
 }
 
-/// Reads TOML text, the text of source number `source`; every syntax error is a fault.
-pub(super) fn parse(text: &str, source: usize) -> Result<Node, Vec<Fault>> {
+/// Parses TOML, the text of source number `source`; every syntax error is a fault.
+pub fn parse(text: &str, source: usize) -> Result<Node, Vec<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let place = Place {
@@ -115,7 +142,7 @@ pub(super) fn parse(text: &str, source: usize) -> Result<Node, Vec<Fault>> {
         let table = read_table(table.get_ref(), source);
         return Ok(Node::new(place, table));
     }
-    // An open list or inline table swallows the rest of the file; what is said of that rest means nothing.
+    // An unclosed array or inline table takes in the rest of the file, so later errors mean nothing.
     let swallows = |message: &str| message.contains("array") || message.contains("inline table");
     let open = errors.iter().position(|error| swallows(error.message()));
     let kept = open.map_or(errors.len(), |at| at + 1);
@@ -132,7 +159,7 @@ fn syntax_fault(error: &toml::de::Error, text: &str, source: usize) -> Fault {
         start: span.start,
         end: span.end,
     };
-    // The library says "WHAT, expected THIS"; the second half belongs under the place.
+    // The parser writes "WHAT, expected THIS"; the second half becomes the label.
     let (what, expected) = match error.message().split_once(", expected ") {
         Some((what, expected)) => (what, format!("expected {expected}")),
         None => (error.message(), String::new()),
@@ -140,13 +167,13 @@ fn syntax_fault(error: &toml::de::Error, text: &str, source: usize) -> Fault {
     let found = text.get(span).unwrap_or_default();
     let hint = match what {
         "duplicate key" => Some(format!(
-            "`{found}` is already there above; keep one of the two"
+            "`{found}` is already set above; keep one of the two"
         )),
         what if what.starts_with("string values must be quoted") && found.is_empty() => {
             Some("write a value after the `=`".to_owned())
         }
         what if what.starts_with("string values must be quoted") => {
-            Some(format!("write `\"{found}\"` if it is meant as text"))
+            Some(format!("write `\"{found}\"` if it is a string"))
         }
         what if what.contains("array") => Some("is the list before it closed with `]`?".to_owned()),
         what if what.contains("inline table") => {
@@ -189,6 +216,62 @@ fn read_value(value: &toml::Spanned<DeValue<'_>>, source: usize) -> Node {
         DeValue::Table(table) => read_table(table, source),
     };
     Node::new(place_of(value.span(), source), read)
+}
+
+/// A table whose dotted keys are tables within tables: `"a.b" = 1` is `a = { b = 1 }`.
+pub fn nested(flat: &Node) -> Node {
+    let mut nested = Node::new(flat.place, Value::Table(BTreeMap::new()));
+    for (key, entry) in flat.table().into_iter().flatten() {
+        let steps: Vec<&str> = key.split('.').collect();
+        insert(&mut nested, &steps, entry);
+    }
+    nested
+}
+
+fn insert(node: &mut Node, steps: &[&str], entry: &Entry) {
+    let Some(table) = node.table_mut() else {
+        return;
+    };
+    match steps {
+        [] => {}
+        [last] => match (table.get_mut(*last), &entry.node.value) {
+            (Some(there), Value::Table(more)) if there.node.table().is_some() => {
+                for (key, entry) in more {
+                    insert(&mut there.node, &[key], entry);
+                }
+            }
+            _ => {
+                table.insert((*last).to_owned(), entry.clone());
+            }
+        },
+        [first, rest @ ..] => {
+            let place = entry.key;
+            let below = table.entry((*first).to_owned()).or_insert_with(|| Entry {
+                key: place,
+                node: Node::new(place, Value::Table(BTreeMap::new())),
+            });
+            insert(&mut below.node, rest, entry);
+        }
+    }
+}
+
+/// The opposite of [`nested`]: every value under its dotted key.
+pub(crate) fn flat(node: &Node) -> BTreeMap<String, Entry> {
+    let mut flat = BTreeMap::new();
+    flatten(node, "", &mut flat);
+    flat
+}
+
+fn flatten(node: &Node, path: &str, flat: &mut BTreeMap<String, Entry>) {
+    for (key, entry) in node.table().into_iter().flatten() {
+        let path = crate::path::join(path, key);
+        match entry.node.table() {
+            Some(table) if !table.is_empty() => flatten(&entry.node, &path, flat),
+            _ => {
+                flat.insert(path, entry.clone());
+            }
+        }
+    }
 }
 
 fn place_of(span: std::ops::Range<usize>, source: usize) -> Place {

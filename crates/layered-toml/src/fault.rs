@@ -1,72 +1,92 @@
-//! What is wrong with a spec, said the way a compiler says it.
+//! What is wrong with a file, printed with its source lines as a compiler prints errors.
 
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::place::{Place, Sources};
+use crate::path::Path;
+use crate::place::{Place, Sources};
 
 /// One fault: what is wrong, where, what was expected, what to do.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub struct Fault {
     /// Where; `None` for a file that cannot be read at all.
-    pub(super) place: Option<Place>,
+    pub place: Option<Place>,
     /// What is wrong: a lower-case fragment with values in backticks.
-    pub(super) message: String,
-    /// What was expected there; empty when the message says it all.
-    pub(super) label: String,
+    pub message: String,
+    /// What was expected there; empty when the message is enough.
+    pub label: String,
     /// What to do, where known.
-    pub(super) hint: Option<String>,
-    /// Another place that belongs to it, with a remark.
-    pub(super) related: Option<(Place, String)>,
+    pub hint: Option<String>,
+    /// Another place that explains the fault, with a note.
+    pub related: Option<Related>,
+    /// Keys of the table or value that is at fault, where the structure check found it.
+    pub(crate) keys: Vec<String>,
+}
+
+/// A second place of a fault.
+#[derive(Clone, Debug)]
+pub struct Related {
+    /// Where.
+    pub place: Place,
+    /// What is there.
+    pub note: String,
 }
 
 impl Fault {
     /// A fault at a place.
-    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+    pub fn at(place: Place, message: impl Into<String>) -> Self {
         Fault {
             place: Some(place),
             message: message.into(),
             label: String::new(),
             hint: None,
             related: None,
+            keys: Vec::new(),
         }
     }
 
     /// A fault of the file as a whole.
-    pub(super) fn of_file(message: impl Into<String>) -> Self {
+    pub fn of_file(message: impl Into<String>) -> Self {
         Fault {
             place: None,
             ..Fault::at(Place::top(), message)
         }
     }
 
-    /// Says what was expected.
-    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+    /// Adds what was expected.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Says what to do.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Adds what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says what to do, where that is known.
-    pub(super) fn maybe_hint(mut self, hint: Option<String>) -> Self {
+    /// Adds what to do, where that is known.
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.or(self.hint);
         self
     }
 
     /// Points at another place as well.
-    pub(super) fn related(mut self, place: Place, remark: impl Into<String>) -> Self {
-        self.related = Some((place, remark.into()));
+    pub fn related(mut self, place: Place, note: impl Into<String>) -> Self {
+        let note = note.into();
+        self.related = Some(Related { place, note });
+        self
+    }
+
+    /// Adds the keys of the table or value.
+    pub(crate) fn of(mut self, path: &Path) -> Self {
+        self.keys = path.keys().to_vec();
         self
     }
 }
 
-/// A fault as a program sees it: line and column count from 1.
+/// A fault for programs: line and column start at 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultLine {
     /// Path of the file as given, or `--set N`.
@@ -96,7 +116,7 @@ impl fmt::Display for FaultLine {
     }
 }
 
-/// Every fault of a spec, in the order of their places. `Display` draws them with the lines they are on.
+/// All faults of a file and its flags, sorted by place. `Display` prints each with its source lines.
 #[derive(Clone, Debug)]
 pub struct Faults {
     sources: Sources,
@@ -106,19 +126,19 @@ pub struct Faults {
 impl std::error::Error for Faults {}
 
 impl Faults {
-    /// Sorts the faults by place and drops what is said twice.
-    pub(super) fn new(sources: Sources, mut faults: Vec<Fault>) -> Self {
+    /// Sorts the faults by place and drops repeated ones.
+    pub fn new(sources: Sources, mut faults: Vec<Fault>) -> Self {
         faults.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
         faults.dedup_by(|a, b| (a.place, &a.message) == (b.place, &b.message));
         Faults { sources, faults }
     }
 
-    /// How many faults there are.
+    /// Number of faults.
     pub fn count(&self) -> usize {
         self.faults.len()
     }
 
-    /// The faults one by one.
+    /// The faults, sorted by place.
     pub fn iter(&self) -> impl Iterator<Item = FaultLine> {
         self.faults.iter().map(|fault| {
             let place = fault.place.unwrap_or(Place::top());
@@ -137,12 +157,12 @@ impl Faults {
         })
     }
 
-    /// One line a fault, `source:line:column: message`, for editors and grep.
+    /// One line per fault, `source:line:column: message`, for editors and grep.
     pub fn lines(&self) -> String {
         self.iter().map(|fault| format!("{fault}\n")).collect()
     }
 
-    /// Each fault with the lines it is on, in colour where `colour` says so, and how many there are.
+    /// Each fault with its source lines, then their number; `colour` adds terminal colours.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()
@@ -170,10 +190,10 @@ impl Faults {
                     .label(fault.label.as_str());
                 let mut snippet = self.snippet(place).annotation(primary);
                 let mut apart = None;
-                if let Some((other, remark)) = &fault.related {
+                if let Some(Related { place: other, note }) = &fault.related {
                     let context = AnnotationKind::Context
                         .span(self.visible(*other))
-                        .label(remark.as_str());
+                        .label(note.as_str());
                     if other.source == place.source {
                         snippet = snippet.annotation(context);
                     } else {
@@ -198,7 +218,7 @@ impl Faults {
         Snippet::source(source.text.as_str()).path(source.name.as_str())
     }
 
-    /// The first line of a place: a table or a list over many lines is marked where it begins.
+    /// The first line of a place: a table or a list over many lines is marked at its start.
     fn visible(&self, place: Place) -> std::ops::Range<usize> {
         let text = &self.sources.of(place).text;
         let start = place.start.min(text.len());

@@ -1,14 +1,14 @@
-//! The structure of a spec as the checker walks it, read from the JSON schema that is derived from the config types:
-//! those types are the only description of structure that there is.
+//! What a file may hold, read from the JSON schema that `schemars` derives from the types.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
+pub use crate::suggest::either;
+
 /// What a value must be.
 #[derive(Clone, Debug)]
-pub(super) enum Shape {
+pub enum Shape {
     /// A table with these fields.
     Table(Table),
     /// A table with one key, which names a kind.
@@ -17,105 +17,139 @@ pub(super) enum Shape {
     Map(Box<Shape>),
     /// A list.
     List {
+        /// What each element must be.
         item: Box<Shape>,
+        /// Its length, where that is fixed.
         length: Option<usize>,
     },
     /// A whole number.
-    Integer { least: i64, most: i64 },
+    Integer {
+        /// Smallest value.
+        least: i64,
+        /// Largest value.
+        most: i64,
+    },
     /// A finite number.
     Number {
+        /// Smallest value.
         least: Option<f64>,
+        /// Values must be larger than this.
         above: Option<f64>,
+        /// Largest value.
         most: Option<f64>,
     },
-    /// Any text.
+    /// Any string.
     Text,
-    /// A metric's name.
-    Metric,
-    /// `cpu` or `cuda:N`.
-    Device,
+    /// A string of a certain form.
+    Pattern(TextFormat),
     /// One of some words.
     Choice(Vec<Word>),
     /// `true` or `false`.
     Boolean,
-    /// A value of one of these forms, no two of which a value can have.
+    /// A value of one of these forms, at most one of which fits any value.
     AnyOf(Vec<Shape>),
-    /// Whatever another check will look at.
+    /// Any value; the application checks it.
     Any,
+}
+
+/// A form of strings, such as dates or names of metrics.
+///
+/// A string of the schema has this form when its `pattern` is the same.
+#[derive(Clone, Debug)]
+pub struct TextFormat {
+    /// Regular expression (ECMA 262) of all strings of the form.
+    pub pattern: String,
+    /// The form in words that follow "expected".
+    pub words: String,
+    /// Whether a string has the form.
+    pub accepts: fn(&str) -> bool,
+    /// What to write in place of a string that does not have the form, as a whole hint.
+    pub remedy: fn(&str) -> Option<String>,
 }
 
 /// A word that a text may be.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) word: String,
-    pub(super) doc: String,
+pub struct Word {
+    /// The word.
+    pub word: String,
+    /// Its meaning.
+    pub doc: String,
 }
 
 /// A table with fixed fields.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    /// Where its defaults stand: the type's name, or the enum's name and the kind.
-    pub(super) name: Vec<String>,
-    /// What it is.
-    pub(super) doc: String,
+pub struct Table {
+    /// Key of its defaults below `[default]`: the type's name, or the enum's name and the kind.
+    pub name: Vec<String>,
+    /// Its meaning.
+    pub doc: String,
     /// Its fields by name.
-    pub(super) fields: BTreeMap<String, Field>,
+    pub fields: BTreeMap<String, Field>,
 }
 
 /// A field of a table.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
-    /// What it is.
-    pub(super) doc: String,
+pub struct Field {
+    /// Its meaning.
+    pub doc: String,
     /// What it must be.
-    pub(super) shape: Shape,
-    /// Whether it may be absent even from the resolved spec.
-    pub(super) optional: bool,
+    pub shape: Shape,
+    /// Whether it may be missing from the resolved file.
+    pub optional: bool,
 }
 
 /// A choice among tables.
 #[derive(Clone, Debug)]
-pub(super) struct Kinds {
-    /// The enum's name in the words of the file: `model`, `loss`, ...
-    pub(super) name: String,
-    /// What it is.
-    pub(super) doc: String,
+pub struct Kinds {
+    /// The enum's name in snake case.
+    pub name: String,
+    /// Its meaning.
+    pub doc: String,
     /// The tables by kind.
-    pub(super) kinds: BTreeMap<String, Table>,
+    pub kinds: BTreeMap<String, Table>,
 }
 
-/// The shape of a whole spec.
-pub(super) static SPEC: LazyLock<Table> = LazyLock::new(|| {
-    let schema = schemars::schema_for!(super::Spec);
-    let reader = Reader {
-        definitions: &schema.as_value()["$defs"],
-    };
-    reader.table(schema.as_value(), vec!["spec".to_owned()])
-});
+impl Table {
+    /// The table that a type describes.
+    pub(crate) fn of<T: schemars::JsonSchema>(texts: &[TextFormat]) -> Table {
+        let schema = schemars::schema_for!(T);
+        let reader = Reader {
+            definitions: &schema.as_value()["$defs"],
+            texts,
+        };
+        reader.table(schema.as_value(), vec![snake(&T::schema_name())])
+    }
 
-/// The kinds of models.
-pub(super) fn models() -> &'static Kinds {
-    match SPEC.fields.get("model").map(|field| &field.shape) {
-        Some(Shape::Map(shape)) => match &**shape {
-            Shape::Kinds(kinds) => kinds,
-            _ => unreachable!("a model is an enum"),
-        },
-        _ => unreachable!("`model` is a map"),
+    /// The shape of named tables, `[key.NAME]`, where the field is that.
+    pub(crate) fn named_tables(&self, key: &str) -> Option<&Shape> {
+        match &self.fields.get(key)?.shape {
+            Shape::Map(shape) => match &**shape {
+                inner @ (Shape::Table(_) | Shape::Kinds(_)) => Some(inner),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The kinds of named tables, `[key.NAME.KIND]`, where the field is that.
+    pub(crate) fn named_kinds(&self, key: &str) -> Option<&Kinds> {
+        match self.named_tables(key)? {
+            Shape::Kinds(kinds) => Some(kinds),
+            _ => None,
+        }
     }
 }
 
 struct Reader<'a> {
     definitions: &'a Json,
+    texts: &'a [TextFormat],
 }
 
 impl Reader<'_> {
     fn shape(&self, schema: &Json, name: &str) -> Shape {
         if let Some(reference) = schema["$ref"].as_str() {
             let name = reference.rsplit('/').next().unwrap_or(reference);
-            return match name {
-                "Metric" => Shape::Metric,
-                name => self.shape(&self.definitions[name], name),
-            };
+            return self.shape(&self.definitions[name], name);
         }
         if let Some(members) = schema["oneOf"].as_array() {
             return self.one_of(schema, members, name);
@@ -123,7 +157,7 @@ impl Reader<'_> {
         if let Some(members) = schema["anyOf"].as_array() {
             let values = members.iter().filter(|member| member["type"] != "null");
             let mut forms: Vec<Shape> = values.map(|member| self.shape(member, name)).collect();
-            // An optional value is its one form beside `null`, which TOML cannot write.
+            // `null` is an optional value that is missing: TOML has no null.
             if forms.len() == 1 {
                 return forms.remove(0);
             }
@@ -148,8 +182,13 @@ impl Reader<'_> {
                 above: schema["exclusiveMinimum"].as_f64(),
                 most: schema["maximum"].as_f64(),
             },
-            "string" if schema["pattern"].is_string() => Shape::Device,
-            "string" => Shape::Text,
+            "string" => {
+                let mut texts = self.texts.iter();
+                match texts.find(|text| schema["pattern"] == text.pattern) {
+                    Some(text) => Shape::Pattern(text.clone()),
+                    None => Shape::Text,
+                }
+            }
             "boolean" => Shape::Boolean,
             _ => Shape::Any,
         }
@@ -212,7 +251,7 @@ impl Reader<'_> {
     }
 }
 
-/// A type, or the type beside `null` of an optional one.
+/// A type; for an optional one the type that is not `null`.
 fn type_name(schema: &Json) -> &str {
     match &schema["type"] {
         Json::Array(types) => types
@@ -225,7 +264,7 @@ fn type_name(schema: &Json) -> &str {
 }
 
 fn integer(schema: &Json) -> Shape {
-    // TOML promises 64 signed bits, so larger unsigned numbers are out of reach.
+    // TOML integers have 64 signed bits.
     let most = match schema["format"].as_str() {
         Some("uint32") => i64::from(u32::MAX),
         _ => i64::MAX,
@@ -244,7 +283,7 @@ fn text(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A type's name in the words of the file: `AmazonSource` is `amazon_source`.
+/// A type's name in snake case.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for letter in name.chars() {
@@ -258,7 +297,7 @@ fn snake(name: &str) -> String {
 
 impl Shape {
     /// What a value must be, in words that follow "expected".
-    pub(super) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Shape::Table(_) => "a table".to_owned(),
             Shape::Kinds(kinds) => {
@@ -272,9 +311,8 @@ impl Shape {
             },
             Shape::Integer { least, most } => integer_words(*least, *most),
             Shape::Number { least, above, most } => number_words(*least, *above, *most),
-            Shape::Text => "a text in quotes".to_owned(),
-            Shape::Metric => allround_core::metric::words(),
-            Shape::Device => "`cpu` or `cuda:N`".to_owned(),
+            Shape::Text => "a string in quotes".to_owned(),
+            Shape::Pattern(text) => text.words.clone(),
             Shape::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|word| word.word.as_str()).collect();
                 either(&words)
@@ -304,34 +342,5 @@ fn number_words(least: Option<f64>, above: Option<f64>, most: Option<f64>) -> St
         (None, Some(above), None) => format!("a number above {above}"),
         (None, None, Some(most)) => format!("a number of at most {most}"),
         (None, None, None) => "a number".to_owned(),
-    }
-}
-
-/// Words in backticks: "`a`, `b` or `c`".
-pub(super) fn either(names: &[&str]) -> String {
-    super::suggest::list(names).replace("` and `", "` or `")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_config_types_are_read_as_shapes() {
-        assert!(matches!(SPEC.fields["name"].shape, Shape::Text));
-        assert!(matches!(SPEC.fields["seeds"].shape, Shape::List { .. }));
-        let sasrec = &models().kinds["sasrec"];
-        assert_eq!(sasrec.name, ["model", "sasrec"]);
-        assert_eq!(
-            sasrec.fields["dropout"].shape.words(),
-            "a number from 0 to 0.99"
-        );
-        assert_eq!(
-            sasrec.fields["form"].shape.words(),
-            "`allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`"
-        );
-        assert!(
-            matches!(&sasrec.fields["loss"].shape, Shape::Kinds(kinds) if kinds.name == "loss")
-        );
     }
 }

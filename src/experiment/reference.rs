@@ -1,0 +1,214 @@
+//! The reference of the experiment file and its JSON schema, both generated.
+
+use layered_toml::markdown::anchor;
+
+use super::format::FORMAT;
+
+/// The schema as text, the content of `docs/spec.schema.json`.
+pub fn schema_json() -> String {
+    // Pretty-printing plain JSON cannot fail; `{:#}` has no error to handle.
+    format!("{:#}\n", FORMAT.json_schema())
+}
+
+/// A line of the index: what a reader wants to do, and the headings with the settings for it.
+struct Task {
+    /// Group of tasks.
+    group: &'static str,
+    /// The task, in words that follow "I want to".
+    task: &'static str,
+    /// Headings of the reference, without backticks.
+    headings: &'static [&'static str],
+}
+
+const fn task(group: &'static str, task: &'static str, headings: &'static [&'static str]) -> Task {
+    Task {
+        group,
+        task,
+        headings,
+    }
+}
+
+/// The index by task. A test checks that every heading exists.
+const TASKS: &[Task] = &[
+    task("Data", "read my own interactions from CSV", &["source.csv"]),
+    task(
+        "Data",
+        "read JSON files (Yelp, Goodreads, Steam, others)",
+        &["source.json"],
+    ),
+    task(
+        "Data",
+        "read Amazon reviews, MovieLens or RecBole files",
+        &["source.amazon", "source.movielens", "source.atomic"],
+    ),
+    task(
+        "Data",
+        "read sequences that another program has prepared",
+        &["source.sequences"],
+    ),
+    task(
+        "Data",
+        "generate data, without a file",
+        &["source.synthetic"],
+    ),
+    task("Data", "drop users, items or ratings", &["filter"]),
+    task(
+        "Data",
+        "choose training, validation and test interactions",
+        &["split"],
+    ),
+    task(
+        "Data",
+        "display another name for a data set",
+        &["[dataset.NAME]"],
+    ),
+    task(
+        "Models",
+        "train a CF model",
+        &[
+            "[model.NAME.sasrec]",
+            "[model.NAME.gru4rec]",
+            "[model.NAME.nextitnet]",
+            "[model.NAME.ncf]",
+        ],
+    ),
+    task(
+        "Models",
+        "add a baseline without training",
+        &["[model.NAME.popularity]", "[model.NAME.markov]"],
+    ),
+    task(
+        "Models",
+        "set epochs, batch size, learning rate",
+        &["train", "optimizer"],
+    ),
+    task("Models", "stop training early", &["stop"]),
+    task("Models", "choose a loss", &["loss"]),
+    task(
+        "Models",
+        "use trained weights or the scores of another program",
+        &["[model.NAME.sasrec]", "[model.NAME.scores]"],
+    ),
+    task(
+        "Models",
+        "change some settings of a model (ablation)",
+        &["[variant.NAME]"],
+    ),
+    task(
+        "Language models",
+        "train A-LLMRec",
+        &["[model.NAME.allmrec]", "align", "project"],
+    ),
+    task(
+        "Language models",
+        "compare with other LLM methods",
+        &[
+            "[model.NAME.llm_only]",
+            "[model.NAME.mlp_llm]",
+            "[model.NAME.tallrec]",
+        ],
+    ),
+    task(
+        "Language models",
+        "choose a language model",
+        &["[llm.NAME]"],
+    ),
+    task(
+        "Language models",
+        "choose a text encoder",
+        &["[encoder.NAME]"],
+    ),
+    task("Language models", "change the prompt", &["[prompt.NAME]"]),
+    task(
+        "Language models",
+        "rank by likelihood or by generated titles",
+        &["inference"],
+    ),
+    task(
+        "Evaluation",
+        "choose metrics and candidates",
+        &["[protocol.NAME]", "candidates"],
+    ),
+    task(
+        "Evaluation",
+        "evaluate cold items, few users or another domain",
+        &["[scenario.NAME]"],
+    ),
+    task(
+        "Evaluation",
+        "compare with published values",
+        &["[[expected]]"],
+    ),
+    task("Runs", "choose which combinations run", &["[matrix]"]),
+    task("Runs", "set device, threads and retries", &["[run]"]),
+    task("Runs", "try a file on fewer users", &["[run]"]),
+    task(
+        "Runs",
+        "keep two sets of values in one file",
+        &["The file as a whole"],
+    ),
+    task("Results", "draw a figure", &["[figure.NAME]"]),
+    task("Results", "write a table", &["[table.NAME]"]),
+];
+
+/// The reference as Markdown, the content of `docs/SPEC.md` after its title.
+pub fn format_markdown() -> String {
+    format!("{}{}", index(), FORMAT.markdown())
+}
+
+fn index() -> String {
+    let mut text = String::from(
+        "A value comes from the first of these that has it: `--set` flags, a variant, the profile, \
+         the file, a preset,\nthe default. `allround check FILE` finds every fault of a file.\n\n\
+         ## Index by task\n\n| To ... | see |\n| --- | --- |\n",
+    );
+    let mut group = "";
+    for task in TASKS {
+        if task.group != group {
+            group = task.group;
+            text.push_str(&format!("| **{group}** | |\n"));
+        }
+        let links: Vec<String> = task
+            .headings
+            .iter()
+            .map(|heading| format!("[`{heading}`](#{})", anchor(heading)))
+            .collect();
+        text.push_str(&format!("| {} | {} |\n", task.task, links.join(", ")));
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_heading_of_the_index_exists() {
+        let page = FORMAT.markdown();
+        let anchors: Vec<String> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("## ").or(line.strip_prefix("### ")))
+            .map(anchor)
+            .collect();
+        for task in TASKS {
+            for heading in task.headings {
+                assert!(anchors.contains(&anchor(heading)), "{heading}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_link_of_the_reference_leads_to_a_heading() {
+        let page = format_markdown();
+        let anchors: Vec<String> = page
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .map(|line| anchor(line.trim_start_matches('#')))
+            .collect();
+        for link in page.split("](#").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            assert!(anchors.iter().any(|anchor| anchor == link), "{link}");
+        }
+    }
+}
