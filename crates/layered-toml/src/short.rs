@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::fault::Fault;
 use crate::format::Format;
 use crate::path::Path;
+use crate::place::Place;
 use crate::shape::{Kinds, Table};
 use crate::written::{Entry, Node, Value};
 
@@ -45,6 +46,30 @@ struct Own<'k> {
     table: &'k Table,
 }
 
+impl Own<'_> {
+    /// A setting next to the kind's own table: the file has both forms.
+    fn both_forms(&self, key: &str, setting: &Entry, table: Place, path: &Path) -> Fault {
+        let (shown, kind) = (path.shown(), self.kind);
+        let message = format!("`{key}` is next to the table `{shown}.{kind}`, not in it");
+        Fault::at(setting.key, message)
+            .label(format!("a setting of the kind `{kind}`"))
+            .related(table, "the table of the kind")
+            .hint(format!("write `{shown}.{kind}.{key}`"))
+    }
+
+    /// A key that is a kind and a field of the kind of the table's name.
+    fn ambiguous(&self, key: &str, setting: &Entry, path: &Path) -> Fault {
+        let (shown, kind) = (path.shown(), self.kind);
+        let message = format!("`{key}` in `{shown}` can be a kind or a field of the kind `{kind}`");
+        Fault::at(setting.key, message)
+            .label("ambiguous")
+            .hint(format!(
+                "write `{shown}.{kind}.{key}` for the field; \
+             for the kind, give the table another name than `{kind}`"
+            ))
+    }
+}
+
 /// The kind of a table's name, unless a weaker layer gives the table another kind.
 fn own_kind<'k>(kinds: &'k Kinds, name: &str, weaker: Option<&str>) -> Option<Own<'k>> {
     let (kind, table) = kinds.kinds.get_key_value(name)?;
@@ -64,40 +89,18 @@ fn expand_one(
     let Some(entries) = entry.node.table_mut() else {
         return;
     };
-    let is_field = |key: &str| own.table.fields.contains_key(key) || key == "preset";
-    if let Some(kind_table) = entries.get(own.kind).map(|entry| entry.key) {
-        // Settings next to the kind's own table: one of the two forms, not both.
-        let beside = |key: &str| is_field(key) && !kinds.kinds.contains_key(key);
-        for (key, setting) in entries.extract_if(.., |key, _| beside(key)) {
-            let shown = path.shown();
-            let kind = own.kind;
-            let message = format!("`{key}` is next to the table `{shown}.{kind}`, not in it");
-            faults.push(
-                Fault::at(setting.key, message)
-                    .of(&path.key(&key))
-                    .label(format!("a setting of the kind `{kind}`"))
-                    .related(kind_table, "the table of the kind")
-                    .hint(format!("write `{shown}.{kind}.{key}`")),
-            );
-        }
-        return;
-    }
-    let both = |key: &String| kinds.kinds.contains_key(key) && is_field(key);
-    if let Some((key, setting)) = entries.extract_if(.., |key, _| both(key)).next() {
-        let shown = path.shown();
-        let kind = own.kind;
-        faults.push(
-            Fault::at(
-                setting.key,
-                format!("`{key}` in `{shown}` can be a kind or a field of the kind `{kind}`"),
-            )
-            .of(&path.key(&key))
-            .label("ambiguous")
-            .hint(format!(
-                "write `{shown}.{kind}.{key}` for the field; for the kind, give the table another name than `{kind}`"
-            )),
-        );
-    }
+    let kind_table = entries.get(own.kind).map(|entry| entry.key);
+    entries.retain(|key, setting| {
+        let is_field = own.table.fields.contains_key(key) || key == "preset";
+        let is_kind = kinds.kinds.contains_key(key);
+        let fault = match kind_table {
+            Some(table) if is_field && !is_kind => own.both_forms(key, setting, table, path),
+            None if is_field && is_kind => own.ambiguous(key, setting, path),
+            _ => return true,
+        };
+        faults.push(fault.of(&path.key(key)));
+        false
+    });
     if entries.keys().any(|key| kinds.kinds.contains_key(key)) {
         return;
     }

@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[model.floor.popularity]",
         new: "[model.floor.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
         faults: &[
-            "24:1: unknown field `sequences` in `model.floor.ncf` | not a field of this table | the fields are `dropout`, `hidden_units`, `l2_emb`, `layers`, `loss`, `train`, `weights`, `weights_check` and `preset`",
+            "24:1: unknown field `sequences` in `model.floor.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `gru4rec`, `nextitnet` and `sasrec`",
         ],
     },
     Case {
