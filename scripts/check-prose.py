@@ -8,8 +8,8 @@
     scripts/check-prose.py --self-test        every rule fires, and does not fire, where it should
 
 Rules: words that docs/CONTRIBUTING.md bans, sentences of at most 25 words, lines of at most 100
-columns, links to files and headings that exist, and code blocks of TOML and Python that parse. A code
-span counts as one word. Tables and headings are checked for banned words only.
+columns, links and paths to what exists, and code blocks of TOML and Python that parse. A code span
+counts as one word. Tables and headings are checked for banned words only.
 
 A finding is `FILE:LINE: RULE: TEXT`; the exit code is then 1. A line, or the line after it, is exempt
 from banned words and the sentence limit with `<!-- prose: allow RULE -->` in Markdown and
@@ -230,6 +230,16 @@ def without_code(text):
     return re.sub(r"`[^`\n]+`", "", text)
 
 
+def check_paths(text):
+    """Code spans of a document that name a file or folder of the repository which does not exist."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for path in re.findall(r"`((?:src|crates|tests|scripts|benches)/[\w./-]+)`", line):
+            if not re.search(r"\b(?:NAME|KIND)\b", path) and not (ROOT / path).exists():
+                found.append(Finding(number, "path", f"no such file or folder: {path}"))
+    return found
+
+
 def check_code(text):
     """Code blocks of a document that are not valid TOML or Python."""
     found = []
@@ -376,6 +386,8 @@ def self_test():
     links = [(finding.line, finding.text) for finding in check_links(Path("nowhere.md"), here) if "none" in finding.text]
     assert links == [(3, "no such file: none.md")], links
     assert anchors(here) == {"modelnamex_y-and-more"}, anchors(here)
+    paths = "`scripts/check-prose.py` `src/NAME.rs`\n`src/main.rs`, `src/none.rs`"
+    assert [(finding.line, finding.rule) for finding in check_paths(paths)] == [(2, "path")]
     for code, lines in [
         ("```toml\na = 1\nb = 2\n```", []),
         ("text\n```toml\na = 1 b = 2\n```", [3]),
@@ -413,7 +425,8 @@ def main():
     for path in documents + rust:
         text = path.read_text(encoding="utf-8")
         if path in documents:
-            found = check_markdown(text) + check_links(path, text) + check_code(text)
+            found = check_markdown(text) + check_links(path, text)
+            found += check_paths(text) + check_code(text)
         else:
             found = check_rust(text, options.strings)
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
