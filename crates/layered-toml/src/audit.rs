@@ -1,4 +1,4 @@
-//! Checks a format itself: its defaults have a place in the types, its rules do not contradict them.
+//! Checks a format itself: its defaults have a place in the types, and its rules agree with them.
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,8 @@ impl Elsewhere<'_> {
         })
     }
 
-    /// What to write instead of `key` in the table at `path`, where the field is below it: the nearest places.
+    /// What to write instead of `key` in the table at `path` if the field is below it: the nearest
+    /// places.
     pub(crate) fn below(
         &self,
         table: &Table,

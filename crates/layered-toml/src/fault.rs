@@ -116,7 +116,8 @@ impl fmt::Display for FaultLine {
     }
 }
 
-/// All faults of a file and its flags, sorted by place. `Display` prints each with its source lines.
+/// All faults of a file and its flags, sorted by place. `Display` prints each with its source
+/// lines.
 #[derive(Clone, Debug)]
 pub struct Faults {
     sources: Sources,

@@ -1,7 +1,7 @@
 //! Labels: a display name next to the settings of a named table.
 //!
-//! The file writes `[model.NAME] label = "..."`. The resolved file collects all labels in one table,
-//! `[labels.model]`, so that the types of the settings do not hold them.
+//! The file writes `[model.NAME] label = "..."`. The resolved file collects all labels in one
+//! table, `[labels.model]`, so that the types of the settings do not hold them.
 
 use std::collections::BTreeMap;
 

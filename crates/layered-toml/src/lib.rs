@@ -6,7 +6,7 @@
 //! - **Layers.** A value comes from the first of these that has it: `--set path.to.key=value`
 //!   flags, a variant, a profile, the file, a preset, the defaults.
 //! - **Checks.** Unknown fields, wrong types, values out of range and missing fields are found in
-//!   one pass, each with line and column, the expected value and a suggestion.
+//!   one pass. Each fault has line and column, the expected value and a suggestion.
 //! - **Kinds.** An enum is a table named after its kind: `[shape.circle]` with the fields of
 //!   `circle`. In named tables the name may be the kind: `[part.circle]` is `[part.circle.circle]`.
 //! - **Origins.** The resolved file states where each value comes from.

@@ -3,7 +3,7 @@
 //!
 //! The layers are, strongest first: `--set` flags, a variant's keys, the profile, the file, the
 //! preset, the defaults. A table named after its kind is made from the layers down to the first
-//! that chose another kind: choosing a kind replaces the weaker one and never mixes with it.
+//! that chose another kind. Choosing a kind replaces the weaker one and never mixes with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -32,7 +32,7 @@ impl<'a> Structure<'a> {
         }
     }
 
-    /// The same with all layers, for hints: a flag alone does not tell the kinds of the file.
+    /// The same with all layers, for hints: a flag alone does not show the kinds of the file.
     pub(crate) fn in_layers(mut self, layers: &'a [Node]) -> Self {
         self.elsewhere = Elsewhere { layers };
         self

@@ -142,7 +142,7 @@ pub fn parse(text: &str, source: usize) -> Result<Node, Vec<Fault>> {
         let table = read_table(table.get_ref(), source);
         return Ok(Node::new(place, table));
     }
-    // An unclosed array or inline table takes in the rest of the file, so later errors mean nothing.
+    // An unclosed array or inline table swallows the rest of the file: later errors mean nothing.
     let swallows = |message: &str| message.contains("array") || message.contains("inline table");
     let open = errors.iter().position(|error| swallows(error.message()));
     let kept = open.map_or(errors.len(), |at| at + 1);
