@@ -9,9 +9,9 @@ use allround_core::data::Part;
 
 /// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
 ///
-/// An experiment is one TOML file. `allround run FILE` trains and evaluates its models, and writes CSV
-/// files, tables, figures and a report to `results/NAME/`. After an interruption the same command
-/// resumes; finished work is never repeated.
+/// An experiment is one TOML file. `allround run FILE` trains and evaluates its models, and writes
+/// CSV files, tables, figures and a report to `results/NAME/`. After an interruption the same
+/// command resumes; finished work is never repeated.
 ///
 /// Exit codes: 0 success, 1 a cell failed or a check found a difference, 2 bad usage or an invalid
 /// file, 130 interrupted.
@@ -72,8 +72,8 @@ pub enum Command {
     Compare(Compare),
     /// Write top lists, ranks or candidates of a results folder for other programs.
     Export(Export),
-    /// Count how often LLM answers in a file name their targets, by the published rule and by stricter
-    /// rules.
+    /// Count how often LLM answers in a file name their targets, by the published rule and by
+    /// stricter rules.
     Audit(Audit),
     /// Count, prepare, generate or download data.
     #[command(subcommand)]
@@ -107,16 +107,16 @@ pub struct SpecArgs {
     /// Results go to a separate folder, which `--set name=NAME` names.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Run this seed instead of those in the file, into the folder NAME-seeds-N; may be repeated. Same as
-    /// `--set seeds=[N]`.
+    /// Run this seed instead of those in the file, into the folder NAME-seeds-N; may be repeated.
+    /// Same as `--set seeds=[N]`.
     #[arg(long = "seed", value_name = "N")]
     pub seeds: Vec<u64>,
-    /// Device: `cpu` or `cuda:N`. If the file has another, results go to NAME-cuda or NAME-cpu. Same as
-    /// `--set run.device=...`.
+    /// Device: `cpu` or `cuda:N`. If the file has another, results go to NAME-cuda or NAME-cpu.
+    /// Same as `--set run.device=...`.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Keep at most N users of each data set, for a trial run; results go to the folder NAME-limit-N.
-    /// Same as `--set run.limit=N`.
+    /// Keep at most N users of each data set, for a trial run; results go to the folder
+    /// NAME-limit-N. Same as `--set run.limit=N`.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 }
@@ -147,7 +147,8 @@ pub struct Run {
     /// Only print what would run.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Maximum number of stages that run at the same time [default: as many as fit the cores; 1 on a GPU].
+    /// Maximum number of stages that run at the same time [default: as many as fit the cores; 1 on
+    /// a GPU].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Start no further stage after the first failure.
@@ -220,8 +221,8 @@ pub struct Show {
     /// Only this part of the split.
     #[arg(long, value_enum)]
     pub split: Option<Split>,
-    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split, model,
-    /// metric, mean, sd, seeds, users, failed, error, random_weights, fingerprint.
+    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split,
+    /// model, metric, mean, sd, seeds, users, failed, error, random_weights, fingerprint.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
 }
@@ -271,9 +272,9 @@ pub struct Compare {
     /// Only rows that differ.
     #[arg(long)]
     pub differences: bool,
-    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split, model,
-    /// metric, status, a, a_sd, b, b_sd, difference, p, significant, seeds, random_weights. `status` is
-    /// compared, not_comparable, only_a or only_b.
+    /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split,
+    /// model, metric, status, a, a_sd, b, b_sd, difference, p, significant, seeds, random_weights.
+    /// `status` is compared, not_comparable, only_a or only_b.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
 }
@@ -281,8 +282,8 @@ pub struct Compare {
 /// `list`.
 #[derive(Clone, Debug, Args)]
 pub struct List {
-    /// Output format. Columns of `csv`, and keys of `json`: experiment, state, cells, finished, failed,
-    /// ended, spec, results.
+    /// Output format. Columns of `csv`, and keys of `json`: experiment, state, cells, finished,
+    /// failed, ended, spec, results.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
 }
@@ -322,7 +323,8 @@ pub struct Export {
     /// Write the rank of each user's target instead of lists.
     #[arg(long, conflicts_with_all = ["candidates", "titles", "top"])]
     pub ranks: bool,
-    /// Write each user's history and candidates instead of lists, for scoring elsewhere. Reads the store.
+    /// Write each user's history and candidates instead of lists, for scoring elsewhere. Reads the
+    /// store.
     #[arg(long, conflicts_with_all = ["titles", "top"])]
     pub candidates: bool,
     /// Include item titles. Reads the store.
@@ -369,7 +371,8 @@ pub struct Audit {
     /// Column or field of the target's title.
     #[arg(long, value_name = "COLUMN", default_value = "target")]
     pub target: String,
-    /// Column or field of the candidates' titles, a JSON list [default: `candidates`, if it exists].
+    /// Column or field of the candidates' titles, a JSON list [default: `candidates`, if it
+    /// exists].
     #[arg(long, value_name = "COLUMN")]
     pub candidates: Option<String>,
     /// Output format.
@@ -411,7 +414,8 @@ pub enum DataFormat {
 /// `data`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Data {
-    /// Print statistics of every data set of a file: users, items, lengths, scenarios, items with text.
+    /// Print statistics of every data set of a file: users, items, lengths, scenarios, items with
+    /// text.
     Stats(SpecArgs),
     /// Read, filter and split one data set of a file into a folder.
     Prepare {
@@ -448,7 +452,8 @@ pub enum Data {
         /// The data set.
         #[arg(value_enum)]
         name: Public,
-        /// Folder to write to [default: data/amazon or data/movielens, where the experiments look for it].
+        /// Folder to write to [default: data/amazon or data/movielens, where the experiments look
+        /// for it].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

@@ -1,5 +1,5 @@
-//! `allround check`: all faults of an experiment file, or what it would run. `--data` also reads the
-//! data sets.
+//! `allround check`: all faults of an experiment file, or what it would run. `--data` also reads
+//! the data sets.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,8 @@ fn lines(error: anyhow::Error) -> anyhow::Result<Exit> {
     Ok(Exit::UsageError)
 }
 
-/// Reads, filters and splits every data set as a run would, draws its candidates, and prints counts.
-/// Returns what would fail.
+/// Reads, filters and splits every data set as a run would, draws its candidates, and prints
+/// counts. Returns what would fail.
 fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
     let base = planning::base(&planned.checked.base)?;
     let mut faults = Vec::new();

@@ -283,7 +283,8 @@ impl Download {
         }
     }
 
-    /// Amazon 2018: a file of reviews, in a folder of the collection, and the metadata of its category.
+    /// Amazon 2018: a file of reviews, in a folder of the collection, and the metadata of its
+    /// category.
     fn amazon(folder: &str, reviews: &str, category: &str) -> Self {
         let root = "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2";
         let metadata = format!("meta_{category}.json.gz");

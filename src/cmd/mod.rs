@@ -192,20 +192,9 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// A number of bytes with its unit: `12.3 MB`.
+/// A number of bytes with its unit: `12.3 MiB`.
 pub(crate) fn bytes(number: u64) -> String {
-    let mut value = number as f64;
-    let mut units = ["B", "kB", "MB", "GB", "TB"].iter().peekable();
-    while value >= 1000.0 && units.len() > 1 {
-        value /= 1000.0;
-        units.next();
-    }
-    let unit = units.next().copied().unwrap_or_default();
-    if unit == "B" {
-        format!("{number} B")
-    } else {
-        format!("{value:.1} {unit}")
-    }
+    crate::render::style::bytes(number as f64)
 }
 
 #[cfg(test)]
@@ -215,8 +204,8 @@ mod tests {
     #[test]
     fn sizes_have_units_and_counts_a_plural() {
         assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1234), "1.2 kB");
-        assert_eq!(bytes(5_600_000_000), "5.6 GB");
+        assert_eq!(bytes(2048), "2.00 KiB");
+        assert_eq!(bytes(5 << 30), "5.00 GiB");
         assert_eq!(
             (count(1, "cell"), count(0, "cell")),
             ("1 cell".into(), "0 cells".into())

@@ -1,4 +1,5 @@
-//! `allround plan`: stages with keys, which are in the store, which run alone, and the stages of each cell.
+//! `allround plan`: stages with keys, which are in the store, which run alone, and the stages of
+//! each cell.
 
 use comfy_table::{Table, presets};
 use serde::Serialize;

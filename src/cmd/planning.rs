@@ -26,7 +26,8 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Digest of everything that determines the contents of the results folder: spec, plan, program.
+    /// Digest of everything that determines the contents of the results folder: spec, plan,
+    /// program.
     pub(crate) fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
         allround_core::digest::of_value(&(

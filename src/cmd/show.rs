@@ -60,7 +60,8 @@ struct Summary {
     fingerprint: String,
 }
 
-/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models, metrics.
+/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models,
+/// metrics.
 fn summaries(rows: &[MetricRow]) -> Vec<Summary> {
     let mut groups: BTreeMap<_, Vec<&MetricRow>> = BTreeMap::new();
     for row in rows {
@@ -106,7 +107,8 @@ fn metric_name(row: &MetricRow) -> String {
     }
 }
 
-/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and pass.
+/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and
+/// pass.
 fn selected(
     results: &Path,
     metric: Option<&str>,

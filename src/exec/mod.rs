@@ -1,4 +1,5 @@
-//! Runs stages in worker processes: which may start (`pool`), one of them (`stage`), its process (`process`).
+//! Runs stages in worker processes: which may start (`pool`), one of them (`stage`), its process
+//! (`process`).
 
 pub mod history;
 pub mod locate;

@@ -51,8 +51,8 @@ pub fn execute(
     // Bounded: a stage that sends faster than the pool receives waits.
     let (sender, messages) = mpsc::sync_channel::<Message>(WAITING_MESSAGES);
     std::thread::scope(|scope| {
-        // Dropped when this thread panics, before the scope joins the stage threads: sending must fail
-        // then, so that they end.
+        // Dropped when this thread panics, before the scope joins the stage threads: sending must
+        // fail then, so that they end.
         let messages = messages;
         let _guard = StopOnPanic(stop);
         loop {
@@ -120,8 +120,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start<'scope>(self, scope: &'scope Scope<'scope, 'a>, sender: SyncSender<Message>) {
         scope.spawn(move || {
-            // The pool receives until every stage has ended. After a panic there, nothing is lost by
-            // a failed send.
+            // The pool receives until every stage has ended. After a panic there, nothing is lost
+            // by a failed send.
             let report = |id, event| drop(sender.send((id, event)));
             let task = Task {
                 graph: self.graph,
@@ -161,9 +161,9 @@ impl Pool<'_> {
     /// The next stage that may start now, with its thread count. Stages that can no longer run, or
     /// need not, get their outcome first.
     ///
-    /// Stages start in graph order. A later stage may start before an earlier one for which there are
-    /// too few threads. A stage that runs alone is not overtaken: once it is ready and no earlier stage
-    /// can start, no other stage starts until it has run.
+    /// Stages start in graph order. A later stage may start before an earlier one for which there
+    /// are too few threads. A stage that runs alone is not overtaken: once it is ready, no later
+    /// stage starts until it has run.
     fn next(
         &mut self,
         stop: &Stop,
@@ -258,8 +258,8 @@ impl Pool<'_> {
         self.options.alone.contains(&id)
     }
 
-    /// Whether enough threads are free for this stage. A stage that needs more threads than there are
-    /// runs when no other stage runs.
+    /// Whether enough threads are free for this stage. A stage that needs more threads than there
+    /// are runs when no other stage runs.
     fn has_room(&self, id: NodeId, threads: usize) -> bool {
         let used: usize = self.running.iter().map(|&(_, threads)| threads).sum();
         match self.running.len() {

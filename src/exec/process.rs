@@ -1,8 +1,8 @@
 //! One worker process: it cannot outlive this program, is read line by line, and ends on request or
 //! after a timeout.
 //!
-//! A worker leads its own process group, and whatever ends the worker ends the group: the program may
-//! be a wrapper (`srun`, `numactl`, `docker`, a shell script) around the actual worker.
+//! A worker leads its own process group, and whatever ends the worker ends the group. The program
+//! may be a wrapper (`srun`, `numactl`, a shell script) around the actual worker.
 
 mod lines;
 
@@ -27,7 +27,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often stop requests and timeouts are checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How long output is read after the worker has ended: another process may still hold the pipe open.
+/// How long output is read after the worker has ended: another process may still hold the pipe
+/// open.
 const REST: Duration = Duration::from_secs(2);
 
 /// Capacity of the channel of lines; a worker that prints faster waits.
@@ -82,7 +83,8 @@ pub struct Launch<'a> {
 
 /// Runs a worker until it ends and passes on every line that it prints.
 ///
-/// Must be called from a thread that lives as long as the worker: the kernel ties the worker to the thread.
+/// Must be called from a thread that lives as long as the worker: the kernel ties the worker to the
+/// thread.
 ///
 /// # Errors
 /// When the worker cannot be started or its log cannot be made.
@@ -131,14 +133,15 @@ fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
         .arg(launch.job)
         .env("OMP_NUM_THREADS", launch.threads.to_string())
         .env("RAYON_NUM_THREADS", launch.threads.to_string())
-        // OpenMP threads spin at each barrier unless they are made to sleep. With a busy neighbour on the machine, a
-        // spinning thread takes the time that the late one needs, and a stage never ends (METHODOLOGY, "Threads").
+        // OpenMP threads spin at each barrier unless set to sleep. On a busy machine, a spinning
+        // thread takes the time that a late thread needs, and a stage may never end.
         .env("OMP_WAIT_POLICY", wait_policy())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
         .process_group(0);
-    // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing is allocated.
+    // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing is
+    // allocated.
     unsafe {
         command.pre_exec(move || tie_to_parent(parent, lock));
     }
@@ -152,9 +155,11 @@ fn wait_policy() -> OsString {
     std::env::var_os("OMP_WAIT_POLICY").unwrap_or_else(|| "passive".into())
 }
 
-/// In the child: die with the parent, ignore Ctrl-C (the parent handles it), keep the lock file open.
+/// In the child: die with the parent, ignore Ctrl-C (the parent handles it), keep the lock file
+/// open.
 fn tie_to_parent(parent: u32, lock: RawFd) -> std::io::Result<()> {
-    // SAFETY: plain system calls on the child's own state; `lock` is an open descriptor of the parent.
+    // SAFETY: plain system calls on the child's own state; `lock` is an open descriptor of the
+    // parent.
     unsafe {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
             return Err(std::io::Error::last_os_error());
@@ -305,9 +310,9 @@ impl Watch<'_> {
         end
     }
 
-    /// After the worker has ended: ends the rest of its group, at once or after the grace period of a
-    /// stop, since a wrapper ends before the program inside it. Then reads the remaining output, even
-    /// if another process holds the pipe open.
+    /// Ends the rest of the group after the worker has ended. After a stop it waits for the grace
+    /// period, since a wrapper ends before the program inside it. Then it reads the remaining
+    /// output, even if another process holds the pipe open.
     fn take_rest(
         &self,
         stop_sent: Option<Instant>,

@@ -35,7 +35,7 @@ pub struct Task<'a> {
     pub options: &'a Options,
     /// CPU threads it may use.
     pub threads: usize,
-    /// Whether the run was asked to stop.
+    /// Whether a stop was requested.
     pub stop: &'a Stop,
     /// Receives what happens.
     pub report: &'a dyn Fn(NodeId, StageEvent),
@@ -184,7 +184,8 @@ impl Task<'_> {
         }
     }
 
-    /// Why a worker failed that reported no failure: how it ended, its last event, the end of its log.
+    /// Why a worker failed that reported no failure: how it ended, its last event, the end of its
+    /// log.
     fn describe(&self, end: &End, last: &str) -> String {
         let last = if last.is_empty() { "its start" } else { last };
         let how = match end {
@@ -305,7 +306,8 @@ fn one_line(error: &FsError) -> String {
     }
 }
 
-/// The last three lines of a log that are not empty, in one line. The backtrace of a panic is left out.
+/// The last three lines of a log that are not empty, in one line. The backtrace of a panic is left
+/// out.
 fn quote(log: &str) -> Option<String> {
     let end = log.find("stack backtrace:").unwrap_or(log.len());
     let lines: Vec<&str> = log[..end]

@@ -1,4 +1,4 @@
-//! A request to stop: the first asks stages to end, the second kills them.
+//! A request to stop: the first ends stages gracefully, the second kills them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

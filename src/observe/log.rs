@@ -24,8 +24,8 @@ impl Log {
         })
     }
 
-    /// Appends a line, except for progress and stages found in the store. The first error is kept for
-    /// [`Log::close`].
+    /// Appends a line, except for progress and stages found in the store. The first error is kept
+    /// for [`Log::close`].
     pub(super) fn write(&mut self, label: &str, event: &StageEvent) {
         let Some(value) = value(event) else { return };
         let time = jiff::Timestamp::now().to_string();

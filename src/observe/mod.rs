@@ -1,4 +1,5 @@
-//! The output of a run: progress bars on a terminal or plain lines elsewhere, and a log of JSON lines.
+//! The output of a run: progress bars on a terminal or plain lines elsewhere, and a log of JSON
+//! lines.
 
 mod bars;
 mod line;
@@ -77,7 +78,7 @@ impl Observer {
 }
 
 /// Prints a line on standard error, without control characters. Errors are ignored: a run continues
-/// when nobody reads its messages.
+/// without a reader.
 pub fn print_message(line: &str) {
     print_styled(&visible::lines(line));
 }

@@ -25,9 +25,9 @@ pub struct Cell {
     pub seed: u64,
     /// The stage that prepares the data that is measured.
     pub prepared: NodeId,
-    /// The stages that train something for this cell, in graph order: the CF model, then what is built
-    /// on it. Empty for an LLM used as it is. Pre-training of a small language model is not included,
-    /// since it belongs to the data set.
+    /// The stages that train something for this cell, in graph order: the CF model, then what is
+    /// built on it. Empty for an LLM used as it is. Pre-training of a small language model is not
+    /// included, since it belongs to the data set.
     pub trained: Vec<NodeId>,
     /// One measurement per protocol and part of the split, in order of protocol names.
     pub measures: Vec<Measure>,

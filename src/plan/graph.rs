@@ -15,7 +15,7 @@ pub struct Node {
     pub stage: Stage,
     /// The stage's key.
     pub key: Key,
-    /// The stages whose artefacts it reads, by role; each stands before it in the graph.
+    /// The stages whose artefacts it reads, by role; each is before it in the graph.
     pub needs: BTreeMap<String, NodeId>,
 }
 

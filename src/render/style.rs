@@ -86,6 +86,9 @@ pub fn bytes(value: f64) -> String {
         scaled /= 1024.0;
         unit += 1;
     }
+    if unit == 0 {
+        return format!("{value:.0} B");
+    }
     format!("{} {}", significant(scaled), UNITS[unit])
 }
 

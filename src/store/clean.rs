@@ -21,9 +21,9 @@ pub struct Waste {
 }
 
 impl Store {
-    /// Artefacts and unfinished work that no experiment with a results folder uses. Empty if the record
-    /// of an experiment is damaged, since what it uses is unknown; `skip_damaged` ignores damaged
-    /// records.
+    /// Artefacts and unfinished work that no experiment with a results folder uses. Empty if the
+    /// record of an experiment is damaged, since what it uses is unknown; `skip_damaged` ignores
+    /// damaged records.
     ///
     /// # Errors
     /// When a folder cannot be listed.
@@ -46,7 +46,8 @@ impl Store {
         Ok(waste)
     }
 
-    /// Removes the folders found by [`Store::waste`], except those a run is using. Returns bytes freed.
+    /// Removes the folders found by [`Store::waste`], except those a run is using. Returns bytes
+    /// freed.
     ///
     /// # Errors
     /// When a folder cannot be removed.

@@ -36,8 +36,9 @@ impl Inputs {
         }
     }
 
-    /// The digest of a file, or of the files of a folder with their names. Hidden files, such as notes
-    /// of a download, do not count. Of a MovieLens folder, only the two files that are read count.
+    /// The digest of a file, or of the files of a folder with their names. Hidden files, such as
+    /// notes of a download, do not count. Of a MovieLens folder, only the two files that are read
+    /// count.
     ///
     /// # Errors
     /// When a file is missing or cannot be read.

@@ -90,7 +90,8 @@ impl Store {
         self.inspect(kind, key, Manifest::check_events)
     }
 
-    /// State of an artefact by the digests of all files: reads everything, done before a worker reads it.
+    /// State of an artefact by the digests of all files: reads everything, done before a worker
+    /// reads it.
     pub fn verify(&self, kind: &str, key: &Key) -> Presence {
         self.inspect(kind, key, Manifest::check_digests)
     }

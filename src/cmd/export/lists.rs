@@ -116,8 +116,8 @@ pub(super) fn top(
     written(arguments.format, &rows)
 }
 
-/// The hint for a protocol whose scores were not kept: another protocol that has them, or the setting
-/// that keeps them.
+/// The hint for a protocol whose scores were not kept: another protocol that has them, or the
+/// setting that keeps them.
 fn without_scores(arguments: &Export, chosen: &BTreeSet<Chosen>, protocol: &str) -> String {
     let has_scores = |it: &&Chosen| {
         record::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split).exists()

@@ -129,8 +129,8 @@ fn available(measured: &BTreeSet<Chosen>) -> String {
     }
 }
 
-/// Rows as CSV or JSON lines. A CSV cell that a spreadsheet would take for a formula is marked, as in
-/// results files.
+/// Rows as CSV or JSON lines. A CSV cell that a spreadsheet would take for a formula is marked, as
+/// in results files.
 fn written<R: Serialize + Default>(format: DataFormat, rows: &[R]) -> anyhow::Result<String> {
     let bytes = match format {
         DataFormat::Csv => {

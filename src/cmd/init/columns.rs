@@ -55,7 +55,8 @@ impl File {
         ))
     }
 
-    /// Takes the column of a role: `given`, else one of a usual name, else the first that looks like it.
+    /// Takes the column of a role: `given`, else one of a usual name, else the first that looks
+    /// like it.
     fn take(&mut self, role: Role, given: Option<&str>) -> anyhow::Result<Option<String>> {
         let header = &self.preview.header;
         let place = match given {

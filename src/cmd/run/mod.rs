@@ -49,7 +49,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// The last run into the results folder, if it was this very one, ended well, and everything is still there.
+    /// The last run into the results folder, if it was the same, succeeded, and is unchanged.
     fn done(&self, store: &Store) -> Option<Experiment> {
         let last = store.experiment(&self.results)?;
         let is_whole = |(kind, key): &(String, allround_core::digest::Key)| {
@@ -67,7 +67,7 @@ impl Session<'_> {
         fs::create_dir_all(&logs)?;
         let _lock = self.lock()?;
         let store = Store::open(&self.common.store)?;
-        // Another run may have done it all while this one waited.
+        // Another run may have finished while this one waited.
         if let Some(last) = self.done(&store) {
             return self.print_results(&last.answer, Exit::Success);
         }
@@ -81,7 +81,7 @@ impl Session<'_> {
         self.planned.inputs.save()?;
         let earlier = store.experiment(&self.results);
         self.note_replaced(earlier.as_ref())?;
-        // A failed or stopped run needs its artefacts, too, and the numbers in the folder need theirs: `clean` must take none.
+        // `clean` must keep the artefacts of a failed or stopped run, and those of earlier results.
         let mut begun = self.experiment(None);
         if let Some(earlier) = &earlier {
             begun.add_artefacts(&earlier.artefacts);
@@ -123,7 +123,7 @@ impl Session<'_> {
         self.print_results(&answer, exit)
     }
 
-    /// Ends a run without a number over a folder that has some: the folder stays, and so does what is known of it.
+    /// Ends a run without any metric value in a folder that has some: the folder is left unchanged.
     fn keep(&self, store: &Store, earlier: Option<Experiment>, exit: Exit) -> anyhow::Result<Exit> {
         if let Some(mut earlier) = earlier {
             // `clean` must take neither the artefacts of the numbers nor those of this run.
@@ -174,7 +174,7 @@ impl Session<'_> {
                 if let StageEvent::Ended(outcome) = event
                     && let Err(error) = book.settle(id, outcome)
                 {
-                    // Results that cannot be written end the run; what was computed stays in the store.
+                    // The run ends if results cannot be written; finished stages stay in the store.
                     write_error.get_or_insert(error);
                     run.1.request();
                 }
@@ -204,7 +204,7 @@ impl Session<'_> {
                 ));
             }
         }
-        // Stages would fight for a GPU's memory, unless somebody says that they fit.
+        // Several stages may not fit in the memory of a GPU; `--jobs` overrides this.
         let most = match spec.run.device.as_str() {
             // The pool never gives out more threads than there are cores.
             "cpu" => (cores / spec.run.threads.min(spec.run.cf_threads).max(1)).max(1),
@@ -245,7 +245,7 @@ impl Session<'_> {
             .any(|state| *state != Presence::Whole)
     }
 
-    /// Says so where the folder holds what another file's experiment of the same name left.
+    /// Prints a note if the folder holds results of another experiment file.
     fn note_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
         let own = planning::base(&self.arguments.spec.path)?;
         let Some(earlier) = earlier else {

@@ -45,8 +45,8 @@ fn options(alone: &[NodeId]) -> Options {
     }
 }
 
-/// What the clock showed when each stage started and ended, where it did; stage `id` runs for `lasts[id]` and fails where
-/// `failed` has it.
+/// What the clock showed when each stage started and ended, where it did; stage `id` runs for
+/// `lasts[id]` and fails where `failed` has it.
 fn spans(
     (graph, options): (&Graph, &Options),
     lasts: &[u32],

@@ -19,8 +19,8 @@ pub(super) enum Output {
     TooLong,
 }
 
-/// Reads lines until the pipe is closed, or is empty after the worker has ended: another process may
-/// hold it open.
+/// Reads lines until the pipe is closed, or is empty after the worker has ended: another process
+/// may hold it open.
 pub(super) fn read(mut output: ChildStdout, sender: &SyncSender<Output>, has_ended: &AtomicBool) {
     let mut buffer = [0; 1 << 16];
     let mut line = Vec::new();
