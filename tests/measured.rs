@@ -305,7 +305,7 @@ fn a_worker_of_another_protocol_is_refused() {
     let output = desk.run_with("all=old", "run spec.toml --quiet");
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
     assert!(
-        err(&output).contains("with protocol 0, and this program is allround")
+        err(&output).contains("with protocol 0, but this program is allround")
             && err(&output).contains("build both from the same commit"),
         "{}",
         err(&output)
