@@ -13,7 +13,7 @@ use allround::experiment;
 use allround_core::models::llm_method::ItemEmbedding;
 use tch::{Device, Kind, Tensor};
 
-use allround_core::models::tallrec::Lora;
+use allround_core::models::llm_method::Lora;
 use allround_worker::data::Histories;
 use allround_worker::llm::lm::{Generation, Holding, Lm, LmConfig};
 use allround_worker::llm::sentence::{SentenceEncoder, TextEncoder};

@@ -34,6 +34,23 @@ accept = "exact"
 [default.inference.constrained]
 "#;
 
+/// Low-rank adapters (Hu et al. 2022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lora {
+    /// Rank r of the update.
+    #[schemars(range(min = 1, max = 1024))]
+    pub rank: usize,
+    /// The update is scaled by alpha / r.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub alpha: f64,
+    /// Dropout on the adapter's input.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub dropout: f64,
+    /// Modules that are adapted, by their last name, such as `q_proj`.
+    pub targets: Vec<String>,
+}
+
 /// A method that queries a language model.
 pub trait LlmMethod {
     /// Name of the language model.

@@ -95,6 +95,23 @@ pub const KINDS: [Kind; 11] = [
     tallrec::KIND,
 ];
 
+/// The CF models. The worker has a network, or counts, for each.
+#[derive(Clone, Copy, Debug)]
+pub enum CfKind<'a> {
+    /// SASRec.
+    Sasrec(&'a Sasrec),
+    /// GRU4Rec.
+    Gru4rec(&'a Gru4rec),
+    /// NextItNet.
+    Nextitnet(&'a Nextitnet),
+    /// NCF.
+    Ncf(&'a Ncf),
+    /// Items by training count.
+    Popularity(&'a Popularity),
+    /// A first-order Markov chain.
+    Markov(&'a Markov),
+}
+
 /// How a CF model is trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Training<'a> {
@@ -215,21 +232,33 @@ impl Model {
         }
     }
 
-    /// The model as a CF model.
-    pub fn cf(&self) -> Option<&dyn CfModel> {
+    /// The model as one of the CF models.
+    pub fn cf_kind(&self) -> Option<CfKind<'_>> {
         match self {
-            Model::Sasrec(model) => Some(model),
-            Model::Gru4rec(model) => Some(model),
-            Model::Nextitnet(model) => Some(model),
-            Model::Ncf(model) => Some(model),
-            Model::Popularity(model) => Some(model),
-            Model::Markov(model) => Some(model),
+            Model::Sasrec(model) => Some(CfKind::Sasrec(model)),
+            Model::Gru4rec(model) => Some(CfKind::Gru4rec(model)),
+            Model::Nextitnet(model) => Some(CfKind::Nextitnet(model)),
+            Model::Ncf(model) => Some(CfKind::Ncf(model)),
+            Model::Popularity(model) => Some(CfKind::Popularity(model)),
+            Model::Markov(model) => Some(CfKind::Markov(model)),
             Model::Scores(_)
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
             | Model::Tallrec(_) => None,
         }
+    }
+
+    /// The model as a CF model.
+    pub fn cf(&self) -> Option<&dyn CfModel> {
+        Some(match self.cf_kind()? {
+            CfKind::Sasrec(model) => model,
+            CfKind::Gru4rec(model) => model,
+            CfKind::Nextitnet(model) => model,
+            CfKind::Ncf(model) => model,
+            CfKind::Popularity(model) => model,
+            CfKind::Markov(model) => model,
+        })
     }
 
     /// The model as a method that queries a language model.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::llm_method::{
-    Inference, LlmMethod, OneItem, ProblemContext, StageContext, TrainingCandidates,
+    Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, TrainingCandidates,
 };
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune};
@@ -82,23 +82,6 @@ pub enum TallrecForm {
     Title,
     /// Whether the user likes one item; ranked by the likelihood of `Yes`.
     YesNo,
-}
-
-/// Low-rank adapters (Hu et al. 2022).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Lora {
-    /// Rank r of the update.
-    #[schemars(range(min = 1, max = 1024))]
-    pub rank: usize,
-    /// The update is scaled by alpha / r.
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    pub alpha: f64,
-    /// Dropout on the adapter's input.
-    #[schemars(range(min = 0.0, max = 0.99))]
-    pub dropout: f64,
-    /// Modules that are adapted, by their last name, such as `q_proj`.
-    pub targets: Vec<String>,
 }
 
 impl LlmMethod for Tallrec {

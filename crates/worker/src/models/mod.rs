@@ -13,11 +13,12 @@ pub mod popularity;
 pub mod sasrec;
 pub mod weights;
 
-use allround_core::models::Model;
+use allround_core::data::Prepared;
+use allround_core::models::{CfKind, Model};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use crate::data::{Histories, TrainingBatch};
+use crate::data::{Histories, TrainingBatch, TrainingSet};
 
 /// Anything that scores items for histories.
 pub trait Scorer: std::fmt::Debug {
@@ -68,24 +69,70 @@ pub struct Sizes {
     pub items: u64,
 }
 
-/// A freshly initialised model that is trained by gradient; `None` for all others.
-///
-/// The caller has seeded LibTorch's generator from the `init` stream.
-pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Backbone>> {
+/// A CF model before it has seen the data.
+#[derive(Debug)]
+pub enum Fresh {
+    /// A network with initial weights, trained by gradient.
+    Network(Box<dyn Backbone>),
+    /// A model that counts interactions.
+    Counts(Counting),
+}
+
+/// A model that counts interactions.
+#[derive(Clone, Copy, Debug)]
+pub enum Counting {
+    /// Items by training count.
+    Popularity,
+    /// A first-order Markov chain with this many pseudo-counts of popularity.
+    Markov(f64),
+}
+
+/// A fresh CF model. The caller has seeded LibTorch's generator from the `init` stream.
+pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
     match model {
-        Model::Sasrec(config) => Some(Box::new(sasrec::Sasrec::new(config, sizes, device))),
-        Model::Gru4rec(config) => Some(Box::new(gru4rec::Gru4rec::new(config, sizes, device))),
-        Model::Nextitnet(config) => {
-            Some(Box::new(nextitnet::Nextitnet::new(config, sizes, device)))
+        CfKind::Sasrec(config) => Fresh::network(sasrec::Sasrec::new(config, sizes, device)),
+        CfKind::Gru4rec(config) => Fresh::network(gru4rec::Gru4rec::new(config, sizes, device)),
+        CfKind::Nextitnet(config) => {
+            Fresh::network(nextitnet::Nextitnet::new(config, sizes, device))
         }
-        Model::Ncf(config) => Some(Box::new(ncf::Ncf::new(config, sizes, device))),
-        Model::Popularity(_)
-        | Model::Markov(_)
-        | Model::Scores(_)
-        | Model::Allmrec(_)
-        | Model::LlmOnly(_)
-        | Model::MlpLlm(_)
-        | Model::Tallrec(_) => None,
+        CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
+        CfKind::Popularity(_) => Fresh::Counts(Counting::Popularity),
+        CfKind::Markov(config) => Fresh::Counts(Counting::Markov(config.smoothing)),
+    }
+}
+
+impl Fresh {
+    fn network(network: impl Backbone + 'static) -> Self {
+        Fresh::Network(Box::new(network))
+    }
+}
+
+impl Counting {
+    /// Counts the training interactions of `prepared`; `set` are the sequences that are trained on.
+    pub fn count(self, prepared: &Prepared, set: &TrainingSet, device: Device) -> Box<dyn Scorer> {
+        let items = prepared.n_items() as u64;
+        match self {
+            // A user with one training item has no transition, but counts here.
+            Counting::Popularity => {
+                let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
+                let rows: Vec<u32> = users
+                    .flat_map(|user| prepared.train_of(user))
+                    .map(|&item| crate::data::row(prepared, item))
+                    .collect();
+                Box::new(popularity::Popularity::count(&rows, items, device))
+            }
+            Counting::Markov(smoothing) => {
+                Box::new(markov::Markov::count(set, items, smoothing, device))
+            }
+        }
+    }
+}
+
+/// A network with initial weights; `None` for a model that is not trained by gradient.
+pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Backbone>> {
+    match fresh(model.cf_kind()?, sizes, device) {
+        Fresh::Network(network) => Some(network),
+        Fresh::Counts(_) => None,
     }
 }
 

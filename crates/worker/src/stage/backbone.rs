@@ -23,9 +23,7 @@ use crate::eval;
 use crate::models::artefact::{self, Description};
 use crate::models::forward::Forward;
 use crate::models::import::Import;
-use crate::models::markov::Markov;
-use crate::models::popularity::Popularity;
-use crate::models::{self, Backbone, Scorer, Sizes};
+use crate::models::{self, Backbone, Fresh, Sizes};
 use crate::train::BoxError;
 use crate::train::cf::{self, CfPlan};
 
@@ -56,20 +54,26 @@ pub(super) fn run(
         count: set.skipped,
     }));
     tch::manual_seed(foreign(settings.seed, Stream::Init, 0));
-    if let Some(net) = models::build(&settings.model, sizes, device) {
-        train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
-        return Ok(artefact::save(&job.output, &description, net.as_ref())?);
-    }
-    let (counted, phase) = timed(
-        "train",
-        None,
-        |_| Some(set.items.len() as u64),
-        || count(&settings.model, &prepared, &set, device),
-    );
-    observe(Event::Phase(phase));
     let kind = settings.model.kind();
-    let counted = counted.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
-    Ok(artefact::save(&job.output, &description, counted.as_ref())?)
+    let model = settings.model.cf_kind();
+    let model = model.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
+    match models::fresh(model, sizes, device) {
+        Fresh::Network(net) => {
+            train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
+            artefact::save(&job.output, &description, net.as_ref())?;
+        }
+        Fresh::Counts(counting) => {
+            let (counted, phase) = timed(
+                "train",
+                None,
+                |_| Some(set.items.len() as u64),
+                || counting.count(&prepared, &set, device),
+            );
+            observe(Event::Phase(phase));
+            artefact::save(&job.output, &description, counted.as_ref())?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the weights of somebody else's training, and leaves what a training leaves.
@@ -128,42 +132,6 @@ fn parameters(net: &dyn Backbone) -> u64 {
         .iter()
         .map(|(_, weight)| weight.numel() as u64)
         .sum()
-}
-
-/// A model that counts interactions; `None` for all others.
-fn count(
-    model: &Model,
-    prepared: &Prepared,
-    set: &TrainingSet,
-    device: Device,
-) -> Option<Box<dyn Scorer>> {
-    let items = prepared.n_items() as u64;
-    match model {
-        Model::Markov(config) => Some(Box::new(Markov::count(
-            set,
-            items,
-            config.smoothing,
-            device,
-        ))),
-        // A user with one training item has no transition, but counts here.
-        Model::Popularity(_) => {
-            let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
-            let rows: Vec<u32> = users
-                .flat_map(|user| prepared.train_of(user))
-                .map(|&item| crate::data::row(prepared, item))
-                .collect();
-            Some(Box::new(Popularity::count(&rows, items, device)))
-        }
-        Model::Sasrec(_)
-        | Model::Gru4rec(_)
-        | Model::Nextitnet(_)
-        | Model::Ncf(_)
-        | Model::Scores(_)
-        | Model::Allmrec(_)
-        | Model::LlmOnly(_)
-        | Model::MlpLlm(_)
-        | Model::Tallrec(_) => None,
-    }
 }
 
 fn train(

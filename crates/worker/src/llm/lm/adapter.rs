@@ -3,7 +3,7 @@
 //! Upstream: peft's `LoraLayer`. Names are those of its `adapter_model.safetensors`. Adapters are in single precision,
 //! also beside a model in half precision, as peft's are.
 
-use allround_core::models::tallrec::Lora;
+use allround_core::models::llm_method::Lora;
 use tch::{Kind, Tensor};
 
 /// The update of one linear layer.

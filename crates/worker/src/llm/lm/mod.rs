@@ -26,7 +26,7 @@ use tch::{Device, Kind, Tensor};
 
 use adapter::Adapter;
 pub use allround_core::lm_config::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
-use allround_core::models::tallrec::Lora;
+use allround_core::models::llm_method::Lora;
 use attention::{Causal, Pattern};
 pub use error::LmError;
 pub use generate::{Generation, NotFinite, QuoteRule};
