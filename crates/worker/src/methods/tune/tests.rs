@@ -81,7 +81,7 @@ fn adapted(rank: usize, targets: &[&str]) -> Reader {
     };
     let mut reader = Reader::new(opened, &data(), (&prompt(), vectors), room(4));
     let lora = Lora {
-        rank: rank as usize,
+        rank,
         alpha: 2.0 * rank as f64,
         dropout: 0.0,
         targets: targets.iter().map(|&name| name.to_owned()).collect(),
