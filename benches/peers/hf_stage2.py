@@ -3,7 +3,8 @@
 
     hf_stage2.py WORK.json [--without-cudnn]
 
-WORK.json is what `lm_steps` reads too, and the output has the same form: the seconds of each step. OPT has random weights
+WORK.json is what `lm_steps` reads too, and the output has the same form: for each
+measurement, the seconds of each step. OPT has random weights
 and is frozen; two projections turn a user state and item vectors into its input vectors. Texts of a batch are padded.
 Needs torch and transformers.
 """
@@ -100,6 +101,17 @@ class Stage2:
         return total
 
 
+def measure(step, steps):
+    measured = {"seconds": [], "cpu_seconds": []}
+    for prompts in steps:
+        wall, processor = time.perf_counter(), time.process_time()
+        # The value is read back, which waits for the device.
+        measured["value"] = step(prompts)
+        measured["seconds"].append(time.perf_counter() - wall)
+        measured["cpu_seconds"].append(time.process_time() - processor)
+    return measured
+
+
 def main():
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("work")
@@ -112,15 +124,7 @@ def main():
     torch.set_num_threads(work["threads"])
     torch.manual_seed(1)
     stage = Stage2(work)
-    step = getattr(stage, work["task"])
-    measured = {"seconds": [], "cpu_seconds": []}
-    for prompts in work["steps"]:
-        wall, processor = time.perf_counter(), time.process_time()
-        # The value is read back, which waits for the device.
-        measured["value"] = step(prompts)
-        measured["seconds"].append(time.perf_counter() - wall)
-        measured["cpu_seconds"].append(time.process_time() - processor)
-    print(json.dumps(measured))
+    print(json.dumps([measure(getattr(stage, part["task"]), part["steps"]) for part in work["measurements"]]))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def peer(args):
     for sequence in sequences.values():
         sequence.sort(key=lambda pair: pair[0])
     counts = [len(users), len(items), sum(map(len, sequences.values()))]
-    print(json.dumps({"seconds": clock() - start, "counts": counts}))
+    print(json.dumps({"seconds": clock() - start, "reviews": sum(of_user.values()), "counts": counts}))
 
 
 def ours(args, folder):
@@ -110,9 +110,9 @@ def main():
             command = [args.python, __file__, "--peer", folder, "--clock", args.clock]
             theirs = last_json(command, args.threads)
             agree(printed, theirs["counts"])
-            pairs.append((args.reviews / seconds, args.reviews / theirs["seconds"]))
+            pairs.append((theirs["reviews"] / seconds, theirs["reviews"] / theirs["seconds"]))
     second = "processor second" if args.clock == "cpu" else "s"
-    ratios.append(Ratio.of(f"preparation of {args.reviews} Amazon reviews, reviews/{second}", pairs))
+    ratios.append(Ratio.of(f"preparation of about {args.reviews} Amazon reviews, reviews/{second}", pairs))
     if args.many:
         with tempfile.TemporaryDirectory() as folder:
             make(args.program, folder, args.many)

@@ -13,7 +13,7 @@ On CUDA the peer is measured twice: as it comes, and with PyTorch's attention ke
 length of a batch on Hopper. The share of the peak counts two operations a parameter and token, and as many for the
 gradients of the inputs. Writes results/bench/stage2.csv, or FILE.
 """
-import csv, json, pathlib, random, statistics, tempfile
+import csv, dataclasses, json, pathlib, random, statistics, tempfile
 
 from common import RESULTS, ROOT, last_json, parser
 
@@ -25,6 +25,23 @@ PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A6000": 155e12, "4090"
 LENGTH, SPREAD, ITEMS, ANSWER, TITLES = 850, 40, 30, 15, 20
 COLUMNS = ["what", "ours", "peer", "ratio", "peer_without_cudnn", "ratio_without_cudnn", "tokens_per_s", "share_of_peak",
            "shape", "dtype", "device", "device_name", "threads", "clock", "rounds", "error"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a step does, for how many prompts, and how many titles are scored after each."""
+
+    name: str
+    what: str
+    batch: int
+    titles: int
+
+
+TASKS = [
+    Task("train", "stage-2 training, samples", 4, 0),
+    Task("generate", "greedy answers of 32 tokens, users", 4, 0),
+    Task("score", f"likelihoods of {TITLES} titles, users", 1, TITLES),
+]
 
 
 def prompts(draw, batch, titles):
@@ -40,8 +57,9 @@ def prompts(draw, batch, titles):
 
 
 def speeds(args, work, sides):
-    """Prompts a second of each side, the median over rounds; and why a side has none."""
+    """For each side, the prompts a second of every measurement: medians over rounds. And why a side has none."""
     found, errors = {name: [] for name in sides}, {}
+    quantity = "cpu_seconds" if args.clock == "cpu" else "seconds"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(work, file)
         file.flush()
@@ -54,10 +72,22 @@ def speeds(args, work, sides):
                 except (RuntimeError, OSError) as error:
                     errors[name] = f"{name}: {error}"[:200]
                     continue
-                steps = measured["cpu_seconds" if args.clock == "cpu" else "seconds"][args.warm_up :]
-                found[name].append(len(work["steps"][0]) / statistics.median(steps))
-    medians = {name: statistics.median(values) if values else None for name, values in found.items()}
+                pairs = zip(work["measurements"], measured)
+                found[name].append([len(part["steps"][0]) / statistics.median(result[quantity][args.warm_up :])
+                                    for part, result in pairs])
+    medians = {name: [statistics.median(values) for values in zip(*rounds)] for name, rounds in found.items()}
     return medians, "; ".join(errors.values())
+
+
+def work_of(args, shape, dtype):
+    """The file that both sides read."""
+    def steps(batch, titles):
+        draw = random.Random(1)
+        return [prompts(draw, batch, titles) for _ in range(args.warm_up + args.steps)]
+
+    measurements = [{"task": task.name, "steps": steps(task.batch, task.titles)} for task in TASKS]
+    return {"shape": shape, "dtype": dtype, "int8": False, "device": args.device, "threads": args.threads,
+            "measurements": measurements}
 
 
 def measurements(args):
@@ -67,24 +97,20 @@ def measurements(args):
     sides = {"ours": [args.program], "peer": peer}
     if args.device != "cpu":
         sides["peer without cuDNN"] = [*peer, "--without-cudnn"]
-    tasks = [("train", "stage-2 training, samples", 4, 0), ("generate", "greedy answers of 32 tokens, users", 4, 0),
-             ("score", f"likelihoods of {TITLES} titles, users", 1, TITLES)]
+    second = "processor second" if args.clock == "cpu" else "s"
     for shape in args.shapes.split(","):
         for dtype in args.dtypes.split(","):
-            for task, what, batch, titles in tasks:
-                draw = random.Random(1)
-                steps = [prompts(draw, batch, titles) for _ in range(args.warm_up + args.steps)]
-                work = {"shape": shape, "dtype": dtype, "int8": False, "device": args.device, "threads": args.threads,
-                        "task": task, "steps": steps}
-                medians, error = speeds(args, work, sides)
-                mine, other, plain = (medians.get(name) for name in ("ours", "peer", "peer without cuDNN"))
-                tokens = mine * (LENGTH + ANSWER) if mine and task == "train" else None
+            medians, error = speeds(args, work_of(args, shape, dtype), sides)
+            for number, task in enumerate(TASKS):
+                speed = lambda side: medians[side][number] if medians.get(side) else None
+                mine, other, plain = speed("ours"), speed("peer"), speed("peer without cuDNN")
+                tokens = mine * (LENGTH + ANSWER) if mine and task.name == "train" else None
                 share = tokens * 4 * PARAMETERS[shape] / peak if tokens and peak else None
                 ratio = lambda other: mine / other if mine and other else None
                 numbers = [mine, other, ratio(other), plain, ratio(plain), tokens, share]
-                second = "processor second" if args.clock == "cpu" else "s"
-                yield [f"{what}/{second}", *("" if number is None else f"{number:.4g}" for number in numbers), shape, dtype,
-                       args.device, args.device_name, args.threads, args.clock, args.rounds, error]
+                shown = ("" if value is None else f"{value:.4g}" for value in numbers)
+                yield [f"{task.what}/{second}", *shown, shape, dtype, args.device, args.device_name, args.threads,
+                       args.clock, args.rounds, error]
 
 
 def main():

@@ -9,15 +9,14 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 use super::MAX_TIME;
-use steps::{Model, Prompt, Steps, Task, Work};
+use steps::{Model, Prompt, Steps, Task};
 
 const PROMPTS: usize = 2;
 const TOKENS: i64 = 96;
 
-/// One step of `task`, and what it runs on.
-fn work(task: Task) -> Work {
+/// Short prompts, with an item vector at every twelfth position.
+fn prompts() -> Vec<Prompt> {
     let prompt = |number: i64| Prompt {
-        // Every twelfth position is an item vector.
         ids: (0..TOKENS)
             .map(|at| if at % 12 == 11 { -1 } else { 10 + number + at })
             .collect(),
@@ -26,27 +25,22 @@ fn work(task: Task) -> Work {
             .map(|title| (0..8).map(|at| 1000 + 50 * title + at).collect())
             .collect(),
     };
-    Work {
-        model: Model {
-            shape: "opt-125m".to_owned(),
-            dtype: "float32".to_owned(),
-            int8: false,
-            device: "cpu".to_owned(),
-            threads: 1,
-        },
-        task,
-        steps: vec![(0..PROMPTS as i64).map(prompt).collect()],
-    }
+    (0..PROMPTS as i64).map(prompt).collect()
 }
 
 fn step(bencher: Bencher, task: Task) {
-    let work = work(task);
-    let mut steps = Steps::new(&work.model).expect("the shape exists");
-    bencher.counter(ItemsCount::new(PROMPTS)).bench_local(|| {
-        steps
-            .run(work.task, &work.steps[0])
-            .expect("scores are finite")
-    });
+    let model = Model {
+        shape: "opt-125m".to_owned(),
+        dtype: "float32".to_owned(),
+        int8: false,
+        device: "cpu".to_owned(),
+        threads: 1,
+    };
+    let mut steps = Steps::new(&model).expect("the shape exists");
+    let prompts = prompts();
+    bencher
+        .counter(ItemsCount::new(PROMPTS))
+        .bench_local(|| steps.run(task, &prompts).expect("scores are finite"));
 }
 
 #[divan::bench(max_time = MAX_TIME)]

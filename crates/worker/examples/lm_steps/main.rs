@@ -1,7 +1,7 @@
 //! `lm_steps WORK.json`: measures steps of A-LLMRec's second stage, for the scripts in `benches/peers/`.
 //!
-//! WORK.json holds prompts that the script has drawn and tokenized. The output is one line of JSON with the seconds of
-//! every step.
+//! WORK.json holds prompts that the script has drawn and tokenized. The output is one line of JSON: for each
+//! measurement, the seconds of every step.
 
 #[path = "../shared/clock.rs"]
 mod clock;
@@ -11,12 +11,32 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use clock::Times;
-use steps::{Steps, Work};
+use steps::{Model, Prompt, Steps, Task};
 
-/// The measurements of one run.
+/// What to measure.
+#[derive(Debug, Deserialize)]
+struct Work {
+    /// The model and where it runs.
+    #[serde(flatten)]
+    model: Model,
+    /// The measurements, one after the other on the same model.
+    measurements: Vec<Measurement>,
+}
+
+/// Steps of one kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measurement {
+    /// What a step does.
+    task: Task,
+    /// One list of prompts a step.
+    steps: Vec<Vec<Prompt>>,
+}
+
+/// What the steps of one measurement took.
 #[derive(Debug, Serialize)]
 struct Measured {
     #[serde(flatten)]
@@ -39,24 +59,33 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the steps of the file that the first argument names.
+/// Runs the measurements of the file that the first argument names.
 fn measure() -> Result<String, String> {
     let path = std::env::args().nth(1).ok_or("usage: lm_steps WORK.json")?;
     let bytes = allround_core::fs::read(Path::new(&path)).map_err(|error| error.to_string())?;
     let work: Work = serde_json::from_slice(&bytes).map_err(|error| format!("{path}: {error}"))?;
     let mut steps = Steps::new(&work.model)?;
+    let measured = work.measurements.iter();
+    let measured = measured.map(|measurement| run(&mut steps, measurement));
+    let measured = measured.collect::<Result<Vec<Measured>, String>>()?;
+    serde_json::to_string(&measured).map_err(|error| error.to_string())
+}
+
+/// Runs the steps of one measurement.
+fn run(steps: &mut Steps, measurement: &Measurement) -> Result<Measured, String> {
     let mut measured = Measured {
         times: Times::default(),
         tokens: Vec::new(),
         value: 0.0,
     };
-    for prompts in &work.steps {
+    for prompts in &measurement.steps {
+        let step = || steps.run(measurement.task, prompts);
         // Reading the value waits for the device.
-        measured.value = measured.times.measure(|| steps.run(work.task, prompts))?;
+        measured.value = measured.times.measure(step)?;
         let tokens = prompts
             .iter()
             .map(|prompt| 1 + prompt.ids.len() + prompt.answer.len());
         measured.tokens.push(tokens.sum());
     }
-    serde_json::to_string(&measured).map_err(|error| error.to_string())
+    Ok(measured)
 }

@@ -15,18 +15,6 @@ use allround_worker::methods::project::{Projections, Shape};
 use allround_worker::torch_ext::device;
 use allround_worker::train::optimizer::Optimizer;
 
-/// What to measure.
-#[derive(Debug, Deserialize)]
-pub struct Work {
-    /// The model and where it runs.
-    #[serde(flatten)]
-    pub model: Model,
-    /// What a step does.
-    pub task: Task,
-    /// One list of prompts a step.
-    pub steps: Vec<Vec<Prompt>>,
-}
-
 /// The language model and where it runs.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Model {
