@@ -1,5 +1,6 @@
 //! The reference of the experiment file and its JSON schema, both generated.
 
+use allround_core::models::{Group, KINDS};
 use layered_toml::markdown::anchor;
 
 use super::format::FORMAT;
@@ -27,6 +28,13 @@ const fn task(group: &'static str, task: &'static str, headings: &'static [&'sta
         headings,
     }
 }
+
+/// Stands for the headings of all CF models that are trained.
+const TRAINED: &str = "trained CF models";
+/// Stands for those of all models that count interactions.
+const COUNTING: &str = "counting models";
+/// Stands for those of all LLM methods.
+const LLM_METHODS: &str = "LLM methods";
 
 /// The index by task. A test checks that every heading exists.
 const TASKS: &[Task] = &[
@@ -62,21 +70,8 @@ const TASKS: &[Task] = &[
         "display another name for a data set",
         &["[dataset.NAME]"],
     ),
-    task(
-        "Models",
-        "train a CF model",
-        &[
-            "[model.NAME.sasrec]",
-            "[model.NAME.gru4rec]",
-            "[model.NAME.nextitnet]",
-            "[model.NAME.ncf]",
-        ],
-    ),
-    task(
-        "Models",
-        "add a baseline without training",
-        &["[model.NAME.popularity]", "[model.NAME.markov]"],
-    ),
+    task("Models", "train a CF model", &[TRAINED]),
+    task("Models", "add a baseline without training", &[COUNTING]),
     task(
         "Models",
         "set epochs, batch size, learning rate",
@@ -102,11 +97,7 @@ const TASKS: &[Task] = &[
     task(
         "Language models",
         "compare with other LLM methods",
-        &[
-            "[model.NAME.llm_only]",
-            "[model.NAME.mlp_llm]",
-            "[model.NAME.tallrec]",
-        ],
+        &[LLM_METHODS],
     ),
     task(
         "Language models",
@@ -151,6 +142,23 @@ const TASKS: &[Task] = &[
     task("Results", "write a table", &["[table.NAME]"]),
 ];
 
+/// The headings of a task; a group of models stands for those of its kinds.
+fn headings(task: &Task) -> Vec<String> {
+    let of_group = |group: Group| {
+        let kinds = KINDS.iter().filter(move |kind| kind.group == group);
+        kinds
+            .map(|kind| format!("[model.NAME.{}]", kind.name))
+            .collect()
+    };
+    let one = |heading: &&str| match *heading {
+        TRAINED => of_group(Group::Trained),
+        COUNTING => of_group(Group::Counting),
+        LLM_METHODS => of_group(Group::LlmMethod),
+        heading => vec![heading.to_owned()],
+    };
+    task.headings.iter().flat_map(one).collect()
+}
+
 /// The reference as Markdown, the content of `docs/SPEC.md` after its title.
 pub fn format_markdown() -> String {
     format!("{}{}", index(), FORMAT.markdown())
@@ -168,8 +176,7 @@ fn index() -> String {
             group = task.group;
             text.push_str(&format!("| **{group}** | |\n"));
         }
-        let links: Vec<String> = task
-            .headings
+        let links: Vec<String> = headings(task)
             .iter()
             .map(|heading| format!("[`{heading}`](#{})", anchor(heading)))
             .collect();
@@ -192,8 +199,8 @@ mod tests {
             .map(anchor)
             .collect();
         for task in TASKS {
-            for heading in task.headings {
-                assert!(anchors.contains(&anchor(heading)), "{heading}");
+            for heading in headings(task) {
+                assert!(anchors.contains(&anchor(&heading)), "{heading}");
             }
         }
     }

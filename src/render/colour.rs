@@ -1,12 +1,13 @@
 //! One colour a model: the same in every figure, table and report, also of other experiments.
 //!
-//! A kind of model has a colour of its own, which goes to the model or variant of that name. All others get theirs from their
-//! name. Within an experiment no two share one while there are any left.
+//! A kind of model has its own colour (`KIND.colour` in its file), which the model or variant of that name gets. All others get
+//! theirs from their name. Within an experiment no two share one while there are any left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::style::Colour;
 use allround_core::digest;
+use allround_core::models::KINDS;
 
 /// Told apart with every common form of colour blindness: Okabe and Ito's set without its yellow (too light on white), then
 /// Paul Tol's muted set.
@@ -27,24 +28,8 @@ const BASE: [Colour; 14] = [
     (0x11, 0x77, 0x33),
 ];
 
-/// The kinds in the order of their colours.
-const KINDS: [&str; 10] = [
-    "sasrec",
-    "allmrec",
-    "gru4rec",
-    "nextitnet",
-    "ncf",
-    "mlp_llm",
-    "popularity",
-    "markov",
-    "llm_only",
-    "tallrec",
-];
-
 /// Colours in all: the base, and the base mixed with white.
 const PLACES: usize = 2 * BASE.len();
-/// Places that no kind has of its own.
-const OTHERS: usize = PLACES - KINDS.len();
 
 fn colour(place: usize) -> Colour {
     let (red, green, blue) = BASE[place % BASE.len()];
@@ -55,23 +40,32 @@ fn colour(place: usize) -> Colour {
     }
 }
 
+/// The colour of the kind of model that a name is, with `-` or `_`.
+fn of_kind(name: &str) -> Option<Colour> {
+    let kind = name.replace('-', "_");
+    KINDS.iter().find(|known| known.name == kind)?.colour
+}
+
 /// The colours of an experiment's models and variants.
 pub fn assign(models: &[String]) -> BTreeMap<String, Colour> {
-    let own = |name: &String| {
-        let kind = name.replace('-', "_");
-        KINDS.iter().position(|known| *known == kind)
-    };
+    let kinds: Vec<Colour> = KINDS.iter().filter_map(|kind| kind.colour).collect();
+    let (reserved, free): (Vec<Colour>, Vec<Colour>) = (0..PLACES)
+        .map(colour)
+        .partition(|colour| kinds.contains(colour));
     let mut sorted: Vec<&String> = models.iter().collect();
-    // Those with a place of their own come first.
-    sorted.sort_by_key(|name| (own(name).is_none(), *name));
+    // Kinds come first, so that they get their own colour.
+    sorted.sort_by_key(|name| (of_kind(name).is_none(), *name));
     let (mut taken, mut colours) = (BTreeSet::new(), BTreeMap::new());
     for name in sorted {
-        let first = digest::of_bytes(name.as_bytes()).bytes()[0] as usize % OTHERS;
-        let others = (0..OTHERS).map(|step| KINDS.len() + (first + step) % OTHERS);
-        // The places of kinds come last, for experiments of very many variants.
-        let mut places = own(name).into_iter().chain(others).chain(0..KINDS.len());
-        let place = places.find(|place| taken.insert(*place));
-        colours.insert(name.clone(), colour(place.unwrap_or(KINDS.len() + first)));
+        let first = digest::of_bytes(name.as_bytes()).bytes()[0] as usize % free.len();
+        let others = (0..free.len()).map(|step| free[(first + step) % free.len()]);
+        // Colours of kinds come last, for experiments of very many variants.
+        let all = of_kind(name)
+            .into_iter()
+            .chain(others)
+            .chain(reserved.clone());
+        let mut all = all.filter(|colour| taken.insert(*colour));
+        colours.insert(name.clone(), all.next().unwrap_or(free[first]));
     }
     colours
 }

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::llm_method::{
     Inference, ItemEmbedding, LlmMethod, OneItem, ProblemContext, Project, StageContext, Targets,
     Vectors,
@@ -11,11 +10,13 @@ use super::llm_method::{
 use super::problem::Problem;
 use super::stage::{PromptedLlm, Settings, TrainAlign, TrainProject};
 use super::train::Train;
+use super::{Group, Kind};
 use crate::config::Encoder;
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "allmrec",
+    group: Group::LlmMethod,
     colour: Some((0xD5, 0x5E, 0x00)),
     defaults: r#"
 # What the paper leaves open. Users with one training item are skipped, as a target after nothing is not what is measured; a
@@ -291,7 +292,7 @@ impl LlmMethod for Allmrec {
             found.push(
                 Problem::at("align", message)
                     .label("expected a weight above 0")
-                    .hint("raise `matching`, `item_recon`, `text_recon` or `rec`; `mlp_llm` has no stage 1"),
+                    .hint("raise `matching`, `item_recon`, `text_recon` or `rec`; MLP-LLM is A-LLMRec without stage 1"),
             );
         }
         found

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::llm_method::{Inference, LlmMethod};
+use super::{Group, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "llm_only",
+    group: Group::LlmMethod,
     colour: Some((0x88, 0x22, 0x55)),
     defaults: r#"
 [default.model.llm_only]

@@ -3,16 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::llm_method::{
     Inference, ItemEmbedding, LlmMethod, ProblemContext, Project, StageContext, Vectors,
 };
 use super::problem::Problem;
 use super::stage::{Settings, TrainProject};
+use super::{Group, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "mlp_llm",
+    group: Group::LlmMethod,
     colour: Some((0x56, 0xB4, 0xE9)),
     defaults: r#"
 [default.model.mlp_llm]

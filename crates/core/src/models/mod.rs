@@ -69,11 +69,26 @@ pub enum Model {
     Tallrec(Tallrec),
 }
 
+/// What a kind of model does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// A CF model that is trained by gradient.
+    Trained,
+    /// A CF model that counts interactions.
+    Counting,
+    /// Scores of another program.
+    External,
+    /// A method that queries a language model.
+    LlmMethod,
+}
+
 /// What is known of a kind of model before a file is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// The kind's name in the file.
     pub name: &'static str,
+    /// What it does.
+    pub group: Group,
     /// Red, green and blue of its marks in figures; `None` for a kind that stands for many methods.
     pub colour: Option<(u8, u8, u8)>,
     /// Its defaults (`[default.model.NAME]`) and presets (`[preset.PRESET.NAME]`), as TOML.

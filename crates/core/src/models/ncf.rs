@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, widths};
 use super::train::{Loss, Train};
 use super::weights::{Size, TensorList, Weight};
-use super::{CfModel, Kind, Training};
+use super::{CfModel, Group, Kind, Training};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "ncf",
+    group: Group::Trained,
     colour: Some((0xE6, 0x9F, 0x00)),
     defaults: r#"
 [default.model.ncf]

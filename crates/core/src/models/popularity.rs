@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CfModel, Kind};
+use super::{CfModel, Group, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "popularity",
+    group: Group::Counting,
     colour: Some((0x6B, 0x6B, 0x6B)),
     defaults: r#"
 [default.model.popularity]

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Group, Kind};
 use crate::config::protocol::Part;
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "scores",
+    group: Group::External,
     colour: None,
     defaults: r#"
 # What does not fit is refused: a wrong number would look like a bad model.

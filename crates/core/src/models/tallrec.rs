@@ -3,17 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::llm_method::{
     Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, TrainingCandidates,
 };
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune};
 use super::train::Train;
+use super::{Group, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "tallrec",
+    group: Group::LlmMethod,
     colour: Some((0x99, 0x99, 0x33)),
     defaults: r#"
 [default.model.tallrec]

@@ -1,0 +1,144 @@
+//! How many production files an addition touches, counted on members that exist: docs/CONTRIBUTING.md promises these numbers.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+use std::path::{Path, PathBuf};
+
+/// A member of a kind, by the identifiers that only it has, and the most files that may name it.
+struct Sample {
+    what: &'static str,
+    words: &'static [&'static str],
+    most: usize,
+}
+
+const SAMPLES: [Sample; 10] = [
+    Sample {
+        what: "a CF model (NextItNet)",
+        words: &["nextitnet", "Nextitnet"],
+        most: 4,
+    },
+    Sample {
+        what: "a CF model (GRU4Rec)",
+        words: &["gru4rec", "Gru4rec"],
+        most: 4,
+    },
+    Sample {
+        what: "an LLM method without a stage of its own (MLP-LLM)",
+        words: &["mlp_llm", "MlpLlm"],
+        most: 2,
+    },
+    Sample {
+        what: "an LLM method with a stage of its own (TALLRec)",
+        words: &["tallrec", "Tallrec", "TallrecForm", "TrainTune"],
+        most: 6,
+    },
+    Sample {
+        what: "a data source (MovieLens)",
+        words: &["movielens", "Movielens", "MovielensSource"],
+        most: 3,
+    },
+    Sample {
+        what: "a metric (precision)",
+        words: &["Precision"],
+        most: 1,
+    },
+    Sample {
+        what: "a figure (scatter)",
+        words: &["scatter", "Scatter"],
+        most: 3,
+    },
+    Sample {
+        what: "a setting of a CF model (kernel_size)",
+        words: &["kernel_size"],
+        most: 2,
+    },
+    Sample {
+        what: "a setting of an LLM method (train_on_inputs)",
+        words: &["train_on_inputs"],
+        most: 2,
+    },
+    Sample {
+        what: "a setting of a training (decay)",
+        words: &["decay"],
+        most: 2,
+    },
+];
+
+/// Rust files of the packages' sources, without files of tests.
+fn production_files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    for package in std::fs::read_dir(root.join("crates")).unwrap() {
+        folders.push(package.unwrap().path().join("src"));
+    }
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let is_test =
+                ["tests", "tests.rs", "behaviour.rs", "fixture.rs"].contains(&name.as_str());
+            if path.is_dir() && !is_test {
+                folders.push(path);
+            } else if name.ends_with(".rs") && !is_test {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The code of a file: without comments, and without the module of tests at its end.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = code.lines().map(|line| line.split("//").next().unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn names(code: &str, words: &[&str]) -> bool {
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    code.split(|character| !is_word(character))
+        .any(|token| words.contains(&token))
+}
+
+#[test]
+fn an_addition_touches_no_more_files_than_contributing_says() {
+    let files: Vec<(PathBuf, String)> = production_files()
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path, code(&text))
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for sample in &SAMPLES {
+        let found: Vec<String> = files
+            .iter()
+            .filter(|(_, code)| names(code, sample.words))
+            .map(|(path, _)| {
+                let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+                path.strip_prefix(root).unwrap().display().to_string()
+            })
+            .collect();
+        assert!(!found.is_empty(), "{} is named nowhere", sample.what);
+        if found.len() > sample.most {
+            wrong.push(format!(
+                "{}: {} files, at most {}:\n  {}",
+                sample.what,
+                found.len(),
+                sample.most,
+                found.join("\n  ")
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn comments_and_tests_are_not_counted() {
+    let text = "use a::Gru4rec; // Nextitnet\n/// nextitnet\nfn f() {}\n#[cfg(test)]\nmod tests {\n    fn nextitnet() {}\n}\n";
+    assert!(!names(&code(text), &["nextitnet", "Nextitnet"]));
+    assert!(names(&code(text), &["Gru4rec"]));
+    assert!(!names("gru4rec_like", &["gru4rec"]));
+}
