@@ -158,6 +158,11 @@ fn modules_of_the_core_import_only_earlier_ones() {
 }
 
 #[test]
+fn modules_of_the_toml_engine_import_only_earlier_ones() {
+    check("crates/layered-toml/src", "lib.rs");
+}
+
+#[test]
 fn modules_of_the_worker_import_only_earlier_ones() {
     check("crates/worker/src", "lib.rs");
 }

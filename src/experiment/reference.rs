@@ -1,13 +1,12 @@
 //! The reference of the experiment file and its JSON schema, both generated.
 
 use allround_core::models::{Group, KINDS};
-use layered_toml::markdown::anchor;
+use layered_toml::markdown::{anchor, wrapped};
 
 use super::format::FORMAT;
 
 /// The schema as text, the content of `docs/spec.schema.json`.
 pub fn schema_json() -> String {
-    // Pretty-printing plain JSON cannot fail; `{:#}` has no error to handle.
     format!("{:#}\n", FORMAT.json_schema())
 }
 
@@ -165,11 +164,11 @@ pub fn format_markdown() -> String {
 }
 
 fn index() -> String {
-    let mut text = String::from(
-        "A value comes from the first of these that has it: `--set` flags, a variant, the profile, \
-         the file, a preset,\nthe default. `allround check FILE` finds every fault of a file.\n\n\
-         ## Index by task\n\n| To ... | see |\n| --- | --- |\n",
-    );
+    let intro = "A value comes from the first of these that has it: `--set` flags, a variant, the \
+                 profile, the file, a preset, the default. `allround check FILE` finds every \
+                 fault of a file.";
+    let mut text = wrapped(intro);
+    text.push_str("\n\n## Index by task\n\n| To ... | see |\n| --- | --- |\n");
     let mut group = "";
     for task in TASKS {
         if task.group != group {

@@ -1,23 +1,11 @@
-//! A format: the types, defaults and rules of an application's files, and how a file is read.
+//! A format: the types, defaults and rules of an application's files.
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-
 use crate::defaults::Defaults;
-use crate::fault::{Fault, Faults};
-use crate::labels::LabelRule;
-use crate::path::Path;
-use crate::place::{FILE, Place, Sources};
-use crate::profile::ProfileRule;
-use crate::resolve::Resolver;
-use crate::resolved::{Resolved, to_json};
-use crate::shape::{Table, TextFormat};
-use crate::structure::Structure;
-use crate::variant::VariantRule;
-use crate::written::{Entry, Node, Value, parse};
-use crate::{flags, labels, profile, short, variant};
+use crate::place::Sources;
+use crate::rules::Rules;
+use crate::shape::Table;
 
 /// What the files of an application may hold.
 #[derive(Debug)]
@@ -27,157 +15,7 @@ pub struct Format {
     pub(crate) rules: Rules,
 }
 
-/// Rules that types and defaults cannot express. Each is optional.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// Title of the JSON schema.
-    pub title: &'static str,
-    /// Forms of strings.
-    pub texts: Vec<TextFormat>,
-    /// The field with the version of the format.
-    pub version: Option<VersionRule>,
-    /// Fields without a default whose absence has its own message.
-    pub required: Vec<RequiredField>,
-    /// Named sets of values of which one can be chosen.
-    pub profiles: Option<ProfileRule>,
-    /// Named changes to named tables.
-    pub variants: Option<VariantRule>,
-    /// Display names of named tables.
-    pub labels: Option<LabelRule>,
-    /// What to write instead of an unknown kind (the second argument) of an enum (the first).
-    pub kind_hint: fn(&str, &str) -> Option<String>,
-    /// What to do about an empty file.
-    pub empty_file_hint: &'static str,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Rules {
-            title: "Settings",
-            texts: Vec::new(),
-            version: None,
-            required: Vec::new(),
-            profiles: None,
-            variants: None,
-            labels: None,
-            kind_hint: |_, _| None,
-            empty_file_hint: "write at least one setting",
-        }
-    }
-}
-
-/// The version of a format. A file of another version is refused before anything else.
-#[derive(Clone, Debug)]
-pub struct VersionRule {
-    /// The field of the version.
-    pub field: &'static str,
-    /// The version that this program reads.
-    pub number: i64,
-    /// Name of the program.
-    pub program: &'static str,
-}
-
-/// A field of the file as a whole that has no default.
-#[derive(Clone, Debug)]
-pub struct RequiredField {
-    /// The field.
-    pub field: &'static str,
-    /// A value with which the checks continue when the field is missing.
-    pub stand_in: Value,
-    /// What to write.
-    pub hint: &'static str,
-}
-
-/// A file with its flags after the checks of structure. Its faults are collected, so that the
-/// application can add its own before [`Reading::finish`] returns all of them.
-#[derive(Debug)]
-pub struct Reading {
-    /// The resolved values with their places. A part that lacks a field is missing.
-    pub tree: Node,
-    /// What was written, strongest first, with kinds written in full: also what is at fault.
-    pub layers: Vec<Node>,
-    /// Faults so far.
-    pub faults: Vec<Fault>,
-    sources: Sources,
-}
-
 impl Format {
-    /// The format of the type `T`, with defaults as TOML text; `name` is what messages call them.
-    ///
-    /// # Errors
-    /// Every fault of the defaults: not TOML, or a value that has no place in the type.
-    pub fn of<T: JsonSchema>(name: &str, defaults: &str, rules: Rules) -> Result<Self, Faults> {
-        let format = Format {
-            root: Table::of::<T>(&rules.texts),
-            defaults: Defaults::parse(name, defaults)?,
-            rules,
-        };
-        let faults = crate::audit::faults(&format);
-        match faults.is_empty() {
-            true => Ok(format),
-            false => Err(Faults::new(format.sources("", ""), faults)),
-        }
-    }
-
-    /// Reads a file and `--set` flags; `name` is what messages call the file.
-    ///
-    /// # Errors
-    /// Faults after which no check is possible: syntax errors and an unknown version.
-    pub fn read(&self, name: &str, text: &str, flags: &[String]) -> Result<Reading, Faults> {
-        let mut sources = self.sources(name, text);
-        let mut faults = Vec::new();
-        let mut layers = match self.layers(text, flags, &mut sources) {
-            Ok(layers) => layers,
-            Err(faults) => return Err(Faults::new(sources, faults)),
-        };
-        profile::apply(self, &mut layers, &mut faults);
-        let labels = labels::take(self, &mut layers, &mut faults);
-        short::expand(self, &mut layers, &mut faults);
-        let mut structure = Structure::new(self, &mut faults).in_layers(&layers);
-        let mut valid: Vec<Node> = layers
-            .iter()
-            .filter_map(|layer| structure.table(&self.root, layer, &Path::root()))
-            .collect();
-        flags::check_names(self, &valid, &mut faults);
-        variant::check_keys(self, &mut valid, &mut faults);
-        let written: Vec<&Node> = valid.iter().collect();
-        let mut tree = Resolver::new(&self.defaults, &mut faults).file(&self.root, &written);
-        variant::resolve(self, &mut tree, &written, &mut faults);
-        if let Some(fields) = tree.table_mut() {
-            self.fill_required(fields, &mut faults);
-            if let Some((rule, labels)) = self.rules.labels.as_ref().zip(labels) {
-                fields.insert(rule.collected.to_owned(), labels);
-            }
-        }
-        Ok(Reading {
-            tree,
-            layers,
-            faults,
-            sources,
-        })
-    }
-
-    /// The fault of a version that this program does not read, in a parsed file.
-    pub fn fault_of_version(&self, file: &Node) -> Option<Fault> {
-        let rule = self.rules.version.as_ref()?;
-        let version = file.get(rule.field)?;
-        let (field, number, program) = (rule.field, rule.number, rule.program);
-        let other = match version.value {
-            Value::Integer(other) if other != number => other,
-            _ => return None,
-        };
-        let message = format!("{field} `{other}` is unknown: this program reads version {number}");
-        let hint = match other > number {
-            true => format!("the file was written for a newer {program}: update the program"),
-            false => format!("write `{field} = {number}`"),
-        };
-        Some(
-            Fault::at(version.place, message)
-                .label(format!("expected {number}"))
-                .hint(hint),
-        )
-    }
-
     /// Names of the presets of a kind, by the name of its enum in snake case.
     pub fn presets(&self, kinds: &str, kind: &str) -> Vec<&str> {
         let table = Table {
@@ -196,88 +34,7 @@ impl Format {
             .collect()
     }
 
-    fn sources(&self, name: &str, text: &str) -> Sources {
+    pub(crate) fn sources(&self, name: &str, text: &str) -> Sources {
         Sources::new(self.defaults.source.clone(), name, text)
-    }
-
-    /// The flags' layers, the last flag first, then the file's.
-    fn layers(
-        &self,
-        text: &str,
-        flags: &[String],
-        sources: &mut Sources,
-    ) -> Result<Vec<Node>, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let mut layers = Vec::new();
-        for flag in flags {
-            let source = sources.add_override(flag);
-            match flags::parse(flag, source) {
-                Ok(layer) => layers.insert(0, layer),
-                Err(mut wrong) => faults.append(&mut wrong),
-            }
-        }
-        if text.trim().is_empty() {
-            let hint = self.rules.empty_file_hint;
-            faults.push(Fault::of_file("the file is empty").hint(hint));
-            return Err(faults);
-        }
-        match parse(text, FILE) {
-            Ok(file) => layers.push(file),
-            Err(mut wrong) => faults.append(&mut wrong),
-        }
-        faults.extend(
-            layers
-                .iter()
-                .filter_map(|layer| self.fault_of_version(layer)),
-        );
-        match faults.is_empty() {
-            true => Ok(layers),
-            false => Err(faults),
-        }
-    }
-
-    /// Reports missing fields of the whole, and adds stand-ins so that later checks can continue.
-    fn fill_required(&self, fields: &mut BTreeMap<String, Entry>, faults: &mut Vec<Fault>) {
-        for required in &self.rules.required {
-            let field = required.field;
-            if fields.contains_key(field) {
-                continue;
-            }
-            // A value of the wrong type has its fault already.
-            if !faults.iter().any(|fault| fault.keys == [field]) {
-                let message = format!("missing field `{field}`");
-                faults.push(Fault::at(Place::top(), message).hint(required.hint));
-            }
-            let key = Place::top();
-            let node = Node::new(key, required.stand_in.clone());
-            fields.insert(field.to_owned(), Entry { key, node });
-        }
-    }
-}
-
-impl Reading {
-    /// The resolved values as a type, also where they have faults that do not prevent it.
-    ///
-    /// # Errors
-    /// The faults that prevent it, with all others.
-    pub fn value<T: DeserializeOwned>(&mut self) -> Result<T, Faults> {
-        serde_json::from_value(to_json(&self.tree)).map_err(|error| {
-            if self.faults.is_empty() {
-                let message = format!("the resolved file does not fit its type: {error}");
-                self.faults.push(Fault::of_file(message));
-            }
-            Faults::new(self.sources.clone(), std::mem::take(&mut self.faults))
-        })
-    }
-
-    /// The resolved file with the origin of each value.
-    ///
-    /// # Errors
-    /// All faults, if there are any.
-    pub fn finish(self) -> Result<Resolved, Faults> {
-        match self.faults.is_empty() {
-            true => Ok(Resolved::new(&self.tree, &self.sources)),
-            false => Err(Faults::new(self.sources, self.faults)),
-        }
     }
 }

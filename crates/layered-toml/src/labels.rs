@@ -12,20 +12,6 @@ use crate::shape::Shape;
 use crate::structure::wrong;
 use crate::written::{Entry, Node, Value};
 
-/// Where labels are written and where they are collected.
-#[derive(Clone, Debug)]
-pub struct LabelRule {
-    /// The key of a label in a named table.
-    pub key: &'static str,
-    /// The field of the resolved file with the labels by section and name; types skip it in their
-    /// schema.
-    pub collected: &'static str,
-    /// The fields whose named tables may have a label.
-    pub sections: &'static [&'static str],
-    /// What a label is, for the reference and for editors.
-    pub doc: &'static str,
-}
-
 /// Most characters of a label.
 const MOST: usize = 80;
 

@@ -104,33 +104,49 @@
 
 #![warn(missing_docs)]
 
-pub mod fault;
-pub mod flags;
-pub mod markdown;
-pub mod place;
-pub mod resolved;
-pub mod shape;
+// Modules in import order: a module uses only modules above it.
 pub mod suggest;
-pub mod variant;
+
+pub mod place;
+
+mod path;
+
+pub mod fault;
 pub mod written;
 
-mod audit;
+pub mod shape;
+
 mod defaults;
 mod elsewhere;
-mod format;
-mod labels;
-mod path;
-mod profile;
-mod resolve;
-mod schema;
-mod short;
-mod structure;
+mod rules;
 mod values;
 
+pub mod resolved;
+
+mod format;
+mod resolve;
+mod structure;
+
+pub mod flags;
+
+mod labels;
+mod short;
+
+mod profile;
+
+pub mod variant;
+
+mod audit;
+mod reading;
+mod schema;
+
+pub mod markdown;
+
 pub use fault::{Fault, FaultLine, Faults};
-pub use format::{Format, Reading, RequiredField, Rules, VersionRule};
-pub use labels::LabelRule;
-pub use profile::{NameFault, ProfileRule};
+pub use format::Format;
+pub use reading::Reading;
 pub use resolved::{Origin, Resolved};
+pub use rules::{
+    LabelRule, NameFault, ProfileRule, RequiredField, Rules, VariantRule, VersionRule,
+};
 pub use shape::TextFormat;
-pub use variant::VariantRule;

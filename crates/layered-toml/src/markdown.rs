@@ -25,6 +25,28 @@ impl Format {
     }
 }
 
+/// Prose in lines of at most 100 columns.
+pub fn wrapped(prose: &str) -> String {
+    let mut text = String::new();
+    let mut columns = 0;
+    for word in prose.split_whitespace() {
+        let length = word.chars().count();
+        if columns > 0 && columns + 1 + length > COLUMNS {
+            text.push('\n');
+            columns = 0;
+        } else if columns > 0 {
+            text.push(' ');
+            columns += 1;
+        }
+        text.push_str(word);
+        columns += length;
+    }
+    text
+}
+
+/// Most columns of a line of prose.
+const COLUMNS: usize = 100;
+
 /// The anchor that GitHub gives to a heading.
 ///
 /// ```
@@ -55,7 +77,7 @@ impl Page<'_> {
                 Shape::Table(table) => {
                     self.fields(&format!("## `[{name}.NAME]`"), table, None);
                     if let Some(label) = self.label(name) {
-                        self.text.push_str(&format!("{label}\n\n"));
+                        self.prose(&label);
                     }
                 }
                 Shape::Kinds(kinds) => self.named_kinds(name, kinds, doc),
@@ -74,22 +96,27 @@ impl Page<'_> {
     fn named_kinds(&mut self, name: &str, kinds: &Kinds, doc: &str) {
         let headings = kinds.kinds.keys().map(|kind| heading(name, kind));
         let links: Vec<String> = headings.map(|heading| link(&heading)).collect();
-        self.text.push_str(&format!(
-            "## `[{name}.NAME]`\n\n{doc}\n\nKinds: {}.\n\n",
-            links.join(", ")
-        ));
+        self.text.push_str(&format!("## `[{name}.NAME]`\n\n"));
+        self.prose(doc);
+        self.prose(&format!("Kinds: {}.", links.join(", ")));
         if let Some(kind) = kinds.kinds.keys().next() {
-            self.text.push_str(&format!(
+            self.prose(&format!(
                 "If NAME is a kind, its fields may be written directly into the table: \
-                 `[{name}.{kind}]` is short for `[{name}.{kind}.{kind}]`.\n\n"
+                 `[{name}.{kind}]` is short for `[{name}.{kind}.{kind}]`."
             ));
         }
         if let Some(label) = self.label(name) {
-            self.text.push_str(&format!("{label}\n\n"));
+            self.prose(&label);
         }
         for (kind, table) in &kinds.kinds {
             self.fields(&format!("## {}", heading(name, kind)), table, None);
         }
+    }
+
+    /// A paragraph.
+    fn prose(&mut self, text: &str) {
+        self.text.push_str(&wrapped(text));
+        self.text.push_str("\n\n");
     }
 
     /// A sentence on labels, for a section whose tables have one.
@@ -102,8 +129,8 @@ impl Page<'_> {
     }
 
     fn fields(&mut self, heading: &str, table: &Table, defaults: Option<&Node>) {
-        self.text
-            .push_str(&format!("{heading}\n\n{}\n\n", table.doc));
+        self.text.push_str(&format!("{heading}\n\n"));
+        self.prose(&table.doc);
         if table.fields.is_empty() {
             self.text.push_str("No fields.\n\n");
             return;
@@ -185,12 +212,9 @@ impl Page<'_> {
             let kinds = self.shared[described].clone();
             described += 1;
             let names: Vec<&str> = kinds.kinds.keys().map(String::as_str).collect();
-            self.text.push_str(&format!(
-                "## {}\n\n{}\n\nKinds: {}.\n\n",
-                kinds.name,
-                kinds.doc,
-                suggest::list(&names)
-            ));
+            self.text.push_str(&format!("## {}\n\n", kinds.name));
+            self.prose(&kinds.doc);
+            self.prose(&format!("Kinds: {}.", suggest::list(&names)));
             for (kind, table) in &kinds.kinds {
                 self.fields(&format!("### `{}.{kind}`", kinds.name), table, None);
             }

@@ -6,31 +6,10 @@ use crate::fault::Fault;
 use crate::format::Format;
 use crate::path::Path;
 use crate::place::Place;
+use crate::rules::ProfileRule;
 use crate::structure::Structure;
 use crate::written::{Node, nested};
 use crate::{labels, short, suggest};
-
-/// The fields of the file for profiles.
-#[derive(Clone, Debug)]
-pub struct ProfileRule {
-    /// The field that names the chosen profile; empty for none.
-    pub chosen: &'static str,
-    /// The field that holds the profiles by name.
-    pub all: &'static str,
-    /// What is wrong with a name, where something is.
-    pub fault_of_name: fn(&str) -> Option<NameFault>,
-}
-
-/// Why a name is refused.
-#[derive(Clone, Debug)]
-pub struct NameFault {
-    /// What is wrong, in words that follow the name.
-    pub words: String,
-    /// What was expected, in words that follow "expected".
-    pub expected: String,
-    /// What to do.
-    pub hint: String,
-}
 
 /// Takes the profiles out of the file's layer (the last) and puts the chosen one above it.
 ///

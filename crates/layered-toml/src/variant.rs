@@ -6,25 +6,11 @@ use crate::fault::Fault;
 use crate::format::Format;
 use crate::path::Path;
 use crate::resolve::Resolver;
+use crate::rules::VariantRule;
 use crate::structure::Structure;
 use crate::written::{Entry, Node, Value, flat};
 
 pub use crate::written::nested;
-
-/// The fields of the file for variants.
-#[derive(Clone, Debug)]
-pub struct VariantRule {
-    /// The field with the variants by name.
-    pub section: &'static str,
-    /// The field with the tables that are varied, each named after its kind.
-    pub base: &'static str,
-    /// The field of a variant that names a table of `base`.
-    pub of: &'static str,
-    /// The field of a variant with dotted keys of that table and their values.
-    pub set: &'static str,
-    /// The field of a variant that receives the resolved table.
-    pub resolved: &'static str,
-}
 
 /// Checks the changed keys of every variant of every layer, and nests them.
 pub(crate) fn check_keys(format: &Format, layers: &mut [Node], faults: &mut Vec<Fault>) {

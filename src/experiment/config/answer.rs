@@ -151,18 +151,19 @@ pub enum Table {
     Cost {
         /// Caption.
         title: String,
-        /// Users of a batch, whose evaluation the table tells the time of: 1 is the time of a user. Published times are those of
-        /// batches.
+        /// Users of a batch for the column of evaluation times: 1 is the time of a user. Published
+        /// times are those of batches.
         #[serde(default = "one_user")]
         #[schemars(range(min = 1))]
         batch: u64,
-        /// Published times to show beside the measured ones. They are other machines', so that only how the models stand to
-        /// each other can be compared.
+        /// Published times to show next to the measured ones. They are from other machines, so only
+        /// ratios between models can be compared.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         published: Vec<PublishedCost>,
     },
-    /// What language models answered: exact, normalised, substring and valid shares, how many named several candidates, where
-    /// those chosen stood in their lists, and the AUC of yes-or-no answers.
+    /// What language models answered: exact, normalised, substring and valid shares, and how many
+    /// named several candidates. Also the positions of the chosen candidates and the AUC of
+    /// yes-or-no answers.
     Answers {
         /// Caption.
         title: String,

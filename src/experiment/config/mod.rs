@@ -90,23 +90,26 @@ pub struct Run {
     /// stages of one thread each finish sooner than one stage of two. Part of the key of these stages.
     #[schemars(range(min = 1, max = 1024))]
     pub cf_threads: usize,
-    /// What runs with nothing beside it, so that no neighbour disturbs its times. `true`: every stage. A list of models and
-    /// variants: every stage of their cells but preparing data and drawing candidates, also where other cells share it; all
-    /// other stages go on side by side.
+    /// What runs alone, so that no other stage disturbs its times. `true`: every stage. A list of
+    /// models and variants: every stage of their cells except preparing data and drawing
+    /// candidates, also where other cells share it. All other stages run in parallel.
     pub alone: Alone,
     /// How often a failed stage is tried again within one run.
     #[schemars(range(max = 10))]
     pub retries: u32,
-    /// A language model that answers reads prompts together until they have so many tokens, 64 of them at most. Lower it where
-    /// the device's memory ends. Part of the key: another number may change the last bits.
+    /// Most tokens of a batch of prompts when a language model ranks; a batch has at most 64
+    /// prompts. Lower it if the device runs out of memory. Part of the key: another number may
+    /// change the last bits.
     #[schemars(range(min = 1))]
     pub answer_token_budget: usize,
-    /// Most epochs between two checkpoints of a training stage: at 1 a killed program loses the running epoch and nothing else.
-    /// Above, there is one after any epoch that ends two seconds or more behind the last, too.
+    /// Most epochs between two checkpoints of a training stage: at 1 a killed program loses the
+    /// running epoch and nothing else. Above 1, there is also one after any epoch that ends at
+    /// least two seconds after the last checkpoint.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
-    /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides it. Results of a
-    /// limited run go to a folder of their own, `NAME-limit-N`, and mean nothing beyond that the program runs.
+    /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides
+    /// it. Results of a limited run go to the folder `NAME-limit-N`; they show only that the
+    /// program runs.
     pub limit: u64,
 }
 

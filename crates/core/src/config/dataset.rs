@@ -19,8 +19,9 @@ pub struct Dataset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
-    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip. The form is told from
-    /// the records. In that of 2023 the item is `parent_asin`, under which colours and sizes of a product are one.
+    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip.
+    /// The form is detected from the records. In that of 2023 the item is `parent_asin`, under
+    /// which colours and sizes of a product are one.
     Amazon(AmazonSource),
     /// MovieLens 100K, 1M, 10M or latest.
     Movielens(MovielensSource),
@@ -131,9 +132,10 @@ pub enum AmazonText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MovielensSource {
-    /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M, and 10M with its half stars), or
-    /// `ratings.csv` and `movies.csv` (latest, 20M and later); the form is told from the files. A file is read as UTF-8
-    /// where all of it is valid UTF-8, else as latin-1; `allround data stats` says which.
+    /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M, and 10M with
+    /// its half stars), or `ratings.csv` and `movies.csv` (latest, 20M and later); the form is
+    /// detected from the files. A file is read as UTF-8 where all of it is valid UTF-8, else as
+    /// latin-1; `allround data stats` says which.
     pub folder: String,
 }
 
@@ -332,8 +334,9 @@ impl SyntheticSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Filter {
-    /// The A-LLMRec code's single pass: users and items whose raw counts reach `threshold` stay; with `count_rating`
-    /// above 0, only reviews with at least that rating are counted, yet lower ones stay in the sequences.
+    /// The A-LLMRec code's single pass: users and items whose raw counts reach `threshold` stay.
+    /// With `count_rating` above 0, only reviews with at least that rating are counted; lower ones
+    /// stay in the sequences.
     Published {
         /// Least count of a user and of an item.
         #[schemars(range(min = 1))]
@@ -364,7 +367,7 @@ pub enum Filter {
     Length {
         /// Least interactions of a user.
         minimum: u64,
-        /// Most interactions of a user; 0 is no bound.
+        /// Most interactions of a user; 0: no bound.
         maximum: u64,
     },
 }

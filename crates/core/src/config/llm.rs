@@ -87,13 +87,14 @@ pub struct SmallLlm {
     /// Positions, and so the longest prompt.
     #[schemars(range(min = 32, max = 8192))]
     pub positions: usize,
-    /// Pieces of the byte-level BPE that is trained on the texts.
+    /// Tokens of the byte-level BPE that is trained on the texts.
     #[schemars(range(min = 260, max = 65536))]
     pub vocab_size: usize,
     /// Titles in the lists of an instruction.
     #[schemars(range(min = 2, max = 100))]
     pub list: usize,
-    /// Most tokens of a title in an instruction; longer ones are cut, as `title_tokens` of a prompt cuts them. 0 is no bound.
+    /// Most tokens of a title in an instruction; longer ones are cut, as `title_tokens` of a prompt
+    /// cuts them. 0: no bound.
     pub title_tokens: usize,
     /// Training steps.
     #[schemars(range(min = 1))]
@@ -129,14 +130,15 @@ pub enum Look {
     Every,
 }
 
-/// What the language model is asked.
+/// The prompt of the language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// Which published wording.
     pub wording: Wording,
-    /// A wording of one's own, with `{user}` (the user's vector and the sentence about it), `{history}`, `{candidates}`,
-    /// `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, as the noun wants); empty: `wording`.
+    /// Your own wording, with `{user}` (the user's vector and the sentence about it), `{history}`,
+    /// `{candidates}`, `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, as the noun
+    /// wants); empty: `wording`.
     pub template: String,
     /// Words of every data set that `words` does not name.
     pub past: String,
@@ -146,15 +148,16 @@ pub struct Prompt {
     pub noun: String,
     /// Words by data set.
     pub words: BTreeMap<String, Words>,
-    /// Last items of the history that are told.
+    /// Last items of the history that are in the prompt.
     #[schemars(range(min = 1, max = 1000))]
     pub history: usize,
-    /// Candidates told while training, the target among them; at inference the protocol's lists are told.
+    /// Candidates in a training prompt, the target among them; at inference they are those of the
+    /// protocol.
     #[schemars(range(min = 2, max = 1000))]
     pub candidates: usize,
-    /// Most tokens of a title; longer ones are cut, and counted. 0 is no bound but the language model's positions: where
-    /// as many of the longest titles as are told do not fit a prompt with its answer, titles are cut no further than that asks
-    /// for.
+    /// Most tokens of a title; longer ones are cut, and counted. 0: only the language model's
+    /// positions are a bound. Where the longest titles do not fit a prompt with its answer, titles
+    /// are cut no further than that requires.
     pub title_tokens: usize,
 }
 

@@ -21,8 +21,9 @@ pub struct Protocol {
     pub max_users: u64,
     /// Seed of the candidate lists; 0 takes each cell's own seed.
     pub candidates_seed: u64,
-    /// Parts of the split that every model is measured on. `["valid", "test"]` adds validation numbers, to choose a model by;
-    /// `["valid"]` leaves the test untouched. Each part is an evaluation of its own.
+    /// Parts of the split that every model is measured on. `["valid", "test"]` adds validation
+    /// numbers, to choose a model by; `["valid"]` leaves the test untouched. Each part is a
+    /// separate evaluation.
     #[serde(default = "test_alone")]
     pub splits: Vec<Part>,
     /// Whether the score of every candidate of every measured user is kept, in `scores/` of the results. Full ranking of more
@@ -87,13 +88,13 @@ pub enum Candidates {
     },
     /// `n` items drawn uniformly.
     Uniform {
-        /// Negatives beside the target.
+        /// Negatives in addition to the target.
         #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },
     /// `n` items drawn in proportion to their training counts.
     Popularity {
-        /// Negatives beside the target.
+        /// Negatives in addition to the target.
         #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },

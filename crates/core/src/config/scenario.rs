@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum Scenario {
     /// All users with a test target.
     Overall {},
-    /// Users whose target is among the least popular items. Nothing is trained anew.
+    /// Users whose target is among the least popular items. Nothing is trained again.
     ColdItems(ItemShare),
-    /// Users whose target is among the most popular items. Nothing is trained anew.
+    /// Users whose target is among the most popular items. Nothing is trained again.
     WarmItems(ItemShare),
     /// Users with few interactions, left out of training, then measured.
     ColdUsers {

@@ -197,7 +197,7 @@ pub enum OneItem {
     Padding,
 }
 
-/// How the candidates of a training prompt are drawn beside the target.
+/// How the candidates of a training prompt are drawn, apart from the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingCandidates {
@@ -235,8 +235,9 @@ pub enum Inference {
     Score {
         /// What of a title's tokens ranks it.
         by: ScoreBy,
-        /// How often a user is asked, each time with the candidates in another order; a candidate's scores are averaged. Hou et
-        /// al. 2024 (Large Language Models are Zero-Shot Rankers) call it bootstrapping. Costs as many times the inference.
+        /// Prompts for each user, each with the candidates in another order; a candidate's scores
+        /// are averaged. Hou et al. 2024 (Large Language Models are Zero-Shot Rankers) call it
+        /// bootstrapping. Costs as many times the inference.
         #[schemars(range(min = 1, max = 64))]
         orders: usize,
     },

@@ -100,8 +100,8 @@ pub struct Sasrec {
     /// oldest one the first. Left out: `left`; in the form `recbole` `right`. S3-Rec and STOSA pad on the left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<PaddingSide>,
-    /// Whether states are compared with a table of their own (`output_embedding.weight`) instead of the input embeddings, as in
-    /// gSASRec and LLaRA.
+    /// Whether states are compared with a separate table (`output_embedding.weight`) instead of the
+    /// input embeddings, as in gSASRec and LLaRA.
     pub output_table: bool,
     /// Whether the output table has a bias for each item (`output_embedding.bias`), as in LLaRA.
     pub output_bias: bool,

@@ -33,8 +33,8 @@ pub struct Scores {
     pub valid: String,
     /// How the files are written.
     pub form: ScoresForm,
-    /// What becomes of a candidate without a score. Ranked lists end somewhere: in `ranks` and `lists` this is asked of users
-    /// without any entry alone, and what a list does not hold ranks last.
+    /// What becomes of a candidate without a score. In `ranks` and `lists` this applies to users
+    /// without any entry; candidates that a list does not hold rank last.
     pub missing: Missing,
     /// What becomes of users and items that the data set does not have.
     pub unknown: Unknown,

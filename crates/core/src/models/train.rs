@@ -90,10 +90,11 @@ pub struct Train {
     pub warmup: u64,
     /// How the learning rate falls after the warm-up, over all steps of all epochs.
     pub decay: Decay,
-    /// Most tokens of a forward pass; 0 is no limit. A step is split into micro-batches of examples of similar length, padded
-    /// length times examples, and their gradients are accumulated: up to rounding they equal the whole step's. A longer
-    /// example is a micro-batch alone. In alignment, tokens are those of a trained text encoder, and 1 for each
-    /// target with a frozen one. CF models have no micro-batches: 0 for them.
+    /// Most tokens of a forward pass; 0: no limit. A step is split into micro-batches of examples
+    /// of similar length, padded length times examples, and their gradients are accumulated: up to
+    /// rounding they equal the whole step's. A longer example is a micro-batch alone. In alignment,
+    /// tokens are those of a trained text encoder, and 1 for each target with a frozen one. CF
+    /// models have no micro-batches: 0 for them.
     pub token_budget: usize,
     /// What happens when the device runs out of memory. CF models have no micro-batches: `fail` for them.
     pub out_of_memory: OutOfMemory,
