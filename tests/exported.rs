@@ -146,12 +146,12 @@ fn top_lists_ranks_and_candidates_are_exported_and_what_was_not_kept_is_refused(
         "{said}"
     );
     assert!(
-        said.contains("write `protocol.strict.keep_scores = true`"),
+        said.contains("set `protocol.strict.keep_scores = true`"),
         "{said}"
     );
     let said = bad(&plain.run("export results/small --candidates --store elsewhere"));
     assert!(
-        said.contains("the store `elsewhere` does not know `results/small`"),
+        said.contains("the store `elsewhere` has no record of `results/small`"),
         "{said}"
     );
 }
