@@ -26,7 +26,7 @@ addEventListener("load", () => {
   for (const frame of document.querySelectorAll("iframe")) {
     const page = frame.contentDocument, width = frame.dataset.width;
     const fault = (text) => faults.push(width + " px: " + text);
-    if (!page.querySelector("h1") || !page.querySelector("#answers")) fault("the page is not there");
+    if (!page.querySelector("h1") || !page.querySelector("#results")) fault("the page is not there");
     for (const theme of ["light", "dark"]) {
       page.documentElement.dataset.theme = theme;
       const over = page.documentElement.scrollWidth - page.documentElement.clientWidth;

@@ -77,6 +77,6 @@ code=$?
 "$python" benches/peers/gpu_summary.py "$out" --device-name "$name"
 set -e
 say "took $SECONDS s in all" | tee -a "$out/device.txt"
-[ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/metrics.csv"
+[ "$code" = 0 ] || say "the experiment ended with exit code $code; failures are rows of $out/gpu/cells.csv"
 [ "$parity" = 0 ] || say "not every model equals the CPU's, or the comparison was cut off: $out/parity.csv"
 exit $(( code != 0 ? code : parity ))

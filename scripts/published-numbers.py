@@ -27,7 +27,7 @@ def measured(rows, expected):
     return [
         float(row["value"])
         for row in rows
-        if (row["dataset"], row["scenario"], row["variant"] or row["model"], metric(row), row["split"], row["status"]) == wanted
+        if (row["dataset"], row["scenario"], row["name"], metric(row), row["split"], row["status"]) == wanted
         and row["protocol"].split(":")[0] == expected["protocol"]
     ]
 

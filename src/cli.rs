@@ -222,7 +222,7 @@ pub struct Show {
     #[arg(long, value_enum)]
     pub split: Option<Split>,
     /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split,
-    /// model, metric, mean, sd, seeds, users, failed, error, random_weights, fingerprint.
+    /// model, metric, mean, sd, seeds, users, failed, error, stand_in, fingerprint.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
 }
@@ -273,8 +273,8 @@ pub struct Compare {
     #[arg(long)]
     pub differences: bool,
     /// Output format. Columns of `csv`, and keys of `json`: dataset, scenario, protocol, split,
-    /// model, metric, status, a, a_sd, b, b_sd, difference, p, significant, seeds, random_weights.
-    /// `status` is compared, not_comparable, only_a or only_b.
+    /// model, metric, status, a, a_sd, b, b_sd, difference, p, significant, seeds,
+    /// a_stand_in, b_stand_in. `status` is compared, not_comparable, only_a or only_b.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
 }

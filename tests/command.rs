@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use allround::record::Machine;
+use allround::results::Machine;
 use desk::{Desk, err};
 
 fn out(output: &Output) -> String {
@@ -38,7 +38,9 @@ fn run_ends_with_a_table_on_stdout_and_messages_on_stderr() {
     );
     for name in [
         "metrics.csv",
-        "timing.csv",
+        "cells.csv",
+        "stages.csv",
+        "cell_stages.csv",
         "epochs.csv",
         "spec.toml",
         "machine.toml",
@@ -94,10 +96,10 @@ fn results_that_are_removed_come_back_from_the_store() {
         .unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", err(&again));
     assert_eq!(desk.metrics(), before);
-    let timing = std::fs::read_to_string(desk.path().join("results/small/timing.csv")).unwrap();
+    let stages = desk.read("results/small/stages.csv");
     assert!(
-        timing.lines().skip(1).all(|line| line.ends_with(",true,")),
-        "{timing}"
+        stages.lines().skip(1).all(|line| line.ends_with(",true")),
+        "{stages}"
     );
 }
 
@@ -353,9 +355,16 @@ fn numbers(desk: &Desk, out: &str) -> Vec<String> {
         };
         rows.records().map(row).collect::<Vec<String>>().join("\n")
     };
-    ["metrics.csv", "timing.csv", "epochs.csv", "data.csv"]
-        .map(read)
-        .into()
+    [
+        "metrics.csv",
+        "cells.csv",
+        "stages.csv",
+        "cell_stages.csv",
+        "epochs.csv",
+        "data.csv",
+    ]
+    .map(read)
+    .into()
 }
 
 /// Damages the first artefact of a kind: takes it away, cuts a file of it, or changes bytes of one or of its events.

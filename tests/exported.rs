@@ -157,7 +157,7 @@ fn top_lists_ranks_and_candidates_are_exported_and_what_was_not_kept_is_refused(
 }
 
 #[test]
-fn scores_of_another_program_are_a_row_with_its_remark_in_every_slice() {
+fn scores_of_another_program_are_a_row_with_its_note_in_every_slice() {
     let desk = keeping();
     let export = "export results/small --top 20 --model gru4rec --seed 1 --scenario overall";
     for (split, file) in [("test", "theirs.csv"), ("valid", "theirs-valid.csv")] {
@@ -187,7 +187,12 @@ fn scores_of_another_program_are_a_row_with_its_remark_in_every_slice() {
         of("overall", "test")["value"].parse::<f64>().unwrap(),
         value
     );
-    assert_eq!(of("overall", "test")["remark"], "");
+    let notes = |text: &str| -> Vec<String> {
+        let cells = rows(text);
+        let theirs = cells.iter().filter(|row| row["name"] == "theirs");
+        theirs.map(|row| row["notes"].clone()).collect()
+    };
+    assert!(notes(&desk.cells()).iter().all(String::is_empty));
     of("cold", "valid");
     let table = desk.read("results/small/tables/main.md");
     assert!(table.contains("theirs"), "{table}");
@@ -208,17 +213,9 @@ fn scores_of_another_program_are_a_row_with_its_remark_in_every_slice() {
     let lenient = theirs.replace("file =", "missing = \"last\"\nfile =");
     desk.put("spec.toml", &format!("{SPEC}{KEEPING}{lenient}"));
     well(&desk.run("run spec.toml -q --out last"));
-    let metrics = rows(&desk.read("last/small/metrics.csv"));
-    let remarks: Vec<&str> = metrics
-        .iter()
-        .filter(|row| row["model"] == "theirs" && row["split"] == "test")
-        .map(|row| row["remark"].as_str())
-        .collect();
+    let notes = notes(&desk.read("last/small/cells.csv"));
     let counted = "evaluate: 1 candidates without a score, which rank last";
-    assert!(
-        remarks.iter().all(|remark| *remark == counted),
-        "{remarks:?}"
-    );
+    assert!(notes.iter().all(|note| *note == counted), "{notes:?}");
 }
 
 #[test]

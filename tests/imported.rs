@@ -118,24 +118,29 @@ fn every_number_of_imported_weights_says_so_and_no_epoch_is_told() {
     let desk = Desk::new();
     let output = desk.run("run spec.toml");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let remark = "backbone: weights imported from given/w.safetensors, not trained here";
+    let note = "backbone: weights imported from given/w.safetensors, not trained here";
     for cell in [
         "toys.overall.got.s1",
         "toys.overall.got.s2",
         "toys.overall.mlp.s1",
     ] {
-        let lines = desk.lines("metrics.csv", &format!(",{cell},"));
+        let lines = desk.lines("cells.csv", &format!(",{cell},"));
         assert!(!lines.is_empty());
-        assert!(lines.iter().all(|line| line.contains(remark)), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.contains(note)), "{lines:#?}");
     }
-    let trained = desk.lines("metrics.csv", ",toys.overall.gru4rec.s1,");
-    assert!(trained[0].ends_with(",ok,,"), "{trained:?}");
-    assert_eq!(desk.lines("epochs.csv", "gru4rec.s1,backbone").len(), 2);
-    assert!(desk.lines("epochs.csv", "got.s1,").is_empty());
-    let timing = desk.lines("timing.csv", "toys.overall.got.s1,backbone,");
-    assert_eq!(timing.len(), 1);
-    assert!(timing[0].contains(",backbone,import,cpu,"), "{timing:?}");
-    assert!(timing[0].ends_with(",1000,,false,"), "{timing:?}");
+    let trained = desk.lines("cells.csv", ",toys.overall.gru4rec.s1,");
+    assert!(trained[0].ends_with(",ok,,made-up data,"), "{trained:?}");
+    let key = |cell: &str| {
+        let used = desk.lines("cell_stages.csv", &format!("{cell},backbone,"));
+        used[0].rsplit(',').next().unwrap().to_owned()
+    };
+    let (trained, imported) = (key("toys.overall.gru4rec.s1"), key("toys.overall.got.s1"));
+    assert_eq!(desk.lines("epochs.csv", &trained).len(), 2);
+    assert!(desk.lines("epochs.csv", &imported).is_empty());
+    let phases = desk.lines("stages.csv", &imported);
+    assert_eq!(phases.len(), 1);
+    assert!(phases[0].starts_with(&format!("backbone,{imported},import,cpu,")));
+    assert!(phases[0].ends_with(",1000,,false"), "{phases:?}");
     assert!(!desk.lines("report.html", "not trained here").is_empty());
 }
 

@@ -80,11 +80,8 @@ fn a_run_that_can_measure_nobody_fails_with_the_reason_before_anything_is_traine
         starts.contains("candidates") && !starts.contains("backbone"),
         "{starts}"
     );
-    assert_eq!(
-        column(&desk, "metrics.csv", "status"),
-        ["blocked", "blocked"]
-    );
-    for error in column(&desk, "metrics.csv", "error") {
+    assert_eq!(column(&desk, "cells.csv", "status"), ["blocked", "blocked"]);
+    for error in column(&desk, "cells.csv", "error") {
         assert!(error.contains(reason), "{error}");
     }
     assert!(desk.metrics().contains(",blocked,"));
@@ -108,9 +105,9 @@ fn a_slice_that_nobody_is_in_is_an_error_of_its_cells() {
     let ran = desk.run("run spec.toml --quiet");
     assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
     assert!(err(&ran).contains(reason), "{}", err(&ran));
-    let status = column(&desk, "metrics.csv", "status");
+    let status = column(&desk, "cells.csv", "status");
     assert_eq!(status, ["empty", "empty", "ok", "ok"]);
-    let errors = column(&desk, "metrics.csv", "error");
+    let errors = column(&desk, "cells.csv", "error");
     assert!(
         errors[0].contains(reason) && errors[2].is_empty(),
         "{errors:?}"
@@ -156,8 +153,8 @@ fn measured_users_without_a_history_are_counted_and_told() {
     assert!(ran.status.success(), "{}", err(&ran));
     assert!(err(&ran).contains(note), "{}", err(&ran));
     assert_eq!(column(&desk, "data.csv", "without_history"), ["5"]);
-    for remark in column(&desk, "metrics.csv", "remark") {
-        assert!(remark.contains(note), "{remark}");
+    for notes in column(&desk, "cells.csv", "notes") {
+        assert!(notes.contains(note), "{notes}");
     }
     // A run that has nothing to do says it again.
     assert!(err(&desk.run("run spec.toml")).contains(note));

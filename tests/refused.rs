@@ -78,8 +78,8 @@ fn a_full_disk_fails_the_stage_and_leaves_earlier_results() {
     std::fs::write(&path, SPEC).unwrap();
     let output = desk.run_with("backbone=full", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
-    let metrics = desk.metrics();
-    assert!(metrics.contains("no space left on device"), "{metrics}");
+    let (metrics, cells) = (desk.metrics(), desk.cells());
+    assert!(cells.contains("no space left on device"), "{cells}");
     assert!(
         metrics.contains(",gru4rec,1,test,hit,1,"),
         "seed 1 keeps its numbers: {metrics}"

@@ -42,11 +42,7 @@ fn a_worker_that_prints_without_end_is_ended_with_what_it_printed() {
         let rules = format!("backbone={action}");
         let output = desk.run_with(&rules, "run spec.toml -q -j 1 --seed 1 --set name=small");
         assert_eq!(output.status.code(), Some(1), "{}", err(&output));
-        assert!(
-            desk.metrics().contains(words),
-            "{action}: {}",
-            desk.metrics()
-        );
+        assert!(desk.cells().contains(words), "{action}: {}", desk.cells());
         let written = size(desk.path());
         assert!(written < 100 << 20, "{action} left {written} bytes");
     }
@@ -117,7 +113,7 @@ fn a_silent_worker_behind_a_wrapper_is_killed_with_all_its_processes() {
     let line = "run spec.toml -q -j 1 --timeout 1s --seed 1 --set name=small";
     let output = run_wrapped(&desk, script, "backbone=hang", line);
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
-    let metrics = desk.metrics();
+    let metrics = desk.cells();
     assert!(
         metrics.contains("reported nothing for 1 s after it started"),
         "{metrics}"

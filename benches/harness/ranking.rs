@@ -1,6 +1,6 @@
 //! Scores to ranks, and ranks to metrics; the items are users.
 
-use allround::stats::rank;
+use allround::analysis::stats::rank;
 use allround_core::metric::Metric;
 use divan::Bencher;
 use divan::counter::ItemsCount;

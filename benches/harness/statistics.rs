@@ -1,7 +1,7 @@
 //! Intervals and paired tests at the size of one comparison table; the items are users.
 
-use allround::stats::bootstrap::{self, Panel, Resampling};
-use allround::stats::{randomisation, wilcoxon};
+use allround::analysis::stats::bootstrap::{self, Panel, Resampling};
+use allround::analysis::stats::{randomisation, wilcoxon};
 use allround_core::seed::{Stream, stream};
 use divan::Bencher;
 use divan::counter::ItemsCount;

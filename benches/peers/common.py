@@ -86,8 +86,7 @@ def rows(path):
 
 def stage_phase(results, stage, phase):
     """The row of one phase of one stage; every experiment here has one model."""
-    name = "stages.csv" if (results / "stages.csv").exists() else "timing.csv"
-    found = (row for row in rows(results / name) if stage in (row.get("kind"), row.get("stage")) and row["phase"] == phase)
+    found = (row for row in rows(results / "stages.csv") if row["kind"] == stage and row["phase"] == phase)
     return next(found)
 
 

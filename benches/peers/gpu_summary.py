@@ -36,19 +36,18 @@ def speed(rows):
             yield ["speed", row["shape"], f"{row['what']}: ours", "", "1/s", row["error"]]
 
 
-def stage_rows(results):
-    """The rows of all stage phases; those of earlier versions are in timing.csv, by cell."""
-    return read(results / "stages.csv") or read(results / "timing.csv")
-
-
-def stages(rows):
+def stages(rows, used):
+    """The phases of all stages; a stage is named after the first cell that uses it."""
+    cells = {}
+    for row in used:
+        cells.setdefault((row["kind"], row["key"]), row["cell"])
     units = [("wall_s", "s"), ("device_s", "s"), ("examples_per_s", "1/s"), ("peak_device_bytes", "bytes"), ("energy_j", "J"), ("params", ""),
              ("trained_params", "")]
     for row in rows:
         for column, unit in units:
             if row[column]:
-                subject, kind = row.get("cell") or row["stage"], row.get("kind") or row["stage"]
-                yield ["stage", subject, f"{kind}, {row['phase']}: {column}", row[column], unit, ""]
+                subject = cells[row["kind"], row["key"]]
+                yield ["stage", subject, f"{row['kind']}, {row['phase']}: {column}", row[column], unit, ""]
 
 
 def failures(rows):
@@ -63,7 +62,8 @@ def main():
     cli.add_argument("--device-name", default="")
     args = cli.parse_args()
     rows = [*parity(read(args.folder / "parity.csv")), *speed(read(args.folder / "check.csv")),
-            *stages(stage_rows(args.folder / "gpu")), *failures(read(args.folder / "gpu/metrics.csv"))]
+            *stages(read(args.folder / "gpu/stages.csv"), read(args.folder / "gpu/cell_stages.csv")),
+            *failures(read(args.folder / "gpu/cells.csv"))]
     with (args.folder / "gpu.csv").open("w", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(["device_name", "part", "subject", "what", "value", "unit", "error"])

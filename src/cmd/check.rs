@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::planning::{self, Planned};
-use super::{Exit, data, print};
+use super::{Exit, data, planned, print};
 use crate::cli::{Check, Common, FaultFormat};
 use crate::experiment::{self, Faults};
 use crate::observe::print_message;
 use crate::plan::{self, NodeId, Settings};
+use crate::run::{Planned, absolute};
 use crate::store::Store;
 use allround_core::data::{CandidateLists, DataError, DrawCandidates, Part, Prepare, Prepared};
 use allround_core::data::{candidates, nobody, scenario, stats};
@@ -18,7 +18,7 @@ use allround_core::event::Event;
 pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
     // The store is only read: a check writes no file.
     let store = Store::at(&common.store);
-    let planned = match planning::plan(&arguments.spec, &store) {
+    let planned = match planned(&arguments.spec, &store) {
         Ok(planned) => planned,
         Err(error) if arguments.format == FaultFormat::Lines => return lines(error),
         Err(error) => return Err(error),
@@ -51,7 +51,7 @@ fn lines(error: anyhow::Error) -> anyhow::Result<Exit> {
 /// Reads, filters and splits every data set as a run would, draws its candidates, and prints
 /// counts. Returns what would fail.
 fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
-    let base = planning::base(&planned.checked.base)?;
+    let base = absolute(&planned.checked.base)?;
     let mut faults = Vec::new();
     let labels = plan::labels(&planned.plan);
     for (id, node) in planned.plan.graph.nodes.iter().enumerate() {
@@ -177,7 +177,7 @@ impl PreparedCheck<'_> {
 
     /// Draws the candidates of every protocol, and returns the errors.
     fn candidates(&self, prepared: &Prepared) -> anyhow::Result<Vec<String>> {
-        let base = planning::base(&self.planned.checked.base)?;
+        let base = absolute(&self.planned.checked.base)?;
         let mut events = Vec::new();
         let mut draw = |settings: &DrawCandidates| -> Result<CandidateLists, DataError> {
             candidates::make(prepared, settings, Part::Test, &base, &mut |event| {

@@ -6,34 +6,29 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::{Exit, advise, count, numbers, output, print};
+use crate::analysis::compare::{Compared, Comparison, Side};
+use crate::analysis::summary::PairedTest;
+use crate::analysis::{self, FEWEST_STARRED, StandIns, Subject};
 use crate::cli::{Compare, OutputFormat};
 use crate::observe::print_message;
-use crate::record::compare::{Compared, Comparison, Side, Spread, Subject};
-use crate::record::{self, MetricRow, summary::PairedTest};
-use crate::render::table::{RANDOM, marked};
+use crate::render::style;
+use crate::results::MetricRow;
 
 /// Prints a table of differences. Metrics of different protocols are not compared.
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     let mut before = numbers::read(&arguments.before)?;
     let mut after = numbers::read(&arguments.after)?;
     for (folder, rows) in [(&arguments.before, &before), (&arguments.after, &after)] {
-        if rows.iter().all(|row| row.value.is_none()) {
+        if rows.metrics.iter().all(|row| row.value.is_none()) {
             return Err(advise(
                 format!("`{}` has no metric values", folder.display()),
                 "every cell failed or had no user; `allround show` prints the reasons",
             ));
         }
     }
-    filter(arguments, [&mut before, &mut after])?;
-    let random: BTreeSet<&str> = numbers::random(&before)
-        .into_iter()
-        .chain(numbers::random(&after))
-        .collect();
-    let side = |results, rows| Side { results, rows };
-    let mut comparison = record::compare(
-        side(&arguments.before, &before),
-        side(&arguments.after, &after),
-    )?;
+    filter(arguments, [&mut before.metrics, &mut after.metrics])?;
+    let sides = [&before, &after].map(StandIns::of);
+    let mut comparison = analysis::compare(Side::of(&before), Side::of(&after))?;
     if comparison.compared.is_empty() && comparison.refused.is_empty() {
         return Err(advise(
             "the folders have no metric in common",
@@ -47,9 +42,9 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
             .retain(|it| it.before.mean != it.after.mean);
     }
     match arguments.format {
-        OutputFormat::Text => print_text(&comparison, &random, all)?,
-        OutputFormat::Csv => print(&output::csv(&rows(&comparison, &random))?)?,
-        OutputFormat::Json => print(&output::json(&rows(&comparison, &random))?)?,
+        OutputFormat::Text => print_text(&comparison, &sides, all)?,
+        OutputFormat::Csv => print(&output::csv(&rows(&comparison, &sides))?)?,
+        OutputFormat::Json => print(&output::json(&rows(&comparison, &sides))?)?,
     }
     print_notes(&comparison);
     Ok(match comparison.refused.is_empty() {
@@ -81,7 +76,7 @@ fn filter(arguments: &Compare, both: [&mut Vec<MetricRow>; 2]) -> anyhow::Result
 }
 
 /// The table of `all` compared rows, and how to read it.
-fn print_text(comparison: &Comparison, random: &BTreeSet<&str>, all: usize) -> anyhow::Result<()> {
+fn print_text(comparison: &Comparison, sides: &[StandIns; 2], all: usize) -> anyhow::Result<()> {
     let compared = &comparison.compared;
     let equal = all - compared.len();
     if equal > 0 {
@@ -93,21 +88,28 @@ fn print_text(comparison: &Comparison, random: &BTreeSet<&str>, all: usize) -> a
     if compared.is_empty() {
         return Ok(());
     }
-    print(&format!("{}\n", table(compared, random, comparison.alpha)))?;
-    if !random.is_empty() {
-        print_message(RANDOM);
+    print(&format!("{}\n", table(compared, sides, comparison.alpha)))?;
+    let names = compared.iter().map(|it| &*it.subject.name);
+    let notes = sides.iter().flat_map(|side| side.notes(names.clone()));
+    for note in BTreeSet::from_iter(notes) {
+        print_message(note);
+    }
+    for (side, name) in sides.iter().zip(["A", "B"]) {
+        if let Some(sentence) = side.sentence() {
+            print_message(&format!("{name}: {sentence}"));
+        }
     }
     print_message(
         "p: randomisation test over users and shared seeds, Holm-adjusted over the table; * below 0.05",
     );
     let is_small = |compared: &Compared| {
         let test = compared.test.as_ref();
-        test.is_some_and(|test| test.n_pairs < record::FEWEST_STARRED)
+        test.is_some_and(|test| test.n_pairs < FEWEST_STARRED)
     };
     if compared.iter().any(is_small) {
         print_message(&format!(
             "no star for comparisons of fewer than {} users",
-            record::FEWEST_STARRED
+            FEWEST_STARRED
         ));
     }
     Ok(())
@@ -134,7 +136,7 @@ fn print_notes(comparison: &Comparison) {
     }
 }
 
-fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
+fn table(compared: &[Compared], sides: &[StandIns; 2], alpha: f64) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "data set", "scenario", "protocol", "split", "model", "metric", "A", "B", "B - A", "p",
@@ -147,32 +149,24 @@ fn table(compared: &[Compared], random: &BTreeSet<&str>, alpha: f64) -> String {
         ..
     } in compared
     {
-        let name = match random.contains(&*subject.model) {
-            true => marked(&subject.model),
-            false => subject.model.clone(),
-        };
+        let is_marked = |side: &&StandIns| side.of_model(&subject.name).is_some();
+        let side = sides.iter().find(is_marked).unwrap_or(&sides[0]);
+        let name = side.marked(&subject.name);
         table.add_row([
             subject.dataset.clone(),
             subject.scenario.clone(),
             subject.protocol.clone(),
             subject.split.clone(),
             name,
-            subject.metric.to_string(),
-            spread(before),
-            spread(after),
+            subject.metric_text(),
+            style::over_seeds(before),
+            style::over_seeds(after),
             format!("{:+.4}", after.mean - before.mean),
             test.as_ref()
                 .map_or_else(String::new, |test| probability(test, alpha)),
         ]);
     }
     table.trim_fmt()
-}
-
-fn spread(spread: &Spread) -> String {
-    match spread.sd {
-        Some(sd) => format!("{:.4} ± {sd:.4}", spread.mean),
-        None => format!("{:.4}", spread.mean),
-    }
 }
 
 fn probability(test: &PairedTest, alpha: f64) -> String {
@@ -205,7 +199,10 @@ struct Row {
     significant: Option<bool>,
     /// Number of seeds in both folders.
     seeds: Option<usize>,
-    random_weights: bool,
+    /// What the metrics of A stand in for; empty for those of the experiment itself.
+    a_stand_in: String,
+    /// The same of B.
+    b_stand_in: String,
 }
 
 impl Row {
@@ -215,15 +212,15 @@ impl Row {
             scenario: subject.scenario.clone(),
             protocol: subject.protocol.clone(),
             split: subject.split.clone(),
-            model: subject.model.clone(),
-            metric: subject.metric.to_string(),
+            model: subject.name.clone(),
+            metric: subject.metric_text(),
             status,
             ..Row::default()
         }
     }
 }
 
-fn rows(comparison: &Comparison, random: &BTreeSet<&str>) -> Vec<Row> {
+fn rows(comparison: &Comparison, sides: &[StandIns; 2]) -> Vec<Row> {
     let compared = comparison.compared.iter().map(|it| Row {
         a: Some(it.before.mean),
         a_sd: it.before.sd,
@@ -235,7 +232,7 @@ fn rows(comparison: &Comparison, random: &BTreeSet<&str>) -> Vec<Row> {
             .test
             .as_ref()
             .map(|test| test.is_significant(comparison.alpha)),
-        seeds: Some(it.before.n_seeds),
+        seeds: Some(it.before.seeds.len()),
         ..Row::of(&it.subject, "compared")
     });
     let refused = comparison.refused.iter();
@@ -250,7 +247,8 @@ fn rows(comparison: &Comparison, random: &BTreeSet<&str>) -> Vec<Row> {
         .chain(only(&comparison.only_after, "only_b"))
         .collect();
     for row in &mut rows {
-        row.random_weights = random.contains(&*row.model);
+        row.a_stand_in = sides[0].short(Some(&row.model));
+        row.b_stand_in = sides[1].short(Some(&row.model));
     }
     rows
 }

@@ -9,7 +9,7 @@ use super::{Exit, advise, bytes, print};
 use crate::cli::{Data, Public, SpecArgs};
 use crate::experiment::{self, Checked};
 use crate::observe::print_message;
-use crate::record;
+use crate::results;
 use allround_core::config::Scenario;
 use allround_core::config::dataset::{MOST_GENERATED, SyntheticSource};
 use allround_core::data::source::make;
@@ -89,7 +89,7 @@ fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
         table.add_row(["items with a description", &share(counts.with_description)]);
         let known = notes(&prepared);
         for [what, value] in reported.iter().filter_map(reported_row) {
-            if !record::HAVE_COLUMNS.contains(&what.as_str()) && !known.contains(&value) {
+            if !results::HAVE_COLUMNS.contains(&what.as_str()) && !known.contains(&value) {
                 table.add_row([what, value]);
             }
         }
@@ -164,7 +164,7 @@ pub(super) fn notes(prepared: &Prepared) -> Vec<String> {
     let mut notes = prepared.facts.notes();
     let counts = stats::counts(prepared);
     if counts.without_history > 0 {
-        notes.push(record::without_history(
+        notes.push(results::without_history(
             counts.without_history,
             counts.measured_users,
         ));

@@ -14,7 +14,6 @@ mod man;
 mod numbers;
 mod output;
 mod plan;
-mod planning;
 mod report;
 mod run;
 mod show;
@@ -26,8 +25,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::advice::Advice;
+pub(crate) use crate::advice::advise;
+use crate::cli::{Cli, Command, SpecArgs};
 use crate::observe::{may_style, print_message, print_styled};
+pub(crate) use crate::render::style::counted as count;
+use crate::run::Planned;
+use crate::store::Store;
 use allround_core::fs::{FsError, STANDARD_OUTPUT};
 
 /// The exit codes of the program.
@@ -44,18 +48,9 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// An error with a hint.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub(crate) struct Advice {
-    text: String,
-    hint: String,
-}
-
-/// An error with the message `text` and the hint `hint`.
-pub(crate) fn advise(text: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    let (text, hint) = (text.into(), hint.into());
-    Advice { text, hint }.into()
+/// Plans the experiment of `arguments`.
+pub(crate) fn planned(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planned> {
+    crate::run::plan(&arguments.path, &arguments.overrides(), store)
 }
 
 /// Parses the command line, runs the subcommand, and prints errors.
@@ -184,12 +179,6 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other.map_err(|error| FsError::new(STANDARD_OUTPUT.as_ref(), "write", error))?),
     }
-}
-
-/// `1 cell`, `2 cells`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 /// A number of bytes with its unit: `12.3 MiB`.

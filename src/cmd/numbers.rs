@@ -1,67 +1,9 @@
-//! Metrics of a results folder, averaged over seeds, for `show` and `compare`.
+//! The results folder that the user names.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::advise;
-use crate::record::{self, MetricRow};
-
-/// What a mean over seeds belongs to, in the order of the tables.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject {
-    /// Name of the data set.
-    pub(crate) dataset: String,
-    /// Name of the scenario.
-    pub(crate) scenario: String,
-    /// `valid` or `test`.
-    pub(crate) split: String,
-    /// Name of the protocol, without its fingerprint.
-    pub(crate) protocol: String,
-    /// `hit`, `ndcg`, `mrr`.
-    pub(crate) metric: String,
-    /// Cut-off.
-    pub(crate) k: Option<u32>,
-    /// Name of the variant, or of the model.
-    pub(crate) model: String,
-}
-
-impl Subject {
-    /// `ndcg@10`, or `mrr`.
-    pub(crate) fn metric(&self) -> String {
-        match self.k {
-            Some(k) => format!("{}@{k}", self.metric),
-            None => self.metric.clone(),
-        }
-    }
-}
-
-/// The values of all seeds, with the protocol fingerprint that they share.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Values {
-    /// One value per seed.
-    pub(crate) values: Vec<f64>,
-    /// `NAME:FINGERPRINT`.
-    pub(crate) protocol: String,
-    /// The smallest number of users of a value.
-    pub(crate) n_users: Option<u64>,
-}
-
-impl Values {
-    /// The mean. There is at least one value.
-    pub(crate) fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
-    }
-
-    /// `0.1234 ± 0.0012`, or only the mean for a single seed.
-    pub(crate) fn text(&self) -> String {
-        let (n, mean) = (self.values.len() as f64, self.mean());
-        if self.values.len() < 2 {
-            return format!("{mean:.4}");
-        }
-        let squares: f64 = self.values.iter().map(|value| (value - mean).powi(2)).sum();
-        format!("{mean:.4} ± {:.4}", (squares / (n - 1.0)).sqrt())
-    }
-}
+use crate::results::Results;
 
 /// Checks that this is a results folder.
 pub(crate) fn of_a_run(results: &Path) -> anyhow::Result<()> {
@@ -79,48 +21,10 @@ pub(crate) fn of_a_run(results: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rows of `metrics.csv` in a results folder.
-pub(crate) fn read(results: &Path) -> anyhow::Result<Vec<MetricRow>> {
-    of_a_run(results)?;
-    Ok(record::read(&results.join("metrics.csv"))?)
-}
-
-/// Rows grouped over seeds, without failed and empty rows.
-pub(crate) fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Values> {
-    let mut found: BTreeMap<Subject, Values> = BTreeMap::new();
-    for row in rows {
-        let Some(value) = row.value else { continue };
-        let name = if row.variant.is_empty() {
-            &row.model
-        } else {
-            &row.variant
-        };
-        let subject = Subject {
-            dataset: row.dataset.clone(),
-            scenario: row.scenario.clone(),
-            split: row.split.clone(),
-            protocol: row
-                .protocol
-                .split(':')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            metric: row.metric.clone(),
-            k: row.k,
-            model: name.clone(),
-        };
-        let values = found.entry(subject).or_default();
-        values.values.push(value);
-        values.protocol.clone_from(&row.protocol);
-        values.n_users = values.n_users.into_iter().chain(row.n_users).min();
-    }
-    found
-}
-
-/// Models and variants that use a language model with random weights.
-pub(super) fn random(rows: &[MetricRow]) -> BTreeSet<&str> {
-    let random = rows.iter().filter(|row| row.is_random());
-    random.map(MetricRow::shown_name).collect()
+/// A results folder that a run has written.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<Results> {
+    of_a_run(folder)?;
+    Ok(Results::read(folder)?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::record::file::to_bytes;
+use crate::results::file::to_bytes;
 use allround_core::fs::STANDARD_OUTPUT;
 
 /// Rows as CSV with a header line. A cell that a spreadsheet would take for a formula is marked, as

@@ -5,16 +5,16 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::planning::{self, Planned};
-use super::{Exit, count, output, print};
+use super::{Exit, count, output, planned, print};
 use crate::cli::{Common, Plan as Arguments, PlanFormat};
 use crate::plan::{self, Cell, Graph, Node, NodeId, StageLabel};
+use crate::run::Planned;
 use crate::store::{Presence, Store};
 
 /// Prints a plan.
 pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
-    let planned = planning::plan(&arguments.spec, &store)?;
+    let planned = planned(&arguments.spec, &store)?;
     match arguments.format {
         PlanFormat::Text => print(&text(&planned, &store))?,
         PlanFormat::Csv => print(&csv(&planned, &store)?)?,

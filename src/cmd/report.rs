@@ -8,8 +8,7 @@ use crate::render;
 /// Redraws all files, or lists those that differ from what the results give.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let results = &arguments.results;
-    numbers::of_a_run(results)?;
-    if let Some(absence) = render::without_ranks(results)? {
+    if let Some(absence) = numbers::read(results)?.without_ranks() {
         print_message(&absence);
     }
     if arguments.check {

@@ -7,15 +7,14 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use serde::Serialize;
 
-use super::numbers::{self, Subject, Values};
-use super::{Exit, advise, count, output, print};
+use super::{Exit, advise, count, numbers, output, print};
+use crate::analysis::{OverSeeds, StandIns, Subject, by_subject};
 use crate::cli::{OutputFormat, Show, Split};
 use crate::experiment::config::Table as TableSpec;
 use crate::observe::may_style;
-use crate::record::MetricRow;
 use crate::render::style;
-use crate::render::table::{RANDOM, marked};
 use crate::render::terminal::{self, Look};
+use crate::results::{CellRow, MetricRow, Results, Status};
 
 /// Prints the comparison tables of a results folder, or all metrics that pass the filters.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
@@ -25,7 +24,7 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
         OutputFormat::Json => {
             output::json(&summaries(&selected(results, metric, arguments.split)?))?
         }
-        OutputFormat::Text if metric.is_none() && arguments.split.is_none() => answer(results)?,
+        OutputFormat::Text if metric.is_none() && arguments.split.is_none() => summary(results)?,
         OutputFormat::Text => blocks(results, metric, arguments.split)?,
     };
     print(&text)?;
@@ -54,67 +53,57 @@ struct Summary {
     failed: usize,
     /// Why the first of these failed.
     error: String,
-    /// Whether the model uses a language model with random weights.
-    random_weights: bool,
+    /// What the metrics stand in for; empty for those of the experiment itself.
+    stand_in: String,
     /// Fingerprint of the protocol: metrics with different ones are not comparable.
     fingerprint: String,
 }
 
-/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models,
-/// metrics.
-fn summaries(rows: &[MetricRow]) -> Vec<Summary> {
-    let mut groups: BTreeMap<_, Vec<&MetricRow>> = BTreeMap::new();
-    for row in rows {
-        let metric = (row.metric.as_str(), row.k);
-        let measured = (row.protocol.as_str(), row.split.as_str());
-        let cell = (row.dataset.as_str(), row.scenario.as_str());
-        let key = (cell, measured, row.shown_name(), metric);
-        groups.entry(key).or_default().push(row);
+/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models, metrics.
+fn summaries(results: &Results) -> Vec<Summary> {
+    let stand_ins = StandIns::of(results);
+    let mut groups: BTreeMap<Subject, Vec<&MetricRow>> = BTreeMap::new();
+    for row in &results.metrics {
+        groups.entry(Subject::of(row)).or_default().push(row);
     }
-    groups.into_values().map(|rows| summary(&rows)).collect()
+    let groups = groups.into_iter();
+    groups
+        .map(|(subject, rows)| summary_row(results, &stand_ins, subject, &rows))
+        .collect()
 }
 
-fn summary(rows: &[&MetricRow]) -> Summary {
-    let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
+fn summary_row(
+    results: &Results,
+    stand_ins: &StandIns,
+    subject: Subject,
+    rows: &[&MetricRow],
+) -> Summary {
+    let number = OverSeeds::of(rows.iter().copied());
     let failed: Vec<_> = rows.iter().filter(|row| row.value.is_none()).collect();
-    let first = rows[0];
-    let fingerprint = first.protocol.split_once(':');
+    let error = failed.first().and_then(|row| results.cells.get(&row.cell));
+    let fingerprint = rows[0].protocol.split_once(':');
     Summary {
-        dataset: first.dataset.clone(),
-        scenario: first.scenario.clone(),
-        protocol: first.protocol_name().to_owned(),
-        split: first.split.clone(),
-        model: first.shown_name().to_owned(),
-        metric: metric_name(first),
-        mean: crate::stats::mean(&values),
-        sd: crate::stats::standard_deviation(&values),
-        seeds: values.len(),
-        users: rows.iter().filter_map(|row| row.n_users).min(),
+        metric: subject.metric_text(),
+        mean: number.as_ref().map(|number| number.mean),
+        sd: number.as_ref().and_then(|number| number.sd),
+        users: number.as_ref().and_then(|number| number.n_users),
+        seeds: number.map_or(0, |number| number.seeds.len()),
         failed: failed.len(),
-        error: failed
-            .first()
-            .map_or_else(String::new, |row| row.error.clone()),
-        random_weights: rows.iter().any(|row| row.is_random()),
+        error: error.map_or_else(String::new, |cell| cell.error.clone()),
+        stand_in: stand_ins.short(Some(&subject.name)),
         fingerprint: fingerprint.map_or_else(String::new, |(_, digits)| digits.to_owned()),
+        dataset: subject.dataset,
+        scenario: subject.scenario,
+        protocol: subject.protocol,
+        split: subject.split,
+        model: subject.name,
     }
 }
 
-/// `ndcg@10` or `mrr`; empty for a cell that failed before anything was measured.
-fn metric_name(row: &MetricRow) -> String {
-    match row.k {
-        Some(k) => format!("{}@{k}", row.metric),
-        None => row.metric.clone(),
-    }
-}
-
-/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and
-/// pass.
-fn selected(
-    results: &Path,
-    metric: Option<&str>,
-    split: Option<Split>,
-) -> anyhow::Result<Vec<MetricRow>> {
-    let mut rows = numbers::read(results)?;
+/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and pass.
+fn selected(results: &Path, metric: Option<&str>, split: Option<Split>) -> anyhow::Result<Results> {
+    let mut results = numbers::read(results)?;
+    let rows = &mut results.metrics;
     if let Some(split) = split {
         let split = split.part().name();
         rows.retain(|row| row.split == split);
@@ -129,7 +118,7 @@ fn selected(
         let measured: BTreeSet<String> = rows
             .iter()
             .filter(|row| row.value.is_some())
-            .map(metric_name)
+            .map(|row| Subject::of(row).metric_text())
             .collect();
         if !measured.contains(metric) {
             let measured: Vec<String> = measured.into_iter().collect();
@@ -138,13 +127,13 @@ fn selected(
                 format!("available metrics: {}", measured.join(", ")),
             ));
         }
-        rows.retain(|row| row.value.is_none() || metric_name(row) == metric);
+        rows.retain(|row| row.value.is_none() || Subject::of(row).metric_text() == metric);
     }
-    Ok(rows)
+    Ok(results)
 }
 
 /// The comparison tables of the experiment, or means over seeds if it declares none.
-pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
+pub(crate) fn summary(results: &Path) -> anyhow::Result<String> {
     let look = Look {
         width: Table::new()
             .width()
@@ -164,9 +153,13 @@ pub(crate) fn answer(results: &Path) -> anyhow::Result<String> {
 /// A table for each data set, scenario, split and protocol, with a row per model and a column per
 /// metric; then the failures.
 fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::Result<String> {
-    let rows = selected(results, only, split)?;
-    let mut blocks: BTreeMap<String, Vec<(Subject, Values)>> = BTreeMap::new();
-    for (subject, values) in numbers::by_subject(&rows) {
+    let results = selected(results, only, split)?;
+    let stand_ins = StandIns::of(&results);
+    let mut blocks: BTreeMap<String, Vec<(Subject, OverSeeds)>> = BTreeMap::new();
+    for (subject, rows) in by_subject(&results.metrics) {
+        let Some(values) = OverSeeds::of(rows) else {
+            continue;
+        };
         let Subject {
             dataset,
             scenario,
@@ -177,52 +170,53 @@ fn blocks(results: &Path, only: Option<&str>, split: Option<Split>) -> anyhow::R
         let title = format!("{dataset}, {scenario}, {split}, {protocol}");
         blocks.entry(title).or_default().push((subject, values));
     }
-    let random = numbers::random(&rows);
     let mut text = String::new();
     for (title, values) in &blocks {
         let users = users(values).map(|users| format!(", n = {users}"));
         let users = users.unwrap_or_default();
-        text.push_str(&format!("{title}{users}\n{}\n\n", block(values, &random)));
+        text.push_str(&format!(
+            "{title}{users}\n{}\n\n",
+            block(values, &stand_ins)
+        ));
     }
-    if !random.is_empty() {
-        text.push_str(&format!("{RANDOM}\n"));
+    let names = blocks.values().flatten();
+    let notes = stand_ins.notes(names.map(|(subject, _)| &*subject.name));
+    let notes = notes.into_iter().map(str::to_owned);
+    for note in notes.chain(stand_ins.sentence()) {
+        text.push_str(&format!("{note}\n"));
     }
-    if let Some(sentence) = crate::render::stand_in(results)? {
-        text.push_str(&format!("{sentence}\n"));
+    text.push_str(&failures(results.cells.values()));
+    Ok(text)
+}
+
+/// Why cells have no metrics. A reason that several cells share is printed once.
+fn failures<'a>(cells: impl Iterator<Item = &'a CellRow>) -> String {
+    let mut reasons: BTreeMap<(Status, &str), BTreeSet<&str>> = BTreeMap::new();
+    for cell in cells.filter(|cell| cell.status != Status::Ok) {
+        let cells = reasons.entry((cell.status, &cell.error)).or_default();
+        cells.insert(&cell.cell);
     }
-    let failed: Vec<_> = rows.iter().filter(|row| !row.error.is_empty()).collect();
-    // A reason that several cells share is printed once.
-    let mut reasons: Vec<(&str, &str, BTreeSet<&str>)> = Vec::new();
-    for row in &failed {
-        let known = reasons
-            .iter_mut()
-            .find(|(status, error, _)| (*status, *error) == (&*row.status, &*row.error));
-        match known {
-            Some((_, _, cells)) => _ = cells.insert(&row.cell),
-            None => reasons.push((&row.status, &row.error, BTreeSet::from([&*row.cell]))),
-        }
-    }
-    for (status, error, cells) in reasons {
-        let first = cells.first().expect("a reason has a cell");
+    let mut text = String::new();
+    for ((status, error), cells) in &reasons {
+        let first = cells.first().copied().unwrap_or_default();
         let others = match cells.len() - 1 {
             0 => String::new(),
             others => format!(" and {}", count(others, "other cell")),
         };
         let error = allround_core::visible::one_line(error);
-        text.push_str(&format!("{first}{others} {status}: {error}\n"));
+        text.push_str(&format!("{first}{others} {}: {error}\n", status.name()));
     }
-    if !failed.is_empty() {
-        text.push_str(&format!(
-            "{} without a value\n",
-            count(failed.len(), "measurement")
-        ));
+    let failed: usize = reasons.values().map(BTreeSet::len).sum();
+    if failed > 0 {
+        let cells = count(failed, "cell");
+        text.push_str(&format!("{cells} without some or all metrics\n"));
     }
-    Ok(text)
+    text
 }
 
 /// Users of a block: `60`, or `58 to 60` if they differ. Metrics of generated answers count other
 /// things and are left out.
-fn users(values: &[(Subject, Values)]) -> Option<String> {
+fn users(values: &[(Subject, OverSeeds)]) -> Option<String> {
     let is_of_users = |subject: &Subject| matches!(&*subject.metric, "hit" | "ndcg" | "mrr");
     let counts = || {
         let values = values.iter().filter(|(subject, _)| is_of_users(subject));
@@ -235,16 +229,16 @@ fn users(values: &[(Subject, Values)]) -> Option<String> {
     })
 }
 
-fn block(values: &[(Subject, Values)], random: &BTreeSet<&str>) -> String {
+fn block(values: &[(Subject, OverSeeds)], stand_ins: &StandIns) -> String {
     let mut metrics: Vec<(String, Option<u32>, String)> = Vec::new();
     let mut models: Vec<&str> = Vec::new();
     for (subject, _) in values {
-        let metric = (subject.metric.clone(), subject.k, subject.metric());
+        let metric = (subject.metric.clone(), subject.k, subject.metric_text());
         if !metrics.contains(&metric) {
             metrics.push(metric);
         }
-        if !models.contains(&subject.model.as_str()) {
-            models.push(&subject.model);
+        if !models.contains(&subject.name.as_str()) {
+            models.push(&subject.name);
         }
     }
     let mut table = Table::new();
@@ -253,18 +247,15 @@ fn block(values: &[(Subject, Values)], random: &BTreeSet<&str>) -> String {
         .set_header(std::iter::once("model").chain(metrics.iter().map(|metric| metric.2.as_str())));
     for model in models {
         let cell = |metric: &(String, Option<u32>, String)| {
-            let is_it = |(subject, _): &&(Subject, Values)| {
-                subject.model == model && subject.metric() == metric.2
+            let is_it = |(subject, _): &&(Subject, OverSeeds)| {
+                subject.name == model && subject.metric_text() == metric.2
             };
             values
                 .iter()
                 .find(is_it)
-                .map_or(String::new(), |(_, values)| values.text())
+                .map_or(String::new(), |(_, values)| style::over_seeds(values))
         };
-        let name = match random.contains(model) {
-            true => marked(model),
-            false => model.to_owned(),
-        };
+        let name = stand_ins.marked(model);
         table.add_row(std::iter::once(name).chain(metrics.iter().map(cell)));
     }
     for column in table.column_iter_mut().skip(1) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::advise;
-use super::planning::{Planned, base};
 use crate::experiment;
 use crate::plan::NodeId;
+use crate::run::{Planned, absolute};
 use allround_core::data;
 use allround_core::models::weights::Size;
 use allround_core::stage::{Settings, TrainBackbone};
@@ -23,7 +23,7 @@ struct Counts {
 /// # Errors
 /// When the data cannot be prepared, or a table has too many or too few rows.
 pub(super) fn check_rows(planned: &Planned) -> anyhow::Result<()> {
-    let base = base(&planned.checked.base)?;
+    let base = absolute(&planned.checked.base)?;
     let nodes = &planned.plan.graph.nodes;
     let mut known: BTreeMap<NodeId, Counts> = BTreeMap::new();
     for node in nodes {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::record::{self, DataRow, EpochRow, MetricRow, RankRow, TimingRow};
+use crate::results::{
+    self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, StageRow, Status,
+};
 use allround_core::fs;
 use allround_core::metric::Metric;
 
@@ -136,7 +138,9 @@ const MODELS: [(&str, &str, f64); 5] = [
 #[derive(Default)]
 struct Rows {
     metrics: Vec<MetricRow>,
-    timing: Vec<TimingRow>,
+    cells: Vec<CellRow>,
+    cell_stages: Vec<CellStageRow>,
+    stages: Vec<StageRow>,
     epochs: Vec<EpochRow>,
     data: Vec<DataRow>,
 }
@@ -173,31 +177,40 @@ pub fn write(folder: &Path) {
             rows.data.push(counts(dataset, scenario));
             for model in MODELS {
                 for seed in 1..=3 {
-                    cell(folder, &mut rows, (dataset, index, scenario), model, seed);
+                    let place = (dataset, index, scenario);
+                    cell(Some(folder), &mut rows, place, model, seed);
                 }
             }
         }
     }
-    record::write(
-        &folder.join("metrics.csv"),
-        &rows.metrics.iter().collect::<Vec<_>>(),
-    )
-    .unwrap();
-    record::write(
-        &folder.join("timing.csv"),
-        &rows.timing.iter().collect::<Vec<_>>(),
-    )
-    .unwrap();
-    record::write(
-        &folder.join("epochs.csv"),
-        &rows.epochs.iter().collect::<Vec<_>>(),
-    )
-    .unwrap();
-    record::write(
-        &folder.join("data.csv"),
-        &rows.data.iter().collect::<Vec<_>>(),
-    )
-    .unwrap();
+    write_rows(folder, &rows);
+    results::write(&folder.join("data.csv"), &Vec::from_iter(&rows.data)).unwrap();
+}
+
+fn write_rows(folder: &Path, rows: &Rows) {
+    let file = |name: &str| folder.join(name);
+    results::write(&file("metrics.csv"), &Vec::from_iter(&rows.metrics)).unwrap();
+    results::write(&file("cells.csv"), &Vec::from_iter(&rows.cells)).unwrap();
+    results::write(&file("cell_stages.csv"), &Vec::from_iter(&rows.cell_stages)).unwrap();
+    results::write(&file("stages.csv"), &Vec::from_iter(&rows.stages)).unwrap();
+    results::write(&file("epochs.csv"), &Vec::from_iter(&rows.epochs)).unwrap();
+}
+
+/// Adds a model with a number in every scenario, and a cost.
+pub fn add_model(folder: &Path, name: &str) {
+    let mut rows = Rows {
+        metrics: results::read(&folder.join("metrics.csv")).unwrap(),
+        cells: results::read(&folder.join("cells.csv")).unwrap(),
+        cell_stages: results::read(&folder.join("cell_stages.csv")).unwrap(),
+        stages: results::read(&folder.join("stages.csv")).unwrap(),
+        epochs: results::read(&folder.join("epochs.csv")).unwrap(),
+        data: Vec::new(),
+    };
+    for scenario in ["overall", "cold", "warm"] {
+        let place = ("toys", 1, scenario);
+        cell(None, &mut rows, place, (name, "", 0.3), 1);
+    }
+    write_rows(folder, &rows);
 }
 
 fn counts(dataset: &str, scenario: &str) -> DataRow {
@@ -219,19 +232,19 @@ fn counts(dataset: &str, scenario: &str) -> DataRow {
         } else {
             60
         },
-        without_history: Some(0),
+        without_history: 0,
         with_title: Some(1.0),
         with_description: Some(0.5),
         items_without_record: Some(3),
         records_without_item: Some(40),
         repeated_records: Some(0),
         conflicting_records: Some(0),
-        remark: String::new(),
+        notes: String::new(),
     }
 }
 
 fn cell(
-    folder: &Path,
+    folder: Option<&Path>,
     rows: &mut Rows,
     place: (&str, usize, &str),
     model: (&str, &str, f64),
@@ -239,69 +252,108 @@ fn cell(
 ) {
     let (dataset, index, scenario) = place;
     let (model, variant, skill) = model;
-    let shown = if variant.is_empty() { model } else { variant };
+    let name = if variant.is_empty() { model } else { variant };
     let blank = MetricRow {
         experiment: "fixture".into(),
-        cell: format!("{dataset}.{scenario}.{shown}.s{seed}"),
+        cell: format!("{dataset}.{scenario}.{name}.s{seed}"),
         dataset: dataset.into(),
         scenario: scenario.into(),
         model: model.into(),
         variant: variant.into(),
-        backbone: model.into(),
+        name: name.into(),
         seed,
         split: "test".into(),
         protocol: format!("strict:{:012x}", 0xabc0 + index * 16 + scenario.len()),
-        status: "ok".into(),
         ..MetricRow::default()
     };
-    let metrics = [Metric::Hit(1), Metric::Ndcg(10), Metric::Mrr];
+    let mut cell = CellRow {
+        experiment: blank.experiment.clone(),
+        cell: blank.cell.clone(),
+        dataset: blank.dataset.clone(),
+        scenario: blank.scenario.clone(),
+        model: blank.model.clone(),
+        variant: blank.variant.clone(),
+        name: blank.name.clone(),
+        backbone: model.into(),
+        seed,
+        ..CellRow::default()
+    };
     if model == "broken" || (model == "gru4rec" && seed == 3 && dataset == "toys") {
         rows.metrics.push(MetricRow {
-            status: "failed".into(),
-            error: format!("loss is NaN at step 17 of {HOSTILE}").replace('\u{1}', ""),
+            status: Status::Failed,
             ..blank
         });
+        cell.status = Status::Failed;
+        cell.error = format!("loss is NaN at step 17 of {HOSTILE}").replace('\u{1}', "");
+        rows.cells.push(cell);
         return;
     }
-    let skill = if scenario == "cold" {
-        skill * 0.4
-    } else {
-        skill
-    } - 0.05 * index as f64;
-    let users = if dataset == "games" && scenario == "cold" {
-        0
-    } else {
-        60
-    };
+    let is_empty = dataset == "games" && scenario == "cold";
+    if is_empty {
+        cell.status = Status::Empty;
+        cell.error = "no user is measured".into();
+    }
+    rows.cells.push(cell);
+    let factor = if scenario == "cold" { 0.4 } else { 1.0 };
+    let skill = skill * factor - 0.05 * index as f64;
+    let users = if is_empty { 0 } else { 60 };
     let ranks: Vec<RankRow> = (0..users).map(|user| rank(user, skill, seed)).collect();
     // Intervals and tests take their time without optimisation: one column has them.
-    if (dataset, scenario) == ("toys", "overall") {
-        record::ranks::write(
-            &record::ranks::path(folder, &blank.cell, "strict", "test"),
-            &ranks,
-        )
-        .unwrap();
+    if let (Some(folder), "toys", "overall") = (folder, dataset, scenario) {
+        let path = results::ranks::path(folder, &blank.cell, "strict", "test");
+        results::ranks::write(&path, &ranks).unwrap();
     }
+    let metrics = [Metric::Hit(1), Metric::Ndcg(10), Metric::Mrr];
     rows.metrics
-        .extend(record::ranks::metric_rows(&blank, &metrics, &ranks));
-    rows.timing.extend(timing(&blank.cell, skill));
-    rows.epochs.extend(
-        (1..=12).map(|number| epoch(&blank.cell, number, 1.4 - skill + 0.02 * seed as f64)),
-    );
+        .extend(results::ranks::metric_rows(&blank, &metrics, &ranks));
+    stages(rows, &blank, skill);
 }
 
-fn epoch(cell: &str, epoch: u32, floor: f64) -> EpochRow {
-    EpochRow {
-        experiment: "fixture".into(),
-        cell: cell.into(),
-        stage: "backbone".into(),
+/// The stages of a cell: scenarios that only select users share them.
+fn stages(rows: &mut Rows, cell: &MetricRow, skill: f64) {
+    let key = |kind: &str| {
+        let of = format!("{kind} {} {} {}", cell.dataset, cell.name, cell.seed);
+        allround_core::digest::of_bytes(of.as_bytes()).short()
+    };
+    for kind in ["backbone", "evaluate"] {
+        rows.cell_stages.push(CellStageRow {
+            cell: cell.cell.clone(),
+            kind: kind.into(),
+            key: key(kind),
+        });
+    }
+    if rows.stages.iter().any(|row| row.key == key("backbone")) {
+        return;
+    }
+    let stage = |kind: &str, phase: &str, wall_s: f64, examples: u64| StageRow {
+        kind: kind.into(),
+        key: key(kind),
+        phase: phase.into(),
+        device: "cpu".into(),
+        wall_s,
+        examples: Some(examples),
+        examples_per_s: Some(examples as f64 / wall_s),
+        peak_rss_bytes: Some(300_000_000),
+        params: Some((skill.abs() * 1e6) as u64),
+        ..StageRow::default()
+    };
+    rows.stages.push(stage(
+        "backbone",
+        "train",
+        1.0 + skill * skill * 400.0,
+        14_400,
+    ));
+    rows.stages.push(stage("evaluate", "evaluate", 0.05, 1200));
+    let floor = 1.4 - skill + 0.02 * cell.seed as f64;
+    rows.epochs.extend((1..=12).map(|epoch| EpochRow {
+        kind: "backbone".into(),
+        key: key("backbone"),
         epoch,
         quantity: "loss".into(),
         value: floor + 1.0 / f64::from(epoch),
         wall_s: 0.5,
         examples: 1200,
-        remark: String::new(),
-    }
+    }));
 }
 
 /// A rank out of 20 that is 1 for a share `skill` of the users: the same on every call.
@@ -317,24 +369,4 @@ fn rank(user: u64, skill: f64, seed: u64) -> RankRow {
             2.0 + (draw * 997.0 % 18.0).floor()
         },
     }
-}
-
-fn timing(cell: &str, skill: f64) -> [TimingRow; 2] {
-    let row = |stage: &str, phase: &str, wall_s: f64, examples: u64| TimingRow {
-        experiment: "fixture".into(),
-        cell: cell.into(),
-        stage: stage.into(),
-        phase: phase.into(),
-        device: "cpu".into(),
-        wall_s,
-        examples: Some(examples),
-        examples_per_s: Some(examples as f64 / wall_s),
-        peak_rss_bytes: Some(300_000_000),
-        params: Some((skill.abs() * 1e6) as u64),
-        ..TimingRow::default()
-    };
-    [
-        row("backbone", "train", 1.0 + skill * skill * 400.0, 14_400),
-        row("evaluate", "evaluate", 0.05, 1200),
-    ]
 }

@@ -3,48 +3,100 @@
 //! Everything that is drawn is made in memory first, so that the same results always give the same bytes, and so that
 //! [`stale`] can say which files on disk are not what the results would give.
 
-mod answers;
 mod colour;
-mod costs;
 pub mod escape;
 pub mod figure;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod honesty;
 mod plots;
 mod report;
-mod results;
 pub mod style;
 pub mod table;
 pub mod terminal;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::analysis::StandIns;
+use crate::analysis::summary::{SummaryQuery, SummaryTable, summary};
 use crate::experiment::config::{Figure, Table};
+use crate::results::{ReadError, Results};
 use allround_core::fs::{self, FsError};
 use figure::Drawn;
-use results::Results;
+use style::{Colour, QUIET};
 use table::Grid;
 
 /// Why nothing was rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A file of the results cannot be read or written.
-    #[error("{0}")]
+    /// The results folder cannot be read.
+    #[error(transparent)]
+    Results(#[from] ReadError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
     Fs(#[from] FsError),
-    /// `spec.toml` in the results folder is not a resolved spec.
-    #[error("{0}")]
-    Spec(String),
-    /// `machine.toml` is not TOML.
-    #[error("cannot read `{}`: {reason}", .path.display())]
-    Machine {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
     /// The report's template failed: a fault of this program.
     #[error("cannot fill the report's template: {0}")]
     Template(#[from] minijinja::Error),
+}
+
+/// What every figure and table is made from.
+struct Context {
+    results: Results,
+    colours: BTreeMap<String, Colour>,
+    /// What the numbers stand in for.
+    stand_ins: StandIns,
+}
+
+impl Context {
+    fn read(folder: &Path) -> Result<Self, RenderError> {
+        let results = Results::read(folder)?;
+        Ok(Context {
+            colours: colour::assign(&results.models),
+            stand_ins: StandIns::of(&results),
+            results,
+        })
+    }
+
+    /// Adds the column `stand_in` to a header and its rows, where anything is a stand-in.
+    fn add_stand_in(&self, header: &mut Vec<String>, rows: &mut [Vec<String>]) {
+        let model = header.iter().position(|name| name == "model");
+        let short = |row: &Vec<String>| {
+            let model = model.map(|at| row[at].as_str());
+            self.stand_ins.short(model)
+        };
+        let texts: Vec<String> = rows.iter().map(short).collect();
+        if texts.iter().any(|text| !text.is_empty()) {
+            header.push("stand_in".to_owned());
+            rows.iter_mut()
+                .zip(texts)
+                .for_each(|(row, text)| row.push(text));
+        }
+    }
+
+    /// The colour of a model, which it has everywhere.
+    fn colour(&self, model: &str) -> Colour {
+        self.colours.get(model).copied().unwrap_or(QUIET)
+    }
+
+    /// The same as `#rrggbb`.
+    fn hex(&self, model: &str) -> String {
+        let (red, green, blue) = self.colour(model);
+        format!("#{red:02x}{green:02x}{blue:02x}")
+    }
+
+    /// The summary that a table or figure shows, of all models.
+    fn summary(&self, query: SummaryQuery) -> Result<SummaryTable, RenderError> {
+        let results = &self.results;
+        let query = SummaryQuery {
+            models: results.models.clone(),
+            unranked: self.stand_ins.unranked(),
+            ..query
+        };
+        Ok(summary(&results.folder, &results.metrics, &query)?)
+    }
 }
 
 /// A figure of the spec, drawn.
@@ -97,28 +149,12 @@ pub fn stale(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
     Ok(stale)
 }
 
-/// What a reader must know where per-user ranks are missing from a results folder, in a sentence; `None` where none are.
-///
-/// # Errors
-/// When the results cannot be read.
-pub fn without_ranks(results: &Path) -> Result<Option<String>, RenderError> {
-    Ok(Results::read(results)?.without_ranks())
-}
-
-/// That the numbers of a results folder are not those of the experiment itself, in sentences; `None` where they are.
-///
-/// # Errors
-/// When the results cannot be read.
-pub fn stand_in(results: &Path) -> Result<Option<String>, RenderError> {
-    Ok(Results::read(results)?.stand_in().map(|it| it.sentence))
-}
-
 /// Everything that is derived from the results.
 fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
-    let results = Results::read(folder)?;
-    let figures = figures(&results)?;
-    let tables = tables(&results)?;
-    let report = report::html(&results, &figures, &tables)?;
+    let context = Context::read(folder)?;
+    let figures = figures(&context)?;
+    let tables = tables(&context)?;
+    let report = report::html(&context, &figures, &tables)?;
     let mut outputs = Vec::new();
     for figure in figures {
         let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
@@ -137,70 +173,70 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
 }
 
 /// The spec's figures, drawn.
-fn figures(results: &Results) -> Result<Vec<NamedFigure>, RenderError> {
-    let stand_in = results.stand_in();
+fn figures(context: &Context) -> Result<Vec<NamedFigure>, RenderError> {
     let draw = |(name, figure): (&String, &Figure)| {
         let mut figure = figure.clone();
         let title = plots::title_of(&mut figure);
-        if let Some(stand_in) = &stand_in {
-            *title = stand_in.title(title);
-        }
-        *title = escape::one_line(title);
+        *title = escape::one_line(&context.stand_ins.title(title));
         let title = title.clone();
-        let mut drawn = plots::draw(results, &figure)?;
-        if let Some(stand_in) = &stand_in {
-            drawn.csv = escape::with_columns(&drawn.csv, |header, rows| {
-                stand_in.column(header, rows);
-            });
-        }
+        let mut drawn = plots::draw(context, &figure)?;
+        drawn.csv = escape::with_columns(&drawn.csv, |header, rows| {
+            context.add_stand_in(header, rows);
+        });
         let name = name.clone();
         Ok(NamedFigure { name, title, drawn })
     };
-    results.spec.figure.iter().map(draw).collect()
+    context.results.spec.figure.iter().map(draw).collect()
 }
 
 /// The spec's tables, filled.
-fn tables(results: &Results) -> Result<Vec<Grid>, RenderError> {
-    results
-        .spec
-        .table
-        .iter()
-        .map(|(name, table)| grid(results, name, table))
+fn tables(context: &Context) -> Result<Vec<Grid>, RenderError> {
+    let tables = context.results.spec.table.iter();
+    tables
+        .map(|(name, table)| grid(context, name, table))
         .collect()
 }
 
-fn grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
-    let mut grid = raw_grid(results, name, table)?;
+fn grid(context: &Context, name: &str, table: &Table) -> Result<Grid, RenderError> {
+    let mut grid = raw_grid(context, name, table)?;
     grid.title = match grid.title.is_empty() {
         true => name.to_owned(),
         false => escape::one_line(&grid.title),
     };
-    Ok(grid.marked(results))
+    Ok(grid.marked(context))
 }
 
-fn raw_grid(results: &Results, name: &str, table: &Table) -> Result<Grid, RenderError> {
-    let colour = |model: &str| hex(results.colour(model));
+fn raw_grid(context: &Context, name: &str, table: &Table) -> Result<Grid, RenderError> {
     Ok(match table {
         Table::Comparison {
-            title, baseline, ..
+            title,
+            metrics,
+            protocol,
+            split,
+            datasets,
+            scenarios,
+            baseline,
         } => {
-            let answer = answers::of_table(results, table)?;
-            table::comparison::grid(name, title, &answer, baseline, colour)
+            let summary = context.summary(SummaryQuery {
+                protocol: protocol.clone(),
+                part: *split,
+                metrics: metrics.clone(),
+                datasets: datasets.clone(),
+                scenarios: scenarios.clone(),
+                baseline: baseline.clone(),
+                ..SummaryQuery::default()
+            })?;
+            let colour = |model: &str| context.hex(model);
+            table::comparison::grid(name, title, &summary, baseline, colour)
         }
         Table::Cost {
             title,
             batch,
             published,
-        } => table::cost::grid((name, title), (*batch, published), results, colour),
-        Table::Answers { title, split } => {
-            table::answers::grid((name, title), *split, results, colour)
-        }
-        Table::Data { title } => table::counts::grid(name, title, results),
+        } => table::cost::grid((name, title), (*batch, published), context),
+        Table::Answers { title, split } => table::answers::grid((name, title), *split, context),
+        Table::Data { title } => table::counts::grid(name, title, &context.results),
     })
-}
-
-fn hex((red, green, blue): style::Colour) -> String {
-    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Files in `figures/` and `tables/` of the kinds that are written there, which no figure or table of the spec has.
@@ -393,11 +429,8 @@ mod tests {
                 .unwrap()
                 .contains(words)
         );
-        assert!(without_ranks_words(folder.path()).starts_with(words));
-    }
-
-    fn without_ranks_words(folder: &Path) -> String {
-        super::without_ranks(folder).unwrap().unwrap_or_default()
+        let absence = Results::read(folder.path()).unwrap().without_ranks();
+        assert!(absence.unwrap().starts_with(words));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How everything looks: colours, sizes, fonts, and numbers and lists written for people.
 
+use crate::analysis::OverSeeds;
+
 /// An RGB colour.
 pub type Colour = (u8, u8, u8);
 
@@ -61,6 +63,20 @@ pub fn count(value: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// `1 cell`, `2 cells`.
+pub fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// A mean over seeds: `0.1234 ± 0.0012`, or the mean alone for one seed.
+pub fn over_seeds(number: &OverSeeds) -> String {
+    match number.sd {
+        Some(sd) => format!("{} ± {}", metric(number.mean), metric(sd)),
+        None => metric(number.mean),
+    }
 }
 
 /// Seconds with a sensible number of digits; hours and minutes from an hour on.
@@ -127,6 +143,10 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
+        assert_eq!(
+            (counted(1, "cell"), counted(0, "cell")),
+            ("1 cell".into(), "0 cells".into())
+        );
         assert_eq!(seconds(7260.0), "2 h 01 min");
         assert_eq!(seconds(7199.0), "2 h 00 min");
         assert_eq!(seconds(12.34), "12.3 s");

@@ -1,14 +1,14 @@
-//! The answer tables for a terminal: readable without colour, never wider than asked.
+//! Comparison tables for a terminal: readable without colour, never wider than asked.
 
 use std::path::Path;
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::RenderError;
 use super::escape::one_line;
-use super::results::Results;
 use super::table::{Cell as GridCell, Grid, Head, Mark, comparison};
+use super::{Context, RenderError};
 use crate::experiment::config::Table as TableSpec;
+use crate::results::Results;
 
 /// How a summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub struct Look {
 /// # Errors
 /// When the results cannot be read.
 pub fn summary(folder: &Path, look: Look) -> Result<String, RenderError> {
-    let results = Results::read(folder)?;
+    let context = Context::read(folder)?;
     let mut parts = Vec::new();
-    for (name, table) in &results.spec.table {
+    for (name, table) in &context.results.spec.table {
         if matches!(table, TableSpec::Comparison { .. }) {
-            parts.push(text(&super::grid(&results, name, table)?, look));
+            parts.push(text(&super::grid(&context, name, table)?, look));
         }
     }
-    parts.extend(failures(&results));
+    parts.extend(failures(&context.results));
     Ok(parts.join("\n"))
 }
 
@@ -158,16 +158,10 @@ fn wrap(text: &str, width: usize) -> String {
 }
 
 fn failures(results: &Results) -> Option<String> {
-    let failed: std::collections::BTreeSet<&str> = results
-        .metrics
-        .iter()
-        .filter(|row| matches!(row.status.as_str(), "failed" | "blocked"))
-        .map(|row| row.cell.as_str())
-        .collect();
-    (!failed.is_empty()).then(|| {
+    let failed = results.failed().count();
+    (failed > 0).then(|| {
         format!(
-            "{} of {} cells failed: see report.html or metrics.csv\n",
-            failed.len(),
+            "{failed} of {} cells failed: see report.html or cells.csv\n",
             results.cells.len()
         )
     })

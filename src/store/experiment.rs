@@ -35,7 +35,7 @@ pub struct Experiment {
     /// Size and modification time of each results file as written, by path below `results`.
     pub files: BTreeMap<String, Stamp>,
     /// The tables that the run has printed, for a run that has nothing to do.
-    pub answer: String,
+    pub summary: String,
 }
 
 impl Experiment {

@@ -74,7 +74,11 @@ impl Desk {
     }
 
     pub fn metrics(&self) -> String {
-        std::fs::read_to_string(self.path().join("results/small/metrics.csv")).unwrap()
+        self.read("results/small/metrics.csv")
+    }
+
+    pub fn cells(&self) -> String {
+        self.read("results/small/cells.csv")
     }
 }
 

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::{Chosen, list_cell, matches, written};
 use crate::cli::{Common, DataFormat, Export};
-use crate::cmd::{advise, planning};
+use crate::cmd::advise;
 use crate::experiment::Spec;
 use crate::observe::print_message;
 use crate::plan::{self, Cell, Measure, NodeId, Plan};
+use crate::run::absolute;
 use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
 use allround_core::data::{CandidateLists, Prepared, scenario, scores};
@@ -118,8 +119,8 @@ impl Kept {
         let store = Store::at(&common.store);
         let spec = crate::experiment::load_resolved(&results.join("spec.toml"))?;
         // Without a trailing slash.
-        let absolute: PathBuf = planning::base(results)?.components().collect();
-        let Some(experiment) = store.experiment(&absolute) else {
+        let folder: PathBuf = absolute(results)?.components().collect();
+        let Some(experiment) = store.experiment(&folder) else {
             return Err(advise(
                 format!(
                     "the store `{}` has no record of `{}`",
@@ -129,7 +130,7 @@ impl Kept {
                 "pass the store of that run with `--store DIR`, or rerun the experiment",
             ));
         };
-        let file = planning::base(&experiment.spec)?;
+        let file = absolute(&experiment.spec)?;
         let base = file.parent().unwrap_or(Path::new("/")).to_owned();
         let mut inputs = Inputs::load(&store);
         let plan = plan::plan(&spec, &mut |path| inputs.digest(&base.join(path)))?;

@@ -9,7 +9,7 @@ use super::{Chosen, existing, written};
 use crate::cli::{Common, Export};
 use crate::cmd::advise;
 use crate::experiment::Spec;
-use crate::record::{self, DataRow};
+use crate::results::{self, DataRow};
 use allround_core::config::protocol::Candidates;
 use allround_core::data::scores::{ALL_OF_ITEMS, BEST};
 
@@ -48,10 +48,10 @@ struct RankRow {
 pub(super) fn ranks(arguments: &Export, chosen: &BTreeSet<Chosen>) -> anyhow::Result<String> {
     let mut rows = Vec::new();
     for it in chosen {
-        let path = record::ranks::path(&arguments.results, &it.cell, &it.protocol, &it.split);
+        let path = results::ranks::path(&arguments.results, &it.cell, &it.protocol, &it.split);
         let what = format!("the ranks of `{}` are missing (folder ranks)", it.cell);
         let path = existing(&path, &what, "rerun the experiment to restore them")?;
-        let found = record::ranks::read(path)?.into_iter();
+        let found = results::ranks::read(path)?.into_iter();
         rows.extend(found.map(|row| RankRow {
             dataset: it.dataset.clone(),
             scenario: it.scenario.clone(),
@@ -82,7 +82,7 @@ pub(super) fn top(
     };
     let mut rows = Vec::new();
     for it in chosen {
-        let path = record::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split);
+        let path = results::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split);
         let what = format!(
             "the scores of `{}` under protocol `{}` were not kept",
             it.cell, it.protocol
@@ -90,7 +90,7 @@ pub(super) fn top(
         let hint = without_scores(arguments, chosen, &it.protocol);
         let titles = titles.get(&it.dataset_and_scenario());
         let (mut user, mut rank) = (String::new(), 0);
-        for row in record::scores::read(existing(&path, &what, &hint)?)? {
+        for row in results::scores::read(existing(&path, &what, &hint)?)? {
             rank = if row.user == user { rank + 1 } else { 1 };
             user.clone_from(&row.user);
             if rank > top {
@@ -120,7 +120,7 @@ pub(super) fn top(
 /// setting that keeps them.
 fn without_scores(arguments: &Export, chosen: &BTreeSet<Chosen>, protocol: &str) -> String {
     let has_scores = |it: &&Chosen| {
-        record::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split).exists()
+        results::scores::path(&arguments.results, &it.cell, &it.protocol, &it.split).exists()
     };
     let kept: BTreeSet<&str> = chosen
         .iter()
@@ -141,7 +141,7 @@ fn bounded(arguments: &Export, spec: &Spec, chosen: &BTreeSet<Chosen>) -> anyhow
     if usize::from(arguments.top) <= BEST {
         return Ok(());
     }
-    let counts: Vec<DataRow> = record::read(&arguments.results.join("data.csv"))?;
+    let counts: Vec<DataRow> = results::read(&arguments.results.join("data.csv"))?;
     for it in chosen {
         let is_full = spec
             .protocol

@@ -12,15 +12,15 @@ use serde_json::Value;
 use super::{Exit, advise, numbers, print};
 use crate::cli::{DataFormat, Export};
 use crate::observe::print_message;
-use crate::record::MetricRow;
-use crate::record::file::to_bytes;
+use crate::results::MetricRow;
+use crate::results::file::to_bytes;
 use allround_core::fs;
 
 use crate::cli::Common;
 
 /// Writes lists, ranks or candidates to standard output or a file.
 pub(crate) fn run(arguments: &Export, common: &Common) -> anyhow::Result<Exit> {
-    let rows = numbers::read(&arguments.results)?;
+    let rows = numbers::read(&arguments.results)?.metrics;
     let text = match (arguments.candidates, arguments.ranks) {
         (true, _) => candidates::text(arguments, common)?,
         (false, true) => lists::ranks(arguments, &chosen(arguments, &rows)?)?,
@@ -65,7 +65,7 @@ impl Chosen {
         Self {
             dataset: row.dataset.clone(),
             scenario: row.scenario.clone(),
-            model: row.shown_name().to_owned(),
+            model: row.name.clone(),
             seed: row.seed,
             protocol: row.protocol_name().to_owned(),
             split: row.split.clone(),

@@ -133,8 +133,8 @@ fn path_from(out: &Path, path: &Path) -> anyhow::Result<String> {
     if path.is_absolute() {
         return Ok(path.display().to_string());
     }
-    let base = super::planning::base(out.parent().unwrap_or(Path::new("")).join(".").as_path())?;
-    let path = super::planning::base(path)?;
+    let base = crate::run::absolute(out.parent().unwrap_or(Path::new("")).join(".").as_path())?;
+    let path = crate::run::absolute(path)?;
     let shared = base
         .components()
         .zip(path.components())

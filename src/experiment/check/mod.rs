@@ -1,6 +1,5 @@
 //! Meaning: what the structure allows and the experiment does not. One file a part of the spec.
 
-mod answer;
 mod data;
 mod folder;
 mod form;
@@ -11,6 +10,7 @@ mod matrix;
 mod method;
 mod model;
 mod name;
+mod outputs;
 mod protocol;
 mod run;
 mod source;
@@ -50,7 +50,7 @@ pub(super) fn meaning(
     method::check(&mut check);
     matrix::check(&mut check);
     run::check(&mut check);
-    answer::check(&mut check);
+    outputs::check(&mut check);
 }
 
 /// Collects the names of a resolved spec that can be no names of files: somebody may have changed it since it was written.

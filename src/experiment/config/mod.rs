@@ -1,7 +1,7 @@
 //! The resolved experiment: what every other room reads. No field has a default here; all defaults stand in
 //! `defaults.toml`, and the names of fields are the keys of the TOML file.
 
-pub mod answer;
+pub mod outputs;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use allround_core::config::Protocol;
 use allround_core::config::Scenario;
 use allround_core::models::Model;
 use allround_core::models::Variant;
-pub use answer::{Expected, Figure, Table};
+pub use outputs::{Expected, Figure, Table};
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

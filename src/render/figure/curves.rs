@@ -4,6 +4,7 @@ use super::canvas::{Canvas, Point};
 use super::frame::{Area, Key, Layout, below_numeric, legend};
 use super::scale::Scale;
 use super::{Drawn, Series, csv_text, number};
+use crate::analysis::curves::CurvePoint;
 use crate::render::style::Colour;
 
 /// What a chart of curves shows.
@@ -33,21 +34,6 @@ pub struct Curve {
     pub model: Series,
     /// Points in the order of their epochs.
     pub points: Vec<CurvePoint>,
-}
-
-/// One epoch of a curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CurvePoint {
-    /// 1 for the first.
-    pub epoch: u32,
-    /// Mean over seeds.
-    pub mean: f64,
-    /// Lowest seed.
-    pub low: f64,
-    /// Highest seed.
-    pub high: f64,
-    /// Seeds that reached this epoch.
-    pub seeds: usize,
 }
 
 /// Draws the chart.

@@ -1,9 +1,10 @@
 //! The bytes of figures: a change here is a change of every user's figures, to be looked at before it is accepted.
 
 use super::bars::{Bar, BarGroup, BarPanel, Bars};
-use super::curves::{Curve, CurvePanel, CurvePoint, Curves};
+use super::curves::{Curve, CurvePanel, Curves};
 use super::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::{Series, bars, curves, scatter};
+use crate::analysis::curves::CurvePoint;
 use allround_core::digest;
 
 fn model(position: usize) -> Series {

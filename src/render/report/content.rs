@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{prose, svg, words};
-use crate::experiment::config::{Expected, Table};
-use crate::record::summary::Question;
-use crate::render::results::Results;
+use crate::analysis::expected::{self, Outcome, Verdict};
+use crate::analysis::summary::SummaryQuery;
+use crate::experiment::config::Table;
 use crate::render::style;
 use crate::render::table::{self, Grid};
-use crate::render::{NamedFigure, RenderError, answers, hex};
+use crate::render::{Context, NamedFigure, RenderError};
+use crate::results::{MetricRow, Results, Status};
 use allround_core::data::Part;
 
 /// The template's values. Fields that end in `_html` are markup made here from escaped texts.
@@ -26,9 +27,9 @@ pub struct Content {
     stand_in: Option<String>,
     without_ranks: Option<String>,
     models: Vec<ModelKey>,
-    answers: Vec<Grid>,
+    comparisons: Vec<Grid>,
     audits: Vec<Grid>,
-    remarks: Vec<Remark>,
+    notes: Vec<Note>,
     figures: Vec<FigureView>,
     expected: Vec<ExpectedView>,
     failures: Vec<Failure>,
@@ -72,13 +73,12 @@ struct ExpectedView {
 struct Failure {
     n_cells: usize,
     cells: Vec<String>,
-    protocol: String,
-    status: String,
+    status: &'static str,
     error: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Remark {
+struct Note {
     model: String,
     text: String,
     n_cells: usize,
@@ -103,10 +103,11 @@ struct Fingerprint {
 /// # Errors
 /// When the statistics of a table that the spec does not have cannot be computed.
 pub fn gather(
-    results: &Results,
+    context: &Context,
     figures: &[NamedFigure],
     tables: &[Grid],
 ) -> Result<Content, RenderError> {
+    let results = &context.results;
     let spec = &results.spec;
     let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
         let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
@@ -119,31 +120,30 @@ pub fn gather(
         analysis_html: prose::html(&spec.analysis),
         seeds: style::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
         n_cells: results.cells.len(),
-        n_failed: n_failed(results),
-        stand_in: results.stand_in().map(|it| it.sentence),
+        n_failed: results.failed().count(),
+        stand_in: context.stand_ins.sentence(),
         without_ranks: results.without_ranks(),
-        models: models(results),
-        answers: or_default(
+        models: models(context),
+        comparisons: or_default(
             of_kind(|table| matches!(table, Table::Comparison { .. })),
-            || default_answers(results),
+            || default_comparisons(context),
         )?,
         audits: or_default(
             of_kind(|table| matches!(table, Table::Answers { .. })),
-            || Ok(default_audits(results)),
+            || Ok(default_audits(context)),
         )?,
-        remarks: remarks(results),
+        notes: notes(results),
         figures: figures.iter().map(figure).collect(),
-        expected: spec
-            .expected
+        expected: expected::outcomes(&spec.expected, &results.metrics)
             .iter()
-            .map(|expected| compare(results, expected))
+            .map(expected_view)
             .collect(),
         failures: failures(results),
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
             default_data(results)
         })?,
         costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
-            default_costs(results)
+            default_costs(context)
         })?,
         protocols: protocols(results),
         scenarios: spec
@@ -155,10 +155,6 @@ pub fn gather(
         files: files(results, figures, tables),
         spec_text: results.spec_text.clone(),
     })
-}
-
-fn colour(results: &Results, model: &str) -> String {
-    hex(results.colour(model))
 }
 
 /// The grids, or what the report shows when the spec asks for none.
@@ -173,7 +169,8 @@ fn or_default(
     }
 }
 
-fn models(results: &Results) -> Vec<ModelKey> {
+fn models(context: &Context) -> Vec<ModelKey> {
+    let results = &context.results;
     let key = |name: String| ModelKey {
         kind: match (
             results.spec.variant.get(&name),
@@ -184,33 +181,32 @@ fn models(results: &Results) -> Vec<ModelKey> {
                 variant.of,
                 words::settings(&variant.set)
             ),
-            (None, Some(model)) => words::kind(model),
+            (None, Some(model)) => model.kind().to_owned(),
             (None, None) => String::new(),
         },
-        colour: colour(results, &name),
+        colour: context.hex(&name),
         name,
     };
     results.models.iter().cloned().map(key).collect()
 }
 
 /// One table for each protocol and part of the split.
-fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
+fn default_comparisons(context: &Context) -> Result<Vec<Grid>, RenderError> {
     let grid = |(protocol, part): (&String, Part)| {
-        let question = Question {
+        let query = SummaryQuery {
             protocol: protocol.clone(),
             part,
-            models: results.models.clone(),
-            ..Question::default()
+            ..SummaryQuery::default()
         };
-        let answer = answers::of(results, &question)?;
+        let summary = context.summary(query)?;
         let title = match part {
             Part::Test => format!("All models under protocol {protocol}"),
             Part::Valid => format!("All models under protocol {protocol}, validation"),
         };
-        let grid = table::comparison::grid("", &title, &answer, "", |model| colour(results, model));
-        Ok(grid.marked(results))
+        let grid = table::comparison::grid("", &title, &summary, "", |model| context.hex(model));
+        Ok(grid.marked(context))
     };
-    let protocols = results.spec.protocol.iter();
+    let protocols = context.results.spec.protocol.iter();
     protocols
         .flat_map(|(name, protocol)| protocol.splits.iter().map(move |&part| (name, part)))
         .map(grid)
@@ -218,33 +214,32 @@ fn default_answers(results: &Results) -> Result<Vec<Grid>, RenderError> {
 }
 
 /// Shown only where something was generated.
-fn default_audits(results: &Results) -> Vec<Grid> {
-    let is_there = |part: &Part| table::answers::is_there(results, *part);
+fn default_audits(context: &Context) -> Vec<Grid> {
+    let is_there = |part: &Part| table::answers::is_there(&context.results, *part);
     let grid = |part: Part| {
         let title = match part {
             Part::Test => "What the language models answered",
             Part::Valid => "What the language models answered, validation",
         };
-        let of = |model: &str| colour(results, model);
-        table::answers::grid(("", title), part, results, of).marked(results)
+        table::answers::grid(("", title), part, context).marked(context)
     };
     let parts = [Part::Test, Part::Valid].into_iter().filter(is_there);
     parts.map(grid).collect()
 }
 
-/// What belongs to the numbers of each model, with how many cells it is said of.
-fn remarks(results: &Results) -> Vec<Remark> {
-    let mut groups: BTreeMap<(usize, &str), BTreeSet<&str>> = BTreeMap::new();
-    for row in results.metrics.iter().filter(|row| !row.remark.is_empty()) {
-        let key = (results.position(row.shown_name()), row.remark.as_str());
-        groups.entry(key).or_default().insert(&row.cell);
+/// The notes of each model's cells, with how many cells have them.
+fn notes(results: &Results) -> Vec<Note> {
+    let mut groups: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    for cell in results.cells.values().filter(|cell| !cell.notes.is_empty()) {
+        let key = (results.position(&cell.name), cell.notes.as_str());
+        *groups.entry(key).or_default() += 1;
     }
-    let remark = |((at, text), cells): ((usize, &str), BTreeSet<&str>)| Remark {
+    let note = |((at, text), n_cells): ((usize, &str), usize)| Note {
         model: results.models[at].clone(),
         text: text.to_owned(),
-        n_cells: cells.len(),
+        n_cells,
     };
-    groups.into_iter().map(remark).collect()
+    groups.into_iter().map(note).collect()
 }
 
 fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
@@ -252,25 +247,10 @@ fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
     Ok(vec![table::counts::grid("", title, results)])
 }
 
-fn default_costs(results: &Results) -> Result<Vec<Grid>, RenderError> {
+fn default_costs(context: &Context) -> Result<Vec<Grid>, RenderError> {
     let title = "Time, memory and parameters";
-    let grid = table::cost::grid(("", title), (1, &[]), results, |model| {
-        colour(results, model)
-    });
-    Ok(vec![grid.marked(results)])
-}
-
-/// Cells that failed or were blocked under some protocol.
-fn n_failed(results: &Results) -> usize {
-    let is_bad =
-        |row: &&crate::record::MetricRow| matches!(row.status.as_str(), "failed" | "blocked");
-    let cells: BTreeSet<&String> = results
-        .metrics
-        .iter()
-        .filter(is_bad)
-        .map(|row| &row.cell)
-        .collect();
-    cells.len()
+    let grid = table::cost::grid(("", title), (1, &[]), context);
+    Ok(vec![grid.marked(context)])
 }
 
 fn figure(figure: &NamedFigure) -> FigureView {
@@ -281,9 +261,9 @@ fn figure(figure: &NamedFigure) -> FigureView {
     }
 }
 
-fn compare(results: &Results, expected: &Expected) -> ExpectedView {
-    let measured = answers::mean(results, expected);
-    let difference = measured.map(|mean| mean - expected.value);
+fn expected_view(outcome: &Outcome) -> ExpectedView {
+    let expected = &outcome.expected;
+    let difference = outcome.found.map(|mean| mean - expected.value);
     let signed = |value: f64| {
         format!(
             "{}{}",
@@ -303,51 +283,42 @@ fn compare(results: &Results, expected: &Expected) -> ExpectedView {
             style::metric(expected.value),
             style::metric(expected.tolerance)
         ),
-        measured: measured.map_or_else(|| style::UNKNOWN.to_owned(), style::metric),
+        measured: outcome
+            .found
+            .map_or_else(|| style::UNKNOWN.to_owned(), style::metric),
         difference: difference.map_or_else(|| style::UNKNOWN.to_owned(), signed),
-        verdict: verdict(expected, difference),
+        verdict: match outcome.verdict {
+            Verdict::Within => "within",
+            Verdict::Outside => "outside",
+            Verdict::NotComparable(_) => "not comparable",
+            Verdict::Missing(_) => "missing",
+        },
         source: expected.source.clone(),
         reason: expected.not_comparable.clone(),
     }
 }
 
-fn verdict(expected: &Expected, difference: Option<f64>) -> &'static str {
-    // Rounding of the decimal texts in the spec must not push a value out.
-    const ROUNDING: f64 = 1e-12;
-    match difference {
-        _ if !expected.not_comparable.is_empty() => "not comparable",
-        None => "missing",
-        Some(difference) if difference.abs() <= expected.tolerance + ROUNDING => "within",
-        Some(_) => "outside",
-    }
-}
-
-/// Cells that ended alike, in one row.
+/// Cells with the same error, in one row.
 fn failures(results: &Results) -> Vec<Failure> {
-    let mut groups: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for row in results.metrics.iter().filter(|row| row.status != "ok") {
-        let key = (row.status.as_str(), row.error.as_str(), row.protocol_name());
-        groups.entry(key).or_default().insert(&row.cell);
+    let mut groups: BTreeMap<(Status, &str), Vec<String>> = BTreeMap::new();
+    let cells = results.cells.values();
+    for cell in cells.filter(|cell| cell.status != Status::Ok) {
+        let group = groups.entry((cell.status, &cell.error)).or_default();
+        group.push(cell.cell.clone());
     }
-    let failure =
-        |((status, error, protocol), cells): ((&str, &str, &str), BTreeSet<&str>)| Failure {
-            n_cells: cells.len(),
-            cells: cells.into_iter().map(str::to_owned).collect(),
-            protocol: protocol.to_owned(),
-            status: status.to_owned(),
-            error: match status {
-                "empty" if error.is_empty() => "no user is in the scenario".to_owned(),
-                _ => error.to_owned(),
-            },
-        };
+    let failure = |((status, error), cells): ((Status, &str), Vec<String>)| Failure {
+        n_cells: cells.len(),
+        cells,
+        status: status.name(),
+        error: error.to_owned(),
+    };
     groups.into_iter().map(failure).collect()
 }
 
 fn protocols(results: &Results) -> Vec<ProtocolView> {
     let fingerprints = |name: &str| -> BTreeSet<Fingerprint> {
-        let of_protocol =
-            |row: &&crate::record::MetricRow| row.protocol.split(':').next() == Some(name);
-        let fingerprint = |row: &crate::record::MetricRow| {
+        let of_protocol = |row: &&MetricRow| row.protocol.split(':').next() == Some(name);
+        let fingerprint = |row: &MetricRow| {
             Some(Fingerprint {
                 dataset: row.dataset.clone(),
                 scenario: row.scenario.clone(),
@@ -371,10 +342,15 @@ fn protocols(results: &Results) -> Vec<ProtocolView> {
 
 /// Every file beside the report that it links to, with what it holds.
 fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(String, String)> {
-    const KNOWN: [(&str, &str); 6] = [
+    const KNOWN: [(&str, &str); 8] = [
         ("metrics.csv", "every metric of every cell, long form"),
-        ("timing.csv", "every timed phase of every stage"),
-        ("epochs.csv", "loss and validation metrics by epoch"),
+        ("cells.csv", "every cell with its status, error and notes"),
+        ("stages.csv", "every timed phase of every stage"),
+        ("cell_stages.csv", "which cell uses which stages"),
+        (
+            "epochs.csv",
+            "loss and validation metrics of every stage by epoch",
+        ),
         ("data.csv", "counts of every data set and scenario"),
         (
             "spec.toml",

@@ -9,9 +9,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment};
 
-use super::results::Results;
 use super::table::Grid;
-use super::{NamedFigure, RenderError};
+use super::{Context, NamedFigure, RenderError};
 
 const TEMPLATE: &str = include_str!("report.html");
 const TABLE: &str = include_str!("table.html");
@@ -23,7 +22,7 @@ const SCRIPT: &str = include_str!("report.js");
 /// # Errors
 /// When statistics fail, or the template does, which is a fault of this program.
 pub fn html(
-    results: &Results,
+    context: &Context,
     figures: &[NamedFigure],
     tables: &[Grid],
 ) -> Result<String, RenderError> {
@@ -36,7 +35,7 @@ pub fn html(
     environment.add_filter("line", |text: &str| {
         Value::from_safe_string(prose::line(text))
     });
-    let content = content::gather(results, figures, tables)?;
+    let content = content::gather(context, figures, tables)?;
     let page = minijinja::context! {
         style => STYLE,
         script => SCRIPT,

@@ -6,15 +6,6 @@ use allround_core::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
 use allround_core::config::scenario::{
     CandidatesOf, FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems,
 };
-use allround_core::models::Model;
-
-/// A model's kind, as its table in the spec is called.
-pub fn kind(model: &Model) -> String {
-    match serde_json::to_value(model) {
-        Ok(serde_json::Value::Object(table)) => table.keys().next().cloned().unwrap_or_default(),
-        _ => String::new(),
-    }
-}
 
 /// `num_blocks = 1, dropout = 0.1`.
 pub fn settings(set: &BTreeMap<String, serde_json::Value>) -> String {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
-use crate::record::MetricRow;
-use crate::render::results::Results;
-use crate::render::style;
+use crate::analysis::OverSeeds;
+use crate::render::{Context, style};
+use crate::results::{MetricRow, Results};
 use allround_core::data::Part;
 
 /// A column: its metric's name in `metrics.csv`, its head, and how its numbers are written.
@@ -40,12 +40,8 @@ fn is_audit(row: &MetricRow) -> bool {
 }
 
 /// The table of a results folder.
-pub fn grid(
-    (name, title): (&str, &str),
-    part: Part,
-    results: &Results,
-    colour: impl Fn(&str) -> String,
-) -> Grid {
+pub(in crate::render) fn grid((name, title): (&str, &str), part: Part, context: &Context) -> Grid {
+    let results = &context.results;
     let groups = groups(results, part);
     let mut header = vec![
         Head::text("Model"),
@@ -64,7 +60,7 @@ pub fn grid(
             );
             Row {
                 name: model.clone(),
-                colour: colour(model),
+                colour: context.hex(model),
                 is_summary: false,
                 cells,
             }
@@ -98,7 +94,7 @@ fn groups(results: &Results, part: Part) -> BTreeMap<Group<'_>, Vec<&MetricRow>>
     let mut groups: BTreeMap<Group<'_>, Vec<&MetricRow>> = BTreeMap::new();
     let is_meant = |row: &&MetricRow| row.split == part.name();
     for row in results.metrics.iter().filter(is_meant) {
-        let at = results.position(row.shown_name());
+        let at = results.position(&row.name);
         let group = (
             row.dataset.as_str(),
             row.scenario.as_str(),
@@ -114,12 +110,7 @@ fn groups(results: &Results, part: Part) -> BTreeMap<Group<'_>, Vec<&MetricRow>>
 /// The mean over seeds of one metric; of `hit`, that at 1.
 fn mean(rows: &[&MetricRow], metric: &str) -> Option<f64> {
     let is_it = |row: &&&MetricRow| row.metric == metric && row.k.is_none_or(|k| k == 1);
-    let values: Vec<f64> = rows
-        .iter()
-        .filter(is_it)
-        .filter_map(|row| row.value)
-        .collect();
-    crate::stats::mean(&values)
+    OverSeeds::of(rows.iter().filter(is_it).copied()).map(|number| number.mean)
 }
 
 fn data(

@@ -1,8 +1,8 @@
 //! Models against data sets, scenarios and metrics: best bold, second underlined, stars for adjusted paired tests.
 
 use super::{Cell, Grid, Head, Mark, Row};
-use crate::record::FEWEST_STARRED;
-use crate::record::summary::{Answer, AnswerRow, AnswerTable, Place, State};
+use crate::analysis::FEWEST_STARRED;
+use crate::analysis::summary::{Place, State, Summary, SummaryRow, SummaryTable};
 use crate::render::style::{self, UNKNOWN};
 use allround_core::data::Part;
 
@@ -11,23 +11,23 @@ pub const MARKS: &str = "best bold, second best underlined";
 /// How the note on remarks in smaller letters begins.
 pub const IN_SMALL: &str = "In small:";
 
-/// The grid of an answer table; `colour` gives a model's colour as `#rrggbb`.
+/// The grid of an summary table; `colour` gives a model's colour as `#rrggbb`.
 pub fn grid(
     name: &str,
     title: &str,
-    table: &AnswerTable,
+    table: &SummaryTable,
     baseline: &str,
     colour: impl Fn(&str) -> String,
 ) -> Grid {
     let seeds = common_seeds(table);
-    let row = |row: &AnswerRow| Row {
+    let row = |row: &SummaryRow| Row {
         name: row.name.clone(),
         colour: colour(&row.name),
         is_summary: false,
         cells: row
-            .answers
+            .summaries
             .iter()
-            .map(|answer| cell(answer, seeds, baseline, table.alpha))
+            .map(|summary| cell(summary, seeds, baseline, table.alpha))
             .collect(),
     };
     let mut rows: Vec<Row> = table.rows.iter().map(row).collect();
@@ -43,13 +43,13 @@ pub fn grid(
 }
 
 /// Number of seeds of every measured number, where it is one and the same.
-fn common_seeds(table: &AnswerTable) -> Option<usize> {
+fn common_seeds(table: &SummaryTable) -> Option<usize> {
     let measured = table
         .rows
         .iter()
-        .flat_map(|row| &row.answers)
-        .filter(|answer| answer.mean.is_some());
-    let mut counts: Vec<usize> = measured.map(|answer| answer.seeds.len()).collect();
+        .flat_map(|row| &row.summaries)
+        .filter(|summary| summary.mean.is_some());
+    let mut counts: Vec<usize> = measured.map(|summary| summary.seeds.len()).collect();
     counts.dedup();
     match counts.as_slice() {
         [seeds] => Some(*seeds),
@@ -59,7 +59,7 @@ fn common_seeds(table: &AnswerTable) -> Option<usize> {
 
 /// Data set, scenario, number of measured users and metric, each line spanning what is below it; a data set or scenario that is
 /// the same everywhere is left to the caption.
-fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
+fn header(table: &SummaryTable) -> Vec<Vec<Head>> {
     let mut lines = Vec::new();
     let dataset = |index: usize| table.columns[index].dataset.clone();
     let scenario = |index: usize| table.columns[index].scenario.clone();
@@ -93,10 +93,10 @@ fn header(table: &AnswerTable) -> Vec<Vec<Head>> {
 }
 
 /// `n = 3,285`: the users of a column; `n = 58 to 60` where rows differ, nothing where no row has a number.
-fn users(table: &AnswerTable, column: usize) -> Option<String> {
+fn users(table: &SummaryTable, column: usize) -> Option<String> {
     let measured = || measured_users(table, column);
-    let mut answers = table.rows.iter().map(|row| &row.answers[column]);
-    if measured().next().is_none() && answers.any(|answer| answer.state == State::Empty) {
+    let mut summaries = table.rows.iter().map(|row| &row.summaries[column]);
+    if measured().next().is_none() && summaries.any(|summary| summary.state == State::Empty) {
         return Some("n = 0".to_owned());
     }
     let (fewest, most) = (measured().min()?, measured().max()?);
@@ -107,11 +107,11 @@ fn users(table: &AnswerTable, column: usize) -> Option<String> {
 }
 
 /// Users of each number of a column.
-fn measured_users(table: &AnswerTable, column: usize) -> impl Iterator<Item = u64> {
-    let answers = table.rows.iter().map(move |row| &row.answers[column]);
-    answers
-        .filter(|answer| answer.mean.is_some())
-        .filter_map(|answer| answer.n_users)
+fn measured_users(table: &SummaryTable, column: usize) -> impl Iterator<Item = u64> {
+    let summaries = table.rows.iter().map(move |row| &row.summaries[column]);
+    summaries
+        .filter(|summary| summary.mean.is_some())
+        .filter_map(|summary| summary.n_users)
 }
 
 /// Neighbouring columns with equal keys under one head.
@@ -134,10 +134,10 @@ fn spans<K: PartialEq>(
     heads
 }
 
-fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Cell {
-    let Some(mean) = answer.mean else {
+fn cell(summary: &Summary, seeds: Option<usize>, baseline: &str, alpha: f64) -> Cell {
+    let Some(mean) = summary.mean else {
         return Cell {
-            text: match answer.state {
+            text: match summary.state {
                 State::Failed => "failed",
                 State::Empty => "no users",
                 _ => UNKNOWN,
@@ -147,13 +147,13 @@ fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Ce
         };
     };
     let mut text = style::metric(mean);
-    if let Some(sd) = answer.sd {
+    if let Some(sd) = summary.sd {
         text += &format!(" ± {}", style::metric(sd));
     }
     if seeds.is_none() {
-        text += &format!(" ({})", answer.seeds.len());
+        text += &format!(" ({})", summary.seeds.len());
     }
-    let improvement = answer
+    let improvement = summary
         .against
         .as_ref()
         .and_then(|against| against.improvement);
@@ -164,19 +164,19 @@ fn cell(answer: &Answer, seeds: Option<usize>, baseline: &str, alpha: f64) -> Ce
             .map(style::percent)
             .unwrap_or_default(),
         value: Some(mean),
-        mark: match answer.place {
+        mark: match summary.place {
             Place::Best => Mark::Best,
             Place::Second => Mark::Second,
             Place::Other => Mark::None,
         },
-        star: is_starred(answer, alpha),
+        star: is_starred(summary, alpha),
         is_text: false,
     }
 }
 
 /// A star means better or worse than what it is tested against, by the adjusted test.
-fn is_starred(answer: &Answer, alpha: f64) -> bool {
-    let test = answer
+fn is_starred(summary: &Summary, alpha: f64) -> bool {
+    let test = summary
         .against
         .as_ref()
         .and_then(|against| against.test.as_ref());
@@ -184,20 +184,20 @@ fn is_starred(answer: &Answer, alpha: f64) -> bool {
 }
 
 /// Without a named baseline: how far the best of each column is above the second best.
-fn improvements(table: &AnswerTable, baseline: &str) -> Option<Row> {
+fn improvements(table: &SummaryTable, baseline: &str) -> Option<Row> {
     if !baseline.is_empty() || table.rows.len() < 2 {
         return None;
     }
     let best = |column: usize| {
-        let answers = table.rows.iter().map(move |row| &row.answers[column]);
-        let improvement = |answer: &Answer| {
-            answer
+        let summaries = table.rows.iter().map(move |row| &row.summaries[column]);
+        let improvement = |summary: &Summary| {
+            summary
                 .against
                 .as_ref()
                 .and_then(|against| against.improvement)
         };
-        answers
-            .filter(|answer| answer.place == Place::Best)
+        summaries
+            .filter(|summary| summary.place == Place::Best)
             .find_map(improvement)
     };
     let cells = (0..table.columns.len()).map(|column| Cell::number(best(column), style::percent));
@@ -209,13 +209,13 @@ fn improvements(table: &AnswerTable, baseline: &str) -> Option<Row> {
     })
 }
 
-fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<String> {
+fn notes(table: &SummaryTable, seeds: Option<usize>, baseline: &str) -> Vec<String> {
     let mut notes = vec![measured(table, seeds)];
-    let answers = || table.rows.iter().flat_map(|row| &row.answers);
+    let summaries = || table.rows.iter().flat_map(|row| &row.summaries);
     if !baseline.is_empty() {
         notes.push(format!("{IN_SMALL} change against {baseline}."));
     }
-    if answers().any(|answer| is_starred(answer, table.alpha)) {
+    if summaries().any(|summary| is_starred(summary, table.alpha)) {
         let against = if baseline.is_empty() {
             "the second best of its column"
         } else {
@@ -242,13 +242,13 @@ fn notes(table: &AnswerTable, seeds: Option<usize>, baseline: &str) -> Vec<Strin
         notes.push(method.to_owned());
     }
     notes.extend(table.coverage.absence());
-    if answers().any(|answer| answer.state == State::Partial) {
+    if summaries().any(|summary| summary.state == State::Partial) {
         notes.push("Where seeds failed, the number is of the others; see the failures.".to_owned());
     }
     notes
 }
 
-fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
+fn measured(table: &SummaryTable, seeds: Option<usize>) -> String {
     let what = match seeds {
         Some(1) => "One seed".to_owned(),
         Some(seeds) => format!("Mean ± standard deviation ({seeds} seeds)"),
@@ -284,7 +284,7 @@ fn measured(table: &AnswerTable, seeds: Option<usize>) -> String {
     )
 }
 
-fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
+fn data(table: &SummaryTable) -> (Vec<String>, Vec<Vec<String>>) {
     let header = [
         "model",
         "dataset",
@@ -313,7 +313,7 @@ fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
     ];
     let mut rows = Vec::new();
     for row in &table.rows {
-        for (column, answer) in table.columns.iter().zip(&row.answers) {
+        for (column, summary) in table.columns.iter().zip(&row.summaries) {
             let mut cells = [
                 &row.name,
                 &column.dataset,
@@ -324,29 +324,29 @@ fn data(table: &AnswerTable) -> (Vec<String>, Vec<Vec<String>>) {
             .to_vec();
             cells.push(table.part.to_string());
             cells.push(column.metric.to_string());
-            cells.extend(numbers(answer));
+            cells.extend(numbers(summary));
             rows.push(cells);
         }
     }
     (header.map(str::to_owned).to_vec(), rows)
 }
 
-fn numbers(answer: &Answer) -> Vec<String> {
+fn numbers(summary: &Summary) -> Vec<String> {
     let real = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let against = answer.against.as_ref();
+    let against = summary.against.as_ref();
     let test = against.and_then(|against| against.test.as_ref());
     vec![
-        format!("{:?}", answer.state).to_lowercase(),
-        real(answer.mean),
-        real(answer.sd),
-        answer.seeds.len().to_string(),
-        answer
+        format!("{:?}", summary.state).to_lowercase(),
+        real(summary.mean),
+        real(summary.sd),
+        summary.seeds.len().to_string(),
+        summary
             .n_users
             .map(|users| users.to_string())
             .unwrap_or_default(),
-        real(answer.interval.map(|interval| interval.low)),
-        real(answer.interval.map(|interval| interval.high)),
-        format!("{:?}", answer.place).to_lowercase(),
+        real(summary.interval.map(|interval| interval.low)),
+        real(summary.interval.map(|interval| interval.high)),
+        format!("{:?}", summary.place).to_lowercase(),
         against
             .map(|against| against.baseline.clone())
             .unwrap_or_default(),
@@ -367,20 +367,29 @@ fn numbers(answer: &Answer) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::results::Results;
+    use crate::analysis::summary::{SummaryQuery, summary};
+    use crate::render::fixture;
     use crate::render::terminal::{self, Look};
-    use crate::render::{answers, fixture};
+    use crate::results::Results;
     use allround_core::fs;
+    use allround_core::metric::Metric;
 
-    /// The answer to the fixture's table `main`, without ranks.
-    fn main_table() -> AnswerTable {
+    /// The fixture's table `main`, without ranks.
+    fn main_table() -> SummaryTable {
         let folder = fixture::results();
         fs::remove_dir_all(&folder.path().join("ranks")).unwrap();
         let results = Results::read(folder.path()).unwrap();
-        answers::of_table(&results, &results.spec.table["main"]).unwrap()
+        let query = SummaryQuery {
+            protocol: "strict".to_owned(),
+            metrics: vec![Metric::Hit(1), Metric::Ndcg(10)],
+            models: results.models.clone(),
+            baseline: "popularity".to_owned(),
+            ..SummaryQuery::default()
+        };
+        summary(&results.folder, &results.metrics, &query).unwrap()
     }
 
-    fn shown(table: &AnswerTable) -> Grid {
+    fn shown(table: &SummaryTable) -> Grid {
         grid("main", "Title", table, "popularity", |_| String::new())
     }
 
@@ -413,13 +422,13 @@ mod tests {
         let mut table = main_table();
         table.n_tests = 3;
         let note = "No star where fewer than 30 users are measured";
-        let has_note = |table: &AnswerTable| {
+        let has_note = |table: &SummaryTable| {
             let notes = shown(table).notes;
             notes.iter().any(|text| text.contains(note))
         };
         assert!(!has_note(&table));
-        let answers = table.rows.iter_mut().flat_map(|row| &mut row.answers);
-        let mut measured = answers.filter(|answer| answer.mean.is_some());
+        let summaries = table.rows.iter_mut().flat_map(|row| &mut row.summaries);
+        let mut measured = summaries.filter(|summary| summary.mean.is_some());
         measured.next().unwrap().n_users = Some(12);
         assert!(has_note(&table));
         let header = shown(&table).header;

@@ -1,26 +1,30 @@
 //! Time, memory and parameters of every model.
 
 use super::{Cell, Grid, Head, Row};
+use crate::analysis::costs::{CostKey, Costs, costs};
 use crate::experiment::config::Alone;
-use crate::experiment::config::answer::PublishedCost;
-use crate::render::costs::{Costs, costs};
-use crate::render::results::Results;
-use crate::render::style;
+use crate::experiment::config::outputs::PublishedCost;
+use crate::render::{Context, style};
+use crate::results::Results;
 
 const MEANS: &str = "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken \
                      from the store keep the times of the run that made them.";
 
 /// The cost table of a results folder, with the time in which `batch` users are evaluated, and published times.
-pub fn grid(
+pub(in crate::render) fn grid(
     (name, title): (&str, &str),
     (batch, published): (u64, &[PublishedCost]),
-    results: &Results,
-    colour: impl Fn(&str) -> String,
+    context: &Context,
 ) -> Grid {
+    let results = &context.results;
     let mut all: Vec<_> = costs(results).into_iter().collect();
     // Models in the spec's order within each data set.
-    all.sort_by_key(|((dataset, scenario, model), _)| {
-        (dataset.clone(), scenario.clone(), results.position(model))
+    all.sort_by_key(|(key, _)| {
+        (
+            key.dataset.clone(),
+            key.scenario.clone(),
+            results.position(&key.name),
+        )
     });
     let has = |get: fn(&Costs) -> Option<f64>| all.iter().any(|(_, costs)| get(costs).is_some());
     let columns: Vec<&CostColumn> = COLUMNS
@@ -44,17 +48,17 @@ pub fn grid(
             value
         })
     };
-    let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
-        let mut cells = vec![Cell::text(trained_on(dataset, scenario))];
-        let known = published.iter().find(|cost| cost.model == *model);
+    let row = |(key, costs): &(CostKey, Costs)| {
+        let mut cells = vec![Cell::text(trained_on(key))];
+        let known = published.iter().find(|cost| cost.model == key.name);
         for column in &columns {
             cells.push(Cell::number(shown(column, costs), column.read));
             let beside = column.published.filter(|_| !published.is_empty());
             cells.extend(beside.map(|(_, get)| Cell::number(known.map(get), small_seconds)));
         }
         Row {
-            name: model.clone(),
-            colour: colour(model),
+            name: key.name.clone(),
+            colour: context.hex(&key.name),
             is_summary: false,
             cells,
         }
@@ -94,7 +98,7 @@ fn neighbours(results: &Results) -> Option<String> {
 }
 
 /// What else the numbers are of, where a language model is asked.
-fn of_stages(all: &[((String, String, String), Costs)]) -> Option<String> {
+fn of_stages(all: &[(CostKey, Costs)]) -> Option<String> {
     let asks = |(_, costs): &(_, Costs)| costs.tokens_per_s.is_some() || costs.pretrain_s.is_some();
     all.iter().any(asks).then(|| {
         "A method that asks a language model is trained in stages, and its training is the sum of them: of the CF model that it reads, \
@@ -215,17 +219,14 @@ fn small_seconds(value: f64) -> String {
     }
 }
 
-fn trained_on(dataset: &str, scenario: &str) -> String {
-    match scenario {
-        "" => dataset.to_owned(),
-        scenario => format!("{dataset}, {scenario}"),
+fn trained_on(key: &CostKey) -> String {
+    match key.scenario.as_str() {
+        "" => key.dataset.clone(),
+        scenario => format!("{}, {scenario}", key.dataset),
     }
 }
 
-fn data(
-    all: &[((String, String, String), Costs)],
-    published: &[PublishedCost],
-) -> (Vec<String>, Vec<Vec<String>>) {
+fn data(all: &[(CostKey, Costs)], published: &[PublishedCost]) -> (Vec<String>, Vec<Vec<String>>) {
     let header = [
         "model",
         "dataset",
@@ -244,14 +245,14 @@ fn data(
         "published_train_s",
         "published_evaluate_s_per_batch",
     ];
-    let row = |((dataset, scenario, model), costs): &((String, String, String), Costs)| {
+    let row = |(key, costs): &(CostKey, Costs)| {
         let mut cells = vec![
-            model.clone(),
-            dataset.clone(),
-            scenario.clone(),
+            key.name.clone(),
+            key.dataset.clone(),
+            key.scenario.clone(),
             costs.seeds.to_string(),
         ];
-        let known = published.iter().find(|cost| cost.model == *model);
+        let known = published.iter().find(|cost| cost.model == key.name);
         let measured = COLUMNS.iter().map(|column| (column.get)(costs));
         let beside = COLUMNS.iter().filter_map(|column| column.published);
         let values = measured.chain(beside.map(|(_, get)| known.map(get)));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
-use crate::record::DataRow;
-use crate::render::results::Results;
+use crate::analysis::stats;
 use crate::render::style;
+use crate::results::{DataRow, Results};
 
 /// The data table of a results folder.
 pub fn grid(name: &str, title: &str, results: &Results) -> Grid {
@@ -76,7 +76,7 @@ const COLUMNS: [CountColumn; 10] = [
         read: |value| format!("{:.1} %", value * 100.0),
     },
     column("Without history", "without_history", |row| {
-        row.without_history.map(|users| users as f64)
+        Some(row.without_history as f64)
     }),
     column("Items without record", "items_without_record", |row| {
         row.items_without_record.map(|items| items as f64)
@@ -98,7 +98,7 @@ const fn column(
 
 fn mean(seeds: &[&DataRow], get: fn(&DataRow) -> Option<f64>) -> Option<f64> {
     let known: Vec<f64> = seeds.iter().filter_map(|row| get(row)).collect();
-    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    stats::mean(&known)
 }
 
 fn differ(seeds: &[&DataRow]) -> bool {

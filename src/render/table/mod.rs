@@ -9,16 +9,7 @@ mod markdown;
 
 use serde::Serialize;
 
-use super::escape;
-use super::results::Results;
-
-/// What the mark at a model's name means.
-pub const RANDOM: &str = "† Its language model has random weights: what it costs means something, how well it ranks does not.";
-
-/// A model's name with the mark.
-pub fn marked(name: &str) -> String {
-    format!("{name} †")
-}
+use super::{Context, escape};
 
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -140,32 +131,21 @@ impl Cell {
 }
 
 impl Grid {
-    /// The same with a mark at every model that asks a language model of random weights, and at the whole where it was made
-    /// with a profile or limited.
-    pub fn marked(mut self, results: &Results) -> Self {
-        if let Some(stand_in) = results.stand_in() {
-            self.title = stand_in.title(&self.title);
-            self.notes.insert(0, stand_in.sentence.clone());
-            stand_in.column(&mut self.data.0, &mut self.data.1);
+    /// The same with marks that say what the numbers stand in for: in the title, the notes, the names and the CSV file.
+    pub(in crate::render) fn marked(mut self, context: &Context) -> Self {
+        let stand_ins = &context.stand_ins;
+        self.title = stand_ins.title(&self.title);
+        if let Some(sentence) = stand_ins.sentence() {
+            self.notes.insert(0, sentence);
         }
-        let mut any = false;
+        let names = self.rows.iter().map(|row| row.name.as_str());
+        let notes = stand_ins.notes(names).into_iter().map(str::to_owned);
+        self.notes.extend(notes);
         for row in &mut self.rows {
-            if results.is_random(&row.name) {
-                row.name = marked(&row.name);
-                any = true;
-            }
-        }
-        if any {
-            self.notes.push(RANDOM.to_owned());
+            row.name = stand_ins.marked(&row.name);
         }
         let (header, rows) = &mut self.data;
-        if let Some(at) = header.iter().position(|name| name == "model") {
-            header.push("weights".to_owned());
-            for row in rows {
-                let random = results.is_random(&row[at]);
-                row.push(if random { "random" } else { "" }.to_owned());
-            }
-        }
+        context.add_stand_in(header, rows);
         self
     }
 

@@ -1,11 +1,11 @@
 //! Refusals, word by word: each case changes the good file in one place and lists every fault that follows.
 
-mod answer;
 mod data;
 mod kind;
 mod measure;
 mod model;
 mod name;
+mod outputs;
 mod protocol;
 mod syntax;
 mod value;
@@ -132,7 +132,7 @@ fn every_bad_file_is_refused_in_these_words() {
         model::CASES,
         measure::CASES,
         protocol::CASES,
-        answer::CASES,
+        outputs::CASES,
         data::CASES,
         syntax::CASES,
     ];

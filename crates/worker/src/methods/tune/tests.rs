@@ -1,4 +1,4 @@
-use allround::stats::auc;
+use allround::analysis::stats::auc;
 use allround_core::config::llm::Llm;
 use allround_core::data::{CandidateLists, Part};
 use allround_core::event::Event;

@@ -1,0 +1,195 @@
+//! What a training and its evaluation cost, from the rows of `stages.csv`.
+
+use std::collections::BTreeMap;
+
+use super::stats;
+use super::trainings::{Role, role, trainings};
+use crate::experiment::config::outputs::Cost;
+use crate::results::{Results, StageRow};
+
+/// Costs of one model on one data set, means over seeds. Absent values are unknown, never 0.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    /// Wall seconds in training epochs of all its stages: without reading, validation and saving, and without a small language
+    /// model's own training.
+    pub train_s: Option<f64>,
+    /// Wall seconds in which the small language model was trained that it asks.
+    pub pretrain_s: Option<f64>,
+    /// Training sequences of a second, over all its stages.
+    pub examples_per_s: Option<f64>,
+    /// Tokens of a second in the training of its stages that pass through a language model.
+    pub tokens_per_s: Option<f64>,
+    /// Wall seconds of evaluation for one user.
+    pub evaluate_s_per_user: Option<f64>,
+    /// Parameters of the largest model among its stages: of the language model, where one is asked.
+    pub params: Option<f64>,
+    /// Parameters that its stages train, summed.
+    pub trained_params: Option<f64>,
+    /// Peak resident memory of a training or evaluating process, in bytes.
+    pub peak_rss_bytes: Option<f64>,
+    /// Peak device memory, in bytes.
+    pub peak_device_bytes: Option<f64>,
+    /// Energy of all its stages, in joules.
+    pub energy_j: Option<f64>,
+    /// Seeds that were timed.
+    pub seeds: usize,
+}
+
+/// What costs belong to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CostKey {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Scenario that changes the training; empty where none does.
+    pub scenario: String,
+    /// Name of the variant, or of the model itself.
+    pub name: String,
+}
+
+impl Costs {
+    /// One of the costs.
+    pub fn get(&self, cost: Cost) -> Option<f64> {
+        match cost {
+            Cost::TrainSeconds => self.train_s,
+            Cost::EvaluateSecondsPerUser => self.evaluate_s_per_user,
+            Cost::Params => self.params,
+            Cost::PeakRssBytes => self.peak_rss_bytes,
+        }
+    }
+}
+
+/// The costs of every training, means over its seeds.
+pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
+    let mut by_key: BTreeMap<(&str, &str), Vec<&StageRow>> = BTreeMap::new();
+    for row in &results.stages {
+        by_key.entry((&row.kind, &row.key)).or_default().push(row);
+    }
+    let mut groups: BTreeMap<CostKey, Vec<Costs>> = BTreeMap::new();
+    for training in trainings(results) {
+        let rows = training.stages.iter().filter_map(|stage| by_key.get(stage));
+        let rows: Vec<&StageRow> = rows.flatten().copied().collect();
+        if !rows.is_empty() {
+            let key = CostKey {
+                dataset: training.dataset.to_owned(),
+                scenario: training.scenario,
+                name: training.name.to_owned(),
+            };
+            groups.entry(key).or_default().push(of_stages(&rows));
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(key, seeds)| (key, mean(&seeds)))
+        .collect()
+}
+
+/// The costs of one training, from the phases of all its stages.
+fn of_stages(rows: &[&StageRow]) -> Costs {
+    let in_phase = |name: &'static str| rows.iter().filter(move |row| row.phase == name);
+    let trained = |roles: &'static [Role]| {
+        in_phase("train").filter(move |row| roles.contains(&role(&row.kind)))
+    };
+    const OWN: &[Role] = &[Role::CfModel, Role::Training, Role::LlmTraining];
+    let wall = |row: &&StageRow| Some(row.wall_s);
+    let train_s = sum(trained(OWN).map(wall));
+    let evaluate_s = sum(in_phase("evaluate").map(wall));
+    let read_s = sum(trained(&[Role::LlmTraining]).map(wall));
+    // Preparing data and drawing candidates is not the model's cost.
+    let own = || rows.iter().filter(|row| role(&row.kind) != Role::Data);
+    Costs {
+        train_s,
+        pretrain_s: sum(trained(&[Role::Pretraining]).map(wall)),
+        examples_per_s: ratio(sum(trained(OWN).map(|row| real(row.examples))), train_s),
+        tokens_per_s: ratio(
+            sum(trained(&[Role::LlmTraining]).map(|row| real(row.tokens))),
+            read_s,
+        ),
+        trained_params: sum(trained(OWN).map(|row| real(row.trained_params))),
+        evaluate_s_per_user: ratio(
+            evaluate_s,
+            sum(in_phase("evaluate").map(|row| real(row.examples))),
+        ),
+        params: real(own().filter_map(|row| row.params).max()),
+        peak_rss_bytes: real(own().filter_map(|row| row.peak_rss_bytes).max()),
+        peak_device_bytes: real(own().filter_map(|row| row.peak_device_bytes).max()),
+        energy_j: sum(own().map(|row| row.energy_j).filter(Option::is_some)),
+        seeds: 1,
+    }
+}
+
+fn real(value: Option<u64>) -> Option<f64> {
+    value.map(|value| value as f64)
+}
+
+fn ratio(above: Option<f64>, below: Option<f64>) -> Option<f64> {
+    Some(above? / below.filter(|&below| below > 0.0)?)
+}
+
+/// The sum; `None` when there is nothing to sum or a part is unknown.
+fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum())
+}
+
+fn mean(seeds: &[Costs]) -> Costs {
+    let over = |get: fn(&Costs) -> Option<f64>| {
+        stats::mean(&seeds.iter().filter_map(get).collect::<Vec<f64>>())
+    };
+    Costs {
+        train_s: over(|costs| costs.train_s),
+        pretrain_s: over(|costs| costs.pretrain_s),
+        examples_per_s: over(|costs| costs.examples_per_s),
+        tokens_per_s: over(|costs| costs.tokens_per_s),
+        trained_params: over(|costs| costs.trained_params),
+        evaluate_s_per_user: over(|costs| costs.evaluate_s_per_user),
+        params: over(|costs| costs.params),
+        peak_rss_bytes: over(|costs| costs.peak_rss_bytes),
+        peak_device_bytes: over(|costs| costs.peak_device_bytes),
+        energy_j: over(|costs| costs.energy_j),
+        seeds: seeds.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(stage: &str, phase: &str, wall_s: f64, tokens: Option<u64>) -> StageRow {
+        StageRow {
+            kind: stage.to_owned(),
+            phase: phase.to_owned(),
+            wall_s,
+            examples: Some(10),
+            tokens,
+            params: Some(1000),
+            trained_params: (phase == "train").then_some(100),
+            ..StageRow::default()
+        }
+    }
+
+    #[test]
+    fn training_is_the_sum_of_a_methods_stages_without_its_language_models_own() {
+        let rows = [
+            row("prepare", "read", 99.0, None),
+            row("pretrain-lm", "train", 50.0, Some(9999)),
+            row("backbone", "train", 1.0, Some(7)),
+            row("align", "train", 2.0, None),
+            row("project", "train", 4.0, Some(400)),
+            row("project", "save", 99.0, None),
+            row("evaluate", "evaluate", 5.0, Some(5)),
+        ];
+        let costs = of_stages(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((costs.train_s, costs.pretrain_s), (Some(7.0), Some(50.0)));
+        assert_eq!(costs.tokens_per_s, Some(100.0));
+        assert_eq!(costs.evaluate_s_per_user, Some(0.5));
+        assert_eq!(costs.trained_params, Some(300.0));
+    }
+
+    #[test]
+    fn a_language_model_that_is_asked_as_it_is_has_no_training() {
+        let rows = [row("evaluate", "evaluate", 5.0, Some(5))];
+        let costs = of_stages(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((costs.train_s, costs.trained_params), (None, None));
+        assert_eq!((costs.tokens_per_s, costs.pretrain_s), (None, None));
+    }
+}

@@ -1,0 +1,19 @@
+//! What the numbers of a results folder say: means over seeds, intervals, tests, costs, curves. Numbers in, numbers out.
+
+pub mod answers;
+pub mod compare;
+pub mod costs;
+pub mod curves;
+pub mod expected;
+mod paired;
+pub mod seeds;
+pub mod stand_ins;
+pub mod stats;
+pub mod summary;
+pub mod trainings;
+
+pub use compare::compare;
+pub use paired::FEWEST_STARRED;
+pub use seeds::{OverSeeds, Subject, by_subject};
+pub use stand_ins::StandIns;
+pub use summary::summary;

@@ -1,0 +1,187 @@
+//! The summary table: models against data set, scenario and metric, with everything that a reader needs to judge a number.
+//!
+//! One function computes it from the rows; the terminal, the tables and the report all show the same one.
+
+use super::super::paired::FEWEST_STARRED;
+pub use super::super::stats::Interval;
+use crate::results::ranks::Coverage;
+use allround_core::data::Part;
+use allround_core::metric::Metric;
+
+/// What an summary table is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummaryQuery {
+    /// Name of the protocol, without its fingerprint.
+    pub protocol: String,
+    /// Part of the split whose targets were measured.
+    pub part: Part,
+    /// Metrics to show, in this order; empty: all that were recorded.
+    pub metrics: Vec<Metric>,
+    /// Data sets to show, in this order; empty: all, by name.
+    pub datasets: Vec<String>,
+    /// Scenarios to show, in this order; empty: all, `overall` first, then by name.
+    pub scenarios: Vec<String>,
+    /// Models and variants to show, in this order; empty: all, each model before its variants.
+    pub models: Vec<String>,
+    /// Models that take no place and no test, since their weights are random.
+    pub unranked: Vec<String>,
+    /// Model that the others are tested against; empty: in each column the best is tested against the second best.
+    pub baseline: String,
+}
+
+/// Rows are models, columns are (data set, scenario, metric).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryTable {
+    /// Name of the protocol, without fingerprint.
+    pub protocol: String,
+    /// Part of the split whose targets were measured.
+    pub part: Part,
+    /// What the numbers in a column are of.
+    pub columns: Vec<Column>,
+    /// One a model or variant; `summaries` runs along `columns`.
+    pub rows: Vec<SummaryRow>,
+    /// Confidence of the intervals (0.95).
+    pub confidence: f64,
+    /// Error rate of the family of tests in this table (0.05).
+    pub alpha: f64,
+    /// Tests in the table, which Holm's adjustment counts.
+    pub n_tests: usize,
+    /// How intervals and tests were computed, in full sentences, for captions.
+    pub method: String,
+    /// Of how many of the table's cells there are per-user ranks: the others have neither intervals nor tests.
+    pub coverage: Coverage,
+}
+
+/// A column of an summary table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The metric.
+    pub metric: Metric,
+    /// `NAME:FINGERPRINT` that every number of the column has.
+    pub protocol: String,
+}
+
+/// A row of an summary table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryRow {
+    /// Whether it may take a place and be tested.
+    pub is_ranked: bool,
+    /// Name of the variant, or of the model itself.
+    pub name: String,
+    /// One a column.
+    pub summaries: Vec<Summary>,
+}
+
+/// One number of an summary table. Absent values are unknown, never 0.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Whether there is a number, and why not.
+    pub state: State,
+    /// Mean over seeds of the mean over users.
+    pub mean: Option<f64>,
+    /// Standard deviation over seeds (n - 1); `None` for one seed.
+    pub sd: Option<f64>,
+    /// Seeds with a value, ascending.
+    pub seeds: Vec<u64>,
+    /// Users measured; the smallest over seeds where they differ.
+    pub n_users: Option<u64>,
+    /// Bootstrap interval over users and seeds; `None` without per-user ranks.
+    pub interval: Option<Interval>,
+    /// Best or second best mean of the column; equal means share a place.
+    pub place: Place,
+    /// The comparison with the baseline; `None` for the baseline itself and where nothing is compared.
+    pub against: Option<Against>,
+}
+
+/// Whether a number is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Every seed of the row has a value.
+    Measured,
+    /// Some seeds failed or are missing; the number is of the others.
+    Partial,
+    /// No user is in the slice.
+    Empty,
+    /// Every seed failed or was blocked.
+    Failed,
+    /// The combination was not run.
+    #[default]
+    Missing,
+}
+
+/// Standing in a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// The largest mean.
+    Best,
+    /// The largest mean but the best.
+    Second,
+    /// Neither.
+    #[default]
+    Other,
+}
+
+/// How a number compares with the baseline's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Against {
+    /// Name of the row that is compared with.
+    pub baseline: String,
+    /// This mean less the baseline's.
+    pub difference: f64,
+    /// `difference` as a share of the baseline's mean; `None` when that is 0.
+    pub improvement: Option<f64>,
+    /// Paired tests over the users that both measured; `None` without per-user ranks or with fewer than two such users.
+    pub test: Option<PairedTest>,
+}
+
+/// Paired tests over users; a user's difference is the mean over the seeds that both models share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairedTest {
+    /// Users in the test.
+    pub n_pairs: usize,
+    /// Randomisation (sign-flip) test of the mean difference, two-sided.
+    pub randomisation_p: f64,
+    /// The same, Holm-adjusted over the table; this one decides [`PairedTest::is_significant`].
+    pub randomisation_p_holm: f64,
+    /// Wilcoxon signed-rank test, two-sided.
+    pub wilcoxon_p: f64,
+    /// The same, Holm-adjusted over the table.
+    pub wilcoxon_p_holm: f64,
+    /// Matched-pairs rank-biserial correlation, -1 to 1.
+    pub rank_biserial: f64,
+    /// Cohen's dz: mean difference over its standard deviation between users; `None` when that is 0.
+    pub cohen_dz: Option<f64>,
+    /// Seeds at which a paired t test over seeds would see this gap with power 0.8; `None` with fewer than two seeds.
+    pub seeds_needed: Option<u64>,
+}
+
+impl PairedTest {
+    /// Whether the adjusted randomisation test rejects at `alpha` over enough users: what a star in a table means.
+    pub fn is_significant(&self, alpha: f64) -> bool {
+        self.n_pairs >= FEWEST_STARRED && self.randomisation_p_holm < alpha
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_over_few_users_has_no_star_however_small_its_p() {
+        let of = |n_pairs| PairedTest {
+            n_pairs,
+            randomisation_p: 0.0,
+            randomisation_p_holm: 0.0,
+            wilcoxon_p: 0.0,
+            wilcoxon_p_holm: 0.0,
+            rank_biserial: 1.0,
+            cohen_dz: None,
+            seeds_needed: None,
+        };
+        assert!(!of(29).is_significant(0.05) && of(30).is_significant(0.05));
+    }
+}

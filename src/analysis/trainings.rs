@@ -1,0 +1,116 @@
+//! Which cells share a training, from the stages that they use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::results::Results;
+use allround_core::config::Scenario;
+
+/// One training: cells of one model on one data set with one seed that use the same trained stages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Training<'a> {
+    /// Name of the data set.
+    pub dataset: &'a str,
+    /// Scenarios that change what is trained on; empty where the cells' scenarios only select users.
+    pub scenario: String,
+    /// Name of the variant, or of the model itself.
+    pub name: &'a str,
+    /// Seed.
+    pub seed: u64,
+    /// Kind and key of every stage that its cells use.
+    pub stages: BTreeSet<(&'a str, &'a str)>,
+}
+
+impl Training<'_> {
+    /// The data set, with the scenario where it changes the training.
+    pub fn place(&self) -> String {
+        match self.scenario.as_str() {
+            "" => self.dataset.to_owned(),
+            scenario => format!("{}, {scenario}", self.dataset),
+        }
+    }
+}
+
+/// What a stage is to the models that use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Data and candidates, made for every model.
+    Data,
+    /// The training of a language model, made once for a data set.
+    Pretraining,
+    /// The training of a CF model.
+    CfModel,
+    /// Other training of a method, without a language model.
+    Training,
+    /// Training that passes through a language model.
+    LlmTraining,
+    /// Evaluation.
+    Evaluation,
+}
+
+/// The role of a stage kind, as `stages.csv` names it.
+pub fn role(kind: &str) -> Role {
+    match kind {
+        "prepare" | "candidates" => Role::Data,
+        "pretrain-lm" => Role::Pretraining,
+        "backbone" => Role::CfModel,
+        "project" | "tune" => Role::LlmTraining,
+        "evaluate" => Role::Evaluation,
+        _ => Role::Training,
+    }
+}
+
+/// The trainings of a results folder: by model in the order of tables, then by data set, scenario and seed.
+pub fn trainings(results: &Results) -> Vec<Training<'_>> {
+    let mut stages: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for row in &results.cell_stages {
+        let used = stages.entry(&row.cell).or_default();
+        used.insert((&row.kind, &row.key));
+    }
+    let mut groups: BTreeMap<_, (BTreeSet<&str>, BTreeSet<(&str, &str)>)> = BTreeMap::new();
+    for (name, cell) in &results.cells {
+        let used = stages.remove(name.as_str()).unwrap_or_default();
+        let trained: BTreeSet<(&str, &str)> = used
+            .iter()
+            .filter(|(kind, _)| !matches!(role(kind), Role::Data | Role::Evaluation))
+            .copied()
+            .collect();
+        let at = results.position(&cell.name);
+        let key = (at, &*cell.dataset, &*cell.name, cell.seed, trained);
+        let group = groups.entry(key).or_default();
+        group.0.insert(&cell.scenario);
+        group.1.extend(used);
+    }
+    let mut found: Vec<(usize, Training<'_>)> = groups
+        .into_iter()
+        .map(|((at, dataset, name, seed, _), (scenarios, stages))| {
+            let training = Training {
+                dataset,
+                scenario: scenario(results, &scenarios),
+                name,
+                seed,
+                stages,
+            };
+            (at, training)
+        })
+        .collect();
+    found.sort_by(|(a, one), (b, other)| {
+        (a, one.dataset, &one.scenario, one.seed).cmp(&(
+            b,
+            other.dataset,
+            &other.scenario,
+            other.seed,
+        ))
+    });
+    found.into_iter().map(|(_, training)| training).collect()
+}
+
+fn scenario(results: &Results, scenarios: &BTreeSet<&str>) -> String {
+    let is_slice = |name: &&str| {
+        let scenario = results.spec.scenario.get(*name);
+        scenario.is_some_and(Scenario::is_slice)
+    };
+    match scenarios.iter().any(|name| is_slice(name)) {
+        true => String::new(),
+        false => Vec::from_iter(scenarios.iter().copied()).join(", "),
+    }
+}

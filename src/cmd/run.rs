@@ -1,0 +1,75 @@
+//! `allround run`: what is not done yet, then the results.
+
+use std::path::Path;
+
+use super::{Exit, plan as plan_command, planned, print, show};
+use crate::cli::{Common, Run};
+use crate::observe::{Verbosity, print_message};
+use crate::results;
+use crate::run::{Ended, Ending, Planned, Request, Session, absolute};
+use crate::store::Store;
+
+/// Runs an experiment.
+pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
+    let store = Store::at(&absolute(&common.store)?);
+    let planned = planned(&arguments.spec, &store)?;
+    if arguments.dry_run {
+        print(&plan_command::text(&planned, &store))?;
+        return Ok(Exit::Success);
+    }
+    let results = absolute(&arguments.out)?.join(&planned.checked.folder);
+    let session = Session {
+        planned: &planned,
+        results: &results,
+        request: Request {
+            spec: &arguments.spec.path,
+            store: &common.store,
+            worker: common.worker.as_deref(),
+            verbosity: verbosity(common),
+            jobs: arguments.jobs,
+            fail_fast: arguments.fail_fast,
+            timeout: arguments.timeout,
+            summarize: &show::summary,
+        },
+    };
+    let ended = session.run(&store)?;
+    report(&ended, &planned, &results)?;
+    Ok(match ended.ending {
+        Ending::Success => Exit::Success,
+        Ending::Failed => Exit::Failed,
+        Ending::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn verbosity(common: &Common) -> Verbosity {
+    match (common.quiet, common.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+/// The summary on standard output, and where the rest is.
+fn report(ended: &Ended, planned: &Planned, results: &Path) -> anyhow::Result<()> {
+    let Some(summary) = &ended.summary else {
+        return Ok(());
+    };
+    print(summary)?;
+    for note in results::notes(results)? {
+        print_message(&format!("note: {note}"));
+    }
+    let limit = planned.checked.spec.run.limit;
+    if limit > 0 {
+        print_message(&format!(
+            "limited to {limit} users: a trial run, not a result"
+        ));
+    }
+    print_message(&match ended.ending {
+        Ending::Interrupted => "interrupted; the same command resumes".to_owned(),
+        Ending::Success | Ending::Failed => format!(
+            "results are in {}; open report.html there",
+            results.display()
+        ),
+    });
+    Ok(())
+}

@@ -1,0 +1,369 @@
+//! Expected values, figures and tables: what they name must be there, and must be measured.
+
+use super::Check;
+use crate::experiment::config::outputs::PublishedCost;
+use crate::experiment::config::{Expected, Figure, Table};
+use crate::experiment::fault::Fault;
+use crate::experiment::shape::either;
+use crate::experiment::suggest;
+use crate::experiment::written::Value;
+use allround_core::config::protocol::Part;
+use allround_core::metric::Metric;
+use allround_core::models::Model;
+use allround_core::models::train::Stop;
+
+pub(super) fn check(check: &mut Check<'_>) {
+    let spec = check.spec;
+    let selected = spec.selected();
+    let axes_known = matrix_is_known(check) && !selected.is_empty();
+    for (at, expected) in spec.expected.iter().enumerate() {
+        let at = at.to_string();
+        let path = |field: &'static str| ["expected", at.as_str(), field];
+        let datasets = check.names("dataset");
+        let scenarios = check.names("scenario");
+        let models = check.model_names();
+        let mut known = check.known("dataset", &expected.dataset, &datasets, &path("dataset"));
+        known &= check.known(
+            "scenario",
+            &expected.scenario,
+            &scenarios,
+            &path("scenario"),
+        );
+        known &= check.known("model", &expected.model, &models, &path("model"));
+        measured(
+            check,
+            &expected.protocol,
+            &[expected.metric],
+            &path("protocol"),
+            &path("metric"),
+        );
+        on_split(check, &expected.protocol, Part::Test, &path("protocol"));
+        if expected.source.trim().is_empty() {
+            let place = check.place(&path("source"));
+            check.push(
+                Fault::at(place, "the expected value has no source").label(
+                    "expected where the value comes from, such as `Kim et al. 2024, table 1`",
+                ),
+            );
+        }
+        let runs = selected.iter().any(|cell| {
+            cell.dataset == expected.dataset
+                && cell.scenario == expected.scenario
+                && cell.model == expected.model
+        });
+        let resolved = spec.dataset.contains_key(&expected.dataset)
+            && spec.scenario.contains_key(&expected.scenario)
+            && spec.model_named(&expected.model).is_some();
+        if known && axes_known && resolved && !runs {
+            let place = check.place(&["expected", &at]);
+            check.push(
+                Fault::at(
+                    place,
+                    "this expected value is for a combination that the matrix does not run",
+                )
+                .label("never measured")
+                .hint("add the combination to the matrix, or remove the expected value"),
+            );
+        }
+        expected_value(check, &at, expected);
+    }
+    expected_names(check);
+    for (name, figure) in &spec.figure {
+        one_figure(check, name, figure);
+    }
+    for (name, table) in &spec.table {
+        one_table(check, name, table);
+    }
+}
+
+/// The value of expected value number `at`.
+fn expected_value(check: &mut Check<'_>, at: &str, expected: &Expected) {
+    if !(0.0..=1.0).contains(&expected.value) {
+        let place = check.place(&["expected", at, "value"]);
+        check.push(
+            Fault::at(
+                place,
+                format!("`{}` is no value of `{}`", expected.value, expected.metric),
+            )
+            .label("expected a number from 0 to 1")
+            .hint("percentages are written as shares: 25.7 % is 0.257"),
+        );
+    }
+}
+
+/// The names in expected values as they are written: one that lacks a field or has a wrong one is not resolved, and its
+/// names are told all the same. What is said twice is told once.
+fn expected_names(check: &mut Check<'_>) {
+    let layers = check.layers;
+    let written = layers.iter().filter_map(|layer| layer.get("expected"));
+    let entries = written.filter_map(|node| match &node.value {
+        Value::List(entries) => Some(entries),
+        _ => None,
+    });
+    for entry in entries.flatten() {
+        for section in ["dataset", "scenario", "model", "protocol"] {
+            let Some((node, name)) = entry
+                .get(section)
+                .and_then(|node| Some((node, node.text()?)))
+            else {
+                continue;
+            };
+            let known = match section {
+                "model" => check.model_names(),
+                section => check.names(section),
+            };
+            check.known_at(section, name, &known, node.place);
+        }
+    }
+}
+
+/// Whether every name on the matrix's axes is that of something.
+fn matrix_is_known(check: &Check<'_>) -> bool {
+    let matrix = &check.spec.matrix;
+    let all = |axis: &[String], known: &std::collections::BTreeSet<String>| {
+        axis.iter().all(|name| known.contains(name))
+    };
+    all(&matrix.dataset, &check.names("dataset"))
+        && all(&matrix.scenario, &check.names("scenario"))
+        && all(&matrix.model, &check.model_names())
+}
+
+/// Whether a protocol is there and measures the metrics.
+fn measured(
+    check: &mut Check<'_>,
+    protocol: &str,
+    metrics: &[Metric],
+    protocol_path: &[&str],
+    metric_path: &[&str],
+) {
+    let protocols = check.names("protocol");
+    if !check.known("protocol", protocol, &protocols, protocol_path) {
+        return;
+    }
+    let Some(found) = check.spec.protocol.get(protocol) else {
+        return;
+    };
+    for (at, metric) in metrics.iter().enumerate() {
+        if !found.metrics.is_empty() && !found.metrics.contains(metric) {
+            let at = at.to_string();
+            let mut path = metric_path.to_vec();
+            path.push(&at);
+            let place = check.place(&path);
+            let there: Vec<String> = found.metrics.iter().map(Metric::to_string).collect();
+            let there: Vec<&str> = there.iter().map(String::as_str).collect();
+            let fault = Fault::at(
+                place,
+                format!("protocol `{protocol}` does not measure `{metric}`"),
+            )
+            .label(format!("expected one of {}", either(&there)))
+            .hint(format!("add `{metric}` to `protocol.{protocol}.metrics`"));
+            check.push(fault);
+        }
+    }
+}
+
+/// Whether a protocol measures `part`; one that is not declared has its fault already.
+fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
+    let Some(found) = check.spec.protocol.get(protocol) else {
+        return;
+    };
+    if found.splits.is_empty() || found.splits.contains(&part) {
+        return;
+    }
+    let (place, related) = (
+        check.place(path),
+        check.place(&["protocol", protocol, "splits"]),
+    );
+    let message = format!("protocol `{protocol}` does not measure the split `{part}`");
+    check.push(
+        Fault::at(place, message)
+            .label(format!("reads numbers of `{part}`"))
+            .related(related, "measured are these")
+            .hint(format!(
+                "write `protocol.{protocol}.splits = [\"valid\", \"test\"]`, or name another split here"
+            )),
+    );
+}
+
+/// A name that may be empty.
+fn named_if_given(check: &mut Check<'_>, what: &str, name: &str, path: &[&str]) {
+    if !name.is_empty() {
+        let known = check.names(what);
+        check.known(what, name, &known, path);
+    }
+}
+
+fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
+    match figure {
+        Figure::Bars {
+            metric,
+            protocol,
+            split,
+            dataset,
+            scenario,
+            ..
+        } => {
+            let path = |field: &'static str| ["figure", name, "bars", field];
+            measured(
+                check,
+                protocol,
+                &[*metric],
+                &path("protocol"),
+                &path("metric"),
+            );
+            on_split(check, protocol, *split, &path("split"));
+            named_if_given(check, "dataset", dataset, &path("dataset"));
+            named_if_given(check, "scenario", scenario, &path("scenario"));
+        }
+        Figure::Scatter {
+            metric,
+            protocol,
+            split,
+            dataset,
+            scenario,
+            ..
+        } => {
+            let path = |field: &'static str| ["figure", name, "scatter", field];
+            measured(
+                check,
+                protocol,
+                &[*metric],
+                &path("protocol"),
+                &path("metric"),
+            );
+            on_split(check, protocol, *split, &path("split"));
+            named_if_given(check, "dataset", dataset, &path("dataset"));
+            named_if_given(check, "scenario", scenario, &path("scenario"));
+        }
+        Figure::Curves { value, dataset, .. } => {
+            let path = |field: &'static str| ["figure", name, "curves", field];
+            named_if_given(check, "dataset", dataset, &path("dataset"));
+            curve(check, value, &path("value"));
+        }
+    }
+}
+
+/// A curve needs a model that records its value.
+fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
+    let spec = check.spec;
+    let place = check.place(path);
+    if value != "loss" && value.parse::<Metric>().is_err() {
+        let hint = suggest::nearest(value, ["loss"]).map(|name| format!("did you mean `{name}`?"));
+        check.push(
+            Fault::at(place, format!("`{value}` is neither `loss` nor a metric"))
+                .label(format!(
+                    "expected `loss`, {}",
+                    allround_core::metric::words()
+                ))
+                .maybe_hint(hint),
+        );
+        return;
+    }
+    let models: Vec<&Model> = spec
+        .selected()
+        .iter()
+        .filter_map(|cell| spec.model_named(&cell.model))
+        .collect();
+    let trains = models.iter().filter_map(|model| model.training());
+    let broken = check.names("model").len() != spec.model.len();
+    if broken || models.is_empty() {
+        return;
+    }
+    // What a fixed-epoch validation records is the worker's choice, so only its absence is certain.
+    let mut trains = trains.map(|training| training.train);
+    let records = trains.any(|train| match &train.stop {
+        _ if value == "loss" => true,
+        Stop::Early { metric, .. } => metric.to_string() == value,
+        Stop::Fixed { validate_every } => *validate_every > 0,
+    });
+    if !records {
+        let hint = match value {
+            "loss" => "add a model that is trained".to_owned(),
+            value => format!(
+                "give a model `train.stop.early = {{ metric = \"{value}\" }}`, or draw `loss`"
+            ),
+        };
+        check.push(
+            Fault::at(
+                place,
+                format!("no model of the matrix records `{value}` while it trains"),
+            )
+            .label("nothing to draw")
+            .hint(hint),
+        );
+    }
+}
+
+/// Published costs of table `name`: whose they are, and where they come from.
+fn published(check: &mut Check<'_>, name: &str, costs: &[PublishedCost]) {
+    let known = check.model_names();
+    let models: Vec<&String> = costs.iter().map(|cost| &cost.model).collect();
+    check.no_repeats(&models, &["table", name, "cost", "published"]);
+    for (at, cost) in costs.iter().enumerate() {
+        let at = at.to_string();
+        let path = |field: &'static str| ["table", name, "cost", "published", at.as_str(), field];
+        check.known("model", &cost.model, &known, &path("model"));
+        if cost.source.trim().is_empty() {
+            let place = check.place(&path("source"));
+            check.push(Fault::at(place, "the published cost has no source").label(
+                "expected where it comes from, such as `Kim et al. 2024, table 10, 4 A6000`",
+            ));
+        }
+    }
+}
+
+fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
+    if let Table::Cost {
+        published: costs, ..
+    } = table
+    {
+        published(check, name, costs);
+    }
+    if let Table::Answers { split, .. } = table {
+        let path = ["table", name, "answers", "split"];
+        for protocol in check.spec.protocol.keys() {
+            on_split(check, protocol, *split, &path);
+        }
+    }
+    let Table::Comparison {
+        metrics,
+        protocol,
+        split,
+        datasets,
+        scenarios,
+        baseline,
+        ..
+    } = table
+    else {
+        return;
+    };
+    let path = |field: &'static str| ["table", name, "comparison", field];
+    measured(
+        check,
+        protocol,
+        metrics,
+        &path("protocol"),
+        &path("metrics"),
+    );
+    on_split(check, protocol, *split, &path("split"));
+    check.no_repeats(metrics, &path("metrics"));
+    for (section, field, names) in [
+        ("dataset", "datasets", datasets),
+        ("scenario", "scenarios", scenarios),
+    ] {
+        let known = check.names(section);
+        for (at, one) in names.iter().enumerate() {
+            check.known(
+                section,
+                one,
+                &known,
+                &["table", name, "comparison", field, &at.to_string()],
+            );
+        }
+        check.no_repeats(names, &path(field));
+    }
+    if !baseline.is_empty() {
+        let known = check.model_names();
+        check.known("model", baseline, &known, &path("baseline"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Rows of `data.csv`: what a prepared data set holds under a scenario.
+
+use std::path::Path;
+
+use super::DataRow;
+use allround_core::data::{Prepared, stats};
+use allround_core::event::Event;
+use allround_core::fs::FsError;
+
+/// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
+pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
+    let counts = stats::counts(prepared);
+    let sliced: Vec<usize> = (0..prepared.n_users())
+        .filter(|&user| mask[user] && stats::is_measured(prepared, user))
+        .collect();
+    let unknown = sliced.iter();
+    let unknown = unknown.filter(|&&user| !stats::has_history(prepared, user));
+    let records = prepared.facts.record_counts();
+    DataRow {
+        users: counts.users,
+        items: counts.items,
+        interactions: counts.interactions,
+        train_interactions: counts.train_interactions,
+        mean_length: counts.mean_length,
+        longest: (counts.users > 0).then_some(counts.longest),
+        trained_users: counts.trained_users,
+        measured_users: counts.measured_users,
+        slice_users: sliced.len() as u64,
+        without_history: unknown.count() as u64,
+        with_title: counts.with_title,
+        with_description: counts.with_description,
+        items_without_record: records.map(|records| records.items_without),
+        records_without_item: records.map(|records| records.without_item),
+        repeated_records: records.map(|records| records.repeated),
+        conflicting_records: records.map(|records| records.conflicting),
+        ..blank.clone()
+    }
+}
+
+/// What a reader must know when `unknown` of the `measured` users with a test target have no history. A protocol may measure
+/// fewer of them.
+pub fn without_history(unknown: u64, measured: u64) -> String {
+    format!(
+        "{unknown} of the {measured} users with a test target have no history: nothing of theirs comes before the test target"
+    )
+}
+
+/// Counts of preparing data that have columns of their own, as the events name them.
+pub const HAVE_COLUMNS: [&str; 5] = [
+    "items without a record",
+    "records without an item",
+    "records of an item that has one already",
+    "records that contradict the first one of their item",
+    "measured users without any history",
+];
+
+/// What was counted while data were prepared and has no column of its own, in one text.
+pub fn data_notes(events: &[Event]) -> String {
+    let text = |event: &Event| match event {
+        Event::Counted(it) if it.count > 0 && !HAVE_COLUMNS.contains(&it.what.as_str()) => {
+            Some(format!("{} {}", it.count, it.what))
+        }
+        _ => None,
+    };
+    let texts: Vec<String> = events.iter().filter_map(text).collect();
+    texts.join("; ")
+}
+
+/// What a reader of a results folder must know of its data, a sentence each: users without a history, and records of items that
+/// do not meet the items. Nothing where no data were counted.
+///
+/// # Errors
+/// When `data.csv` is there and cannot be read.
+pub fn notes(results: &Path) -> Result<Vec<String>, FsError> {
+    let path = results.join("data.csv");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<DataRow> = super::read(&path)?;
+    let mut notes = Vec::new();
+    for row in &rows {
+        let DataRow {
+            dataset, scenario, ..
+        } = row;
+        if let Some(unknown) = Some(row.without_history).filter(|&unknown| unknown > 0) {
+            let what = without_history(unknown, row.slice_users);
+            push_new(&mut notes, format!("{dataset}, {scenario}: {what}"));
+        }
+        if let Some(without) = row.items_without_record.filter(|&n| n > 0) {
+            let items = row.items;
+            push_new(
+                &mut notes,
+                format!(
+                    "{dataset}: {without} of {items} items have no record in the file of items"
+                ),
+            );
+        }
+        if let Some(repeated) = row.repeated_records.filter(|&n| n > 0) {
+            let contradict = row.conflicting_records.unwrap_or_default();
+            push_new(
+                &mut notes,
+                format!(
+                    "{dataset}: {repeated} records are of an item that has one already and fill its gaps; {contradict} contradict it, and its first value stays"
+                ),
+            );
+        }
+        if !row.notes.is_empty() {
+            push_new(&mut notes, format!("{dataset}: {}", row.notes));
+        }
+    }
+    Ok(notes)
+}
+
+fn push_new(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allround_core::data::{Facts, Item, RecordCounts, Records};
+
+    #[test]
+    fn counts_are_of_users_with_a_test_target() {
+        let item = |title: Option<&str>| Item {
+            title: title.map(str::to_owned),
+            ..Item::default()
+        };
+        let prepared = Prepared {
+            users: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            items: vec![item(Some("t")), item(None)],
+            offsets: vec![0, 3, 5, 8],
+            sequence: vec![1, 2, 1, 1, 2, 2, 1, 2],
+            train_end: vec![1, 2, 0],
+            valid_end: vec![2, 2, 0],
+            trained: vec![true, true, false],
+            aligned: vec![true; 3],
+            measured: vec![true; 3],
+            in_training: vec![true; 2],
+            in_candidates: vec![true; 2],
+            row: vec![1, 2],
+            facts: Facts {
+                records: vec![Records {
+                    counts: RecordCounts {
+                        records: 9,
+                        items_without: 1,
+                        without_item: 5,
+                        repeated: 3,
+                        conflicting: 2,
+                    },
+                    ..Records::default()
+                }],
+                nobody: None,
+            },
+        };
+        let row = data_row(&DataRow::default(), &prepared, &[false, true, true]);
+        assert_eq!(
+            (
+                row.users,
+                row.items,
+                row.interactions,
+                row.train_interactions
+            ),
+            (3, 2, 8, 3)
+        );
+        // User b has nothing but training items.
+        assert_eq!(
+            (row.measured_users, row.slice_users, row.trained_users),
+            (2, 1, 2)
+        );
+        assert_eq!(row.without_history, 1, "user c");
+        assert_eq!(
+            [
+                row.items_without_record,
+                row.records_without_item,
+                row.repeated_records,
+                row.conflicting_records
+            ],
+            [Some(1), Some(5), Some(3), Some(2)]
+        );
+        assert_eq!(
+            (row.longest, row.with_title, row.with_description),
+            (Some(3), Some(0.5), Some(0.0))
+        );
+    }
+}

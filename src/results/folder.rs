@@ -1,0 +1,194 @@
+//! A results folder, read: everything that analysis, figures, tables and the report need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, ranks};
+use crate::experiment::{self, Spec};
+use allround_core::fs::{self, FsError};
+
+/// Why a results folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file cannot be read or is damaged.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// `spec.toml` is not a resolved spec.
+    #[error("{0}")]
+    Spec(String),
+    /// `machine.toml` is not TOML.
+    #[error("cannot read `{}`: {reason}", .path.display())]
+    Machine {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The contents of a results folder. Files that a run has not written yet are empty here.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The resolved experiment.
+    pub spec: Spec,
+    /// The same as text, with the origin of each value.
+    pub spec_text: String,
+    /// `metrics.csv`.
+    pub metrics: Vec<MetricRow>,
+    /// `cells.csv`, by cell.
+    pub cells: BTreeMap<String, CellRow>,
+    /// `cell_stages.csv`.
+    pub cell_stages: Vec<CellStageRow>,
+    /// `stages.csv`.
+    pub stages: Vec<StageRow>,
+    /// `epochs.csv`.
+    pub epochs: Vec<EpochRow>,
+    /// `data.csv`: counts of every data set and scenario.
+    pub counts: Vec<DataRow>,
+    /// `machine.toml` flattened to dotted names, in the order of the file.
+    pub machine: Vec<(String, String)>,
+    /// Models and variants in the order of the matrix where it names them, else by name, each model before its variants; then
+    /// any others that have rows.
+    pub models: Vec<String>,
+}
+
+impl Results {
+    /// Reads a results folder.
+    ///
+    /// # Errors
+    /// When `spec.toml` or `metrics.csv` is missing, any file is not what the program writes, or numbers are not those of
+    /// their ranks.
+    pub fn read(folder: &Path) -> Result<Self, ReadError> {
+        let spec_path = folder.join("spec.toml");
+        let spec_text = fs::read_to_string(&spec_path)?;
+        let spec = experiment::load_resolved(&spec_path).map_err(|faults| {
+            // The caller prints `error: ` too.
+            let text = faults.to_string();
+            ReadError::Spec(text.trim_start_matches("error: ").to_owned())
+        })?;
+        let metrics: Vec<MetricRow> = super::read(&folder.join("metrics.csv"))?;
+        ranks::agree(folder, &metrics)?;
+        let cells: Vec<CellRow> = rows_if_there(&folder.join("cells.csv"))?;
+        let models = model_order(&spec, &cells);
+        Ok(Results {
+            folder: folder.to_owned(),
+            models,
+            spec,
+            spec_text,
+            cell_stages: rows_if_there(&folder.join("cell_stages.csv"))?,
+            stages: rows_if_there(&folder.join("stages.csv"))?,
+            epochs: rows_if_there(&folder.join("epochs.csv"))?,
+            counts: rows_if_there(&folder.join("data.csv"))?,
+            machine: machine(&folder.join("machine.toml"))?,
+            metrics,
+            cells: cells
+                .into_iter()
+                .map(|row| (row.cell.clone(), row))
+                .collect(),
+        })
+    }
+
+    /// What a reader must know where per-user ranks are missing, in a sentence; `None` where none are.
+    pub fn without_ranks(&self) -> Option<String> {
+        ranks::coverage(&self.folder, &self.metrics).absence()
+    }
+
+    /// Place of a model among all.
+    pub fn position(&self, model: &str) -> usize {
+        let place = self.models.iter().position(|name| name == model);
+        place.unwrap_or(self.models.len())
+    }
+
+    /// Cells without some of their numbers because something failed.
+    pub fn failed(&self) -> impl Iterator<Item = &CellRow> {
+        self.cells.values().filter(|cell| cell.status.is_failure())
+    }
+}
+
+fn model_order(spec: &Spec, cells: &[CellRow]) -> Vec<String> {
+    let mut names = match spec.matrix.model.is_empty() {
+        false => spec.matrix.model.clone(),
+        true => declared_models(spec),
+    };
+    names.extend(
+        spec.matrix
+            .include
+            .iter()
+            .filter_map(|entry| entry.model.clone()),
+    );
+    names.extend(cells.iter().map(|row| row.name.clone()));
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+fn declared_models(spec: &Spec) -> Vec<String> {
+    let mut names = Vec::new();
+    for model in spec.model.keys() {
+        names.push(model.clone());
+        let variants = spec
+            .variant
+            .iter()
+            .filter(|(_, variant)| &variant.of == model);
+        names.extend(variants.map(|(name, _)| name.clone()));
+    }
+    names
+}
+
+fn rows_if_there<R: Serialize + Default + DeserializeOwned>(
+    path: &Path,
+) -> Result<Vec<R>, ReadError> {
+    if path.exists() {
+        Ok(super::read(path)?)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+fn machine(path: &Path) -> Result<Vec<(String, String)>, ReadError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let table: toml::Table =
+        fs::read_to_string(path)?
+            .parse()
+            .map_err(|error: toml::de::Error| ReadError::Machine {
+                path: path.to_owned(),
+                reason: error.message().to_owned(),
+            })?;
+    let mut flat = Vec::new();
+    flatten("", &toml::Value::Table(table), &mut flat);
+    Ok(flat)
+}
+
+fn flatten(name: &str, value: &toml::Value, flat: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let name = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
+                flatten(&name, value, flat);
+            }
+        }
+        toml::Value::Array(values) => {
+            let texts: Vec<String> = values.iter().map(plain).collect();
+            flat.push((name.to_owned(), texts.join(", ")));
+        }
+        value => flat.push((name.to_owned(), plain(value))),
+    }
+}
+
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}

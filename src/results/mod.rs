@@ -1,0 +1,21 @@
+//! The files of a results folder: rows to CSV and back. No other module knows their formats.
+
+pub mod counts;
+pub mod file;
+pub mod folder;
+pub mod format;
+pub mod machine;
+pub mod ranks;
+pub mod row;
+pub mod scores;
+pub mod texts;
+
+pub use counts::{HAVE_COLUMNS, data_notes, data_row, notes, without_history};
+pub use file::{read, write};
+pub use folder::{ReadError, Results};
+pub use format::format_markdown;
+pub use machine::Machine;
+pub use row::{
+    CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow, StageRow, Status,
+    TextRow,
+};

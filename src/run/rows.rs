@@ -1,0 +1,449 @@
+//! From artefacts and outcomes to rows.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::planned::Planned;
+use crate::analysis;
+use crate::exec::{Outcome, history};
+use crate::experiment::Spec;
+use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
+use crate::results::{self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Status};
+use crate::store::{EVENTS, Manifest, Store};
+use allround_core::data::{
+    Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
+};
+use allround_core::event::{Epoch, Event, Phase, Started};
+use allround_core::fs::FsError;
+
+/// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
+const KEPT: usize = 3;
+
+/// What rows are made from.
+pub(crate) struct RowSource<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) plan: &'a Plan,
+    pub(crate) store: &'a Store,
+    pub(crate) results: &'a Path,
+    /// Data sets read so far, the latest last.
+    kept: RefCell<Vec<(NodeId, Rc<Prepared>)>>,
+}
+
+impl<'a> RowSource<'a> {
+    /// The source of the rows of a plan.
+    pub(crate) fn new(planned: &'a Planned, store: &'a Store, results: &'a Path) -> Self {
+        RowSource {
+            spec: &planned.checked.spec,
+            plan: &planned.plan,
+            store,
+            results,
+            kept: RefCell::default(),
+        }
+    }
+
+    /// Digest of everything that decides the results.
+    pub(crate) fn digest(&self) -> String {
+        self.plan.digest().to_string()
+    }
+
+    fn prepared(&self, id: NodeId) -> Result<Rc<Prepared>, DataError> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some((_, prepared)) = kept.iter().find(|(known, _)| *known == id) {
+            return Ok(Rc::clone(prepared));
+        }
+        let prepared = Rc::new(Prepared::load(&self.folder(&self.plan.graph.nodes[id]))?);
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push((id, Rc::clone(&prepared)));
+        Ok(prepared)
+    }
+
+    /// The counts of a cell's data under its scenario.
+    pub(crate) fn counts(&self, cell: &Cell) -> Result<DataRow, DataError> {
+        let prepared = self.prepared(cell.prepared)?;
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], Part::Test);
+        let folder = self.folder(&self.plan.graph.nodes[cell.prepared]);
+        let blank = DataRow {
+            experiment: self.spec.name.clone(),
+            dataset: cell.dataset.clone(),
+            scenario: cell.scenario.clone(),
+            seed: cell.seed,
+            notes: results::data_notes(&history::read(&folder.join(EVENTS))?),
+            ..DataRow::default()
+        };
+        Ok(results::data_row(&blank, &prepared, &mask))
+    }
+
+    /// The rows of one cell under one protocol, given the outcome of its evaluation.
+    pub(crate) fn measure(
+        &self,
+        cell: &Cell,
+        measure: &Measure,
+        outcome: &Outcome,
+        outcomes: &[Option<Outcome>],
+    ) -> Result<Measured, DataError> {
+        match outcome {
+            Outcome::Cached | Outcome::Made => self.values(cell, measure),
+            Outcome::Failed(error) => Ok(self.failed(cell, measure, measure.evaluate, error)),
+            Outcome::Blocked(culprit) => {
+                let error = match &outcomes[*culprit] {
+                    Some(Outcome::Failed(error)) => error.as_str(),
+                    _ => "",
+                };
+                Ok(self.failed(cell, measure, *culprit, error))
+            }
+            Outcome::Interrupted => Ok(Measured::default()),
+        }
+    }
+
+    /// Reads the ranks of an evaluation, keeps those of the scenario's users as a file, and averages them.
+    fn values(&self, cell: &Cell, measure: &Measure) -> Result<Measured, DataError> {
+        let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
+        let (part, split) = (measure.part, measure.part.name());
+        let ranks = Ranks::load(&folder, part)?;
+        let prepared = self.prepared(cell.prepared)?;
+        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], part);
+        let rows = results::ranks::rows(&ranks, &prepared, &mask);
+        let path = results::ranks::path(self.results, &cell.name, &measure.protocol, split);
+        results::ranks::write(&path, &rows)?;
+        let metrics = &self.spec.protocol[&measure.name].metrics;
+        let blank = self.blank(cell, measure);
+        let mut found = results::ranks::metric_rows(&blank, metrics, &rows);
+        if rows.is_empty() {
+            let why = nobody::of_slice(
+                &self.spec.scenario[&cell.scenario],
+                ranks.users.len() as u64,
+            );
+            return Ok(Measured {
+                rows: found,
+                status: Status::Empty,
+                error: format!("no user is measured: {why}"),
+            });
+        }
+        if let Some(answers) = Answers::load(&folder, part)? {
+            let texts = results::texts::rows(&answers, &prepared, &mask);
+            let path = results::texts::path(self.results, &cell.name, &measure.protocol, split);
+            results::texts::write(&path, &texts)?;
+            found.extend(analysis::answers::metric_rows(&blank, &texts));
+        }
+        if let Some(scores) = Scores::load(&folder, part)? {
+            let path = results::scores::path(self.results, &cell.name, &measure.protocol, split);
+            results::scores::write(&path, &scores, &prepared, &mask)?;
+        }
+        if let Some(likes) = Likes::load(&folder, part)? {
+            found.push(analysis::answers::auc_row(&blank, &likes, &mask));
+        }
+        Ok(Measured {
+            rows: found,
+            ..Measured::default()
+        })
+    }
+
+    /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
+    fn failed(&self, cell: &Cell, measure: &Measure, culprit: NodeId, error: &str) -> Measured {
+        let node = &self.plan.graph.nodes[culprit];
+        let status = match node.stage.settings.is_of_a_model() {
+            true => Status::Failed,
+            false => Status::Blocked,
+        };
+        Measured {
+            rows: vec![MetricRow {
+                status,
+                ..self.blank(cell, measure)
+            }],
+            status,
+            error: format!("{}: {error}", node.label()),
+        }
+    }
+
+    fn blank(&self, cell: &Cell, measure: &Measure) -> MetricRow {
+        MetricRow {
+            experiment: self.spec.name.clone(),
+            cell: cell.name.clone(),
+            dataset: cell.dataset.clone(),
+            scenario: cell.scenario.clone(),
+            model: cell.model.clone(),
+            variant: cell.variant.clone(),
+            name: cell.shown_name().to_owned(),
+            seed: cell.seed,
+            split: measure.part.name().to_owned(),
+            protocol: measure.protocol.clone(),
+            ..MetricRow::default()
+        }
+    }
+
+    /// The row of a cell, given its measurements; `stand_in` is filled in when the file is written.
+    pub(crate) fn cell(
+        &self,
+        cell: &Cell,
+        measured: &[Measured],
+        outcomes: &[Option<Outcome>],
+    ) -> Result<CellRow, DataError> {
+        let status = measured.iter().map(|it| it.status).max();
+        Ok(CellRow {
+            experiment: self.spec.name.clone(),
+            cell: cell.name.clone(),
+            dataset: cell.dataset.clone(),
+            scenario: cell.scenario.clone(),
+            model: cell.model.clone(),
+            variant: cell.variant.clone(),
+            name: cell.shown_name().to_owned(),
+            backbone: cell.backbone.clone(),
+            seed: cell.seed,
+            status: status.unwrap_or_default(),
+            error: error_of(cell, measured),
+            stand_in: String::new(),
+            notes: self.notes(cell, outcomes)?,
+        })
+    }
+
+    /// What the stages of a cell noted or counted. A stage that was lost and could not be made again has no notes.
+    fn notes(&self, cell: &Cell, outcomes: &[Option<Outcome>]) -> Result<String, DataError> {
+        let nodes = &self.plan.graph.nodes;
+        let mut notes = Notes::default();
+        for id in cell.stages(&self.plan.graph) {
+            let settings = &nodes[id].stage.settings;
+            let is_there = outcomes[id].as_ref().is_some_and(Outcome::is_good);
+            if !is_there || !self.has_notes(cell, settings) {
+                continue;
+            }
+            for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
+                match event {
+                    Event::Remark { text } => notes.add(text, settings.kind()),
+                    Event::Counted(counted) if counted.count > 0 => {
+                        notes.add(
+                            format!("{} {}", counted.count, counted.what),
+                            settings.kind(),
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if outcomes[cell.prepared]
+            .as_ref()
+            .is_some_and(Outcome::is_good)
+        {
+            for text in self.notes_on_data(cell)? {
+                notes.add(text, nodes[cell.prepared].stage.settings.kind());
+            }
+        }
+        Ok(notes.text())
+    }
+
+    /// Whether the notes of a stage belong to the numbers of a cell.
+    fn has_notes(&self, cell: &Cell, settings: &Settings) -> bool {
+        match settings {
+            // What it counted is in data.csv, and `notes_on_data` has what belongs to a number.
+            Settings::Prepare(_) => false,
+            Settings::Candidates(_) | Settings::Backbone(_) => true,
+            Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
+            | Settings::Evaluate(_) => self.uses_llm(cell) || self.is_given(cell),
+        }
+    }
+
+    fn uses_llm(&self, cell: &Cell) -> bool {
+        self.evaluations(cell)
+            .any(|evaluate| evaluate.ranking.is_some())
+    }
+
+    fn is_given(&self, cell: &Cell) -> bool {
+        self.evaluations(cell)
+            .any(|evaluate| evaluate.given.is_some())
+    }
+
+    fn evaluations(&self, cell: &Cell) -> impl Iterator<Item = &allround_core::stage::Evaluate> {
+        cell.roots()
+            .filter_map(|id| match &self.plan.graph.nodes[id].stage.settings {
+                Settings::Evaluate(evaluate) => Some(evaluate),
+                _ => None,
+            })
+    }
+
+    /// What of the cell's data belongs to its numbers: users without a history, and where texts are read, items without a record.
+    fn notes_on_data(&self, cell: &Cell) -> Result<Vec<String>, DataError> {
+        let prepared = self.prepared(cell.prepared)?;
+        let mut notes = match self.uses_llm(cell) {
+            true => prepared.facts.notes(),
+            false => Vec::new(),
+        };
+        if cell.measures.iter().any(|it| it.part == Part::Test) {
+            let counts = self.counts(cell)?;
+            if counts.without_history > 0 {
+                let note = results::without_history(counts.without_history, counts.slice_users);
+                notes.push(note);
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The stages that a cell uses.
+    pub(crate) fn cell_stages(&self, cell: &Cell) -> Vec<CellStageRow> {
+        let row = |id: NodeId| {
+            let node = &self.plan.graph.nodes[id];
+            CellStageRow {
+                cell: cell.name.clone(),
+                kind: node.stage.settings.kind().to_owned(),
+                key: node.key.short(),
+            }
+        };
+        cell.stages(&self.plan.graph).into_iter().map(row).collect()
+    }
+
+    /// Phases and epochs of one stage, from the events that its artefact keeps.
+    pub(crate) fn stage(&self, id: NodeId, cached: bool) -> Result<StageRows, FsError> {
+        let node = &self.plan.graph.nodes[id];
+        let events = history::read(&self.folder(node).join(EVENTS))?;
+        let device = events.iter().find_map(|event| match event {
+            Event::Started(started) => Some(started.device.clone()),
+            _ => None,
+        });
+        let blank = StageRow {
+            kind: node.stage.settings.kind().to_owned(),
+            key: node.key.short(),
+            device: device.unwrap_or_default(),
+            cached,
+            ..StageRow::default()
+        };
+        let mut rows = StageRows::default();
+        for event in &events {
+            match event {
+                Event::Phase(phase) => rows.phases.push(phase_row(&blank, phase)),
+                Event::Epoch(epoch) => rows.epochs.extend(epoch_rows(&blank, epoch)),
+                _ => {}
+            }
+        }
+        if rows.phases.is_empty() {
+            rows.phases.push(blank);
+        }
+        Ok(rows)
+    }
+
+    /// What a stage's worker said of its machine.
+    pub(crate) fn start(&self, id: NodeId) -> Result<Option<Started>, FsError> {
+        let events = history::read(&self.folder(&self.plan.graph.nodes[id]).join(EVENTS))?;
+        Ok(events.into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        }))
+    }
+
+    /// The program that made a stage, where its manifest can be read.
+    pub(crate) fn made_by(&self, id: NodeId) -> Option<String> {
+        let manifest = Manifest::load(&self.folder(&self.plan.graph.nodes[id]));
+        manifest.ok().map(|manifest| manifest.made_by)
+    }
+
+    fn folder(&self, node: &Node) -> PathBuf {
+        self.store.folder(node.stage.settings.kind(), &node.key)
+    }
+}
+
+/// One measurement of a cell.
+#[derive(Default)]
+pub(crate) struct Measured {
+    /// Rows of `metrics.csv`.
+    pub(crate) rows: Vec<MetricRow>,
+    /// Whether there are numbers.
+    pub(crate) status: Status,
+    /// Why there are none; empty where there are.
+    pub(crate) error: String,
+}
+
+/// What one stage adds to the results.
+#[derive(Default)]
+pub(crate) struct StageRows {
+    /// Rows of `stages.csv`.
+    pub(crate) phases: Vec<StageRow>,
+    /// Rows of `epochs.csv`.
+    pub(crate) epochs: Vec<EpochRow>,
+}
+
+/// The errors of a cell's measurements, each once, with protocol and split where only some measurements have it.
+fn error_of(cell: &Cell, measured: &[Measured]) -> String {
+    let mut errors: Vec<(&str, Vec<String>)> = Vec::new();
+    for (measure, it) in cell.measures.iter().zip(measured) {
+        if it.error.is_empty() {
+            continue;
+        }
+        let place = format!("{} {}", measure.name, measure.part.name());
+        match errors.iter_mut().find(|(error, _)| *error == it.error) {
+            Some((_, places)) => places.push(place),
+            None => errors.push((&it.error, vec![place])),
+        }
+    }
+    let text = |(error, places): (&str, Vec<String>)| match places.len() == measured.len() {
+        true => error.to_owned(),
+        false => format!("{}: {error}", places.join(", ")),
+    };
+    errors.into_iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
+/// Notes of stages; equal ones are written once, with the kinds of all their stages.
+#[derive(Default)]
+struct Notes(Vec<(String, Vec<&'static str>)>);
+
+impl Notes {
+    fn add(&mut self, text: String, kind: &'static str) {
+        match self.0.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, kinds)) if kinds.contains(&kind) => {}
+            Some((_, kinds)) => kinds.push(kind),
+            None => self.0.push((text, vec![kind])),
+        }
+    }
+
+    fn text(&self) -> String {
+        let notes = self.0.iter();
+        let notes = notes.map(|(text, kinds)| format!("{}: {text}", kinds.join(", ")));
+        notes.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn phase_row(blank: &StageRow, phase: &Phase) -> StageRow {
+    let speed = |n: u64| (phase.wall_s > 0.0).then(|| n as f64 / phase.wall_s);
+    StageRow {
+        phase: phase.phase.clone(),
+        wall_s: phase.wall_s,
+        device_s: phase.device_s,
+        examples: phase.examples,
+        examples_per_s: phase.examples.and_then(speed),
+        tokens: phase.tokens,
+        tokens_per_s: phase.tokens.and_then(speed),
+        peak_rss_bytes: phase.peak_rss_bytes,
+        peak_device_bytes: phase.peak_device_bytes,
+        energy_j: phase.energy_j,
+        params: phase.params,
+        trained_params: phase.trained_params,
+        ..blank.clone()
+    }
+}
+
+fn epoch_rows(stage: &StageRow, epoch: &Epoch) -> Vec<EpochRow> {
+    let row = |quantity: String, value: f64| EpochRow {
+        kind: stage.kind.clone(),
+        key: stage.key.clone(),
+        epoch: epoch.epoch,
+        quantity,
+        value,
+        wall_s: epoch.wall_s,
+        examples: epoch.examples,
+    };
+    let validation = epoch
+        .validation
+        .iter()
+        .map(|(metric, value)| row(metric.to_string(), *value));
+    let parts = epoch
+        .losses
+        .iter()
+        .map(|(name, value)| row(format!("loss_{name}"), *value));
+    std::iter::once(row("loss".to_owned(), epoch.loss))
+        .chain(parts)
+        .chain(validation)
+        .collect()
+}

@@ -1,0 +1,371 @@
+//! From a planned experiment to a results folder: only stages that the store does not have are run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::planned::{Planned, absolute};
+use super::writer::ResultsWriter;
+use crate::advice::advise;
+use crate::exec::{self, Options, Outcome, StageEvent, Stop, locate};
+use crate::observe::{Observer, Verbosity, print_message};
+use crate::plan::NodeId;
+use crate::render;
+use crate::store::{self, Experiment, Presence, Store};
+use allround_core::fs;
+use allround_core::program::Program;
+
+/// How an experiment is run; nothing here changes a number.
+pub struct Request<'a> {
+    /// The experiment file.
+    pub spec: &'a Path,
+    /// Folder of finished artefacts.
+    pub store: &'a Path,
+    /// The worker program; `None` looks for it.
+    pub worker: Option<&'a Path>,
+    /// How much is printed.
+    pub verbosity: Verbosity,
+    /// Most stages at a time; `None` takes as many as the cores allow, one on a GPU.
+    pub jobs: Option<u16>,
+    /// Whether the first failure ends the run.
+    pub fail_fast: bool,
+    /// Longest silence of a worker before it is killed.
+    pub timeout: Option<Duration>,
+    /// Makes the text that is printed of a results folder.
+    pub summarize: &'a dyn Fn(&Path) -> anyhow::Result<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every cell has its numbers.
+    Success,
+    /// Some cell has none.
+    Failed,
+    /// The run was stopped; the same command resumes.
+    Interrupted,
+}
+
+/// What a run leaves.
+pub struct Ended {
+    /// How it ended.
+    pub ending: Ending,
+    /// The summary of the results folder; `None` where earlier numbers were kept, since this run has none.
+    pub summary: Option<String>,
+}
+
+/// One run of one experiment.
+pub struct Session<'a> {
+    /// The experiment.
+    pub planned: &'a Planned,
+    /// The results folder, absolute.
+    pub results: &'a Path,
+    /// How it is run.
+    pub request: Request<'a>,
+}
+
+impl Session<'_> {
+    /// Runs what is missing and writes the results folder. Does nothing where the last run into the folder was this one.
+    ///
+    /// # Errors
+    /// When the store or the results folder cannot be used, or the worker is missing.
+    pub fn run(&self, store: &Store) -> anyhow::Result<Ended> {
+        match self.last(store) {
+            Some(last) => Ok(unchanged(last)),
+            None => self.work(),
+        }
+    }
+
+    /// The last run into the results folder, if it was this very one, succeeded, and everything is still there.
+    fn last(&self, store: &Store) -> Option<Experiment> {
+        let last = store.experiment(self.results)?;
+        let is_whole = |(kind, key): &(String, allround_core::digest::Key)| {
+            store.look(kind, key) == Presence::Whole
+        };
+        let is_done = last.identity == self.planned.identity()
+            && last.is_complete()
+            && last.files_are_untouched()
+            && last.artefacts.iter().all(is_whole);
+        is_done.then_some(last)
+    }
+
+    fn work(&self) -> anyhow::Result<Ended> {
+        let logs = self.results.join("logs");
+        fs::create_dir_all(&logs)?;
+        let _lock = self.lock()?;
+        let store = Store::open(self.request.store)?;
+        // Another run may have done it all while this one waited.
+        if let Some(last) = self.last(&store) {
+            return Ok(unchanged(last));
+        }
+        if self.request.verbosity != Verbosity::Quiet {
+            print_message(&self.planned.description());
+            for note in self.planned.notes() {
+                print_message(&format!("note: {note}"));
+            }
+        }
+        store.sweep()?;
+        self.planned.inputs.save()?;
+        let earlier = store.experiment(self.results);
+        self.warn_replaced(earlier.as_ref())?;
+        // A failed or stopped run needs its artefacts, and so do the numbers in the folder: `clean` must take none of them.
+        let mut begun = self.experiment(None);
+        if let Some(earlier) = &earlier {
+            begun.add_artefacts(&earlier.artefacts);
+        }
+        store.remember(&begun)?;
+        let mut writer = ResultsWriter::open(self.planned, &store, self.results)?;
+        let options = self.options(&store, &logs)?;
+        let stop = Stop::default();
+        let handler = stop.clone();
+        ctrlc::set_handler(move || handler.request())?;
+        let outcomes = self.execute(&store, (&options, &stop), &mut writer)?;
+        writer.finish_run()?;
+        let ending = ending(&outcomes, self, &writer);
+        warn_of_other_workers(&writer);
+        match writer.keeps_earlier() {
+            true => self.keep(&store, earlier, ending),
+            false => self.publish(&store, &writer, ending),
+        }
+    }
+
+    /// Draws figures, tables and the report, and remembers the run.
+    fn publish(
+        &self,
+        store: &Store,
+        writer: &ResultsWriter<'_>,
+        ending: Ending,
+    ) -> anyhow::Result<Ended> {
+        let summary = match ending {
+            // Whoever stops a run does not want to wait for figures.
+            Ending::Interrupted => String::new(),
+            Ending::Success | Ending::Failed => {
+                render::all(self.results)?;
+                (self.request.summarize)(self.results)?
+            }
+        };
+        let mut experiment = self.experiment(Some(writer));
+        experiment.files = store::experiment::stamps(self.results)?;
+        experiment.summary.clone_from(&summary);
+        store.remember(&experiment)?;
+        Ok(Ended {
+            ending,
+            summary: Some(summary),
+        })
+    }
+
+    /// Ends a run without a number over a folder that has some: the folder stays as it is.
+    fn keep(
+        &self,
+        store: &Store,
+        earlier: Option<Experiment>,
+        ending: Ending,
+    ) -> anyhow::Result<Ended> {
+        if let Some(mut earlier) = earlier {
+            // `clean` must take neither the artefacts of the numbers nor those of this run.
+            earlier.add_artefacts(&self.experiment(None).artefacts);
+            store.remember(&earlier)?;
+        }
+        print_message(&format!(
+            "no cell of this run has a value: the earlier results in {} are unchanged",
+            self.results.display()
+        ));
+        print_message(match ending {
+            Ending::Interrupted => "interrupted; the same command resumes",
+            Ending::Success | Ending::Failed => {
+                "hint: fix the failures above (or the empty scenario) and rerun; to record the failures instead, pass `--out DIR`"
+            }
+        });
+        Ok(Ended {
+            ending,
+            summary: None,
+        })
+    }
+
+    /// Waits until no other run writes into the results folder.
+    fn lock(&self) -> anyhow::Result<fs::Lock> {
+        let path = self.results.join(".lock");
+        if let Some(lock) = fs::try_lock(&path)? {
+            return Ok(lock);
+        }
+        print_message(&format!(
+            "waiting for another run that writes to `{}`",
+            self.results.display()
+        ));
+        Ok(fs::lock(&path)?)
+    }
+
+    fn execute(
+        &self,
+        store: &Store,
+        run: (&Options, &Stop),
+        writer: &mut ResultsWriter<'_>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let plan = &self.planned.plan;
+        let mut observer = Observer::new(plan, self.request.verbosity, &run.0.logs)?;
+        let mut failure = None;
+        let outcomes = exec::execute(
+            &plan.graph,
+            store,
+            run,
+            &mut |id: NodeId, event: &StageEvent| {
+                observer.event(id, event);
+                if let StageEvent::Ended(outcome) = event
+                    && let Err(error) = writer.record_outcome(id, outcome)
+                {
+                    // Results that cannot be written end the run; what was computed stays in the store.
+                    failure.get_or_insert(error);
+                    run.1.request();
+                }
+            },
+        );
+        observer.close()?;
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(outcomes),
+        }
+    }
+
+    fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
+        let spec = &self.planned.checked.spec;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let counts = [
+            ("threads", spec.run.threads),
+            ("cf_threads", spec.run.cf_threads),
+        ];
+        for (field, threads) in counts {
+            if threads > cores && self.is_work_left(store) {
+                return Err(advise(
+                    format!("`run.{field}` is {threads}, but this machine has {cores} cores"),
+                    format!(
+                        "write at most {cores}, or pass `--set run.{field}={cores}`; the thread count is part of the stage keys, since it may change the last bits of a result"
+                    ),
+                ));
+            }
+        }
+        // Stages would compete for a GPU's memory, unless somebody says that they fit.
+        let most = match spec.run.device.as_str() {
+            // The pool never gives out more threads than there are cores.
+            "cpu" => (cores / spec.run.threads.min(spec.run.cf_threads).max(1)).max(1),
+            _ => 1,
+        };
+        Ok(Options {
+            worker: self.worker(store)?,
+            base: absolute(&self.planned.checked.base)?,
+            logs: logs.to_owned(),
+            device: spec.run.device.clone(),
+            cores,
+            jobs: self.request.jobs.map_or(most, usize::from),
+            alone: self.planned.alone(),
+            retries: spec.run.retries,
+            fail_fast: self.request.fail_fast,
+            timeout: self.request.timeout,
+            checkpoint_every: spec.run.checkpoint_every,
+        })
+    }
+
+    /// The worker program; it may be missing where nothing is left to run.
+    fn worker(&self, store: &Store) -> anyhow::Result<PathBuf> {
+        match locate::worker(self.request.worker) {
+            Ok(path) => Ok(path),
+            Err(error) if self.is_work_left(store) => Err(advise(
+                error.to_string(),
+                "build it with `cargo build --release`, or set its path with `--worker PATH` or ALLROUND_WORKER",
+            )),
+            Err(_) => Ok(PathBuf::new()),
+        }
+    }
+
+    /// Whether a stage is not in the store.
+    fn is_work_left(&self, store: &Store) -> bool {
+        exec::pool::survey(&self.planned.plan.graph, store)
+            .iter()
+            .any(|state| *state != Presence::Whole)
+    }
+
+    /// Says so where the folder holds the results of another file's experiment of the same name.
+    fn warn_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
+        let own = absolute(self.request.spec)?;
+        let Some(earlier) = earlier else {
+            return Ok(());
+        };
+        let other = absolute(&earlier.spec)?;
+        if other != own {
+            print_message(&format!(
+                "note: {} holds the results of `{}`, another experiment of the same name; this run replaces them (to keep both, rename one experiment or pass `--out DIR`)",
+                self.results.display(),
+                other.display()
+            ));
+        }
+        Ok(())
+    }
+
+    fn experiment(&self, writer: Option<&ResultsWriter<'_>>) -> Experiment {
+        let graph = &self.planned.plan.graph;
+        let artefact = |node: &crate::plan::Node| (node.stage.settings.kind().to_owned(), node.key);
+        Experiment {
+            name: self.planned.checked.spec.name.clone(),
+            spec: self.request.spec.to_owned(),
+            results: self.results.to_owned(),
+            artefacts: graph.nodes.iter().map(artefact).collect(),
+            identity: self.planned.identity(),
+            cells: self.planned.plan.cells.len(),
+            finished: writer.map_or(0, ResultsWriter::finished),
+            failed: writer.map_or(0, ResultsWriter::failed),
+            ended: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string(),
+            files: BTreeMap::new(),
+            summary: String::new(),
+        }
+    }
+}
+
+fn unchanged(last: Experiment) -> Ended {
+    Ended {
+        ending: Ending::Success,
+        summary: Some(last.summary),
+    }
+}
+
+fn warn_of_other_workers(writer: &ResultsWriter<'_>) {
+    for (made_by, stages) in writer.other_workers() {
+        print_message(&format!(
+            "warning: {} made by the worker {made_by}, and this program is {}: build both from the same commit (`machine.toml` has both)",
+            match stages {
+                1 => "1 stage was".to_owned(),
+                stages => format!("{stages} stages were"),
+            },
+            Program::this()
+        ));
+    }
+}
+
+/// How the run ended; prints every failure.
+fn ending(outcomes: &[Outcome], session: &Session<'_>, writer: &ResultsWriter<'_>) -> Ending {
+    let unmeasured = writer.unmeasured();
+    for (error, cells) in &unmeasured {
+        let others = match cells.len() {
+            0 | 1 => String::new(),
+            n => format!(" (+{})", n - 1),
+        };
+        let first = cells.first().copied().unwrap_or_default();
+        print_message(&format!("failed: {first}{others}: {error}"));
+    }
+    let failures = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Failed(_)))
+        .count();
+    if failures > 0 {
+        let labels = crate::plan::labels(&session.planned.plan);
+        for (outcome, label) in outcomes.iter().zip(labels) {
+            if let Outcome::Failed(error) = outcome {
+                print_message(&format!("failed: {label}: {error}"));
+            }
+        }
+        return Ending::Failed;
+    }
+    match outcomes.contains(&Outcome::Interrupted) {
+        true => Ending::Interrupted,
+        false if unmeasured.is_empty() => Ending::Success,
+        false => Ending::Failed,
+    }
+}
