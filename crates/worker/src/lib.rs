@@ -18,4 +18,4 @@ pub mod train;
 
 pub mod methods;
 
-pub mod stage;
+pub mod stages;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use allround_core::event::{Event, Failure, PROTOCOL};
 use allround_core::program::Program;
 use allround_core::stage::Job;
-use allround_worker::stage::{self, StageError};
+use allround_worker::stages::{self, StageError};
 use allround_worker::torch_ext;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     };
     torch_ext::keep_memory();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        stage::run(&job, &mut |event| send(&event))
+        stages::run(&job, &mut |event| send(&event))
     }));
     let failure = match done {
         Ok(Ok(())) => {
@@ -38,13 +38,13 @@ fn main() -> ExitCode {
         }
         Ok(Err(error)) => error.failure(),
         Err(panic) => match torch_ext::memory::ran_out(panic.as_ref()) {
-            Some(told) => {
+            Some(message) => {
                 let when = "outside of what is computed in parts";
                 let remedy = "let the stage hold less: shorter texts, smaller models";
-                StageError::memory(when, &told, remedy).failure()
+                StageError::memory(when, &message, remedy).failure()
             }
             None => Failure {
-                error: told(panic.as_ref()),
+                error: panic_message(panic.as_ref()),
                 hint: None,
             },
         },
@@ -78,7 +78,7 @@ fn read_job() -> Result<Job, String> {
 }
 
 /// What a panic says; LibTorch's own errors arrive so, with the place in the standard error.
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text
         .or_else(|| panic.downcast_ref::<&str>().copied())

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tch::{Device, Tensor};
 
 use crate::nn::embedding;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// By how much of a group's longest row its shorter ones may be padded on a device where calls are dear.
 const SLACK: f64 = 0.25;
@@ -149,11 +149,11 @@ impl Ragged {
         Self {
             slots: embedding::indices(&slots, device),
             back: embedding::indices(&back, device),
-            mask: sent(
+            mask: to_device_async(
                 &Tensor::from_slice(&mask).view([lengths.len() as i64, 1, 1, -1]),
                 device,
             ),
-            lengths: sent(&Tensor::from_slice(&counts).unsqueeze(1), device),
+            lengths: to_device_async(&Tensor::from_slice(&counts).unsqueeze(1), device),
         }
     }
 }

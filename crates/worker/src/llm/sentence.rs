@@ -69,7 +69,7 @@ pub trait TextEncoder {
     fn cut(&self, texts: &[&str]) -> usize;
 
     /// How many of the texts hold what the encoder has no piece for.
-    fn misspelled(&self, texts: &[&str]) -> usize;
+    fn lossy(&self, texts: &[&str]) -> usize;
 
     /// What belongs to every vector: files of the encoder that do not count, a prompt in front of every text.
     fn remarks(&self) -> Vec<String> {
@@ -139,7 +139,7 @@ impl TextEncoder for HashedTexts {
         0
     }
 
-    fn misspelled(&self, _texts: &[&str]) -> usize {
+    fn lossy(&self, _texts: &[&str]) -> usize {
         0
     }
 
@@ -360,8 +360,8 @@ impl TextEncoder for SentenceEncoder {
         self.bert.weights()
     }
 
-    fn misspelled(&self, texts: &[&str]) -> usize {
-        self.read(texts, Tokenizer::misspelled)
+    fn lossy(&self, texts: &[&str]) -> usize {
+        self.read(texts, Tokenizer::lossy)
     }
 
     fn cut(&self, texts: &[&str]) -> usize {

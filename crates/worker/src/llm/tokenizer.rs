@@ -228,7 +228,7 @@ impl Tokenizer {
 
     /// How many of the texts have a piece that stands for what is unknown, or where the vocabulary has none, lose a letter or
     /// digit.
-    pub fn misspelled(&self, texts: &[&str]) -> usize {
+    pub fn lossy(&self, texts: &[&str]) -> usize {
         let letters = |text: &str| text.chars().filter(|it| it.is_alphanumeric()).count();
         let lost = |(ids, text): &(Vec<u32>, &&str)| match self.unknown {
             Some(unknown) => ids.contains(&unknown),

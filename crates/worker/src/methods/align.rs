@@ -107,7 +107,7 @@ impl Texts<'_> {
     }
 
     /// Pieces of the texts of items 0 to V; none where vectors are frozen.
-    fn pieces(&self) -> Vec<usize> {
+    fn tokens(&self) -> Vec<usize> {
         match self {
             Texts::Trained(encoder, texts) => {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -151,7 +151,7 @@ pub struct Inputs<'a> {
 
 /// Draws the targets of stage 1 and their negatives.
 #[derive(Debug)]
-struct Pairing<'a> {
+struct AlignExamples<'a> {
     prepared: &'a Prepared,
     sequences: &'a Sequences,
     pool: Pool<'a>,
@@ -159,10 +159,10 @@ struct Pairing<'a> {
     seed: u64,
 }
 
-impl Source for Pairing<'_> {
-    type Example = Pair;
+impl Source for AlignExamples<'_> {
+    type Example = AlignExample;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Pair>, BoxError> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, AlignExample>, BoxError> {
         let draw = (self.seed, STAGE, epoch);
         let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
         let mut random = stream(
@@ -170,20 +170,20 @@ impl Source for Pairing<'_> {
             Stream::Negatives,
             trainer::index(STAGE, epoch, 0),
         );
-        let mut pair = move |target: Target| -> Result<Pair, BoxError> {
+        let mut example = move |target: Target| -> Result<AlignExample, BoxError> {
             let known = self.prepared.train_of(target.user as usize);
             let negative = match target.at {
                 Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
                 None => 0,
             };
-            Ok(Pair { target, negative })
+            Ok(AlignExample { target, negative })
         };
         Ok(Steps {
             count: steps.len(),
             made: Box::new(
                 steps
                     .into_iter()
-                    .map(move |step| step.into_iter().map(&mut pair).collect()),
+                    .map(move |step| step.into_iter().map(&mut example).collect()),
             ),
         })
     }
@@ -191,12 +191,12 @@ impl Source for Pairing<'_> {
 
 /// Stage 1 in training.
 #[derive(Debug)]
-pub struct Alignment<'a> {
+pub struct AlignTask<'a> {
     settings: &'a Align,
     inputs: Inputs<'a>,
-    pairing: Pairing<'a>,
+    examples: AlignExamples<'a>,
     /// Pieces of the texts of items 0 to V that a trained encoder reads; empty where vectors are frozen.
-    pieces: Vec<usize>,
+    tokens: Vec<usize>,
     /// The CF model's table [V + 1, D].
     table: Tensor,
     parameters: Parameters,
@@ -206,18 +206,18 @@ pub struct Alignment<'a> {
 
 /// A target with one item that the user does not know; padding has itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct AlignExample {
     target: Target,
     negative: u32,
 }
 
-impl<'a> Alignment<'a> {
+impl<'a> AlignTask<'a> {
     /// Fresh auto-encoders. The caller has seeded LibTorch's generator from the `init` stream.
     pub fn new(settings: &'a Align, inputs: Inputs<'a>, seed: u64) -> Self {
         let mut parameters = Parameters::new(inputs.backbone.device());
         let (width, texts) = (inputs.backbone.width(), inputs.texts.width());
         let code = settings.hidden_units as i64;
-        let pairing = Pairing {
+        let examples = AlignExamples {
             prepared: inputs.prepared,
             sequences: inputs.sequences,
             pool: Pool::of(inputs.prepared),
@@ -226,9 +226,9 @@ impl<'a> Alignment<'a> {
         };
         Self {
             settings,
-            pairing,
+            examples,
             // Spelled here, so that no step has to.
-            pieces: inputs.texts.pieces(),
+            tokens: inputs.texts.tokens(),
             table: frozen_rows(inputs.backbone),
             items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
             texts: AutoEncoder::new(&mut parameters, "mlp2", (texts, code), settings.sigmoid),
@@ -293,11 +293,11 @@ impl<'a> Alignment<'a> {
     }
 }
 
-impl Task for Alignment<'_> {
-    type Example = Pair;
+impl Task for AlignTask<'_> {
+    type Example = AlignExample;
 
-    fn source(&self) -> &dyn Source<Example = Pair> {
-        &self.pairing
+    fn source(&self) -> &dyn Source<Example = AlignExample> {
+        &self.examples
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -318,49 +318,52 @@ impl Task for Alignment<'_> {
             .sum()
     }
 
-    fn weight(&self, _example: &Pair) -> u64 {
+    fn weight(&self, _example: &AlignExample) -> u64 {
         1
     }
 
     /// Pieces of the texts that are encoded for the pair; 1 where none is.
-    fn length(&self, example: &Pair) -> usize {
+    fn length(&self, example: &AlignExample) -> usize {
         let target = example.target.item(self.inputs.prepared);
         let items = [target, example.negative];
         let read = items[..self.encoded()].iter();
-        let pieces = read.filter_map(|&item| self.pieces.get(item as usize));
-        pieces.sum::<usize>().max(1)
+        let tokens = read.filter_map(|&item| self.tokens.get(item as usize));
+        tokens.sum::<usize>().max(1)
     }
 
-    fn states(&self, examples: &[&Pair]) -> Option<Tensor> {
+    fn states(&self, examples: &[&AlignExample]) -> Option<Tensor> {
         let prepared = self.inputs.prepared;
         let histories: Vec<(u32, &[u32])> = examples
             .iter()
-            .map(|pair| (pair.target.user, pair.target.history(prepared)))
+            .map(|example| (example.target.user, example.target.history(prepared)))
             .collect();
         let dropout = self.settings.backbone_dropout;
         let backbone = self.inputs.backbone;
         Some(user_states(backbone, prepared, &histories, dropout))
     }
 
-    fn loss(&self, examples: &[&Pair], states: Option<&Tensor>) -> Loss {
+    fn loss(&self, examples: &[&AlignExample], states: Option<&Tensor>) -> Loss {
         let prepared = self.inputs.prepared;
-        let targets = examples.iter().map(|pair| pair.target.item(prepared));
+        let targets = examples.iter().map(|example| example.target.item(prepared));
         let items: Vec<u32> = targets
-            .chain(examples.iter().map(|pair| pair.negative))
+            .chain(examples.iter().map(|example| example.negative))
             .collect();
         let texts = (self.encoded() > 0).then(|| {
             let items = &items[..self.encoded() * examples.len()];
             self.inputs.texts.of(items, true, self.device())
         });
-        let states = states.expect("every pair has a user with a history");
+        let states = states.expect("every example has a user with a history");
         Loss {
-            tokens: examples.iter().map(|pair| self.length(pair) as u64).sum(),
+            tokens: examples
+                .iter()
+                .map(|example| self.length(example) as u64)
+                .sum(),
             ..self.losses(states, &self.rows(&items), texts.as_ref())
         }
     }
 }
 
-impl Alignment<'_> {
+impl AlignTask<'_> {
     /// The losses of N targets: user states [N, D], item rows [2 N, D] (targets, then negatives), and text vectors of the
     /// first N or 2 N of these.
     fn losses(&self, states: &Tensor, rows: &Tensor, texts: Option<&Tensor>) -> Loss {

@@ -4,10 +4,10 @@
 //! a language model's inputs, V items (0 is padding).
 
 pub mod align;
-pub mod answer;
 pub mod pretrain;
 pub mod project;
-pub mod reader;
+pub mod prompted_lm;
+pub mod rank;
 pub mod sequences;
 pub mod tables;
 pub mod tune;

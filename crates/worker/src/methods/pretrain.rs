@@ -31,7 +31,7 @@ use allround_core::text::{Piece, Titles, Vectors, answer_of, render};
 use rand::RngExt;
 use tch::Tensor;
 
-use super::reader::Opened;
+use super::prompted_lm::LoadedLm;
 use crate::llm::lm::Lm;
 use crate::llm::tokenizer::Tokenizer;
 use crate::train::BoxError;
@@ -154,7 +154,7 @@ pub struct Writer<'a> {
     prepared: &'a Prepared,
     titles: Titles,
     /// The tokens of each item's title, as they stand in a text.
-    spelled: Vec<Vec<u32>>,
+    tokenized: Vec<Vec<u32>>,
     /// Each item's title as an answer: in quotes, with the end of the text.
     answers: Vec<Vec<u32>>,
     tokenizer: Arc<Tokenizer>,
@@ -166,31 +166,31 @@ pub struct Writer<'a> {
 
 /// A small model in training.
 #[derive(Debug)]
-pub struct Pretraining<'a> {
+pub struct PretrainTask<'a> {
     writer: Writer<'a>,
     /// The model and its tokenizer.
-    pub opened: Opened,
+    pub loaded: LoadedLm,
 }
 
-impl<'a> Pretraining<'a> {
-    /// `opened` holds a trainable model.
+impl<'a> PretrainTask<'a> {
+    /// `loaded` holds a trainable model.
     pub fn new(
         settings: &'a SmallLlm,
         words: &'a Words,
         prepared: &'a Prepared,
-        opened: Opened,
+        loaded: LoadedLm,
     ) -> Self {
-        let titles = opened.titles(&prepared.items, settings.title_tokens);
-        let spell = |at: usize| {
-            opened
+        let titles = loaded.titles(&prepared.items, settings.title_tokens);
+        let tokenize = |at: usize| {
+            loaded
                 .tokenizer
                 .encode(&format!(" {}", titles.of(at as u32 + 1)))
         };
-        let spelled = (0..prepared.items.len()).map(spell).collect();
+        let tokenized = (0..prepared.items.len()).map(tokenize).collect();
         let answer = |at: usize| {
             let title = answer_of(&titles, at as u32 + 1);
-            let mut answer = opened.tokenizer.encode(&title);
-            answer.push(opened.ends[0]);
+            let mut answer = loaded.tokenizer.encode(&title);
+            answer.push(loaded.ends[0]);
             answer
         };
         let answers = (0..prepared.items.len()).map(answer).collect();
@@ -199,17 +199,17 @@ impl<'a> Pretraining<'a> {
             words,
             prepared,
             titles,
-            spelled,
+            tokenized,
             answers,
-            tokenizer: Arc::clone(&opened.tokenizer),
-            eos: opened.ends[0],
+            tokenizer: Arc::clone(&loaded.tokenizer),
+            eos: loaded.ends[0],
             changed: AtomicU64::new(0),
         };
-        Self { writer, opened }
+        Self { writer, loaded }
     }
 
     /// Tells how often texts were shortened or replaced.
-    pub fn tell(&self, observe: &mut dyn FnMut(Event)) {
+    pub fn report(&self, observe: &mut dyn FnMut(Event)) {
         let count = self.writer.changed();
         if count > 0 {
             observe(Event::Counted(Counted {
@@ -265,7 +265,7 @@ impl Source for Writer<'_> {
     }
 }
 
-impl Task for Pretraining<'_> {
+impl Task for PretrainTask<'_> {
     type Example = Text;
 
     fn source(&self) -> &dyn Source<Example = Text> {
@@ -273,11 +273,11 @@ impl Task for Pretraining<'_> {
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
-        self.opened.lm.trained()
+        self.loaded.lm.trained()
     }
 
     fn params(&self) -> u64 {
-        self.opened.params()
+        self.loaded.params()
     }
 
     fn weight(&self, _example: &Text) -> u64 {

@@ -17,7 +17,7 @@ use allround_core::seed::{Stream, stream};
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
-use super::reader::{Reader, ReaderError, Slot, Speller, Told};
+use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::{Tables, frozen_rows};
 use crate::data::row;
@@ -201,7 +201,7 @@ pub fn item_table(
 
 /// A target among its candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct RankingExample {
     /// The target.
     pub target: Target,
     /// Items told as candidates, in the order told; the target among them, twice where it was drawn again.
@@ -212,17 +212,17 @@ pub struct Question {
 ///
 /// # Errors
 /// When a user does not know too few items.
-pub fn questions(
+pub fn ranking_examples(
     prepared: &Prepared,
     (sequences, pool): (&Sequences, &Pool<'_>),
     (batch_size, count): (usize, usize),
     rule: TrainingCandidates,
     (seed, stage, epoch): (u64, u64, u32),
-) -> Result<Vec<Vec<Question>>, BoxError> {
+) -> Result<Vec<Vec<RankingExample>>, BoxError> {
     let begun = |epoch, step| stream(seed, Stream::Prompt, trainer::index(stage, epoch, step));
     let mut random = begun(epoch, 0);
     let mut last = None;
-    let mut question = |target: Target| -> Result<Question, BoxError> {
+    let mut example = |target: Target| -> Result<RankingExample, BoxError> {
         // What is drawn once is a function of the user: no epoch has the number 0.
         if rule.drawn == Drawn::Once && last.replace(target.user) != Some(target.user) {
             random = begun(0, target.user as usize);
@@ -234,13 +234,13 @@ pub fn questions(
         let mut candidates = pool.draw((target.user, known), count - 1, &mut random)?;
         candidates.push(target.item(prepared));
         candidates.shuffle(&mut random);
-        Ok(Question { target, candidates })
+        Ok(RankingExample { target, candidates })
     };
     let steps = sequences
         .steps(prepared, batch_size, (seed, stage, epoch))
         .into_iter();
     steps
-        .map(|step| step.into_iter().map(&mut question).collect())
+        .map(|step| step.into_iter().map(&mut example).collect())
         .collect()
 }
 
@@ -254,79 +254,83 @@ pub struct Inputs<'a> {
     /// The frozen CF model.
     pub backbone: &'a dyn Backbone,
     /// The frozen language model.
-    pub reader: &'a Reader,
+    pub prompted_lm: &'a PromptedLm,
 }
 
 /// A question in the language model's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posed {
+pub struct ProjectExample {
     /// The target.
     pub target: Target,
     /// What is asked, and the target's title.
-    pub told: Told,
+    pub prompt: EncodedPrompt,
 }
 
 /// Draws the questions of stage 2 and spells them.
 #[derive(Debug)]
-struct Posing<'a> {
+struct ProjectExamples<'a> {
     prepared: &'a Prepared,
     sequences: &'a Sequences,
-    speller: &'a Speller,
+    encoder: &'a PromptEncoder,
     pool: Pool<'a>,
     batch_size: usize,
     rule: TrainingCandidates,
     seed: u64,
 }
 
-impl Posing<'_> {
-    fn posed(&self, question: &Question) -> Result<Posed, ReaderError> {
-        let target = question.target;
-        let answer = self.speller.answer(target.item(self.prepared));
+impl ProjectExamples<'_> {
+    fn example(&self, example: &RankingExample) -> Result<ProjectExample, PromptedLmError> {
+        let target = example.target;
+        let answer = self.encoder.answer(target.item(self.prepared));
         let history = target.history(self.prepared);
         let prompt = self
-            .speller
-            .prompt(history, &question.candidates, answer.len());
+            .encoder
+            .prompt(history, &example.candidates, answer.len());
         let prompt = prompt.map_err(|error| error.of_user(self.prepared, target.user))?;
-        let told = Told { prompt, answer };
-        Ok(Posed { target, told })
+        let prompt = EncodedPrompt { prompt, answer };
+        Ok(ProjectExample { target, prompt })
     }
 }
 
-impl Source for Posing<'_> {
-    type Example = Posed;
+impl Source for ProjectExamples<'_> {
+    type Example = ProjectExample;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Posed>, BoxError> {
-        let sizes = (self.batch_size, self.speller.prompt_settings().candidates);
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, ProjectExample>, BoxError> {
+        let sizes = (self.batch_size, self.encoder.prompt_settings().candidates);
         let from = (self.sequences, &self.pool);
         let draw = (self.seed, STAGE, epoch);
-        let steps = questions(self.prepared, from, sizes, self.rule, draw)?;
-        let posed = |step: Vec<Question>| step.iter().map(|asked| Ok(self.posed(asked)?)).collect();
+        let steps = ranking_examples(self.prepared, from, sizes, self.rule, draw)?;
+        let example = |step: Vec<RankingExample>| {
+            step.iter()
+                .map(|example| Ok(self.example(example)?))
+                .collect()
+        };
         Ok(Steps {
             count: steps.len(),
-            made: Box::new(steps.into_iter().map(posed)),
+            made: Box::new(steps.into_iter().map(example)),
         })
     }
 
     fn changed(&self) -> u64 {
-        self.speller.shortened()
+        self.encoder.shortened()
     }
 
     fn count_from(&self, changed: u64) {
-        self.speller.count_from(changed);
+        self.encoder.count_from(changed);
     }
 }
 
 /// Stage 2 in training.
 #[derive(Debug)]
-pub struct Projecting<'a> {
+pub struct ProjectTask<'a> {
     settings: &'a Project,
     inputs: Inputs<'a>,
     /// What is trained.
     pub projections: Projections,
-    posing: Posing<'a>,
+    examples: ProjectExamples<'a>,
 }
 
-impl<'a> Projecting<'a> {
+impl<'a> ProjectTask<'a> {
     /// `projections` for `inputs`.
     pub fn new(
         settings: &'a Project,
@@ -334,10 +338,10 @@ impl<'a> Projecting<'a> {
         projections: Projections,
         seed: u64,
     ) -> Self {
-        let posing = Posing {
+        let examples = ProjectExamples {
             prepared: inputs.prepared,
             sequences: inputs.sequences,
-            speller: &inputs.reader.speller,
+            encoder: &inputs.prompted_lm.encoder,
             pool: Pool::of(inputs.prepared),
             batch_size: settings.train.batch_size,
             rule: settings.candidates,
@@ -347,16 +351,16 @@ impl<'a> Projecting<'a> {
             settings,
             inputs,
             projections,
-            posing,
+            examples,
         }
     }
 }
 
-impl Task for Projecting<'_> {
-    type Example = Posed;
+impl Task for ProjectTask<'_> {
+    type Example = ProjectExample;
 
-    fn source(&self) -> &dyn Source<Example = Posed> {
-        &self.posing
+    fn source(&self) -> &dyn Source<Example = ProjectExample> {
+        &self.examples
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -370,45 +374,45 @@ impl Task for Projecting<'_> {
             .iter()
             .chain(&frozen)
             .map(|(_, weight)| weight.numel() as u64);
-        count.sum::<u64>() + self.inputs.reader.opened.params()
+        count.sum::<u64>() + self.inputs.prompted_lm.loaded.params()
     }
 
-    fn weight(&self, example: &Posed) -> u64 {
-        example.told.answer.len() as u64
+    fn weight(&self, example: &ProjectExample) -> u64 {
+        example.prompt.answer.len() as u64
     }
 
-    fn length(&self, example: &Posed) -> usize {
-        example.told.computed()
+    fn length(&self, example: &ProjectExample) -> usize {
+        example.prompt.computed()
     }
 
-    fn states(&self, examples: &[&Posed]) -> Option<Tensor> {
+    fn states(&self, examples: &[&ProjectExample]) -> Option<Tensor> {
         self.projections.user.as_ref()?;
         let Inputs {
             prepared, backbone, ..
         } = self.inputs;
-        let histories = examples.iter().map(|posed| {
-            let history = posed.target.history(prepared);
-            (posed.target.user, history)
+        let histories = examples.iter().map(|example| {
+            let history = example.target.history(prepared);
+            (example.target.user, history)
         });
         let histories: Vec<(u32, &[u32])> = histories.collect();
         let dropout = self.settings.backbone_dropout;
         Some(user_states(backbone, prepared, &histories, dropout))
     }
 
-    fn loss(&self, examples: &[&Posed], states: Option<&Tensor>) -> Loss {
-        let reader = self.inputs.reader;
-        let told = examples.iter().map(|posed| &posed.told);
-        let prompts: Vec<&[Slot]> = told.clone().map(|told| &told.prompt[..]).collect();
-        let answers: Vec<&[u32]> = told.clone().map(|told| &told.answer[..]).collect();
+    fn loss(&self, examples: &[&ProjectExample], states: Option<&Tensor>) -> Loss {
+        let prompted_lm = self.inputs.prompted_lm;
+        let encoded = examples.iter().map(|example| &example.prompt);
+        let prompts: Vec<&[Slot]> = encoded.clone().map(|encoded| &encoded.prompt[..]).collect();
+        let answers: Vec<&[u32]> = encoded.clone().map(|encoded| &encoded.answer[..]).collect();
         let users = states.and_then(|states| self.projections.users(states));
-        let rows = reader.rows(&prompts, users.as_ref(), &|items| {
+        let rows = prompted_lm.rows(&prompts, users.as_ref(), &|items| {
             self.projections.items(items)
         });
-        let (mean, _) = reader.loss(&prompts, &answers, rows, false);
+        let (mean, _) = prompted_lm.loss(&prompts, &answers, rows, false);
         Loss {
             mean,
             parts: Vec::new(),
-            tokens: told.map(|told| told.tokens() as u64).sum(),
+            tokens: encoded.map(|encoded| encoded.tokens() as u64).sum(),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Target {
 
 /// Which targets there are, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct TargetRule {
     /// Which items of a sequence.
     pub targets: Targets,
     /// What becomes of users with one training item.
@@ -54,7 +54,7 @@ pub struct Wanted {
 pub struct Sequences {
     /// Users with a target.
     users: Vec<u32>,
-    wanted: Wanted,
+    rule: TargetRule,
     /// Users without a target: they have no training item, or one that is skipped.
     pub skipped: u64,
     /// Users with one training item who are not skipped.
@@ -63,11 +63,11 @@ pub struct Sequences {
 
 impl Sequences {
     /// The users of `prepared` that methods are trained on.
-    pub fn of(prepared: &Prepared, wanted: Wanted) -> Self {
+    pub fn of(prepared: &Prepared, rule: TargetRule) -> Self {
         let (mut users, mut skipped, mut kept) = (Vec::new(), 0, 0);
         for user in (0..prepared.n_users()).filter(|&user| prepared.aligned[user]) {
             let items = prepared.train_of(user).len();
-            if items == 0 || items == 1 && wanted.one_item == OneItem::Skip {
+            if items == 0 || items == 1 && rule.one_item == OneItem::Skip {
                 skipped += 1;
                 continue;
             }
@@ -76,7 +76,7 @@ impl Sequences {
         }
         Self {
             users,
-            wanted,
+            rule,
             skipped,
             kept,
         }
@@ -88,8 +88,8 @@ impl Sequences {
     }
 
     /// Tells how many users give nothing to do `what` on, and how many are kept for one item.
-    pub fn tell(&self, what: &str, observe: &mut dyn FnMut(Event)) {
-        let too_few = match self.wanted.one_item {
+    pub fn report(&self, what: &str, observe: &mut dyn FnMut(Event)) {
+        let too_few = match self.rule.one_item {
             OneItem::Skip => "fewer than two training items",
             OneItem::EmptyHistory | OneItem::Padding => "no training item",
         };
@@ -97,7 +97,7 @@ impl Sequences {
             what: format!("users with {too_few}, who give nothing to {what} on"),
             count: self.skipped,
         }));
-        let target = match self.wanted.one_item {
+        let target = match self.rule.one_item {
             OneItem::Skip => return,
             OneItem::EmptyHistory => "which is their target without a history",
             OneItem::Padding => "whose target is padding, as in the A-LLMRec code",
@@ -116,7 +116,7 @@ impl Sequences {
         (seed, stage, epoch): (u64, u64, u32),
     ) -> Vec<Vec<Target>> {
         let mut users = self.users.clone();
-        if self.wanted.order == UserOrder::Shuffled {
+        if self.rule.order == UserOrder::Shuffled {
             users.shuffle(&mut stream(seed, Stream::Shuffle, index(stage, epoch, 0)));
         }
         let steps = users.chunks(batch_size);
@@ -129,10 +129,10 @@ impl Sequences {
     /// The targets of one user, oldest first.
     fn targets(&self, prepared: &Prepared, user: u32) -> Vec<Target> {
         let end = prepared.train_of(user as usize).len() as u32;
-        if end == 1 && self.wanted.one_item == OneItem::Padding {
+        if end == 1 && self.rule.one_item == OneItem::Padding {
             return vec![Target { user, at: None }];
         }
-        let start = match self.wanted.targets {
+        let start = match self.rule.targets {
             Targets::All if end > 1 => 1,
             Targets::All | Targets::Last => end - 1,
         };
@@ -243,8 +243,9 @@ pub fn user_states(
 /// States [N, D] of N histories with the model's dropout; empty histories have no token that could be asked.
 fn with_dropout(backbone: &dyn Backbone, batch: &Histories) -> Tensor {
     let bounds = || batch.offsets.windows(2).zip(0u32..);
-    let told = bounds().filter(|(bounds, _)| bounds[0] < bounds[1]);
-    let (ends, rows): (Vec<u32>, Vec<u32>) = told.map(|(bounds, row)| (bounds[1] - 1, row)).unzip();
+    let with_items = bounds().filter(|(bounds, _)| bounds[0] < bounds[1]);
+    let (ends, rows): (Vec<u32>, Vec<u32>) =
+        with_items.map(|(bounds, row)| (bounds[1] - 1, row)).unzip();
     let device = backbone.device();
     let ended = |states: &Tensor| states.index_select(0, &indices(&ends, device));
     if rows.len() == batch.users.len() {

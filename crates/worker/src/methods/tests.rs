@@ -20,8 +20,8 @@ use allround_core::text::Vectors;
 use tch::{Device, Kind};
 
 use super::pretrain;
-use super::reader::{Opened, Reader, Room};
-use super::sequences::Wanted;
+use super::prompted_lm::{ContextNeeds, LoadedLm, PromptedLm};
+use super::sequences::TargetRule;
 use crate::llm::lm::{Holding, Lm, LmConfig};
 use crate::llm::tokenizer::Tokenizer;
 use crate::models::{self, Backbone, Sizes};
@@ -63,8 +63,8 @@ pub(crate) fn data() -> Prepared {
 }
 
 /// These targets, of users with two training items at least, in random order.
-pub(crate) fn wanted(targets: Targets) -> Wanted {
-    Wanted {
+pub(crate) fn target_rule(targets: Targets) -> TargetRule {
+    TargetRule {
         targets,
         one_item: OneItem::Skip,
         order: UserOrder::Shuffled,
@@ -176,7 +176,7 @@ pub(crate) fn small() -> SmallLlm {
 }
 
 /// A tiny language model with random weights, and the tokenizer of [`data`]'s texts.
-pub(crate) fn opened(trainable: bool) -> Opened {
+pub(crate) fn loaded(trainable: bool) -> LoadedLm {
     let tokenizer = Tokenizer::train_byte_level(&pretrain::corpus(&data(), &words()), 400)
         .expect("400 is enough");
     tch::manual_seed(4);
@@ -188,7 +188,7 @@ pub(crate) fn opened(trainable: bool) -> Opened {
         trainable,
         ..Holding::frozen(Kind::Float, Device::Cpu)
     };
-    Opened {
+    LoadedLm {
         lm: Lm::random(config, holding),
         ends: vec![tokenizer.eos().expect("its own")],
         remarks: Vec::new(),
@@ -197,14 +197,14 @@ pub(crate) fn opened(trainable: bool) -> Opened {
 }
 
 /// Room for so many candidates and a title.
-pub(crate) fn room(candidates: usize) -> Room {
-    Room::List {
+pub(crate) fn needs(candidates: usize) -> ContextNeeds {
+    ContextNeeds::List {
         candidates,
         answer: 0,
     }
 }
 
 /// A reader of [`data`]'s titles with vectors of users and items.
-pub(crate) fn reader(vectors: Vectors) -> Reader {
-    Reader::new(opened(false), &data(), (&prompt(), vectors), room(4))
+pub(crate) fn prompted_lm(vectors: Vectors) -> PromptedLm {
+    PromptedLm::new(loaded(false), &data(), (&prompt(), vectors), needs(4))
 }

@@ -12,8 +12,8 @@ use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;
 
-use super::project::{Question, questions};
-use super::reader::{Reader, ReaderError, Slot, Speller, Told};
+use super::project::{RankingExample, ranking_examples};
+use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::{Pool, Sequences, Target};
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
@@ -24,11 +24,11 @@ pub const STAGE: u64 = 3;
 
 /// What is asked once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum TuneExample {
     /// For the target's title.
-    Title(Question),
+    Title(RankingExample),
     /// Whether the user likes an item: with the target yes, else no.
-    Liking {
+    YesNo {
         /// Whose history is told, and up to where.
         target: Target,
         /// The item asked about.
@@ -38,26 +38,27 @@ pub enum Asking {
 
 /// Draws what is asked and spells it.
 #[derive(Debug)]
-struct Posing<'a> {
+struct TuneExamples<'a> {
     settings: &'a TrainTune,
     prepared: &'a Prepared,
     sequences: &'a Sequences,
-    speller: &'a Speller,
+    encoder: &'a PromptEncoder,
     pool: Pool<'a>,
 }
 
-impl Posing<'_> {
+impl TuneExamples<'_> {
     /// What is asked in the steps of an epoch.
-    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<Asking>>, BoxError> {
+    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
         let batch_size = self.settings.tune.train.batch_size;
         let draw = (self.settings.seed, STAGE, epoch);
         if self.settings.tune.form == TallrecForm::Title {
-            let sizes = (batch_size, self.speller.prompt_settings().candidates);
+            let sizes = (batch_size, self.encoder.prompt_settings().candidates);
             let from = (self.sequences, &self.pool);
             let rule = self.settings.tune.candidates;
-            let steps = questions(self.prepared, from, sizes, rule, draw)?;
-            let asked = |step: Vec<Question>| step.into_iter().map(Asking::Title).collect();
-            return Ok(steps.into_iter().map(asked).collect());
+            let steps = ranking_examples(self.prepared, from, sizes, rule, draw)?;
+            let examples =
+                |step: Vec<RankingExample>| step.into_iter().map(TuneExample::Title).collect();
+            return Ok(steps.into_iter().map(examples).collect());
         }
         let index = trainer::index(STAGE, epoch, 0);
         let mut random = stream(self.settings.seed, Stream::Negatives, index);
@@ -65,123 +66,125 @@ impl Posing<'_> {
             .sequences
             .steps(self.prepared, batch_size, draw)
             .into_iter();
-        let asked = steps.map(|step| {
-            let mut asked = Vec::with_capacity(2 * step.len());
+        let steps = steps.map(|step| {
+            let mut examples = Vec::with_capacity(2 * step.len());
             for target in step {
                 let known = self.prepared.train_of(target.user as usize);
                 let other = self.pool.draw((target.user, known), 1, &mut random)?[0];
                 for item in [target.item(self.prepared), other] {
-                    asked.push(Asking::Liking { target, item });
+                    examples.push(TuneExample::YesNo { target, item });
                 }
             }
-            Ok(asked)
+            Ok(examples)
         });
-        asked.collect()
+        steps.collect()
     }
 
     /// The prompt and the answer.
-    fn spelled(&self, asking: &Asking) -> Result<Told, ReaderError> {
-        let answer = self.answer(asking);
-        let (user, prompt) = match asking {
-            Asking::Title(Question { target, candidates }) => {
+    fn encoded(&self, example: &TuneExample) -> Result<EncodedPrompt, PromptedLmError> {
+        let answer = self.answer(example);
+        let (user, prompt) = match example {
+            TuneExample::Title(RankingExample { target, candidates }) => {
                 let history = target.history(self.prepared);
-                let prompt = self.speller.prompt(history, candidates, answer.len());
+                let prompt = self.encoder.prompt(history, candidates, answer.len());
                 (target.user, prompt)
             }
-            Asking::Liking { target, item } => {
+            TuneExample::YesNo { target, item } => {
                 let history = target.history(self.prepared);
-                let prompt = self.speller.yes_no(history, *item, answer.len());
+                let prompt = self.encoder.yes_no(history, *item, answer.len());
                 (target.user, prompt)
             }
         };
         let prompt = prompt.map_err(|error| error.of_user(self.prepared, user))?;
-        Ok(Told { prompt, answer })
+        Ok(EncodedPrompt { prompt, answer })
     }
 
-    fn answer(&self, asking: &Asking) -> Vec<u32> {
-        match asking {
-            Asking::Title(question) => self.speller.answer(question.target.item(self.prepared)),
-            Asking::Liking { target, item } => {
-                self.speller.said(*item == target.item(self.prepared))
+    fn answer(&self, example: &TuneExample) -> Vec<u32> {
+        match example {
+            TuneExample::Title(question) => {
+                self.encoder.answer(question.target.item(self.prepared))
+            }
+            TuneExample::YesNo { target, item } => {
+                self.encoder.yes_or_no(*item == target.item(self.prepared))
             }
         }
     }
 }
 
-impl Source for Posing<'_> {
-    type Example = Told;
+impl Source for TuneExamples<'_> {
+    type Example = EncodedPrompt;
 
-    fn steps(&self, epoch: u32) -> Result<Steps<'_, Told>, BoxError> {
+    fn steps(&self, epoch: u32) -> Result<Steps<'_, EncodedPrompt>, BoxError> {
         let steps = self.drawn(epoch)?;
-        let told = |step: Vec<Asking>| {
+        let encoded = |step: Vec<TuneExample>| {
             step.iter()
-                .map(|asking| Ok(self.spelled(asking)?))
+                .map(|example| Ok(self.encoded(example)?))
                 .collect()
         };
         Ok(Steps {
             count: steps.len(),
-            made: Box::new(steps.into_iter().map(told)),
+            made: Box::new(steps.into_iter().map(encoded)),
         })
     }
 
     fn changed(&self) -> u64 {
-        self.speller.shortened()
+        self.encoder.shortened()
     }
 
     fn count_from(&self, changed: u64) {
-        self.speller.count_from(changed);
+        self.encoder.count_from(changed);
     }
 }
 
 /// The adapters in training.
 #[derive(Debug)]
-pub struct Tuning<'a> {
+pub struct TuneTask<'a> {
     settings: &'a TrainTune,
-    reader: &'a Reader,
-    posing: Posing<'a>,
+    prompted_lm: &'a PromptedLm,
+    examples: TuneExamples<'a>,
 }
 
-impl<'a> Tuning<'a> {
+impl<'a> TuneTask<'a> {
     /// Adapters that `reader`'s language model has been given.
     pub fn new(
         settings: &'a TrainTune,
         prepared: &'a Prepared,
         sequences: &'a Sequences,
-        reader: &'a Reader,
+        prompted_lm: &'a PromptedLm,
     ) -> Self {
-        let posing = Posing {
+        let examples = TuneExamples {
             settings,
             prepared,
             sequences,
-            speller: &reader.speller,
+            encoder: &prompted_lm.encoder,
             pool: Pool::of(prepared),
         };
         Self {
             settings,
-            reader,
-            posing,
+            prompted_lm,
+            examples,
         }
     }
 }
 
-impl Task for Tuning<'_> {
-    type Example = Told;
+impl Task for TuneTask<'_> {
+    type Example = EncodedPrompt;
 
-    fn source(&self) -> &dyn Source<Example = Told> {
-        &self.posing
+    fn source(&self) -> &dyn Source<Example = EncodedPrompt> {
+        &self.examples
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
-        self.reader.lm().trained()
+        self.prompted_lm.lm().trained()
     }
 
     fn params(&self) -> u64 {
         let adapters = self.weights();
         let adapters = adapters.iter().map(|(_, weight)| weight.numel() as u64);
-        adapters.sum::<u64>() + self.reader.opened.params()
+        adapters.sum::<u64>() + self.prompted_lm.loaded.params()
     }
 
-    fn weight(&self, example: &Told) -> u64 {
+    fn weight(&self, example: &EncodedPrompt) -> u64 {
         let counted = match self.settings.tune.train_on_inputs {
             // All that is computed foretells a token.
             true => example.computed(),
@@ -190,23 +193,23 @@ impl Task for Tuning<'_> {
         counted as u64
     }
 
-    fn length(&self, example: &Told) -> usize {
+    fn length(&self, example: &EncodedPrompt) -> usize {
         example.computed()
     }
 
-    fn loss(&self, examples: &[&Told], _states: Option<&Tensor>) -> Loss {
-        let prompts: Vec<&[Slot]> = examples.iter().map(|told| &told.prompt[..]).collect();
-        let answers: Vec<&[u32]> = examples.iter().map(|told| &told.answer[..]).collect();
-        let rows = self.reader.rows(&prompts, None, &|_| {
-            unreachable!("titles are all that is told")
+    fn loss(&self, examples: &[&EncodedPrompt], _states: Option<&Tensor>) -> Loss {
+        let prompts: Vec<&[Slot]> = examples.iter().map(|encoded| &encoded.prompt[..]).collect();
+        let answers: Vec<&[u32]> = examples.iter().map(|encoded| &encoded.answer[..]).collect();
+        let rows = self.prompted_lm.rows(&prompts, None, &|_| {
+            unreachable!("prompts of TALLRec have no vectors")
         });
         let (mean, _) =
-            self.reader
+            self.prompted_lm
                 .loss(&prompts, &answers, rows, self.settings.tune.train_on_inputs);
         Loss {
             mean,
             parts: Vec::new(),
-            tokens: examples.iter().map(|told| told.tokens() as u64).sum(),
+            tokens: examples.iter().map(|encoded| encoded.tokens() as u64).sum(),
         }
     }
 }

@@ -44,7 +44,7 @@ mod layers;
 mod layout;
 
 use layers::{Block, Hidden, Norm, drop_some, matrix};
-use layout::{Layout, Wanted};
+use layout::{Layout, Outputs};
 
 /// The table that states are compared with, where it is not that of the inputs.
 #[derive(Debug)]
@@ -176,13 +176,13 @@ impl Sasrec {
         &self,
         rows: &Tensor,
         order: &TimeMajor,
-        wanted: Wanted,
+        outputs: Outputs,
         noise: &mut Option<Noise>,
     ) -> Tensor {
         let padding = self.padding();
         let write_out =
             noise.is_some() && self.config.form.padding_evolves() && self.blocks.len() > 1;
-        let layout = Layout::new(order, padding, wanted, write_out, self.device());
+        let layout = Layout::new(order, padding, outputs, write_out, self.device());
         let mut x = self.inputs(rows, order, &layout, noise);
         let (last, before) = self.blocks.split_last().expect("a net has a block");
         for block in before {
@@ -280,7 +280,7 @@ impl Backbone for Sasrec {
         }
         let places = embedding::indices(&order.rows[..with_tokens], self.device());
         let items = self.item_rows(&histories.items, &order);
-        let last = self.states(&items, &order, Wanted::Last, &mut None);
+        let last = self.states(&items, &order, Outputs::Last, &mut None);
         states.index_copy(0, &places, &last)
     }
 
@@ -297,7 +297,7 @@ impl Backbone for Sasrec {
             )
         });
         let items = self.item_rows(&histories.items, &order);
-        let states = self.states(&items, &order, Wanted::All, &mut noise);
+        let states = self.states(&items, &order, Outputs::All, &mut noise);
         states.index_select(0, &embedding::indices(&order.places(), device))
     }
 
@@ -320,11 +320,11 @@ impl Backbone for Sasrec {
         let rows = self.batch_rows(&batch);
         let dropout = self.config.dropout;
         let mut noise = (dropout > 0.0).then(|| Noise::new(dropout, batch.noise, device));
-        let wanted = match batch.last_only {
-            true => Wanted::Last,
-            false => Wanted::All,
+        let outputs = match batch.last_only {
+            true => Outputs::Last,
+            false => Outputs::All,
         };
-        let states = self.states(&rows.inputs, &order, wanted, &mut noise);
+        let states = self.states(&rows.inputs, &order, outputs, &mut noise);
         let targets = embedding::indices(&batch.targets, device);
         let bias = self.item_bias();
         if let Loss::FullSoftmax {} = self.config.loss {

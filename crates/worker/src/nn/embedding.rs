@@ -4,12 +4,12 @@ use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use crate::data::TrainingBatch;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// Table rows as an index tensor on `device`.
 pub fn indices(rows: &[u32], device: Device) -> Tensor {
     let rows: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
-    sent(&Tensor::from_slice(&rows), device)
+    to_device_async(&Tensor::from_slice(&rows), device)
 }
 
 /// Rows [N, D] of `table` [V + 1, D].

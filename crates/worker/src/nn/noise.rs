@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// Values of a draw: 16 bits.
 const VALUES: f64 = 65536.0;
@@ -69,7 +69,7 @@ impl Noise {
     }
 
     fn tensor(&self, values: &[f32], shape: &[i64]) -> Tensor {
-        sent(&Tensor::from_slice(values).view(shape), self.device)
+        to_device_async(&Tensor::from_slice(values).view(shape), self.device)
     }
 
     fn drawn(&mut self, count: usize) -> Vec<f32> {

@@ -8,7 +8,7 @@ use tch::{Device, Tensor};
 
 use super::embedding;
 use super::time_major::TimeMajor;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// Most groups of a batch: more save multiplications and cost calls.
 const GROUPS: usize = 4;
@@ -158,7 +158,7 @@ fn group(lengths: &[usize], padding: Padding, asked: Queries, device: Device) ->
     Group {
         rows,
         longest,
-        mask: sent(
+        mask: to_device_async(
             &Tensor::from_slice(&mask).view([rows, -1, longest + 1]),
             device,
         ),

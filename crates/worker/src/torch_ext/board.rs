@@ -50,7 +50,7 @@ impl Board {
     fn joules(&self) -> Option<f64> {
         let mut millijoules: c_ulonglong = 0;
         // SAFETY: the signature is that of NVML's header; one number is written.
-        let told = unsafe {
+        let message = unsafe {
             let read = self
                 .nvml
                 .get::<unsafe extern "C" fn(*mut c_void, *mut c_ulonglong) -> c_int>(
@@ -59,7 +59,7 @@ impl Board {
                 .ok()?;
             read(self.handle, &raw mut millijoules)
         };
-        (told == 0).then(|| millijoules as f64 / 1000.0)
+        (message == 0).then(|| millijoules as f64 / 1000.0)
     }
 }
 

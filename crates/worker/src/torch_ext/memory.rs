@@ -1,19 +1,19 @@
-//! Memory that runs out, told apart from everything else that panics.
+//! Memory that runs out, message apart from everything else that panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs `work`, which may be run again or given up where memory runs out.
 ///
 /// # Errors
-/// What LibTorch said, where memory ran out; every other panic goes on.
+/// What LibTorch message, where memory ran out; every other panic goes on.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match ran_out(panic.as_ref()) {
-        Some(told) => told,
+        Some(message) => message,
         None => resume_unwind(panic),
     })
 }
 
-/// What LibTorch said, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
+/// What LibTorch message, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
 pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
@@ -25,13 +25,15 @@ pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
         "could not create a primitive",
         "bad_alloc",
     ];
-    let told = words.iter().any(|words| text.contains(words));
+    let message = words.iter().any(|words| text.contains(words));
     // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
     let line = text.split("\\n").next().unwrap_or_default();
     let line = line.lines().next().unwrap_or_default();
     // What Rust says around it.
-    let line = line.split_once("Torch(\"").map_or(line, |(_, said)| said);
-    told.then(|| line.trim_end_matches("\")").to_owned())
+    let line = line
+        .split_once("Torch(\"")
+        .map_or(line, |(_, message)| message);
+    message.then(|| line.trim_end_matches("\")").to_owned())
 }
 
 #[cfg(test)]
@@ -41,17 +43,17 @@ mod tests {
     #[test]
     fn only_memory_is_caught_with_libtorchs_first_line() {
         assert_eq!(caught(|| 3), Ok(3));
-        let told = caught(|| panic!("CUDA out of memory. Tried to allocate 2 GiB\\nand more"));
+        let message = caught(|| panic!("CUDA out of memory. Tried to allocate 2 GiB\\nand more"));
         assert_eq!(
-            told,
+            message,
             Err::<(), _>("CUDA out of memory. Tried to allocate 2 GiB".to_owned())
         );
-        let told = caught(|| panic!("packed linear layer: could not create a primitive"));
-        assert!(told.is_err());
+        let message = caught(|| panic!("packed linear layer: could not create a primitive"));
+        assert!(message.is_err());
         let raw = "called `Result::unwrap()` on an `Err` value: Torch(\"not enough memory: you tried 8 bytes\\nException raised";
-        let told = caught(|| panic!("{raw}"));
+        let message = caught(|| panic!("{raw}"));
         assert_eq!(
-            told,
+            message,
             Err::<(), _>("not enough memory: you tried 8 bytes".to_owned())
         );
         let other = catch_unwind(|| caught(|| panic!("index 9 is out of bounds")));

@@ -7,8 +7,8 @@ pub mod device;
 pub mod gradient;
 pub mod linear;
 pub mod memory;
-pub mod region;
-pub mod sent;
+pub mod timer;
+pub mod transfer;
 
 /// LibTorch's own tensor object; only its address is used here.
 #[repr(C)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::models::weights::{self, WeightsError};
-use crate::torch_ext::region::Took;
+use crate::torch_ext::timer::Elapsed;
 
 /// Where training stands after an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,10 +32,10 @@ pub struct Progress {
     pub ended: bool,
     /// What training has taken so far, in all processes.
     #[serde(default)]
-    pub train: Took,
+    pub train: Elapsed,
     /// What validation has taken so far.
     #[serde(default)]
-    pub validate: Took,
+    pub validate: Elapsed,
     /// Targets trained on so far.
     pub tokens: u64,
     /// Examples trained on so far, where an epoch's number is not that of the data set.

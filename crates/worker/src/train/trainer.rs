@@ -17,17 +17,17 @@ use allround_core::models::train::{Stop, Train};
 use allround_core::seed::{Stream, foreign};
 use tch::{Device, Kind, Tensor};
 
-use super::ahead::Ahead;
 use super::checkpoint::{Checkpoint, Pace, Progress};
 use super::error::{BoxError, TrainError};
-use super::losses::Losses;
+use super::loss_meter::LossMeter;
 use super::microbatch;
 use super::optimizer::Optimizer;
+use super::prefetch::Prefetch;
 use super::task::{Steps, Task};
 use crate::models::weights;
 use crate::nn::embedding::indices;
 use crate::torch_ext::memory;
-use crate::torch_ext::region::Region;
+use crate::torch_ext::timer::Timer;
 
 /// Least time between two reports of progress within an epoch.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -172,24 +172,24 @@ impl<'a, T: Task> Trainer<'a, T> {
     ) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
         let total = self.plan.train.epochs;
-        let region = Region::begin(self.device());
+        let timer = Timer::begin(self.device());
         let done = self.steps(number, observe)?;
-        let took = region.end();
+        let elapsed = timer.end();
         self.progress.epoch = number;
         // Nothing of the next epoch is prepared yet.
         self.progress.changed = self.task.source().changed();
-        self.progress.train += took;
+        self.progress.train += elapsed;
         self.progress.examples += done.examples;
         self.progress.ended = number >= total;
-        let region = Region::begin(self.device());
+        let timer = Timer::begin(self.device());
         let validation = self.validation(number, validate)?;
-        self.progress.validate += region.end();
+        self.progress.validate += timer.end();
         let epoch = Epoch {
             epoch: number,
             loss: done.loss,
             losses: done.parts,
             validation,
-            wall_s: took.wall_s,
+            wall_s: elapsed.wall_s,
             examples: done.examples,
         };
         self.progress.history.push(epoch.clone());
@@ -248,12 +248,12 @@ impl<'a, T: Task> Trainer<'a, T> {
         if count == 0 {
             return Err(TrainError::Empty);
         }
-        let mut losses = Losses::new(epoch, count);
+        let mut losses = LossMeter::new(epoch, count);
         let mut parts: BTreeMap<&'static str, Tensor> = BTreeMap::new();
         let mut examples = 0;
         let mut reported = Instant::now();
         std::thread::scope(|scope| {
-            for (place, step) in Ahead::new(scope, made, AHEAD).enumerate() {
+            for (place, step) in Prefetch::new(scope, made, AHEAD).enumerate() {
                 let step = step.map_err(TrainError::Example)?;
                 let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
                 let seen = self.step(&step, (epoch, place + 1, count), observe)?;

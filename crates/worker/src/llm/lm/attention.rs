@@ -7,7 +7,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::torch_ext::attention;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// The attention of one pass.
 pub(super) trait Pattern {
@@ -188,7 +188,7 @@ impl Padded {
                 tokens.extend((0..width).map(|at| (row.start + at).min(last) as i64));
                 places.extend((0..row.len()).map(|at| (number * width + at) as i64));
             }
-            let there = |list: &[i64]| sent(&Tensor::from_slice(list), device);
+            let there = |list: &[i64]| to_device_async(&Tensor::from_slice(list), device);
             (there(&tokens), there(&places))
         };
         let (tokens, places) = place(rows, longest);
@@ -201,7 +201,7 @@ impl Padded {
             places,
             wanted: wanted_tokens,
             wanted_places,
-            mask: sent(&seen.ge_tensor(&keys), device),
+            mask: to_device_async(&seen.ge_tensor(&keys), device),
         }
     }
 

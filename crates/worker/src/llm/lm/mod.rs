@@ -36,7 +36,7 @@ use loader::{Loader, Source};
 pub use merged::{Merged, MergedError};
 pub use trie::Trie;
 
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// Positions of OPT start here in its table.
 const OPT_OFFSET: i64 = 2;
@@ -293,7 +293,7 @@ impl Lm {
             longest <= limit,
             "a row of {longest} tokens is longer than the model's {limit} positions"
         );
-        let there = |list: &[i64]| sent(&Tensor::from_slice(list), self.device());
+        let there = |list: &[i64]| to_device_async(&Tensor::from_slice(list), self.device());
         let rows: Vec<Tensor> = rows.iter().map(|row| row.to_kind(self.kind())).collect();
         let mut x = attention::cat(rows);
         if let Some([into, _]) = &self.project {

@@ -130,7 +130,7 @@ fn a_shorter_bound_cuts_and_a_longer_one_is_refused() {
     let vectors = short.encode(&["the cat sat on the mat", "the cat"], false);
     assert!(distance(&vectors.narrow(0, 0, 1), &vectors.narrow(0, 1, 1)) < 1e-6);
     assert_eq!(short.cut(&["the cat sat", "the cat"]), 1);
-    assert_eq!(short.misspelled(&["the Cat sat", "the zebra"]), 1);
+    assert_eq!(short.lossy(&["the Cat sat", "the zebra"]), 1);
     let refusal = open(99).unwrap_err().to_string();
     assert!(
         refusal.contains("24 positions") && refusal.contains("99"),

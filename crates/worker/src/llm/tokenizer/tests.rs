@@ -43,11 +43,11 @@ fn opt_spells_as_its_makers_do() {
 
 #[test]
 fn texts_with_unknown_pieces_or_lost_letters_are_misspelled() {
-    assert_eq!(trained().misspelled(&TEXTS), 0);
+    assert_eq!(trained().lossy(&TEXTS), 0);
     for (name, strange) in [("opt", 0), ("bert", 1)] {
         let Some(real) = real(name) else { continue };
         let texts = ["Toy Story (1995), a façade", "a fish \u{1f9ea}"];
-        assert_eq!(real.misspelled(&texts), strange, "{name}");
+        assert_eq!(real.lossy(&texts), strange, "{name}");
     }
     // Bytes without an `e`: a byte-level vocabulary leaves out what it does not have.
     let folder = tempfile::tempdir().unwrap();
@@ -62,7 +62,7 @@ fn texts_with_unknown_pieces_or_lost_letters_are_misspelled() {
     fs::write_atomic(&path, description.to_string().as_bytes()).unwrap();
     let lacking = Tokenizer::open(folder.path()).unwrap();
     let texts = ["a film about toys", "Staples of steel"];
-    assert_eq!(lacking.misspelled(&texts), 1);
+    assert_eq!(lacking.lossy(&texts), 1);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use allround_core::models::train::OutOfMemory;
 use allround_core::models::train::Train;
 
 use super::*;
-use crate::methods::sequences::Wanted;
-use crate::methods::tests::{backbone, data, wanted};
+use crate::methods::sequences::TargetRule;
+use crate::methods::tests::{backbone, data, target_rule};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
@@ -140,7 +140,7 @@ fn by_hand(
 
 fn check(settings: &Align) -> f64 {
     let (prepared, backbone) = (data(), backbone());
-    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let sequences = Sequences::of(&prepared, target_rule(settings.targets));
     tch::manual_seed(5);
     let vectors = Tensor::randn([13, 6], (Kind::Float, Device::Cpu));
     let inputs = Inputs {
@@ -149,13 +149,13 @@ fn check(settings: &Align) -> f64 {
         backbone: backbone.as_ref(),
         texts: Texts::Frozen(vectors),
     };
-    let alignment = Alignment::new(settings, inputs, 1);
+    let task = AlignTask::new(settings, inputs, 1);
     let states = Tensor::randn([2, 8], (Kind::Float, Device::Cpu));
     let rows = Tensor::randn([4, 8], (Kind::Float, Device::Cpu));
     let texts = Tensor::randn([4, 6], (Kind::Float, Device::Cpu));
     let count = if settings.negatives { 4 } else { 2 };
-    let loss = alignment.losses(&states, &rows, Some(&texts.narrow(0, 0, count)));
-    let expected = by_hand(&alignment.weights(), settings, &states, &rows, &texts);
+    let loss = task.losses(&states, &rows, Some(&texts.narrow(0, 0, count)));
+    let expected = by_hand(&task.weights(), settings, &states, &rows, &texts);
     let parts = [
         ("rec", settings.rec, expected.rec),
         ("item_recon", settings.item_recon, expected.item_recon),
@@ -168,8 +168,8 @@ fn check(settings: &Align) -> f64 {
         .collect();
     assert_eq!(loss.parts.len(), parts.len());
     let mut whole = 0.0;
-    for ((name, found), (wanted, weight, value)) in loss.parts.iter().zip(&parts) {
-        assert_eq!(name, wanted);
+    for ((name, found), (target_rule, weight, value)) in loss.parts.iter().zip(&parts) {
+        assert_eq!(name, target_rule);
         let found = found.double_value(&[]);
         assert!(
             (found - value).abs() < 1e-5,
@@ -218,7 +218,7 @@ fn pairs_leave_out_short_users_and_known_items() {
             targets,
             ..settings()
         };
-        let sequences = Sequences::of(&prepared, wanted(targets));
+        let sequences = Sequences::of(&prepared, target_rule(targets));
         assert_eq!(sequences.skipped, 1);
         let inputs = Inputs {
             prepared: &prepared,
@@ -226,15 +226,15 @@ fn pairs_leave_out_short_users_and_known_items() {
             backbone: backbone.as_ref(),
             texts: Texts::Frozen(Tensor::zeros([13, 6], (Kind::Float, Device::Cpu))),
         };
-        let alignment = Alignment::new(&settings, inputs, 1);
-        let pairs: Vec<Pair> = drawn(&alignment, 1).concat();
+        let task = AlignTask::new(&settings, inputs, 1);
+        let pairs: Vec<AlignExample> = drawn(&task, 1).concat();
         assert_eq!(pairs.len(), count);
-        for pair in &pairs {
-            let known = prepared.train_of(pair.target.user as usize);
-            assert!(!known.contains(&pair.negative) && pair.target.at > Some(0));
+        for example in &pairs {
+            let known = prepared.train_of(example.target.user as usize);
+            assert!(!known.contains(&example.negative) && example.target.at > Some(0));
         }
-        assert_eq!(pairs, drawn(&alignment, 1).concat());
-        assert_ne!(pairs, drawn(&alignment, 2).concat());
+        assert_eq!(pairs, drawn(&task, 1).concat());
+        assert_ne!(pairs, drawn(&task, 2).concat());
     }
 }
 
@@ -251,7 +251,7 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
         train,
         ..settings()
     };
-    let sequences = Sequences::of(&prepared, wanted(Targets::All));
+    let sequences = Sequences::of(&prepared, target_rule(Targets::All));
     tch::manual_seed(6);
     let inputs = Inputs {
         prepared: &prepared,
@@ -259,12 +259,12 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
         backbone: backbone.as_ref(),
         texts: Texts::Frozen(Tensor::randn([13, 6], (Kind::Float, Device::Cpu))),
     };
-    let alignment = Alignment::new(&settings, inputs, 1);
-    let apart = |alignment: &Alignment| {
-        let [joint, text] = alignment.tables().map(|table| table.narrow(0, 1, 12));
+    let task = AlignTask::new(&settings, inputs, 1);
+    let apart = |task: &AlignTask| {
+        let [joint, text] = task.tables().map(|table| table.narrow(0, 1, 12));
         joint.mse_loss(&text, Reduction::Mean).double_value(&[])
     };
-    let before = apart(&alignment);
+    let before = apart(&task);
     let folder = tempfile::tempdir().unwrap();
     let plan = trainer::Plan {
         train: &settings.train,
@@ -273,10 +273,10 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
         checkpoint: folder.path(),
         checkpoint_every: 1000,
     };
-    trainer::train(&plan, &alignment, &mut trainer::no_validation, &mut |_| {}).unwrap();
-    assert!(apart(&alignment) < 0.5 * before);
+    trainer::train(&plan, &task, &mut trainer::no_validation, &mut |_| {}).unwrap();
+    assert!(apart(&task) < 0.5 * before);
     assert_eq!(
-        alignment.tables()[0]
+        task.tables()[0]
             .get(0)
             .abs()
             .sum(Kind::Float)
@@ -296,27 +296,30 @@ fn a_user_with_one_item_is_aligned_without_a_history_or_on_padding_where_that_is
         (OneItem::EmptyHistory, Some(0), 10),
         (OneItem::Padding, None, 0),
     ] {
-        let wanted = Wanted {
+        let target_rule = TargetRule {
             one_item,
-            ..wanted(Targets::Last)
+            ..target_rule(Targets::Last)
         };
-        let sequences = Sequences::of(&prepared, wanted);
+        let sequences = Sequences::of(&prepared, target_rule);
         let inputs = Inputs {
             prepared: &prepared,
             sequences: &sequences,
             backbone: backbone.as_ref(),
             texts: Texts::Frozen(vectors.shallow_clone()),
         };
-        let alignment = Alignment::new(&settings, inputs, 1);
-        let pairs = drawn(&alignment, 1).concat();
+        let task = AlignTask::new(&settings, inputs, 1);
+        let pairs = drawn(&task, 1).concat();
         assert_eq!(pairs.len(), 4);
-        let pair = pairs.into_iter().find(|pair| pair.target.user == 2);
-        let pair = pair.unwrap();
-        assert_eq!((pair.target.at, pair.target.item(&prepared)), (at, item));
-        assert_eq!(pair.target.history(&prepared), [0u32; 0]);
-        assert_eq!(pair.negative == 0, item == 0);
-        let states = alignment.states(&[&pair]);
-        let loss = alignment.loss(&[&pair], states.as_ref());
+        let example = pairs.into_iter().find(|example| example.target.user == 2);
+        let example = example.unwrap();
+        assert_eq!(
+            (example.target.at, example.target.item(&prepared)),
+            (at, item)
+        );
+        assert_eq!(example.target.history(&prepared), [0u32; 0]);
+        assert_eq!(example.negative == 0, item == 0);
+        let states = task.states(&[&example]);
+        let loss = task.loss(&[&example], states.as_ref());
         let part = |name: &str| {
             let part = loss.parts.iter().find(|(part, _)| *part == name);
             part.unwrap().1.double_value(&[])
@@ -344,7 +347,7 @@ fn a_trained_encoder_reads_the_text_of_padding_too() {
         fn weights(&self) -> Vec<(String, Tensor)> {
             Vec::new()
         }
-        fn misspelled(&self, _texts: &[&str]) -> usize {
+        fn lossy(&self, _texts: &[&str]) -> usize {
             0
         }
 
@@ -366,11 +369,11 @@ fn a_trained_encoder_reads_the_text_of_padding_too() {
 fn users_in_the_order_of_their_numbers_come_so_in_every_epoch() {
     let prepared = data();
     let users = |order, epoch| -> Vec<u32> {
-        let wanted = Wanted {
+        let target_rule = TargetRule {
             order,
-            ..wanted(Targets::Last)
+            ..target_rule(Targets::Last)
         };
-        let steps = Sequences::of(&prepared, wanted).steps(&prepared, 2, (1, STAGE, epoch));
+        let steps = Sequences::of(&prepared, target_rule).steps(&prepared, 2, (1, STAGE, epoch));
         let all = steps.concat();
         all.iter().map(|target| target.user).collect()
     };
@@ -388,16 +391,16 @@ fn a_budget_of_targets_changes_neither_losses_nor_gradients() {
         targets: Targets::All,
         ..settings()
     };
-    let sequences = Sequences::of(&prepared, wanted(Targets::All));
+    let sequences = Sequences::of(&prepared, target_rule(Targets::All));
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
         backbone: backbone.as_ref(),
         texts: Texts::Frozen(Tensor::ones([13, 6], (Kind::Float, Device::Cpu))),
     };
-    let alignment = Alignment::new(&settings, inputs, 1);
+    let task = AlignTask::new(&settings, inputs, 1);
     // With frozen texts a target counts as one token.
-    assert_cut_like_whole(&alignment, 2);
+    assert_cut_like_whole(&task, 2);
 }
 
 #[test]
@@ -407,8 +410,8 @@ fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
     let encoder = crate::llm::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
     let texts: Vec<String> = (0..=12).map(|item| "the cat ".repeat(item)).collect();
-    let pieces = |item: u32| encoder.lengths(&[&texts[item as usize]])[0];
-    assert!(pieces(2) > pieces(1));
+    let tokens = |item: u32| encoder.lengths(&[&texts[item as usize]])[0];
+    assert!(tokens(2) > tokens(1));
     for (negatives, matching) in [(true, 1.0), (false, 1.0), (false, 0.0)] {
         let settings = Align {
             negatives,
@@ -416,22 +419,22 @@ fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
             text_recon: 0.0,
             ..settings()
         };
-        let sequences = Sequences::of(&prepared, wanted(settings.targets));
+        let sequences = Sequences::of(&prepared, target_rule(settings.targets));
         let inputs = Inputs {
             prepared: &prepared,
             sequences: &sequences,
             backbone: backbone.as_ref(),
             texts: Texts::Trained(&encoder, texts.clone()),
         };
-        let alignment = Alignment::new(&settings, inputs, 1);
-        for pair in drawn(&alignment, 1).concat() {
-            let target = pieces(pair.target.item(&prepared));
+        let task = AlignTask::new(&settings, inputs, 1);
+        for example in drawn(&task, 1).concat() {
+            let target = tokens(example.target.item(&prepared));
             let expected = match (matching > 0.0, negatives) {
                 (false, _) => 1,
                 (true, false) => target,
-                (true, true) => target + pieces(pair.negative),
+                (true, true) => target + tokens(example.negative),
             };
-            assert_eq!(alignment.length(&pair), expected);
+            assert_eq!(task.length(&example), expected);
         }
     }
 }

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::vectors::Told;
+use super::vectors::VectorRecipe;
 use crate::nn::embedding::indices;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// Factor of cosines under the softmax that gives candidates their chances: a likeness that is larger by a tenth makes a
 /// candidate seven times as likely.
@@ -21,9 +21,9 @@ const SHARPNESS: f64 = 20.0;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choice {
     /// The vector that candidates are to be like; `None`: all are as good.
-    pub(super) asked: Option<Told>,
+    pub(super) asked: Option<VectorRecipe>,
     /// What is compared with it, a vector for each candidate.
-    pub(super) offered: Vec<Told>,
+    pub(super) offered: Vec<VectorRecipe>,
     /// Each candidate's answer.
     pub(super) answers: Vec<Vec<u32>>,
     /// Places of the candidates' vectors in the prompt; empty where titles stand alone.
@@ -74,10 +74,10 @@ impl Made {
         let lists = Lists::of(choices);
         let (m, c, l) = lists.sizes;
         let shape = [m as i64, c as i64, l as i64];
-        let scores = sent(&Tensor::from_slice(&lists.scores), device);
+        let scores = to_device_async(&Tensor::from_slice(&lists.scores), device);
         let scores = scores.index_add(0, &indices(&lists.asked, device), &(cosines * SHARPNESS));
         let chances = scores.view([shape[0], shape[1]]).softmax(-1, Kind::Float);
-        let tokens = sent(&Tensor::from_slice(&lists.tokens), device).view(shape);
+        let tokens = to_device_async(&Tensor::from_slice(&lists.tokens), device).view(shape);
 
         let draws: Vec<f32> = choices.iter().map(|choice| choice.draw as f32).collect();
         let last: Vec<i64> = choices
@@ -89,7 +89,8 @@ impl Made {
             .le_tensor(&column(&draws, device));
         let passed = below.sum_dim_intlist(-1, true, Kind::Int64);
         // Rounding may leave a rest behind the last.
-        let number = passed.minimum(&sent(&Tensor::from_slice(&last), device).unsqueeze(1));
+        let number =
+            passed.minimum(&to_device_async(&Tensor::from_slice(&last), device).unsqueeze(1));
         let number = number.unsqueeze(2).expand([shape[0], 1, shape[2]], false);
         let chosen = tokens.gather(1, &number, false);
 
@@ -155,5 +156,5 @@ impl Lists {
 }
 
 fn column(values: &[f32], device: Device) -> Tensor {
-    sent(&Tensor::from_slice(values), device).unsqueeze(1)
+    to_device_async(&Tensor::from_slice(values), device).unsqueeze(1)
 }

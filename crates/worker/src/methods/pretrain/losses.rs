@@ -10,12 +10,12 @@
 use allround_core::config::llm::Look;
 use tch::{Kind, Tensor};
 
-use super::Pretraining;
+use super::PretrainTask;
 use super::choice::{Choice, Made};
 use super::texts::{Answer, Text};
 use super::vectors::{Gathered, Place};
 use crate::nn::embedding::indices;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 use crate::train::task::Loss;
 
 /// Weight of the prompts' own tokens beside the answers'.
@@ -68,7 +68,7 @@ impl Aims {
         let entries: Vec<i64> = entries
             .map(|(row, &token)| row as i64 * width + i64::from(token))
             .collect();
-        let entries = sent(&Tensor::from_slice(&entries), device);
+        let entries = to_device_async(&Tensor::from_slice(&entries), device);
         -all.index_select(0, &entries).sum(Kind::Float)
     }
 
@@ -78,9 +78,9 @@ impl Aims {
     }
 }
 
-impl Pretraining<'_> {
+impl PretrainTask<'_> {
     pub(super) fn loss_of(&self, texts: &[&Text]) -> Loss {
-        let lm = &self.opened.lm;
+        let lm = &self.loaded.lm;
         let written = self.written(texts);
         let lengths = written.rows.iter().map(|row| row.size()[0] as usize);
         let wanted: Vec<_> = lengths.map(|length| 0..length).collect();
@@ -128,7 +128,7 @@ impl Pretraining<'_> {
 
     /// Mean cross-entropy a token of the answers: of those said, and of the choices against how likely each token is.
     fn answers(&self, written: &Written<'_>, hidden: &Tensor, said: &Aims) -> Tensor {
-        let logits = |states: &Tensor| self.opened.lm.logits(states);
+        let logits = |states: &Tensor| self.loaded.lm.logits(states);
         let sum = said.sum(hidden, logits);
         let count = said.places.len() as f64;
         let Some(made) = &written.made else {
@@ -162,7 +162,7 @@ impl Pretraining<'_> {
 
     /// Draws the texts' vectors and makes their choices.
     fn written<'a>(&self, texts: &'a [&'a Text]) -> Written<'a> {
-        let lm = &self.opened.lm;
+        let lm = &self.loaded.lm;
         let mut gathered = Gathered::default();
         // Numbers of the vectors of a text's prompt, and pairs of those that its choice compares.
         let mut placed: Vec<Vec<u32>> = Vec::with_capacity(texts.len());
@@ -206,7 +206,7 @@ impl Pretraining<'_> {
 
     /// Input vectors of each text, and the first token of each among all.
     fn fill(&self, written: &mut Written<'_>, placed: &[Vec<u32>], vectors: &Tensor) {
-        let lm = &self.opened.lm;
+        let lm = &self.loaded.lm;
         let mut tokens = Vec::new();
         // Where each place's vector comes from, and its number there.
         let mut order: Vec<(Origin, u32)> = Vec::new();
@@ -297,9 +297,9 @@ impl Pretraining<'_> {
     /// places that look, places looked at].
     fn looked(&self, looks: &Looks, before: &Tensor, layer: usize) -> Tensor {
         let device = before.device();
-        let config = self.opened.lm.config();
+        let config = self.loaded.lm.config();
         let (heads, size) = ((config.heads / 2).max(1), config.head_size);
-        let [query, key] = self.opened.lm.queries_and_keys(layer, before);
+        let [query, key] = self.loaded.lm.queries_and_keys(layer, before);
         let texts = looks.texts.len() as i64;
         let of = |x: &Tensor, places: &Tensor| {
             let x = x
@@ -312,7 +312,7 @@ impl Pretraining<'_> {
             .iter()
             .map(|text| i64::from(text.start))
             .collect();
-        let starts = sent(&Tensor::from_slice(&starts), device).unsqueeze(1);
+        let starts = to_device_async(&Tensor::from_slice(&starts), device).unsqueeze(1);
         // Texts with fewer places that look do so from their last one again, which nobody reads.
         let count = looks.count();
         let places = looks.texts.iter().flat_map(|text| {
@@ -323,7 +323,7 @@ impl Pretraining<'_> {
             let places = text.places.iter().chain(std::iter::repeat(last));
             places.take(count as usize).map(|&place| i64::from(place))
         });
-        let places = sent(&Tensor::from_slice(&places.collect::<Vec<_>>()), device);
+        let places = to_device_async(&Tensor::from_slice(&places.collect::<Vec<_>>()), device);
         let places = places.view([texts, i64::from(count)]);
         let steps = Tensor::arange(i64::from(looks.width()), (Kind::Int64, device)).unsqueeze(0);
         let later = steps.unsqueeze(0).greater_tensor(&places.unsqueeze(2));

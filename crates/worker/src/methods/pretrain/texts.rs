@@ -7,7 +7,7 @@ use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 
 use super::choice::Choice;
-use super::vectors::{Place, Told};
+use super::vectors::{Place, VectorRecipe};
 use super::{HISTORY, Writer, asked};
 
 /// A text with its answer.
@@ -87,7 +87,7 @@ type Named = (u32, Vec<u32>);
 /// How the vectors of one text are made. An item's random part has the item's place among those drawn.
 struct Scene<'a> {
     drawn: &'a [u32],
-    spelled: &'a [Vec<u32>],
+    tokenized: &'a [Vec<u32>],
     /// Deviation of items' vectors and of the user's: as large as projections make them, beside smaller embeddings.
     sizes: [f64; 2],
     /// Random share of items' vectors; the rest are their titles' words.
@@ -100,20 +100,20 @@ impl Scene<'_> {
     fn named(&self, item: u32) -> Named {
         let number = self.drawn.iter().position(|&other| other == item);
         let number = number.expect("told items were drawn") as u32;
-        (number, self.spelled[item as usize - 1].clone())
+        (number, self.tokenized[item as usize - 1].clone())
     }
 
     /// The vector behind an item's title.
-    fn item(&self, item: u32) -> Told {
+    fn item(&self, item: u32) -> VectorRecipe {
         self.sum(self.sizes[0], &[(self.named(item), 1.0)])
     }
 
     /// Items' own vectors with these weights, whose squares should sum to 1.
-    fn sum(&self, size: f64, items: &[(Named, f64)]) -> Told {
+    fn sum(&self, size: f64, items: &[(Named, f64)]) -> VectorRecipe {
         let (random, words) = (self.share.sqrt() * size, (1.0 - self.share).sqrt() * size);
         let bags = items.iter().filter(|_| words > 0.0);
         let parts = items.iter().filter(|_| random > 0.0);
-        Told {
+        VectorRecipe {
             words: bags
                 .map(|((_, tokens), weight)| (tokens.clone(), weight * words))
                 .collect(),
@@ -124,13 +124,13 @@ impl Scene<'_> {
     }
 
     /// A vector at this cosine to `told`; its other part is its own.
-    fn like(&mut self, told: &Told, cosine: f64) -> Told {
+    fn like(&mut self, told: &VectorRecipe, cosine: f64) -> VectorRecipe {
         let scaled = |weight: f64| weight * cosine;
         let words = told.words.iter();
         let random = told.random.iter();
         let other = (1.0 - cosine * cosine).sqrt() * self.sizes[1];
         self.count += 1;
-        Told {
+        VectorRecipe {
             words: words
                 .map(|(tokens, weight)| (tokens.clone(), scaled(*weight)))
                 .collect(),
@@ -255,7 +255,7 @@ impl Writer<'_> {
         &self,
         random: &mut ChaCha8Rng,
         hint: Hint,
-        (scene, taste): (&mut Scene<'_>, &Told),
+        (scene, taste): (&mut Scene<'_>, &VectorRecipe),
         pieces: &[Piece],
     ) -> Writing {
         let mut writing = Writing::default();
@@ -316,7 +316,7 @@ impl Writer<'_> {
         let size = random.random_range(0.35..0.9);
         Scene {
             drawn,
-            spelled: &self.spelled,
+            tokenized: &self.tokenized,
             sizes: [size, size * random.random_range(0.8..1.25)],
             share,
             count: drawn.len() as u32,
@@ -330,11 +330,11 @@ impl Writer<'_> {
         hint: Hint,
         scene: &Scene<'_>,
         (candidates, target): (&[u32], u32),
-    ) -> Told {
+    ) -> VectorRecipe {
         let size = scene.sizes[1];
         match hint {
             Hint::Mean | Hint::Words => {
-                let words = some(random, &self.spelled[target as usize - 1]);
+                let words = some(random, &self.tokenized[target as usize - 1]);
                 scene.sum(size, &[((0, words), 1.0)])
             }
             Hint::Leaning => {
@@ -406,7 +406,7 @@ struct Writing {
     titled: Vec<(usize, u32)>,
     slots: Vec<usize>,
     /// What the user likes, as it is told.
-    asked: Option<Told>,
+    asked: Option<VectorRecipe>,
 }
 
 impl Writing {
@@ -419,7 +419,7 @@ impl Writing {
     }
 
     /// A vector behind a title that begins with `first`.
-    fn titled(&mut self, told: Told, first: u32) {
+    fn titled(&mut self, told: VectorRecipe, first: u32) {
         self.titled.push((self.prompt.len(), first));
         self.prompt.push(Place::Vector(told));
     }

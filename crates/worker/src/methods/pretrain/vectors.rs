@@ -4,13 +4,13 @@ use tch::{Kind, Tensor};
 
 use crate::llm::lm::Lm;
 use crate::nn::embedding::indices;
-use crate::torch_ext::sent::sent;
+use crate::torch_ext::transfer::to_device_async;
 
 /// A vector: a weighted sum of means of words' embeddings, each at a deviation of 1, and of random vectors.
 ///
 /// Two vectors of one text that share a part are alike as the weights say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Told {
+pub(super) struct VectorRecipe {
     /// Tokens of words, each list with the weight of its mean.
     pub(super) words: Vec<(Vec<u32>, f64)>,
     /// Numbers of random vectors among those of the text, each with its weight.
@@ -21,7 +21,7 @@ pub(super) struct Told {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     Token(u32),
-    Vector(Told),
+    Vector(VectorRecipe),
 }
 
 /// Vectors to be drawn together.
@@ -46,7 +46,7 @@ impl Gathered {
     }
 
     /// The number that a vector will have among all.
-    pub(super) fn take(&mut self, told: &Told) -> u32 {
+    pub(super) fn take(&mut self, told: &VectorRecipe) -> u32 {
         let number = self.vectors;
         self.vectors += 1;
         for (tokens, weight) in &told.words {
@@ -65,7 +65,8 @@ impl Gathered {
     pub(super) fn draw(&self, lm: &Lm) -> Tensor {
         let (device, width) = (lm.device(), lm.width());
         let options = (Kind::Float, device);
-        let column = |values: &[f32]| sent(&Tensor::from_slice(values), device).unsqueeze(1);
+        let column =
+            |values: &[f32]| to_device_async(&Tensor::from_slice(values), device).unsqueeze(1);
         let (of_means, tokens): (Vec<u32>, Vec<u32>) = self.tokens.iter().copied().unzip();
         let words = lm
             .embed(&indices(&tokens, device))

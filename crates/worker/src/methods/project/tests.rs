@@ -7,9 +7,9 @@ use allround_core::models::train::Train;
 use allround_core::text::Vectors;
 
 use super::*;
-use crate::methods::reader::Slot;
-use crate::methods::sequences::Wanted;
-use crate::methods::tests::{backbone, data, reader, wanted};
+use crate::methods::prompted_lm::Slot;
+use crate::methods::sequences::TargetRule;
+use crate::methods::tests::{backbone, data, prompted_lm, target_rule};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 mod nets;
@@ -113,22 +113,25 @@ fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
     let prepared = data();
     let pool = Pool::of(&prepared);
     for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
-        let sequences = Sequences::of(&prepared, wanted(targets));
+        let sequences = Sequences::of(&prepared, target_rule(targets));
         let rule = crate::methods::tests::training_candidates();
         let draw = |epoch| {
             let from = (&sequences, &pool);
-            questions(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
+            ranking_examples(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
         };
         let all = draw(1).concat();
         assert_eq!((draw(1).len(), all.len()), (2, count));
-        for question in &all {
-            let known = prepared.train_of(question.target.user as usize);
-            let told = question
+        for example in &all {
+            let known = prepared.train_of(example.target.user as usize);
+            let targets = example
                 .candidates
                 .iter()
                 .filter(|item| known.contains(item));
-            assert_eq!(told.collect::<Vec<_>>(), [&question.target.item(&prepared)]);
-            assert_eq!(question.candidates.len(), 4);
+            assert_eq!(
+                targets.collect::<Vec<_>>(),
+                [&example.target.item(&prepared)]
+            );
+            assert_eq!(example.candidates.len(), 4);
         }
         assert_eq!(draw(2), draw(2));
         assert_ne!(draw(1), draw(2));
@@ -136,16 +139,16 @@ fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
 }
 
 /// Questions of an epoch by their targets, for data whose sequences are all targets' histories.
-fn asked_in(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<Question> {
+fn examples_of(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<RankingExample> {
     let prepared = data();
     let (pool, sequences) = (
         Pool::of(&prepared),
-        Sequences::of(&prepared, wanted(targets)),
+        Sequences::of(&prepared, target_rule(targets)),
     );
     let from = (&sequences, &pool);
-    let steps = questions(&prepared, from, (2, 6), rule, (1, STAGE, epoch));
+    let steps = ranking_examples(&prepared, from, (2, 6), rule, (1, STAGE, epoch));
     let mut all = steps.unwrap().concat();
-    all.sort_by_key(|question| (question.target.user, question.target.at));
+    all.sort_by_key(|example| (example.target.user, example.target.at));
     all
 }
 
@@ -153,15 +156,15 @@ fn asked_in(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<Quest
 fn candidates_that_are_drawn_once_are_the_same_in_every_epoch() {
     for exclude in [Exclude::Training, Exclude::History] {
         for targets in [Targets::Last, Targets::All] {
-            let asked =
-                |drawn, epoch| asked_in(epoch, TrainingCandidates { drawn, exclude }, targets);
-            let first = asked(Drawn::Once, 1);
-            assert!((2..9).all(|epoch| asked(Drawn::Once, epoch) == first));
-            assert_ne!(asked(Drawn::EachEpoch, 1), asked(Drawn::EachEpoch, 2));
-            assert_eq!(asked(Drawn::EachEpoch, 2), asked(Drawn::EachEpoch, 2));
+            let draw =
+                |drawn, epoch| examples_of(epoch, TrainingCandidates { drawn, exclude }, targets);
+            let first = draw(Drawn::Once, 1);
+            assert!((2..9).all(|epoch| draw(Drawn::Once, epoch) == first));
+            assert_ne!(draw(Drawn::EachEpoch, 1), draw(Drawn::EachEpoch, 2));
+            assert_eq!(draw(Drawn::EachEpoch, 2), draw(Drawn::EachEpoch, 2));
             // Targets have draws of their own.
-            let told = first.iter().map(|question| &question.candidates);
-            let different: std::collections::HashSet<_> = told.collect();
+            let lists = first.iter().map(|example| &example.candidates);
+            let different: std::collections::HashSet<_> = lists.collect();
             assert_eq!(different.len(), first.len());
         }
     }
@@ -175,25 +178,25 @@ fn the_target_is_drawn_again_only_where_the_history_alone_is_left_out() {
             drawn: Drawn::EachEpoch,
             exclude,
         };
-        let asked = (1..40).flat_map(|epoch| asked_in(epoch, rule, Targets::All));
+        let examples = (1..40).flat_map(|epoch| examples_of(epoch, rule, Targets::All));
         let (mut twice, mut later) = (false, false);
-        for question in asked {
-            let target = question.target.item(&prepared);
-            let history = question.target.history(&prepared);
-            let told = |item: u32| {
-                question
+        for example in examples {
+            let target = example.target.item(&prepared);
+            let history = example.target.history(&prepared);
+            let count = |item: u32| {
+                example
                     .candidates
                     .iter()
                     .filter(|&&one| one == item)
                     .count()
             };
-            assert_eq!(question.candidates.len(), 6);
-            assert!(history.iter().all(|&item| told(item) == 0));
-            assert!((1..=2).contains(&told(target)));
-            twice |= told(target) == 2;
-            let train = prepared.train_of(question.target.user as usize);
+            assert_eq!(example.candidates.len(), 6);
+            assert!(history.iter().all(|&item| count(item) == 0));
+            assert!((1..=2).contains(&count(target)));
+            twice |= count(target) == 2;
+            let train = prepared.train_of(example.target.user as usize);
             let behind = &train[history.len() + 1..];
-            later |= behind.iter().any(|&item| told(item) > 0);
+            later |= behind.iter().any(|&item| count(item) > 0);
         }
         assert_eq!((twice, later), (again, again), "{exclude:?}");
     }
@@ -202,76 +205,79 @@ fn the_target_is_drawn_again_only_where_the_history_alone_is_left_out() {
 #[test]
 fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
     let (prepared, backbone) = (data(), backbone());
-    let reader = reader(Vectors {
+    let prompted_lm = prompted_lm(Vectors {
         user: true,
         item: true,
     });
-    let said = |one_item, dropout| {
+    let prompt_text = |one_item, dropout| {
         let settings = Project {
             one_item,
             backbone_dropout: dropout,
             ..settings(Targets::Last)
         };
-        let wanted = Wanted {
+        let target_rule = TargetRule {
             one_item,
-            ..wanted(Targets::Last)
+            ..target_rule(Targets::Last)
         };
-        let sequences = Sequences::of(&prepared, wanted);
+        let sequences = Sequences::of(&prepared, target_rule);
         let inputs = Inputs {
             prepared: &prepared,
             sequences: &sequences,
             backbone: backbone.as_ref(),
-            reader: &reader,
+            prompted_lm: &prompted_lm,
         };
         let projections = projections(true, 1, ItemEmbedding::Joint);
-        let projecting = Projecting::new(&settings, inputs, projections, 1);
-        let posed = drawn(&projecting, 1).concat();
-        let posed: Vec<&Posed> = posed.iter().collect();
-        let short = posed.iter().find(|posed| posed.target.user == 2).unwrap();
+        let task = ProjectTask::new(&settings, inputs, projections, 1);
+        let example = drawn(&task, 1).concat();
+        let example: Vec<&ProjectExample> = example.iter().collect();
+        let short = example
+            .iter()
+            .find(|example| example.target.user == 2)
+            .unwrap();
         assert_eq!(short.target.history(&prepared), [0u32; 0]);
         let target = short.target.item(&prepared);
-        for step in [&posed[..], std::slice::from_ref(short)] {
-            let states = projecting.states(step);
-            let loss = projecting
-                .loss(step, states.as_ref())
-                .mean
-                .double_value(&[]);
+        for step in [&example[..], std::slice::from_ref(short)] {
+            let states = task.states(step);
+            let loss = task.loss(step, states.as_ref()).mean.double_value(&[]);
             assert!(loss.is_finite() && loss > 0.0, "{loss}");
         }
-        reader.opened.tokenizer.decode(&reader.answer(target))
+        prompted_lm
+            .loaded
+            .tokenizer
+            .decode(&prompted_lm.answer(target))
     };
-    let own = reader.opened.tokenizer.decode(&reader.answer(10));
+    let own = prompted_lm.loaded.tokenizer.decode(&prompted_lm.answer(10));
     for dropout in [false, true] {
-        assert_eq!(said(OneItem::EmptyHistory, dropout), own);
-        assert!(said(OneItem::Padding, dropout).contains("\"No Title\""));
+        assert_eq!(prompt_text(OneItem::EmptyHistory, dropout), own);
+        assert!(prompt_text(OneItem::Padding, dropout).contains("\"No Title\""));
     }
 }
 
 /// Trains projections of `item` for the epochs of [`settings`]: the weights before and after by name, the losses.
 fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
     let (prepared, backbone) = (data(), backbone());
-    let reader = reader(Vectors {
+    let prompted_lm = prompted_lm(Vectors {
         user: true,
         item: true,
     });
     let settings = settings(Targets::All);
-    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let sequences = Sequences::of(&prepared, target_rule(settings.targets));
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
         backbone: backbone.as_ref(),
-        reader: &reader,
+        prompted_lm: &prompted_lm,
     };
     let projections = projections(true, 1, item);
-    let projecting = Projecting::new(&settings, inputs, projections, 1);
+    let task = ProjectTask::new(&settings, inputs, projections, 1);
     let copy = |named: Vec<(String, Tensor)>| -> Vec<(String, Tensor)> {
         let copied = named
             .into_iter()
             .map(|(name, weight)| (name, weight.detach().copy()));
         copied.collect()
     };
-    let frozen = copy(reader.lm().weights());
-    let begun = copy(projecting.projections.saved());
+    let frozen = copy(prompted_lm.lm().weights());
+    let begun = copy(task.projections.saved());
     let folder = tempfile::tempdir().unwrap();
     let plan = trainer::Plan {
         train: &settings.train,
@@ -281,28 +287,23 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
         checkpoint_every: 1000,
     };
     let mut losses = Vec::new();
-    let phase = trainer::train(
-        &plan,
-        &projecting,
-        &mut trainer::no_validation,
-        &mut |event| {
-            if let allround_core::event::Event::Epoch(epoch) = event {
-                losses.push(epoch.loss);
-            }
-        },
-    );
+    let phase = trainer::train(&plan, &task, &mut trainer::no_validation, &mut |event| {
+        if let allround_core::event::Event::Epoch(epoch) = event {
+            losses.push(epoch.loss);
+        }
+    });
     let phase = &phase.unwrap()[0];
     // A language model of random weights follows a vector only a little.
     assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
-    assert_eq!(frozen, copy(reader.lm().weights()));
-    let weights = projecting.weights();
+    assert_eq!(frozen, copy(prompted_lm.lm().weights()));
+    let weights = task.weights();
     let trained: i64 = weights
         .iter()
         .map(|(_, weight)| weight.numel() as i64)
         .sum();
     assert_eq!(phase.trained_params, Some(trained as u64));
     assert!(phase.params > phase.trained_params);
-    [begun, copy(projecting.projections.saved())]
+    [begun, copy(task.projections.saved())]
 }
 
 #[test]
@@ -328,21 +329,21 @@ fn a_random_table_moves_only_where_it_is_trained() {
 }
 
 /// Runs `work` with stage 2 over the tests' data; the frozen CF model has dropout.
-fn with_dropout(settings: &Project, work: impl FnOnce(&Projecting<'_>)) {
+fn with_dropout(settings: &Project, work: impl FnOnce(&ProjectTask<'_>)) {
     let (prepared, backbone) = (data(), backbone());
-    let reader = reader(Vectors {
+    let prompted_lm = prompted_lm(Vectors {
         user: true,
         item: true,
     });
-    let sequences = Sequences::of(&prepared, wanted(settings.targets));
+    let sequences = Sequences::of(&prepared, target_rule(settings.targets));
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
         backbone: backbone.as_ref(),
-        reader: &reader,
+        prompted_lm: &prompted_lm,
     };
     let projections = projections(true, 1, ItemEmbedding::Joint);
-    work(&Projecting::new(settings, inputs, projections, 1));
+    work(&ProjectTask::new(settings, inputs, projections, 1));
 }
 
 #[test]
@@ -367,31 +368,26 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
             checkpoint_every: 1000,
         };
         let mut losses = Vec::new();
-        with_dropout(&settings, |projecting| {
-            trainer::train(
-                &plan,
-                projecting,
-                &mut trainer::no_validation,
-                &mut |event| {
-                    if let allround_core::event::Event::Epoch(epoch) = event {
-                        losses.push(epoch.loss);
-                    }
-                },
-            )
+        with_dropout(&settings, |task| {
+            trainer::train(&plan, task, &mut trainer::no_validation, &mut |event| {
+                if let allround_core::event::Event::Epoch(epoch) = event {
+                    losses.push(epoch.loss);
+                }
+            })
             .unwrap();
         });
         losses
     };
     let mut longest = 0;
-    with_dropout(&budgeted(0), |projecting| {
-        let step = drawn(projecting, 1).remove(0);
+    with_dropout(&budgeted(0), |task| {
+        let step = drawn(task, 1).remove(0);
         longest = step
             .iter()
-            .map(|posed| projecting.length(posed))
+            .map(|example| task.length(example))
             .max()
             .unwrap();
         for budget in [1, longest, 2 * longest] {
-            assert_cut_like_whole(projecting, budget);
+            assert_cut_like_whole(task, budget);
         }
     });
     let whole = losses(0);
@@ -403,39 +399,40 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
 
 #[test]
 fn a_target_is_asked_for_as_it_was_drawn() {
-    with_dropout(&settings(Targets::All), |projecting| {
+    with_dropout(&settings(Targets::All), |task| {
         let prepared = data();
         let pool = Pool::of(&prepared);
-        let sequences = Sequences::of(&prepared, wanted(Targets::All));
-        let (from, rule) = ((&sequences, &pool), projecting.settings.candidates);
-        let asked = questions(&prepared, from, (4, 4), rule, (1, STAGE, 2)).unwrap();
-        let reader = projecting.inputs.reader;
-        for (question, posed) in asked.concat().iter().zip(drawn(projecting, 2).concat()) {
-            let answer = reader.answer(question.target.item(&prepared));
-            let history = question.target.history(&prepared);
-            let prompt = reader.prompt(history, &question.candidates, answer.len());
-            let told = Told {
+        let sequences = Sequences::of(&prepared, target_rule(Targets::All));
+        let (from, rule) = ((&sequences, &pool), task.settings.candidates);
+        let drawn_examples =
+            ranking_examples(&prepared, from, (4, 4), rule, (1, STAGE, 2)).unwrap();
+        let prompted_lm = task.inputs.prompted_lm;
+        for (expected, example) in drawn_examples.concat().iter().zip(drawn(task, 2).concat()) {
+            let answer = prompted_lm.answer(expected.target.item(&prepared));
+            let history = expected.target.history(&prepared);
+            let prompt = prompted_lm.prompt(history, &expected.candidates, answer.len());
+            let prompt = EncodedPrompt {
                 prompt: prompt.unwrap(),
                 answer,
             };
-            let target = question.target;
-            assert_eq!(posed, Posed { target, told });
+            let target = expected.target;
+            assert_eq!(example, ProjectExample { target, prompt });
         }
     });
 }
 
 #[test]
 fn a_prompt_without_vectors_reads_the_same_titles() {
-    let plain = reader(Vectors {
+    let plain = prompted_lm(Vectors {
         user: false,
         item: false,
     });
-    let told = reader(Vectors {
+    let with_items = prompted_lm(Vectors {
         user: false,
         item: true,
     });
-    let count = |reader: &Reader| reader.prompt(&[1], &[2, 3], 4).unwrap();
-    let vectors = count(&told)
+    let count = |prompted_lm: &PromptedLm| prompted_lm.prompt(&[1], &[2, 3], 4).unwrap();
+    let vectors = count(&with_items)
         .iter()
         .filter(|slot| matches!(slot, Slot::Item(_)))
         .count();

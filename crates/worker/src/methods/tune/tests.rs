@@ -19,8 +19,8 @@ use tch::{Device, Kind};
 
 use super::*;
 use crate::llm::lm::{Holding, Lm, LmConfig};
-use crate::methods::answer::{Answerer, Answers};
-use crate::methods::tests::{data, opened, prompt, room, small, wanted};
+use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
@@ -65,92 +65,96 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
 }
 
 /// The tests' language model with fresh adapters of a rank at these projections.
-fn adapted(rank: usize, targets: &[&str]) -> Reader {
-    let mut opened = opened(false);
-    // Asking for yes or no takes more words than the tests' model has positions; the frozen embedding is its head, and with
+fn adapted(rank: usize, targets: &[&str]) -> PromptedLm {
+    let mut loaded = loaded(false);
+    // TuneExample for yes or no takes more words than the tests' model has positions; the frozen embedding is its head, and with
     // small weights no adapter makes a token likely.
     let config = LmConfig {
         positions: 512,
         init_std: 0.5,
-        ..opened.lm.config().clone()
+        ..loaded.lm.config().clone()
     };
-    opened.lm = Lm::random(config, Holding::frozen(Kind::Float, Device::Cpu));
+    loaded.lm = Lm::random(config, Holding::frozen(Kind::Float, Device::Cpu));
     let vectors = Vectors {
         user: false,
         item: false,
     };
-    let mut reader = Reader::new(opened, &data(), (&prompt(), vectors), room(4));
+    let mut prompted_lm = PromptedLm::new(loaded, &data(), (&prompt(), vectors), needs(4));
     let lora = Lora {
         rank,
         alpha: 2.0 * rank as f64,
         dropout: 0.0,
         targets: targets.iter().map(|&name| name.to_owned()).collect(),
     };
-    reader.opened.lm.add_lora(&lora).unwrap();
-    reader
+    prompted_lm.loaded.lm.add_lora(&lora).unwrap();
+    prompted_lm
 }
 
 /// It with adapters whose halves are both away from zero.
-fn away_from_zero() -> Reader {
-    let reader = adapted(2, &["q_proj"]);
+fn away_from_zero() -> PromptedLm {
+    let prompted_lm = adapted(2, &["q_proj"]);
     tch::no_grad(|| {
-        for (_, mut weight) in reader.lm().trained() {
+        for (_, mut weight) in prompted_lm.lm().trained() {
             let _ = weight.fill_(0.1);
         }
     });
-    reader
+    prompted_lm
 }
 
 #[test]
 fn a_budget_of_tokens_changes_neither_loss_nor_gradients_in_any_form() {
-    let (prepared, reader) = (data(), away_from_zero());
-    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let (prepared, prompted_lm) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     for form in [TallrecForm::Title, TallrecForm::YesNo] {
         for train_on_inputs in [false, true] {
             let settings = settings(form, train_on_inputs);
-            let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
-            let step = drawn(&tuning, 1).remove(0);
-            let longest = step.iter().map(|told| tuning.length(told)).max().unwrap();
-            assert_cut_like_whole(&tuning, 2 * longest);
+            let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+            let step = drawn(&task, 1).remove(0);
+            let longest = step
+                .iter()
+                .map(|encoded| task.length(encoded))
+                .max()
+                .unwrap();
+            assert_cut_like_whole(&task, 2 * longest);
         }
     }
 }
 
 #[test]
 fn an_example_weighs_the_tokens_that_its_loss_counts() {
-    let (prepared, reader) = (data(), away_from_zero());
-    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let (prepared, prompted_lm) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     for train_on_inputs in [false, true] {
         let settings = settings(TallrecForm::Title, train_on_inputs);
-        let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
-        for told in drawn(&tuning, 1).concat() {
-            let (prompts, answers) = ([&told.prompt], [&told.answer]);
-            let rows = reader.rows(&prompts, None, &|_| unreachable!("no vectors"));
-            let (_, counted) = reader.loss(&prompts, &answers, rows, train_on_inputs);
-            assert_eq!(tuning.weight(&told), counted);
+        let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+        for encoded in drawn(&task, 1).concat() {
+            let (prompts, answers) = ([&encoded.prompt], [&encoded.answer]);
+            let rows = prompted_lm.rows(&prompts, None, &|_| unreachable!("no vectors"));
+            let (_, counted) = prompted_lm.loss(&prompts, &answers, rows, train_on_inputs);
+            assert_eq!(task.weight(&encoded), counted);
         }
     }
 }
 
 /// What an epoch asks and is to be answered, as text.
 fn texts(form: TallrecForm) -> Vec<(String, String)> {
-    let (prepared, reader) = (data(), away_from_zero());
-    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let (prepared, prompted_lm) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     let settings = settings(form, false);
-    let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
-    let text = |tokens: &[u32]| reader.opened.tokenizer.decode(tokens);
+    let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+    let text = |tokens: &[u32]| prompted_lm.loaded.tokenizer.decode(tokens);
     let token = |slot: &Slot| match slot {
         Slot::Token(token) => *token,
-        _ => unreachable!("titles are all that is told"),
+        _ => unreachable!("prompts of TALLRec have no vectors"),
     };
-    let told = drawn(&tuning, 1).concat().into_iter().map(|told| {
-        let prompt: Vec<u32> = told.prompt.iter().map(token).collect();
+    let texts = drawn(&task, 1).concat().into_iter().map(|encoded| {
+        let prompt: Vec<u32> = encoded.prompt.iter().map(token).collect();
         // The end of text is told apart from what is said.
-        let (end, answer) = told.answer.split_last().unwrap();
-        assert_eq!([*end], reader.opened.ends[..]);
+        let (end, answer) = encoded.answer.split_last().unwrap();
+        assert_eq!([*end], prompted_lm.loaded.ends[..]);
         (text(&prompt), text(answer))
     });
-    told.collect()
+    texts.collect()
 }
 
 /// The last items of training of users with two or more, and the histories before them, as titles in quotes.
@@ -168,10 +172,13 @@ fn lasts() -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn the_form_with_titles_asks_for_the_target_out_of_a_list_that_holds_it() {
-    let told = texts(TallrecForm::Title);
-    assert_eq!(told.len(), 3);
+    let examples = texts(TallrecForm::Title);
+    assert_eq!(examples.len(), 3);
     for (target, history) in lasts() {
-        let (prompt, _) = told.iter().find(|(_, answer)| *answer == target).unwrap();
+        let (prompt, _) = examples
+            .iter()
+            .find(|(_, answer)| *answer == target)
+            .unwrap();
         let (before, list) = prompt.split_once(" in the previous.").unwrap();
         assert!(
             history.iter().all(|title| before.contains(title)),
@@ -186,20 +193,20 @@ fn the_form_with_titles_asks_for_the_target_out_of_a_list_that_holds_it() {
 
 #[test]
 fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
-    let told = texts(TallrecForm::YesNo);
-    assert_eq!(told.len(), 6);
-    let asked = |prompt: &str| {
+    let examples = texts(TallrecForm::YesNo);
+    assert_eq!(examples.len(), 6);
+    let item = |prompt: &str| {
         let (_, question) = prompt.split_once("like the target item \"").unwrap();
         format!("\"{}\"", question.split_once('"').unwrap().0)
     };
     for (target, history) in lasts() {
         let list = format!("User Preference: {}\n", history.join(", "));
-        let about: Vec<_> = told
+        let about: Vec<_> = examples
             .iter()
             .filter(|(prompt, _)| prompt.contains(&list))
-            .map(|(prompt, answer)| (asked(prompt), answer.as_str()))
+            .map(|(prompt, answer)| (item(prompt), answer.as_str()))
             .collect();
-        assert_eq!(about.len(), 2, "{told:?}");
+        assert_eq!(about.len(), 2, "{examples:?}");
         assert_eq!(about[0], (target.clone(), "Yes."));
         assert_eq!(about[1].1, "No.");
         assert!(about[1].0 != target && !history.contains(&about[1].0));
@@ -207,16 +214,16 @@ fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
 }
 
 /// Tunes adapters on the last items of training, and ranks these among all items that their users do not know.
-fn learned(form: TallrecForm, epochs: u32) -> Answers {
+fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
     let prepared = data();
-    let reader = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
-    let sequences = Sequences::of(&prepared, wanted(Targets::Last));
+    let prompted_lm = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     let mut settings = settings(form, false);
     settings.tune.train.epochs = epochs;
-    let tuning = Tuning::new(&settings, &prepared, &sequences, &reader);
-    let adapters: Vec<String> = tuning.weights().into_iter().map(|(name, _)| name).collect();
+    let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+    let adapters: Vec<String> = task.weights().into_iter().map(|(name, _)| name).collect();
     let frozen = || {
-        let weights = reader.lm().weights().into_iter();
+        let weights = prompted_lm.lm().weights().into_iter();
         let own = weights.filter(|(name, _)| !adapters.contains(name));
         own.map(|(name, weight)| (name, weight.detach().copy()))
             .collect::<Vec<_>>()
@@ -232,19 +239,19 @@ fn learned(form: TallrecForm, epochs: u32) -> Answers {
         checkpoint_every: 1000,
     };
     let mut losses = Vec::new();
-    let phase = trainer::train(&plan, &tuning, &mut trainer::no_validation, &mut |event| {
+    let phase = trainer::train(&plan, &task, &mut trainer::no_validation, &mut |event| {
         if let Event::Epoch(epoch) = event {
             losses.push(epoch.loss);
         }
     });
-    assert!(phase.unwrap()[0].trained_params < Some(tuning.params()));
+    assert!(phase.unwrap()[0].trained_params < Some(task.params()));
     assert!(losses[losses.len() - 1] < losses[0] / 2.0, "{losses:?}");
     assert_eq!(begun, frozen());
-    ranked(form, &reader)
+    ranked(form, &prompted_lm)
 }
 
 /// Ranks the last items of training of users with two or more among all items that these do not know.
-fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
+fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
     // One item less of training, so that its last is what validation asks for.
     let mut prepared = data();
     prepared.train_end.iter_mut().for_each(|end| *end -= 1);
@@ -257,10 +264,10 @@ fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
     let targets = users.iter().map(target).collect();
     let negatives = users.iter().flat_map(unknown).collect();
     let lists = CandidateLists::listed(Part::Valid, users, targets, (3, negatives));
-    let answerer = Answerer {
+    let ranker = LlmRanker {
         keep_scores: false,
         prepared: &prepared,
-        reader,
+        prompted_lm,
         projected: None,
         inference: match form {
             TallrecForm::Title => Some(&Inference::Score {
@@ -272,7 +279,7 @@ fn ranked(form: TallrecForm, reader: &Reader) -> Answers {
         seed: 1,
         token_budget: 4096,
     };
-    let answers = answerer.answer(&lists, answerer.nothing(&lists), &mut |_| Ok(()));
+    let answers = ranker.answer(&lists, ranker.nothing(&lists), &mut |_| Ok(()));
     answers.unwrap()
 }
 

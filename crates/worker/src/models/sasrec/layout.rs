@@ -8,7 +8,7 @@ use crate::nn::time_major::TimeMajor;
 
 /// Which tokens' states are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum Outputs {
     /// All, in time-major order.
     All,
     /// Each row's last, longest row first.
@@ -39,14 +39,14 @@ impl Layout {
     pub(super) fn new(
         order: &TimeMajor,
         padding: Padding,
-        wanted: Wanted,
+        outputs: Outputs,
         write_out: bool,
         device: Device,
     ) -> Self {
         let full =
             order.running.len() == padding.maxlen && order.running.first() == order.running.last();
         if !write_out || full {
-            return Self::of(order, padding, wanted, None, device);
+            return Self::of(order, padding, outputs, None, device);
         }
         let lengths = order.lengths();
         let starts = order.starts();
@@ -72,19 +72,19 @@ impl Layout {
             back: embedding::indices(&back, device),
         };
         let order = TimeMajor::new(&ends);
-        Self::of(&order, padding, wanted, Some(written), device)
+        Self::of(&order, padding, outputs, Some(written), device)
     }
 
     fn of(
         order: &TimeMajor,
         padding: Padding,
-        wanted: Wanted,
+        outputs: Outputs,
         written: Option<Written>,
         device: Device,
     ) -> Self {
         Self {
             packed: Packed::new(order, padding, device),
-            last: (wanted == Wanted::Last).then(|| Packed::last_queries(order, padding, device)),
+            last: (outputs == Outputs::Last).then(|| Packed::last_queries(order, padding, device)),
             written,
         }
     }

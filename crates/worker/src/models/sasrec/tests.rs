@@ -428,16 +428,16 @@ fn rows_with_their_padding_written_out_have_the_packed_states() {
         let batch = batch(&[7, 1, 50, 3, 9]);
         let order = TimeMajor::new(&batch.offsets);
         let rows = net.item_rows(&batch.inputs, &order);
-        for wanted in [Wanted::All, Wanted::Last] {
-            let packed = net.states(&rows, &order, wanted, &mut None);
+        for outputs in [Outputs::All, Outputs::Last] {
+            let packed = net.states(&rows, &order, outputs, &mut None);
             // The smallest dropout scales by 1 + 1/65535, and drops no element with this seed.
             let mut noise = Some(Noise::new(0.0, 2, Device::Cpu));
-            let written = net.states(&rows, &order, wanted, &mut noise);
+            let written = net.states(&rows, &order, outputs, &mut noise);
             assert_eq!(packed.size(), written.size());
             let difference = largest(&(packed - written));
             assert!(
                 difference > 0.0 && difference < 1e-3,
-                "{form:?} {wanted:?} {difference}"
+                "{form:?} {outputs:?} {difference}"
             );
         }
     }

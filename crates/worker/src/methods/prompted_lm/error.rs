@@ -1,0 +1,107 @@
+//! Why a language model cannot be loaded, or a prompt not be read.
+
+use allround_core::data::Prepared;
+
+use crate::llm::checkpoint::CheckpointError;
+use crate::llm::hub::HubError;
+use crate::llm::lm::{ConfigError, LmError, MergedError};
+use crate::llm::tokenizer::TokenizerError;
+
+/// Why a language model cannot be loaded, or a prompt not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptedLmError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its weights.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// They do not fit.
+    #[error(transparent)]
+    Lm(#[from] LmError),
+    /// An adapter beside them.
+    #[error(transparent)]
+    Adapter(#[from] MergedError),
+    /// Its tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A text has no end.
+    #[error("the tokenizer in `{folder}` names no token that ends a text; expected `eos_token`")]
+    End {
+        /// The folder.
+        folder: String,
+    },
+    /// The tokenizer ends a prompt before its answer.
+    #[error(
+        "the tokenizer in `{folder}` ends every text with `{token}`, so that a prompt would end before its answer"
+    )]
+    Back {
+        /// The folder.
+        folder: String,
+        /// The token.
+        token: String,
+    },
+    /// The stage was given no small model.
+    #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
+    NoSmall,
+    /// TALLRec's answers cannot be told apart where they begin.
+    #[error(
+        "the tokenizer spells `{yes}` and `{no}` with the same first token, by which TALLRec tells them apart"
+    )]
+    Alike {
+        /// The one.
+        yes: &'static str,
+        /// The other.
+        no: &'static str,
+    },
+    /// A prompt is too long even without a history.
+    #[error(
+        "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
+    )]
+    TooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens of the answer.
+        answer: usize,
+        /// Positions.
+        positions: usize,
+    },
+    /// A user's prompt is.
+    #[error("user `{user}`: {source}")]
+    User {
+        /// The user's id in the source.
+        user: String,
+        /// What is wrong.
+        source: Box<PromptedLmError>,
+    },
+}
+
+impl PromptedLmError {
+    /// The same, with the user whose prompt it is: a row of `prepared`'s users.
+    pub fn of_user(self, prepared: &Prepared, user: u32) -> Self {
+        PromptedLmError::User {
+            user: prepared.users[user as usize].clone(),
+            source: Box::new(self),
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            PromptedLmError::TooLong { .. } => Some(
+                "bound titles by `title_tokens`, ask with fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
+            ),
+            PromptedLmError::Alike { .. } => Some(
+                "a tokenizer without these words cannot be asked for yes and no; use `form = \"title\"`",
+            ),
+            PromptedLmError::Back { .. } => Some(
+                "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false beside `vocab.json`",
+            ),
+            PromptedLmError::User { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}

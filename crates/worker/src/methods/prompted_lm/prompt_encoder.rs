@@ -1,0 +1,420 @@
+//! Prompts and answers as tokens and places of vectors. No tensor is needed, so that a thread ahead of the step may spell.
+//!
+//! The text around vectors is tokenized as one text in which each vector's place is an added token, as in the A-LLMRec
+//! code: the first text of a prompt begins one, later ones continue it. An answer is tokenized as a text of its own, as
+//! there; TALLRec's yes and no continue their prompt, as in its code.
+//!
+//! Text is tokenized once a distinct piece.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use allround_core::config::llm::Prompt;
+use allround_core::data::Prepared;
+use allround_core::event::{Counted, Event};
+use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
+
+use super::{LoadedLm, PromptedLmError, shorter};
+use crate::llm::lm::Family;
+use crate::llm::tokenizer::Tokenizer;
+
+/// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
+const KEPT: usize = 512;
+/// Fewest tokens that titles are cut to because of the positions: with less a title says nothing, and the prompt is refused.
+const LEAST_TITLE: usize = 8;
+
+/// A place of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A token.
+    Token(u32),
+    /// The user's vector.
+    User,
+    /// The vector of an item (1 to V).
+    Item(u32),
+}
+
+/// A prompt and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPrompt {
+    /// What is told and asked.
+    pub prompt: Vec<Slot>,
+    /// The answer's tokens, the end of text among them.
+    pub answer: Vec<u32>,
+}
+
+impl EncodedPrompt {
+    /// Tokens and vectors that the language model computes: nothing follows the answer's last token.
+    pub fn computed(&self) -> usize {
+        self.prompt.len() + self.answer.len() - 1
+    }
+
+    /// Tokens and vectors of prompt and answer.
+    pub fn tokens(&self) -> usize {
+        self.prompt.len() + self.answer.len()
+    }
+}
+
+/// What the positions must hold beside the wording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextNeeds {
+    /// A list of titles, and the answer.
+    List {
+        /// Titles of candidates in a prompt.
+        candidates: usize,
+        /// Tokens of an answer that is no title; 0 where a title is the longest answer.
+        answer: usize,
+    },
+    /// TALLRec's question, which names one candidate and is answered in a word.
+    YesNo,
+}
+
+/// Where a text stands in its prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// It begins the prompt, or is one of its own.
+    First,
+    /// Behind a vector.
+    Later,
+}
+
+/// Tokens of texts by where they are in the prompt.
+type TokenCache = HashMap<(Place, String), Arc<[u32]>>;
+
+/// The titles and the wording of one data set in a language model's tokens.
+#[derive(Debug)]
+pub struct PromptEncoder {
+    tokenizer: Arc<Tokenizer>,
+    eos: u32,
+    /// Most tokens of a prompt with its answer.
+    positions: usize,
+    titles: Titles,
+    prompt: Prompt,
+    vectors: Vectors,
+    cache: Mutex<TokenCache>,
+    remarks: Vec<String>,
+    /// Whether a blank at the prompt's end is looked at: not in OPT's published wording, nor where no title is asked for.
+    watches_blank: bool,
+    /// Prompts whose history was shortened to fit.
+    shortened: AtomicU64,
+}
+
+impl PromptEncoder {
+    /// A encoder of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    ///
+    /// Where the positions cannot hold a prompt of the data set's longest titles (as many as `room` says, without history) and
+    /// its answer, titles are cut further, to the greatest number of tokens at which they do.
+    pub fn new(
+        loaded: &LoadedLm,
+        prepared: &Prepared,
+        (prompt, vectors): (&Prompt, Vectors),
+        needs: ContextNeeds,
+    ) -> Self {
+        let mut encoder = Self {
+            tokenizer: Arc::clone(&loaded.tokenizer),
+            eos: loaded.ends[0],
+            positions: loaded.lm.config().positions as usize,
+            titles: loaded.titles(&prepared.items, prompt.title_tokens),
+            prompt: prompt.clone(),
+            vectors,
+            cache: Mutex::default(),
+            remarks: loaded.remarks.clone(),
+            watches_blank: needs != ContextNeeds::YesNo
+                && !(prompt.template.is_empty() && loaded.lm.config().family == Family::Opt),
+            shortened: AtomicU64::new(0),
+        };
+        encoder.fit_titles(needs);
+        encoder
+    }
+
+    fn fit_titles(&mut self, needs: ContextNeeds) {
+        let mut longest: Vec<(usize, u32)> = (1..)
+            .zip(self.titles.iter())
+            .map(|(item, title)| (self.tokenizer.encode(title).len(), item))
+            .collect();
+        longest.sort_unstable_by(|a, b| b.cmp(a));
+        longest.truncate(match needs {
+            ContextNeeds::List { candidates, .. } => candidates,
+            ContextNeeds::YesNo => 1,
+        });
+        let Some(&(most, _)) = longest.first() else {
+            return;
+        };
+        let items: Vec<u32> = longest.iter().map(|&(_, item)| item).collect();
+        let fits = |titles: &Titles| self.fits(titles, &items, needs);
+        if fits(&self.titles) || !fits(&self.cut(LEAST_TITLE)) {
+            return;
+        }
+        let (mut fitting, mut exceeding) = (LEAST_TITLE, most);
+        while fitting + 1 < exceeding {
+            let between = fitting.midpoint(exceeding);
+            match fits(&self.cut(between)) {
+                true => fitting = between,
+                false => exceeding = between,
+            }
+        }
+        self.titles = self.cut(fitting);
+    }
+
+    /// The titles with at most so many tokens.
+    fn cut(&self, most: usize) -> Titles {
+        let mut titles = self.titles.clone();
+        titles.fit(|title| shorter(&self.tokenizer, title, most));
+        titles
+    }
+
+    /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
+    fn fits(&self, titles: &Titles, items: &[u32], needs: ContextNeeds) -> bool {
+        let (prompt, answer) = match needs {
+            ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
+            ContextNeeds::List { answer, .. } => {
+                let title = self.ended(&answer_of(titles, items[0])).len();
+                let prompt = render(&self.prompt, self.vectors, &[], items, titles);
+                (prompt, answer.max(title))
+            }
+        };
+        self.slots(&prompt).len() + answer <= self.positions
+    }
+
+    /// The titles as they are told.
+    pub fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
+    /// The prompt's settings.
+    pub fn prompt_settings(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    /// Prompts so far whose history was shortened to fit.
+    pub fn shortened(&self) -> u64 {
+        self.shortened.load(Ordering::Relaxed)
+    }
+
+    /// Goes on from what a killed process had counted.
+    pub fn count_from(&self, shortened: u64) {
+        self.shortened.store(shortened, Ordering::Relaxed);
+    }
+
+    /// Tells which rules changed titles or prompts, and how often.
+    pub fn report(&self, observe: &mut dyn FnMut(Event)) {
+        for (what, count) in self.titles.counted() {
+            let (what, count) = (what.to_owned(), count as u64);
+            observe(Event::Counted(Counted { what, count }));
+        }
+        let titles: Vec<&str> = self.titles.iter().collect();
+        let count = self.tokenizer.lossy(&titles) as u64;
+        if count > 0 {
+            let what =
+                "titles that the language model's tokenizer cannot tokenize whole".to_owned();
+            observe(Event::Counted(Counted { what, count }));
+        }
+        for text in self.remarks.iter().cloned().chain(self.lone_blank()) {
+            observe(Event::Remark { text });
+        }
+        let count = self.shortened();
+        if count > 0 {
+            observe(Event::Counted(Counted {
+                what: "prompts whose history was shortened to fit the language model's positions"
+                    .to_owned(),
+                count,
+            }));
+        }
+    }
+
+    /// The tokens of a text of its own, without those that a tokenizer puts around it.
+    pub fn tokenize(&self, text: &str) -> Arc<[u32]> {
+        self.tokenize_at(Place::First, text)
+    }
+
+    fn tokenize_at(&self, place: Place, text: &str) -> Arc<[u32]> {
+        let key = (place, text.to_owned());
+        if let Some(known) = self.known().get(&key) {
+            return Arc::clone(known);
+        }
+        let tokens: Arc<[u32]> = match place {
+            Place::First => self.tokenizer.encode(text).into(),
+            Place::Later => self.tokenizer.encode_later(text).into(),
+        };
+        if text.len() <= KEPT {
+            self.known().insert(key, Arc::clone(&tokens));
+        }
+        tokens
+    }
+
+    fn known(&self) -> MutexGuard<'_, TokenCache> {
+        let known = self.cache.lock();
+        known.expect("nothing panics between two spellings")
+    }
+
+    /// A remark, where the prompt for a title ends in a blank that the tokenizer makes a token of its own: words of the
+    /// model's training begin with their blank, so that after a lone one it expects something else.
+    fn lone_blank(&self) -> Option<String> {
+        let pieces = render(&self.prompt, self.vectors, &[], &[], &self.titles);
+        let Some(Piece::Text(text)) = pieces.last() else {
+            return None;
+        };
+        if !self.watches_blank || !text.ends_with(' ') {
+            return None;
+        }
+        let place = match pieces.len() {
+            1 => Place::First,
+            _ => Place::Later,
+        };
+        let tokens = self.tokenize_at(place, text);
+        let without = self.tokenize_at(place, text.trim_end());
+        let lone = tokens.len() > without.len() && tokens.starts_with(&without);
+        lone.then(|| {
+            "the prompt ends in a blank, which the tokenizer makes a token of its own".to_owned()
+        })
+    }
+
+    /// The answer that names `item`: its title in quotes and the end of text.
+    pub fn answer(&self, item: u32) -> Vec<u32> {
+        self.ended(&answer_of(&self.titles, item))
+    }
+
+    /// The tokens of a text and its end.
+    pub fn ended(&self, text: &str) -> Vec<u32> {
+        let mut tokens = self.tokenize(text).to_vec();
+        tokens.push(self.eos);
+        tokens
+    }
+
+    /// TALLRec's answer and the end of text, tokenized as one text with the prompt.
+    pub fn yes_or_no(&self, likes: bool) -> Vec<u32> {
+        let mut tokens = self.continued(if likes { prompt::YES } else { prompt::NO });
+        tokens.push(self.eos);
+        tokens
+    }
+
+    /// The tokens that `word` adds to TALLRec's prompt; those of a text of its own where the prompt's last token changes.
+    fn continued(&self, word: &str) -> Vec<u32> {
+        let pieces = render_yes_no(&self.prompt, &[], 1, &self.titles);
+        let Some(Piece::Text(text)) = pieces.last() else {
+            return self.tokenize(word).to_vec();
+        };
+        // The line in front of the answer is the same in every prompt.
+        let line = text.trim_end_matches('\n');
+        let start = line.rfind('\n').map_or(0, |at| at + 1);
+        let before = self.tokenizer.encode_later(&text[start..]);
+        let whole = self
+            .tokenizer
+            .encode_later(&format!("{}{word}", &text[start..]));
+        match whole.strip_prefix(&before[..]) {
+            Some(tokens) => tokens.to_vec(),
+            None => self.tokenize(word).to_vec(),
+        }
+    }
+
+    /// The tokens with which TALLRec's yes and no begin.
+    ///
+    /// # Errors
+    /// When they are the same, or there are none.
+    pub fn yes_and_no(&self) -> Result<[u32; 2], PromptedLmError> {
+        let (yes, no) = (prompt::YES, prompt::NO);
+        let [first, second] = [yes, no].map(|word| self.continued(word).first().copied());
+        match (first, second) {
+            (Some(first), Some(second)) if first != second => Ok([first, second]),
+            _ => Err(PromptedLmError::Alike { yes, no }),
+        }
+    }
+
+    /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left
+    /// out first, and it is counted.
+    ///
+    /// # Errors
+    /// When it is too long without any history.
+    pub fn prompt(
+        &self,
+        history: &[u32],
+        candidates: &[u32],
+        answer: usize,
+    ) -> Result<Vec<Slot>, PromptedLmError> {
+        self.fitting(history, answer, |history| {
+            render(
+                &self.prompt,
+                self.vectors,
+                history,
+                candidates,
+                &self.titles,
+            )
+        })
+    }
+
+    /// TALLRec's question whether the user likes `item`.
+    ///
+    /// # Errors
+    /// As [`PromptEncoder::prompt`].
+    pub fn yes_no(
+        &self,
+        history: &[u32],
+        item: u32,
+        answer: usize,
+    ) -> Result<Vec<Slot>, PromptedLmError> {
+        self.fitting(history, answer, |history| {
+            render_yes_no(&self.prompt, history, item, &self.titles)
+        })
+    }
+
+    fn fitting(
+        &self,
+        history: &[u32],
+        answer: usize,
+        pieces: impl Fn(&[u32]) -> Vec<Piece>,
+    ) -> Result<Vec<Slot>, PromptedLmError> {
+        let positions = self.positions;
+        let used = history.len().min(self.prompt.history);
+        for left_out in 0..=used {
+            let slots = self.slots(&pieces(&history[history.len() - used + left_out..]));
+            if slots.len() + answer <= positions {
+                let shorter = u64::from(left_out > 0);
+                self.shortened.fetch_add(shorter, Ordering::Relaxed);
+                return Ok(slots);
+            }
+            if left_out == used {
+                return Err(PromptedLmError::TooLong {
+                    prompt: slots.len(),
+                    answer,
+                    positions,
+                });
+            }
+        }
+        unreachable!("the loop ends with the whole history left out")
+    }
+
+    fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
+        let front = || {
+            self.tokenizer
+                .front()
+                .iter()
+                .map(|&token| Slot::Token(token))
+        };
+        let mut slots = Vec::new();
+        // As in the A-LLMRec code, a user's vector in front stands before the text and what the tokenizer begins it with.
+        let pieces = match pieces.split_first() {
+            Some((Piece::User, rest)) => {
+                slots.push(Slot::User);
+                rest
+            }
+            _ => pieces,
+        };
+        slots.extend(front());
+        let mut place = Place::First;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => {
+                    let tokens = self.tokenize_at(place, text);
+                    slots.extend(tokens.iter().map(|&token| Slot::Token(token)));
+                }
+                Piece::User => slots.push(Slot::User),
+                Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
+                    slots.push(Slot::Item(*item));
+                }
+            }
+            place = Place::Later;
+        }
+        slots
+    }
+}

@@ -1,0 +1,454 @@
+//! How a language model ranks candidates: by the likelihood of their titles, by an answer that it generates, or by yes and no.
+
+pub mod checkpoint;
+mod target_rank;
+mod yes_no;
+
+use std::rc::Rc;
+
+use allround_core::config::protocol::Ties;
+use allround_core::data::scores::Scored;
+use allround_core::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
+use allround_core::models::llm_method::Accept;
+use allround_core::models::llm_method::Inference;
+use allround_core::models::llm_method::ScoreBy;
+use allround_core::seed::{Stream, stream};
+use allround_core::text::audit;
+use rand::seq::SliceRandom;
+use tch::Tensor;
+
+use self::target_rank::{averaged, rank_at};
+use super::project::Projections;
+use super::prompted_lm::{PromptedLm, PromptedLmError, Slot};
+use super::sequences::user_states;
+use crate::data::history;
+use crate::llm::lm::{Generation, NotFinite, QuoteRule, Trie};
+use crate::models::Backbone;
+use crate::models::weights::WeightsError;
+
+/// This stage's number among random streams.
+const STAGE: u64 = 5;
+/// Most prompts of a pass.
+pub const USERS_AT_ONCE: usize = 64;
+
+/// Why a user cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RankError {
+    /// The prompt.
+    #[error(transparent)]
+    PromptedLm(#[from] PromptedLmError),
+    /// Full ranking would score every title.
+    #[error(
+        "a language model ranks lists of candidates; this protocol ranks all items (`candidates.full`)"
+    )]
+    Full,
+    /// What is done cannot be kept.
+    #[error(transparent)]
+    Kept(#[from] WeightsError),
+    /// A likelihood or a logit is no number, or infinite.
+    #[error("what the language model computes for user `{user}` is not a finite number")]
+    NotANumber {
+        /// The user's id in the source.
+        user: String,
+    },
+}
+
+/// What ranking leaves: of the first users of the lists, as many as there are ranks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankedUsers {
+    /// Ranks of the targets.
+    pub ranks: Ranks,
+    /// Generated answers with their audit, in the order of the users; none where likelihoods rank.
+    pub generated: Vec<Answer>,
+    /// How likely a yes is, where that is asked.
+    pub likes: Option<Likes>,
+    /// Scores of the candidates, where they are kept.
+    pub scores: Option<Scores>,
+    /// Tokens read and written.
+    pub tokens: u64,
+}
+
+/// Who answers, and how.
+#[derive(Debug)]
+pub struct LlmRanker<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// The language model.
+    pub prompted_lm: &'a PromptedLm,
+    /// The frozen CF model with the projections of its users and items; `None` where titles are all that is told.
+    pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
+    /// How an answer is read; `None` where candidates are ranked by the likelihood of `Yes.`.
+    pub inference: Option<&'a Inference>,
+    /// Cell seed.
+    pub seed: u64,
+    /// Prompt tokens at which a pass is full.
+    pub token_budget: usize,
+    /// Whether the scores of the candidates are kept.
+    pub keep_scores: bool,
+}
+
+/// A user with the candidates in the order told.
+struct Query<'a> {
+    user: u32,
+    target: u32,
+    history: &'a [u32],
+    candidates: Vec<u32>,
+    ties: Ties,
+}
+
+/// A user with the prompt.
+type EncodedQuery<'a> = (Query<'a>, Vec<Slot>);
+
+impl Query<'_> {
+    /// Place of the target among the candidates.
+    fn place(&self) -> usize {
+        let place = self.candidates.iter().position(|&item| item == self.target);
+        place.expect("the target is a candidate")
+    }
+}
+
+/// What a user's answer is worth.
+#[derive(Debug, Default)]
+struct Outcome {
+    rank: f64,
+    /// The generated answer.
+    generated: Option<Answer>,
+    /// How likely a yes is for each candidate.
+    likes: Vec<f64>,
+    /// Scores of the candidates in the order told; none where a title is generated.
+    scores: Vec<f64>,
+}
+
+impl LlmRanker<'_> {
+    /// The answers of nobody yet.
+    pub fn nothing(&self, lists: &CandidateLists) -> RankedUsers {
+        RankedUsers {
+            ranks: Ranks {
+                part: lists.part,
+                users: lists.users.clone(),
+                targets: lists.targets.clone(),
+                ranks: Vec::with_capacity(lists.users.len()),
+            },
+            generated: Vec::new(),
+            likes: self.inference.is_none().then(|| Likes {
+                part: lists.part,
+                users: lists.users.clone(),
+                target: Vec::new(),
+                others: Vec::new(),
+            }),
+            scores: self.keep_scores.then(|| Scores::nothing(lists.part)),
+            tokens: 0,
+        }
+    }
+
+    /// Ranks the targets of `lists` that `answers` does not hold yet; `done` is shown what there is after every pass.
+    ///
+    /// # Errors
+    /// When the lists hold no candidates, a prompt is too long, a likelihood is no number, or `done` fails.
+    pub fn answer(
+        &self,
+        lists: &CandidateLists,
+        mut answers: RankedUsers,
+        done: &mut dyn FnMut(&RankedUsers) -> Result<(), RankError>,
+    ) -> Result<RankedUsers, RankError> {
+        let _guard = tch::no_grad_guard();
+        let count = lists.n.ok_or(RankError::Full)?;
+        let mut waiting: Vec<EncodedQuery> = Vec::new();
+        let mut tokens = 0;
+        for place in answers.ranks.ranks.len()..lists.users.len() {
+            for order in 0..self.orders() {
+                let query = self.query(lists, place, count, order);
+                let prompt = match self.inference {
+                    None => Vec::new(),
+                    Some(_) => self
+                        .prompted_lm
+                        .prompt(query.history, &query.candidates, self.needs(&query))
+                        .map_err(|error| error.of_user(self.prepared, query.user))?,
+                };
+                tokens += prompt.len();
+                waiting.push((query, prompt));
+            }
+            // A question for each candidate is more than enough for a pass.
+            let asks_much = self.inference.is_none();
+            let last = place + 1 == lists.users.len();
+            if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
+                self.pass(&std::mem::take(&mut waiting), &mut answers)?;
+                tokens = 0;
+                done(&answers)?;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// How often each user is asked.
+    fn orders(&self) -> usize {
+        match self.inference {
+            Some(Inference::Score { orders, .. }) => *orders,
+            Some(Inference::Generate { .. } | Inference::Constrained {}) | None => 1,
+        }
+    }
+
+    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part, user and the number of the
+    /// order alone.
+    fn query(&self, lists: &CandidateLists, place: usize, count: usize, order: usize) -> Query<'_> {
+        let (user, target) = (lists.users[place], lists.targets[place]);
+        let mut candidates = lists.negatives[place * count..(place + 1) * count].to_vec();
+        candidates.push(target);
+        let part = u64::from(lists.part == Part::Test) << 40;
+        let number = (STAGE << 56) | part | ((order as u64) << 32) | u64::from(user);
+        candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
+        let history = history(self.prepared, user as usize, lists.part);
+        Query {
+            user,
+            target,
+            history,
+            candidates,
+            ties: lists.ties,
+        }
+    }
+
+    /// Tokens that must fit behind the prompt.
+    fn needs(&self, query: &Query) -> usize {
+        match self.inference {
+            Some(Inference::Generate { max_new_tokens, .. }) => *max_new_tokens,
+            Some(Inference::Score { .. } | Inference::Constrained {}) | None => {
+                let answers = query
+                    .candidates
+                    .iter()
+                    .map(|&item| self.prompted_lm.answer(item).len());
+                answers.max().unwrap_or(0)
+            }
+        }
+    }
+
+    fn pass(&self, batch: &[EncodedQuery], answers: &mut RankedUsers) -> Result<(), RankError> {
+        let outcomes = match self.inference {
+            None => self.yes_no(batch, answers)?,
+            Some(Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
+            Some(Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
+            Some(Inference::Constrained {}) => self.constrained(batch, answers)?,
+        };
+        for ((query, _), outcome) in batch.iter().step_by(self.orders()).zip(outcomes) {
+            if outcome.rank.is_nan() {
+                return Err(self.not_a_number(query));
+            }
+            answers.ranks.ranks.push(outcome.rank);
+            answers.generated.extend(outcome.generated);
+            if let Some(scores) = &mut answers.scores {
+                let both = query.candidates.iter().zip(outcome.scores);
+                let row = both.map(|(&item, score)| Scored { item, score });
+                scores.push((query.user, query.target), row.collect(), None);
+            }
+            if let Some(likes) = &mut answers.likes {
+                let mut scores = outcome.likes;
+                likes.target.push(scores.remove(query.place()));
+                likes.others.extend(scores);
+            }
+        }
+        Ok(())
+    }
+
+    fn not_a_number(&self, query: &Query) -> RankError {
+        let user = self.prepared.users[query.user as usize].clone();
+        RankError::NotANumber { user }
+    }
+
+    /// RankedUsers from the language model.
+    fn written(
+        &self,
+        batch: &[EncodedQuery],
+        settings: &Generation,
+        tries: Option<&[Trie]>,
+        answers: &mut RankedUsers,
+    ) -> Result<Vec<Vec<u32>>, RankError> {
+        let rows = self.rows(batch, answers);
+        let written = self.prompted_lm.lm().generate(&rows, settings, tries);
+        let written = written.map_err(|NotFinite { row }| self.not_a_number(&batch[row].0))?;
+        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
+        Ok(written)
+    }
+
+    /// Input vectors of the prompts.
+    fn rows(&self, batch: &[EncodedQuery], answers: &mut RankedUsers) -> Vec<Tensor> {
+        let prompts: Vec<Vec<Slot>> = batch.iter().map(|(_, prompt)| prompt.clone()).collect();
+        answers.tokens += prompts
+            .iter()
+            .map(|prompt| prompt.len() as u64)
+            .sum::<u64>();
+        let users = self.projected.and_then(|(backbone, projections)| {
+            let histories: Vec<(u32, &[u32])> = batch
+                .iter()
+                .map(|(query, _)| (query.user, query.history))
+                .collect();
+            projections.users(&user_states(backbone, self.prepared, &histories, false))
+        });
+        let items = |items: &[u32]| {
+            let (_, projections) = self
+                .projected
+                .expect("only prompts with projected items have item slots");
+            projections.items(items)
+        };
+        self.prompted_lm.rows(&prompts, users.as_ref(), &items)
+    }
+
+    /// One outcome for every `orders` prompts, which ask the same user.
+    fn score(
+        &self,
+        batch: &[EncodedQuery],
+        by: ScoreBy,
+        orders: usize,
+        answers: &mut RankedUsers,
+    ) -> Vec<Outcome> {
+        let rows = self.rows(batch, answers);
+        let continuations: Vec<Vec<Vec<u32>>> = batch
+            .iter()
+            .map(|(query, _)| {
+                query
+                    .candidates
+                    .iter()
+                    .map(|&item| self.prompted_lm.answer(item))
+                    .collect()
+            })
+            .collect();
+        answers.tokens += continuations
+            .iter()
+            .flatten()
+            .map(|one| one.len() as u64)
+            .sum::<u64>();
+        let mut scores = self.prompted_lm.lm().score(&rows, &continuations);
+        if by == ScoreBy::Mean {
+            let titles = continuations.iter().flatten();
+            for (score, title) in scores.iter_mut().flatten().zip(titles) {
+                *score /= title.len() as f64;
+            }
+        }
+        let groups = batch.chunks(orders).zip(scores.chunks(orders));
+        let outcome = |(queries, scores): (&[EncodedQuery], &[Vec<f64>])| {
+            let orders: Vec<&[u32]> = queries
+                .iter()
+                .map(|(query, _)| &query.candidates[..])
+                .collect();
+            let scores = averaged(&orders, scores);
+            Outcome {
+                rank: rank(&scores, &queries[0].0),
+                scores,
+                ..Outcome::default()
+            }
+        };
+        groups.map(outcome).collect()
+    }
+
+    fn generate(
+        &self,
+        batch: &[EncodedQuery],
+        accept: Accept,
+        answers: &mut RankedUsers,
+    ) -> Result<Vec<Outcome>, RankError> {
+        let written = self.written(batch, &self.generation(), None, answers)?;
+        let written = batch.iter().zip(&written);
+        let audited = written.map(|((query, _), tokens)| self.audited(query, tokens, accept));
+        Ok(audited.collect())
+    }
+
+    /// What a generated answer says.
+    fn audited(&self, query: &Query, tokens: &[u32], accept: Accept) -> Outcome {
+        let titles = self.prompted_lm.titles();
+        let raw = self.prompted_lm.loaded.tokenizer.decode(tokens);
+        let candidates: Vec<&str> = query
+            .candidates
+            .iter()
+            .map(|&item| titles.of(item))
+            .collect();
+        let audit = audit(&raw, titles.of(query.target), &candidates);
+        Outcome {
+            rank: audit.rank(accept, candidates.len()),
+            generated: Some(Answer {
+                user: query.user,
+                target: query.target,
+                raw,
+                extracted: audit.extracted,
+                exact: audit.exact,
+                normalised: audit.normalised,
+                substring: audit.substring,
+                valid: audit.valid,
+                position: audit.position,
+                named: audit.named,
+            }),
+            ..Outcome::default()
+        }
+    }
+
+    fn generation(&self) -> Generation {
+        let plain = Generation {
+            max_new_tokens: 0,
+            min_new_tokens: 0,
+            repetition_penalty: 1.0,
+            penalise_eos_from_start: false,
+            ends: self.prompted_lm.loaded.ends.clone(),
+            stop_after: None,
+        };
+        let Some(Inference::Generate {
+            max_new_tokens,
+            repetition_penalty,
+            penalise_eos,
+            stop_at_quote,
+            ..
+        }) = self.inference
+        else {
+            return plain;
+        };
+        Generation {
+            max_new_tokens: *max_new_tokens,
+            repetition_penalty: *repetition_penalty,
+            penalise_eos_from_start: *penalise_eos,
+            stop_after: stop_at_quote.then(|| QuoteRule {
+                quotes: self.quotes(),
+            }),
+            ..plain
+        }
+    }
+
+    /// Double quotes in each token's text.
+    fn quotes(&self) -> Rc<[u8]> {
+        let count = |token: u32| {
+            let text = self.prompted_lm.loaded.tokenizer.decode(&[token]);
+            text.matches('"').count() as u8
+        };
+        (0..self.prompted_lm.lm().config().vocab_size as u32)
+            .map(count)
+            .collect()
+    }
+
+    fn constrained(
+        &self,
+        batch: &[EncodedQuery],
+        answers: &mut RankedUsers,
+    ) -> Result<Vec<Outcome>, RankError> {
+        let (mut tries, mut longest) = (Vec::new(), 0);
+        for (query, _) in batch {
+            let titles = query.candidates.iter().map(|&item| {
+                let mut answer = self.prompted_lm.answer(item);
+                // The end of text is the trie's own business.
+                answer.pop();
+                longest = longest.max(answer.len() + 1);
+                answer
+            });
+            let titles: Vec<Vec<u32>> = titles.collect();
+            tries.push(Trie::new(titles.iter().map(Vec::as_slice)));
+        }
+        let settings = Generation {
+            max_new_tokens: longest,
+            ..self.generation()
+        };
+        let written = self.written(batch, &settings, Some(&tries), answers)?;
+        let written = batch.iter().zip(&written);
+        let audited =
+            written.map(|((query, _), tokens)| self.audited(query, tokens, Accept::Exact));
+        Ok(audited.collect())
+    }
+}
+
+/// The rank of the target among the scores of `query`'s candidates.
+fn rank(scores: &[f64], query: &Query) -> f64 {
+    rank_at(scores, query.place(), query.ties)
+}

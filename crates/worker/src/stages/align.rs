@@ -1,0 +1,109 @@
+//! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that made them.
+
+use std::path::Path;
+
+use allround_core::config::Encoder;
+use allround_core::data::{Item, Prepared};
+use allround_core::event::Event;
+use allround_core::seed::{Stream, foreign};
+use allround_core::stage::Job;
+use allround_core::stage::TrainAlign;
+use allround_core::text::item_text;
+use tch::{Device, Tensor};
+
+use super::encode_text::{EMBEDDINGS, report_undescribed, report_unread};
+use super::need;
+use super::report::StageError;
+use crate::llm::sentence;
+use crate::methods::align::{AT_ONCE, AlignTask, Inputs, STAGE, Texts};
+use crate::methods::sequences::{Sequences, TargetRule};
+use crate::methods::tables::Tables;
+use crate::models::{artefact, weights};
+use crate::torch_ext::memory;
+use crate::train::task::Task;
+use crate::train::trainer::{self, Plan, no_validation};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainAlign,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let rule = TargetRule {
+        targets: settings.align.targets,
+        one_item: settings.align.one_item,
+        order: settings.align.order,
+    };
+    let sequences = Sequences::of(&prepared, rule);
+    sequences.report("align", observe);
+    // A hashed map has nothing to train, whatever is asked.
+    let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
+    let encoder = match trained {
+        true => Some(sentence::open(&settings.encoder, &job.base, device)?),
+        false => None,
+    };
+    let texts = match &encoder {
+        Some(encoder) => {
+            let text = |item: &Item| item_text(settings.align.text, item);
+            let padding = Item::default();
+            let items = std::iter::once(&padding).chain(&prepared.items);
+            let texts: Vec<String> = items.map(text).collect();
+            report_unread(encoder.as_ref(), &texts[1..], observe);
+            report_undescribed(&prepared, observe);
+            Texts::Trained(encoder.as_ref(), texts)
+        }
+        None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),
+    };
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        texts,
+    };
+    let task = AlignTask::new(&settings.align, inputs, settings.seed);
+    let plan = Plan {
+        train: &settings.align.train,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
+    save(&job.output, settings, &task)
+}
+
+/// Leaves the codes of all items, the trained weights and what they were trained with.
+fn save(folder: &Path, settings: &TrainAlign, task: &AlignTask<'_>) -> Result<(), StageError> {
+    let tables = memory::caught(|| task.tables());
+    let [joint, text] = tables.map_err(|message| {
+        let when = format!("with up to {AT_ONCE} items computed together");
+        let remedy = "let the text encoder read less (`max_length`)";
+        StageError::memory(&when, &message, remedy)
+    })?;
+    Tables { joint, text }.save(folder)?;
+    weights::write(&folder.join(artefact::WEIGHTS), &task.weights())?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    let path = folder.join(artefact::DESCRIPTION);
+    Ok(allround_core::fs::write_atomic(&path, &text)?)
+}
+
+/// The frozen encoder's vectors [V + 1, W] of the data set's V items.
+fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tensor, StageError> {
+    let path = need(job, "encoded")?.join(EMBEDDINGS);
+    let mut tensors = weights::read_tensors(&path)?;
+    let vectors = tensors.remove("embeddings");
+    let vectors = vectors.filter(|vectors| vectors.size()[0] == items as i64 + 1);
+    vectors
+        .map(|vectors| vectors.to_device(device))
+        .ok_or_else(|| {
+            StageError::new(format!(
+                "`{}` holds no `embeddings` of {items} items",
+                path.display()
+            ))
+        })
+}

@@ -1,0 +1,222 @@
+//! `backbone`: trains a CF model, imports its weights, or counts interactions.
+
+use std::collections::BTreeMap;
+
+use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
+use allround_core::data::{DrawCandidates, Part, Prepared, candidates};
+use allround_core::digest::Key;
+use allround_core::event::{Counted, Event};
+use allround_core::metric::Metric;
+use allround_core::models::train::Stop;
+use allround_core::models::train::Train;
+use allround_core::models::{CfModel, Model};
+use allround_core::seed::{Stream, foreign};
+use allround_core::stage::Job;
+use allround_core::stage::TrainBackbone;
+use tch::Device;
+
+use super::evaluate::scored;
+use super::need;
+use super::report::{StageError, timed};
+use crate::data::TrainingSet;
+use crate::eval;
+use crate::models::artefact::{self, Description};
+use crate::models::forward::Forward;
+use crate::models::import::Import;
+use crate::models::{self, Backbone, Fresh, Sizes};
+use crate::train::BoxError;
+use crate::train::cf::{self, CfPlan};
+
+/// Metrics that every validation records, beside the one that decides.
+const RECORDED: [Metric; 2] = [Metric::Hit(10), Metric::Ndcg(10)];
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainBackbone,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let sizes = Sizes {
+        users: prepared.n_users() as u64,
+        items: prepared.n_items() as u64,
+    };
+    let description = Description {
+        model: settings.model.clone().without_weights(),
+        sizes,
+    };
+    if settings.model.weights().is_some() {
+        return import(job, &settings.model, &description, device, observe);
+    }
+    let set = TrainingSet::of(&prepared);
+    observe(Event::Counted(Counted {
+        what: "users with fewer than two training items, who give nothing to train on".to_owned(),
+        count: set.skipped,
+    }));
+    tch::manual_seed(foreign(settings.seed, Stream::Init, 0));
+    let kind = settings.model.kind();
+    let model = settings.model.cf_kind();
+    let model = model.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
+    match models::fresh(model, sizes, device) {
+        Fresh::Network(net) => {
+            train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
+            artefact::save(&job.output, &description, net.as_ref())?;
+        }
+        Fresh::Counts(counting) => {
+            let (counted, phase) = timed(
+                "train",
+                None,
+                |_| Some(set.items.len() as u64),
+                || counting.count(&prepared, &set, device),
+            );
+            observe(Event::Phase(phase));
+            artefact::save(&job.output, &description, counted.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the weights of somebody else's training, and leaves what a training leaves.
+fn import(
+    job: &Job,
+    model: &Model,
+    description: &Description,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let kind = description.model.kind();
+    let net = models::build(&description.model, description.sizes, device)
+        .ok_or_else(|| StageError::new(format!("a `{kind}` has no weights to import")))?;
+    let file = model.weights().unwrap_or_default();
+    let import = Import {
+        path: &job.base.join(file),
+        planned: planned(job, file)?,
+        kind,
+        prepared: need(job, "prepared")?,
+    };
+    let (imported, mut phase) = timed("import", None, |_| None, || import.fill(&net.weights()));
+    imported?;
+    let verified = model.cf().and_then(CfModel::weights_check);
+    if let Some(check) = verified {
+        let (path, sizes) = (job.base.join(check), description.sizes);
+        let forward = Forward::read(&path, planned(job, check)?, sizes, net.maxlen())?;
+        forward.verify(&description.model, sizes, net.as_ref())?;
+    }
+    phase.params = Some(parameters(net.as_ref()));
+    phase.trained_params = Some(0);
+    observe(Event::Phase(phase));
+    let name = import.path.file_name().unwrap_or_default();
+    observe(Event::Remark {
+        text: format!(
+            "weights imported from {}, not trained here{}",
+            name.to_string_lossy(),
+            match verified {
+                Some(_) => "; verified by a forward pass of their author",
+                None => "",
+            }
+        ),
+    });
+    Ok(artefact::save(&job.output, description, net.as_ref())?)
+}
+
+/// The digest that an input file had when the experiment was planned.
+fn planned(job: &Job, file: &str) -> Result<Key, StageError> {
+    let key = job.stage.inputs.get(file).copied();
+    key.ok_or_else(|| StageError::new(format!("the job has no digest of `{file}`")))
+}
+
+/// How many numbers a net's weights are.
+fn parameters(net: &dyn Backbone) -> u64 {
+    let weights = net.weights();
+    weights
+        .iter()
+        .map(|(_, weight)| weight.numel() as u64)
+        .sum()
+}
+
+fn train(
+    job: &Job,
+    settings: &TrainBackbone,
+    (prepared, set): (&Prepared, &TrainingSet),
+    net: &dyn Backbone,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let kind = settings.model.kind();
+    let training = settings.model.training();
+    let training = training.ok_or_else(|| StageError::new(format!("`{kind}` is not trained")))?;
+    let plan = CfPlan {
+        set,
+        users: &prepared.users,
+        training,
+        seed: settings.seed,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    let lists = validation_lists(prepared, training.train, settings.seed)?;
+    let metrics = validation_metrics(training.train);
+    let mut validate = |net: &dyn Backbone| -> Result<BTreeMap<Metric, f64>, BoxError> {
+        let Some(lists) = &lists else {
+            return Ok(BTreeMap::new());
+        };
+        let ranks = scored(net, prepared, lists)?;
+        Ok(eval::means(&ranks, &metrics))
+    };
+    for phase in cf::train(&plan, net, &mut validate, observe)? {
+        observe(Event::Phase(phase));
+    }
+    Ok(())
+}
+
+/// What validations rank against; `None` when there are none.
+fn validation_lists(
+    prepared: &Prepared,
+    train: &Train,
+    seed: u64,
+) -> Result<Option<candidates::CandidateLists>, StageError> {
+    let candidates = match &train.stop {
+        Stop::Early { candidates, .. } => candidates.clone(),
+        Stop::Fixed { validate_every: 0 } => return Ok(None),
+        Stop::Fixed { .. } => Candidates::Full {
+            seen: Seen::Exclude,
+        },
+    };
+    let settings = DrawCandidates {
+        candidates,
+        rules: Rules::Strict,
+        ties: Ties::Half,
+        class: None,
+        max_users: 0,
+        seed,
+    };
+    let lists = candidates::draw(&validated(prepared), &settings, Part::Valid);
+    let lists = lists.map_err(|error| {
+        StageError::from(error).within("the lists of `train.stop.early.candidates`")
+    })?;
+    if lists.users.is_empty() && matches!(train.stop, Stop::Early { .. }) {
+        let message = "`train.stop.early` has nobody to validate on: no user that is trained on has an item in the validation part";
+        let remedy = "train for a fixed number of epochs (`train.stop.fixed`), or split so that validation has a share";
+        return Err(StageError::new(message).with_hint(remedy));
+    }
+    Ok(Some(lists))
+}
+
+/// Validation measures whom training knows: cold and target-domain users have no say in when to stop.
+fn validated(prepared: &Prepared) -> Prepared {
+    let mut prepared = prepared.clone();
+    prepared.measured.clone_from(&prepared.trained);
+    prepared.in_candidates.clone_from(&prepared.in_training);
+    prepared
+}
+
+fn validation_metrics(train: &Train) -> Vec<Metric> {
+    let mut metrics = RECORDED.to_vec();
+    if let Stop::Early { metric, .. } = &train.stop
+        && !metrics.contains(metric)
+    {
+        metrics.push(*metric);
+    }
+    metrics
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! `evaluate`: the rank of every measured user's target in one part of the split.
+
+use std::path::Path;
+use std::time::Instant;
+
+use allround_core::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, given};
+use allround_core::event::{Counted, Event, Phase, Progress};
+use allround_core::fs;
+use allround_core::models::llm_method::Inference;
+use allround_core::stage::Job;
+use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
+use tch::Device;
+
+use super::report::{StageError, phase_of, timed};
+use super::{need, prompted_lm};
+use crate::eval;
+use crate::methods::project::Projections;
+use crate::methods::prompted_lm::{ContextNeeds, PromptedLm};
+use crate::methods::rank::{LlmRanker, RankedUsers, USERS_AT_ONCE};
+use crate::models::{Backbone, Scorer, artefact, weights};
+use crate::torch_ext::memory;
+use crate::torch_ext::timer::{Elapsed, Timer};
+use crate::train::checkpoint::AT_MOST;
+
+pub(super) fn run(
+    job: &Job,
+    settings: &Evaluate,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let lists = CandidateLists::load(need(job, "candidates")?, settings.part)?;
+    let data = (&prepared, &lists);
+    let keep = settings.keep_scores;
+    match (&settings.ranking, &settings.given) {
+        (Some(answering), _) => ask(job, (answering, keep), data, device, observe),
+        (None, Some(given)) => read(job, (given, keep), data, observe),
+        (None, None) => score(job, keep, data, device, observe),
+    }
+}
+
+/// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels warm.
+const WARM_UP: usize = 64;
+
+/// What the pass over `part` is called: only that over the test counts as the cost of an evaluation.
+fn phase_name(part: Part) -> &'static str {
+    match part {
+        Part::Valid => "evaluate_valid",
+        Part::Test => "evaluate",
+    }
+}
+
+/// The lists of the first `users` users.
+fn first(lists: &CandidateLists, users: usize) -> CandidateLists {
+    let users = users.min(lists.users.len());
+    CandidateLists {
+        users: lists.users[..users].to_vec(),
+        targets: lists.targets[..users].to_vec(),
+        negatives: lists.negatives[..users * lists.n.unwrap_or(0)].to_vec(),
+        among: lists.among.clone(),
+        ..*lists
+    }
+}
+
+/// By a CF model's scores.
+fn score(
+    job: &Job,
+    keep_scores: bool,
+    (prepared, lists): (&Prepared, &CandidateLists),
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let scorer = artefact::load(need(job, "backbone")?, device)?;
+    scored(scorer.as_ref(), prepared, &first(lists, WARM_UP))?;
+    let users = Some(lists.users.len() as u64);
+    let (ranked, phase) = timed(
+        phase_name(lists.part),
+        Some(device),
+        |_| users,
+        || kept(scorer.as_ref(), (prepared, lists), keep_scores),
+    );
+    let (ranks, scores) = ranked?;
+    ranks.save(&job.output)?;
+    if let Some(scores) = scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    Ok(())
+}
+
+/// By scores that another program has made. They cost nothing here, so that the phase is no evaluation's.
+fn read(
+    job: &Job,
+    (given, keep_scores): (&GivenScores, bool),
+    (prepared, lists): (&Prepared, &CandidateLists),
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let path = job.base.join(&given.file);
+    let planned = job.stage.inputs.get(&given.file);
+    if planned != Some(&fs::digest(&path)?) {
+        let what = format!("`{}` is not the file that was planned with", given.file);
+        return Err(
+            StageError::new(what).with_hint("it was changed since: run the experiment again")
+        );
+    }
+    let settings = given::Settings {
+        form: given.form,
+        missing: given.missing,
+        unknown: given.unknown,
+        keep_scores,
+    };
+    let users = Some(lists.users.len() as u64);
+    let (measured, phase) = timed(
+        "read_scores",
+        None,
+        |_| users,
+        || given::measure(&path, settings, prepared, lists),
+    );
+    let measured = measured?;
+    measured.ranks.save(&job.output)?;
+    if let Some(scores) = measured.scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    observe(Event::Remark {
+        text: format!("scores from {name}, not computed here"),
+    });
+    for counted in measured.counted {
+        observe(Event::Counted(counted));
+    }
+    Ok(())
+}
+
+/// The ranks, or where memory ran out how much was tried.
+pub(super) fn scored(
+    scorer: &dyn Scorer,
+    prepared: &Prepared,
+    lists: &CandidateLists,
+) -> Result<Ranks, StageError> {
+    Ok(kept(scorer, (prepared, lists), false)?.0)
+}
+
+/// The same, with the scores of the candidates where they are kept.
+fn kept(
+    scorer: &dyn Scorer,
+    (prepared, lists): (&Prepared, &CandidateLists),
+    keep_scores: bool,
+) -> Result<(Ranks, Option<Scores>), StageError> {
+    let together = eval::users_at_once(prepared, lists);
+    let ranked = memory::caught(|| eval::ranked(scorer, prepared, lists, keep_scores));
+    Ok(ranked.map_err(|message| {
+        let when = format!("with up to {together} users computed together");
+        StageError::memory(&when, &message, "rank fewer candidates")
+    })??)
+}
+
+/// Tells how many of so many items have a title of more tokens than a generated answer may have.
+fn report_unanswerable(
+    prompted_lm: &PromptedLm,
+    (items, most): (usize, usize),
+    observe: &mut dyn FnMut(Event),
+) {
+    // The end of text need not be written.
+    let longer = |item: &u32| prompted_lm.answer(*item).len() - 1 > most;
+    let count = (1..=items as u32).filter(longer).count() as u64;
+    if count > 0 {
+        let what = format!("titles longer than the {most} tokens of a generated answer");
+        observe(Event::Counted(Counted { what, count }));
+    }
+}
+
+/// By a language model's answers.
+fn ask(
+    job: &Job,
+    (settings, keep_scores): (&LlmRanking, bool),
+    (prepared, lists): (&Prepared, &CandidateLists),
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let needs = match &settings.inference {
+        None => ContextNeeds::YesNo,
+        Some(inference) => ContextNeeds::List {
+            candidates: lists.n.map_or(0, |others| others + 1),
+            answer: match inference {
+                Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
+                Inference::Score { .. } | Inference::Constrained {} => 0,
+            },
+        },
+    };
+    let mut prompted_lm = prompted_lm::open(job, &settings.llm, (prepared, needs), device)?;
+    if let Some(Inference::Generate { max_new_tokens, .. }) = &settings.inference {
+        report_unanswerable(&prompted_lm, (prepared.n_items(), *max_new_tokens), observe);
+    }
+    prompted_lm::adapt(job, settings, &mut prompted_lm)?;
+    let projected = projected(job, settings, (prepared, &prompted_lm), device)?;
+    let ranker = LlmRanker {
+        prepared,
+        prompted_lm: &prompted_lm,
+        projected: projected
+            .as_ref()
+            .map(|(backbone, projections)| (backbone.as_ref(), projections)),
+        inference: settings.inference.as_ref(),
+        seed: settings.seed,
+        token_budget: settings.token_budget,
+        keep_scores,
+    };
+    let (answers, elapsed) = answered(&ranker, lists, (device, &job.checkpoint), observe)?;
+    let phase = Phase {
+        examples: Some(lists.users.len() as u64),
+        tokens: Some(answers.tokens),
+        params: Some(prompted_lm.loaded.params()),
+        ..phase_of(phase_name(lists.part), Some(device), elapsed)
+    };
+    answers.ranks.save(&job.output)?;
+    if !answers.generated.is_empty() {
+        let rows = answers.generated;
+        data::Answers {
+            part: lists.part,
+            rows,
+        }
+        .save(&job.output)?;
+    }
+    if let Some(likes) = answers.likes {
+        likes.save(&job.output)?;
+    }
+    if let Some(scores) = answers.scores {
+        scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    prompted_lm.report(observe);
+    Ok(())
+}
+
+/// The answers and what they elapsed, in all processes; they go on where a killed one has left them in folder `kept`. Where memory
+/// runs out, how much was tried.
+fn answered(
+    ranker: &LlmRanker,
+    lists: &CandidateLists,
+    (device, kept): (Device, &Path),
+    observe: &mut dyn FnMut(Event),
+) -> Result<(RankedUsers, Elapsed), StageError> {
+    let (start, mut elapsed) = ranker
+        .go_on(kept, lists)
+        .unwrap_or_else(|| (ranker.nothing(lists), Elapsed::default()));
+    let (mut timer, mut saved) = (Timer::begin(device), Instant::now());
+    let mut done = |answers: &RankedUsers| {
+        observe(Event::Progress(Progress {
+            phase: phase_name(lists.part).to_owned(),
+            done: answers.ranks.ranks.len() as u64,
+            total: Some(lists.users.len() as u64),
+            unit: "users".to_owned(),
+            remark: String::new(),
+        }));
+        if saved.elapsed() >= AT_MOST {
+            elapsed += std::mem::replace(&mut timer, Timer::begin(device)).end();
+            ranker.keep(kept, answers, elapsed)?;
+            saved = Instant::now();
+        }
+        Ok(())
+    };
+    let answers = memory::caught(|| ranker.answer(lists, start, &mut done));
+    elapsed += timer.end();
+    let answers = answers.map_err(|message| {
+        let budget = ranker.token_budget;
+        let when =
+            format!("with up to {budget} prompt tokens of {USERS_AT_ONCE} users computed together");
+        StageError::memory(&when, &message, "lower `run.answer_token_budget`")
+    })??;
+    Ok((answers, elapsed))
+}
+
+/// A frozen CF model with trained projections of its users and items.
+type Projected = (Box<dyn Backbone>, Projections);
+
+/// They, where the method has them.
+fn projected(
+    job: &Job,
+    settings: &LlmRanking,
+    (prepared, prompted_lm): (&Prepared, &PromptedLm),
+    device: Device,
+) -> Result<Option<Projected>, StageError> {
+    let Some(folder) = job.needs.get("project") else {
+        return Ok(None);
+    };
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let from = (prepared, backbone.as_ref(), prompted_lm);
+    let depth = prompted_lm::hidden_layers(folder)?;
+    let projections = prompted_lm::projections(job, (&settings.llm, depth), from, device)?;
+    let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
+    weights::fill(&projections.saved(), &trained)?;
+    Ok(Some((backbone, projections)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::tests::data;
+    use crate::train::cf::tests::Full;
+
+    #[test]
+    fn memory_that_runs_out_is_told_with_the_users_tried_and_advice() {
+        let prepared = data();
+        let lists = eval::full_lists(&prepared, Part::Test);
+        let failure = scored(&Full, &prepared, &lists).unwrap_err().failure();
+        assert_eq!(
+            failure.error,
+            "memory ran out with up to 2048 users computed together: CUDA out of memory."
+        );
+        assert!(failure.hint.is_some());
+    }
+}

@@ -1,0 +1,75 @@
+//! One file a stage kind: inputs from the artefacts of earlier stages, an artefact in the job's output folder.
+
+mod align;
+mod backbone;
+mod candidates;
+mod encode_text;
+mod evaluate;
+mod prepare;
+mod pretrain_lm;
+mod project;
+mod prompted_lm;
+pub mod report;
+mod tune;
+
+use std::path::Path;
+
+use crate::torch_ext::device;
+use crate::train::trainer::resumed_epoch;
+use allround_core::event::{Event, PROTOCOL, Started};
+use allround_core::program::Program;
+use allround_core::stage::{Job, Settings};
+pub use report::StageError;
+
+/// Runs `job`, telling `observe` what happens.
+///
+/// # Errors
+/// When the stage cannot be done; the error says what is wrong and what to do.
+pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> {
+    let device = device::named(&job.device)?;
+    tch::set_num_threads(i32::try_from(job.threads).unwrap_or(i32::MAX));
+    // Sized once a process; a test that runs several stages keeps the first size.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(job.threads)
+        .build_global();
+    let settings = &job.stage.settings;
+    observe(Event::Started(Started {
+        device: job.device.clone(),
+        device_name: report::device_name(device),
+        libtorch: Some(device::LIBTORCH.to_owned()),
+        threads: job.threads,
+        resumed_epoch: match settings {
+            Settings::Backbone(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
+            _ => 0,
+        },
+        protocol: PROTOCOL,
+        program: Program::this(),
+    }));
+    let observe = &mut |event| observe(report::with_peaks(event, device));
+    match settings {
+        Settings::Prepare(settings) => prepare::run(job, settings, observe),
+        Settings::Candidates(settings) => candidates::run(job, settings, observe),
+        Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
+        Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
+        Settings::Align(settings) => align::run(job, settings, device, observe),
+        Settings::Project(settings) => project::run(job, settings, device, observe),
+        Settings::PretrainLm(settings) => pretrain_lm::run(job, settings, device, observe),
+        Settings::Tune(settings) => tune::run(job, settings, device, observe),
+        Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
+    }
+}
+
+/// The folder of what the stage needs in the role `role`.
+fn need<'a>(job: &'a Job, role: &str) -> Result<&'a Path, StageError> {
+    let folder = job.needs.get(role);
+    folder
+        .map(AsRef::as_ref)
+        .ok_or_else(|| StageError::new(format!("the job names no `{role}`")))
+}
+
+#[cfg(test)]
+mod tests;

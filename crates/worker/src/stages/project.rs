@@ -1,0 +1,64 @@
+//! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
+
+use allround_core::data::Prepared;
+use allround_core::event::Event;
+use allround_core::models::allmrec::UserOrder;
+use allround_core::seed::{Stream, foreign};
+use allround_core::stage::Job;
+use allround_core::stage::TrainProject;
+use tch::Device;
+
+use super::report::StageError;
+use super::{need, prompted_lm};
+use crate::methods::project::{Inputs, ProjectTask, STAGE};
+use crate::methods::sequences::{Sequences, TargetRule};
+use crate::models::{artefact, weights};
+use crate::train::trainer::{self, Plan, no_validation};
+
+pub(super) fn run(
+    job: &Job,
+    settings: &TrainProject,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let needs = prompted_lm::training_needs(&settings.llm);
+    let prompted_lm = prompted_lm::open(job, &settings.llm, (&prepared, needs), device)?;
+    let rule = TargetRule {
+        targets: settings.project.targets,
+        one_item: settings.project.one_item,
+        order: UserOrder::Shuffled,
+    };
+    let sequences = Sequences::of(&prepared, rule);
+    sequences.report("project", observe);
+    tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    let from = (&prepared, backbone.as_ref(), &prompted_lm);
+    let depth = settings.project.hidden_layers;
+    let projections = prompted_lm::projections(job, (&settings.llm, depth), from, device)?;
+    let inputs = Inputs {
+        prepared: &prepared,
+        sequences: &sequences,
+        backbone: backbone.as_ref(),
+        prompted_lm: &prompted_lm,
+    };
+    let task = ProjectTask::new(&settings.project, inputs, projections, settings.seed);
+    let plan = Plan {
+        train: &settings.project.train,
+        seed: settings.seed,
+        stage: STAGE,
+        checkpoint: &job.checkpoint,
+        checkpoint_every: job.checkpoint_every,
+    };
+    for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
+        observe(Event::Phase(phase));
+    }
+    prompted_lm.report(observe);
+    let saved = task.projections.saved();
+    weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
+    let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
+    Ok(allround_core::fs::write_atomic(
+        &job.output.join(artefact::DESCRIPTION),
+        &text,
+    )?)
+}

@@ -1,0 +1,109 @@
+//! What the stages that query a language model have in common.
+
+use std::path::Path;
+
+use allround_core::data::Prepared;
+use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::stage::Job;
+use allround_core::stage::{LlmRanking, PromptedLlm, TrainProject};
+use allround_core::text::Vectors;
+use tch::Device;
+
+use super::need;
+use super::report::StageError;
+use crate::methods::project::{Projections, Shape, item_table};
+use crate::methods::prompted_lm::{ContextNeeds, LoadedLm, PromptedLm};
+use crate::methods::tables::Tables;
+use crate::models::{Backbone, artefact, weights};
+use crate::torch_ext::memory;
+
+/// What a list of titles and its answer need while training.
+pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
+    ContextNeeds::List {
+        candidates: settings.prompt.candidates,
+        answer: 0,
+    }
+}
+
+/// The language model of `settings`, with the titles of `prepared`, of which the positions hold what `room` says.
+pub(super) fn open(
+    job: &Job,
+    settings: &PromptedLlm,
+    (prepared, needs): (&Prepared, ContextNeeds),
+    device: Device,
+) -> Result<PromptedLm, StageError> {
+    let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
+    let loaded = memory::caught(|| LoadedLm::open(&settings.llm, small, &job.base, device));
+    let loaded = loaded.map_err(|message| {
+        let remedy =
+            "hold the language model in fewer bits (`dtype`, `int8`), or name a smaller one";
+        StageError::memory("while the language model was read", &message, remedy)
+    })??;
+    let vectors = Vectors {
+        user: settings.user,
+        item: settings.item != ItemEmbedding::None,
+    };
+    let prompted_lm = PromptedLm::new(loaded, prepared, (&settings.prompt, vectors), needs);
+    if needs == ContextNeeds::YesNo {
+        prompted_lm.yes_and_no()?;
+    }
+    Ok(prompted_lm)
+}
+
+/// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.
+pub(super) fn projections(
+    job: &Job,
+    (settings, hidden_layers): (&PromptedLlm, usize),
+    (prepared, backbone, prompted_lm): (&Prepared, &dyn Backbone, &PromptedLm),
+    device: Device,
+) -> Result<Projections, StageError> {
+    let tables = match job.needs.get("align") {
+        Some(folder) => Some(Tables::load(folder, device)?),
+        None => None,
+    };
+    if let Some(Tables { joint, .. }) = &tables
+        && joint.size()[0] != prepared.n_items() as i64 + 1
+    {
+        return Err(StageError::new(format!(
+            "the artefact of `align` holds codes of {} items; the data set has {}",
+            joint.size()[0] - 1,
+            prepared.n_items()
+        )));
+    }
+    let read = (settings.item, settings.text_below);
+    let table = item_table(read, tables, backbone, prepared);
+    let shape = Shape {
+        states: backbone.width(),
+        user: settings.user,
+        lm: prompted_lm.lm().width(),
+        hidden_layers,
+    };
+    Ok(Projections::new(shape, table, settings.item, device))
+}
+
+/// Hidden layers of the projections that `project` left in `folder`.
+pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
+    let path = folder.join(artefact::DESCRIPTION);
+    let text = allround_core::fs::read_to_string(&path)?;
+    let settings: TrainProject = serde_json::from_str(&text).map_err(|error| {
+        StageError::new(format!(
+            "`{}` describes no projections: {error}",
+            path.display()
+        ))
+    })?;
+    Ok(settings.project.hidden_layers)
+}
+
+/// Puts the trained adapters of `tune` into the reader's language model.
+pub(super) fn adapt(
+    job: &Job,
+    settings: &LlmRanking,
+    prompted_lm: &mut PromptedLm,
+) -> Result<(), StageError> {
+    let Some(tune) = &settings.tuned else {
+        return Ok(());
+    };
+    prompted_lm.loaded.lm.add_lora(&tune.lora)?;
+    let trained = weights::read_tensors(&need(job, "tune")?.join(artefact::WEIGHTS))?;
+    Ok(weights::fill(&prompted_lm.loaded.lm.trained(), &trained)?)
+}
