@@ -122,7 +122,7 @@ const CASES: &[Case] = &[
         old: "align.train_encoder = false",
         new: "align = { train_encoder = false, matching = 0.0, item_recon = 0.0, text_recon = 0.0, rec = 0.0 }",
         faults: &[
-            "31:9: every loss of stage 1 has weight 0, so it has nothing to train | expected a weight above 0 | raise `matching`, `item_recon`, `text_recon` or `rec`; `mlp_llm` has no stage 1",
+            "31:9: every loss of stage 1 has weight 0, so it has nothing to train | expected a weight above 0 | raise `matching`, `item_recon`, `text_recon` or `rec`; MLP-LLM is A-LLMRec without stage 1",
         ],
     },
     Case {
