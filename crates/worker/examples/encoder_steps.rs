@@ -13,7 +13,7 @@ use clock::Times;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
-use allround_worker::llm::sentence::{SentenceEncoder, TextEncoder};
+use allround_worker::encoder::sentence::{SentenceEncoder, TextEncoder};
 use allround_worker::methods::align::AutoEncoder;
 use allround_worker::nn::Parameters;
 use allround_worker::train::optimizer::Optimizer;

@@ -15,8 +15,8 @@ use tch::{Device, Kind, Tensor};
 
 use allround_core::models::llm_method::Lora;
 use allround_worker::data::Histories;
-use allround_worker::llm::lm::{Generation, Holding, Lm, LmConfig};
-use allround_worker::llm::sentence::{SentenceEncoder, TextEncoder};
+use allround_worker::encoder::sentence::{SentenceEncoder, TextEncoder};
+use allround_worker::lm::{Generation, Holding, Lm, LmConfig};
 use allround_worker::methods::align::AutoEncoder;
 use allround_worker::methods::project::{Projections, Shape};
 use allround_worker::models::{self, Backbone, Sizes, weights};

@@ -11,7 +11,10 @@ pub mod nn;
 
 pub mod models;
 
-pub mod llm;
+pub mod hf;
+
+pub mod encoder;
+pub mod lm;
 
 pub mod eval;
 pub mod train;

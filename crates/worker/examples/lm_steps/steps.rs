@@ -10,7 +10,7 @@ use allround_core::models::train::Optimizer as OptimizerConfig;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
-use allround_worker::llm::lm::{Generation, Holding, Lm, LmConfig};
+use allround_worker::lm::{Generation, Holding, Lm, LmConfig};
 use allround_worker::methods::project::{Projections, Shape};
 use allround_worker::torch_ext::device;
 use allround_worker::train::optimizer::Optimizer;

@@ -3,6 +3,7 @@
 //! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones. NaN is an error, not a rank.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use allround_core::config::protocol::{Seen, Ties};
 use allround_core::data::candidates::CandidateLists;
@@ -59,18 +60,25 @@ pub fn ranked(
         let end = (start + size).min(lists.users.len());
         let users = &lists.users[start..end];
         let histories = Histories::of(prepared, users, lists.part, scorer.maxlen());
-        let (batch, scores) = match lists.n {
-            Some(n) => listed(scorer, prepared, lists, &histories, (start, end, n)),
-            None => full(scorer, prepared, lists, &histories, (start, end)),
+        let batch = Batch {
+            scorer,
+            prepared,
+            lists,
+            histories: &histories,
+            places: start..end,
         };
-        if let Some(place) = batch.iter().position(|rank| rank.is_nan()) {
+        let (batch_ranks, scores) = match lists.n {
+            Some(n) => batch.listed(n),
+            None => batch.full(),
+        };
+        if let Some(place) = batch_ranks.iter().position(|rank| rank.is_nan()) {
             let user = prepared.users[users[place] as usize].clone();
             return Err(NotANumber { user });
         }
         if let Some(kept) = &mut kept {
             keep(kept, (&scores, start), prepared, lists);
         }
-        ranks.extend(batch);
+        ranks.extend(batch_ranks);
     }
     let ranks = Ranks {
         part: lists.part,
@@ -120,67 +128,72 @@ pub fn means(ranks: &Ranks, metrics: &[Metric]) -> BTreeMap<Metric, f64> {
         .collect()
 }
 
-/// Ranks of users `start` to `end` among their `n` listed negatives, and the scores [B, n + 1], the targets' first.
-fn listed(
-    scorer: &dyn Scorer,
-    prepared: &Prepared,
-    lists: &CandidateLists,
-    histories: &Histories,
-    (start, end, n): (usize, usize, usize),
-) -> (Vec<f64>, Tensor) {
-    let mut rows = Vec::with_capacity((end - start) * (n + 1));
-    for place in start..end {
-        rows.push(row(prepared, lists.targets[place]));
-        let negatives = &lists.negatives[place * n..(place + 1) * n];
-        rows.extend(negatives.iter().map(|&item| row(prepared, item)));
-    }
-    let candidates = indices(&rows, scorer.device()).view([(end - start) as i64, n as i64 + 1]);
-    let scores = scorer.score(histories, &candidates);
-    let target = scores.narrow(1, 0, 1);
-    let ranks = rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties);
-    (ranks, scores)
+/// Users that are scored together.
+struct Batch<'a> {
+    scorer: &'a dyn Scorer,
+    prepared: &'a Prepared,
+    lists: &'a CandidateLists,
+    /// Histories of B users.
+    histories: &'a Histories,
+    /// Their places in the lists.
+    places: Range<usize>,
 }
 
-/// Ranks of users `start` to `end` among all items that may be candidates; those of their history are left out where the
-/// protocol says so. And the scores [B, V] of all items.
-fn full(
-    scorer: &dyn Scorer,
-    prepared: &Prepared,
-    lists: &CandidateLists,
-    histories: &Histories,
-    (start, end): (usize, usize),
-) -> (Vec<f64>, Tensor) {
-    let device = scorer.device();
-    let scores = scorer.score_all(histories);
-    let items: Vec<u32> = (1..=prepared.n_items() as u32).collect();
-    let scores = if items.iter().all(|&item| row(prepared, item) == item) {
-        scores.narrow(1, 1, items.len() as i64)
-    } else {
-        let rows: Vec<u32> = items.iter().map(|&item| row(prepared, item)).collect();
-        scores.index_select(1, &indices(&rows, device))
-    };
-    let targets = &lists.targets[start..end];
-    let columns: Vec<u32> = targets.iter().map(|target| target - 1).collect();
-    let target = scores.gather(1, &indices(&columns, device).unsqueeze(-1), false);
-    let mut left_out = Vec::new();
-    let width = items.len() as i64;
-    for (place, &user) in histories.users.iter().enumerate() {
-        let known = match lists.seen {
-            Seen::Exclude => history(prepared, user as usize, lists.part),
-            Seen::Keep => &[],
-        };
-        let left = known.iter().chain(std::iter::once(&targets[place]));
-        left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
+impl Batch<'_> {
+    /// Ranks of the B targets among their `n` listed negatives, and the scores [B, n + 1], the
+    /// targets' first.
+    fn listed(&self, n: usize) -> (Vec<f64>, Tensor) {
+        let (scorer, prepared, lists) = (self.scorer, self.prepared, self.lists);
+        let count = self.places.len();
+        let mut rows = Vec::with_capacity(count * (n + 1));
+        for place in self.places.clone() {
+            rows.push(row(prepared, lists.targets[place]));
+            let negatives = &lists.negatives[place * n..(place + 1) * n];
+            rows.extend(negatives.iter().map(|&item| row(prepared, item)));
+        }
+        let candidates = indices(&rows, scorer.device()).view([count as i64, n as i64 + 1]);
+        let scores = scorer.score(self.histories, &candidates);
+        let target = scores.narrow(1, 0, 1);
+        let ranks = rank(&target, &scores.narrow(1, 1, n as i64), None, lists.ties);
+        (ranks, scores)
     }
-    let allowed = lists.ranked_items(prepared);
-    let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
-    let compared = allowed
-        .expand([(end - start) as i64, -1], false)
-        .contiguous();
-    let left_out = Tensor::from_slice(&left_out).to_device(device);
-    let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
-    let ranks = rank(&target, &scores, Some(&compared), lists.ties);
-    (ranks, scores)
+
+    /// Ranks of the B targets among all items that may be candidates, without those of the history
+    /// if the protocol excludes them, and the scores [B, V] of all items.
+    fn full(&self) -> (Vec<f64>, Tensor) {
+        let (scorer, prepared, lists) = (self.scorer, self.prepared, self.lists);
+        let device = scorer.device();
+        let scores = scorer.score_all(self.histories);
+        let items: Vec<u32> = (1..=prepared.n_items() as u32).collect();
+        let scores = if items.iter().all(|&item| row(prepared, item) == item) {
+            scores.narrow(1, 1, items.len() as i64)
+        } else {
+            let rows: Vec<u32> = items.iter().map(|&item| row(prepared, item)).collect();
+            scores.index_select(1, &indices(&rows, device))
+        };
+        let targets = &lists.targets[self.places.clone()];
+        let columns: Vec<u32> = targets.iter().map(|target| target - 1).collect();
+        let target = scores.gather(1, &indices(&columns, device).unsqueeze(-1), false);
+        let mut left_out = Vec::new();
+        let width = items.len() as i64;
+        for (place, &user) in self.histories.users.iter().enumerate() {
+            let known = match lists.seen {
+                Seen::Exclude => history(prepared, user as usize, lists.part),
+                Seen::Keep => &[],
+            };
+            let left = known.iter().chain(std::iter::once(&targets[place]));
+            left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
+        }
+        let allowed = lists.ranked_items(prepared);
+        let allowed = Tensor::from_slice(&allowed).to_device(device).unsqueeze(0);
+        let compared = allowed
+            .expand([self.places.len() as i64, -1], false)
+            .contiguous();
+        let left_out = Tensor::from_slice(&left_out).to_device(device);
+        let _ = compared.view([-1]).index_fill_(0, &left_out, 0);
+        let ranks = rank(&target, &scores, Some(&compared), lists.ties);
+        (ranks, scores)
+    }
 }
 
 /// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.

@@ -22,14 +22,14 @@ use tch::{Device, Kind, Reduction, Tensor};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::frozen_rows;
 use crate::data::row;
-use crate::llm::sentence::TextEncoder;
-use crate::models::Backbone;
+use crate::encoder::sentence::TextEncoder;
+use crate::models::{Backbone, weights};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Start};
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
-use crate::train::trainer;
+use crate::train::trainer::{self, EpochSeed};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 1;
@@ -163,7 +163,11 @@ impl Source for AlignExamples<'_> {
     type Example = AlignExample;
 
     fn steps(&self, epoch: u32) -> Result<Steps<'_, AlignExample>, BoxError> {
-        let draw = (self.seed, STAGE, epoch);
+        let draw = EpochSeed {
+            seed: self.seed,
+            stage: STAGE,
+            epoch,
+        };
         let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
         let mut random = stream(
             self.seed,
@@ -310,12 +314,7 @@ impl Task for AlignTask<'_> {
     }
 
     fn params(&self) -> u64 {
-        let own = self.weights();
-        let frozen = self.inputs.backbone.weights();
-        own.iter()
-            .chain(&frozen)
-            .map(|(_, weight)| weight.numel() as u64)
-            .sum()
+        weights::count(&self.weights()) + weights::count(&self.inputs.backbone.weights())
     }
 
     fn weight(&self, _example: &AlignExample) -> u64 {

@@ -32,8 +32,8 @@ use rand::RngExt;
 use tch::Tensor;
 
 use super::prompted_lm::LoadedLm;
-use crate::llm::lm::Lm;
-use crate::llm::tokenizer::Tokenizer;
+use crate::hf::tokenizer::Tokenizer;
+use crate::lm::Lm;
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer;

@@ -15,19 +15,20 @@ use allround_core::models::llm_method::Project;
 use allround_core::models::llm_method::TrainingCandidates;
 use allround_core::seed::{Stream, stream};
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::{Tables, frozen_rows};
 use crate::data::row;
-use crate::models::Backbone;
+use crate::models::{Backbone, weights};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Norm, Start};
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
-use crate::train::trainer;
+use crate::train::trainer::{self, EpochSeed};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
@@ -71,9 +72,10 @@ impl Mlp {
         let mut x = x.shallow_clone();
         for (linear, norm) in &self.hidden {
             let normed = norm.forward(&linear.forward(&x));
-            x = match self.leaky {
-                true => normed.leaky_relu(),
-                false => normed.gelu("none"),
+            x = if self.leaky {
+                normed.leaky_relu()
+            } else {
+                normed.gelu("none")
             };
         }
         self.last.forward(&x)
@@ -115,9 +117,10 @@ impl Projections {
         let mut parameters = Parameters::new(device);
         // Drawn where it is not wanted too, so that F_I starts alike with and without it.
         let mut discarded = Parameters::new(device);
-        let into = match shape.user {
-            true => &mut parameters,
-            false => &mut discarded,
+        let into = if shape.user {
+            &mut parameters
+        } else {
+            &mut discarded
         };
         let user = Mlp::new(into, "log_emb_proj", (shape.states, shape), true);
         let user = shape.user.then_some(user);
@@ -208,40 +211,69 @@ pub struct RankingExample {
     pub candidates: Vec<u32>,
 }
 
-/// The questions of an epoch in steps: each target with `count` - 1 items that are drawn by `rule`, shuffled.
-///
-/// # Errors
-/// When a user does not know too few items.
-pub fn ranking_examples(
-    prepared: &Prepared,
-    (sequences, pool): (&Sequences, &Pool<'_>),
-    (batch_size, count): (usize, usize),
-    rule: TrainingCandidates,
-    (seed, stage, epoch): (u64, u64, u32),
-) -> Result<Vec<Vec<RankingExample>>, BoxError> {
-    let begun = |epoch, step| stream(seed, Stream::Prompt, trainer::index(stage, epoch, step));
-    let mut random = begun(epoch, 0);
-    let mut last = None;
-    let mut example = |target: Target| -> Result<RankingExample, BoxError> {
-        // What is drawn once is a function of the user: no epoch has the number 0.
-        if rule.drawn == Drawn::Once && last.replace(target.user) != Some(target.user) {
-            random = begun(0, target.user as usize);
-        }
-        let known = match rule.exclude {
-            Exclude::Training => prepared.train_of(target.user as usize),
-            Exclude::History => target.history(prepared),
+/// Draws targets among candidates, as stage 2 and TALLRec's title form are trained on.
+#[derive(Debug)]
+pub struct RankingExamples<'a> {
+    /// The data set.
+    pub prepared: &'a Prepared,
+    /// Its training sequences.
+    pub sequences: &'a Sequences,
+    /// Items that may be drawn.
+    pub pool: Pool<'a>,
+    /// Users of a step.
+    pub batch_size: usize,
+    /// Candidates of an example, the target among them.
+    pub candidates: usize,
+    /// How the other candidates are drawn.
+    pub rule: TrainingCandidates,
+}
+
+impl RankingExamples<'_> {
+    /// The examples of an epoch by steps: each target with its candidates, shuffled.
+    ///
+    /// # Errors
+    /// When a user knows too many items to draw enough others.
+    pub fn steps(&self, draw: EpochSeed) -> Result<Vec<Vec<RankingExample>>, BoxError> {
+        let random = |epoch, step| {
+            let index = trainer::index(draw.stage, epoch, step);
+            stream(draw.seed, Stream::Prompt, index)
         };
-        let mut candidates = pool.draw((target.user, known), count - 1, &mut random)?;
-        candidates.push(target.item(prepared));
-        candidates.shuffle(&mut random);
+        let mut drawn = Draw {
+            random_stream: random(draw.epoch, 0),
+            last_user: None,
+        };
+        let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
+        let mut example = |target: Target| -> Result<RankingExample, BoxError> {
+            // With `once`, the draw is a function of the user: no epoch has the number 0.
+            let new_user = drawn.last_user.replace(target.user) != Some(target.user);
+            if self.rule.drawn == Drawn::Once && new_user {
+                drawn.random_stream = random(0, target.user as usize);
+            }
+            self.example(target, &mut drawn.random_stream)
+        };
+        let steps = steps.into_iter();
+        steps
+            .map(|step| step.into_iter().map(&mut example).collect())
+            .collect()
+    }
+
+    fn example(&self, target: Target, random: &mut ChaCha8Rng) -> Result<RankingExample, BoxError> {
+        let known = match self.rule.exclude {
+            Exclude::Training => self.prepared.train_of(target.user as usize),
+            Exclude::History => target.history(self.prepared),
+        };
+        let others = self.candidates - 1;
+        let mut candidates = self.pool.draw((target.user, known), others, random)?;
+        candidates.push(target.item(self.prepared));
+        candidates.shuffle(random);
         Ok(RankingExample { target, candidates })
-    };
-    let steps = sequences
-        .steps(prepared, batch_size, (seed, stage, epoch))
-        .into_iter();
-    steps
-        .map(|step| step.into_iter().map(&mut example).collect())
-        .collect()
+    }
+}
+
+/// The random stream that candidates are drawn from.
+struct Draw {
+    random_stream: ChaCha8Rng,
+    last_user: Option<u32>,
 }
 
 /// What stage 2 reads.
@@ -269,24 +301,20 @@ pub struct ProjectExample {
 /// Draws the questions of stage 2 and spells them.
 #[derive(Debug)]
 struct ProjectExamples<'a> {
-    prepared: &'a Prepared,
-    sequences: &'a Sequences,
+    ranking: RankingExamples<'a>,
     encoder: &'a PromptEncoder,
-    pool: Pool<'a>,
-    batch_size: usize,
-    rule: TrainingCandidates,
     seed: u64,
 }
 
 impl ProjectExamples<'_> {
     fn example(&self, example: &RankingExample) -> Result<ProjectExample, PromptedLmError> {
-        let target = example.target;
-        let answer = self.encoder.answer(target.item(self.prepared));
-        let history = target.history(self.prepared);
+        let (target, prepared) = (example.target, self.ranking.prepared);
+        let answer = self.encoder.answer(target.item(prepared));
+        let history = target.history(prepared);
         let prompt = self
             .encoder
             .prompt(history, &example.candidates, answer.len());
-        let prompt = prompt.map_err(|error| error.of_user(self.prepared, target.user))?;
+        let prompt = prompt.map_err(|error| error.of_user(prepared, target.user))?;
         let prompt = EncodedPrompt { prompt, answer };
         Ok(ProjectExample { target, prompt })
     }
@@ -296,10 +324,11 @@ impl Source for ProjectExamples<'_> {
     type Example = ProjectExample;
 
     fn steps(&self, epoch: u32) -> Result<Steps<'_, ProjectExample>, BoxError> {
-        let sizes = (self.batch_size, self.encoder.prompt_settings().candidates);
-        let from = (self.sequences, &self.pool);
-        let draw = (self.seed, STAGE, epoch);
-        let steps = ranking_examples(self.prepared, from, sizes, self.rule, draw)?;
+        let steps = self.ranking.steps(EpochSeed {
+            seed: self.seed,
+            stage: STAGE,
+            epoch,
+        })?;
         let example = |step: Vec<RankingExample>| {
             step.iter()
                 .map(|example| Ok(self.example(example)?))
@@ -339,12 +368,15 @@ impl<'a> ProjectTask<'a> {
         seed: u64,
     ) -> Self {
         let examples = ProjectExamples {
-            prepared: inputs.prepared,
-            sequences: inputs.sequences,
+            ranking: RankingExamples {
+                prepared: inputs.prepared,
+                sequences: inputs.sequences,
+                pool: Pool::of(inputs.prepared),
+                batch_size: settings.train.batch_size,
+                candidates: inputs.prompted_lm.encoder.prompt_settings().candidates,
+                rule: settings.candidates,
+            },
             encoder: &inputs.prompted_lm.encoder,
-            pool: Pool::of(inputs.prepared),
-            batch_size: settings.train.batch_size,
-            rule: settings.candidates,
             seed,
         };
         Self {
@@ -368,13 +400,14 @@ impl Task for ProjectTask<'_> {
     }
 
     fn params(&self) -> u64 {
-        let own = self.weights();
-        let frozen = self.inputs.backbone.weights();
-        let count = own
-            .iter()
-            .chain(&frozen)
-            .map(|(_, weight)| weight.numel() as u64);
-        count.sum::<u64>() + self.inputs.prompted_lm.loaded.params()
+        let Inputs {
+            backbone,
+            prompted_lm,
+            ..
+        } = self.inputs;
+        weights::count(&self.weights())
+            + weights::count(&backbone.weights())
+            + prompted_lm.loaded.params()
     }
 
     fn weight(&self, example: &ProjectExample) -> u64 {

@@ -9,7 +9,6 @@
 mod error;
 mod prompt_encoder;
 
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,10 +18,11 @@ use allround_core::seed::{Stream, foreign};
 use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind, Tensor};
 
-use crate::llm::checkpoint::Checkpoint;
-use crate::llm::hub;
-use crate::llm::lm::{Holding, Lm, LmConfig, Merged};
-use crate::llm::tokenizer::Tokenizer;
+use crate::hf::checkpoint::Checkpoint;
+use crate::hf::hub;
+use crate::hf::tokenizer::Tokenizer;
+use crate::lm::{Holding, Lm, LmConfig, Merged};
+use crate::models::weights;
 use crate::nn::embedding::indices;
 use crate::train::trainer::index;
 pub use error::PromptedLmError;
@@ -138,11 +138,7 @@ impl LoadedLm {
 
     /// How many parameters the model has.
     pub fn params(&self) -> u64 {
-        let weights = self.lm.weights();
-        weights
-            .iter()
-            .map(|(_, weight)| weight.numel() as u64)
-            .sum()
+        weights::count(&self.lm.weights())
     }
 
     /// The titles of `items`, cut where they have more than `most` tokens; 0 is no bound.
@@ -176,16 +172,8 @@ fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
 pub struct PromptedLm {
     /// The model.
     pub loaded: LoadedLm,
-    /// What spells its prompts.
+    /// What tokenizes its prompts.
     pub encoder: PromptEncoder,
-}
-
-impl Deref for PromptedLm {
-    type Target = PromptEncoder;
-
-    fn deref(&self) -> &PromptEncoder {
-        &self.encoder
-    }
 }
 
 impl PromptedLm {

@@ -22,7 +22,7 @@ use super::project::Projections;
 use super::prompted_lm::{PromptedLm, PromptedLmError, Slot};
 use super::sequences::user_states;
 use crate::data::history;
-use crate::llm::lm::{Generation, NotFinite, QuoteRule, Trie};
+use crate::lm::{Generation, NotFinite, QuoteRule, Trie};
 use crate::models::Backbone;
 use crate::models::weights::WeightsError;
 
@@ -162,6 +162,7 @@ impl LlmRanker<'_> {
                     None => Vec::new(),
                     Some(_) => self
                         .prompted_lm
+                        .encoder
                         .prompt(query.history, &query.candidates, self.needs(&query))
                         .map_err(|error| error.of_user(self.prepared, query.user))?,
                 };
@@ -215,7 +216,7 @@ impl LlmRanker<'_> {
                 let answers = query
                     .candidates
                     .iter()
-                    .map(|&item| self.prompted_lm.answer(item).len());
+                    .map(|&item| self.prompted_lm.encoder.answer(item).len());
                 answers.max().unwrap_or(0)
             }
         }
@@ -306,7 +307,7 @@ impl LlmRanker<'_> {
                 query
                     .candidates
                     .iter()
-                    .map(|&item| self.prompted_lm.answer(item))
+                    .map(|&item| self.prompted_lm.encoder.answer(item))
                     .collect()
             })
             .collect();
@@ -352,7 +353,7 @@ impl LlmRanker<'_> {
 
     /// What a generated answer says.
     fn audited(&self, query: &Query, tokens: &[u32], accept: Accept) -> Outcome {
-        let titles = self.prompted_lm.titles();
+        let titles = self.prompted_lm.encoder.titles();
         let raw = self.prompted_lm.loaded.tokenizer.decode(tokens);
         let candidates: Vec<&str> = query
             .candidates
@@ -427,7 +428,7 @@ impl LlmRanker<'_> {
         let (mut tries, mut longest) = (Vec::new(), 0);
         for (query, _) in batch {
             let titles = query.candidates.iter().map(|&item| {
-                let mut answer = self.prompted_lm.answer(item);
+                let mut answer = self.prompted_lm.encoder.answer(item);
                 // The end of text is the trie's own business.
                 answer.pop();
                 longest = longest.max(answer.len() + 1);

@@ -14,7 +14,7 @@ use tch::Tensor;
 use crate::data::{Histories, row};
 use crate::models::Backbone;
 use crate::nn::embedding::indices;
-use crate::train::trainer::index;
+use crate::train::trainer::{EpochSeed, index};
 
 /// A target of a training sequence, or padding in place of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Sequences {
         &self,
         prepared: &Prepared,
         batch_size: usize,
-        (seed, stage, epoch): (u64, u64, u32),
+        EpochSeed { seed, stage, epoch }: EpochSeed,
     ) -> Vec<Vec<Target>> {
         let mut users = self.users.clone();
         if self.rule.order == UserOrder::Shuffled {
@@ -234,9 +234,12 @@ pub fn user_states(
             .extend(kept.iter().map(|&item| row(prepared, item)));
         batch.offsets.push(batch.items.len() as u32);
     }
-    tch::no_grad(|| match dropout {
-        true => with_dropout(backbone, &batch),
-        false => backbone.user_states(&batch),
+    tch::no_grad(|| {
+        if dropout {
+            with_dropout(backbone, &batch)
+        } else {
+            backbone.user_states(&batch)
+        }
     })
 }
 

@@ -22,8 +22,8 @@ use tch::{Device, Kind};
 use super::pretrain;
 use super::prompted_lm::{ContextNeeds, LoadedLm, PromptedLm};
 use super::sequences::TargetRule;
-use crate::llm::lm::{Holding, Lm, LmConfig};
-use crate::llm::tokenizer::Tokenizer;
+use crate::hf::tokenizer::Tokenizer;
+use crate::lm::{Holding, Lm, LmConfig};
 use crate::models::{self, Backbone, Sizes};
 
 /// Four users and twelve items with titles; user 2 has one training item.

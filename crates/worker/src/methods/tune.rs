@@ -12,12 +12,13 @@ use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;
 
-use super::project::{RankingExample, ranking_examples};
+use super::project::{RankingExample, RankingExamples};
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::{Pool, Sequences, Target};
+use crate::models::weights;
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
-use crate::train::trainer;
+use crate::train::trainer::{self, EpochSeed};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 3;
@@ -40,38 +41,47 @@ pub enum TuneExample {
 #[derive(Debug)]
 struct TuneExamples<'a> {
     settings: &'a TrainTune,
-    prepared: &'a Prepared,
-    sequences: &'a Sequences,
+    ranking: RankingExamples<'a>,
     encoder: &'a PromptEncoder,
-    pool: Pool<'a>,
 }
 
 impl TuneExamples<'_> {
     /// What is asked in the steps of an epoch.
     fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
-        let batch_size = self.settings.tune.train.batch_size;
-        let draw = (self.settings.seed, STAGE, epoch);
-        if self.settings.tune.form == TallrecForm::Title {
-            let sizes = (batch_size, self.encoder.prompt_settings().candidates);
-            let from = (self.sequences, &self.pool);
-            let rule = self.settings.tune.candidates;
-            let steps = ranking_examples(self.prepared, from, sizes, rule, draw)?;
-            let examples =
-                |step: Vec<RankingExample>| step.into_iter().map(TuneExample::Title).collect();
-            return Ok(steps.into_iter().map(examples).collect());
+        let draw = EpochSeed {
+            seed: self.settings.seed,
+            stage: STAGE,
+            epoch,
+        };
+        match self.settings.tune.form {
+            TallrecForm::Title => {
+                let steps = self.ranking.steps(draw)?.into_iter();
+                let titles =
+                    |step: Vec<RankingExample>| step.into_iter().map(TuneExample::Title).collect();
+                Ok(steps.map(titles).collect())
+            }
+            TallrecForm::YesNo => self.yes_no(draw),
         }
-        let index = trainer::index(STAGE, epoch, 0);
-        let mut random = stream(self.settings.seed, Stream::Negatives, index);
-        let steps = self
-            .sequences
-            .steps(self.prepared, batch_size, draw)
-            .into_iter();
+    }
+
+    /// The target and an item that the user does not know, for each target.
+    fn yes_no(&self, draw: EpochSeed) -> Result<Vec<Vec<TuneExample>>, BoxError> {
+        let RankingExamples {
+            prepared,
+            sequences,
+            pool,
+            batch_size,
+            ..
+        } = &self.ranking;
+        let index = trainer::index(draw.stage, draw.epoch, 0);
+        let mut random = stream(draw.seed, Stream::Negatives, index);
+        let steps = sequences.steps(prepared, *batch_size, draw).into_iter();
         let steps = steps.map(|step| {
             let mut examples = Vec::with_capacity(2 * step.len());
             for target in step {
-                let known = self.prepared.train_of(target.user as usize);
-                let other = self.pool.draw((target.user, known), 1, &mut random)?[0];
-                for item in [target.item(self.prepared), other] {
+                let known = prepared.train_of(target.user as usize);
+                let other = pool.draw((target.user, known), 1, &mut random)?[0];
+                for item in [target.item(prepared), other] {
                     examples.push(TuneExample::YesNo { target, item });
                 }
             }
@@ -85,28 +95,28 @@ impl TuneExamples<'_> {
         let answer = self.answer(example);
         let (user, prompt) = match example {
             TuneExample::Title(RankingExample { target, candidates }) => {
-                let history = target.history(self.prepared);
+                let history = target.history(self.ranking.prepared);
                 let prompt = self.encoder.prompt(history, candidates, answer.len());
                 (target.user, prompt)
             }
             TuneExample::YesNo { target, item } => {
-                let history = target.history(self.prepared);
+                let history = target.history(self.ranking.prepared);
                 let prompt = self.encoder.yes_no(history, *item, answer.len());
                 (target.user, prompt)
             }
         };
-        let prompt = prompt.map_err(|error| error.of_user(self.prepared, user))?;
+        let prompt = prompt.map_err(|error| error.of_user(self.ranking.prepared, user))?;
         Ok(EncodedPrompt { prompt, answer })
     }
 
     fn answer(&self, example: &TuneExample) -> Vec<u32> {
         match example {
-            TuneExample::Title(question) => {
-                self.encoder.answer(question.target.item(self.prepared))
-            }
-            TuneExample::YesNo { target, item } => {
-                self.encoder.yes_or_no(*item == target.item(self.prepared))
-            }
+            TuneExample::Title(question) => self
+                .encoder
+                .answer(question.target.item(self.ranking.prepared)),
+            TuneExample::YesNo { target, item } => self
+                .encoder
+                .yes_or_no(*item == target.item(self.ranking.prepared)),
         }
     }
 }
@@ -154,10 +164,15 @@ impl<'a> TuneTask<'a> {
     ) -> Self {
         let examples = TuneExamples {
             settings,
-            prepared,
-            sequences,
+            ranking: RankingExamples {
+                prepared,
+                sequences,
+                pool: Pool::of(prepared),
+                batch_size: settings.tune.train.batch_size,
+                candidates: prompted_lm.encoder.prompt_settings().candidates,
+                rule: settings.tune.candidates,
+            },
             encoder: &prompted_lm.encoder,
-            pool: Pool::of(prepared),
         };
         Self {
             settings,
@@ -179,16 +194,15 @@ impl Task for TuneTask<'_> {
     }
 
     fn params(&self) -> u64 {
-        let adapters = self.weights();
-        let adapters = adapters.iter().map(|(_, weight)| weight.numel() as u64);
-        adapters.sum::<u64>() + self.prompted_lm.loaded.params()
+        weights::count(&self.weights()) + self.prompted_lm.loaded.params()
     }
 
     fn weight(&self, example: &EncodedPrompt) -> u64 {
-        let counted = match self.settings.tune.train_on_inputs {
-            // All that is computed foretells a token.
-            true => example.computed(),
-            false => example.answer.len(),
+        let counted = if self.settings.tune.train_on_inputs {
+            // Every computed position predicts a token.
+            example.computed()
+        } else {
+            example.answer.len()
         };
         counted as u64
     }

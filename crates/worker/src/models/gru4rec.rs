@@ -11,14 +11,13 @@
 //! Letters: B batch, T tokens, D width of the table, H width of the recurrent state, V items (0 is padding).
 
 use allround_core::models::gru4rec::Gru4rec as Config;
-use allround_core::models::train::Loss;
 use tch::{Device, Kind, Tensor};
 
 use super::{Backbone, Scorer, Sizes};
 use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, BatchRows};
-use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::parameters;
 use crate::nn::recurrent::{Gru, GruShape};
 use crate::nn::time_major::TimeMajor;
@@ -85,11 +84,11 @@ impl Scorer for Gru4rec {
     }
 
     fn score(&self, histories: &Histories, candidates: &Tensor) -> Tensor {
-        embedding::scores(&self.user_states(histories), &self.table, None, candidates)
+        self.score_candidates(histories, candidates)
     }
 
     fn score_all(&self, histories: &Histories) -> Tensor {
-        embedding::scores_all(&self.user_states(histories), &self.table, None)
+        self.score_table(histories)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -133,10 +132,6 @@ impl Backbone for Gru4rec {
         self.table.shallow_clone()
     }
 
-    fn item_bias(&self) -> Option<Tensor> {
-        None
-    }
-
     fn loss(&self, batch: &TrainingBatch) -> Tensor {
         let order = TimeMajor::new(&batch.offsets);
         let batch = batch.arranged(&order, &self.config.loss);
@@ -144,24 +139,16 @@ impl Backbone for Gru4rec {
         let inputs = rows.inputs.dropout(self.config.embedding_dropout, true);
         let (outputs, ended) = self.gru.forward(&inputs, &order, true);
         // [T, D], or [R, D] of the rows' last tokens.
-        let states = match batch.last_only {
-            true => self.project(&ended),
-            false => self.project(&outputs),
-        };
-        let device = self.device();
-        let targets = embedding::indices(&batch.targets, device);
-        if let Loss::FullSoftmax {} = self.config.loss {
-            let classes = batch.classes.as_deref();
-            return loss::full_softmax(&states, (&self.table, None), &targets, classes);
-        }
-        let sampled = Sampled {
+        let states = self.project(if batch.last_only { &ended } else { &outputs });
+        let unfinished = BatchLoss {
+            loss: &self.config.loss,
             states: &states,
-            targets: Items::plain(rows.targets),
-            negatives: Items::plain(rows.negatives),
-            target_items: &targets,
-            negative_items: &embedding::indices(&batch.negatives, device),
+            batch: &batch,
             running: &order.target_steps(batch.last_only),
         };
-        loss::sampled(&self.config.loss, &sampled)
+        unfinished.finish(
+            || (self.item_table(), None),
+            |_, _| [Items::plain(rows.targets), Items::plain(rows.negatives)],
+        )
     }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::data::{Histories, TrainingBatch, TrainingSet};
+use crate::nn::embedding;
 
 /// Anything that scores items for histories.
 pub trait Scorer: std::fmt::Debug {
@@ -54,7 +55,28 @@ pub trait Backbone: Scorer {
     fn item_table(&self) -> Tensor;
 
     /// A score that belongs to the item alone, [V + 1]; `None` for a model without one.
-    fn item_bias(&self) -> Option<Tensor>;
+    fn item_bias(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// [`Scorer::score`] by dot product of user states and item table, plus the items' bias.
+    fn score_candidates(&self, histories: &Histories, candidates: &Tensor) -> Tensor {
+        embedding::scores(
+            &self.user_states(histories),
+            &self.item_table(),
+            self.item_bias().as_ref(),
+            candidates,
+        )
+    }
+
+    /// [`Scorer::score_all`] by dot product of user states and item table, plus the items' bias.
+    fn score_table(&self, histories: &Histories) -> Tensor {
+        embedding::scores_all(
+            &self.user_states(histories),
+            &self.item_table(),
+            self.item_bias().as_ref(),
+        )
+    }
 
     /// The training loss (a scalar with gradient) of a batch, dropout on.
     fn loss(&self, batch: &TrainingBatch) -> Tensor;

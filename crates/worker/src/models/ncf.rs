@@ -7,14 +7,13 @@
 //! Letters: B batch, T tokens, D width, U users, V items (0 is padding).
 
 use allround_core::models::ncf::Ncf as Config;
-use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use super::{Backbone, Scorer, Sizes};
 use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
 use crate::nn::embedding;
-use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::parameters;
 
 /// Linear layers with ReLU and dropout between them, from width D to width D.
@@ -123,7 +122,7 @@ impl Scorer for Ncf {
     }
 
     fn score_all(&self, histories: &Histories) -> Tensor {
-        embedding::scores_all(&self.user_states(histories), &self.item_table(), None)
+        self.score_table(histories)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -155,10 +154,6 @@ impl Backbone for Ncf {
         self.item_tower.forward(&self.items, false)
     }
 
-    fn item_bias(&self) -> Option<Tensor> {
-        None
-    }
-
     fn loss(&self, batch: &TrainingBatch) -> Tensor {
         let device = self.device();
         let mut token_rows = Vec::with_capacity(batch.targets.len());
@@ -167,26 +162,24 @@ impl Backbone for Ncf {
         }
         let states = self.states_of(&batch.users, true); // [B, D]
         let states = embedding::rows(&states, &embedding::indices(&token_rows, device)); // [T, D]
-        let targets = embedding::indices(&batch.targets, device);
-        if let Loss::FullSoftmax {} = self.config.loss {
-            let classes = batch.classes.as_deref();
-            let table = self.item_tower.forward(&self.items, true);
-            return loss::full_softmax(&states, (&table, None), &targets, classes);
-        }
-        let negatives = embedding::indices(&batch.negatives, device);
-        let asked = Tensor::cat(&[&targets, &negatives], 0);
-        let rows = embedding::rows(&self.items, &asked);
-        let rows = self.item_tower.forward(&rows, true);
-        let count = batch.targets.len() as i64;
-        let sampled = Sampled {
+        let unfinished = BatchLoss {
+            loss: &self.config.loss,
             states: &states,
-            targets: Items::plain(rows.narrow(0, 0, count)),
-            negatives: Items::plain(rows.narrow(0, count, rows.size()[0] - count)),
-            target_items: &targets,
-            negative_items: &negatives,
+            batch,
             // One step a row would compare a user's own items: the whole batch is one step.
             running: &[batch.targets.len() as u32],
         };
-        loss::sampled(&self.config.loss, &sampled)
+        unfinished.finish(
+            || (self.item_tower.forward(&self.items, true), None),
+            |targets, negatives| {
+                let rows = embedding::rows(&self.items, &Tensor::cat(&[targets, negatives], 0));
+                let rows = self.item_tower.forward(&rows, true);
+                let count = batch.targets.len() as i64;
+                [
+                    Items::plain(rows.narrow(0, 0, count)),
+                    Items::plain(rows.narrow(0, count, rows.size()[0] - count)),
+                ]
+            },
+        )
     }
 }

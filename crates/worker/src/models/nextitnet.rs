@@ -9,7 +9,6 @@
 //! Letters: B batch, T tokens, D width (channels), L steps and R rows of a group, V items (0 is padding).
 
 use allround_core::models::nextitnet::Nextitnet as Config;
-use allround_core::models::train::Loss;
 use tch::{Device, Kind, Tensor};
 
 use super::{Backbone, Scorer, Sizes};
@@ -17,7 +16,7 @@ use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
 use crate::nn::convolution::{self, CausalConvolution, Group, LayerNorm};
 use crate::nn::embedding;
-use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::parameters;
 use crate::nn::time_major::TimeMajor;
 
@@ -197,16 +196,11 @@ impl Scorer for Nextitnet {
     }
 
     fn score(&self, histories: &Histories, candidates: &Tensor) -> Tensor {
-        let states = self.user_states(histories);
-        embedding::scores(&states, &self.outputs, Some(&self.bias), candidates)
+        self.score_candidates(histories, candidates)
     }
 
     fn score_all(&self, histories: &Histories) -> Tensor {
-        embedding::scores_all(
-            &self.user_states(histories),
-            &self.outputs,
-            Some(&self.bias),
-        )
+        self.score_table(histories)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -264,29 +258,19 @@ impl Backbone for Nextitnet {
         let padded = self.states(&layout, &batch.inputs, true);
         let batch = batch.arranged(&layout.order, &self.config.loss);
         let states = embedding::rows(&padded, &embedding::indices(&slots, device)); // [T, D]
-        let targets = embedding::indices(&batch.targets, device);
-        if let Loss::FullSoftmax {} = self.config.loss {
-            let classes = batch.classes.as_deref();
-            return loss::full_softmax(
-                &states,
-                (&self.outputs, Some(&self.bias)),
-                &targets,
-                classes,
-            );
-        }
-        let negatives = embedding::indices(&batch.negatives, device);
         let items = |ids: &Tensor| Items {
             rows: embedding::rows(&self.outputs, ids),
             bias: Some(self.bias.index_select(0, ids)),
         };
-        let sampled = Sampled {
+        let unfinished = BatchLoss {
+            loss: &self.config.loss,
             states: &states,
-            targets: items(&targets),
-            negatives: items(&negatives),
-            target_items: &targets,
-            negative_items: &negatives,
+            batch: &batch,
             running: &layout.order.target_steps(batch.last_only),
         };
-        loss::sampled(&self.config.loss, &sampled)
+        unfinished.finish(
+            || (self.item_table(), self.item_bias()),
+            |targets, negatives| [items(targets), items(negatives)],
+        )
     }
 }

@@ -27,14 +27,13 @@
 use allround_core::models::sasrec::PaddingSide;
 use allround_core::models::sasrec::Sasrec as Config;
 use allround_core::models::sasrec::SasrecForm;
-use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
 use super::{Backbone, Scorer, Sizes};
 use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, BatchRows};
-use crate::nn::loss::{self, Items, Sampled};
+use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::noise::Noise;
 use crate::nn::packed::Padding;
 use crate::nn::parameters;
@@ -78,9 +77,10 @@ impl Sasrec {
         let mut parameters = Parameters::new(device);
         let (form, width) = (config.form, config.hidden_units as i64);
         let is_recbole = form == SasrecForm::Recbole;
-        let [items_name, positions_name] = match is_recbole {
-            true => ["item_embedding.weight", "position_embedding.weight"],
-            false => ["item_emb.weight", "pos_emb.weight"],
+        let [items_name, positions_name] = if is_recbole {
+            ["item_embedding.weight", "position_embedding.weight"]
+        } else {
+            ["item_emb.weight", "pos_emb.weight"]
         };
         let rows = sizes.items as i64 + 1;
         let item_table = || {
@@ -134,9 +134,10 @@ impl Sasrec {
     }
 
     fn scaled(&self, rows: Tensor) -> Tensor {
-        match self.config.scales_items() {
-            true => rows * (self.config.hidden_units as f64).sqrt(),
-            false => rows,
+        if self.config.scales_items() {
+            rows * (self.config.hidden_units as f64).sqrt()
+        } else {
+            rows
         }
     }
 
@@ -246,18 +247,11 @@ impl Scorer for Sasrec {
     }
 
     fn score(&self, histories: &Histories, candidates: &Tensor) -> Tensor {
-        let states = self.user_states(histories);
-        embedding::scores(
-            &states,
-            &self.item_table(),
-            self.item_bias().as_ref(),
-            candidates,
-        )
+        self.score_candidates(histories, candidates)
     }
 
     fn score_all(&self, histories: &Histories) -> Tensor {
-        let states = self.user_states(histories);
-        embedding::scores_all(&states, &self.item_table(), self.item_bias().as_ref())
+        self.score_table(histories)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
@@ -320,32 +314,31 @@ impl Backbone for Sasrec {
         let rows = self.batch_rows(&batch);
         let dropout = self.config.dropout;
         let mut noise = (dropout > 0.0).then(|| Noise::new(dropout, batch.noise, device));
-        let outputs = match batch.last_only {
-            true => Outputs::Last,
-            false => Outputs::All,
+        let outputs = if batch.last_only {
+            Outputs::Last
+        } else {
+            Outputs::All
         };
         let states = self.states(&rows.inputs, &order, outputs, &mut noise);
-        let targets = embedding::indices(&batch.targets, device);
-        let bias = self.item_bias();
-        if let Loss::FullSoftmax {} = self.config.loss {
-            let classes = batch.classes.as_deref();
-            let items = (&self.item_table(), bias.as_ref());
-            return loss::full_softmax(&states, items, &targets, classes);
-        }
-        let negatives = embedding::indices(&batch.negatives, device);
         let items = |rows: Tensor, ids: &Tensor| Items {
             rows,
-            bias: bias.as_ref().map(|bias| bias.index_select(0, ids)),
+            bias: self.item_bias().map(|bias| bias.index_select(0, ids)),
         };
-        let sampled = Sampled {
+        let unfinished = BatchLoss {
+            loss: &self.config.loss,
             states: &states,
-            targets: items(rows.targets, &targets),
-            negatives: items(rows.negatives, &negatives),
-            target_items: &targets,
-            negative_items: &negatives,
+            batch: &batch,
             running: &order.target_steps(batch.last_only),
         };
-        loss::sampled(&self.config.loss, &sampled)
+        unfinished.finish(
+            || (self.item_table(), self.item_bias()),
+            |targets, negatives| {
+                [
+                    items(rows.targets, targets),
+                    items(rows.negatives, negatives),
+                ]
+            },
+        )
     }
 }
 

@@ -7,6 +7,11 @@ use allround_core::fs::{self, FsError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
 
+/// Numbers in `named` tensors, summed: the parameter count of a model.
+pub fn count(named: &[(String, Tensor)]) -> u64 {
+    named.iter().map(|(_, tensor)| tensor.numel() as u64).sum()
+}
+
 /// Why weights cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {

@@ -36,18 +36,24 @@ pub struct BatchRows {
 impl BatchRows {
     /// Inputs, targets and negatives of `batch` in one gather; no targets for the full softmax, which reads the table.
     pub fn gather(table: &Tensor, batch: &TrainingBatch, loss: &Loss) -> Self {
-        let asked: &[u32] = match loss {
+        let targets: &[u32] = match loss {
             Loss::FullSoftmax {} => &[],
-            _ => &batch.targets,
+            Loss::Bce { .. }
+            | Loss::Bpr { .. }
+            | Loss::SampledSoftmax { .. }
+            | Loss::Top1Max { .. } => &batch.targets,
         };
-        let all = [&batch.inputs[..], asked, &batch.negatives].concat();
+        let all = [&batch.inputs[..], targets, &batch.negatives].concat();
         let all_rows = indices(&all, table.device());
         let gathered = match loss {
             // Its gradient is dense anyhow.
             Loss::FullSoftmax {} => rows(table, &all_rows),
-            _ => table_rows(table, &all_rows),
+            Loss::Bce { .. }
+            | Loss::Bpr { .. }
+            | Loss::SampledSoftmax { .. }
+            | Loss::Top1Max { .. } => table_rows(table, &all_rows),
         };
-        let (inputs, targets) = (batch.inputs.len() as i64, asked.len() as i64);
+        let (inputs, targets) = (batch.inputs.len() as i64, targets.len() as i64);
         let negatives = batch.negatives.len() as i64;
         let parts = gathered.split_with_sizes([inputs, targets, negatives], 0);
         let [inputs, targets, negatives]: [Tensor; 3] =

@@ -6,6 +6,7 @@ use allround_core::models::train::Loss;
 use tch::{Kind, Tensor};
 
 use super::embedding::indices;
+use crate::data::TrainingBatch;
 
 /// Most logits that the full softmax holds at once: a chunk that stays in the processor's cache.
 const CHUNK_LOGITS: i64 = 1 << 19;
@@ -41,6 +42,51 @@ pub struct Sampled<'a> {
     pub negative_items: &'a Tensor,
     /// Tokens of each step in time-major order; sums to T.
     pub running: &'a [u32],
+}
+
+/// A batch whose states are computed, and which still needs its loss.
+#[derive(Debug)]
+pub struct BatchLoss<'a> {
+    /// Which loss.
+    pub loss: &'a Loss,
+    /// States [T, D], in the order of the batch's targets.
+    pub states: &'a Tensor,
+    /// The batch, with T targets.
+    pub batch: &'a TrainingBatch,
+    /// Tokens of each step in time-major order; sums to T.
+    pub running: &'a [u32],
+}
+
+impl BatchLoss<'_> {
+    /// The loss, a scalar with gradient.
+    ///
+    /// `table` returns the item table [V + 1, D] with the scores [V + 1] of items alone; only the
+    /// full softmax needs it. `rows` returns targets and negatives for their indices; all other
+    /// losses need them.
+    pub fn finish(
+        self,
+        table: impl FnOnce() -> (Tensor, Option<Tensor>),
+        rows: impl FnOnce(&Tensor, &Tensor) -> [Items; 2],
+    ) -> Tensor {
+        let device = self.states.device();
+        let target_items = indices(&self.batch.targets, device);
+        if let Loss::FullSoftmax {} = self.loss {
+            let (table, bias) = table();
+            let classes = self.batch.classes.as_deref();
+            return full_softmax(self.states, (&table, bias.as_ref()), &target_items, classes);
+        }
+        let negative_items = indices(&self.batch.negatives, device);
+        let [targets, negatives] = rows(&target_items, &negative_items);
+        let batch = Sampled {
+            states: self.states,
+            targets,
+            negatives,
+            target_items: &target_items,
+            negative_items: &negative_items,
+            running: self.running,
+        };
+        sampled(self.loss, &batch)
+    }
 }
 
 /// Negatives that a batch of `tokens` targets needs, and whether each target has its own.

@@ -29,9 +29,10 @@ pub struct Padding {
 impl Padding {
     /// Slot of the token number `step` in a row of `length`.
     fn slot(self, length: usize, step: usize) -> usize {
-        match self.right {
-            true => step,
-            false => self.maxlen - length + step,
+        if self.right {
+            step
+        } else {
+            self.maxlen - length + step
         }
     }
 
@@ -48,9 +49,10 @@ impl Padding {
 
     /// Padded slots that the tokens of a row of `length` see.
     fn seen(self, length: usize) -> usize {
-        match self.attended && !self.right {
-            true => self.maxlen - length,
-            false => 0,
+        if self.attended && !self.right {
+            self.maxlen - length
+        } else {
+            0
         }
     }
 }

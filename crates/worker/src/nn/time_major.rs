@@ -65,9 +65,10 @@ impl TimeMajor {
 
     /// Targets of each step of a loss: every token's, or only the rows' last ones, which are one step then.
     pub fn target_steps(&self, last_only: bool) -> Vec<u32> {
-        match last_only {
-            true => vec![self.rows_with_tokens() as u32],
-            false => self.running.clone(),
+        if last_only {
+            vec![self.rows_with_tokens() as u32]
+        } else {
+            self.running.clone()
         }
     }
 
@@ -120,9 +121,12 @@ impl TrainingBatch {
     /// The batch with its tokens in `order`; users and offsets stay those of the rows. Where only last positions have
     /// targets, these follow the rows of `order`, longest first.
     pub fn arranged(&self, order: &TimeMajor, loss: &Loss) -> Self {
-        let per_target = |values: &[u32], width: usize| match self.last_only {
-            true => order.arrange_rows(values, width),
-            false => order.arrange(values, width),
+        let per_target = |values: &[u32], width: usize| {
+            if self.last_only {
+                order.arrange_rows(values, width)
+            } else {
+                order.arrange(values, width)
+            }
         };
         let negatives = match loss::negatives_of(loss) {
             (count, true) => per_target(&self.negatives, count),

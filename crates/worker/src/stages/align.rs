@@ -14,7 +14,7 @@ use tch::{Device, Tensor};
 use super::encode_text::{EMBEDDINGS, report_undescribed, report_unread};
 use super::need;
 use super::report::StageError;
-use crate::llm::sentence;
+use crate::encoder::sentence;
 use crate::methods::align::{AT_ONCE, AlignTask, Inputs, STAGE, Texts};
 use crate::methods::sequences::{Sequences, TargetRule};
 use crate::methods::tables::Tables;
@@ -40,9 +40,10 @@ pub(super) fn run(
     sequences.report("align", observe);
     // A hashed map has nothing to train, whatever is asked.
     let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
-    let encoder = match trained {
-        true => Some(sentence::open(&settings.encoder, &job.base, device)?),
-        false => None,
+    let encoder = if trained {
+        Some(sentence::open(&settings.encoder, &job.base, device)?)
+    } else {
+        None
     };
     let texts = match &encoder {
         Some(encoder) => {

@@ -23,6 +23,7 @@ use crate::eval;
 use crate::models::artefact::{self, Description};
 use crate::models::forward::Forward;
 use crate::models::import::Import;
+use crate::models::weights;
 use crate::models::{self, Backbone, Fresh, Sizes};
 use crate::train::BoxError;
 use crate::train::cf::{self, CfPlan};
@@ -102,7 +103,7 @@ fn import(
         let forward = Forward::read(&path, planned(job, check)?, sizes, net.maxlen())?;
         forward.verify(&description.model, sizes, net.as_ref())?;
     }
-    phase.params = Some(parameters(net.as_ref()));
+    phase.params = Some(weights::count(&net.weights()));
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
     let name = import.path.file_name().unwrap_or_default();
@@ -123,15 +124,6 @@ fn import(
 fn planned(job: &Job, file: &str) -> Result<Key, StageError> {
     let key = job.stage.inputs.get(file).copied();
     key.ok_or_else(|| StageError::new(format!("the job has no digest of `{file}`")))
-}
-
-/// How many numbers a net's weights are.
-fn parameters(net: &dyn Backbone) -> u64 {
-    let weights = net.weights();
-    weights
-        .iter()
-        .map(|(_, weight)| weight.numel() as u64)
-        .sum()
 }
 
 fn train(

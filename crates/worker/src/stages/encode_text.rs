@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::need;
 use super::report::{StageError, timed};
-use crate::llm::sentence::{self, TextEncoder};
+use crate::encoder::sentence::{self, TextEncoder};
 use crate::models::weights;
 use crate::torch_ext::memory;
 
@@ -38,7 +38,7 @@ pub(super) fn run(
     // A fixed map has no tokens.
     let read = encoder.lengths(&borrowed).iter().sum::<usize>() as u64;
     phase.tokens = (!params.is_empty()).then_some(read);
-    phase.params = Some(params.iter().map(|(_, weight)| weight.numel() as u64).sum());
+    phase.params = Some(weights::count(&params));
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
     report_unread(encoder.as_ref(), &texts, observe);

@@ -11,6 +11,7 @@ use allround_core::stage::Job;
 use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
 use tch::Device;
 
+use super::prompted_lm::ProjectionInputs;
 use super::report::{StageError, phase_of, timed};
 use super::{need, prompted_lm};
 use crate::eval;
@@ -162,7 +163,7 @@ fn report_unanswerable(
     observe: &mut dyn FnMut(Event),
 ) {
     // The end of text need not be written.
-    let longer = |item: &u32| prompted_lm.answer(*item).len() - 1 > most;
+    let longer = |item: &u32| prompted_lm.encoder.answer(*item).len() - 1 > most;
     let count = (1..=items as u32).filter(longer).count() as u64;
     if count > 0 {
         let what = format!("titles longer than the {most} tokens of a generated answer");
@@ -228,7 +229,7 @@ fn ask(
         scores.save(&job.output)?;
     }
     observe(Event::Phase(phase));
-    prompted_lm.report(observe);
+    prompted_lm.encoder.report(observe);
     Ok(())
 }
 
@@ -284,9 +285,14 @@ fn projected(
         return Ok(None);
     };
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
-    let from = (prepared, backbone.as_ref(), prompted_lm);
-    let depth = prompted_lm::hidden_layers(folder)?;
-    let projections = prompted_lm::projections(job, (&settings.llm, depth), from, device)?;
+    let inputs = ProjectionInputs {
+        settings: &settings.llm,
+        hidden_layers: prompted_lm::hidden_layers(folder)?,
+        prepared,
+        backbone: backbone.as_ref(),
+        prompted_lm,
+    };
+    let projections = prompted_lm::projections(job, &inputs, device)?;
     let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
     weights::fill(&projections.saved(), &trained)?;
     Ok(Some((backbone, projections)))

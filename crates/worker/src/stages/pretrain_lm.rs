@@ -15,8 +15,8 @@ use tch::{Device, Kind};
 
 use super::need;
 use super::report::StageError;
-use crate::llm::lm::{Holding, Lm, LmConfig};
-use crate::llm::tokenizer::Tokenizer;
+use crate::hf::tokenizer::Tokenizer;
+use crate::lm::{Holding, Lm, LmConfig};
 use crate::methods::pretrain::{self, PretrainTask, STAGE};
 use crate::methods::prompted_lm::{LoadedLm, kind_of};
 use crate::models::weights;

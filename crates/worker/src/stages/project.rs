@@ -8,6 +8,7 @@ use allround_core::stage::Job;
 use allround_core::stage::TrainProject;
 use tch::Device;
 
+use super::prompted_lm::ProjectionInputs;
 use super::report::StageError;
 use super::{need, prompted_lm};
 use crate::methods::project::{Inputs, ProjectTask, STAGE};
@@ -33,9 +34,14 @@ pub(super) fn run(
     let sequences = Sequences::of(&prepared, rule);
     sequences.report("project", observe);
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
-    let from = (&prepared, backbone.as_ref(), &prompted_lm);
-    let depth = settings.project.hidden_layers;
-    let projections = prompted_lm::projections(job, (&settings.llm, depth), from, device)?;
+    let inputs = ProjectionInputs {
+        settings: &settings.llm,
+        hidden_layers: settings.project.hidden_layers,
+        prepared: &prepared,
+        backbone: backbone.as_ref(),
+        prompted_lm: &prompted_lm,
+    };
+    let projections = prompted_lm::projections(job, &inputs, device)?;
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,
@@ -53,7 +59,7 @@ pub(super) fn run(
     for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
         observe(Event::Phase(phase));
     }
-    prompted_lm.report(observe);
+    prompted_lm.encoder.report(observe);
     let saved = task.projections.saved();
     weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");

@@ -45,18 +45,37 @@ pub(super) fn open(
     };
     let prompted_lm = PromptedLm::new(loaded, prepared, (&settings.prompt, vectors), needs);
     if needs == ContextNeeds::YesNo {
-        prompted_lm.yes_and_no()?;
+        prompted_lm.encoder.yes_and_no()?;
     }
     Ok(prompted_lm)
 }
 
-/// Fresh projections for `settings` with so many hidden layers; the caller has seeded LibTorch's generator.
+/// What projections are built from.
+pub(super) struct ProjectionInputs<'a> {
+    /// Prompt, and which vectors it has.
+    pub(super) settings: &'a PromptedLlm,
+    /// Hidden layers of each projection.
+    pub(super) hidden_layers: usize,
+    /// The data set.
+    pub(super) prepared: &'a Prepared,
+    /// The frozen CF model.
+    pub(super) backbone: &'a dyn Backbone,
+    /// The frozen language model.
+    pub(super) prompted_lm: &'a PromptedLm,
+}
+
+/// Fresh projections. The caller has seeded LibTorch's generator.
 pub(super) fn projections(
     job: &Job,
-    (settings, hidden_layers): (&PromptedLlm, usize),
-    (prepared, backbone, prompted_lm): (&Prepared, &dyn Backbone, &PromptedLm),
+    inputs: &ProjectionInputs<'_>,
     device: Device,
 ) -> Result<Projections, StageError> {
+    let ProjectionInputs {
+        settings,
+        prepared,
+        backbone,
+        ..
+    } = *inputs;
     let tables = match job.needs.get("align") {
         Some(folder) => Some(Tables::load(folder, device)?),
         None => None,
@@ -75,8 +94,8 @@ pub(super) fn projections(
     let shape = Shape {
         states: backbone.width(),
         user: settings.user,
-        lm: prompted_lm.lm().width(),
-        hidden_layers,
+        lm: inputs.prompted_lm.lm().width(),
+        hidden_layers: inputs.hidden_layers,
     };
     Ok(Projections::new(shape, table, settings.item, device))
 }

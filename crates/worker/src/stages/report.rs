@@ -5,10 +5,10 @@ use allround_core::event::{Event, Failure, Phase};
 use allround_core::fs;
 use tch::Device;
 
+use crate::encoder::sentence::SentenceError;
 use crate::eval::NotANumber;
-use crate::llm::lm::LmError;
-use crate::llm::sentence::SentenceError;
-use crate::llm::tokenizer::TokenizerError;
+use crate::hf::tokenizer::TokenizerError;
+use crate::lm::LmError;
 use crate::methods::prompted_lm::PromptedLmError;
 use crate::methods::rank::RankError;
 use crate::methods::sequences::TooFew;

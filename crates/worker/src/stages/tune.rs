@@ -52,7 +52,7 @@ pub(super) fn run(
     for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
         observe(Event::Phase(phase));
     }
-    prompted_lm.report(observe);
+    prompted_lm.encoder.report(observe);
     weights::write(&job.output.join(artefact::WEIGHTS), &task.weights())?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
     Ok(allround_core::fs::write_atomic(

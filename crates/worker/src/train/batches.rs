@@ -200,9 +200,10 @@ impl<'a> Sampler<'a> {
             let Example { place, from, to } = self.examples[number as usize];
             let row = &self.set.row(place as usize)[from as usize..to as usize];
             let (inputs, targets) = (&row[..row.len() - 1], &row[1..]);
-            let first_target = match batch.last_only {
-                true => targets.len() - 1,
-                false => 0,
+            let first_target = if batch.last_only {
+                targets.len() - 1
+            } else {
+                0
             };
             let targets = &targets[first_target..];
             batch.users.push(self.set.users[place as usize]);

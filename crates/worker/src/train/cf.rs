@@ -13,7 +13,7 @@ use super::error::{BoxError, TrainError};
 use super::task::{Loss, Source, Steps, Task};
 use super::trainer;
 use crate::data::{TrainingBatch, TrainingSet};
-use crate::models::Backbone;
+use crate::models::{Backbone, weights};
 
 /// Number of this kind of stage in streams of random numbers.
 const STAGE: u64 = 0;
@@ -103,11 +103,7 @@ impl Task for CfTask<'_> {
     }
 
     fn params(&self) -> u64 {
-        let weights = self.net.weights();
-        weights
-            .iter()
-            .map(|(_, weight)| weight.numel() as u64)
-            .sum()
+        weights::count(&self.net.weights())
     }
 
     fn weight(&self, batch: &TrainingBatch) -> u64 {

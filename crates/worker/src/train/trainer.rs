@@ -55,6 +55,17 @@ pub fn index(stage: u64, epoch: u32, step: usize) -> u64 {
     (stage << 56) | (u64::from(epoch) << 32) | step as u64
 }
 
+/// What the random draws of one epoch of a stage depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochSeed {
+    /// Cell seed.
+    pub seed: u64,
+    /// Number of the kind of stage.
+    pub stage: u64,
+    /// Epoch, from 1.
+    pub epoch: u32,
+}
+
 /// Validation metrics of the weights as they are.
 pub type Validate<'a> = dyn FnMut() -> Result<BTreeMap<Metric, f64>, BoxError> + 'a;
 
@@ -111,6 +122,17 @@ struct Trainer<'a, T: Task> {
     progress: Progress,
     /// Weights of the best validation so far; empty before the first one.
     best: Vec<(String, Tensor)>,
+}
+
+/// Which step of a training is computed.
+#[derive(Clone, Copy)]
+struct StepPlace {
+    /// Epoch, from 1.
+    epoch: u32,
+    /// Step of the epoch, from 1.
+    step: usize,
+    /// Steps of the epoch.
+    steps: usize,
 }
 
 /// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they had.
@@ -256,7 +278,14 @@ impl<'a, T: Task> Trainer<'a, T> {
             for (place, step) in Prefetch::new(scope, made, AHEAD).enumerate() {
                 let step = step.map_err(TrainError::Example)?;
                 let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
-                let seen = self.step(&step, (epoch, place + 1, count), observe)?;
+                let seen = {
+                    let at = StepPlace {
+                        epoch,
+                        step: place + 1,
+                        steps: count,
+                    };
+                    self.step(&step, at, observe)?
+                };
                 self.progress.tokens += seen.tokens;
                 examples += step.iter().map(|example| task.count(example)).sum::<u64>();
                 for (name, part) in seen.parts {
@@ -288,14 +317,14 @@ impl<'a, T: Task> Trainer<'a, T> {
         })
     }
 
-    /// One step, in parts where the budget or memory asks for it. `at`: epoch, step, steps of the epoch.
+    /// One step, in parts where the budget or memory asks for it.
     fn step(
         &mut self,
         examples: &[T::Example],
-        at: (u32, usize, usize),
+        at: StepPlace,
         observe: &mut dyn FnMut(Event),
     ) -> Result<Seen, TrainError> {
-        let (epoch, step, steps) = at;
+        let StepPlace { epoch, step, steps } = at;
         let seen = loop {
             let parts = self.parts(examples);
             let seed = index(self.plan.stage, epoch, step);
@@ -447,11 +476,7 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     fn phases(&self) -> Vec<Phase> {
         let progress = &self.progress;
-        let weights = self.task.weights();
-        let trained = weights
-            .iter()
-            .map(|(_, weight)| weight.numel() as u64)
-            .sum();
+        let trained = weights::count(&self.task.weights());
         let mut phases = vec![Phase {
             phase: "train".to_owned(),
             wall_s: progress.train.wall_s,

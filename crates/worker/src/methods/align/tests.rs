@@ -373,7 +373,12 @@ fn users_in_the_order_of_their_numbers_come_so_in_every_epoch() {
             order,
             ..target_rule(Targets::Last)
         };
-        let steps = Sequences::of(&prepared, target_rule).steps(&prepared, 2, (1, STAGE, epoch));
+        let draw = trainer::EpochSeed {
+            seed: 1,
+            stage: STAGE,
+            epoch,
+        };
+        let steps = Sequences::of(&prepared, target_rule).steps(&prepared, 2, draw);
         let all = steps.concat();
         all.iter().map(|target| target.user).collect()
     };
@@ -408,7 +413,7 @@ fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
     let (prepared, backbone) = (data(), backbone());
     let folder =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
-    let encoder = crate::llm::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
+    let encoder = crate::encoder::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
     let texts: Vec<String> = (0..=12).map(|item| "the cat ".repeat(item)).collect();
     let tokens = |item: u32| encoder.lengths(&[&texts[item as usize]])[0];
     assert!(tokens(2) > tokens(1));

@@ -30,9 +30,10 @@ impl Writer<'_> {
 
     /// The text, or where the positions cannot hold it an item's own, which is cut.
     fn or_plain(&self, random: &mut ChaCha8Rng, text: Text) -> Text {
-        match self.fits(&text) {
-            true => text,
-            false => self.instead(random),
+        if self.fits(&text) {
+            text
+        } else {
+            self.instead(random)
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::llm::lm::Lm;
+use crate::lm::Lm;
 use crate::nn::embedding::indices;
 use crate::torch_ext::transfer::to_device_async;
 

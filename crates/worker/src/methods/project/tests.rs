@@ -49,6 +49,15 @@ fn tables() -> Tables {
     }
 }
 
+/// What the draws of `epoch` depend on in these tests.
+fn epoch_seed(epoch: u32) -> EpochSeed {
+    EpochSeed {
+        seed: 1,
+        stage: STAGE,
+        epoch,
+    }
+}
+
 #[test]
 fn what_a_title_is_followed_by_is_what_the_ablation_says() {
     let (prepared, backbone) = (data(), backbone());
@@ -115,10 +124,15 @@ fn candidates_hold_the_target_once_and_nothing_that_the_user_knows() {
     for (targets, count) in [(Targets::Last, 3), (Targets::All, 5)] {
         let sequences = Sequences::of(&prepared, target_rule(targets));
         let rule = crate::methods::tests::training_candidates();
-        let draw = |epoch| {
-            let from = (&sequences, &pool);
-            ranking_examples(&prepared, from, (2, 4), rule, (1, STAGE, epoch)).unwrap()
+        let examples = RankingExamples {
+            prepared: &prepared,
+            sequences: &sequences,
+            pool: pool.clone(),
+            batch_size: 2,
+            candidates: 4,
+            rule,
         };
+        let draw = |epoch| examples.steps(epoch_seed(epoch)).unwrap();
         let all = draw(1).concat();
         assert_eq!((draw(1).len(), all.len()), (2, count));
         for example in &all {
@@ -145,8 +159,15 @@ fn examples_of(epoch: u32, rule: TrainingCandidates, targets: Targets) -> Vec<Ra
         Pool::of(&prepared),
         Sequences::of(&prepared, target_rule(targets)),
     );
-    let from = (&sequences, &pool);
-    let steps = ranking_examples(&prepared, from, (2, 6), rule, (1, STAGE, epoch));
+    let examples = RankingExamples {
+        prepared: &prepared,
+        sequences: &sequences,
+        pool,
+        batch_size: 2,
+        candidates: 6,
+        rule,
+    };
+    let steps = examples.steps(epoch_seed(epoch));
     let mut all = steps.unwrap().concat();
     all.sort_by_key(|example| (example.target.user, example.target.at));
     all
@@ -244,9 +265,12 @@ fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
         prompted_lm
             .loaded
             .tokenizer
-            .decode(&prompted_lm.answer(target))
+            .decode(&prompted_lm.encoder.answer(target))
     };
-    let own = prompted_lm.loaded.tokenizer.decode(&prompted_lm.answer(10));
+    let own = prompted_lm
+        .loaded
+        .tokenizer
+        .decode(&prompted_lm.encoder.answer(10));
     for dropout in [false, true] {
         assert_eq!(prompt_text(OneItem::EmptyHistory, dropout), own);
         assert!(prompt_text(OneItem::Padding, dropout).contains("\"No Title\""));
@@ -297,11 +321,8 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
     assert!(losses[11] < losses[0] - 0.01, "{losses:?}");
     assert_eq!(frozen, copy(prompted_lm.lm().weights()));
     let weights = task.weights();
-    let trained: i64 = weights
-        .iter()
-        .map(|(_, weight)| weight.numel() as i64)
-        .sum();
-    assert_eq!(phase.trained_params, Some(trained as u64));
+    let trained = crate::models::weights::count(&weights);
+    assert_eq!(phase.trained_params, Some(trained));
     assert!(phase.params > phase.trained_params);
     [begun, copy(task.projections.saved())]
 }
@@ -403,14 +424,22 @@ fn a_target_is_asked_for_as_it_was_drawn() {
         let prepared = data();
         let pool = Pool::of(&prepared);
         let sequences = Sequences::of(&prepared, target_rule(Targets::All));
-        let (from, rule) = ((&sequences, &pool), task.settings.candidates);
-        let drawn_examples =
-            ranking_examples(&prepared, from, (4, 4), rule, (1, STAGE, 2)).unwrap();
+        let examples = RankingExamples {
+            prepared: &prepared,
+            sequences: &sequences,
+            pool,
+            batch_size: 4,
+            candidates: 4,
+            rule: task.settings.candidates,
+        };
+        let drawn_examples = examples.steps(epoch_seed(2)).unwrap();
         let prompted_lm = task.inputs.prompted_lm;
         for (expected, example) in drawn_examples.concat().iter().zip(drawn(task, 2).concat()) {
-            let answer = prompted_lm.answer(expected.target.item(&prepared));
+            let answer = prompted_lm.encoder.answer(expected.target.item(&prepared));
             let history = expected.target.history(&prepared);
-            let prompt = prompted_lm.prompt(history, &expected.candidates, answer.len());
+            let prompt = prompted_lm
+                .encoder
+                .prompt(history, &expected.candidates, answer.len());
             let prompt = EncodedPrompt {
                 prompt: prompt.unwrap(),
                 answer,
@@ -431,7 +460,7 @@ fn a_prompt_without_vectors_reads_the_same_titles() {
         user: false,
         item: true,
     });
-    let count = |prompted_lm: &PromptedLm| prompted_lm.prompt(&[1], &[2, 3], 4).unwrap();
+    let count = |prompted_lm: &PromptedLm| prompted_lm.encoder.prompt(&[1], &[2, 3], 4).unwrap();
     let vectors = count(&with_items)
         .iter()
         .filter(|slot| matches!(slot, Slot::Item(_)))

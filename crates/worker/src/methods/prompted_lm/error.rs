@@ -2,10 +2,10 @@
 
 use allround_core::data::Prepared;
 
-use crate::llm::checkpoint::CheckpointError;
-use crate::llm::hub::HubError;
-use crate::llm::lm::{ConfigError, LmError, MergedError};
-use crate::llm::tokenizer::TokenizerError;
+use crate::hf::checkpoint::CheckpointError;
+use crate::hf::hub::HubError;
+use crate::hf::tokenizer::TokenizerError;
+use crate::lm::{ConfigError, LmError, MergedError};
 
 /// Why a language model cannot be loaded, or a prompt not be read.
 #[derive(Debug, thiserror::Error)]

@@ -16,8 +16,8 @@ use allround_core::event::{Counted, Event};
 use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
 use super::{LoadedLm, PromptedLmError, shorter};
-use crate::llm::lm::Family;
-use crate::llm::tokenizer::Tokenizer;
+use crate::hf::tokenizer::Tokenizer;
+use crate::lm::Family;
 
 /// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
 const KEPT: usize = 512;
@@ -149,9 +149,10 @@ impl PromptEncoder {
         let (mut fitting, mut exceeding) = (LEAST_TITLE, most);
         while fitting + 1 < exceeding {
             let between = fitting.midpoint(exceeding);
-            match fits(&self.cut(between)) {
-                true => fitting = between,
-                false => exceeding = between,
+            if fits(&self.cut(between)) {
+                fitting = between
+            } else {
+                exceeding = between
             }
         }
         self.titles = self.cut(fitting);

@@ -16,7 +16,7 @@ const NEITHER: Vectors = Vectors {
 #[test]
 fn the_users_vector_stands_before_the_token_that_begins_a_text() {
     let prompted_lm = prompted_lm(BOTH);
-    let slots = prompted_lm.prompt(&[1, 2, 3], &[4, 5], 5).unwrap();
+    let slots = prompted_lm.encoder.prompt(&[1, 2, 3], &[4, 5], 5).unwrap();
     assert_eq!(slots[..2], [Slot::User, Slot::Token(2)]);
     let items = slots.iter().filter_map(|slot| match slot {
         Slot::Item(item) => Some(*item),
@@ -25,6 +25,7 @@ fn the_users_vector_stands_before_the_token_that_begins_a_text() {
     // Two of the history are asked for.
     assert_eq!(items.collect::<Vec<_>>(), [2, 3, 4, 5]);
     let plain = self::prompted_lm(NEITHER)
+        .encoder
         .prompt(&[1, 2, 3], &[4, 5], 5)
         .unwrap();
     assert_eq!(plain[0], Slot::Token(2));
@@ -37,7 +38,7 @@ fn rows_hold_each_token_and_vector_in_its_place() {
     let lm = prompted_lm.lm();
     let prompts: Vec<Vec<Slot>> = [[1, 2], [3, 4]]
         .iter()
-        .map(|history| prompted_lm.prompt(history, &[4, 5], 5).unwrap())
+        .map(|history| prompted_lm.encoder.prompt(history, &[4, 5], 5).unwrap())
         .collect();
     let width = lm.width();
     let users = Tensor::randn([2, width], (Kind::Float, Device::Cpu)).set_requires_grad(true);
@@ -71,10 +72,10 @@ fn the_loss_is_the_mean_over_the_answers_tokens_alone() {
     let prompted_lm = prompted_lm(NEITHER);
     let lm = prompted_lm.lm();
     let prompts = vec![
-        prompted_lm.prompt(&[1], &[4, 5], 9).unwrap(),
-        prompted_lm.prompt(&[2, 3], &[6, 5], 9).unwrap(),
+        prompted_lm.encoder.prompt(&[1], &[4, 5], 9).unwrap(),
+        prompted_lm.encoder.prompt(&[2, 3], &[6, 5], 9).unwrap(),
     ];
-    let answers = vec![prompted_lm.answer(4), prompted_lm.answer(5)];
+    let answers = vec![prompted_lm.encoder.answer(4), prompted_lm.encoder.answer(5)];
     let rows = || prompted_lm.rows(&prompts, None, &|_| unreachable!("no vectors"));
     let (loss, count) = prompted_lm.loss(&prompts, &answers, rows(), false);
     assert_eq!(count as usize, answers[0].len() + answers[1].len());
@@ -91,17 +92,27 @@ fn the_loss_is_the_mean_over_the_answers_tokens_alone() {
 #[test]
 fn a_prompt_that_is_too_long_tells_less_history_and_is_counted() {
     let prompted_lm = prompted_lm(NEITHER);
-    let all = prompted_lm.prompt(&[1, 2], &[4, 5], 9).unwrap().len();
+    let all = prompted_lm
+        .encoder
+        .prompt(&[1, 2], &[4, 5], 9)
+        .unwrap()
+        .len();
     let needs = 256 - all + 1;
-    let shorter = prompted_lm.prompt(&[1, 2], &[4, 5], needs).unwrap();
-    assert_eq!(shorter, prompted_lm.prompt(&[2], &[4, 5], 9).unwrap());
+    let shorter = prompted_lm.encoder.prompt(&[1, 2], &[4, 5], needs).unwrap();
+    assert_eq!(
+        shorter,
+        prompted_lm.encoder.prompt(&[2], &[4, 5], 9).unwrap()
+    );
     let mut events = Vec::new();
-    prompted_lm.report(&mut |event| events.push(event));
+    prompted_lm.encoder.report(&mut |event| events.push(event));
     let counted = events.iter().any(|event| {
         matches!(event, Event::Counted(counted) if counted.what.contains("shortened") && counted.count == 1)
     });
     assert!(counted, "{events:?}");
-    let error = prompted_lm.prompt(&[1, 2], &[4, 5], 250).unwrap_err();
+    let error = prompted_lm
+        .encoder
+        .prompt(&[1, 2], &[4, 5], 250)
+        .unwrap_err();
     assert!(error.to_string().contains("256 positions"), "{error}");
     assert!(error.hint().is_some());
 }
@@ -111,12 +122,13 @@ fn titles_are_cut_to_the_bound_of_tokens() {
     let mut settings = prompt();
     settings.title_tokens = 1;
     let prompted_lm = PromptedLm::new(loaded(false), &data(), (&settings, NEITHER), needs(4));
-    assert!(prompted_lm.titles().cut > 0);
+    assert!(prompted_lm.encoder.titles().cut > 0);
     assert!(
         prompted_lm
+            .encoder
             .titles()
             .iter()
-            .all(|title| prompted_lm.tokenize(title).len() <= 1)
+            .all(|title| prompted_lm.encoder.tokenize(title).len() <= 1)
     );
 }
 
@@ -126,14 +138,15 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
     data.items[0].title = Some("red ".repeat(400));
     data.items[1].title = Some("red ".repeat(20));
     let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), BOTH), needs(4));
-    let titles = prompted_lm.titles();
+    let titles = prompted_lm.encoder.titles();
     assert_eq!((titles.fitted, titles.cut), (1, 0));
-    let length = |item| prompted_lm.tokenize(titles.of(item)).len();
+    let length = |item| prompted_lm.encoder.tokenize(titles.of(item)).len();
     let others = [2, 3, 4];
     let prompt = prompted_lm
-        .prompt(&[], &[1, 2, 3, 4], prompted_lm.answer(1).len())
+        .encoder
+        .prompt(&[], &[1, 2, 3, 4], prompted_lm.encoder.answer(1).len())
         .unwrap();
-    let left = 256 - prompt.len() - prompted_lm.answer(1).len();
+    let left = 256 - prompt.len() - prompted_lm.encoder.answer(1).len();
     // One token more stands in the prompt and in the answer.
     assert!(
         left < 2,
@@ -151,7 +164,7 @@ fn a_cut_title_holds_whole_characters() {
     // Three bytes a character, and no piece holds two of them.
     settings.title_tokens = 4;
     let prompted_lm = PromptedLm::new(loaded(false), &data, (&settings, NEITHER), needs(4));
-    assert_eq!(prompted_lm.titles().of(1), "\u{5c71}");
+    assert_eq!(prompted_lm.encoder.titles().of(1), "\u{5c71}");
 }
 
 #[test]
@@ -164,10 +177,10 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
         let needs = ContextNeeds::List { candidates, answer };
         let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), NEITHER), needs);
         let items: Vec<u32> = (1..=candidates as u32).collect();
-        let needed = answer.max(prompted_lm.answer(1).len());
-        let prompt = prompted_lm.prompt(&[], &items, needed).unwrap();
+        let needed = answer.max(prompted_lm.encoder.answer(1).len());
+        let prompt = prompted_lm.encoder.prompt(&[], &items, needed).unwrap();
         assert!(prompt.len() + needed <= 256);
-        assert!(prompted_lm.titles().fitted > 0);
+        assert!(prompted_lm.encoder.titles().fitted > 0);
     }
 }
 
@@ -179,7 +192,7 @@ fn a_question_about_one_title_needs_room_for_one() {
     }
     let cut = |needs| {
         let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), NEITHER), needs);
-        prompted_lm.titles().fitted
+        prompted_lm.encoder.titles().fitted
     };
     assert_eq!((cut(needs(4)), cut(ContextNeeds::YesNo)), (12, 0));
 }
@@ -187,9 +200,9 @@ fn a_question_about_one_title_needs_room_for_one() {
 #[test]
 fn yes_and_no_begin_with_different_tokens() {
     let prompted_lm = prompted_lm(NEITHER);
-    let both = [prompt::YES, prompt::NO].map(|word| prompted_lm.tokenize(word)[0]);
+    let both = [prompt::YES, prompt::NO].map(|word| prompted_lm.encoder.tokenize(word)[0]);
     assert_ne!(both[0], both[1]);
-    assert_eq!(prompted_lm.yes_and_no().unwrap(), both);
+    assert_eq!(prompted_lm.encoder.yes_and_no().unwrap(), both);
 }
 
 #[test]
@@ -250,7 +263,7 @@ fn named(name: &str, template: &str) -> String {
         (&settings, BOTH),
         needs(4),
     );
-    let slots = prompted_lm.prompt(&[1], &[4, 5], 5).unwrap();
+    let slots = prompted_lm.encoder.prompt(&[1], &[4, 5], 5).unwrap();
     let names = slots.iter().map(|slot| match slot {
         Slot::Token(token) => prompted_lm.loaded.tokenizer.decode_whole(&[*token]),
         Slot::User | Slot::Item(_) => "|".to_owned(),
@@ -288,7 +301,7 @@ fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
             (&settings, BOTH),
             needs(4),
         );
-        let slots = prompted_lm.prompt(&[1], &[4, 5], 5).unwrap();
+        let slots = prompted_lm.encoder.prompt(&[1], &[4, 5], 5).unwrap();
         let token = prompted_lm.loaded.tokenizer.id_of(text).unwrap();
         slots
             .iter()
@@ -321,7 +334,7 @@ fn a_template_that_ends_in_a_lone_blank_is_remarked() {
             needs(4),
         );
         let mut remarks = Vec::new();
-        prompted_lm.report(&mut |event| {
+        prompted_lm.encoder.report(&mut |event| {
             if let Event::Remark { text } = event {
                 remarks.push(text);
             }
@@ -345,11 +358,11 @@ fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
             (&prompt(), NEITHER),
             ContextNeeds::YesNo,
         );
-        let [yes, no] = prompted_lm.yes_and_no().unwrap();
-        let answer = prompted_lm.yes_or_no(true);
-        assert!(answer[0] == yes && prompted_lm.yes_or_no(false)[0] == no && yes != no);
+        let [yes, no] = prompted_lm.encoder.yes_and_no().unwrap();
+        let answer = prompted_lm.encoder.yes_or_no(true);
+        assert!(answer[0] == yes && prompted_lm.encoder.yes_or_no(false)[0] == no && yes != no);
         // As a text of its own the word would begin with a blank, the same for both.
-        let apart = [prompt::YES, prompt::NO].map(|word| prompted_lm.tokenize(word)[0]);
+        let apart = [prompt::YES, prompt::NO].map(|word| prompted_lm.encoder.tokenize(word)[0]);
         assert_ne!(apart[0], yes, "{name}");
         let line = prompted_lm.loaded.tokenizer.encode_later("\nYes.");
         assert!(line.ends_with(&answer[..answer.len() - 1]), "{name}");

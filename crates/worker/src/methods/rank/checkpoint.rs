@@ -36,7 +36,11 @@ impl LlmRanker<'_> {
         answers: &RankedUsers,
         elapsed: Elapsed,
     ) -> Result<(), WeightsError> {
-        save(folder, answers, (self.prompted_lm.shortened(), elapsed))
+        save(
+            folder,
+            answers,
+            (self.prompted_lm.encoder.shortened(), elapsed),
+        )
     }
 
     /// What is kept in `folder` for `lists`, with what it elapsed; `None` when there is nothing or it is not whole, which costs time
@@ -46,7 +50,7 @@ impl LlmRanker<'_> {
         if answers.scores.is_some() != self.keep_scores {
             return None;
         }
-        self.prompted_lm.count_from(shortened);
+        self.prompted_lm.encoder.count_from(shortened);
         Some((answers, elapsed))
     }
 }

@@ -32,7 +32,17 @@ fn one_item_is_a_target_whichever_targets_are_wanted_and_the_first_of_several_is
     let prepared = data();
     let at = |targets, one_item, user: u32| -> Vec<Option<u32>> {
         let sequences = Sequences::of(&prepared, target_rule(targets, one_item));
-        let all = sequences.steps(&prepared, 4, (1, 1, 1)).concat();
+        let all = sequences
+            .steps(
+                &prepared,
+                4,
+                EpochSeed {
+                    seed: 1,
+                    stage: 1,
+                    epoch: 1,
+                },
+            )
+            .concat();
         let own = all.iter().filter(|target| target.user == user);
         own.map(|target| target.at).collect()
     };

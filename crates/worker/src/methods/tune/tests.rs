@@ -18,7 +18,7 @@ use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind};
 
 use super::*;
-use crate::llm::lm::{Holding, Lm, LmConfig};
+use crate::lm::{Holding, Lm, LmConfig};
 use crate::methods::rank::{LlmRanker, RankedUsers};
 use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};

@@ -5,6 +5,7 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use allround_core::data::{Facts, Item, Part, Prepared};
+use allround_core::models::train::Loss;
 use allround_core::models::train::Optimizer;
 use allround_core::models::train::Sequences;
 use allround_core::models::train::Stop;

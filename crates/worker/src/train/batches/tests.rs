@@ -109,9 +109,10 @@ fn enumerated(sequences: Sequences) -> Vec<(u32, Vec<u32>, Vec<u32>)> {
         assert_eq!(batch.negatives.len(), 2 * batch.targets.len());
         for (row, ends) in batch.offsets.windows(2).enumerate() {
             let (from, to) = (ends[0] as usize, ends[1] as usize);
-            let targets = match batch.last_only {
-                true => vec![batch.targets[row]],
-                false => batch.targets[from..to].to_vec(),
+            let targets = if batch.last_only {
+                vec![batch.targets[row]]
+            } else {
+                batch.targets[from..to].to_vec()
             };
             all.push((batch.users[row], batch.inputs[from..to].to_vec(), targets));
         }

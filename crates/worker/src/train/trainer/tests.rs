@@ -267,7 +267,11 @@ fn steps_made_ahead_are_those_made_one_by_one() {
     for epoch in 1..=3 {
         let steps = drawn(&by_hand, epoch);
         for (place, step) in steps.iter().enumerate() {
-            let at = (epoch, place + 1, steps.len());
+            let at = StepPlace {
+                epoch,
+                step: place + 1,
+                steps: steps.len(),
+            };
             trainer.step(step, at, &mut |_| {}).unwrap();
         }
     }

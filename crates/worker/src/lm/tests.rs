@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::*;
-use crate::llm::checkpoint::Checkpoint;
+use crate::hf::checkpoint::Checkpoint;
 use crate::models::weights;
 
 mod holding;

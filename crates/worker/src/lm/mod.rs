@@ -115,9 +115,10 @@ impl Lm {
             .final_norm
             .then(|| loader.norm(name, &config))
             .transpose()?;
-        let head = match config.tied {
-            true => Linear::of_weight("lm_head", table.shallow_clone(), loader.pack),
-            false => loader.full_linear("lm_head", [config.vocab_size, inputs], false)?,
+        let head = if config.tied {
+            Linear::of_weight("lm_head", table.shallow_clone(), loader.pack)
+        } else {
+            loader.full_linear("lm_head", [config.vocab_size, inputs], false)?
         };
         loader.check_all_taken(&config)?;
         let frequencies = config
@@ -229,9 +230,10 @@ impl Lm {
     /// of it, before any rotation.
     pub fn queries_and_keys(&self, layer: usize, states: &Tensor) -> [Tensor; 2] {
         let block = &self.blocks[layer];
-        let read = match self.config.norm_first {
-            true => block.norm.forward(states),
-            false => states.shallow_clone(),
+        let read = if self.config.norm_first {
+            block.norm.forward(states)
+        } else {
+            states.shallow_clone()
         };
         [&block.query, &block.key].map(|linear| linear.forward(&read, self.train))
     }

@@ -13,8 +13,8 @@ use tch::{Kind, Tensor};
 use tokenizers::utils::SysRegex;
 
 use super::WeightSource;
-use crate::llm::checkpoint::{Checkpoint, CheckpointError};
-use crate::llm::surplus::listed;
+use crate::hf::checkpoint::{Checkpoint, CheckpointError};
+use crate::hf::surplus::listed;
 
 /// The file that describes an adapter.
 const CONFIG: &str = "adapter_config.json";

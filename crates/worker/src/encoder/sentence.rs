@@ -14,11 +14,11 @@ use serde_json::Value;
 use tch::{Device, Tensor};
 
 use super::bert::{Bert, BertConfig, BertError};
-use super::checkpoint::{Checkpoint, CheckpointError};
 use super::hashed::Hashed;
-use super::hub::{self, HubError};
 use super::packed_texts::PackedTexts;
-use super::tokenizer::{Tokenizer, TokenizerError};
+use crate::hf::checkpoint::{Checkpoint, CheckpointError};
+use crate::hf::hub::{self, HubError};
+use crate::hf::tokenizer::{Tokenizer, TokenizerError};
 use crate::nn::embedding;
 use modules::{Modules, Pooling};
 
@@ -263,9 +263,10 @@ impl SentenceEncoder {
         }
         let whole = |text: &&str| {
             let whole = format!("{}{text}", self.prompt);
-            match self.lower {
-                true => whole.to_lowercase(),
-                false => whole,
+            if self.lower {
+                whole.to_lowercase()
+            } else {
+                whole
             }
         };
         let whole: Vec<String> = texts.iter().map(whole).collect();

@@ -7,7 +7,7 @@ use serde_json::json;
 use tch::Device;
 
 use super::*;
-use crate::llm::lm::{Holding, Lm, LmConfig};
+use crate::lm::{Holding, Lm, LmConfig};
 use crate::models::weights;
 
 struct Fixture {

@@ -91,9 +91,10 @@ impl Files {
     /// A token of `tokenizer_config.json` by its role; `special_tokens_map.json` overrides it where the configuration has
     /// no `added_tokens_decoder`, as in transformers. `None`: not written; `Some(None)`: null.
     pub fn token(&self, role: &str) -> Option<Option<&str>> {
-        let mapped = match self.config["added_tokens_decoder"].is_object() {
-            true => None,
-            false => self.map.get(role),
+        let mapped = if self.config["added_tokens_decoder"].is_object() {
+            None
+        } else {
+            self.map.get(role)
         };
         let value = mapped.or_else(|| self.config.get(role))?;
         Some(value.as_str().or_else(|| value["content"].as_str()))

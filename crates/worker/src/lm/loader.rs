@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::LmError;
 use super::int8::Int8;
 use super::layers::{Block, Linear, Matrix, Mlp, Norm};
-use crate::llm::surplus::surplus;
+use crate::hf::surplus::surplus;
 use allround_core::lm_config::{Family, LmConfig};
 
 /// Anything that holds tensors by upstream name.

@@ -10,8 +10,8 @@ use allround_core::fs::{self, FsError};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::checkpoint::{Checkpoint, CheckpointError};
 use super::packed_texts::{Group, PackedTexts};
+use crate::hf::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::noise::dropout;
 use crate::nn::{Parameters, embedding};
 
