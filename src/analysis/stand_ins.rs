@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::experiment::Spec;
 use crate::results::{CellRow, CellStageRow, DataRow, Results, StageRow};
 use allround_core::config::Llm;
-use allround_core::config::dataset::Source;
 use allround_core::models::Model;
 
 /// A language model of fewer parameters is a stand-in. The smallest one that papers use (OPT-125M) has six times as many.
@@ -212,7 +211,7 @@ fn limit(spec: &Spec) -> Option<(String, String)> {
 
 fn made_up(spec: &Spec) -> Option<(String, String)> {
     let made_up: Vec<&str> = (spec.dataset.iter())
-        .filter(|(_, dataset)| matches!(dataset.source, Source::Synthetic(_)))
+        .filter(|(_, dataset)| dataset.source.generated().is_some())
         .map(|(name, _)| name.as_str())
         .collect();
     (!made_up.is_empty()).then(|| {

@@ -11,11 +11,11 @@ use crate::experiment::{self, Checked};
 use crate::observe::print_message;
 use crate::results;
 use allround_core::config::Scenario;
-use allround_core::config::dataset::{MOST_GENERATED, SyntheticSource};
-use allround_core::data::source::make;
 use allround_core::data::{self, Part, Prepare, Prepared, scenario, stats};
 use allround_core::event::Event;
 use allround_core::fs;
+use allround_core::source::make;
+use allround_core::source::synthetic::{MOST_GENERATED, SyntheticSource};
 
 /// Runs a subcommand of `data`.
 pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {

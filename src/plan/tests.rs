@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::*;
 use crate::experiment;
-use allround_core::config::dataset::{
-    AmazonSource, AmazonText, RepeatedUsers, SequenceForm, SequencesSource, Source,
-};
 use allround_core::models::weights as tensors;
+use allround_core::source::amazon::{AmazonSource, AmazonText};
+use allround_core::source::sequences::{SequenceForm, SequencesSource};
+use allround_core::source::{RepeatedUsers, Source};
 
 const SPEC: &str = r#"
 spec_version = 1

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use allround_core::config::dataset::MOVIELENS_FILES;
 use allround_core::digest::Key;
 use allround_core::fs::{self, FsError, Stamp};
+use allround_core::source;
 
 /// The cache.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ impl Inputs {
     }
 
     /// The digest of a file, or of the files of a folder with their names. Hidden files, such as
-    /// notes of a download, do not count. Of a MovieLens folder, only the two files that are read
-    /// count.
+    /// notes of a download, do not count. Of a published data set, only the files that are
+    /// read count.
     ///
     /// # Errors
     /// When a file is missing or cannot be read.
@@ -89,13 +89,9 @@ impl Inputs {
 
 /// The files of a folder that count.
 fn read_of(folder: &Path) -> Result<Vec<PathBuf>, FsError> {
-    for names in MOVIELENS_FILES {
-        if folder.join(names[0]).is_file() {
-            let mut files: Vec<PathBuf> = names.map(|name| folder.join(name)).into();
-            files.retain(|file| file.exists());
-            files.sort();
-            return Ok(files);
-        }
+    if let Some(mut files) = source::files_in(folder) {
+        files.sort();
+        return Ok(files);
     }
     fs::walk(folder)
 }

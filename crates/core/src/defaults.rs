@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::models;
+use crate::{models, source};
 
 /// Defaults and presets of every section, as commented TOML.
 pub static DEFAULTS: LazyLock<String> = LazyLock::new(|| {
@@ -14,6 +14,7 @@ pub static DEFAULTS: LazyLock<String> = LazyLock::new(|| {
     let kinds = models::KINDS.iter().map(|kind| kind.defaults);
     shared
         .into_iter()
+        .chain(source::DEFAULTS)
         .chain(kinds)
         .collect::<Vec<_>>()
         .join("\n")

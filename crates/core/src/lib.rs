@@ -9,14 +9,16 @@ pub mod cells;
 pub mod digest;
 pub mod fs;
 pub mod metric;
+pub mod problem;
 pub mod program;
 pub mod seed;
 pub mod visible;
 
-pub mod columns;
-pub mod config;
 pub mod event;
 pub mod lm_config;
+pub mod source;
+
+pub mod config;
 
 pub mod models;
 pub use models::stage;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::cli::Init;
 use crate::cmd::advise;
-use allround_core::columns::{self, AUTO, Column, Role};
-use allround_core::config::dataset::{AtomicSource, CsvSource, RepeatedUsers, Source};
-use allround_core::data::source::preview::{Preview, preview};
+use allround_core::source::columns::{self, AUTO, Column, Role};
+use allround_core::source::preview::{Preview, preview};
+use allround_core::source::{AtomicSource, CsvSource, RepeatedUsers, Source};
 
 /// The recognised columns of one file.
 pub(super) struct File {

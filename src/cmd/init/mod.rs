@@ -8,9 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use super::{Exit, advise, print};
 use crate::cli::Init;
 use crate::observe::print_message;
-use allround_core::config::dataset::{Dataset, Filter, Source, Split};
+use allround_core::config::dataset::{Dataset, Filter, Split};
 use allround_core::data::{self, Prepare, stats};
 use allround_core::fs;
+use allround_core::source::Source;
 use columns::Recognised;
 
 /// Data files up to this size are read as a whole, to choose filter and candidates.

@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::Choice;
 use super::columns::{File, Recognised};
-use allround_core::columns::Role;
-use allround_core::config::dataset::{AtomicSource, CsvSource, Source};
+use allround_core::source::columns::Role;
+use allround_core::source::{AtomicSource, CsvSource, Source};
 
 /// The experiment file: data, models, protocol, table and figure.
 pub(super) fn experiment(

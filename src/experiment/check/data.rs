@@ -5,10 +5,7 @@ use std::path::Path;
 use super::{Check, protocol};
 use crate::experiment::fault::Fault;
 use crate::experiment::written::{Node, Value};
-use allround_core::columns::AUTO;
-use allround_core::config::dataset::{
-    Filter, MOST_GENERATED, MOVIELENS_FILES, Source, Split, SyntheticSource,
-};
+use allround_core::config::dataset::{Filter, Split};
 use allround_core::config::protocol::{Candidates, Part};
 use allround_core::config::{Dataset, Scenario};
 use allround_core::metric::Metric;
@@ -16,13 +13,9 @@ use allround_core::metric::Metric;
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;
     for (name, dataset) in &spec.dataset {
-        files(check, name, &dataset.source, base);
         split(check, name, &dataset.split);
         filters(check, name, dataset);
         super::source::check(check, name, dataset, base);
-        if let Source::Synthetic(source) = &dataset.source {
-            generated(check, name, source);
-        }
     }
     for (name, scenario) in &spec.scenario {
         if let Scenario::CrossDomain { target, .. } = scenario {
@@ -141,25 +134,25 @@ pub(super) fn sizes(
         Candidates::Popularity { n } => ("popularity", *n),
     };
     for (name, dataset) in &check.spec.dataset {
-        let Source::Synthetic(source) = &dataset.source else {
+        let Some(generated) = dataset.source.generated() else {
             continue;
         };
-        if n as u64 + 1 > source.items {
+        if n as u64 + 1 > generated.items {
             let place = check.place(&[path, &["candidates", kind, "n"]].concat());
             let message = format!(
                 "{ranked_by} ranks {} candidates, data set `{name}` has {} items",
                 n + 1,
-                source.items
+                generated.items
             );
             check.push(
                 Fault::at(place, message)
-                    .label(format!("expected fewer than {}", source.items))
+                    .label(format!("expected fewer than {}", generated.items))
                     .hint(match path {
                         ["protocol", _] => "lower `n`, or use `candidates.full = {}`".to_owned(),
                         // A default is not there to be lowered.
                         _ => format!(
                             "write fewer, for example `train.stop.early.candidates.{kind}.n = {}`",
-                            source.items / 2
+                            generated.items / 2
                         ),
                     }),
             );
@@ -210,103 +203,6 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
     }
 }
 
-/// A generator makes its data in memory: what could not be held is refused before it is begun.
-fn generated(check: &mut Check<'_>, name: &str, source: &SyntheticSource) {
-    let (length, expected) = (source.length(), source.interactions());
-    if expected <= MOST_GENERATED {
-        return;
-    }
-    let field = |field: &str| check.place(&["dataset", name, "source", "synthetic", field]);
-    let (users, mean_length) = (field("users"), field("mean_length"));
-    let message = format!(
-        "data set `{name}` would have about {expected:.0} interactions: {} users of {length:.1} on average",
-        source.users
-    );
-    check.push(
-        Fault::at(users, message)
-            .label(format!("expected at most {MOST_GENERATED} interactions"))
-            .related(mean_length, "so many of each user")
-            .hint(format!(
-                "lower `mean_length`, or generate at most {:.0} users of this length",
-                (MOST_GENERATED / length).floor()
-            )),
-    );
-}
-
-fn files(check: &mut Check<'_>, name: &str, source: &Source, base: &Path) {
-    let (kind, fields): (&str, Vec<(&str, &String, bool)>) = match source {
-        Source::Amazon(s) => (
-            "amazon",
-            vec![
-                ("reviews", &s.reviews, true),
-                ("metadata", &s.metadata, false),
-            ],
-        ),
-        Source::Movielens(s) => ("movielens", vec![("folder", &s.folder, true)]),
-        Source::Atomic(s) => (
-            "atomic",
-            vec![
-                ("inter", &s.inter, true),
-                ("valid", &s.valid, false),
-                ("test", &s.test, false),
-                ("item", &s.item, false),
-                ("item_index", &s.item_index, false),
-            ],
-        ),
-        Source::Json(s) => {
-            super::json::check(check, name, s);
-            (
-                "json",
-                vec![
-                    ("interactions", &s.interactions, true),
-                    ("items", &s.items, false),
-                ],
-            )
-        }
-        Source::Sequences(s) => ("sequences", vec![("path", &s.path, true)]),
-        Source::Csv(s) => {
-            csv_columns(check, name, s);
-            (
-                "csv",
-                vec![
-                    ("interactions", &s.interactions, true),
-                    ("valid", &s.valid, false),
-                    ("test", &s.test, false),
-                    ("items", &s.items, false),
-                ],
-            )
-        }
-        Source::Synthetic(_) => return,
-    };
-    for (field, path, required) in fields {
-        if path.is_empty() && !required {
-            continue;
-        }
-        let place = ["dataset", name, "source", kind, field];
-        is_there(check, path, (base, field == "folder"), &place);
-        if field == "folder" {
-            movielens(check, path, base, &place);
-        }
-    }
-}
-
-/// A folder that is there must hold one of the forms.
-fn movielens(check: &mut Check<'_>, path: &str, base: &Path, place: &[&str]) {
-    let full = base.join(path);
-    let is_form = |[ratings, _]: &[&str; 2]| full.join(ratings).is_file();
-    if path.is_empty() || !full.is_dir() || MOVIELENS_FILES.iter().any(is_form) {
-        return;
-    }
-    let place = check.place(place);
-    check.push(
-        Fault::at(place, format!("`{path}` holds no MovieLens ratings"))
-            .label(
-                "expected `u.data` (100K), `ratings.dat` (1M, 10M) or `ratings.csv` (latest) in it",
-            )
-            .hint(format!("looked into `{}`", full.display())),
-    );
-}
-
 /// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`; returns whether it does lead
 /// there.
 pub(super) fn is_there(
@@ -333,33 +229,4 @@ pub(super) fn is_there(
             )),
     );
     false
-}
-
-fn csv_columns(check: &mut Check<'_>, name: &str, csv: &allround_core::config::dataset::CsvSource) {
-    for (field, column) in [("user", &csv.user), ("item", &csv.item)] {
-        if column.is_empty() {
-            let place = check.place(&["dataset", name, "source", "csv", field]);
-            check.push(
-                Fault::at(place, format!("column `{field}` has no name"))
-                    .label("expected the name of a column"),
-            );
-        }
-    }
-    for (field, column) in [
-        ("title", &csv.title),
-        ("description", &csv.description),
-        ("category", &csv.category),
-    ] {
-        if csv.items.is_empty() && !column.is_empty() && column != AUTO {
-            let place = check.place(&["dataset", name, "source", "csv", field]);
-            check.push(
-                Fault::at(
-                    place,
-                    format!("column `{column}` is read from `items`, which is not given"),
-                )
-                .label("needs `items`")
-                .hint("add `items = \"...\"`, the file with one line an item"),
-            );
-        }
-    }
 }

@@ -5,7 +5,7 @@ use crate::experiment::config::MatrixEntry;
 use crate::experiment::fault::Fault;
 use crate::experiment::select::Selected;
 use allround_core::config::Scenario;
-use allround_core::config::dataset::{Filter, Source};
+use allround_core::config::dataset::Filter;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let spec = check.spec;
@@ -156,18 +156,20 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
         }
         Scenario::ColdUsers { length, .. } => cold_users(check, cell, &dataset.filter, *length),
         Scenario::FewShot { users, .. } => {
-            if let Source::Synthetic(source) = &dataset.source
-                && *users > source.users
+            let source = &dataset.source;
+            if let Some(generated) = source.generated()
+                && *users > generated.users
                 && !check.is_stand_in(&["scenario", &cell.scenario, "few_shot", "users"])
-                && !check.is_stand_in(&["dataset", &cell.dataset, "source", "synthetic", "users"])
+                && !check.is_stand_in(&["dataset", &cell.dataset, "source", source.kind(), "users"])
             {
                 let place = check.place(&["scenario", &cell.scenario, "few_shot", "users"]);
                 let message = format!(
                     "{users} training users, data set `{}` has {} users",
-                    cell.dataset, source.users
+                    cell.dataset, generated.users
                 );
                 check.push(
-                    Fault::at(place, message).label(format!("expected at most {}", source.users)),
+                    Fault::at(place, message)
+                        .label(format!("expected at most {}", generated.users)),
                 );
             }
         }

@@ -172,7 +172,7 @@ fn titled(check: &mut Check<'_>, cell: &Selected) {
     let Some(dataset) = check.spec.dataset.get(&cell.dataset) else {
         return;
     };
-    let Some(hint) = dataset.source.missing_titles() else {
+    let Some(hint) = dataset.source.as_source().missing_titles() else {
         return;
     };
     let place = check.place(&["dataset", &cell.dataset, "source", dataset.source.kind()]);

@@ -3,8 +3,6 @@
 mod data;
 mod folder;
 mod form;
-mod header;
-mod json;
 mod llm;
 mod matrix;
 mod method;
@@ -26,6 +24,7 @@ use super::fault::Fault;
 use super::place::Place;
 use super::suggest;
 use super::written::Node;
+use allround_core::problem::Problem;
 
 /// Collects every fault of meaning. `tree` is the resolved spec with places; `layers` is what was written, also where it
 /// was too faulty to be resolved: its names still count as declared.
@@ -134,6 +133,21 @@ impl Check<'_> {
 
     fn push(&mut self, fault: Fault) {
         self.faults.push(fault);
+    }
+
+    /// Reports a problem of the model or source whose settings are at `path`.
+    fn problem(&mut self, path: &[&str], problem: Problem) {
+        let place = |key: &str| {
+            let keys: Vec<&str> = path.iter().copied().chain(key.split('.')).collect();
+            self.place(&keys)
+        };
+        let mut fault = Fault::at(place(&problem.key), problem.message)
+            .label(problem.label)
+            .maybe_hint(problem.hint);
+        if let Some(related) = problem.related {
+            fault = fault.related(place(&related.key), related.label);
+        }
+        self.push(fault);
     }
 
     /// Reports a name that nothing has; `true` when it is known.

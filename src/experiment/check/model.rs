@@ -107,14 +107,8 @@ fn stated(check: &mut Check<'_>, model: &Model, path: &[&str], tables: &[Node]) 
         return;
     };
     if !tables.iter().any(|table| table.get(&problem.key).is_some()) {
-        report(
-            check,
-            path,
-            Problem {
-                key: "weights".to_owned(),
-                ..problem
-            },
-        );
+        let key = "weights".to_owned();
+        check.problem(path, Problem { key, ..problem });
     }
 }
 
@@ -201,17 +195,8 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
         }));
     }
     for problem in problems {
-        report(check, path, problem);
+        check.problem(path, problem);
     }
-}
-
-/// Reports a problem of the model whose settings are at `path`.
-fn report(check: &mut Check<'_>, path: &[&str], problem: Problem) {
-    let mut path = path.to_vec();
-    path.extend(problem.key.split('.'));
-    let place = check.place(&path);
-    let fault = Fault::at(place, problem.message).label(problem.label);
-    check.push(fault.maybe_hint(problem.hint));
 }
 
 /// Early stopping ranks candidates: its metric must mean something among them, and they must exist.

@@ -5,7 +5,6 @@ use std::io::{BufRead, Read};
 use super::Check;
 use super::data::is_there;
 use crate::experiment::fault::Fault;
-use allround_core::config::dataset::Source;
 use allround_core::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
 use allround_core::config::scenario::{ItemShare, Scenario, ShareOf};
 use allround_core::fs;
@@ -99,10 +98,10 @@ fn class_size(
         return;
     }
     for (name, dataset) in &check.spec.dataset {
-        let Source::Synthetic(source) = &dataset.source else {
+        let Some(generated) = dataset.source.generated() else {
             continue;
         };
-        let class = (share.share * source.items as f64) as u64;
+        let class = (share.share * generated.items as f64) as u64;
         if (n as u64) < class {
             continue;
         }

@@ -35,10 +35,7 @@ fn every_experiment_of_the_paper_runs_offline_in_its_profile() {
         let spec = &checked.spec;
         assert_eq!((spec.profile.as_str(), spec.profiles.len()), ("offline", 0));
         let synthetic = |dataset: &allround_core::config::Dataset| {
-            matches!(
-                dataset.source,
-                allround_core::config::dataset::Source::Synthetic(_)
-            )
+            matches!(dataset.source, allround_core::source::Source::Synthetic(_))
         };
         assert!(spec.dataset.values().all(synthetic), "{}", path.display());
         // Trained here, or the committed one.

@@ -25,9 +25,7 @@ fn a_profile_stands_above_the_file_and_below_the_flags() {
     };
     let checked = load(&["profile=offline", "model.m.sasrec.dropout=0.4"]);
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
-    let allround_core::config::dataset::Source::Synthetic(source) =
-        &checked.spec.dataset["d"].source
-    else {
+    let allround_core::source::Source::Synthetic(source) = &checked.spec.dataset["d"].source else {
         panic!("the profile replaces the kind");
     };
     assert_eq!(source.users, 77);

@@ -142,3 +142,63 @@ fn files_of_a_split_and_the_split_that_takes_them_need_each_other() {
     let sequences = "split.given = {}\nsource.sequences = { path = \"a.csv\" }";
     assert!(faults(files, sequences)[0].contains("CSV and atomic sources have files of a split"));
 }
+
+#[test]
+fn settings_of_the_items_without_a_file_of_items_have_no_effect() {
+    let dataset = "source.csv = { interactions = \"x.csv\", items_delimiter = \";\", items_item = \"id\", items_header = false }";
+    let found = faults(&[("x.csv", RATED)], dataset);
+    for key in ["items_delimiter", "items_item", "items_header"] {
+        let expected = format!(
+            "`{key}` is about `items`, which is not given | has no effect | add `items = \"...\"`, or remove `{key}`"
+        );
+        assert!(found.contains(&expected), "{found:?}");
+    }
+    assert_eq!(found.len(), 3);
+}
+
+#[test]
+fn hints_about_the_items_name_the_settings_of_the_items() {
+    let csv = "source.csv = { interactions = \"x.csv\", items = \"i.csv\" }";
+    let with_items = |items: &str| faults(&[("x.csv", RATED), ("i.csv", items)], csv);
+    let found = with_items("item;title\na;Heat\n");
+    assert!(
+        found[0]
+            .ends_with("line 1 is one cell with semicolons in it: set `items_delimiter = \";\"`"),
+        "{found:?}"
+    );
+    let found = with_items("1,Heat\n2,Alien\n");
+    assert!(found[0].contains("set `items_header = false`"), "{found:?}");
+    let wide = csv.replace(" }", ", items_delimiter = \"::\" }");
+    assert_eq!(
+        faults(&[("x.csv", RATED), ("i.csv", RATED)], &wide),
+        [
+            "`::` cannot separate the cells of a CSV file | expected one ASCII character, no quote and no line break | read the file as `source.sequences` with `delimiter = \"::\"`"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_for_repeated_users_has_no_effect_where_a_row_is_one_interaction() {
+    let expected = "`repeated_users` is about whole-sequence rows, and here a row is one interaction | has no effect | remove it";
+    let sources = [
+        ("x.inter", INTER, "source.atomic = { inter = \"x.inter\""),
+        ("x.csv", RATED, "source.csv = { interactions = \"x.csv\""),
+        ("x", "1 2\n", "source.sequences = { path = \"x\""),
+    ];
+    for (name, text, source) in sources {
+        let dataset = format!("{source}, repeated_users = \"join\" }}");
+        assert_eq!(faults(&[(name, text)], &dataset), [expected]);
+    }
+}
+
+#[test]
+fn an_atomic_file_with_other_separators_is_read_as_csv() {
+    let found = faults(
+        &[("x.inter", "user_id,item_id\nu,a\n")],
+        "source.atomic = { inter = \"x.inter\" }",
+    );
+    assert!(
+        found[0].ends_with("read it as `source.csv` with `delimiter = \",\"`"),
+        "{found:?}"
+    );
+}

@@ -1,9 +1,8 @@
-//! Settings of data, language models, prompts, scenarios and protocols. No field has a default here: defaults are in
-//! `defaults.toml`. The names of fields are the keys of the TOML file.
+//! Settings of data sets, language models, prompts, scenarios and protocols. No field has a default here: defaults are in
+//! `defaults.toml`. The names of fields are the keys of the TOML file. Settings of data sources are in [`crate::source`].
 
 pub mod dataset;
 pub mod encoder;
-pub mod json;
 pub mod llm;
 pub mod protocol;
 pub mod scenario;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::DataError;
 use super::Part;
 use super::arrays::{self, Array, Arrays};
-use super::error::DataError;
 use crate::fs;
 
 /// One generated answer with its audit (`text::answer` makes it).

@@ -1,4 +1,4 @@
-//! Sources, filters, splits, scenarios, candidates.
+//! Filters, splits, scenarios, candidates.
 //!
 //! Every source yields [`RawData`]; filters turn it into less of the same; the split turns it into a [`Prepared`] data
 //! set, on which scenarios and candidate lists work. Item 0 is padding everywhere: items are numbered from 1.
@@ -6,29 +6,26 @@
 pub mod answers;
 pub mod arrays;
 pub mod candidates;
-pub mod error;
 pub mod filter;
 pub mod given;
 mod needs;
 pub mod nobody;
 pub mod prepared;
 pub mod ranks;
-pub mod raw;
 pub mod scenario;
 pub mod scores;
-pub mod source;
 pub mod split;
 pub mod stats;
 
 use std::path::Path;
 
 pub use crate::models::stage::{DrawCandidates, Prepare};
+pub use crate::source::{DataError, RawData, raw};
 pub use answers::{Answer, Answers, Likes};
 pub use candidates::{CandidateLists, Part};
-pub use error::DataError;
 pub use prepared::{Facts, Item, Prepared, Records};
 pub use ranks::Ranks;
-pub use raw::{RawData, RecordCounts};
+pub use raw::RecordCounts;
 pub use scores::Scores;
 
 use nobody::Step;
@@ -76,7 +73,7 @@ fn load(
     base: &Path,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(Prepared, Vec<Step>), DataError> {
-    let mut raw = source::read(&dataset.source, base)?;
+    let mut raw = dataset.source.read(base)?;
     for text in std::mem::take(&mut raw.read_as) {
         observe(Event::Note { text });
     }

@@ -48,8 +48,9 @@ pub(super) fn check(dataset: &Dataset, raw: &RawData) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::dataset::{RepeatedUsers, SequenceForm, SequencesSource, Source};
     use crate::data::raw::Given;
+    use crate::source::sequences::{SequenceForm, SequencesSource};
+    use crate::source::{RepeatedUsers, Source};
 
     fn refused(filter: Vec<Filter>, split: Split, raw: &RawData) -> Option<String> {
         // The rule looks at what was read, never at the kind of the source.

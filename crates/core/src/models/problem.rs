@@ -1,45 +1,6 @@
-//! Settings of a model that contradict each other.
+//! What several models check alike.
 
-/// A setting that contradicts others, or has no effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Dotted key below the model's table, such as `train.batch_size`.
-    pub key: String,
-    /// What is wrong.
-    pub message: String,
-    /// What was expected instead.
-    pub label: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl Problem {
-    /// A problem of the setting `key`.
-    pub fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Problem {
-            key: key.into(),
-            message: message.into(),
-            label: String::new(),
-            hint: None,
-        }
-    }
-
-    /// Adds what was expected.
-    pub fn label(self, label: impl Into<String>) -> Self {
-        Problem {
-            label: label.into(),
-            ..self
-        }
-    }
-
-    /// Adds what to do.
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Problem {
-            hint: Some(hint.into()),
-            ..self
-        }
-    }
-}
+pub use crate::problem::Problem;
 
 /// The divisors of `width` up to 64, for messages.
 pub fn divisors(width: usize) -> String {

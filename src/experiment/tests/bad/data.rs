@@ -119,7 +119,7 @@ source.json = { form = "steam", interactions = "Cargo.toml" }"#,
         old: "users = 100\nitems = 60\n",
         new: "users = 10_000_000\nitems = 60\nmean_length = 50\n",
         faults: &[
-            "9:9: data set `small` would have about 453000000 interactions: 10000000 users of 45.3 on average | expected at most 200000000 interactions | lower `mean_length`, or generate at most 4415011 users of this length",
+            "9:9: about 453000000 interactions would be generated: 10000000 users of 45.3 on average | expected at most 200000000 interactions | lower `mean_length`, or generate at most 4415011 users of this length",
         ],
     },
 ];

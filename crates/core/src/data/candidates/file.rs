@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CandidateLists, DataError, Part, Prepared, target};
 use crate::config::protocol::{CandidatesFile, ListedUsers, NegativesForm, Rules};
-use crate::data::source::lines::Lines;
 use crate::event::{Counted, Event};
+use crate::source::read::lines::Lines;
 
 /// A measured user's line.
 struct Row {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::{Entries, Entry, Known};
 use crate::data::DataError;
-use crate::data::source::csv::{Table, number};
-use crate::data::source::lines::{Lines, text};
 use crate::models::scores::{ScoresForm, Unknown};
+use crate::source::read::lines::{Lines, text};
+use crate::source::read::number;
+use crate::source::read::table::Table;
 
 /// Reads a file.
 pub(super) struct Reader<'a> {
