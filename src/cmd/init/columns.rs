@@ -18,9 +18,25 @@ pub(super) struct File {
     pub(super) found: Vec<(Role, usize)>,
 }
 
+/// A source of tables with a header line.
+pub(super) enum Tabular {
+    Csv(CsvSource),
+    Atomic(AtomicSource),
+}
+
+impl Tabular {
+    /// The source as in an experiment.
+    pub(super) fn source(&self) -> Source {
+        match self {
+            Tabular::Csv(source) => Source::Csv(source.clone()),
+            Tabular::Atomic(source) => Source::Atomic(source.clone()),
+        }
+    }
+}
+
 /// A source with its recognised columns.
 pub(super) struct Recognised {
-    pub(super) source: Source,
+    pub(super) source: Tabular,
     /// The file of interactions, then the file of items if there is one.
     pub(super) files: Vec<File>,
 }
@@ -167,13 +183,8 @@ impl Recognised {
     /// The path of the interactions as written in the experiment.
     pub(super) fn interactions(&self) -> &str {
         match &self.source {
-            Source::Csv(source) => &source.interactions,
-            Source::Atomic(source) => &source.inter,
-            Source::Amazon(_)
-            | Source::Movielens(_)
-            | Source::Json(_)
-            | Source::Sequences(_)
-            | Source::Synthetic(_) => "",
+            Tabular::Csv(source) => &source.interactions,
+            Tabular::Atomic(source) => &source.inter,
         }
     }
 
@@ -242,12 +253,12 @@ pub(super) fn recognise(
     };
     let paths = [interactions, items_path];
     let source = match data.preview.is_atomic {
-        true => Source::Atomic(names.atomic(paths)),
+        true => Tabular::Atomic(names.atomic(paths)),
         false => {
             let delimiter = data.delimiter();
             let own = items.as_ref().map(File::delimiter);
             let own = own.filter(|own| *own != delimiter).unwrap_or_default();
-            Source::Csv(names.csv(paths, [delimiter, own]))
+            Tabular::Csv(names.csv(paths, [delimiter, own]))
         }
     };
     let files = std::iter::once(data).chain(items).collect();

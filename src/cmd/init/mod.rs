@@ -72,7 +72,7 @@ fn choose(recognised: &Recognised, out: &Path) -> anyhow::Result<Choice> {
     }
     let core = Filter::KCore { users: 5, items: 5 };
     // Without enough data, the filter is an error.
-    if let Ok(counts) = counts(&recognised.source, vec![core], base)
+    if let Ok(counts) = counts(recognised.source.source(), vec![core], base)
         && counts.measured_users > 0
     {
         return Ok(Choice {
@@ -81,7 +81,7 @@ fn choose(recognised: &Recognised, out: &Path) -> anyhow::Result<Choice> {
             note: None,
         });
     }
-    let counts = counts(&recognised.source, Vec::new(), base)?;
+    let counts = counts(recognised.source.source(), Vec::new(), base)?;
     let note = match counts.measured_users {
         0 => "no user has three interactions, so no user can be measured",
         _ => "the data set is too small for the 5-core filter, which is commented out",
@@ -98,10 +98,10 @@ fn negatives(counts: &stats::Counts) -> u64 {
     counts.items.saturating_sub(counts.longest).min(NEGATIVES)
 }
 
-fn counts(source: &Source, filter: Vec<Filter>, base: &Path) -> anyhow::Result<stats::Counts> {
+fn counts(source: Source, filter: Vec<Filter>, base: &Path) -> anyhow::Result<stats::Counts> {
     let settings = Prepare {
         dataset: Dataset {
-            source: source.clone(),
+            source,
             filter,
             split: Split::LeaveOneOut {},
         },

@@ -5,9 +5,9 @@ use std::path::Path;
 use toml::Value;
 
 use super::Choice;
-use super::columns::{File, Recognised};
+use super::columns::{File, Recognised, Tabular};
 use allround_core::source::columns::Role;
-use allround_core::source::{AtomicSource, CsvSource, Source};
+use allround_core::source::{AtomicSource, CsvSource};
 
 /// The experiment file: data, models, protocol, table and figure.
 pub(super) fn experiment(
@@ -140,13 +140,8 @@ const fn column<'a>(
 
 fn source(name: &str, recognised: &Recognised) -> String {
     let (kind, settings) = match &recognised.source {
-        Source::Csv(source) => ("csv", csv(source)),
-        Source::Atomic(source) => ("atomic", atomic(source)),
-        Source::Amazon(_)
-        | Source::Movielens(_)
-        | Source::Json(_)
-        | Source::Sequences(_)
-        | Source::Synthetic(_) => return String::new(),
+        Tabular::Csv(source) => ("csv", csv(source)),
+        Tabular::Atomic(source) => ("atomic", atomic(source)),
     };
     let mut text = format!("[dataset.{name}.source.{kind}]\n");
     for setting in settings {

@@ -1,6 +1,6 @@
 //! Known counts of real files, which `ALLROUND_TEST_DATA` names.
 
-#[path = "../../../../../../tests/common/test_data.rs"]
+#[path = "../../../../../tests/common/test_data.rs"]
 mod test_data;
 
 use test_data::test_data;
