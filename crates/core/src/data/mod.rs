@@ -12,6 +12,8 @@ mod needs;
 pub mod nobody;
 pub mod prepared;
 pub mod ranks;
+#[cfg(test)]
+mod real;
 pub mod scenario;
 pub mod scores;
 pub mod split;

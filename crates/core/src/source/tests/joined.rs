@@ -1,7 +1,7 @@
 //! Records of items and the items of interactions: what meets, what is counted, what is refused.
 
 use super::*;
-use crate::data::{DataError, RecordCounts};
+use crate::source::raw::RecordCounts;
 
 /// Two CSV files whose items have these ids.
 fn csv_ids(items: &[&str], records: &[&str]) -> Result<RawData, DataError> {

@@ -44,7 +44,7 @@ fn amazon(reviews: &str, metadata: &str, text: AmazonText) -> Source {
 
 /// The source `kind` with these settings, as a spec writes them; the rest are the defaults.
 fn source(kind: &str, settings: &str) -> Source {
-    let defaults: toml::Table = crate::defaults::DEFAULTS.parse().unwrap();
+    let defaults: toml::Table = DEFAULTS.join("\n").parse().unwrap();
     let mut table = defaults["default"]["source"][kind]
         .as_table()
         .unwrap()

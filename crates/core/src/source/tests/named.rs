@@ -1,7 +1,7 @@
 //! Columns by name and number, whole sequences of tables, and the files of a split.
 
 use super::*;
-use crate::data::raw::Given;
+use crate::source::raw::Given;
 
 /// What is read from `text` in a file of this name, under more `settings`.
 pub(super) fn of(kind: &str, name: &str, text: &str, settings: &str) -> Result<RawData, DataError> {

@@ -6,39 +6,6 @@ mod test_data;
 use test_data::test_data;
 
 use super::*;
-use crate::config::dataset::{Filter, Split};
-use crate::data::{filter, split};
-
-#[test]
-fn the_published_filter_gives_the_published_codes_counts() {
-    let cases = [
-        ("amazon2018/Gift_Cards_5.json.gz", 5, 0.0, (458, 147, 2968)),
-        ("amazon2018/All_Beauty_5.json.gz", 4, 3.0, (957, 56, 5040)),
-    ];
-    for (file, threshold, count_rating, expected) in cases {
-        let Some(path) = test_data(file) else {
-            continue;
-        };
-        let mut raw = read(
-            &amazon(path.to_str().unwrap(), "", AmazonText::Published),
-            Path::new(""),
-        )
-        .unwrap();
-        filter::apply(
-            &mut raw,
-            &Filter::Published {
-                threshold,
-                count_rating,
-            },
-        );
-        let data = split::split(raw, &Split::LeaveOneOut {}).unwrap();
-        assert_eq!(
-            (data.n_users(), data.n_items(), data.sequence.len()),
-            expected,
-            "{file}"
-        );
-    }
-}
 
 #[test]
 fn real_files_have_their_known_counts() {
