@@ -14,6 +14,10 @@ pub mod program;
 pub mod seed;
 pub mod visible;
 
+#[cfg(test)]
+#[path = "../../../tests/common/test_data.rs"]
+mod test_data;
+
 pub mod event;
 pub mod lm_config;
 pub mod source;

@@ -1,16 +1,12 @@
 //! Known counts of filtered real files, which `ALLROUND_TEST_DATA` names.
 
-#[path = "../../../../tests/common/test_data.rs"]
-mod test_data;
-
 use std::path::Path;
-
-use test_data::test_data;
 
 use super::{filter, split};
 use crate::config::dataset::{Filter, Split};
 use crate::source::DataSource;
 use crate::source::amazon::{AmazonSource, AmazonText};
+use crate::test_data::test_data;
 
 #[test]
 fn the_published_filter_gives_the_published_codes_counts() {

@@ -94,15 +94,15 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// The delimiter as one ASCII character.
-    fn dialect(&self) -> Result<Dialect, Problem> {
+    /// How to read the cells; `None` where the delimiter is not one ASCII character.
+    fn dialect(&self) -> Option<Dialect> {
         match *self.delimiter.as_bytes() {
-            [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Dialect {
+            [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Some(Dialect {
                 delimiter: byte,
                 header: self.has_header,
                 keys: Some(self.keys),
             }),
-            _ => Err(self.no_delimiter()),
+            _ => None,
         }
     }
 
@@ -122,7 +122,8 @@ impl Written<'_> {
     }
 
     fn open(&self, path: &Path) -> Result<Table, DataError> {
-        let dialect = self.dialect().map_err(|problem| {
+        let dialect = self.dialect().ok_or_else(|| {
+            let problem = self.no_delimiter();
             DataError::new(problem.message).hint(problem.hint.unwrap_or_default())
         })?;
         Table::open_as(path, dialect)
@@ -325,8 +326,8 @@ impl DataSource for CsvSource {
         if self.items.is_empty() {
             found.extend(self.without_items());
         }
-        if let Err(problem) = self.written().dialect() {
-            found.push(problem);
+        if self.written().dialect().is_none() {
+            found.push(self.written().no_delimiter());
             return found;
         }
         found.extend(self.problems_of_interactions(base));
@@ -334,8 +335,8 @@ impl DataSource for CsvSource {
             return found;
         }
         match self.items_written().dialect() {
-            Ok(_) => found.extend(self.problems_of_items(base)),
-            Err(problem) => found.push(problem),
+            Some(_) => found.extend(self.problems_of_items(base)),
+            None => found.push(self.items_written().no_delimiter()),
         }
         found
     }

@@ -1,11 +1,7 @@
 //! Known counts of real files, which `ALLROUND_TEST_DATA` names.
 
-#[path = "../../../../../tests/common/test_data.rs"]
-mod test_data;
-
-use test_data::test_data;
-
 use super::*;
+use crate::test_data::test_data;
 
 #[test]
 fn real_files_have_their_known_counts() {
