@@ -16,7 +16,8 @@ pub struct Histories {
 }
 
 impl Histories {
-    /// What the model may read of `users` before it is asked for their first item of `part`, cut to the last `maxlen`.
+    /// What the model may read of `users`: everything before their first item of `part`, cut to the
+    /// last `maxlen`.
     pub fn of(prepared: &Prepared, users: &[u32], part: Part, maxlen: usize) -> Self {
         let mut histories = Self {
             users: users.to_vec(),
@@ -78,7 +79,8 @@ pub fn row(prepared: &Prepared, item: u32) -> u32 {
     prepared.row[item as usize - 1]
 }
 
-/// B training sequences: after token t the model has read the inputs of its row up to t, and the target is the next item.
+/// B training sequences: after token t the model has read the inputs of its row up to t, and the
+/// target is the next item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrainingBatch {
     /// User numbers, B of them.
@@ -91,7 +93,8 @@ pub struct TrainingBatch {
     pub targets: Vec<u32>,
     /// Whether only the last token of each row has a target.
     pub last_only: bool,
-    /// Negatives of each target, n in a row for each, or n shared by the batch, as the loss needs them.
+    /// Negatives of each target, n in a row for each, or n shared by the batch, as the loss needs
+    /// them.
     pub negatives: Vec<u32>,
     /// Rows that a full softmax compares with, ascending; `None` for all but padding.
     pub classes: Option<Arc<[u32]>>,
@@ -110,7 +113,8 @@ pub struct TrainingSet {
     pub items: Vec<u32>,
     /// Rows that may be drawn as negatives.
     pub pool: Vec<u32>,
-    /// They, ascending, where the tables have others: another domain's, which training does not touch.
+    /// They, ascending, where the tables have others: another domain's, which training does not
+    /// touch.
     pub classes: Option<Arc<[u32]>>,
     /// Users to train on that have fewer than two training items, and so no pair.
     pub skipped: u64,

@@ -1,7 +1,8 @@
 //! Runs one stage of an allround experiment: `allround-worker JOB.json`.
 //!
-//! Events are JSON lines on standard output; talk is on standard error. Exit codes: 0 the artefact is complete, 1 the stage
-//! failed and the last event says why, 2 the job file cannot be read.
+//! Events are JSON lines on standard output; messages for people go to standard error. Exit codes:
+//! 0 the artefact is complete; 1 the stage failed, and the last event says why; 2 the job file
+//! cannot be read.
 
 use std::io::Write;
 use std::path::Path;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What `allround doctor` asks for: this program, LibTorch, and the CUDA devices that it sees.
+/// Prints what `allround doctor` shows: this program, LibTorch, and the CUDA devices that it sees.
 fn version() -> ExitCode {
     let cuda = match torch_ext::device::named("cuda:0") {
         Ok(_) => format!("{} CUDA devices", tch::Cuda::device_count()),
@@ -77,16 +78,17 @@ fn read_job() -> Result<Job, String> {
     serde_json::from_slice(&bytes).map_err(|error| format!("{path}: not a job: {error}"))
 }
 
-/// What a panic says; LibTorch's own errors arrive so, with the place in the standard error.
+/// The message of a panic. LibTorch's own errors arrive as panics; their place is on standard
+/// error.
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no words");
-    // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
+        .unwrap_or("no message");
+    // LibTorch's message continues with a backtrace, after a line break that tch has escaped.
     let line = text.split("\\n").next().unwrap_or_default();
     let line = line.lines().next().unwrap_or_default();
-    format!("the worker broke down: {line}")
+    format!("the worker panicked: {line}")
 }
 
 /// Writes one event as a line. A parent that has gone needs no more of them.

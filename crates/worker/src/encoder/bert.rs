@@ -1,7 +1,8 @@
-//! BERT (Devlin et al. 2019) and DistilBERT (Sanh et al. 2019) as encoders: a state for every piece of a text.
+//! BERT (Devlin et al. 2019) and DistilBERT (Sanh et al. 2019) as encoders: a state for every token
+//! of a text.
 //!
-//! Weights carry the names of transformers' `BertModel` and `DistilBertModel`. All but attention runs on packed pieces, so that
-//! padding costs nothing.
+//! Weights carry the names of transformers' `BertModel` and `DistilBertModel`. All but attention
+//! runs on packed tokens, so that padding costs nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,7 +49,7 @@ pub enum Form {
 pub struct BertConfig {
     /// Which form.
     pub form: Form,
-    /// Pieces V.
+    /// Size V of the vocabulary.
     pub vocab_size: i64,
     /// Width D.
     pub width: i64,
@@ -58,7 +59,7 @@ pub struct BertConfig {
     pub heads: i64,
     /// Width inside a layer's second half.
     pub inner: i64,
-    /// Longest text in pieces.
+    /// Longest text in tokens.
     pub positions: i64,
     /// Segments (BERT).
     pub segments: i64,
@@ -174,7 +175,7 @@ impl BertConfig {
 /// Reads weights under the names that a checkpoint has for them.
 struct Source<'a> {
     checkpoint: &'a Checkpoint,
-    /// What stands before every name.
+    /// The prefix of every name.
     prefix: &'static str,
     parameters: Parameters,
     /// Names in the checkpoint of what was read.
@@ -271,7 +272,8 @@ impl Norm {
     }
 }
 
-/// One layer: attention over the text, then a perceptron on each piece, each with residual and norm after it.
+/// One layer: attention over the text, then a perceptron on each token, each with residual and norm
+/// after it.
 #[derive(Debug)]
 struct Layer {
     /// Query, key, value.
@@ -349,7 +351,7 @@ impl Layer {
         })
     }
 
-    /// New states [T, D] of the packed pieces.
+    /// New states [T, D] of the packed tokens.
     fn forward(&self, x: &Tensor, packed: &PackedTexts, train: bool) -> Tensor {
         let mixed = self.output.forward(&self.attend(x, packed, train));
         let x = self
@@ -366,11 +368,12 @@ impl Layer {
     }
 
     fn attend(&self, x: &Tensor, packed: &PackedTexts, train: bool) -> Tensor {
-        // One multiplication for all three; joining the weights costs little beside it.
+        // One multiplication for all three; joining the weights costs little next to it.
         let weight = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.weight), 0);
         let bias = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.bias), 0);
         let all = x.linear(&weight, Some(&bias)); // [T, 3 D]
-        // Splitting once, not narrowing often: each narrowing would give backward a gradient of full size.
+        // Splitting once, not narrowing often: each narrowing would give backward a gradient of
+        // full size.
         let parts = all.split_with_sizes(packed.sizes(), 0);
         let pairs = packed.groups.iter().zip(&parts);
         let mixed: Vec<Tensor> = pairs
@@ -398,8 +401,8 @@ impl Layer {
     }
 }
 
-/// Attention of query, key and value [b, H, L, D / H] whose weights go through `drop`; LibTorch's own with dropout spends half its
-/// time on draws.
+/// Attention of query, key and value [b, H, L, D / H] whose weights go through `drop`.
+/// LibTorch's own attention with dropout spends half its time on draws.
 fn mix_plainly(parts: &[Tensor], drop: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
     let (rows, heads, length, width) = parts[0].size4().expect("queries are [b, H, L, D / H]");
     let flat = |part: &Tensor| part.reshape([rows * heads, length, width]);
@@ -427,7 +430,8 @@ impl Bert {
     /// Builds the encoder with the weights of a checkpoint, in single precision.
     ///
     /// # Errors
-    /// When a weight is missing or of another shape, or the checkpoint holds more than the configuration has a place for.
+    /// When a weight is missing or of another shape, or the checkpoint holds more than the
+    /// configuration has a place for.
     pub fn new(
         config: BertConfig,
         checkpoint: &Checkpoint,
@@ -467,7 +471,7 @@ impl Bert {
         self.parameters.device()
     }
 
-    /// States [T, D] of packed pieces; `train` turns dropout on.
+    /// States [T, D] of packed tokens; `train` turns dropout on.
     pub fn forward(&self, packed: &PackedTexts, train: bool) -> Tensor {
         let mut x = embedding::rows(&self.words, &packed.ids)
             + embedding::rows(&self.positions, &packed.positions);

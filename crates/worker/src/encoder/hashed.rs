@@ -1,7 +1,8 @@
-//! A fixed text feature map without weights: signed hashing of words and character n-grams (Weinberger et al. 2009).
+//! A fixed text feature map without weights: signed hashing of words and character n-grams
+//! (Weinberger et al. 2009).
 //!
-//! Texts that share words or parts of words are near each other. The same text, width and seed give the same vector on
-//! every machine.
+//! Texts that share words or parts of words are near each other. The same text, width and seed give
+//! the same vector on every machine.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,8 @@ impl Hashed {
         for word in words(text) {
             *counts.entry(word).or_default() += 1.0;
         }
-        // Sums are in the order of the words, and a square root, unlike a logarithm, is the same on every machine.
+        // Sums are in the order of the words, and a square root, unlike a logarithm, is the same on
+        // every machine.
         let mut sums = vec![0.0f64; self.width];
         for (word, count) in counts {
             let weight = f64::sqrt(count);

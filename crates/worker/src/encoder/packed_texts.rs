@@ -1,4 +1,5 @@
-//! Texts side by side without padding, longest first, and the groups of rows whose attention is computed together.
+//! Texts side by side without padding, longest first, and the groups of rows whose attention is
+//! computed together.
 
 use std::ops::Range;
 
@@ -7,13 +8,14 @@ use tch::{Device, Tensor};
 use crate::nn::embedding;
 use crate::torch_ext::transfer::to_device_async;
 
-/// By how much of a group's longest row its shorter ones may be padded on a device where calls are dear.
+/// By how much of a group's longest row its shorter ones may be padded on a device where calls are
+/// dear.
 const SLACK: f64 = 0.25;
 
-/// The pieces of several texts in one row of T pieces.
+/// The tokens of several texts in one row of T tokens.
 #[derive(Debug)]
 pub struct PackedTexts {
-    /// Piece of each token, `[T]`.
+    /// Token of each token, `[T]`.
     pub ids: Tensor,
     /// Place of each token in its text, from 0, `[T]`.
     pub positions: Tensor,
@@ -36,7 +38,8 @@ pub struct Group {
     pub ragged: Option<Ragged>,
 }
 
-/// The way from a group's tokens to a table of b rows of L slots, and back. Shorter rows lack slots on the right.
+/// The way from a group's tokens to a table of b rows of L slots, and back. Shorter rows lack slots
+/// on the right.
 #[derive(Debug)]
 pub struct Ragged {
     /// Token of each slot, [b L]; a slot past its row's end repeats the row's first token.
@@ -50,13 +53,14 @@ pub struct Ragged {
 }
 
 impl PackedTexts {
-    /// Packs the pieces of texts, none of which is empty.
+    /// Packs the tokens of texts, none of which is empty.
     pub fn new(texts: &[&[u32]], device: Device) -> Self {
         let slack = if device == Device::Cpu { 0.0 } else { SLACK };
         Self::with_slack(texts, slack, device)
     }
 
-    /// As [`PackedTexts::new`], with rows that lack at most `slack` of their group's longest row in one group.
+    /// As [`PackedTexts::new`], with rows that lack at most `slack` of their group's longest row in
+    /// one group.
     pub fn with_slack(texts: &[&[u32]], slack: f64, device: Device) -> Self {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));

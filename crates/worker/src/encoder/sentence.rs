@@ -1,4 +1,5 @@
-//! Vectors for texts: sentence encoders in the folders of sentence-transformers, and hashed features.
+//! Vectors for texts: sentence encoders in the folders of sentence-transformers, and hashed
+//! features.
 
 mod modules;
 
@@ -22,7 +23,7 @@ use crate::hf::tokenizer::{Tokenizer, TokenizerError};
 use crate::nn::embedding;
 use modules::{Modules, Pooling};
 
-/// Pieces that are encoded at once where no gradient is kept.
+/// Tokens that are encoded at once where no gradient is kept.
 const TOKENS_AT_ONCE: usize = 8192;
 
 /// Why a text encoder cannot be opened.
@@ -58,8 +59,8 @@ pub trait TextEncoder {
     /// Width W of a vector.
     fn width(&self) -> i64;
 
-    /// Vectors [N, W] in single precision, in the order of the texts. `train` turns dropout and gradient on; equal texts of
-    /// one call then share their draws.
+    /// Vectors [N, W] in single precision, in the order of the texts. `train` turns dropout and
+    /// gradient on; equal texts of one call then share their draws.
     fn encode(&self, texts: &[&str], train: bool) -> Tensor;
 
     /// The weights that training moves, by upstream name; none for a fixed map.
@@ -68,15 +69,16 @@ pub trait TextEncoder {
     /// How many of the texts are longer than what is read of them.
     fn cut(&self, texts: &[&str]) -> usize;
 
-    /// How many of the texts hold what the encoder has no piece for.
+    /// Number of texts with a part that the encoder has no token for.
     fn lossy(&self, texts: &[&str]) -> usize;
 
-    /// What belongs to every vector: files of the encoder that do not count, a prompt in front of every text.
+    /// What belongs to every vector: files of the encoder that do not count, a prompt in front of
+    /// every text.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Pieces that are read of each text. What is spelled for it is kept, so that encoding the texts need not.
+    /// Token counts of the texts, as the encoder reads them. Tokens are cached for the encoding.
     fn lengths(&self, texts: &[&str]) -> Vec<usize>;
 }
 
@@ -143,7 +145,7 @@ impl TextEncoder for HashedTexts {
         0
     }
 
-    /// 1 each: a text becomes its vector without pieces.
+    /// 1 each: a text becomes its vector without tokens.
     fn lengths(&self, texts: &[&str]) -> Vec<usize> {
         vec![1; texts.len()]
     }
@@ -163,14 +165,15 @@ pub struct SentenceEncoder {
     /// Tokens of a text that are read, with those that begin and end it.
     max_length: usize,
     remarks: Vec<String>,
-    /// Pieces of texts seen so far: items come again in every epoch.
+    /// Tokens of texts seen so far: items come again in every epoch.
     seen: RefCell<HashMap<String, Rc<[u32]>>>,
 }
 
 impl SentenceEncoder {
-    /// Opens a folder of sentence-transformers, or a plain Hugging Face folder, which then has mean pooling.
+    /// Opens a folder of sentence-transformers, or a plain Hugging Face folder, which then has mean
+    /// pooling.
     ///
-    /// `max_length` bounds the pieces that are read of a text; 0 is the folder's own bound.
+    /// `max_length` bounds the tokens that are read of a text; 0 is the folder's own bound.
     ///
     /// # Errors
     /// When files are missing, damaged, or describe what is not supported.
@@ -196,7 +199,7 @@ impl SentenceEncoder {
             0 => own,
             asked if asked as i64 > config.positions => {
                 let reason = format!(
-                    "the encoder has {} positions; `max_length` asks for {asked}",
+                    "the encoder has {} positions; `max_length` is {asked}",
                     config.positions
                 );
                 return Err(wrong("config.json", reason));
@@ -205,14 +208,14 @@ impl SentenceEncoder {
         };
         let ends = tokenizer.front().len() + tokenizer.back().len();
         if max_length <= ends {
-            let reason = format!("{max_length} pieces of a text leave no room for its words");
+            let reason = format!("{max_length} tokens leave no space for the words of a text");
             return Err(wrong("sentence_bert_config.json", reason));
         }
         let checkpoint = Checkpoint::open(folder)?;
         let mut remarks = [tokenizer.remarks(), checkpoint.remarks()].concat();
         if !modules.prompt.is_empty() {
             remarks.push(format!(
-                "the text encoder's default prompt `{}` stands in front of every text",
+                "the text encoder's default prompt `{}` precedes every text",
                 modules.prompt.trim()
             ));
         }
@@ -234,7 +237,7 @@ impl SentenceEncoder {
         self.max_length - self.tokenizer.front().len() - self.tokenizer.back().len()
     }
 
-    /// The pieces of texts with those that begin and end them, cut to what is read.
+    /// The tokens of texts with those that begin and end them, cut to what is read.
     fn pieces(&self, texts: &[&str]) -> Vec<Rc<[u32]>> {
         let mut seen = self.seen.borrow_mut();
         let mut strange: Vec<&str> = texts
@@ -274,7 +277,7 @@ impl SentenceEncoder {
         by(&self.tokenizer, &whole)
     }
 
-    /// Vectors [N, W] of texts given by their pieces; with dropout if `train` says so.
+    /// Vectors [N, W] of texts given by their tokens; with dropout if `train` says so.
     fn vectors(&self, texts: &[&[u32]], train: bool) -> Tensor {
         self.pooled(&PackedTexts::new(texts, self.bert.device()), train)
     }
@@ -299,7 +302,7 @@ impl SentenceEncoder {
         )
     }
 
-    /// Vectors of any number of texts without gradient, a budget of pieces at a time.
+    /// Vectors of any number of texts without gradient, a budget of tokens at a time.
     fn frozen(&self, texts: &[&[u32]]) -> Tensor {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
@@ -390,7 +393,7 @@ fn adapter_in(folder: &Path) -> Option<&'static str> {
     files.into_iter().find(|file| folder.join(file).is_file())
 }
 
-/// The bound on a text's pieces, and whether texts are made small first.
+/// The bound on a text's tokens, and whether texts are made small first.
 fn limits(folder: &Path, positions: usize) -> Result<(usize, bool), SentenceError> {
     let optional = |name: &str| {
         let path = folder.join(name);

@@ -1,6 +1,7 @@
 //! Scores to ranks: candidate lists in large batches, full ranking by counting, never by sorting.
 //!
-//! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones. NaN is an error, not a rank.
+//! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones.
+//! NaN is an error, not a rank.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,7 +23,7 @@ const LIST_BATCH: usize = 2048;
 /// Most scores held at once in full ranking.
 const FULL_SCORES: usize = 1 << 23;
 
-/// A score that is no number.
+/// A score that is not a number.
 #[derive(Debug, thiserror::Error)]
 #[error("a score of user `{user}` is not a number")]
 pub struct NotANumber {
@@ -89,8 +90,8 @@ pub fn ranked(
     Ok((ranks, kept))
 }
 
-/// Keeps the scores of a batch that begins with user `start` of the lists: [B, n + 1] of lists, the target first, or [B, V] of
-/// all items.
+/// Keeps the scores of a batch that begins with user `start` of the lists. Scores are [B, n + 1]
+/// for lists, the target first, or [B, V] for all items.
 fn keep(
     kept: &mut Scores,
     (batch, start): (&Tensor, usize),
@@ -158,8 +159,8 @@ impl Batch<'_> {
         (ranks, scores)
     }
 
-    /// Ranks of the B targets among all items that may be candidates, without those of the history
-    /// if the protocol excludes them, and the scores [B, V] of all items.
+    /// Ranks of the B targets among all items that may be candidates, and the scores [B, V] of all
+    /// items. Items of the history are left out if the protocol excludes them.
     fn full(&self) -> (Vec<f64>, Tensor) {
         let (scorer, prepared, lists) = (self.scorer, self.prepared, self.lists);
         let device = scorer.device();
@@ -196,7 +197,8 @@ impl Batch<'_> {
     }
 }
 
-/// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN where a score is NaN.
+/// 1 + greater + a share of equal over `others` [B, C] (where `compared`) for `target` [B, 1]; NaN
+/// where a score is NaN.
 fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>, ties: Ties) -> Vec<f64> {
     let count = |found: Tensor| {
         let found = match compared {

@@ -1,7 +1,8 @@
-//! The tensors of a Hugging Face folder by name: `model.safetensors` or `pytorch_model.bin`, whole or in shards with an index.
-//! `choice` says which of them are read.
+//! The tensors of a Hugging Face folder by name: `model.safetensors` or `pytorch_model.bin`, whole
+//! or in shards with an index. `choice` says which of them are read.
 //!
-//! Files are mapped, not read: opening a checkpoint costs its headers, and a tensor costs its own bytes.
+//! Files are mapped, not read: opening a checkpoint costs its headers, and a tensor costs its own
+//! bytes.
 
 mod choice;
 
@@ -41,7 +42,7 @@ pub enum CheckpointError {
     },
     /// A shard that the index names is not there.
     #[error(
-        "shard `{shard}` is missing beside `{index}`, which names {count} shards; fetch it again"
+        "shard `{shard}` is missing next to `{index}`, which names {count} shards; fetch it again"
     )]
     MissingShard {
         /// The shard.
@@ -63,8 +64,8 @@ pub enum CheckpointError {
         /// The other.
         second: String,
     },
-    /// The bytes are no whole safetensors file.
-    #[error("`{path}` ({size} bytes) is no whole safetensors file: {source}; fetch it again")]
+    /// The bytes are not a whole safetensors file.
+    #[error("`{path}` ({size} bytes) is not a whole safetensors file: {source}; fetch it again")]
     Safetensors {
         /// The file.
         path: String,
@@ -73,7 +74,7 @@ pub enum CheckpointError {
         /// What the reader says.
         source: safetensors::SafeTensorError,
     },
-    /// The file is no whole file of PyTorch's, or holds more than tensors.
+    /// The file is not a whole file of PyTorch's, or holds more than tensors.
     #[error("`{path}` ({size} bytes): {source}")]
     TorchFile {
         /// The file.
@@ -130,7 +131,7 @@ pub enum CheckpointError {
         name: String,
         /// Shape in the file.
         found: Vec<i64>,
-        /// Shape that was asked for.
+        /// Expected shape.
         expected: Vec<i64>,
     },
     /// There are weights of the model's own that its configuration has no place for.
@@ -196,11 +197,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the weights of a Hugging Face folder in the order of transformers: `model.safetensors`, its index,
-    /// `pytorch_model.bin`, its index.
+    /// Opens the weights of a Hugging Face folder in the order of transformers:
+    /// `model.safetensors`, its index, `pytorch_model.bin`, its index.
     ///
     /// # Errors
-    /// When there are none, a shard is missing, the index and its shards contradict each other, or a file is damaged.
+    /// When there are none, a shard is missing, the index and its shards contradict each other, or
+    /// a file is damaged.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
         let choice = Choice::of(folder)?;
         let mut checkpoint = Self::empty(folder);
@@ -236,7 +238,8 @@ impl Checkpoint {
         }
     }
 
-    /// What belongs to every number made with these weights: files that contradict them and are ignored.
+    /// What belongs to every number made with these weights: files that contradict them and are
+    /// ignored.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
@@ -323,8 +326,8 @@ impl Checkpoint {
         self.tensor(name)
     }
 
-    /// Refuses weights whose names begin as the model's `own` and that it has not `taken`; `said` is what the configuration
-    /// says.
+    /// Refuses weights whose names begin as the model's `own` and that it has not `taken`; `said`
+    /// is what the configuration says.
     ///
     /// # Errors
     /// When there are any.
@@ -377,7 +380,7 @@ fn safetensors(path: &Path, map: &[u8]) -> Result<Vec<(String, Entry)>, Checkpoi
         source,
     };
     let (header, metadata) = SafeTensors::read_metadata(map).map_err(wrong)?;
-    // Eight bytes of the header's length stand before it.
+    // Eight bytes of the header's length are before it.
     let start = 8 + header;
     let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
         let (from, to) = info.data_offsets;

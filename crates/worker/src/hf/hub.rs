@@ -1,4 +1,5 @@
-//! Models by their name on the Hugging Face hub: from its cache on this machine, else fetched, else one line on what to put where.
+//! Models by their name on the Hugging Face hub: from its cache on this machine, else fetched, else
+//! one line on what to put where.
 
 use std::path::PathBuf;
 
@@ -32,8 +33,8 @@ pub enum HubError {
     },
 }
 
-/// The folder of the model called `name` (`owner/model`), fetched if need be into the cache that Python's libraries share
-/// (`HF_HOME`; `HF_ENDPOINT` names another hub).
+/// The folder of the model called `name` (`owner/model`), fetched if need be into the cache that
+/// Python's libraries share (`HF_HOME`; `HF_ENDPOINT` names another hub).
 ///
 /// # Errors
 /// When it is not in the cache and there is no network, or no such model.
@@ -41,7 +42,8 @@ pub fn folder(name: &str) -> Result<PathBuf, HubError> {
     find(name, &Cache::from_env(), ApiBuilder::from_env())
 }
 
-/// Files of which a tokenizer has one at least: a model without any in the cache was fetched for its weights alone.
+/// Files of which a tokenizer has one at least: a model without any in the cache was fetched for
+/// its weights alone.
 const TOKENIZERS: [&str; 4] = [
     "tokenizer.json",
     "vocab.json",
@@ -49,7 +51,8 @@ const TOKENIZERS: [&str; 4] = [
     "tokenizer.model",
 ];
 
-/// Files that are read besides weights and JSON: tokenizers, and an adapter, which changes the model.
+/// Files that are read besides weights and JSON: tokenizers, and an adapter, which changes the
+/// model.
 const OTHERS: [&str; 4] = [
     "vocab.txt",
     "merges.txt",
@@ -92,7 +95,8 @@ fn find(name: &str, cache: &Cache, hub: ApiBuilder) -> Result<PathBuf, HubError>
     Ok(folder.expect("weights lie at the top of a model's folder"))
 }
 
-/// Files of a model that this program reads: weights in one form, configuration and tokenizer, sentence modules.
+/// Files of a model that this program reads: weights in one form, configuration and tokenizer,
+/// sentence modules.
 fn wanted<'a>(files: &[&'a str]) -> Option<Vec<&'a str>> {
     let weights = |stem: &str, end: &str| -> Vec<&'a str> {
         let files = files.iter().copied();
@@ -155,7 +159,8 @@ mod tests {
         assert_eq!(wanted(&["config.json", "flax_model.msgpack"]), None);
     }
 
-    /// A cache as Python's and this program's libraries lay it out, with these files of `owner/model`.
+    /// A cache as Python's and this program's libraries lay it out, with these files of
+    /// `owner/model`.
     fn cache(files: &[&str]) -> (tempfile::TempDir, Cache) {
         let root = tempfile::tempdir().unwrap();
         let model = root.path().join("models--owner--model");
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn without_a_network_one_line_says_what_to_put_where() {
-        // A download that was cut short is no model, nor is one of the weights alone.
+        // An interrupted download is not a model. Weights alone are not one either.
         let short = ["config.json"];
         for files in [&short[..], &["config.json", "model.safetensors"]] {
             let (_root, cache) = cache(files);

@@ -1,8 +1,9 @@
 //! Weights of a file that its `config.json` leaves no place for.
 
-/// How many names an error tells at most.
+/// Most names that an error lists.
 const TOLD: usize = 8;
-/// Ends of names that published files hold beside the weights: tables that are computed, and a version.
+/// Ends of names that published files hold next to the weights: tables that are computed, and a
+/// version.
 const COMPUTED: [&str; 5] = [
     "position_ids",
     "token_type_ids",
@@ -11,8 +12,8 @@ const COMPUTED: [&str; 5] = [
     "decoder.version",
 ];
 
-/// The names that begin as the model's own do and that it has not `taken`, in words for an error; `None` without any. Heads,
-/// poolers and other models in the same file begin otherwise.
+/// The names that begin as the model's own do and that it has not `taken`, in words for an error;
+/// `None` without any. Heads, poolers and other models in the same file begin otherwise.
 pub fn surplus<'a>(
     names: impl IntoIterator<Item = &'a str>,
     own: &[&str],

@@ -1,7 +1,9 @@
-//! Texts to tokens and back: the tokenizers of Hugging Face folders, and a byte-level BPE trained on one's own texts.
+//! Texts to tokens and back: the tokenizers of Hugging Face folders, and a byte-level BPE trained
+//! on one's own texts.
 //!
-//! Reference: transformers 5.24's `AutoTokenizer`. `class` says what it makes of a folder's files, `around` what it puts in
-//! front of a text and how it tokenizes one behind an added token. Special tokens written in a text are words here.
+//! Reference: transformers 5.24's `AutoTokenizer`. `class` reproduces what it makes of a folder's
+//! files. `around` reproduces what it puts in front of a text, and texts after an added token.
+//! Special tokens written in a text are words here.
 
 mod around;
 mod class;
@@ -20,9 +22,9 @@ use tokenizers::{AddedToken, Tokenizer as Inner};
 use around::Later;
 use class::{Class, Files};
 
-/// Special pieces of OPT in the order of their ids: `</s>` both begins and ends a text.
+/// Special tokens of OPT in the order of their ids: `</s>` both begins and ends a text.
 const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
-/// Bytes, each of which is a piece of a byte-level vocabulary.
+/// Bytes, each of which is a token of a byte-level vocabulary.
 const BYTES: usize = 256;
 
 /// Why a tokenizer cannot be read, trained or used.
@@ -49,10 +51,10 @@ pub enum TokenizerError {
         /// What is wrong.
         reason: String,
     },
-    /// A vocabulary for bytes must have room for them.
-    #[error("a vocabulary of {size} pieces is too small; {least} are bytes and special pieces")]
+    /// A vocabulary for bytes must have space for them.
+    #[error("a vocabulary of {size} tokens is too small; {least} are bytes and special tokens")]
     TooSmall {
-        /// Size asked for.
+        /// Requested size.
         size: usize,
         /// Least size.
         least: usize,
@@ -63,14 +65,14 @@ pub enum TokenizerError {
         /// What the trainer says.
         reason: String,
     },
-    /// A piece has no row in the model's table.
+    /// A token has no row in the model's table.
     #[error(
-        "`{folder}`: the tokenizer's piece `{piece}` has id {id}, but the model's embedding has {rows} rows by its `vocab_size`; take tokenizer, `config.json` and weights from the same model"
+        "`{folder}`: the tokenizer's token `{piece}` has id {id}, but the model's embedding has {rows} rows by its `vocab_size`; take tokenizer, `config.json` and weights from the same model"
     )]
     Exceeds {
         /// The tokenizer's folder.
         folder: String,
-        /// The piece.
+        /// The token.
         piece: String,
         /// Its id.
         id: u32,
@@ -79,7 +81,7 @@ pub enum TokenizerError {
     },
 }
 
-/// A tokenizer with the tokens that stand around a text.
+/// A tokenizer with the tokens that it adds around a text.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: Inner,
@@ -94,8 +96,8 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// The tokenizer of a Hugging Face folder: `tokenizer.json`, or `vocab.json` with `merges.txt` (OPT, GPT-2), or
-    /// `vocab.txt` (BERT's WordPiece).
+    /// The tokenizer of a Hugging Face folder: `tokenizer.json`, or `vocab.json` with `merges.txt`
+    /// (OPT, GPT-2), or `vocab.txt` (BERT's WordPiece).
     ///
     /// # Errors
     /// When there is none, a file is damaged, or its class is not supported.
@@ -115,7 +117,7 @@ impl Tokenizer {
         plain(&mut inner);
         // A vocabulary without a token for the unknown fails here rather than on a user's title.
         let probe = inner.encode_fast("\u{e000}", false);
-        probe.map_err(|error| wrong(format!("it cannot spell a strange letter: {error}")))?;
+        probe.map_err(|error| wrong(format!("it cannot tokenize an unusual letter: {error}")))?;
         let around = around::around(&inner).map_err(wrong)?;
         let of_json = path.ends_with("tokenizer.json");
         let mut remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
@@ -129,11 +131,14 @@ impl Tokenizer {
         })
     }
 
-    /// A byte-level BPE of `vocab_size` pieces (fewer if the texts have no more) with OPT's special pieces: `<s>` 0,
-    /// `<pad>` 1, `</s>` 2 (which begins and ends a text), `<unk>` 3. The same texts give the same tokenizer.
+    /// A byte-level BPE of `vocab_size` tokens, fewer if the texts have no more. The same texts
+    /// give the same tokenizer.
+    ///
+    /// Special tokens are OPT's: `<s>` 0, `<pad>` 1, `</s>` 2 (which begins and ends a text),
+    /// `<unk>` 3.
     ///
     /// # Errors
-    /// When `vocab_size` has no room for the bytes.
+    /// When `vocab_size` has no space for the bytes.
     pub fn train_byte_level(texts: &[String], vocab_size: usize) -> Result<Self, TokenizerError> {
         let least = BYTES + SPECIAL.len();
         if vocab_size < least {
@@ -161,7 +166,8 @@ impl Tokenizer {
         inner
             .train(&mut trainer, texts.iter().map(String::as_str))
             .map_err(failed)?;
-        // Through its own file form, so that a tokenizer just trained is the one that is read later.
+        // Through its own file form, so that a tokenizer just trained is the one that is read
+        // later.
         let description = inner.to_string(false).map_err(failed)?;
         let mut inner = Inner::from_bytes(description).map_err(failed)?;
         plain(&mut inner);
@@ -205,29 +211,31 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The pieces of a text, without special ones: a special piece's name in a text is spelled like any other words.
+    /// The tokens of a text, without special ones: a special token's name in a text is tokenized
+    /// like any other words.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let encoding = self.inner.encode_fast(text, false);
-        let encoding = encoding.expect("a tokenizer that was opened can spell any text");
+        let encoding = encoding.expect("a tokenizer that was opened tokenizes any text");
         encoding.get_ids().to_vec()
     }
 
-    /// The tokens of a text behind a vector or another place that is an added token, as in one text with it.
+    /// The tokens of a text after a vector or another place that is an added token, as in one text
+    /// with it.
     pub fn encode_later(&self, text: &str) -> Vec<u32> {
         let tokens = self.later.encode(text, &self.inner);
-        tokens.expect("a tokenizer that was opened can spell any text")
+        tokens.expect("a tokenizer that was opened tokenizes any text")
     }
 
-    /// The pieces of many texts, as [`Tokenizer::encode`] gives them, on all threads.
+    /// The tokens of many texts, as [`Tokenizer::encode`] gives them, on all threads.
     pub fn encode_all(&self, texts: &[&str]) -> Vec<Vec<u32>> {
         let encodings = self.inner.encode_batch_fast(texts.to_vec(), false);
-        let encodings = encodings.expect("a tokenizer that was opened can spell any text");
+        let encodings = encodings.expect("a tokenizer that was opened tokenizes any text");
         let ids = encodings.iter().map(|encoding| encoding.get_ids().to_vec());
         ids.collect()
     }
 
-    /// How many of the texts have a piece that stands for what is unknown, or where the vocabulary has none, lose a letter or
-    /// digit.
+    /// How many of the texts have a token that represents what is unknown, or where the vocabulary
+    /// has none, lose a letter or digit.
     pub fn lossy(&self, texts: &[&str]) -> usize {
         let letters = |text: &str| text.chars().filter(|it| it.is_alphanumeric()).count();
         let lost = |(ids, text): &(Vec<u32>, &&str)| match self.unknown {
@@ -238,24 +246,24 @@ impl Tokenizer {
         spelled.zip(texts).filter(lost).count()
     }
 
-    /// The text of pieces; special ones are left out.
+    /// The text of tokens; special ones are left out.
     pub fn decode(&self, ids: &[u32]) -> String {
         let text = self.inner.decode(ids, true);
-        text.expect("decoding joins pieces, which cannot fail")
+        text.expect("decoding joins tokens, which cannot fail")
     }
 
     /// The text of tokens, special ones too.
     pub fn decode_whole(&self, ids: &[u32]) -> String {
         let text = self.inner.decode(ids, false);
-        text.expect("decoding joins pieces, which cannot fail")
+        text.expect("decoding joins tokens, which cannot fail")
     }
 
-    /// How many pieces there are, special ones included.
+    /// How many tokens there are, special ones included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The id of a piece.
+    /// The id of a token.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
@@ -280,12 +288,12 @@ impl Tokenizer {
         self.eos
     }
 
-    /// The piece that fills up a row.
+    /// The token that fills up a row.
     pub fn pad(&self) -> Option<u32> {
         self.pad
     }
 
-    /// Checks that every piece has a row in an embedding of `rows` rows.
+    /// Checks that every token has a row in an embedding of `rows` rows.
     ///
     /// # Errors
     /// When one has none; it is named.
@@ -305,7 +313,7 @@ impl Tokenizer {
         }
     }
 
-    /// Finds the named tokens: what the folder's files say, else what the names of tokens tell.
+    /// Finds the named tokens: from the folder's files, else from the names of tokens.
     fn with_ends(inner: Inner, around: [Vec<u32>; 2], files: &Files) -> Self {
         let find = |roles: &[&str], names: &[&str]| {
             let written = roles.iter().filter_map(|role| files.token(role).flatten());
@@ -348,7 +356,8 @@ fn files(folder: &Path) -> Result<Files, TokenizerError> {
     })
 }
 
-/// The file that counts, its class where that does not depend on what is in it, and its `tokenizer.json` form.
+/// The file that counts, its class where that does not depend on what is in it, and its
+/// `tokenizer.json` form.
 fn described(
     folder: &Path,
     files: &Files,
@@ -388,7 +397,8 @@ fn described(
     Err(TokenizerError::Nothing { folder, hint })
 }
 
-/// What to say of files that contradict what counts; `changed` are the parts of a `tokenizer.json` that do not count.
+/// What to say of files that contradict what counts; `changed` are the parts of a `tokenizer.json`
+/// that do not count.
 fn remarks(files: &Files, around: &[Vec<u32>; 2], changed: Option<&[&str]>) -> Vec<String> {
     let mut remarks = Vec::new();
     let Some(changed) = changed else {
@@ -417,7 +427,8 @@ fn remarks(files: &Files, around: &[Vec<u32>; 2], changed: Option<&[&str]>) -> V
     remarks
 }
 
-/// Whether a tokenizer has byte-level parts: transformers then takes the file of a `LlamaTokenizer` as it is.
+/// Whether a tokenizer has byte-level parts: transformers then takes the file of a `LlamaTokenizer`
+/// as it is.
 fn is_byte_level(inner: &Inner) -> bool {
     let parts = [
         serde_json::to_string(&inner.get_pre_tokenizer()),
@@ -440,7 +451,7 @@ fn begun_by_end() -> PostProcessorWrapper {
     serde_json::from_value(description).expect("the form is that of a tokenizer's file")
 }
 
-/// The piece that stands for what the vocabulary does not have.
+/// The token that represents what the vocabulary does not have.
 fn unknown(inner: &Inner) -> Option<u32> {
     let id = |piece: &str| inner.token_to_id(piece);
     match inner.get_model() {
@@ -451,7 +462,7 @@ fn unknown(inner: &Inner) -> Option<u32> {
     }
 }
 
-/// No padding, no cutting, no special pieces from within a text: callers see to that.
+/// No padding, no cutting, no special tokens from within a text: callers do that.
 fn plain(inner: &mut Inner) {
     inner.with_padding(None);
     let kept = inner.with_truncation(None);

@@ -1,7 +1,7 @@
-//! LoRA (Hu et al. 2022): a trained low-rank update beside a frozen linear layer.
+//! LoRA (Hu et al. 2022): a trained low-rank update next to a frozen linear layer.
 //!
-//! Upstream: peft's `LoraLayer`. Names are those of its `adapter_model.safetensors`. Adapters are in single precision,
-//! also beside a model in half precision, as peft's are.
+//! Upstream: peft's `LoraLayer`. Names are those of its `adapter_model.safetensors`. Adapters are
+//! in single precision, also next to a model in half precision, as peft's are.
 
 use allround_core::models::llm_method::Lora;
 use tch::{Kind, Tensor};
@@ -18,8 +18,8 @@ pub(super) struct Adapter {
 }
 
 impl Adapter {
-    /// A starts Kaiming-uniform (bound 1 / sqrt(inputs)), B at zero, so that the model starts unchanged. The caller has
-    /// seeded LibTorch's generator.
+    /// A starts Kaiming-uniform (bound 1 / sqrt(inputs)), B at zero, so that the model starts
+    /// unchanged. The caller has seeded LibTorch's generator.
     pub fn new(settings: &Lora, (inputs, outputs): (i64, i64), device: tch::Device) -> Self {
         let rank = settings.rank as i64;
         let cpu = (Kind::Float, tch::Device::Cpu);

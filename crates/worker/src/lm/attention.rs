@@ -13,22 +13,23 @@ use crate::torch_ext::transfer::to_device_async;
 pub(super) trait Pattern {
     /// Values mixed for the queries, [Nq, H d].
     ///
-    /// `parts` are query [Nq, H, d], key and value [N, G, d], with rotary angles applied. `last` says that only the
-    /// wanted tokens ask.
+    /// `parts` are query [Nq, H, d], key and value [N, G, d], with rotary angles applied. `last`
+    /// says that only the wanted tokens have queries.
     fn attend(&mut self, layer: usize, last: bool, parts: [&Tensor; 3]) -> Tensor;
 }
 
 /// Rows longer than this on average are computed one by one on the CPU, without padding.
 const LONG: usize = 96;
 
-/// Longest row whose attention weights are kept for the gradient on the CPU: at 12 heads and 12 blocks 0.3 GB.
+/// Longest row whose attention weights are kept for the gradient on the CPU: at 12 heads and 12
+/// blocks 0.3 GB.
 const KEPT: usize = 1024;
 
 /// Rows of packed tokens, each causal.
 #[derive(Debug)]
 pub(super) struct Causal {
     rows: Vec<Range<usize>>,
-    /// Within each row, the tokens that ask in the last block.
+    /// Within each row, the tokens with queries in the last block.
     wanted: Vec<Range<usize>>,
     padded: Option<Padded>,
 }
@@ -100,7 +101,7 @@ impl Pattern for Causal {
     }
 }
 
-/// Whether a whole row asks on the CPU, and a gradient will come back.
+/// Whether a whole row has queries on the CPU, and a gradient is needed.
 fn keeps_weights([query, key]: [&Tensor; 2], asking: usize, row: usize) -> bool {
     let whole = asking == row && row <= KEPT && query.size()[1] == key.size()[1];
     whole && query.device() == Device::Cpu && query.requires_grad()
@@ -135,7 +136,8 @@ fn staircase(asking: &Range<usize>, device: Device) -> Tensor {
     mask.tril(asking.start as i64)
 }
 
-/// Attention of `query` [B, H, n, d] over `key` and `value` [B, G, m, d]; `mask` [.., n, m] is true where one sees.
+/// Attention of `query` [B, H, n, d] over `key` and `value` [B, G, m, d]; `mask` [.., n, m] is true
+/// where one sees.
 pub(super) fn scaled_dot_product(
     query: &Tensor,
     key: &Tensor,
@@ -154,12 +156,12 @@ pub(super) fn scaled_dot_product(
     Tensor::scaled_dot_product_attention(query, &key, &value, mask, 0.0, causal, None, false)
 }
 
-/// Places of packed tokens in a rectangle of rows that begin together. What follows a row's end is never looked at by
-/// a causal query of the row.
+/// Places of packed tokens in a rectangle of rows that begin together. What follows a row's end is
+/// never looked at by a causal query of the row.
 #[derive(Debug)]
 struct Padded {
     rows: i64,
-    /// Token in each place, [B T]; behind a row's end its last one.
+    /// Token in each place, [B T]; after a row's end its last one.
     tokens: Tensor,
     /// Place of each token, `[N]`.
     places: Tensor,

@@ -1,7 +1,7 @@
 //! Keys and values of earlier tokens, so that each new token costs one token's work.
 //!
-//! Rows end together: a row of t tokens stands in the last t of the prompt's places, so that all rows write their next
-//! token into the same place. What is before a row's first token is masked.
+//! Rows end together: a row of t tokens is in the last t of the prompt's places. So all rows write
+//! their next token into the same place. What is before a row's first token is masked.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Room for rows of these lengths and `more` tokens each.
+    /// Space for rows of these lengths and `more` tokens each.
     pub fn new(
         config: &LmConfig,
         lengths: &[usize],
@@ -62,7 +62,7 @@ impl Cache {
         self.prompts = Some((rows, pattern));
     }
 
-    /// Makes room for the next token of every row; from now on a pass has one token a row.
+    /// Makes space for the next token of every row; from now on a pass has one token a row.
     pub fn advance(&mut self) {
         self.prompts = None;
         self.filled += 1;

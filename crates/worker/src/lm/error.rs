@@ -4,11 +4,11 @@
 #[derive(Debug, thiserror::Error)]
 pub enum LmError {
     /// A weight is missing or cannot be read.
-    #[error("{why} (asked for: `{name}` of shape {shape:?})")]
+    #[error("{why} (expected: `{name}` of shape {shape:?})")]
     Weight {
         /// The weight.
         name: String,
-        /// The shape that the configuration asks for.
+        /// The shape by the configuration.
         shape: Vec<i64>,
         /// Where it was looked for, and what is wrong with it.
         why: String,
@@ -24,7 +24,7 @@ pub enum LmError {
         name: String,
         /// Its shape.
         found: Vec<i64>,
-        /// The shape that the configuration asks for.
+        /// The shape by the configuration.
         expected: Vec<i64>,
     },
     /// There are weights of the model's own that its configuration has no place for.
@@ -48,9 +48,9 @@ pub enum LmError {
         place: String,
     },
     /// No linear layer has the name of an adapter's target.
-    #[error("no module is called `{target}`; adapters can stand at {known}")]
+    #[error("no module is called `{target}`; adapters can be at {known}")]
     Target {
-        /// The name asked for.
+        /// The requested name.
         target: String,
         /// The names that there are.
         known: String,

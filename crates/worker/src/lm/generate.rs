@@ -1,8 +1,8 @@
 //! Greedy answers: token by token, the likeliest first, or the likeliest of a trie.
 //!
-//! Upstream: transformers' `generate` without sampling. From input vectors its repetition penalty knows the answer's
-//! own tokens only, each once; transformers 4.32 also began the answer's ids with one BOS, which for OPT is the end of
-//! text, and so penalised the end from the first step on.
+//! Upstream: transformers' `generate` without sampling. With input vectors, its repetition penalty
+//! knows only the answer's own tokens, each once. Transformers 4.32 also began the answer's ids
+//! with one BOS. For OPT that is the end of text, so it penalised the end from the first step.
 
 use std::rc::Rc;
 
@@ -20,13 +20,15 @@ pub struct Generation {
     pub max_new_tokens: usize,
     /// Tokens before which no end of text can come.
     pub min_new_tokens: usize,
-    /// Logits of tokens that the answer holds are divided by it where positive, multiplied where negative; 1 is none.
+    /// Logits of tokens that the answer holds are divided by it where positive, multiplied where
+    /// negative; 1 is none.
     pub repetition_penalty: f64,
     /// Whether the first of `ends` is penalised from the first step on.
     pub penalise_eos_from_start: bool,
-    /// The tokens that end a text, any of which ends the answer without being part of it. Not empty.
+    /// The tokens that end a text, any of which ends the answer without being part of it. Not
+    /// empty.
     pub ends: Vec<u32>,
-    /// Ends an answer behind a closing quote.
+    /// Ends an answer after a closing quote.
     pub stop_after: Option<QuoteRule>,
 }
 
@@ -37,7 +39,7 @@ pub struct QuoteRule {
     pub quotes: Rc<[u8]>,
 }
 
-/// Where one answer stands.
+/// Progress of one answer.
 #[derive(Debug, Default)]
 struct Answer {
     tokens: Vec<u32>,
@@ -48,8 +50,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// Where the last token stands behind a prompt of `length` tokens. An answer that has ended stays there: others may go on
-    /// beyond the positions that it has left.
+    /// Where the last token is after a prompt of `length` tokens. An answer that has ended stays
+    /// there; others may continue beyond the positions that it has left.
     fn place(&self, length: usize) -> i64 {
         (length + self.tokens.len().saturating_sub(1)) as i64
     }
@@ -88,17 +90,20 @@ pub struct NotFinite {
 }
 
 impl Lm {
-    /// Greedy answers to `rows` of input vectors [t, W]; with `tries`, one a row, along their sequences only.
+    /// Greedy answers to `rows` of input vectors [t, W]; with `tries`, one a row, along their
+    /// sequences only.
     ///
-    /// An answer ends before the end of text, behind its closing quote where asked, at the end of its trie, or at the
-    /// most tokens allowed. A row's answer does not depend on the others.
+    /// An answer ends before the end of text, at the end of its trie, or at the most tokens
+    /// allowed. With [`Generation::stop_after`] it also ends after its closing quote. A row's
+    /// answer does not depend on the others.
     ///
     /// # Errors
-    /// When the likeliest token of a row has a logit that is no number or infinite: the weights are broken, or too large for
-    /// their number type.
+    /// When the likeliest token of a row has a NaN or infinite logit: the weights are broken, or
+    /// too large for their number type.
     ///
     /// # Panics
-    /// When a row is empty, or a row and its answer are longer than the model's positions: callers check.
+    /// When a row is empty, or a row and its answer are longer than the model's positions: callers
+    /// check.
     pub fn generate(
         &self,
         rows: &[Tensor],
@@ -199,7 +204,8 @@ impl Penalty {
     }
 }
 
-/// 0 for the tokens that go on along each row's trie, the ends of text where a sequence ends; minus infinity elsewhere.
+/// 0 for the tokens that continue along each row's trie, the ends of text where a sequence ends;
+/// minus infinity elsewhere.
 fn allowed(tries: &[Trie], answers: &[Answer], ends: &[u32], logits: &Tensor) -> Tensor {
     let (mut rows, mut tokens) = (Vec::new(), Vec::new());
     for (row, (trie, answer)) in tries.iter().zip(answers).enumerate() {

@@ -12,7 +12,8 @@ pub(super) struct Int8 {
 }
 
 impl Int8 {
-    /// Rounds `weight` so that the largest of each row becomes 127; the scales keep its number type.
+    /// Rounds `weight` so that the largest of each row becomes 127; the scales keep its number
+    /// type.
     pub fn new(weight: &Tensor) -> Self {
         let wide = weight.to_kind(Kind::Float);
         let scales = wide.abs().amax([1], true) / 127.0;
@@ -30,7 +31,8 @@ impl Int8 {
         self.rounded.size()
     }
 
-    /// `x` [N, inputs] times the matrix. The weights are widened for each product and forgotten again.
+    /// `x` [N, inputs] times the matrix. The weights are widened for each product and forgotten
+    /// again.
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
         let product = linear::int8(x, &self.rounded, &self.scales);
         match bias {

@@ -15,7 +15,7 @@ use allround_core::lm_config::{Activation, Family, LmConfig};
 pub(super) enum Matrix {
     /// [outputs, inputs] in the model's number type.
     Full(Tensor),
-    /// The same, frozen, and beside it in the order in which the CPU multiplies fastest.
+    /// The same, frozen, and next to it in the order in which the CPU multiplies fastest.
     Packed {
         weight: Tensor,
         forward: Packed,
@@ -27,7 +27,7 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    /// `weight`, packed where it is on the CPU and `pack` is asked for.
+    /// `weight`, packed where it is on the CPU and `pack` is requested.
     pub fn new(weight: Tensor, pack: bool) -> Self {
         let cpu = weight.device() == Device::Cpu;
         let packed = (cpu && pack).then(|| Packed::new(&weight)).flatten();
@@ -75,7 +75,7 @@ impl Linear {
         }
     }
 
-    /// The same with the activation behind it.
+    /// The same with the activation after it.
     fn forward_active(&self, x: &Tensor, activation: Activation, train: bool) -> Tensor {
         let fused = matches!(self.matrix, Matrix::Packed { .. }) && self.adapter.is_none();
         if fused && activation == Activation::Relu {
@@ -244,7 +244,7 @@ pub(super) struct Pass<'a> {
 /// Attention and MLP with their norms.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// The attention's norm: before it, but behind it in OPT-350m.
+    /// The attention's norm: before it, but after it in OPT-350m.
     pub norm: Norm,
     /// Queries, [heads x head size, width].
     pub query: Linear,
@@ -254,7 +254,7 @@ pub(super) struct Block {
     pub value: Linear,
     /// Back to the width.
     pub output: Linear,
-    /// The MLP's norm, which stands as the attention's does.
+    /// The MLP's norm, in the same position as the attention's.
     pub mlp_norm: Norm,
     /// The MLP.
     pub mlp: Mlp,

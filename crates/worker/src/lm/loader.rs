@@ -50,8 +50,9 @@ impl WeightSource for BTreeMap<String, Tensor> {
 /// The table that makes logits, where it is not that of the embeddings.
 const HEAD: &str = "lm_head.weight";
 
-/// Packed matrices are held beside the plain ones, and once more for gradients. For the sake of memory, models are not
-/// packed whose matrices into the MLPs hold more numbers than this: OPT-1.3b still is, OPT-2.7b is not.
+/// Packed matrices are held next to the plain ones, and once more for gradients. For the sake of
+/// memory, models are not packed whose matrices into the MLPs hold more numbers than this: OPT-1.3b
+/// still is, OPT-2.7b is not.
 const LARGEST_PACKED: i64 = 1 << 29;
 
 /// How weights are held.
@@ -61,7 +62,8 @@ pub struct Holding {
     pub kind: Kind,
     /// Whether the blocks' linear layers are held in eight bits.
     pub int8: bool,
-    /// Whether all weights are trained (for a small model of one's own); otherwise they never get gradients.
+    /// Whether all weights are trained (for the small model that is pre-trained here); otherwise
+    /// they never get gradients.
     pub trainable: bool,
     /// Where they live.
     pub device: Device,
@@ -133,8 +135,8 @@ impl<'a> Loader<'a> {
         Ok(self.keep(name, tensor))
     }
 
-    /// Refuses a source that holds weights of the model's own which nothing has read, or a head that is not the table which
-    /// stands in its place.
+    /// Refuses a source with weights that belong to the model and were not read. Also refuses a
+    /// head that differs from the table that takes its place.
     pub fn check_all_taken(&self, config: &LmConfig) -> Result<(), LmError> {
         let Source::Held(held) = &self.source else {
             return Ok(());
@@ -206,8 +208,8 @@ impl<'a> Loader<'a> {
             let start = if name.ends_with(".bias") { 0.0 } else { 1.0 };
             return Tensor::full(shape, start, (kind, device));
         }
-        // What is trained starts on the CPU, so that every device begins with the same numbers; what only measures
-        // cost starts where it is used.
+        // What is trained starts on the CPU, so that every device begins with the same numbers;
+        // what only measures cost starts where it is used.
         let device_of_draw = if self.holding.trainable {
             Device::Cpu
         } else {

@@ -1,6 +1,7 @@
 //! A LoRA adapter in a model's folder, merged into its weights as peft's `merge_and_unload` does.
 //!
-//! Upstream: peft 0.21, `LoraLayer.get_delta_weight`: W + (alpha / r) B A, or alpha / sqrt(r) with `use_rslora`.
+//! Upstream: peft 0.21, `LoraLayer.get_delta_weight`: W + (alpha / r) B A, or alpha / sqrt(r) with
+//! `use_rslora`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +86,8 @@ impl<'a> Merged<'a> {
     /// The adapter of `folder`, which holds the weights `plain`; `None` without one.
     ///
     /// # Errors
-    /// When its files are incomplete, damaged, of a kind that is not supported, or contradict each other.
+    /// When its files are incomplete, damaged, of a kind that is not supported, or contradict each
+    /// other.
     pub fn open(folder: &Path, plain: &'a Checkpoint) -> Result<Option<Self>, MergedError> {
         let path = folder.join(CONFIG);
         let weights = WEIGHTS.map(|name| folder.join(name));

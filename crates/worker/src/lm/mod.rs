@@ -1,8 +1,9 @@
 //! A decoder-only language model, OPT or Llama, over rows of input vectors.
 //!
-//! Papers: Zhang et al. 2022, OPT; Touvron et al. 2023, Llama. Upstream: transformers' `modeling_opt.py` and
-//! `modeling_llama.py`, whose names the weights keep. Deviations: no dropout in the model itself; tokens are computed,
-//! padding is not; the last block computes only the states that are asked for.
+//! Papers: Zhang et al. 2022, OPT; Touvron et al. 2023, Llama. Upstream: transformers'
+//! `modeling_opt.py` and `modeling_llama.py`, whose names the weights keep. Deviations: no dropout
+//! in the model itself; tokens are computed, padding is not; the last block computes only the
+//! states that are requested.
 //!
 //! Letters: N tokens of a pass, D width of states, W width of input vectors, V vocabulary.
 
@@ -69,8 +70,8 @@ impl Lm {
     /// A model with the weights of `source` under their upstream names.
     ///
     /// # Errors
-    /// When a weight is missing, cannot be read, or has another shape than `config` says, and when `source` holds weights
-    /// that `config` has no place for.
+    /// When a weight is missing, cannot be read, or has another shape than `config` says. Also when
+    /// `source` holds weights that `config` has no place for.
     pub fn from_weights(
         config: LmConfig,
         source: &dyn WeightSource,
@@ -79,11 +80,12 @@ impl Lm {
         Self::build(config, Source::Held(source), holding)
     }
 
-    /// A model with random weights, as upstream starts them. The caller has seeded LibTorch's generator.
+    /// A model with random weights, as upstream starts them. The caller has seeded LibTorch's
+    /// generator.
     pub fn random(config: LmConfig, holding: Holding) -> Self {
         let deviation = config.init_std;
         Self::build(config, Source::Drawn(deviation), holding)
-            .expect("drawn weights have the shape asked for")
+            .expect("drawn weights have the expected shape")
     }
 
     fn build(config: LmConfig, source: Source, holding: Holding) -> Result<Self, LmError> {
@@ -169,18 +171,21 @@ impl Lm {
         Tensor::embedding(&self.table, ids, -1, false, false)
     }
 
-    /// States [sum of wanted, W] behind the last block and norm, for the `wanted` places of each row.
+    /// States [sum of wanted, W] after the last block and norm, for the `wanted` places of each
+    /// row.
     ///
-    /// `rows` are input vectors [t, W] of any number type, and may carry gradients; rows never see each other, and a
-    /// place sees itself and what is before it.
+    /// `rows` are input vectors [t, W] of any number type, and may carry gradients. Rows never see
+    /// each other. A place sees itself and the places before it.
     ///
     /// # Panics
-    /// When a row is longer than the model's positions or a wanted place lies outside its row: callers check.
+    /// When a row is longer than the model's positions or a wanted place lies outside its row:
+    /// callers check.
     pub fn hidden(&self, rows: &[Tensor], wanted: &[Range<usize>]) -> Tensor {
         self.states(rows, wanted, None).0
     }
 
-    /// What [`Lm::hidden`] gives, and beside it the states [sum of lengths, D] of all places in front of block `layer`.
+    /// What [`Lm::hidden`] gives, and next to it the states [sum of lengths, D] of all places in
+    /// front of block `layer`.
     ///
     /// # Panics
     /// As [`Lm::hidden`], and when there is no such block.
@@ -226,8 +231,8 @@ impl Lm {
         (attention::cat(states), before.map(attention::cat))
     }
 
-    /// Queries and keys [N, D] (keys narrower with grouped queries) that block `layer` makes of states [N, D] in front
-    /// of it, before any rotation.
+    /// Queries and keys [N, D] (keys narrower with grouped queries) that block `layer` makes of
+    /// states [N, D] in front of it, before any rotation.
     pub fn queries_and_keys(&self, layer: usize, states: &Tensor) -> [Tensor; 2] {
         let block = &self.blocks[layer];
         let read = if self.config.norm_first {
@@ -238,13 +243,14 @@ impl Lm {
         [&block.query, &block.key].map(|linear| linear.forward(&read, self.train))
     }
 
-    /// Logits [N, V] of states [N, D] between two blocks, as if no block came behind.
+    /// Logits [N, V] of states [N, D] between two blocks, as if no block came after.
     pub fn early_logits(&self, states: &Tensor) -> Tensor {
         self.logits(&self.leave(states))
     }
 
-    /// Neighbouring rows that are computed together. On the CPU there are few enough tokens in a group for the states
-    /// between two layers to stay in the cache; rows never see each other, so nothing else depends on it.
+    /// Neighbouring rows that are computed together. On the CPU a group is so small that the states
+    /// between two layers stay in the cache. Rows never see each other, so nothing else depends on
+    /// it.
     fn groups(&self, lengths: &[usize]) -> Vec<Range<usize>> {
         if self.device().is_cuda() {
             return std::iter::once(0..lengths.len()).collect();
@@ -269,7 +275,8 @@ impl Lm {
         self.head.forward(hidden, false)
     }
 
-    /// One pass of packed `rows`, whose tokens have these places in their texts; `wanted` are tokens of the pass.
+    /// One pass of packed `rows`, whose tokens have these places in their texts; `wanted` are
+    /// tokens of the pass.
     fn pass(
         &self,
         rows: &[Tensor],
@@ -326,7 +333,7 @@ impl Lm {
         (self.leave(&x), before)
     }
 
-    /// States [N, D] behind the last block to [N, W].
+    /// States [N, D] after the last block to [N, W].
     fn leave(&self, x: &Tensor) -> Tensor {
         let x = match &self.final_norm {
             Some(norm) => norm.forward(x),
@@ -338,7 +345,8 @@ impl Lm {
         }
     }
 
-    /// All weights by upstream name, in a stable order; matrices held in eight bits as the numbers computed with.
+    /// All weights by upstream name, in a stable order; matrices held in eight bits as the numbers
+    /// computed with.
     pub fn weights(&self) -> Vec<(String, Tensor)> {
         let named = self
             .named
@@ -370,8 +378,8 @@ impl Lm {
         named.collect()
     }
 
-    /// Puts an adapter beside every linear layer of the blocks whose last name is among the targets. The caller has
-    /// seeded LibTorch's generator.
+    /// Puts an adapter next to every linear layer of the blocks whose last name is among the
+    /// targets. The caller has seeded LibTorch's generator.
     ///
     /// # Errors
     /// When a target is the name of no layer.

@@ -1,8 +1,9 @@
 //! The likelihood of many continuations of one prompt in one pass.
 //!
-//! A prompt's continuations become a tree of their common beginnings, which stands behind the prompt in one row: each
-//! token of the tree sees the prompt and its own ancestors, and has the place in the text that it would have alone. So
-//! the prompt is computed once, a common beginning too, and the result is that of one pass a continuation.
+//! A prompt's continuations become a tree of their common beginnings, after the prompt in one row.
+//! Each token of the tree sees the prompt and its own ancestors. It has the place in the text that
+//! it would have alone. So the prompt and common beginnings are computed once, and the result is
+//! that of one pass per continuation.
 
 use tch::{Device, Kind, Tensor};
 
@@ -35,7 +36,8 @@ impl Tree {
         })
     }
 
-    /// What the prompt's last token and the nodes see of `prompt` tokens and the nodes, [1 + M, prompt + M].
+    /// What the prompt's last token and the nodes see of `prompt` tokens and the nodes, [1 + M,
+    /// prompt + M].
     fn mask(&self, prompt: usize) -> Tensor {
         let (count, width) = (self.tokens.len(), prompt + self.tokens.len());
         let mut seen = vec![false; (1 + count) * width];
@@ -60,7 +62,7 @@ struct Target {
     token: i64,
 }
 
-/// Rows of a prompt and a tree behind it.
+/// Rows of a prompt and a tree after it.
 #[derive(Debug)]
 struct Branching {
     /// The prompts, each causal.
@@ -81,7 +83,8 @@ impl Pattern for Branching {
                 mixed.push(joined(&scaled_dot_product(&own, &key, &value, None, true)));
                 asked += prompt;
             }
-            // In the last block the prompt's last token asks too: it foretells the first token.
+            // In the last block the prompt's last token is a query too: it predicts the first
+            // token.
             let skipped = usize::from(!last);
             let asking = 1 + nodes - skipped;
             if asking > 0 {
@@ -109,7 +112,8 @@ impl Lm {
     /// An empty continuation is certain: 0.
     ///
     /// # Panics
-    /// When a row is empty, or a row with its longest continuation is longer than the model's positions: callers check.
+    /// When a row is empty, or a row with its longest continuation is longer than the model's
+    /// positions: callers check.
     pub fn score(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
         let _frozen = tch::no_grad_guard();
         assert_eq!(
@@ -195,8 +199,8 @@ impl Lm {
     }
 }
 
-/// The trees of all rows, and each continuation's targets among the states that are wanted: of each row, the prompt's
-/// last token and then the nodes.
+/// The trees of all rows, and each continuation's targets among the computed states. These are, for
+/// each row, the prompt's last token and then the nodes.
 fn grow(continuations: &[Vec<Vec<u32>>]) -> (Vec<Tree>, Vec<Vec<Vec<Target>>>) {
     let mut first = 0;
     let rows = continuations.iter().map(|row| {

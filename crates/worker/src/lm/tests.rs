@@ -1,4 +1,5 @@
-//! Decoders against transformers and peft, on tiny random models that `tests/fixtures/llm.py` wrote.
+//! Decoders against transformers and peft, on tiny random models that `tests/fixtures/llm.py`
+//! wrote.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -232,7 +233,7 @@ fn scores_equal_the_likelihoods_of_full_passes() {
     for name in SHAPES {
         let fixture = Fixture::open(name);
         let mut continuations = fixture.continuations();
-        // A shared beginning, a beginning that is a continuation of its own, and one that is empty.
+        // A shared beginning, a beginning that is also a continuation, and an empty one.
         let four = continuations[0][1].clone();
         continuations[0][2].splice(..4, four);
         let beginning = continuations[0][2][..3].to_vec();
@@ -305,7 +306,7 @@ fn a_row_whose_answer_fills_the_positions_waits_for_longer_answers() {
         let positions = lm.config().positions;
         let rows = [positions - 1, 5]
             .map(|length| Tensor::randn([length, lm.width()], (Kind::Float, Device::Cpu)));
-        // One token has room behind the first row; the second's only answer has eight.
+        // One token has space after the first row; the second's only answer has eight.
         let answers = [vec![7], (7..15).collect::<Vec<u32>>()];
         let tries = answers.clone().map(|answer| Trie::new([&answer[..]]));
         let written = lm.generate(&rows, &greedy(1.0), Some(&tries)).unwrap();

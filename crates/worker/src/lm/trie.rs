@@ -8,7 +8,7 @@ pub struct Trie {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// Tokens that go on, in the order in which they came, with the node they lead to.
+    /// Tokens that continue, in the order in which they came, with the node they lead to.
     next: Vec<(u32, usize)>,
     /// Whether a sequence ends here.
     ends: bool,
@@ -46,7 +46,7 @@ impl Trie {
             .map(|&(_, node)| node)
     }
 
-    /// Tokens that go on from a node.
+    /// Tokens that continue from a node.
     pub fn tokens(&self, node: usize) -> impl Iterator<Item = u32> {
         self.nodes[node].next.iter().map(|&(token, _)| token)
     }
@@ -56,7 +56,7 @@ impl Trie {
         self.nodes[node].ends
     }
 
-    /// Whether no sequence goes on from a node.
+    /// Whether no sequence continues from a node.
     pub fn is_leaf(&self, node: usize) -> bool {
         self.nodes[node].next.is_empty()
     }

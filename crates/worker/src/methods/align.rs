@@ -1,12 +1,14 @@
 //! A-LLMRec's stage 1: an auto-encoder of items and one of texts, whose codes are brought together.
 //!
-//! Paper: Kim et al. 2024, equations 2 to 6. Upstream: `A_llmrec_model.pre_train_phase1` at ghdtjr/A-LLMRec e216bbc,
-//! whose names the weights keep (`mlp` for items, `mlp2` for texts, `sbert`). Both forms are settings: dot product or mean,
-//! losses on negatives, sigmoid, dropout of the frozen CF model, users with one training item (upstream trains on item 0 for
-//! them), the order of users. Deviations from both:
-//! - item 0 is a row of zeros in the CF model's table, and where texts are frozen its text is too (upstream's row is random,
-//!   its text the one of an item without a title);
-//! - an item that stands twice in a batch is encoded once, and so has one dropout mask of the text encoder;
+//! Paper: Kim et al. 2024, equations 2 to 6. Upstream: `A_llmrec_model.pre_train_phase1` at
+//! ghdtjr/A-LLMRec e216bbc, whose names the weights keep (`mlp` for items, `mlp2` for texts,
+//! `sbert`). Where paper and code differ, both forms are settings. These are dot product or mean,
+//! losses on negatives, sigmoid, dropout of the frozen CF model, and the order of users. So are
+//! users with one training item, for whom upstream trains on item 0. Deviations from both:
+//! - item 0 is a row of zeros in the CF model's table, as is its text if texts are frozen.
+//!   Upstream's row is random, and its text is that of an item without a title;
+//! - an item that occurs twice in a batch is encoded once, and so has one dropout mask of the text
+//!   encoder;
 //! - the text reconstruction's target is detached, as upstream's is; the paper does not say.
 //!
 //! Letters: N targets, D width of the CF model, J width of the codes, W width of text vectors.
@@ -45,8 +47,9 @@ pub struct AutoEncoder {
 }
 
 impl AutoEncoder {
-    /// A fresh one of vectors of `width` numbers, whose weights are named below `name`; their codes have `code` numbers and end
-    /// in a sigmoid where asked. The caller has seeded LibTorch's generator.
+    /// A fresh auto-encoder of vectors of `width` numbers, with codes of `code` numbers. Weights
+    /// have names below `name`; codes end in a sigmoid if `sigmoid`. The caller has seeded
+    /// LibTorch's generator.
     pub fn new(
         parameters: &mut Parameters,
         name: &str,
@@ -106,7 +109,7 @@ impl Texts<'_> {
         }
     }
 
-    /// Pieces of the texts of items 0 to V; none where vectors are frozen.
+    /// Tokens of the texts of items 0 to V; none where vectors are frozen.
     fn tokens(&self) -> Vec<usize> {
         match self {
             Texts::Trained(encoder, texts) => {
@@ -199,7 +202,8 @@ pub struct AlignTask<'a> {
     settings: &'a Align,
     inputs: Inputs<'a>,
     examples: AlignExamples<'a>,
-    /// Pieces of the texts of items 0 to V that a trained encoder reads; empty where vectors are frozen.
+    /// Tokens of the texts of items 0 to V that a trained encoder reads; empty where vectors are
+    /// frozen.
     tokens: Vec<usize>,
     /// The CF model's table [V + 1, D].
     table: Tensor,
@@ -231,7 +235,7 @@ impl<'a> AlignTask<'a> {
         Self {
             settings,
             examples,
-            // Spelled here, so that no step has to.
+            // Tokenized here, so that no step has to.
             tokens: inputs.texts.tokens(),
             table: frozen_rows(inputs.backbone),
             items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
@@ -321,7 +325,7 @@ impl Task for AlignTask<'_> {
         1
     }
 
-    /// Pieces of the texts that are encoded for the pair; 1 where none is.
+    /// Tokens of the texts that are encoded for the pair; 1 where none is.
     fn length(&self, example: &AlignExample) -> usize {
         let target = example.target.item(self.inputs.prepared);
         let items = [target, example.negative];
@@ -363,8 +367,8 @@ impl Task for AlignTask<'_> {
 }
 
 impl AlignTask<'_> {
-    /// The losses of N targets: user states [N, D], item rows [2 N, D] (targets, then negatives), and text vectors of the
-    /// first N or 2 N of these.
+    /// The losses of N targets. `states` are [N, D]. `rows` are [2 N, D]: targets, then negatives.
+    /// `texts` are the text vectors of the first N or 2 N of these.
     fn losses(&self, states: &Tensor, rows: &Tensor, texts: Option<&Tensor>) -> Loss {
         let settings = self.settings;
         let count = states.size()[0];

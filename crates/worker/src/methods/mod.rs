@@ -1,7 +1,8 @@
-//! A-LLMRec's stages, its baselines with language models, and what trains a small language model for them.
+//! A-LLMRec's stages, its baselines with language models, and what trains a small language model
+//! for them.
 //!
-//! Letters: N examples, D width of a CF model, J width of the joint space (the paper's d'), W width of text vectors or of
-//! a language model's inputs, V items (0 is padding).
+//! Letters: N examples, V items (0 is padding), D width of a CF model, J width of the joint space
+//! (the paper's d'). W is the width of text vectors or of a language model's inputs.
 
 pub mod align;
 pub mod pretrain;

@@ -1,13 +1,21 @@
-//! A small language model of one's own, trained on item texts and on instructions made from item texts alone.
+//! A small language model from scratch, trained on item texts and on instructions made from item
+//! texts alone.
 //!
-//! It never sees an interaction. What it must learn is to read a prompt: to copy and to choose titles, and to follow what
-//! stands in the place of the user's vector. There stand, by turns, a vector like the one behind a candidate's title, one
-//! that leans to every candidate more or less, words of a title, or their mean; behind titles stand random vectors, means
-//! of their words, or mixtures of both. How likely a candidate is, is a softmax over the cosines of its vector and the
-//! user's. So the frozen model can later compare what projections put there, and is as sure as the likeness is clear.
+//! It never sees an interaction. It learns to read a prompt: to copy and to choose titles, and to
+//! follow the user's slot. The user's slot holds one of four things:
 //!
-//! Lists are short and vectors random at first: a model that is shown twenty titles, or vectors with words in them, from
-//! the start does not find out how to compare vectors. `losses` says what else helps it.
+//! - a vector close to the item vector of the target;
+//! - a weighted sum of all candidates' vectors;
+//! - words of the target's title;
+//! - the mean embedding of these words.
+//!
+//! Item vectors are random, means of their titles' words, or mixtures of both. A candidate's
+//! probability is a softmax over the cosines of its vector and the user's. So the frozen model can
+//! later compare the vectors of projections.
+//!
+//! At first lists are short and vectors random. A model that starts with twenty titles, or with
+//! words in its vectors, does not learn to compare vectors. `losses` has two auxiliary losses for
+//! that.
 
 mod choice;
 mod losses;
@@ -63,19 +71,22 @@ pub fn training_of(llm: &SmallLlm) -> Train {
         warmup: llm.warmup,
         decay: Decay::Cosine,
         out_of_memory: OutOfMemory::Fail,
-        // Its losses are means over places of different kinds, which parts of a step would weigh otherwise.
+        // Its losses are means over places of different kinds, which parts of a step would weigh
+        // otherwise.
         token_budget: 0,
         stop: Stop::Fixed { validate_every: 0 },
     }
 }
 
-/// Starts attention as a comparison of like with like (after Trockman and Kolter 2023, Mimetic Initialization of
-/// Self-Attention Layers): queries begin as keys do, and what a head reads comes back as it was. So a vector that a state
-/// has read can be found again among others from the first step on; without it a small model takes thousands of steps to
-/// find out how.
+/// Initializes attention so that it compares like with like: queries start equal to keys, and
+/// outputs are the transpose of values. After Trockman and Kolter 2023, Mimetic Initialization of
+/// Self-Attention Layers.
+///
+/// So a state that holds a vector finds it among others from the first step on. Without this, a
+/// small model needs thousands of steps to learn it.
 ///
 /// # Panics
-/// When the model is no OPT: the stage makes one.
+/// When the model is not an OPT: the stage makes one.
 pub fn start_alike(lm: &Lm) {
     let weights: BTreeMap<String, Tensor> = lm.weights().into_iter().collect();
     let matrix = |layer: usize, part: &str| {
@@ -93,8 +104,8 @@ pub fn start_alike(lm: &Lm) {
     });
 }
 
-/// What the tokenizer is trained on: every item's texts, and the words of the instructions as often as it takes to keep
-/// them whole.
+/// What the tokenizer is trained on: every item's texts, and the words of the instructions as often
+/// as it takes to keep them whole.
 pub fn corpus(prepared: &Prepared, words: &Words) -> Vec<String> {
     let titles = Titles::new(&prepared.items);
     let mut texts = Vec::new();
@@ -153,7 +164,7 @@ pub struct Writer<'a> {
     words: &'a Words,
     prepared: &'a Prepared,
     titles: Titles,
-    /// The tokens of each item's title, as they stand in a text.
+    /// The tokens of each item's title, as they are in a text.
     tokenized: Vec<Vec<u32>>,
     /// Each item's title as an answer: in quotes, with the end of the text.
     answers: Vec<Vec<u32>>,
@@ -208,7 +219,7 @@ impl<'a> PretrainTask<'a> {
         Self { writer, loaded }
     }
 
-    /// Tells how often texts were shortened or replaced.
+    /// Reports how often texts were shortened or replaced.
     pub fn report(&self, observe: &mut dyn FnMut(Event)) {
         let count = self.writer.changed();
         if count > 0 {

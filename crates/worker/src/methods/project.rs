@@ -1,11 +1,14 @@
-//! A-LLMRec's stage 2 and MLP-LLM: projections of users and items into the input space of a frozen language model.
+//! A-LLMRec's stage 2 and MLP-LLM: projections of users and items into the input space of a frozen
+//! language model.
 //!
-//! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at ghdtjr/A-LLMRec e216bbc,
-//! whose names the weights keep (`log_emb_proj`, `item_emb_proj`). Settings choose what upstream does and the paper leaves
-//! open: users with one training item (upstream trains them to answer "No Title"), whether the target may be drawn again
-//! among its candidates. Deviation: padding's vector is zero.
+//! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at
+//! ghdtjr/A-LLMRec e216bbc, whose names the weights keep (`log_emb_proj`, `item_emb_proj`).
+//! Settings choose what the paper leaves open. One is users with one training item: upstream trains
+//! them to answer "No Title". Another is whether the target may be drawn again among its
+//! candidates. Deviation: padding's vector is zero.
 //!
-//! Letters: N examples, D width of the CF model, J width of item codes, W width of the language model's inputs.
+//! Letters: N examples, D width of the CF model, J width of item codes, W width of the language
+//! model's inputs.
 
 use allround_core::data::Prepared;
 use allround_core::models::llm_method::Drawn;
@@ -33,8 +36,8 @@ use crate::train::trainer::{self, EpochSeed};
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
 
-/// Hidden layers, each linear, norm and a bend, and a linear one behind them. Upstream has one hidden layer; its names count
-/// all parts.
+/// Hidden layers (linear, norm, activation) and a linear layer. Upstream has one hidden layer; its
+/// names count all parts.
 #[derive(Debug)]
 struct Mlp {
     hidden: Vec<(Linear, Norm)>,
@@ -90,7 +93,7 @@ pub struct Projections {
     item: Option<Mlp>,
     /// What F_I reads, [V + 1, J].
     table: Option<Tensor>,
-    /// Whether the table is random and not trained: it is then saved beside the weights.
+    /// Whether the table is random and not trained: it is then saved next to the weights.
     frozen_random: bool,
 }
 
@@ -111,8 +114,9 @@ pub struct Shape {
 const RANDOM: &str = "random";
 
 impl Projections {
-    /// Fresh projections. `table` [V + 1, J] is what F_I reads; where `item` is random, normal values of the same shape
-    /// replace it. The caller has seeded LibTorch's generator from the `init` stream.
+    /// Fresh projections. `table` [V + 1, J] is what F_I reads; where `item` is random, normal
+    /// values of the same shape replace it. The caller has seeded LibTorch's generator from the
+    /// `init` stream.
     pub fn new(shape: Shape, table: Option<Tensor>, item: ItemEmbedding, device: Device) -> Self {
         let mut parameters = Parameters::new(device);
         // Drawn where it is not wanted too, so that F_I starts alike with and without it.
@@ -148,7 +152,8 @@ impl Projections {
         self.parameters.named()
     }
 
-    /// What an artefact holds: the weights, and the random table where there is one that is not trained.
+    /// What an artefact holds: the weights, and the random table where there is one that is not
+    /// trained.
     pub fn saved(&self) -> Vec<(String, Tensor)> {
         let random = self.table.iter().filter(|_| self.frozen_random);
         let random = random.map(|table| (RANDOM.to_owned(), table.shallow_clone()));
@@ -174,8 +179,10 @@ impl Projections {
     }
 }
 
-/// The vectors that F_I reads for `item`, [V + 1, J]: codes of stage 1, where items with fewer than `text_below` training
-/// interactions have their text's in place of the joint one; or without stage 1 the CF model's own rows.
+/// The vectors that F_I reads for `item`, [V + 1, J].
+///
+/// They are codes of stage 1, or without stage 1 the CF model's own rows. Items with fewer than
+/// `text_below` training interactions have the code of their text in place of the joint one.
 pub fn item_table(
     (item, text_below): (ItemEmbedding, u64),
     tables: Option<Tables>,
@@ -207,7 +214,8 @@ pub fn item_table(
 pub struct RankingExample {
     /// The target.
     pub target: Target,
-    /// Items told as candidates, in the order told; the target among them, twice where it was drawn again.
+    /// Candidates in the order of the prompt; the target among them, twice where it was drawn
+    /// again.
     pub candidates: Vec<u32>,
 }
 
@@ -289,16 +297,16 @@ pub struct Inputs<'a> {
     pub prompted_lm: &'a PromptedLm,
 }
 
-/// A question in the language model's tokens.
+/// A training example of stage 2, tokenized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectExample {
     /// The target.
     pub target: Target,
-    /// What is asked, and the target's title.
+    /// The prompt, and the target's title as answer.
     pub prompt: EncodedPrompt,
 }
 
-/// Draws the questions of stage 2 and spells them.
+/// Draws the examples of stage 2 and tokenizes them.
 #[derive(Debug)]
 struct ProjectExamples<'a> {
     ranking: RankingExamples<'a>,

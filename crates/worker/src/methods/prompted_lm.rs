@@ -1,10 +1,11 @@
-//! A language model that reads prompts with vectors in them.
+//! A language model with prompts that hold vectors.
 //!
-//! A prompt becomes a list of slots, which `encoder` makes without a tensor, and a batch of prompts one gather out of the
-//! embeddings of its tokens and its vectors, so that gradients reach the vectors and nothing else.
+//! [`PromptEncoder`] turns a prompt into a list of [`Slot`]s, without a tensor. A batch of prompts
+//! is one gather from the embeddings of its tokens and from its vectors. So gradients reach the
+//! vectors and nothing else.
 //!
-//! As in the A-LLMRec code, the user's vector stands in front of the token that begins a text, where the tokenizer has one,
-//! and answers are tokenized apart from the prompt.
+//! As in the A-LLMRec code, the user's vector precedes the token that begins a text, if the
+//! tokenizer has one. Answers are tokenized apart from the prompt.
 
 mod error;
 mod prompt_encoder;
@@ -36,11 +37,13 @@ const STAGE: u64 = 6;
 pub struct LoadedLm {
     /// The model.
     pub lm: Lm,
-    /// The tokenizer, which the threads that spell ahead share.
+    /// The tokenizer, which the threads that tokenize ahead share.
     pub tokenizer: Arc<Tokenizer>,
-    /// The tokens that end a text: the first is written behind answers to train on, any ends a generated one. Not empty.
+    /// The tokens that end a text: the first is written after answers to train on, any ends a
+    /// generated one. Not empty.
     pub ends: Vec<u32>,
-    /// What belongs to every number made with the model: adapters that were merged, files of the folder that do not count.
+    /// What belongs to every number made with the model: adapters that were merged, files of the
+    /// folder that do not count.
     pub remarks: Vec<String>,
 }
 
@@ -141,7 +144,7 @@ impl LoadedLm {
         weights::count(&self.lm.weights())
     }
 
-    /// The titles of `items`, cut where they have more than `most` tokens; 0 is no bound.
+    /// The titles of `items`, cut where they have more than `most` tokens; 0 means no bound.
     pub fn titles(&self, items: &[Item], most: usize) -> Titles {
         let mut titles = Titles::new(items);
         if most > 0 {
@@ -151,7 +154,8 @@ impl LoadedLm {
     }
 }
 
-/// What begins a title of more than `most` tokens and has no more than so many: as many whole characters as its first tokens hold.
+/// Longest prefix of `title`, in whole characters, that has at most `most` tokens; `None` if the
+/// title fits.
 fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
     let tokens = tokenizer.encode(title);
     if tokens.len() <= most {
@@ -167,7 +171,7 @@ fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
     Some(beginnings.into_iter().find(whole).unwrap_or_default())
 }
 
-/// A language model with the titles and the wording of one data set. All that its encoder does can be asked of it.
+/// A language model with the titles and the prompt of one data set.
 #[derive(Debug)]
 pub struct PromptedLm {
     /// The model.
@@ -177,7 +181,7 @@ pub struct PromptedLm {
 }
 
 impl PromptedLm {
-    /// A reader of `prepared`'s titles, which are cut as [`PromptEncoder::new`] says.
+    /// A language model with prompts of `prepared`'s titles, which [`PromptEncoder::new`] cuts.
     pub fn new(
         loaded: LoadedLm,
         prepared: &Prepared,
@@ -193,8 +197,10 @@ impl PromptedLm {
         &self.loaded.lm
     }
 
-    /// Input vectors [t, W] of each prompt, whose users have the rows of `users` [B, W] and whose items are given their
-    /// vectors by `items` (the batch's different items, in ascending order, to [I, W]).
+    /// Input vectors [t, W] of each of B prompts.
+    ///
+    /// `users` [B, W] are the users' vectors. `items` maps the batch's different items, in
+    /// ascending order, to their vectors [I, W].
     pub fn rows(
         &self,
         prompts: &[impl AsRef<[Slot]>],
@@ -248,8 +254,10 @@ impl PromptedLm {
         all.split_with_sizes(lengths.collect::<Vec<_>>(), 0)
     }
 
-    /// Mean cross-entropy of the answers behind their prompts, and how many tokens it counts: those of the answers, and with
-    /// `prompts_too` those of the prompts (but vectors, and the first token) as well.
+    /// Mean cross-entropy of the answers after their prompts, and the number of tokens in the mean.
+    ///
+    /// The mean is over the answers' tokens. With `prompts_too` it is also over the prompts'
+    /// tokens, without vectors and the first token.
     pub fn loss(
         &self,
         prompts: &[impl AsRef<[Slot]>],

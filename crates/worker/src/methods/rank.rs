@@ -1,4 +1,5 @@
-//! How a language model ranks candidates: by the likelihood of their titles, by an answer that it generates, or by yes and no.
+//! How a language model ranks candidates: by the likelihood of their titles, by an answer that it
+//! generates, or by yes and no.
 
 pub mod checkpoint;
 mod target_rank;
@@ -31,7 +32,7 @@ const STAGE: u64 = 5;
 /// Most prompts of a pass.
 pub const USERS_AT_ONCE: usize = 64;
 
-/// Why a user cannot be answered.
+/// Why candidates cannot be ranked.
 #[derive(Debug, thiserror::Error)]
 pub enum RankError {
     /// The prompt.
@@ -42,10 +43,10 @@ pub enum RankError {
         "a language model ranks lists of candidates; this protocol ranks all items (`candidates.full`)"
     )]
     Full,
-    /// What is done cannot be kept.
+    /// The ranks so far cannot be written.
     #[error(transparent)]
     Kept(#[from] WeightsError),
-    /// A likelihood or a logit is no number, or infinite.
+    /// A likelihood or a logit is not a number, or infinite.
     #[error("what the language model computes for user `{user}` is not a finite number")]
     NotANumber {
         /// The user's id in the source.
@@ -60,7 +61,7 @@ pub struct RankedUsers {
     pub ranks: Ranks,
     /// Generated answers with their audit, in the order of the users; none where likelihoods rank.
     pub generated: Vec<Answer>,
-    /// How likely a yes is, where that is asked.
+    /// How likely a yes is, in TALLRec's own form.
     pub likes: Option<Likes>,
     /// Scores of the candidates, where they are kept.
     pub scores: Option<Scores>,
@@ -68,14 +69,15 @@ pub struct RankedUsers {
     pub tokens: u64,
 }
 
-/// Who answers, and how.
+/// A language model that ranks candidates.
 #[derive(Debug)]
 pub struct LlmRanker<'a> {
     /// The data set.
     pub prepared: &'a Prepared,
     /// The language model.
     pub prompted_lm: &'a PromptedLm,
-    /// The frozen CF model with the projections of its users and items; `None` where titles are all that is told.
+    /// The frozen CF model with the projections of its users and items; `None` if prompts have
+    /// titles alone.
     pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
     /// How an answer is read; `None` where candidates are ranked by the likelihood of `Yes.`.
     pub inference: Option<&'a Inference>,
@@ -87,7 +89,7 @@ pub struct LlmRanker<'a> {
     pub keep_scores: bool,
 }
 
-/// A user with the candidates in the order told.
+/// A user with the candidates in the order of the prompt.
 struct Query<'a> {
     user: u32,
     target: u32,
@@ -115,12 +117,12 @@ struct Outcome {
     generated: Option<Answer>,
     /// How likely a yes is for each candidate.
     likes: Vec<f64>,
-    /// Scores of the candidates in the order told; none where a title is generated.
+    /// Scores of the candidates in the order of the prompt; none where a title is generated.
     scores: Vec<f64>,
 }
 
 impl LlmRanker<'_> {
-    /// The answers of nobody yet.
+    /// No ranks yet.
     pub fn nothing(&self, lists: &CandidateLists) -> RankedUsers {
         RankedUsers {
             ranks: Ranks {
@@ -141,10 +143,12 @@ impl LlmRanker<'_> {
         }
     }
 
-    /// Ranks the targets of `lists` that `answers` does not hold yet; `done` is shown what there is after every pass.
+    /// Ranks the targets of `lists` that `answers` does not hold yet; `done` is called after every
+    /// pass.
     ///
     /// # Errors
-    /// When the lists hold no candidates, a prompt is too long, a likelihood is no number, or `done` fails.
+    /// When the lists hold no candidates, a prompt is too long, a likelihood is not a number, or
+    /// `done` fails.
     pub fn answer(
         &self,
         lists: &CandidateLists,
@@ -181,7 +185,7 @@ impl LlmRanker<'_> {
         Ok(answers)
     }
 
-    /// How often each user is asked.
+    /// Prompts of each user: the candidates in that many orders.
     fn orders(&self) -> usize {
         match self.inference {
             Some(Inference::Score { orders, .. }) => *orders,
@@ -189,8 +193,8 @@ impl LlmRanker<'_> {
         }
     }
 
-    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part, user and the number of the
-    /// order alone.
+    /// The user at `place` of the lists with the candidates shuffled: a function of seed, part,
+    /// user and the number of the order alone.
     fn query(&self, lists: &CandidateLists, place: usize, count: usize, order: usize) -> Query<'_> {
         let (user, target) = (lists.users[place], lists.targets[place]);
         let mut candidates = lists.negatives[place * count..(place + 1) * count].to_vec();
@@ -208,7 +212,7 @@ impl LlmRanker<'_> {
         }
     }
 
-    /// Tokens that must fit behind the prompt.
+    /// Tokens that must fit after the prompt.
     fn needs(&self, query: &Query) -> usize {
         match self.inference {
             Some(Inference::Generate { max_new_tokens, .. }) => *max_new_tokens,
@@ -292,7 +296,7 @@ impl LlmRanker<'_> {
         self.prompted_lm.rows(&prompts, users.as_ref(), &items)
     }
 
-    /// One outcome for every `orders` prompts, which ask the same user.
+    /// One outcome for every `orders` prompts, which are of the same user.
     fn score(
         &self,
         batch: &[EncodedQuery],

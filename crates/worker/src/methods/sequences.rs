@@ -1,4 +1,5 @@
-//! The training sequences that methods learn from: which items are targets, and what a frozen CF model says before them.
+//! The training sequences that methods learn from: which items are targets, and what a frozen CF
+//! model says before them.
 
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
@@ -21,7 +22,8 @@ use crate::train::trainer::{EpochSeed, index};
 pub struct Target {
     /// User number.
     pub user: u32,
-    /// Its place among the user's training items; those before it are the history. `None`: padding, without a history.
+    /// Its place among the user's training items; those before it are the history. `None`: padding,
+    /// without a history.
     pub at: Option<u32>,
 }
 
@@ -87,7 +89,7 @@ impl Sequences {
         &self.users
     }
 
-    /// Tells how many users give nothing to do `what` on, and how many are kept for one item.
+    /// Reports how many users give nothing to do `what` on, and how many are kept for one item.
     pub fn report(&self, what: &str, observe: &mut dyn FnMut(Event)) {
         let too_few = match self.rule.one_item {
             OneItem::Skip => "fewer than two training items",
@@ -108,7 +110,8 @@ impl Sequences {
         }));
     }
 
-    /// The steps of an epoch: users in their order, `batch_size` of them a step, each with all its targets.
+    /// The steps of an epoch: users in their order, `batch_size` of them a step, each with all its
+    /// targets.
     pub fn steps(
         &self,
         prepared: &Prepared,
@@ -152,14 +155,14 @@ pub struct Pool<'a> {
 /// A user to whom too few items are strange.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "user `{user}` knows all but {left} of the items that training may draw; {wanted} are asked for"
+    "user `{user}` knows all but {left} of the items that training may draw; {wanted} are needed"
 )]
 pub struct TooFew {
     /// The user's id in the source.
     pub user: String,
     /// Items that the user does not know.
     pub left: usize,
-    /// Items asked for.
+    /// Items needed.
     pub wanted: usize,
 }
 
@@ -177,7 +180,7 @@ impl<'a> Pool<'a> {
     /// `count` different items that are not among the items `known` of the user.
     ///
     /// # Errors
-    /// When there are not so many.
+    /// When there are fewer.
     pub fn draw(
         &self,
         (user, known): (u32, &[u32]),
@@ -209,15 +212,16 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// What the frozen CF model says of users with these histories (items 1 to V, oldest first): [N, D], without gradient. With
-/// `dropout` the states have the model's noise, but those of empty histories, which pass through no layer.
+/// The frozen CF model's states of users with these histories (items 1 to V, oldest first): [N, D],
+/// without gradient. With `dropout` the states have the model's noise, but those of empty
+/// histories, which pass through no layer.
 pub fn user_states(
     backbone: &dyn Backbone,
     prepared: &Prepared,
     histories: &[(u32, &[u32])],
     dropout: bool,
 ) -> Tensor {
-    // NCF reads no history, but each has a token that asks for its user.
+    // NCF reads no history, but needs a token for each user.
     let maxlen = match backbone.maxlen() {
         0 => 1,
         maxlen => maxlen,
@@ -243,7 +247,8 @@ pub fn user_states(
     })
 }
 
-/// States [N, D] of N histories with the model's dropout; empty histories have no token that could be asked.
+/// States [N, D] of N histories with the model's dropout; empty histories have no token with a
+/// state.
 fn with_dropout(backbone: &dyn Backbone, batch: &Histories) -> Tensor {
     let bounds = || batch.offsets.windows(2).zip(0u32..);
     let with_items = bounds().filter(|(bounds, _)| bounds[0] < bounds[1]);

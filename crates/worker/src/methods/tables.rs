@@ -1,4 +1,5 @@
-//! Tables of item vectors: the frozen CF model's own, and the codes of all items that stage 1 leaves for stage 2.
+//! Tables of item vectors: the frozen CF model's own, and the codes of all items that stage 1
+//! leaves for stage 2.
 
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use crate::models::weights::{self, WeightsError};
 /// The file.
 pub const TABLES: &str = "tables.safetensors";
 
-/// A copy of the CF model's item table [V + 1, D]; row 0 is zero, which not every CF model's padding is.
+/// A copy of the CF model's item table [V + 1, D]; row 0 is zero, which not every CF model's
+/// padding is.
 pub fn frozen_rows(backbone: &dyn Backbone) -> Tensor {
     tch::no_grad(|| {
         let table = backbone.item_table().copy();

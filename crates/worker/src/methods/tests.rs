@@ -196,7 +196,7 @@ pub(crate) fn loaded(trainable: bool) -> LoadedLm {
     }
 }
 
-/// Room for so many candidates and a title.
+/// Needs of a prompt with this number of candidates and a title as answer.
 pub(crate) fn needs(candidates: usize) -> ContextNeeds {
     ContextNeeds::List {
         candidates,
@@ -204,7 +204,7 @@ pub(crate) fn needs(candidates: usize) -> ContextNeeds {
     }
 }
 
-/// A reader of [`data`]'s titles with vectors of users and items.
+/// A language model with prompts of [`data`]'s titles, and with these vectors.
 pub(crate) fn prompted_lm(vectors: Vectors) -> PromptedLm {
     PromptedLm::new(loaded(false), &data(), (&prompt(), vectors), needs(4))
 }

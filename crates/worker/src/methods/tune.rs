@@ -1,10 +1,13 @@
 //! TALLRec: low-rank adapters on a language model that reads titles alone.
 //!
-//! Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms: `title`, as the A-LLMRec paper uses
-//! it (its prompt without vectors, the answer is a title), and `yes_no`, its own. Deviations:
-//! - the data hold no dislikes, so that a `no` is an item that the user does not know, one for each target;
+//! Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms: `title`, as
+//! the A-LLMRec paper uses it (its prompt without vectors, the answer is a title), and `yes_no`,
+//! its own. Deviations:
+//! - the data hold no dislikes, so that a `no` is an item that the user does not know, one for each
+//!   target;
 //! - the language model starts as it is, not from Alpaca's adapters;
-//! - training ends after its epochs; upstream's linear decay of the learning rate is a setting (`train.decay`).
+//! - training ends after its epochs; upstream's linear decay of the learning rate is a setting
+//!   (`train.decay`).
 
 use allround_core::data::Prepared;
 use allround_core::models::tallrec::TallrecForm;
@@ -23,21 +26,21 @@ use crate::train::trainer::{self, EpochSeed};
 /// This stage's number among random streams.
 pub const STAGE: u64 = 3;
 
-/// What is asked once.
+/// A training example before it is tokenized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TuneExample {
-    /// For the target's title.
+    /// The target's title among candidates.
     Title(RankingExample),
     /// Whether the user likes an item: with the target yes, else no.
     YesNo {
-        /// Whose history is told, and up to where.
+        /// The target, whose history the prompt has.
         target: Target,
-        /// The item asked about.
+        /// The item of the prompt.
         item: u32,
     },
 }
 
-/// Draws what is asked and spells it.
+/// Draws examples and tokenizes them.
 #[derive(Debug)]
 struct TuneExamples<'a> {
     settings: &'a TrainTune,
@@ -46,7 +49,7 @@ struct TuneExamples<'a> {
 }
 
 impl TuneExamples<'_> {
-    /// What is asked in the steps of an epoch.
+    /// The examples of an epoch by steps.
     fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
         let draw = EpochSeed {
             seed: self.settings.seed,

@@ -1,4 +1,5 @@
-//! A trained model as a folder: `model.json` says which net, `weights.safetensors` holds it under upstream names.
+//! A trained model as a folder: `model.json` says which net, `weights.safetensors` holds it under
+//! upstream names.
 
 use std::path::Path;
 
@@ -43,7 +44,7 @@ pub enum ArtefactError {
         /// What the reader says.
         source: serde_json::Error,
     },
-    /// A floor was asked for states, or the tensors are another kind's.
+    /// A counting model has no states, or the tensors are another kind's.
     #[error("`{path}` holds a `{kind}` model, which {lacks}")]
     Kind {
         /// The folder.
@@ -117,7 +118,7 @@ pub fn load(folder: &Path, device: Device) -> Result<Box<dyn Scorer>, ArtefactEr
 /// The trained model in `folder` with its user states and item table, frozen, on `device`.
 ///
 /// # Errors
-/// As [`load`], and when the folder holds a floor, which has no states.
+/// As [`load`], and when the folder holds a counting model, which has no states.
 pub fn load_backbone(folder: &Path, device: Device) -> Result<Box<dyn Backbone>, ArtefactError> {
     let Description { model, sizes } = describe(folder)?;
     let net = super::build(&model, sizes, device).ok_or_else(|| ArtefactError::Kind {

@@ -226,8 +226,8 @@ fn candidate_scores_equal_states_times_table_plus_bias() {
 
 #[test]
 fn later_items_change_no_earlier_prediction() {
-    // The loss of the first two tokens is a function of the first two inputs alone: with one target fixed, changing
-    // what follows changes the batch's loss only through the tokens that follow.
+    // The loss of the first two tokens is a function of the first two inputs alone. With one target
+    // fixed, changing what follows changes the batch's loss only through the tokens that follow.
     for (net, model) in nets(Loss::FullSoftmax {})
         .iter()
         .zip(configurations(Loss::FullSoftmax {}, 0.0))
@@ -254,12 +254,14 @@ fn later_items_change_no_earlier_prediction() {
             let loss = scores.narrow(1, 1, 12).cross_entropy_for_logits(&target);
             loss.double_value(&[])
         };
-        // SASRec's positions count from the row's end, so its head is compared within rows of one length.
+        // SASRec's positions count from the row's end, so its head is compared within rows of one
+        // length.
         let head = match model {
             Model::Sasrec(_) => part(&[1, 2, 5], &[2, 3, 4]) - last(5),
             _ => part(&[1, 2], &[2, 3]),
         };
-        // Tokens after the head see their own prefix; subtracting the head leaves the last token's loss.
+        // Tokens after the head see their own prefix; subtracting the head leaves the last token's
+        // loss.
         let tail = part(&[1, 2, 9], &[2, 3, 4]) - head;
         assert!((tail - last(9)).abs() < 1e-4, "{}", model.kind());
     }
@@ -355,7 +357,7 @@ fn states_equal_pytorch_for_the_same_weights() {
         weights::fill(&net.weights(), &fixture).unwrap();
         let history = Vec::<i64>::try_from(&fixture["history"]).unwrap();
         let history: Vec<u32> = history.iter().map(|&item| item as u32).collect();
-        // Shorter rows beside it, so that order and padding are at work.
+        // Shorter rows as well, so that order and padding matter.
         let state = net
             .user_states(&Histories::from_rows(&[&[2], &history, &[7, 8]]))
             .get(1);

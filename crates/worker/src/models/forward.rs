@@ -1,5 +1,5 @@
-//! A forward pass of somebody else's, against which imported weights are verified: names and shapes say little about which
-//! network the weights were trained in.
+//! A forward pass of somebody else's, against which imported weights are verified: names and shapes
+//! say little about which network the weights were trained in.
 //!
 //! docs/WEIGHTS.md says how such a file is written with PyTorch.
 
@@ -16,7 +16,8 @@ use super::weights::{self, WeightsError};
 use super::{Backbone, Sizes, build};
 use crate::data::Histories;
 
-/// Largest difference that rounding explains, as a share of the largest number (or of 1, where that is larger).
+/// Largest difference that rounding explains, as a share of the largest number (or of 1, where that
+/// is larger).
 const ALLOWED: f64 = 1e-4;
 
 /// Sequences and what a network gives for them.
@@ -112,7 +113,8 @@ impl ForwardError {
 }
 
 impl Forward {
-    /// Reads the file at `path`, whose digest was `planned`, for a net with `sizes` that reads `maxlen` items.
+    /// Reads the file at `path`, whose digest was `planned`, for a net with `sizes` that reads
+    /// `maxlen` items.
     ///
     /// # Errors
     /// When the file cannot be read, has changed, or holds no forward pass of such a net.
@@ -193,7 +195,8 @@ impl Forward {
     /// Compares `net` with the file.
     ///
     /// # Errors
-    /// When they differ by more than rounding explains; the error says which other forms of `model` give the file's numbers.
+    /// When they differ by more than rounding explains; the error says which other forms of `model`
+    /// give the file's numbers.
     pub fn verify(
         &self,
         model: &Model,
@@ -244,11 +247,12 @@ impl Forward {
                 worst = of_scores;
             }
         }
-        // A difference that is not a number is no agreement.
+        // A difference that is not a number counts as one.
         Ok(worst.filter(|worst| worst.by.is_nan() || worst.by > worst.allowed))
     }
 
-    /// Forms of SASRec whose weights have these names and shapes and which give the numbers of the file.
+    /// Forms of SASRec whose weights have these names and shapes and which give the numbers of the
+    /// file.
     fn fitting(&self, model: &Model, sizes: Sizes, net: &dyn Backbone) -> Vec<&'static str> {
         let Model::Sasrec(config) = model else {
             return Vec::new();

@@ -2,13 +2,16 @@
 //!
 //! Paper: Hidasi et al. 2016, Session-based Recommendations with Recurrent Neural Networks.
 //! Upstream: hungpthanh/GRU4REC-pytorch, `lib/model.py` at 0f90ef1. Deviations:
-//! - states are compared with the input table by dot product, not through a separate `h2o` layer: one item table is
-//!   what A-LLMRec reads, and RecBole does the same;
+//! - states are compared with the input table by dot product, not through a separate `h2o` layer.
+//!   A-LLMRec reads one item table, and RecBole does the same;
 //! - no `tanh` on scores: it bounds them to one, which the cross-entropy losses cannot use;
-//! - whole histories are read in one pass instead of session-parallel steps, with the same arithmetic;
-//! - dropout on embeddings drops elements of the embedding; upstream drops one-hot inputs and only without a table.
+//! - whole histories are read in one pass instead of session-parallel steps, with the same
+//!   arithmetic;
+//! - dropout on embeddings drops elements of the embedding; upstream drops one-hot inputs and only
+//!   without a table.
 //!
-//! Letters: B batch, T tokens, D width of the table, H width of the recurrent state, V items (0 is padding).
+//! Letters: B batch, T tokens, D width of the table, H width of the recurrent state, V items (0 is
+//! padding).
 
 use allround_core::models::gru4rec::Gru4rec as Config;
 use tch::{Device, Kind, Tensor};
@@ -35,8 +38,8 @@ pub struct Gru4rec {
 }
 
 impl Gru4rec {
-    /// Weights as PyTorch starts them, but the table, which is Xavier-normal (a unit-normal table makes dot products
-    /// of width 50 start far from 0).
+    /// Weights as PyTorch starts them, but the table, which is Xavier-normal (a unit-normal table
+    /// makes dot products of width 50 start far from 0).
     pub fn new(config: &Config, sizes: Sizes, device: Device) -> Self {
         let mut parameters = Parameters::new(device);
         let (width, hidden) = (config.embedding_dim as i64, config.hidden_units as i64);

@@ -1,6 +1,7 @@
-//! Weights from somebody else's training: everything is checked, and a fault names the tensor and the way out.
+//! Weights from somebody else's training: everything is checked, and a fault names the tensor and
+//! the way out.
 //!
-//! `docs/WEIGHTS.md` tells names and shapes, and how such a file is written with PyTorch.
+//! `docs/WEIGHTS.md` has names and shapes, and how to write such a file with PyTorch.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub struct Import<'a> {
     pub planned: Key,
     /// Kind of the model.
     pub kind: &'static str,
-    /// Folder of the prepared data set, whose files tell what the rows of the tables are.
+    /// Folder of the prepared data set, whose files list the rows of the tables.
     pub prepared: &'a Path,
 }
 
@@ -55,8 +56,8 @@ pub enum ImportError {
         /// What the model does not know, with shapes; empty where there is no such tensor.
         found: String,
     },
-    /// The file holds tensors that the model has not.
-    #[error("`{path}` holds tensors that a `{kind}` of these settings has not: {found}")]
+    /// The file has tensors that the model lacks.
+    #[error("`{path}` has tensors that are not part of a `{kind}` with these settings: {found}")]
     Surplus {
         /// The file.
         path: String,
@@ -100,7 +101,7 @@ pub enum ImportError {
         name: String,
         /// Its shape.
         shape: Vec<i64>,
-        /// Where the first such number stands.
+        /// Where the first such number is.
         place: Vec<i64>,
     },
 }
@@ -138,7 +139,8 @@ impl ImportError {
         Some(text.to_owned())
     }
 
-    /// What the rows of a table are, where there are too many or too few; else that the settings decide.
+    /// What the rows of a table are, where there are too many or too few; else that the settings
+    /// decide.
     fn about_shape(&self) -> String {
         let Self::Shape {
             name,
@@ -169,7 +171,7 @@ impl ImportError {
     }
 }
 
-/// What the rows of a tensor stand for.
+/// What the rows of a tensor represent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
     /// Padding, then every item.
@@ -200,7 +202,8 @@ impl Import<'_> {
     /// Fills `weights`, all the tensors of a net by upstream name, with those of the file.
     ///
     /// # Errors
-    /// When the file is not what was planned with, or does not fit in every respect; nothing is filled then.
+    /// When the file is not what was planned with, or does not fit in every respect; nothing is
+    /// filled then.
     pub fn fill(&self, weights: &[(String, Tensor)]) -> Result<(), ImportError> {
         let bytes = fs::read(self.path)?;
         let path = self.path.display().to_string();

@@ -1,7 +1,8 @@
-//! A first-order Markov chain: what followed the last item in training, with popularity where nothing did. A floor.
+//! A first-order Markov chain: what followed the last item in training, or popularity. A baseline.
 //!
-//! P(j | i) = (n(i, j) + s p(j)) / (n(i) + s): n counts transitions in training, p is the share of training
-//! interactions, s the weight of the back-off in pseudo-counts. An empty or unseen last item leaves p alone.
+//! P(j | i) = (n(i, j) + s p(j)) / (n(i) + s). Here n counts transitions in training, and p is the
+//! share of training interactions. s is the weight of the back-off in pseudo-counts. An empty or
+//! unseen last item leaves p alone.
 //!
 //! Letters: B batch, C candidates, V items (0 is padding), K different transitions.
 

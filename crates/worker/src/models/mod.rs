@@ -1,6 +1,7 @@
 //! One file a CF model, and the two traits that the rest of the worker sees them through.
 //!
-//! Letters: B batch, T tokens of a packed batch, D width, V items (row 0 of a table is padding), C candidates.
+//! Letters: B batch, T tokens of a packed batch, D width, V items (row 0 of a table is padding), C
+//! candidates.
 
 pub mod artefact;
 pub mod forward;
@@ -47,8 +48,9 @@ pub trait Backbone: Scorer {
     /// States [B, D] of B histories, without dropout. An empty history has a state too.
     fn user_states(&self, histories: &Histories) -> Tensor;
 
-    /// States [T, D] after each of T tokens, in the histories' own order, as the training loss computes them; with the
-    /// model's dropout where `dropout` says so. What a frozen model tells of every prefix of a sequence.
+    /// States [T, D] after each of T tokens, in the histories' own order, as the training loss
+    /// computes them. `dropout` turns the model's dropout on. So a frozen model has a state of
+    /// every prefix of a sequence.
     fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor;
 
     /// The table [V + 1, D] that states are compared with by dot product; row 0 is padding.

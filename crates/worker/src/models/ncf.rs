@@ -1,8 +1,11 @@
-//! NCF as two towers: a user's embedding and an item's, each through an MLP, compared by dot product.
+//! NCF as two towers: a user's embedding and an item's, each through an MLP, compared by dot
+//! product.
 //!
-//! Paper: He et al. 2017, Neural Collaborative Filtering; the two-tower form is the A-LLMRec paper's (appendix A), which
-//! names no code, so weight names are ours in PyTorch's manner (`user_tower.0.weight`). Deviations:
-//! - a user's first training item is read, not asked for: batches are the (input, next item) pairs of every model.
+//! Paper: He et al. 2017, Neural Collaborative Filtering. The two-tower form is the A-LLMRec
+//! paper's (appendix A). It names no code, so weight names follow PyTorch (`user_tower.0.weight`).
+//! Deviations:
+//! - a user's first training item is an input, never a target: batches are the (input, next item)
+//!   pairs of every model.
 //!
 //! Letters: B batch, T tokens, D width, U users, V items (0 is padding).
 

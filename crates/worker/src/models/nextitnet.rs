@@ -2,11 +2,13 @@
 //!
 //! Paper: Yuan et al. 2019, A Simple Convolutional Generative Network for Next Item Recommendation.
 //! Upstream: syiswell/NextItNet-Pytorch, `generator_recsys.py` at 194fb6b. Deviations:
-//! - padding is masked: upstream pads on the left with item 0, whose row and norms leak into the states of short
-//!   histories; here steps before the first item count as zero in every layer, so padding changes nothing;
+//! - padding is masked. Upstream pads on the left with item 0, whose row and norms leak into the
+//!   states of short histories. Here steps before the first item are zero in every layer, so
+//!   padding changes nothing;
 //! - optional dropout on embeddings (upstream has none, which is the default).
 //!
-//! Letters: B batch, T tokens, D width (channels), L steps and R rows of a group, V items (0 is padding).
+//! Letters: B batch, T tokens, D width (channels), L steps and R rows of a group, V items (0 is
+//! padding).
 
 use allround_core::models::nextitnet::Nextitnet as Config;
 use tch::{Device, Kind, Tensor};
@@ -102,7 +104,8 @@ impl Nextitnet {
         }
     }
 
-    /// States [slots, D] after each token of `items`, in the groups' slots, one group after another.
+    /// States [slots, D] after each token of `items`, in the groups' slots, one group after
+    /// another.
     fn states(&self, layout: &Layout, items: &[u32], train: bool) -> Tensor {
         let device = self.device();
         let taps: Vec<(Tensor, Tensor)> = self
@@ -153,7 +156,7 @@ impl<'a> Layout<'a> {
         &self.order.rows[group.first..group.first + group.rows]
     }
 
-    /// The group's items, L x R, with item 0 behind the end of a row.
+    /// The group's items, L x R, with item 0 after the end of a row.
     fn padded(&self, group: &Group, items: &[u32]) -> Vec<u32> {
         let rows = self.rows(group);
         let mut padded = Vec::with_capacity(group.rows * group.steps);
@@ -213,7 +216,7 @@ impl Backbone for Nextitnet {
         self.config.hidden_units as i64
     }
 
-    /// An empty history has the zero state: items are then told apart by their bias alone.
+    /// An empty history has the zero state: items then differ by their bias alone.
     fn user_states(&self, histories: &Histories) -> Tensor {
         let device = self.device();
         let shape = [histories.len() as i64, self.width()];

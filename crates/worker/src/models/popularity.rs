@@ -1,4 +1,4 @@
-//! Popularity: every user is shown the items with the most training interactions. A floor, not a rival.
+//! Popularity: every user is shown the items with the most training interactions. A baseline.
 //!
 //! Letters: B batch, C candidates, V items (0 is padding).
 

@@ -1,26 +1,32 @@
 //! SASRec: causal self-attention over the history, computed on tokens and not on padding.
 //!
-//! Paper: Kang and McAuley 2018, Self-Attentive Sequential Recommendation. The forms and their upstreams:
+//! Paper: Kang and McAuley 2018, Self-Attentive Sequential Recommendation. The forms and their
+//! upstreams:
 //! - `allmrec`: the copy of SASRec.pytorch in ghdtjr/A-LLMRec;
 //! - `kang`: kang205/SASRec, the paper's code;
-//! - `pmixer_pre_norm`, `pmixer_post_norm`: pmixer/SASRec.pytorch at fde8a9c, with and without `--norm_first`;
-//! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the left.
+//! - `pmixer_pre_norm`, `pmixer_post_norm`: pmixer/SASRec.pytorch at fde8a9c, with and without
+//!   `--norm_first`;
+//! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the
+//!   left.
 //!
 //! Padding on the left is what differs most:
 //! - `kang` and `recbole` mask padded keys, so that padding changes nothing and is left out;
 //! - in `allmrec` a padded slot's input is zero in every block, and no mask hides it;
-//! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states, but see only each
-//!   other: they start equal and stay equal, so that one virtual token follows them through the blocks.
+//! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states,
+//!   but see only each other. They start equal and stay equal, so one virtual token represents them
+//!   in all blocks.
 //!
-//! Equal keys fold into one virtual key whose logit gains the logarithm of their number. States, loss and gradients without
-//! dropout are those of the padded net, by fixtures of the upstream code. With dropout, padded slots of the `pmixer` forms
-//! differ from the second block on: training then writes every padded slot out. Deviations:
-//! - in packed training each padded slot's attention weight is dropped on its own: the folded weight is multiplied with the
-//!   mean of as many draws. Noise comes from the program's own generator, so that the numbers are not LibTorch's;
-//! - row 0 of the item table is zero from the start (upstream's initialisation overwrites it once in `allmrec`, and
-//!   multiplies padded inputs by zero all the same);
-//! - `recbole` has one dropout for hidden states and attention, and its full softmax leaves out the padding item, which
-//!   upstream counts among the classes.
+//! Equal keys fold into one virtual key whose logit gains the logarithm of their number. States,
+//! loss and gradients without dropout are those of the padded net, by fixtures of the upstream
+//! code. With dropout, padded slots of the `pmixer` forms differ from the second block on: training
+//! then writes every padded slot out. Deviations:
+//! - in packed training each padded slot's attention weight is dropped on its own: the folded
+//!   weight is multiplied with the mean of as many draws. Noise comes from the program's own
+//!   generator, so that the numbers are not LibTorch's;
+//! - row 0 of the item table is zero from the start. In `allmrec`, upstream's initialisation
+//!   overwrites it once, and multiplies padded inputs by zero all the same;
+//! - `recbole` has one dropout for hidden states and attention, and its full softmax leaves out the
+//!   padding item, which upstream counts among the classes.
 //!
 //! Letters: B batch, T tokens, D width, V items (0 is padding), R rows with tokens.
 
@@ -61,7 +67,8 @@ pub struct Sasrec {
     config: Config,
     /// `item_emb.weight` (`item_embedding.weight` in `recbole`), [V + 1, D].
     items: Tensor,
-    /// `pos_emb.weight` (`position_embedding.weight` in `recbole`), [maxlen, D]; in the `pmixer` forms one row more, of padding.
+    /// `pos_emb.weight` (`position_embedding.weight` in `recbole`), [maxlen, D]; in the `pmixer`
+    /// forms one row more, of padding.
     positions: Tensor,
     /// Norm of the embeddings; `recbole` alone has one.
     norm_inputs: Option<Norm>,
@@ -124,7 +131,8 @@ impl Sasrec {
         }
     }
 
-    /// What padded slots read, [1, D]: rows 0 of both tables, which are not trained, or zero where upstream sets it to zero.
+    /// What padded slots read, [1, D]: rows 0 of both tables, which are not trained, or zero where
+    /// upstream sets it to zero.
     fn padding_input(&self) -> Tensor {
         let input = self.items.narrow(0, 0, 1).detach();
         if !self.config.form.padding_evolves() {
@@ -172,7 +180,8 @@ impl Sasrec {
         }
     }
 
-    /// States from the tokens' item rows [T, D]: of all tokens [T, D], or of each row's last [R, D].
+    /// States from the tokens' item rows [T, D]: of all tokens [T, D], or of each row's last [R,
+    /// D].
     fn states(
         &self,
         rows: &Tensor,
@@ -207,7 +216,8 @@ impl Sasrec {
         }
     }
 
-    /// The state [1, D] of a history without items: that of the last padded slot, and zero in `recbole`, which has none.
+    /// The state [1, D] of a history without items: that of the last padded slot, and zero in
+    /// `recbole`, which has none.
     fn empty_state(&self) -> Tensor {
         let padding = self.padding_input();
         let blocks = self.blocks.iter();
@@ -282,7 +292,7 @@ impl Backbone for Sasrec {
         let device = self.device();
         let order = TimeMajor::new(&histories.offsets);
         let mut noise = (dropout && self.config.dropout > 0.0).then(|| {
-            // The caller has seeded LibTorch's generator, which is asked for a seed of this noise.
+            // The caller has seeded LibTorch's generator, which draws the seed of this noise.
             let seed = Tensor::randint(i64::MAX, [1], (tch::Kind::Int64, Device::Cpu));
             Noise::new(
                 self.config.dropout,

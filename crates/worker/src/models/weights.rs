@@ -1,4 +1,5 @@
-//! Weights as safetensors under their upstream names: what a PyTorch user can load, and what is read back.
+//! Weights as safetensors under their upstream names: what a PyTorch user can load, and what is
+//! read back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -18,8 +19,8 @@ pub enum WeightsError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// The bytes are no safetensors file.
-    #[error("`{path}` is no whole safetensors file: {source}")]
+    /// The bytes are not a whole safetensors file.
+    #[error("`{path}` is not a whole safetensors file: {source}")]
     Format {
         /// The file.
         path: String,
@@ -91,7 +92,8 @@ fn bytes_of(tensor: &Tensor) -> Vec<u8> {
     bytes
 }
 
-/// `tensors` and `notes` (the file's metadata) as the bytes of a safetensors file, the same for the same input.
+/// `tensors` and `notes` (the file's metadata) as the bytes of a safetensors file, the same for the
+/// same input.
 ///
 /// # Panics
 /// When two tensors have one name: models name theirs apart.
@@ -153,7 +155,7 @@ pub fn read(
 /// The header of `bytes`, the contents of the file at `path`, with views of its tensors.
 ///
 /// # Errors
-/// When the bytes are no whole safetensors file.
+/// When the bytes are not a whole safetensors file.
 pub(super) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightsError> {
     SafeTensors::deserialize(bytes).map_err(|source| damaged(path, source))
 }

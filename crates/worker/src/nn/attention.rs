@@ -10,7 +10,8 @@ use super::parameters::{self, Parameters};
 /// How the projections of queries, keys and values are named and stored.
 #[derive(Debug)]
 enum Input {
-    /// `in_proj_weight` [3 D, D] and `in_proj_bias` [3 D]: query, key, value, as in `torch.nn.MultiheadAttention`.
+    /// `in_proj_weight` [3 D, D] and `in_proj_bias` [3 D]: query, key, value, as in
+    /// `torch.nn.MultiheadAttention`.
     Joined { weight: Tensor, bias: Tensor },
     /// A linear layer each, as in BERT: weight [D, D] and bias `[D]` of query, key and value.
     Separate([Linear; 3]),
@@ -39,7 +40,8 @@ pub struct AttentionShape {
 }
 
 impl Attention {
-    /// Named as in `torch.nn.MultiheadAttention`, with matrices as `start` makes them and zero biases.
+    /// Named as in `torch.nn.MultiheadAttention`, with matrices as `start` makes them and zero
+    /// biases.
     pub fn joined(
         parameters: &mut Parameters,
         name: &str,
@@ -67,7 +69,8 @@ impl Attention {
         }
     }
 
-    /// Named as in BERT (`query`, `key`, `value`, `dense`), with matrices as `start` makes them and zero biases.
+    /// Named as in BERT (`query`, `key`, `value`, `dense`), with matrices as `start` makes them and
+    /// zero biases.
     pub fn separate(
         parameters: &mut Parameters,
         name: &str,
@@ -89,8 +92,8 @@ impl Attention {
         }
     }
 
-    /// What every token of `queries` [T, D] takes from `keys` [T + 1, D], whose last row is the virtual token.
-    /// With `noise`, attention weights are dropped.
+    /// What every token of `queries` [T, D] takes from `keys` [T + 1, D], whose last row is the
+    /// virtual token. With `noise`, attention weights are dropped.
     pub fn all(
         &self,
         queries: &Tensor,
@@ -103,7 +106,8 @@ impl Attention {
         self.project_out(&embedding::rows(&mixed, &packed.back))
     }
 
-    /// What each row's last token takes: `queries` [R, D], longest row first; `groups` have one query a row.
+    /// What each row's last token takes: `queries` [R, D], longest row first; `groups` have one
+    /// query a row.
     pub fn last(
         &self,
         queries: &Tensor,
@@ -116,7 +120,8 @@ impl Attention {
         self.project_out(&self.mix(&queries, keys, &packed.keys, groups, noise))
     }
 
-    /// What a token takes that sees nothing but itself and tokens equal to it: its own value, [N, D] -> [N, D].
+    /// What a token takes that sees nothing but itself and tokens equal to it: its own value, [N,
+    /// D] -> [N, D].
     pub fn alone(&self, keys: &Tensor) -> Tensor {
         self.project_out(&self.project_keys(keys).narrow(1, self.width, self.width))
     }
@@ -215,8 +220,8 @@ impl Attention {
         }
     }
 
-    /// Multipliers of dropped weights [b heads, n, keys]. The folded weight of n padded slots, each dropped on its own,
-    /// keeps a Binomial(n, 1 - p) share of n.
+    /// Multipliers of dropped weights [b heads, n, keys]. The folded weight of n padded slots, each
+    /// dropped on its own, keeps a Binomial(n, 1 - p) share of n.
     fn multipliers(&self, group: &Group, noise: &mut Noise) -> Tensor {
         let (rows, queries, keys) = group.mask.size3().expect("a mask is [b, n, keys]");
         let heads = self.heads as usize;

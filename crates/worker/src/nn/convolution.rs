@@ -1,7 +1,8 @@
-//! Dilated causal convolutions as a few large matrix products over groups of rows of nearly equal length.
+//! Dilated causal convolutions as a few large matrix products over groups of rows of nearly equal
+//! length.
 //!
-//! Tokens of a group lie time-major, so that "d steps earlier" is a shift by d times the group's rows, and padding
-//! lies behind a row's last token, where a causal net never looks.
+//! Tokens of a group are in time-major order, so "d steps earlier" is a shift by d times the
+//! group's rows. Padding comes after a row's last token, where a causal net never looks.
 
 use tch::{Kind, Tensor};
 
@@ -21,7 +22,8 @@ pub struct Group {
     pub steps: usize,
 }
 
-/// Cuts rows of the `lengths` (falling, at least 1) into groups so that padding and the price of groups are least.
+/// Cuts rows of the `lengths` (falling, at least 1) into groups so that padding and the price of
+/// groups are least.
 pub fn groups(lengths: &[u32]) -> Vec<Group> {
     let count = lengths.len();
     let mut best = vec![(0u64, 0usize); count + 1];
@@ -78,12 +80,14 @@ impl CausalConvolution {
         }
     }
 
-    /// The tap matrices [kernel, D, D] (inputs first), oldest tap first, contiguous: made once a batch.
+    /// The tap matrices [kernel, D, D] (inputs first), oldest tap first, contiguous: made once a
+    /// batch.
     pub fn taps(&self) -> Tensor {
         self.weight.squeeze_dim(2).permute([2, 1, 0]).contiguous()
     }
 
-    /// Outputs [L x R, D] for time-major `inputs` [L x R, D] of R `rows`; steps before the first count as zero.
+    /// Outputs [L x R, D] for time-major `inputs` [L x R, D] of R `rows`; steps before the first
+    /// count as zero.
     pub fn forward(&self, inputs: &Tensor, taps: &Tensor, rows: i64) -> Tensor {
         let (slots, width) = inputs.size2().expect("inputs are [L x R, D]");
         let kernel = taps.size()[0];

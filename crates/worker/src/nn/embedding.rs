@@ -1,4 +1,5 @@
-//! Rows of item tables: one gather for everything that a batch reads of a table, so that backward fills one buffer.
+//! Rows of item tables: one gather for everything that a batch reads of a table, so that backward
+//! fills one buffer.
 
 use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
@@ -17,7 +18,8 @@ pub fn rows(table: &Tensor, indices: &Tensor) -> Tensor {
     Tensor::embedding(table, indices, -1, false, false)
 }
 
-/// Rows [N, D] of a trained `table`, whose gradient is then sparse: it names the rows read and no others.
+/// Rows [N, D] of a trained `table`, whose gradient is then sparse: it names the rows read and no
+/// others.
 pub fn table_rows(table: &Tensor, indices: &Tensor) -> Tensor {
     Tensor::embedding(table, indices, -1, false, true)
 }
@@ -34,7 +36,8 @@ pub struct BatchRows {
 }
 
 impl BatchRows {
-    /// Inputs, targets and negatives of `batch` in one gather; no targets for the full softmax, which reads the table.
+    /// Inputs, targets and negatives of `batch` in one gather; no targets for the full softmax,
+    /// which reads the table.
     pub fn gather(table: &Tensor, batch: &TrainingBatch, loss: &Loss) -> Self {
         let targets: &[u32] = match loss {
             Loss::FullSoftmax {} => &[],
@@ -66,7 +69,8 @@ impl BatchRows {
     }
 }
 
-/// Scores [B, C] of `candidates` [B, C] by dot product of `states` [B, D] with rows of `table`, and the items' own scores.
+/// Scores [B, C] of `candidates` [B, C] by dot product of `states` [B, D] with rows of `table`, and
+/// the items' own scores.
 pub fn scores(
     states: &Tensor,
     table: &Tensor,

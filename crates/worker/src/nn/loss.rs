@@ -1,4 +1,5 @@
-//! Training losses over packed tokens: a state, its next item, and what that item is told apart from.
+//! Training losses over packed tokens: a state, its next item, and the items that it is compared
+//! with.
 //!
 //! Every loss is a mean over the T tokens of a batch. Checked against PyTorch in the tests below.
 
@@ -21,7 +22,7 @@ pub struct Items {
 }
 
 impl Items {
-    /// Items without a score of their own.
+    /// Items without a bias.
     pub fn plain(rows: Tensor) -> Self {
         Self { rows, bias: None }
     }
@@ -112,7 +113,8 @@ pub fn sampled(loss: &Loss, batch: &Sampled) -> Tensor {
     }
 }
 
-/// Mean of -ln sigmoid over targets plus mean of -ln(1 - sigmoid) over negatives, as SASRec's code does.
+/// Mean of -ln sigmoid over targets plus mean of -ln(1 - sigmoid) over negatives, as SASRec's code
+/// does.
 fn bce(batch: &Sampled) -> Tensor {
     let negatives = own_scores(batch);
     target_scores(batch).neg().softplus().mean(Kind::Float) + negatives.softplus().mean(Kind::Float)
@@ -136,11 +138,11 @@ fn sampled_softmax(batch: &Sampled) -> Tensor {
     (logits.logsumexp([1], false) - target.squeeze_dim(-1)).mean(Kind::Float)
 }
 
-/// Hidasi and Karatzoglou 2018, equation 8: negatives r_j, weighted by their softmax s_j, against the target r_i:
-/// the sum of s_j (sigmoid(r_j - r_i) + sigmoid(r_j^2)).
+/// Hidasi and Karatzoglou 2018, equation 8: negatives r_j, weighted by their softmax s_j, against
+/// the target r_i: the sum of s_j (sigmoid(r_j - r_i) + sigmoid(r_j^2)).
 ///
-/// A token's negatives are the targets of the other rows at its step, as in the upstream's session-parallel batches,
-/// and the shared ones; those that are the target's own item do not count.
+/// A token's negatives are the shared ones and the targets of the other rows at its step, as in
+/// upstream's session-parallel batches. Negatives equal to the target do not count.
 fn top1_max(batch: &Sampled) -> Tensor {
     let target = target_scores(batch);
     let shared = (batch.negative_items.size()[0] > 0).then(|| shared_scores(batch));
@@ -170,7 +172,7 @@ fn top1_max(batch: &Sampled) -> Tensor {
 
 /// The sum over one step's tokens; a token all of whose `others` are masked adds nothing.
 fn top1_max_step(target: &Tensor, others: &Tensor, masked: &Tensor) -> Tensor {
-    // A finite floor instead of minus infinity: a row without negatives must not become NaN.
+    // A finite lower bound instead of minus infinity: a row without negatives must not become NaN.
     let weights = others.masked_fill(masked, -1e30).softmax(-1, Kind::Float);
     let above = (others - target.unsqueeze(-1)).sigmoid();
     let terms = weights * (above + others.square().sigmoid());
@@ -206,10 +208,11 @@ fn shared_scores(batch: &Sampled) -> Tensor {
     }
 }
 
-/// Cross-entropy of `targets` `[T]` among items of `table` [V + 1, D], whose row 0 is padding: 1 to V, or the rows `classes`
-/// (ascending), all targets among them.
+/// Cross-entropy of `targets` `[T]` among items of `table` [V + 1, D], whose row 0 is padding. The
+/// items are 1 to V, or the rows `classes`, ascending, with all targets among them.
 ///
-/// The gradient is made in the same pass, chunk by chunk, so that no more than a chunk of the T x V logits exists.
+/// The gradient is made in the same pass, chunk by chunk, so that no more than a chunk of the T x V
+/// logits exists.
 pub fn full_softmax(
     states: &Tensor,
     (table, bias): (&Tensor, Option<&Tensor>),

@@ -1,6 +1,7 @@
 //! Layers written once.
 //!
-//! Letters: B batch, T tokens of a packed batch, D width, H recurrent width, V items (row 0 of a table is padding), N negatives.
+//! Letters: B batch, T tokens of a packed batch, D width, H recurrent width, V items (row 0 of a
+//! table is padding), N negatives.
 
 pub mod attention;
 pub mod convolution;

@@ -1,5 +1,5 @@
-//! Dropout noise, drawn by the program's own generator: several times as fast as LibTorch's on the CPU, and the same
-//! numbers on every device.
+//! Dropout noise, drawn by the program's own generator: several times as fast as LibTorch's on the
+//! CPU, and the same numbers on every device.
 
 use allround_core::seed::{Stream, stream};
 use rand::Rng;
@@ -24,7 +24,8 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Noise that drops with probability `dropout` (in [0, 1), rounded to 1/65536), a function of `seed`.
+    /// Noise that drops with probability `dropout` (in [0, 1), rounded to 1/65536), a function of
+    /// `seed`.
     pub fn new(dropout: f64, seed: u64, device: Device) -> Self {
         let kept_below = ((1.0 - dropout) * VALUES).round().clamp(1.0, VALUES - 1.0);
         Self {
@@ -48,8 +49,9 @@ impl Noise {
         self.tensor(&values, shape)
     }
 
-    /// Multipliers of attention weights [rows, queries, keys] whose key 0 stands for `folded` keys of the row, each
-    /// dropped on its own: its multiplier is their mean. `folded` has one number a row.
+    /// Multipliers of attention weights [rows, queries, keys] whose key 0 represents `folded` keys
+    /// of the row. Each is dropped separately, and the multiplier is their mean. `folded` has one
+    /// number a row.
     pub fn attention_multipliers(&mut self, shape: &[i64; 3], folded: &[u32]) -> Tensor {
         let [rows, queries, keys] = *shape;
         let (queries, keys) = (queries as usize, keys as usize);
@@ -82,8 +84,9 @@ impl Noise {
     }
 }
 
-/// Drops elements of `x` with probability `dropout` and scales the others, in training; the draws follow LibTorch's generator,
-/// which the caller has seeded. On a device with a generator of its own, that one makes them.
+/// Drops elements of `x` with probability `dropout` and scales the others, in training; the draws
+/// follow LibTorch's generator, which the caller has seeded. On a device with its own
+/// generator, that one makes them.
 pub fn dropout(x: &Tensor, dropout: f64, train: bool) -> Tensor {
     if !train || dropout <= 0.0 {
         return x.shallow_clone();

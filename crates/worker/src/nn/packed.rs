@@ -1,8 +1,10 @@
-//! Where the tokens of a packed batch lie when attention needs rows: a few groups of rows of similar length.
+//! Where the tokens of a packed batch lie when attention needs rows: a few groups of rows of
+//! similar length.
 //!
-//! Tokens are in time-major order, longest row first, so that a group is a run of neighbouring places. Within a group
-//! rows begin together: what a shorter row lacks lies after its last token, where a causal query never looks. Slot 0
-//! of every row's keys is the virtual token, number T, which stands for all of the row's padding.
+//! Tokens are in time-major order, longest row first, so that a group is a run of neighbouring
+//! places. Within a group rows begin together: what a shorter row lacks lies after its last token,
+//! where a causal query never looks. Slot 0 of every row's keys is the virtual token, number T,
+//! which represents all of the row's padding.
 
 use tch::{Device, Tensor};
 
@@ -57,7 +59,7 @@ impl Padding {
     }
 }
 
-/// Which tokens ask.
+/// Which tokens have queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queries {
     /// Every token of a row.
@@ -95,7 +97,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Groups for rows in `order`, none longer than the slots, with every token asking.
+    /// Groups for rows in `order`, none longer than the slots, with a query for every token.
     pub fn new(order: &TimeMajor, padding: Padding, device: Device) -> Self {
         let lengths = order.lengths();
         let starts = order.starts();
@@ -107,7 +109,8 @@ impl Packed {
             for place in places.clone() {
                 keys.push(total);
                 for step in 0..lengths[places.start] {
-                    // A slot past the row's end repeats its first token; nothing reads what comes of it.
+                    // A slot past the row's end repeats its first token; nothing reads what comes
+                    // of it.
                     let inside = step < lengths[place];
                     let token = starts[if inside { step } else { 0 }] + place as u32;
                     if inside {
@@ -168,7 +171,8 @@ fn group(lengths: &[usize], padding: Padding, asked: Queries, device: Device) ->
     }
 }
 
-/// Places of each group, at the least cost: a group costs as if all its rows were as long as its first.
+/// Places of each group, at the least cost: a group costs as if all its rows were as long as its
+/// first.
 fn split(lengths: &[usize]) -> Vec<std::ops::Range<usize>> {
     let mut ends: Vec<usize> = (1..lengths.len())
         .filter(|&place| lengths[place] != lengths[place - 1])

@@ -1,7 +1,7 @@
 //! The weights of a net by their upstream names, in a stable order, and how they start.
 //!
-//! Weights start on the CPU and then move, so that every device begins with the same numbers. The caller seeds
-//! LibTorch's generator from the `init` stream before it builds a net.
+//! Weights start on the CPU and then move, so that every device begins with the same numbers. The
+//! caller seeds LibTorch's generator from the `init` stream before it builds a net.
 
 use tch::{Device, Kind, Tensor};
 

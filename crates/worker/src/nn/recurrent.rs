@@ -62,8 +62,8 @@ impl Gru {
         }
     }
 
-    /// Outputs [T, H] of the last layer for `inputs` [T, D] in time-major order, and the last state [R, H] of each of
-    /// the R rows with tokens, longest first.
+    /// Outputs [T, H] of the last layer for `inputs` [T, D] in time-major order. Also the last
+    /// state [R, H] of each of the R rows with tokens, longest first.
     pub fn forward(&self, inputs: &Tensor, order: &TimeMajor, train: bool) -> (Tensor, Tensor) {
         let running: Vec<i64> = order.running.iter().map(|&rows| i64::from(rows)).collect();
         let rows = order.rows_with_tokens() as i64;
@@ -88,8 +88,8 @@ impl Gru {
     }
 }
 
-/// Moves the weights into one piece of memory, which cuDNN reads as it is; it would copy them together in every pass. They
-/// stay the tensors they were.
+/// Moves the weights into one block of memory, which cuDNN reads as it is; it would copy them
+/// together in every pass. They stay the tensors they were.
 fn join_for_cudnn(weights: &[Tensor], shape: GruShape) {
     /// cuDNN's number for gated recurrent units.
     const GRU: i64 = 3;

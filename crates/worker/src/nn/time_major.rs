@@ -1,4 +1,5 @@
-//! The time-major order of a packed batch: all first items, then all second items, and so on, longest row first.
+//! The time-major order of a packed batch: all first items, then all second items, and so on,
+//! longest row first.
 //!
 //! Rows that have ended drop out, so that no slot is padding: what a recurrent layer reads.
 
@@ -46,7 +47,8 @@ impl TimeMajor {
         }
     }
 
-    /// `values`, one a token in CSR order, in time-major order; with `width` above 1, that many a token.
+    /// `values`, one a token in CSR order, in time-major order; with `width` above 1, that many a
+    /// token.
     pub fn arrange(&self, values: &[u32], width: usize) -> Vec<u32> {
         let mut arranged = Vec::with_capacity(values.len());
         for &token in &self.tokens {
@@ -63,7 +65,8 @@ impl TimeMajor {
         rows.iter().flat_map(of_row).copied().collect()
     }
 
-    /// Targets of each step of a loss: every token's, or only the rows' last ones, which are one step then.
+    /// Targets of each step of a loss: every token's, or only the rows' last ones, which are one
+    /// step then.
     pub fn target_steps(&self, last_only: bool) -> Vec<u32> {
         if last_only {
             vec![self.rows_with_tokens() as u32]
@@ -118,8 +121,8 @@ impl TimeMajor {
 }
 
 impl TrainingBatch {
-    /// The batch with its tokens in `order`; users and offsets stay those of the rows. Where only last positions have
-    /// targets, these follow the rows of `order`, longest first.
+    /// The batch with its tokens in `order`; users and offsets stay those of the rows. Where only
+    /// last positions have targets, these follow the rows of `order`, longest first.
     pub fn arranged(&self, order: &TimeMajor, loss: &Loss) -> Self {
         let per_target = |values: &[u32], width: usize| {
             if self.last_only {

@@ -1,4 +1,5 @@
-//! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that made them.
+//! `align`: A-LLMRec's stage 1. Leaves the codes of all items, by item number, and the weights that
+//! made them.
 
 use std::path::Path;
 
@@ -38,7 +39,7 @@ pub(super) fn run(
     };
     let sequences = Sequences::of(&prepared, rule);
     sequences.report("align", observe);
-    // A hashed map has nothing to train, whatever is asked.
+    // A hashed map has nothing to train, whatever the settings say.
     let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
     let encoder = if trained {
         Some(sentence::open(&settings.encoder, &job.base, device)?)

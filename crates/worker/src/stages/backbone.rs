@@ -28,7 +28,7 @@ use crate::models::{self, Backbone, Fresh, Sizes};
 use crate::train::BoxError;
 use crate::train::cf::{self, CfPlan};
 
-/// Metrics that every validation records, beside the one that decides.
+/// Metrics that every validation records, next to the one that decides.
 const RECORDED: [Metric; 2] = [Metric::Hit(10), Metric::Ndcg(10)];
 
 pub(super) fn run(
@@ -185,14 +185,15 @@ fn validation_lists(
         StageError::from(error).within("the lists of `train.stop.early.candidates`")
     })?;
     if lists.users.is_empty() && matches!(train.stop, Stop::Early { .. }) {
-        let message = "`train.stop.early` has nobody to validate on: no user that is trained on has an item in the validation part";
+        let message = "`train.stop.early` has no user to validate on: no training user has an item in the validation part";
         let remedy = "train for a fixed number of epochs (`train.stop.fixed`), or split so that validation has a share";
         return Err(StageError::new(message).with_hint(remedy));
     }
     Ok(Some(lists))
 }
 
-/// Validation measures whom training knows: cold and target-domain users have no say in when to stop.
+/// Validation measures whom training knows: cold and target-domain users have no say in when to
+/// stop.
 fn validated(prepared: &Prepared) -> Prepared {
     let mut prepared = prepared.clone();
     prepared.measured.clone_from(&prepared.trained);

@@ -58,7 +58,7 @@ fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageErr
     })
 }
 
-/// Tells how many items have no description, which their texts say in words.
+/// Reports how many items have no description; their texts say `Empty description`.
 pub(super) fn report_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Event)) {
     let undescribed = prepared.items.iter().filter(|item| {
         let text = item.description.as_deref().unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) fn report_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Ev
     }));
 }
 
-/// Tells how many item texts are longer than what `encoder` reads of them, and how many it has no pieces for.
+/// Reports how many item texts exceed the encoder's length, and how many it cannot represent whole.
 pub(super) fn report_unread(
     encoder: &dyn TextEncoder,
     texts: &[String],
@@ -86,7 +86,7 @@ pub(super) fn report_unread(
     }));
     let count = encoder.lossy(&texts) as u64;
     if count > 0 {
-        let what = "item texts that the encoder's tokenizer cannot tokenize whole".to_owned();
+        let what = "item texts that the encoder's tokenizer cannot represent whole".to_owned();
         observe(Event::Counted(Counted { what, count }));
     }
 }

@@ -40,10 +40,12 @@ pub(super) fn run(
     }
 }
 
-/// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels warm.
+/// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels
+/// warm.
 const WARM_UP: usize = 64;
 
-/// What the pass over `part` is called: only that over the test counts as the cost of an evaluation.
+/// What the pass over `part` is called: only that over the test counts as the cost of an
+/// evaluation.
 fn phase_name(part: Part) -> &'static str {
     match part {
         Part::Valid => "evaluate_valid",
@@ -89,7 +91,8 @@ fn score(
     Ok(())
 }
 
-/// By scores that another program has made. They cost nothing here, so that the phase is no evaluation's.
+/// By scores that another program has made. They cost nothing here, so that the phase is not an
+/// evaluation's.
 fn read(
     job: &Job,
     (given, keep_scores): (&GivenScores, bool),
@@ -156,7 +159,7 @@ fn kept(
     })??)
 }
 
-/// Tells how many of so many items have a title of more tokens than a generated answer may have.
+/// Reports items whose title exceeds the length of a generated answer.
 fn report_unanswerable(
     prompted_lm: &PromptedLm,
     (items, most): (usize, usize),
@@ -233,8 +236,8 @@ fn ask(
     Ok(())
 }
 
-/// The answers and what they elapsed, in all processes; they go on where a killed one has left them in folder `kept`. Where memory
-/// runs out, how much was tried.
+/// The ranks and their time, over all processes. A killed evaluation continues from folder `kept`.
+/// If memory runs out, the error says how much was tried.
 fn answered(
     ranker: &LlmRanker,
     lists: &CandidateLists,
@@ -274,7 +277,7 @@ fn answered(
 /// A frozen CF model with trained projections of its users and items.
 type Projected = (Box<dyn Backbone>, Projections);
 
-/// They, where the method has them.
+/// The projections and their CF model, if the method has projections.
 fn projected(
     job: &Job,
     settings: &LlmRanking,

@@ -1,4 +1,5 @@
-//! One file a stage kind: inputs from the artefacts of earlier stages, an artefact in the job's output folder.
+//! One file per stage kind: inputs are artefacts of earlier stages, the result is an artefact in
+//! the job's output folder. [`run`] is the entry point.
 
 mod align;
 mod backbone;
@@ -21,7 +22,7 @@ use allround_core::program::Program;
 use allround_core::stage::{Job, Settings};
 pub use report::StageError;
 
-/// Runs `job`, telling `observe` what happens.
+/// Runs `job` and reports its events to `observe`.
 ///
 /// # Errors
 /// When the stage cannot be done; the error says what is wrong and what to do.

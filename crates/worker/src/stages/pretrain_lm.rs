@@ -1,4 +1,5 @@
-//! `pretrain-lm`: a small OPT from scratch. Leaves a Hugging Face folder: `config.json`, weights, tokenizer.
+//! `pretrain-lm`: a small OPT from scratch. Leaves a Hugging Face folder: `config.json`, weights,
+//! tokenizer.
 
 use std::sync::Arc;
 

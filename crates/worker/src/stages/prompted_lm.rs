@@ -17,7 +17,7 @@ use crate::methods::tables::Tables;
 use crate::models::{Backbone, artefact, weights};
 use crate::torch_ext::memory;
 
-/// What a list of titles and its answer need while training.
+/// Positions for a list of titles and its answer in training.
 pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
     ContextNeeds::List {
         candidates: settings.prompt.candidates,
@@ -25,7 +25,7 @@ pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
     }
 }
 
-/// The language model of `settings`, with the titles of `prepared`, of which the positions hold what `room` says.
+/// The language model of `settings` with the titles of `prepared`, cut to what `needs` leaves.
 pub(super) fn open(
     job: &Job,
     settings: &PromptedLlm,

@@ -1,4 +1,4 @@
-//! What a stage says of itself: failures with advice, timed phases, the names of devices.
+//! What a stage reports: failures with advice, timed phases, names of devices.
 
 use allround_core::data::DataError;
 use allround_core::event::{Event, Failure, Phase};
@@ -44,8 +44,8 @@ impl StageError {
         self
     }
 
-    /// Memory ran out: `when`, such as `with up to 64 users computed together`; `message` is what LibTorch message, `remedy` what there
-    /// is to do besides having more memory.
+    /// Memory ran out: `when`, such as `with up to 64 users computed together`; `message` is
+    /// LibTorch's, `remedy` what else than more memory helps.
     pub fn memory(when: &str, message: &str, remedy: &str) -> Self {
         Self {
             text: format!("memory ran out {when}: {message}"),
@@ -107,7 +107,7 @@ from! {
 fn of_source(error: &TrainError) -> Option<&str> {
     match error {
         TrainError::Example(wrong) => match wrong.downcast_ref::<TooFew>() {
-            Some(_) => Some("tell fewer candidates while training (`prompt.NAME.candidates`)"),
+            Some(_) => Some("use fewer candidates in training (`prompt.NAME.candidates`)"),
             None => wrong.downcast_ref::<PromptedLmError>()?.hint(),
         },
         TrainError::Validation { source, .. } => {
@@ -131,7 +131,7 @@ pub fn timed<T>(
     (done, Phase { examples, ..phase })
 }
 
-/// The phase `name` that elapsed so much; `on` is the device that computed it, if one did.
+/// The phase `name` with its measured time; `on` is the device that computed it, if one did.
 pub fn phase_of(name: &str, on: Option<Device>, elapsed: Elapsed) -> Phase {
     Phase {
         phase: name.to_owned(),
@@ -142,7 +142,8 @@ pub fn phase_of(name: &str, on: Option<Device>, elapsed: Elapsed) -> Phase {
     }
 }
 
-/// `event` with the memory held so far, where it is a phase: of this process, and of `device` where a device computed it.
+/// `event` with the memory held so far, where it is a phase: of this process, and of `device` where
+/// a device computed it.
 pub fn with_peaks(mut event: Event, device: Device) -> Event {
     if let Event::Phase(phase) = &mut event {
         phase.peak_rss_bytes = peak_rss_bytes();
@@ -151,7 +152,7 @@ pub fn with_peaks(mut event: Event, device: Device) -> Event {
     event
 }
 
-/// Most resident memory of this process so far; `None` where the system does not tell.
+/// Most resident memory of this process so far; `None` where the system does not report it.
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status".as_ref()).ok()?;
     let line = status

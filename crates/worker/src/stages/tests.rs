@@ -87,7 +87,8 @@ impl Desk {
         self.0.path().join(name)
     }
 
-    /// The job that leaves `name` and reads artefacts by the role that they are named after, or by `role=name`.
+    /// The job that leaves `name` and reads artefacts by the role that they are named after, or by
+    /// `role=name`.
     pub(super) fn job(&self, name: &str, settings: Settings, needs: &[&str]) -> Job {
         let folder = |need: &&str| {
             let (role, name) = need.split_once('=').unwrap_or((need, need));

@@ -1,4 +1,5 @@
-//! Fused Adam and AdamW: one pass over weight, gradient and moments, for all weights in one call, on any device.
+//! Fused Adam and AdamW: one pass over weight, gradient and moments, for all weights in one call,
+//! on any device.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -61,7 +62,8 @@ fn pointers(tensors: &[Tensor]) -> Vec<*const tch_tensor> {
 /// One step of Adam or AdamW.
 ///
 /// # Panics
-/// When the lists differ in length, or LibTorch refuses (shapes or devices that differ): an error of this program.
+/// When the lists differ in length, or LibTorch refuses (shapes or devices that differ): an error
+/// of this program.
 pub fn fused_adam(tensors: &AdamTensors, settings: AdamSettings) {
     let AdamTensors {
         weights,
@@ -85,7 +87,8 @@ pub fn fused_adam(tensors: &AdamTensors, settings: AdamSettings) {
         settings.eps,
     ];
     let mut error = [0 as c_char; 1024];
-    // SAFETY: every list holds `weights.len()` live tensors, and the shim keeps none of the pointers.
+    // SAFETY: every list holds `weights.len()` live tensors, and the shim keeps none of the
+    // pointers.
     let code = unsafe {
         allround_fused_adam(
             pointers(weights).as_ptr(),

@@ -17,13 +17,14 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What causal attention mixes for `query` [n, H, d] out of `value` [n, H, d] by `key` [n, H, d]: [n, H, d]. The weights,
-/// about H n² / 2 numbers, live until the gradient has passed.
+/// What causal attention mixes for `query` [n, H, d] out of `value` [n, H, d] by `key` [n, H, d]:
+/// [n, H, d]. The weights, about H n² / 2 numbers, live until the gradient has passed.
 ///
 /// # Panics
 /// When shapes or number types do not fit: an error of this program.
 pub fn causal(query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
-    // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts itself.
+    // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts
+    // itself.
     let result = tensor_of(|out, error, capacity| unsafe {
         allround_causal_attention(
             handle(query),

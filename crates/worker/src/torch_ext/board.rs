@@ -1,6 +1,8 @@
-//! What NVIDIA's driver tells of a board that LibTorch does not: its name and the energy it has used.
+//! What NVIDIA's driver reports of a board and LibTorch does not: its name and the energy it has
+//! used.
 //!
-//! The driver's libraries are opened when they are asked, so a machine without them builds and runs all the same.
+//! The driver's libraries are opened on first use, so a machine without them builds and runs
+//! all the same.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::sync::OnceLock;
@@ -18,16 +20,17 @@ struct Board {
     handle: *mut c_void,
 }
 
-// SAFETY: NVML may be called from any thread, and its handles are numbers of its own.
+// SAFETY: NVML may be called from any thread, and its handles are its own numbers.
 unsafe impl Send for Board {}
 // SAFETY: as above.
 unsafe impl Sync for Board {}
 
 impl Board {
-    /// The board of `device`; `None` on the CPU and where the driver does not tell.
+    /// The board of `device`; `None` on the CPU and where the driver does not report it.
     fn of(device: Device) -> Option<Self> {
         let address = asked(device, "cuDeviceGetPCIBusId")?;
-        // SAFETY: NVML's initialisers touch nothing of this program; the signatures are those of its header.
+        // SAFETY: NVML's initialisers touch nothing of this program; the signatures are those of
+        // its header.
         unsafe {
             let nvml = Library::new("libnvidia-ml.so.1").ok()?;
             let begin = nvml
@@ -63,8 +66,9 @@ impl Board {
     }
 }
 
-/// Joules that the whole board of `device` has used since the driver began to count; `None` on the CPU, and with boards before
-/// 2017, which do not count. A process computes on one device: the first that is asked for.
+/// Joules that the whole board of `device` has used since the driver began to count. `None` on the
+/// CPU, and for boards before 2017, which have no counter. A process computes on one device: the
+/// first one.
 pub fn joules(device: Device) -> Option<f64> {
     static BOARD: OnceLock<Option<Board>> = OnceLock::new();
     if !device.is_cuda() {
@@ -73,7 +77,7 @@ pub fn joules(device: Device) -> Option<f64> {
     BOARD.get_or_init(|| Board::of(device)).as_ref()?.joules()
 }
 
-/// The name of the board of `device`; `None` on the CPU and where the driver does not tell.
+/// The name of the board of `device`; `None` on the CPU and where the driver does not report it.
 pub fn name(device: Device) -> Option<String> {
     asked(device, "cuDeviceGetName").map(|name| name.to_string_lossy().into_owned())
 }
@@ -84,8 +88,8 @@ fn asked(device: Device, what: &str) -> Option<CString> {
         return None;
     };
     let mut text = [0 as c_char; ROOM];
-    // SAFETY: the signatures are those of the driver's header, and both functions of `what` have the same; the text is ended
-    // within its room.
+    // SAFETY: the signatures are those of the driver's header, and both functions of `what` have
+    // the same; the text is ended within the buffer.
     unsafe {
         let driver = Library::new("libcuda.so.1").ok()?;
         let begin = driver

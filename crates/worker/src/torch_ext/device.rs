@@ -13,15 +13,15 @@ pub const LIBTORCH: &str = "2.11.0";
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// Not a device's name.
-    #[error("`{0}` is no device: expected `cpu` or `cuda:N`")]
+    #[error("`{0}` is not a device: expected `cpu` or `cuda:N`")]
     Name(String),
     /// LibTorch's CUDA part is missing or cannot be loaded.
     #[error("LibTorch's CUDA part cannot be loaded: {0}")]
     Library(String),
     /// No such GPU.
-    #[error("`{name}` is asked for, and LibTorch sees {count} CUDA devices")]
+    #[error("`{name}` is not available: LibTorch sees {count} CUDA devices")]
     Absent {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// How many there are.
         count: i64,
@@ -43,8 +43,8 @@ impl DeviceError {
     }
 }
 
-/// The device called `name`. Must be called before the first tensor is made: the linker drops LibTorch's CUDA part as
-/// unused, so it is loaded here.
+/// The device called `name`. Must be called before the first tensor is made: the linker drops
+/// LibTorch's CUDA part as unused, so it is loaded here.
 ///
 /// # Errors
 /// When the device does not exist or LibTorch's CUDA part is missing.
@@ -69,7 +69,8 @@ pub fn named(name: &str) -> Result<Device, DeviceError> {
 
 fn load_cuda() -> Result<(), DeviceError> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: the library's initialisers only register kernels with LibTorch, which is loaded and makes no tensor yet.
+    // SAFETY: the library's initialisers only register kernels with LibTorch, which is loaded and
+    // makes no tensor yet.
     let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
     let library = library.map_err(|error| DeviceError::Library(error.to_string()))?;
     // Kept for the life of the process: kernels point into it.
@@ -92,7 +93,7 @@ mod tests {
         if let Err(error) = named("cuda:99") {
             assert!(!error.hint().is_empty());
         } else {
-            panic!("nobody has a hundred GPUs");
+            panic!("no machine has a hundred GPUs");
         }
     }
 }

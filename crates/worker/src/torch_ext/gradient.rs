@@ -1,5 +1,5 @@
-//! Gradients of tables, of which a batch touches few rows: added row by row to a buffer that stays, so that no step
-//! makes, fills or adds a buffer as large as the table.
+//! Gradients of tables of which a batch touches few rows. They are added row by row to a buffer
+//! that stays. So no step makes, fills or adds a buffer as large as the table.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -28,7 +28,8 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Calls the shim with room for its message, and panics with it: a refusal is an error of this program.
+/// Calls the shim with a buffer for its message, and panics with it: a refusal is an error of this
+/// program.
 fn call(what: &str, shim: impl FnOnce(*mut c_char, usize) -> c_int) {
     let mut error = [0 as c_char; 1024];
     let code = shim(error.as_mut_ptr(), error.len());
@@ -41,7 +42,8 @@ fn pointer(tensor: &Tensor) -> *mut tch_tensor {
     tensor.as_ptr().cast_mut().cast()
 }
 
-/// Forgets the gradient of `weight`: the next backward pass leaves its own there instead of adding to it.
+/// Forgets the gradient of `weight`: the next backward pass leaves its own there instead of adding
+/// to it.
 pub fn clear(weight: &Tensor) {
     // SAFETY: the tensor is live, and the shim keeps no pointer.
     call("clearing a gradient", |error, capacity| unsafe {
@@ -49,7 +51,8 @@ pub fn clear(weight: &Tensor) {
     });
 }
 
-/// Adds `rows` [N, D] to the rows of `table` [V, D] that `indices` `[N]` (int64) name, one after another.
+/// Adds `rows` [N, D] to the rows of `table` [V, D] that `indices` `[N]` (int64) name, one after
+/// another.
 ///
 /// # Panics
 /// When shapes do not fit or a row lies outside the table.

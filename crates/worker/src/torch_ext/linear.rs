@@ -1,4 +1,5 @@
-//! Linear layers with frozen weights: in oneDNN's own order on the CPU, or with eight bits a weight.
+//! Linear layers with frozen weights: in oneDNN's own order on the CPU, or with eight bits a
+//! weight.
 //!
 //! Gradients flow to the input alone.
 
@@ -44,7 +45,8 @@ pub(super) fn handle(tensor: &Tensor) -> Handle {
     tensor.as_ptr().cast()
 }
 
-/// The tensor that `call` leaves, or the shim's message. `call` gets where to leave it, and a buffer for a message.
+/// The tensor that `call` leaves, or the shim's message. `call` gets where to leave it, and a
+/// buffer for a message.
 pub(super) fn tensor_of(
     call: impl FnOnce(*mut *mut c_void, *mut c_char, usize) -> c_int,
 ) -> Result<Tensor, String> {
@@ -66,7 +68,8 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// `weight` [outputs, inputs], on the CPU; `None` where oneDNN does not multiply its number type on this machine.
+    /// `weight` [outputs, inputs], on the CPU; `None` where oneDNN does not multiply its number
+    /// type on this machine.
     pub fn new(weight: &Tensor) -> Option<Self> {
         let weight = weight.detach().contiguous();
         // SAFETY: the weight lives through the call, and the shim keeps no pointer to it.
@@ -76,8 +79,8 @@ impl Packed {
         matrix.ok().map(|matrix| Self { matrix })
     }
 
-    /// `x` [N, inputs] times the matrix, plus `bias`, with a ReLU behind it where `relu`; `back` is what the gradient is
-    /// multiplied by: the transposed matrix, packed, or the weight itself.
+    /// `x` [N, inputs] times the matrix, plus `bias`, with a ReLU after it if `relu`. The gradient
+    /// is multiplied by `back`: the transposed matrix, packed, or the weight itself.
     ///
     /// # Panics
     /// When shapes or number types do not fit: an error of this program.
@@ -87,7 +90,8 @@ impl Packed {
             Back::Packed(packed) => &packed.matrix,
             Back::Plain(weight) => weight,
         };
-        // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts itself.
+        // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts
+        // itself.
         let result = tensor_of(|out, error, capacity| unsafe {
             allround_packed_linear(
                 handle(x),
@@ -113,12 +117,14 @@ pub enum Back<'a> {
     Plain(&'a Tensor),
 }
 
-/// `x` [N, inputs] times the matrix `rounded` (eight bits) with one scale a row; `scales` have the number type of `x`.
+/// `x` [N, inputs] times the matrix `rounded` (eight bits) with one scale a row; `scales` have the
+/// number type of `x`.
 ///
 /// # Panics
 /// When shapes or number types do not fit: an error of this program.
 pub fn int8(x: &Tensor, rounded: &Tensor, scales: &Tensor) -> Tensor {
-    // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts itself.
+    // SAFETY: all tensors live through the call; what the shim keeps for the gradient it counts
+    // itself.
     let result = tensor_of(|out, error, capacity| unsafe {
         allround_int8_linear(
             handle(x),

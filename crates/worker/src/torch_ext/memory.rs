@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Runs `work`, which may be run again or given up where memory runs out.
 ///
 /// # Errors
-/// What LibTorch message, where memory ran out; every other panic goes on.
+/// LibTorch's message, if memory ran out; every other panic continues.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match ran_out(panic.as_ref()) {
         Some(message) => message,
@@ -13,7 +13,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// What LibTorch message, where a panic tells that memory ran out: on a CUDA device, or on the CPU.
+/// LibTorch's message if the panic is about memory, of a CUDA device or of the CPU.
 pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied())?;
@@ -26,7 +26,7 @@ pub fn ran_out(panic: &(dyn std::any::Any + Send)) -> Option<String> {
         "bad_alloc",
     ];
     let message = words.iter().any(|words| text.contains(words));
-    // LibTorch's message goes on with a backtrace, after a line break that tch has escaped.
+    // LibTorch's message continues with a backtrace, after a line break that tch has escaped.
     let line = text.split("\\n").next().unwrap_or_default();
     let line = line.lines().next().unwrap_or_default();
     // What Rust says around it.

@@ -1,4 +1,4 @@
-//! What tch lacks of LibTorch: a small C++ shim and its safe face.
+//! What tch lacks of LibTorch: a small C++ shim and its safe interface.
 
 pub mod adam;
 pub mod attention;

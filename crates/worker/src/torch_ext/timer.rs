@@ -1,5 +1,5 @@
-//! Time, memory and energy of a timer of work on a device: events of the device's own around it, its allocator's peak, its
-//! board's counter.
+//! Time, memory and energy of a timer of work on a device: events of the device's own around it,
+//! its allocator's peak, its board's counter.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::AddAssign;
@@ -33,7 +33,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Calls the shim with room for its message, which is the error.
+/// Calls the shim with a buffer for its message, which is the error.
 fn call(shim: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), String> {
     let mut error = [0 as c_char; 1024];
     if shim(error.as_mut_ptr(), error.len()) == 0 {
@@ -49,7 +49,7 @@ fn call(shim: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), String> {
 struct CudaEvent(*mut c_void);
 
 impl CudaEvent {
-    /// Put behind all work given to device number `device` so far.
+    /// Put after all work given to device number `device` so far.
     fn now(device: usize) -> Result<Self, String> {
         let mut event = std::ptr::null_mut();
         // SAFETY: the shim writes one pointer, which `drop` gives back.
@@ -84,13 +84,14 @@ pub struct Elapsed {
     pub wall_s: f64,
     /// Seconds by the device's own events; on the CPU, by the clock.
     pub device_s: f64,
-    /// Joules of the whole board; `None` where nothing counts them or the timer was too short for the counter.
+    /// Joules of the whole board; `None` where nothing counts them or the timer was too short for
+    /// the counter.
     pub energy_j: Option<f64>,
 }
 
 impl AddAssign for Elapsed {
-    /// Joules that one of the two does not know are none: the counter steps every tenth of a second or so, and what a short
-    /// timer does not see, the next one does.
+    /// Unknown joules count as none. The counter steps about every tenth of a second, and what a
+    /// short measurement misses is part of the next one.
     fn add_assign(&mut self, other: Self) {
         self.wall_s += other.wall_s;
         self.device_s += other.device_s;
@@ -114,9 +115,10 @@ impl Timer {
     /// Begins a timer on `device`.
     ///
     /// # Panics
-    /// When the device cannot record events; it has computed before, so this is an error of this program.
+    /// When the device cannot record events; it has computed before, so this is an error of this
+    /// program.
     pub fn begin(device: Device) -> Self {
-        // Asked for first: the driver takes milliseconds to tell.
+        // First, since the driver takes milliseconds.
         let joules = board::joules(device);
         let start = match device {
             Device::Cuda(index) => {
@@ -153,7 +155,8 @@ impl Timer {
     }
 }
 
-/// Most bytes that this process's tensors have held on `device` at once; `None` on the CPU, whose memory is the process's.
+/// Most bytes that this process's tensors have held on `device` at once; `None` on the CPU, whose
+/// memory is the process's.
 pub fn peak_bytes(device: Device) -> Option<u64> {
     let Device::Cuda(index) = device else {
         return None;

@@ -1,4 +1,4 @@
-//! Lists of the host on their way to a device, which nobody waits for.
+//! Copies of the host's lists to a device, without waiting.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -17,8 +17,9 @@ unsafe extern "C" {
 
 /// `host`, a tensor of the CPU without gradient, on `device`.
 ///
-/// A plain copy to a CUDA device waits until all work before it is done, and so would every list of every step. This one
-/// goes through pinned memory, and the device makes it when its turn comes; LibTorch keeps the memory until then.
+/// A plain copy to a CUDA device waits until all work before it is done, and so would every list of
+/// every step. This one goes through pinned memory, and the device makes it when its turn comes;
+/// LibTorch keeps the memory until then.
 ///
 /// # Panics
 /// When memory runs out, in LibTorch's words.

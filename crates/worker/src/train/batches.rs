@@ -1,4 +1,5 @@
-//! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, each made when it is taken.
+//! Training batches of an epoch: shuffled users, cut sequences, sampled negatives, each made when
+//! it is taken.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::{TrainingBatch, TrainingSet};
 use crate::nn::loss;
 
-/// What decides an epoch's batches, beside the data.
+/// What decides an epoch's batches, besides the data.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
     /// Cell seed.
@@ -50,7 +51,8 @@ impl Examples {
         }
     }
 
-    /// The parts of a sequence of `length` items that are examples: each is read but for its last item.
+    /// The parts of a sequence of `length` items that are examples: each is read but for its last
+    /// item.
     fn parts(self, length: usize, maxlen: usize) -> Vec<Range<usize>> {
         let ending = |end: usize| end.saturating_sub(maxlen.saturating_add(1))..end;
         match self {
@@ -58,7 +60,7 @@ impl Examples {
             Self::Prefixes => (2..=length).map(ending).collect(),
             Self::Windows(stride) => {
                 let mut parts = vec![ending(length)];
-                // Another window is needed while there are older items that are no input yet.
+                // Another window is needed while there are older items that are not input yet.
                 while let Some(part) = parts.last().filter(|part| part.start > 0) {
                     let end = part.end - stride;
                     parts.push(ending(end));
@@ -83,7 +85,8 @@ struct Example {
 impl Recipe {
     /// The recipe for a model that is trained so.
     pub fn new(seed: u64, training: &Training<'_>) -> Self {
-        // A user's own row is all that a model without sequences reads, so every training item is a target.
+        // A user's own row is all that a model without sequences reads, so every training item is a
+        // target.
         let maxlen = training.maxlen.unwrap_or(usize::MAX);
         Self {
             seed,

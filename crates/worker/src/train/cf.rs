@@ -1,4 +1,5 @@
-//! A CF model as a task of the training loop. One example is a whole batch, since losses may compare its targets.
+//! A CF model as a task of the training loop. One example is a whole batch, since losses may
+//! compare its targets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,8 +39,8 @@ pub struct CfPlan<'a> {
 /// Validation metrics of a model.
 pub type Validate<'a> = dyn FnMut(&dyn Backbone) -> Result<BTreeMap<Metric, f64>, BoxError> + 'a;
 
-/// Trains `net` from its checkpoint, or from the start, and leaves it with the weights to keep. Returns the phases `train` and,
-/// where there was any, `validate`.
+/// Trains `net` from its checkpoint, or from the start, and leaves it with the weights to keep.
+/// Returns the phases `train` and, where there was any, `validate`.
 ///
 /// # Errors
 /// When a user has no item left as a negative, and as [`trainer::train`].

@@ -1,7 +1,8 @@
-//! Checkpoints: everything that a killed training stage needs to go on as if nothing had happened, in one file.
+//! Checkpoints: everything that a killed training stage needs to continue as if nothing had
+//! happened, in one file.
 //!
-//! Weights, best weights and optimiser state are tensors of a safetensors file; the rest is JSON in its header, so that
-//! one rename makes all of it current.
+//! Weights, best weights and optimiser state are tensors of a safetensors file. The rest is JSON in
+//! its header, so one rename makes all of it current.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,13 @@ use tch::Tensor;
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::timer::Elapsed;
 
-/// Where training stands after an epoch.
+/// State of training after an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Epochs done.
     pub epoch: u32,
-    /// What was reported of each, first to last: told again on resuming, so that no epoch is missing from the record.
+    /// What was reported of each, first to last: reported again on resuming, so that no epoch is
+    /// missing from the results.
     pub history: Vec<Epoch>,
     /// Best value of the stopping metric so far.
     pub best: Option<f64>,
@@ -58,16 +60,18 @@ pub struct Progress {
 /// A checkpoint: progress and tensors by role (`weights/...`, `best/...`, `optimizer/...`).
 #[derive(Debug, Default)]
 pub struct Checkpoint {
-    /// Where training stands.
+    /// State of training.
     pub progress: Progress,
     /// Tensors by role and name.
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// What is lost at most where epochs, or passes of an evaluation, are shorter; a longer one has its own checkpoint.
+/// What is lost at most where epochs, or passes of an evaluation, are shorter; a longer one has its
+/// own checkpoint.
 pub const AT_MOST: Duration = Duration::from_secs(2);
 
-/// Decides when a checkpoint is written: after so many epochs, or as soon as much would be lost without one.
+/// Decides when a checkpoint is written: after a number of epochs, or as soon as much would be lost
+/// without one.
 #[derive(Debug)]
 pub struct Pace {
     every: u32,
@@ -75,7 +79,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A checkpoint every so many epochs at least, counted from now.
+    /// A checkpoint every `every` epochs at least, counted from now.
     pub fn new(every: u32) -> Self {
         Self {
             every: every.max(1),
@@ -136,7 +140,8 @@ impl Checkpoint {
         Ok(fs::write_atomic(&file(folder), &bytes)?)
     }
 
-    /// The checkpoint in `folder`; `None` when there is none or it is not whole, which costs time and nothing else.
+    /// The checkpoint in `folder`; `None` when there is none or it is not whole, which costs time
+    /// and nothing else.
     pub fn load(folder: &Path) -> Option<Self> {
         let (tensors, notes) = weights::read(&file(folder)).ok()?;
         let progress = serde_json::from_str(notes.get("progress")?).ok()?;

@@ -20,8 +20,8 @@ pub enum TrainError {
         /// Steps of an epoch.
         steps: usize,
     },
-    /// There is nobody to train on.
-    #[error("no user has two training items or more, so that there is nothing to train on")]
+    /// There is no user to train on.
+    #[error("nothing to train on: no user has two or more training items")]
     Empty,
     /// A user cannot be given negatives.
     #[error("user `{user}` has every item in training, so that no negative item is left")]

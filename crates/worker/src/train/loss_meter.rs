@@ -1,4 +1,5 @@
-//! LossMeter that wait on the device before they are looked at: looking at each would stop a CUDA device at every step.
+//! LossMeter that wait on the device before they are looked at: looking at each would stop a CUDA
+//! device at every step.
 
 use tch::{Kind, Tensor};
 
@@ -31,10 +32,11 @@ impl LossMeter {
         }
     }
 
-    /// Takes the next step's loss (a scalar without gradient), and looks at those that wait where they are many.
+    /// Takes the next step's loss (a scalar without gradient), and looks at those that wait where
+    /// they are many.
     ///
     /// # Errors
-    /// When one of them is no number.
+    /// When one of them is not a number.
     pub fn push(&mut self, weight: u64, loss: Tensor) -> Result<(), TrainError> {
         self.unseen.push((weight, loss));
         self.weight += weight;
@@ -52,7 +54,7 @@ impl LossMeter {
     /// The mean over all targets so far.
     ///
     /// # Errors
-    /// When a loss is no number.
+    /// When a loss is not a number.
     pub fn mean(&mut self) -> Result<f64, TrainError> {
         self.look()?;
         Ok(self.sum / self.weight.max(1) as f64)

@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 
-/// The places of a step's examples, part by part; each stands in one part.
+/// The places of a step's examples, part by part; each is in one part.
 ///
-/// `lengths` are the examples' tokens. A part has `most` examples or fewer and, where `budget` is above 0, that many
-/// tokens or fewer, counted as if all its examples were as long as its longest. An example that is longer by itself is
-/// a part of its own. Where the budget holds the whole step, nothing but `most` cuts it and its order stays; else
-/// examples of like length stand together, longest first, so that memory runs out at once or not at all.
+/// `lengths` are the examples' tokens. A part has at most `most` examples. If `budget` is
+/// above 0, it has at most `budget` tokens, with every example counted as long as the longest.
+/// An example that is longer by itself is a separate part. If the budget holds the whole step, only
+/// `most` splits it, and its order stays. Otherwise examples of similar length are together,
+/// longest first, so that memory runs out at once or not at all.
 pub fn parts(lengths: &[usize], most: usize, budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     let longest = lengths.iter().copied().max().unwrap_or(0);

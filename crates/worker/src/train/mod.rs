@@ -1,5 +1,5 @@
-//! Training: one loop for every task, batches prepared ahead of the step, optimizers with saved state, early stopping,
-//! checkpoints.
+//! Training: one loop for every task, batches prepared ahead of the step, optimizers with saved
+//! state, early stopping, checkpoints.
 
 pub mod batches;
 pub mod cf;

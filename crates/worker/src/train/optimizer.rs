@@ -16,9 +16,11 @@ struct Slot {
     memory: Vec<Tensor>,
     /// Steps done, a float scalar where the weight is.
     steps: Tensor,
-    /// A table's gradient of this step, once a sparse one has been seen: zero but in the rows `touched`.
+    /// A table's gradient of this step, once a sparse one has been seen: zero but in the rows
+    /// `touched`.
     rows: Option<Tensor>,
-    /// Rows of the table that this step's gradient has; `None` where the weight holds its gradient itself.
+    /// Rows of the table that this step's gradient has; `None` where the weight holds its gradient
+    /// itself.
     touched: Option<Tensor>,
 }
 
@@ -155,7 +157,8 @@ impl Optimizer {
         }
     }
 
-    /// Scales gradients down when their norm over all weights is above `limit`, as PyTorch's `clip_grad_norm_` does.
+    /// Scales gradients down when their norm over all weights is above `limit`, as PyTorch's
+    /// `clip_grad_norm_` does.
     pub fn clip(&mut self, limit: f64) {
         tch::no_grad(|| {
             let gradients: Vec<Tensor> = self.slots.iter_mut().filter_map(Slot::gradient).collect();

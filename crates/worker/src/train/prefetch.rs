@@ -1,4 +1,4 @@
-//! What the step needs next, made on the host by a thread of its own while the step runs.
+//! Prepares what the next steps need, on a separate thread of the host.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -12,8 +12,8 @@ pub struct Prefetch<'scope, T> {
 }
 
 impl<'scope, T: Send + 'scope> Prefetch<'scope, T> {
-    /// Makes `items` in a thread of `scope`, of which `most` may wait to be taken. The thread ends behind the last item,
-    /// or, when this is dropped, behind the one at hand.
+    /// Makes `items` in a thread of `scope`, of which `most` may wait to be taken. The thread ends
+    /// after the last item, or, when this is dropped, after the one at hand.
     pub fn new(
         scope: &'scope Scope<'scope, '_>,
         items: impl Iterator<Item = T> + Send + 'scope,
@@ -22,7 +22,7 @@ impl<'scope, T: Send + 'scope> Prefetch<'scope, T> {
         let (sender, receiver) = sync_channel(most);
         let maker = scope.spawn(move || {
             for item in items {
-                // The step has ended early when nobody listens any more.
+                // No receiver: the step has ended early.
                 if sender.send(item).is_err() {
                     return;
                 }
@@ -38,10 +38,11 @@ impl<'scope, T: Send + 'scope> Prefetch<'scope, T> {
 impl<T> Iterator for Prefetch<'_, T> {
     type Item = T;
 
-    /// The next item; `None` behind the last one.
+    /// The next item; `None` after the last one.
     ///
     /// # Panics
-    /// As the thread did where it did, in the same words: a stage that stops short of its last item must not look done.
+    /// As the thread did where it did, in the same words: a stage that stops short of its last item
+    /// must not look done.
     fn next(&mut self) -> Option<T> {
         if let Ok(item) = self.items.recv() {
             return Some(item);

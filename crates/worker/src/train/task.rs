@@ -4,9 +4,11 @@ use tch::Tensor;
 
 use super::error::BoxError;
 
-/// Where examples come from. It has no tensors, so that another thread can make examples while a step is computed.
+/// Where examples come from. It has no tensors, so that another thread can make examples while a
+/// step is computed.
 pub trait Source: Sync {
-    /// One example, with everything random about it but dropout, and everything that the host has to make of it.
+    /// One example, with everything random about it but dropout, and everything that the host has
+    /// to make of it.
     type Example: Send;
 
     /// The steps of an epoch (1 for the first): a function of its number alone.
@@ -15,12 +17,14 @@ pub trait Source: Sync {
     /// When examples cannot be drawn.
     fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, BoxError>;
 
-    /// Steps of `epochs` epochs together, where these do not all have as many; the learning rate falls by them.
+    /// Steps of `epochs` epochs together, where these do not all have as many; the learning rate
+    /// falls by them.
     fn in_all(&self, _epochs: u32) -> Option<u64> {
         None
     }
 
-    /// How often a rule has changed what is read so far, such as a history that was too long; 0 where no rule does.
+    /// How often a rule has changed what is read so far, such as a history that was too long; 0
+    /// where no rule does.
     fn changed(&self) -> u64 {
         0
     }
@@ -62,7 +66,7 @@ pub trait Task {
         true
     }
 
-    /// How many sequences or users the example stands for.
+    /// How many sequences or users the example represents.
     fn count(&self, _example: &Self::Example) -> u64 {
         1
     }
@@ -72,13 +76,13 @@ pub trait Task {
         None
     }
 
-    /// What is computed once for all examples of a step, a row each and without gradient, however the step is then cut:
-    /// so its noise does not depend on that. `None` where there is nothing.
+    /// What is computed once for all examples of a step: a row each, without gradient. Its noise
+    /// does not depend on how the step is then split. `None` where there is nothing.
     fn states(&self, _examples: &[&Self::Example]) -> Option<Tensor> {
         None
     }
 
-    /// The loss of some examples of a step, given their rows of what [`Task::states`] says.
+    /// The loss of some examples of a step, given their rows of [`Task::states`].
     fn loss(&self, examples: &[&Self::Example], states: Option<&Tensor>) -> Loss;
 }
 
@@ -87,7 +91,8 @@ pub trait Task {
 pub struct Loss {
     /// The mean over their weight, a scalar with gradient.
     pub mean: Tensor,
-    /// What it is made of, each a mean over the same weight, unweighted; empty where there is one part.
+    /// What it is made of, each a mean over the same weight, unweighted; empty where there is one
+    /// part.
     pub parts: Vec<(&'static str, Tensor)>,
     /// Tokens read.
     pub tokens: u64,

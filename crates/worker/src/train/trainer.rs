@@ -1,9 +1,9 @@
 //! The training loop: CF models, alignment, projections, adapters, a small language model.
 //!
-//! A source draws an epoch's examples and prepares them on the host, in a thread ahead of the step. The loop splits a step
-//! into micro-batches where the token budget or memory requires it; their gradients add up to the step's. All randomness of a
-//! step except dropout is in its examples, and LibTorch's generator is seeded for every step, so that a resumed run
-//! continues with the same numbers.
+//! A source draws an epoch's examples and prepares them on the host, in a thread ahead of the step.
+//! The loop splits a step into micro-batches where the token budget or memory requires it; their
+//! gradients add up to the step's. All randomness of a step except dropout is in its examples.
+//! LibTorch's generator is seeded for every step, so a resumed run continues with the same numbers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
     pub train: &'a Train,
     /// Cell seed.
     pub seed: u64,
-    /// Number of the kind of stage: stages of one seed draw from streams of their own.
+    /// Number of the kind of stage: stages of one seed draw from separate streams.
     pub stage: u64,
     /// Folder of the checkpoint.
     pub checkpoint: &'a Path,
@@ -74,12 +74,12 @@ pub fn no_validation() -> Result<BTreeMap<Metric, f64>, BoxError> {
     Ok(BTreeMap::new())
 }
 
-/// Trains `task` from its checkpoint, or from the start, and leaves it with the weights to keep. Returns the phases `train` and,
-/// where there was any, `validate`.
+/// Trains `task` from its checkpoint, or from the start, and leaves it with the weights to keep.
+/// Returns the phases `train` and, where there was any, `validate`.
 ///
 /// # Errors
-/// When there is nothing to train on, the loss is NaN or infinite, memory runs out, validation fails or a checkpoint
-/// cannot be written.
+/// When there is nothing to train on, the loss is NaN or infinite, memory runs out, validation
+/// fails or a checkpoint cannot be written.
 pub fn train<T: Task>(
     plan: &Plan,
     task: &T,
@@ -135,7 +135,8 @@ struct StepPlace {
     steps: usize,
 }
 
-/// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they had.
+/// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they
+/// had.
 struct Done {
     loss: f64,
     parts: BTreeMap<String, f64>,
@@ -317,7 +318,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         })
     }
 
-    /// One step, in parts where the budget or memory asks for it.
+    /// One step, in parts if the budget or memory requires it.
     fn step(
         &mut self,
         examples: &[T::Example],

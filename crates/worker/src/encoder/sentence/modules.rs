@@ -1,4 +1,5 @@
-//! What a folder of sentence-transformers puts together: transformer, pooling, normalisation, and the default prompt.
+//! What a folder of sentence-transformers puts together: transformer, pooling, normalisation, and
+//! the default prompt.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    /// Reads `modules.json` and what it names; a folder without it is a transformer with mean pooling.
+    /// Reads `modules.json` and what it names; a folder without it is a transformer with mean
+    /// pooling.
     ///
     /// # Errors
     /// When a file is damaged or describes what is not supported.
@@ -82,7 +84,8 @@ impl Modules {
     }
 }
 
-/// The prompt that `default_prompt_name` of `config_sentence_transformers.json` names; empty without one.
+/// The prompt that `default_prompt_name` of `config_sentence_transformers.json` names; empty
+/// without one.
 fn prompt(folder: &Path) -> Result<String, SentenceError> {
     let path = folder.join("config_sentence_transformers.json");
     if !path.is_file() {
@@ -101,7 +104,8 @@ fn prompt(folder: &Path) -> Result<String, SentenceError> {
         })
 }
 
-/// The pooling that a module's `config.json` names: one word in newer files, a switch for each kind in older ones.
+/// The pooling that a module's `config.json` names: one word in newer files, a switch for each kind
+/// in older ones.
 fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
     let config = json(path)?;
     let mut modes: Vec<&str> = match &config["pooling_mode"] {

@@ -1,4 +1,5 @@
-//! Parity with sentence-transformers: tiny random encoders, and the real MiniLM where it is installed.
+//! Parity with sentence-transformers: tiny random encoders, and the real MiniLM where it is
+//! installed.
 
 use std::path::PathBuf;
 
@@ -238,7 +239,8 @@ fn minilm_gives_the_vectors_of_sentence_transformers_for_100_titles() {
     assert!(distance < 1e-5, "{distance}");
 }
 
-/// The tiny BERT with these words in `config_sentence_transformers.json`, and without `include_prompt` if `excluded`.
+/// The tiny BERT with these words in `config_sentence_transformers.json`, and without
+/// `include_prompt` if `excluded`.
 fn prompted(config: &str, excluded: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let from = fixtures().join("bert");
@@ -273,7 +275,7 @@ fn a_default_prompt_stands_in_front_of_every_text_as_in_sentence_transformers() 
     let remarks = encoder.remarks();
     assert_eq!(remarks.len(), 1);
     assert!(
-        remarks[0].contains("`the film:` stands in front"),
+        remarks[0].contains("`the film:` precedes every text"),
         "{remarks:?}"
     );
 }

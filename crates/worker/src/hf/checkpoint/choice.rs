@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::CheckpointError;
 
-/// Names of a checkpoint in one file, the preferred form first. An index follows the whole file of its form.
+/// Names of a checkpoint in one file, the preferred form first. An index follows the whole file of
+/// its form.
 const WHOLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// What a shard index adds to them.
 const INDEX: &str = ".index.json";
@@ -64,7 +65,7 @@ impl Choice {
     }
 }
 
-/// What to say of an index beside the whole file `WHOLE[chosen]`: transformers ignores it.
+/// What to say of an index next to the whole file `WHOLE[chosen]`: transformers ignores it.
 fn passed_over(folder: &Path, chosen: usize) -> Vec<String> {
     let name = WHOLE[chosen];
     let index = format!("{name}{INDEX}");
@@ -92,7 +93,7 @@ impl Index {
         for (tensor, shard) in map {
             let shard = shard.as_str().filter(|shard| !shard.contains(['/', '\\']));
             let shard =
-                shard.ok_or_else(|| wrong(format!("`{tensor}` is not in a file beside it")))?;
+                shard.ok_or_else(|| wrong(format!("`{tensor}` is not in a file next to it")))?;
             shard_of.insert(tensor.clone(), shard.to_owned());
         }
         Ok(Self { path, shard_of })
@@ -118,7 +119,8 @@ impl Index {
         names.into_iter().map(path).collect()
     }
 
-    /// Refuses an index that names a tensor which its shard does not hold; `shard_of` gives the shard that holds a tensor.
+    /// Refuses an index that names a tensor which its shard does not hold; `shard_of` gives the
+    /// shard that holds a tensor.
     ///
     /// # Errors
     /// When there is one.

@@ -119,7 +119,7 @@ fn an_index_that_leads_outside_its_folder_is_refused() {
         r#"{"weight_map": {"w": "../elsewhere/model.safetensors"}}"#,
     )
     .unwrap();
-    assert!(refusal(folder.path()).contains("`w` is not in a file beside it"));
+    assert!(refusal(folder.path()).contains("`w` is not in a file next to it"));
     std::fs::write(&index, "{}").unwrap();
     assert!(refusal(folder.path()).contains("no table `weight_map`"));
 }

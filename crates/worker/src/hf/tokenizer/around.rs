@@ -1,4 +1,4 @@
-//! What a tokenizer puts around a text, and texts that continue one: those behind a vector.
+//! What a tokenizer puts around a text, and texts that continue one: those after a vector.
 
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
@@ -24,8 +24,8 @@ pub(super) fn around(inner: &Inner) -> Result<[Vec<u32>; 2], String> {
     Ok([ids[..first].to_vec(), ids[behind..].to_vec()])
 }
 
-/// Tokenizes texts that stand behind a vector: the A-LLMRec code makes each vector's place an added token, so that the text
-/// behind it is not the first of its prompt.
+/// Tokenizes texts after a vector. The A-LLMRec code makes each vector's place an added token, so
+/// the text after it does not begin its prompt.
 #[derive(Clone, Debug)]
 pub(super) struct Later {
     inner: Inner,
@@ -45,7 +45,7 @@ impl Later {
         Self { inner, marker }
     }
 
-    /// The tokens of a text behind a vector; `plain` is the tokenizer without the marker.
+    /// The tokens of a text after a vector; `plain` is the tokenizer without the marker.
     ///
     /// # Errors
     /// What the tokenizer says.

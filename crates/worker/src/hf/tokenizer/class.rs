@@ -1,7 +1,8 @@
 //! What transformers 5.24's `AutoTokenizer` makes of a tokenizer's files.
 //!
-//! `tokenizer_class` decides. Most classes take `tokenizer.json` as it is. Some build normalizer, pre-tokenizer and model
-//! settings anew and keep only the vocabulary, the merges, the added tokens and the post-processor of the file.
+//! `tokenizer_class` decides. Most classes take `tokenizer.json` as it is. Some build normalizer,
+//! pre-tokenizer and model settings again and keep only the vocabulary, the merges, the added
+//! tokens and the post-processor of the file.
 
 use serde_json::{Value, json};
 use tokenizers::Tokenizer as Inner;
@@ -11,7 +12,7 @@ use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
-/// Classes of transformers that build their parts anew in a way that is not built here.
+/// Classes of transformers that build their parts again in a way that is not built here.
 const OTHERS: &[&str] = &[
     "AlbertTokenizer",
     "BartTokenizer",
@@ -70,7 +71,7 @@ pub(super) enum Class {
     Gpt2,
     /// Byte-level BPE with Qwen 2's words.
     Qwen2,
-    /// BPE of SentencePiece pieces with bytes for unknown letters.
+    /// BPE of SentencePiece tokens with bytes for unknown letters.
     Llama,
     /// WordPiece.
     Bert,
@@ -88,8 +89,9 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// A token of `tokenizer_config.json` by its role; `special_tokens_map.json` overrides it where the configuration has
-    /// no `added_tokens_decoder`, as in transformers. `None`: not written; `Some(None)`: null.
+    /// A token of `tokenizer_config.json` by its role; `special_tokens_map.json` overrides it where
+    /// the configuration has no `added_tokens_decoder`, as in transformers. `None`: not written;
+    /// `Some(None)`: null.
     pub fn token(&self, role: &str) -> Option<Option<&str>> {
         let mapped = if self.config["added_tokens_decoder"].is_object() {
             None
@@ -103,7 +105,7 @@ impl Files {
     /// The class that transformers takes.
     ///
     /// # Errors
-    /// In words, when it is one that is not supported or has code of its own.
+    /// A message, when it is not supported or has its own code.
     pub fn class(&self, byte_level: bool) -> Result<Class, String> {
         if !self.config["auto_map"].is_null() {
             return Err(
@@ -138,8 +140,8 @@ impl Files {
     }
 }
 
-/// Gives `inner`, as read from `tokenizer.json`, the parts that its class has in transformers. Returns what of the file
-/// does not count, for a remark.
+/// Gives `inner`, as read from `tokenizer.json`, the parts that its class has in transformers.
+/// Returns the parts of the file that do not count, for a note.
 ///
 /// # Errors
 /// In words, when the file's model is of another kind than the class has.

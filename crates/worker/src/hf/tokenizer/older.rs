@@ -24,8 +24,9 @@ const KNOWN_SPECIAL: [&str; 12] = [
     "<|padding|>",
 ];
 
-/// `tokenizer.json` of a byte-level BPE in OPT's and GPT-2's older files. Here `add_bos_token` and `add_eos_token` of
-/// `tokenizer_config.json` count, which transformers ignores beside a `tokenizer.json`.
+/// `tokenizer.json` of a byte-level BPE in OPT's and GPT-2's older files. Here `add_bos_token` and
+/// `add_eos_token` of `tokenizer_config.json` count, which transformers ignores next to a
+/// `tokenizer.json`.
 pub(super) fn byte_level(
     vocabulary: &Path,
     merges: &Path,
@@ -55,7 +56,7 @@ pub(super) fn byte_level(
         match line.split(' ').collect::<Vec<_>>()[..] {
             [left, right] => pairs.push(json!([left, right])),
             _ => {
-                let reason = format!("line {}: `{line}` is not two pieces", place + 1);
+                let reason = format!("line {}: `{line}` is not two tokens", place + 1);
                 return Err(wrong(merges, reason));
             }
         }
@@ -72,7 +73,7 @@ pub(super) fn byte_level(
     }))
 }
 
-/// The post-processor that `add_bos_token` and `add_eos_token` ask for.
+/// The post-processor that `add_bos_token` and `add_eos_token` request.
 fn around(
     table: &serde_json::Map<String, Value>,
     files: &Files,
@@ -119,7 +120,8 @@ fn around(
     )
 }
 
-/// `tokenizer.json` of a WordPiece vocabulary, one token a line; the class gives it all other parts.
+/// `tokenizer.json` of a WordPiece vocabulary, one token a line; the class gives it all other
+/// parts.
 pub(super) fn word_piece(vocabulary: &Path) -> Result<Value, TokenizerError> {
     let text = fs::read_to_string(vocabulary)?;
     let tokens: serde_json::Map<String, Value> = text

@@ -30,7 +30,8 @@ fn trained() -> Tokenizer {
 fn opt_spells_as_its_makers_do() {
     let Some(opt) = real("opt") else { return };
     assert_eq!(opt.encode("A photo of a cat"), [250, 1345, 9, 10, 4758]);
-    // The two files alone say nothing of what begins a text; published folders have `add_bos_token`.
+    // The two files alone say nothing of what begins a text; published folders have
+    // `add_bos_token`.
     assert_eq!(
         (opt.front(), opt.eos(), opt.pad()),
         (&[][..], Some(2), Some(1))

@@ -140,7 +140,8 @@ fn eight_bit_weights_are_close_and_carry_the_gradient_of_what_is_computed() {
     );
     assert!(far(&plain, &eight) > 0.0);
 
-    // The model whose matrices are what the eight bits say computes the same, forwards and backwards.
+    // The model whose matrices are what the eight bits say computes the same, forwards and
+    // backwards.
     let widened: BTreeMap<String, Tensor> = rounded.lm.weights().into_iter().collect();
     let same = Lm::from_weights(
         rounded.lm.config().clone(),

@@ -326,7 +326,8 @@ fn a_user_with_one_item_is_aligned_without_a_history_or_on_padding_where_that_is
         };
         assert!(loss.mean.double_value(&[]).is_finite());
         if item == 0 {
-            // Target and negative are one, so that no state can tell them apart: at best each has a chance of a half.
+            // Target and negative are one item, so no state separates them: at best each has a
+            // chance of a half.
             assert!(part("rec") >= 2.0 * 2f64.ln() - 1e-6, "{}", part("rec"));
         }
     }

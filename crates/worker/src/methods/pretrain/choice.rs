@@ -1,7 +1,8 @@
-//! Which of some titles an answer is to name: how likely each is, and what that makes of each token.
+//! Which of some titles an answer is to name: how likely each is, and what that makes of each
+//! token.
 //!
-//! Choices are made where the vectors are, so that no step waits until the host has seen what was chosen: a text is as long
-//! as its longest answer, and what stands behind the chosen one's end weighs nothing.
+//! Choices are made on the device of the vectors, so no step waits for the host. A text is as long
+//! as its longest answer, and tokens after the chosen answer's end have weight 0.
 //!
 //! Letters: M choices, C candidates of the longest list, L tokens of the longest answer.
 
@@ -13,11 +14,12 @@ use super::vectors::VectorRecipe;
 use crate::nn::embedding::indices;
 use crate::torch_ext::transfer::to_device_async;
 
-/// Factor of cosines under the softmax that gives candidates their chances: a likeness that is larger by a tenth makes a
-/// candidate seven times as likely.
+/// Factor of cosines under the softmax that gives candidates their chances. A cosine that is
+/// larger by 0.1 makes a candidate seven times as likely.
 const SHARPNESS: f64 = 20.0;
 
-/// One of several candidates is to be named, the more often the more its vector is like the one asked with.
+/// One of several candidates is the answer. It is the likelier, the closer its vector is to the
+/// query vector.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choice {
     /// The vector that candidates are to be like; `None`: all are as good.
@@ -26,7 +28,7 @@ pub(super) struct Choice {
     pub(super) offered: Vec<VectorRecipe>,
     /// Each candidate's answer.
     pub(super) answers: Vec<Vec<u32>>,
-    /// Places of the candidates' vectors in the prompt; empty where titles stand alone.
+    /// Places of the candidates' vectors in the prompt; empty where titles are alone.
     pub(super) slots: Vec<usize>,
     /// From 0 to below 1: which candidate is chosen by its chance.
     pub(super) draw: f64,
@@ -54,12 +56,12 @@ impl Choice {
 /// Choices that are made.
 #[derive(Debug)]
 pub(super) struct Made {
-    /// Tokens of all answers, [M, C, L]; 0 behind their ends.
+    /// Tokens of all answers, [M, C, L]; 0 after their ends.
     pub(super) answers: Tensor,
-    /// Tokens of the chosen ones, [M, L]; 0 behind their ends.
+    /// Tokens of the chosen ones, [M, L]; 0 after their ends.
     pub(super) chosen: Tensor,
-    /// The chance of each candidate at each place of the chosen answer, among those that have begun like it: [M, C, L], sums
-    /// over C are 1; 0 behind the chosen one's end.
+    /// The chance of each candidate at each place of the chosen answer, [M, C, L]. Only candidates
+    /// with the same beginning count; sums over C are 1. After the chosen answer's end it is 0.
     pub(super) chances: Tensor,
     /// 1 where candidates part that have begun like the chosen one, [M, L].
     pub(super) parting: Tensor,
@@ -68,7 +70,8 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Of `choices`, at least one, with `cosines` of all candidates of those that ask, one choice's after the other's.
+    /// Of `choices`, at least one, with `cosines` of all candidates of those with a query vector,
+    /// one choice's after the other's.
     pub(super) fn of(choices: &[&Choice], cosines: &Tensor) -> Self {
         let device = cosines.device();
         let lists = Lists::of(choices);
@@ -88,7 +91,7 @@ impl Made {
             .cumsum(-1, Kind::Float)
             .le_tensor(&column(&draws, device));
         let passed = below.sum_dim_intlist(-1, true, Kind::Int64);
-        // Rounding may leave a rest behind the last.
+        // Rounding may leave a rest after the last.
         let number =
             passed.minimum(&to_device_async(&Tensor::from_slice(&last), device).unsqueeze(1));
         let number = number.unsqueeze(2).expand([shape[0], 1, shape[2]], false);
@@ -121,7 +124,7 @@ struct Lists {
     scores: Vec<f32>,
     /// Places in `scores` of the candidates that are compared.
     asked: Vec<u32>,
-    /// Tokens of answers, [M * C * L]; -1 behind their ends.
+    /// Tokens of answers, [M * C * L]; -1 after their ends.
     tokens: Vec<i64>,
 }
 

@@ -1,11 +1,16 @@
 //! The loss of the texts that a small language model is trained on.
 //!
-//! Four parts: the answer's tokens against how likely each is (not against the one drawn: that says far less a text); the
-//! prompt's own tokens; and two that say how to choose, which a model this small does not find out within a million
-//! answers. In the middle of the model a vector's place is to know the first token of the title before it, and the
-//! places in front of the answer are to look at the vector that the answer comes with.
+//! It has four parts:
 //!
-//! Letters: N tokens of all texts, W width of vectors, D of states, V vocabulary, Q queries, H heads, T longest text.
+//! - the answer's tokens against their probabilities, which say more than one drawn answer;
+//! - the prompt's own tokens;
+//! - in a middle layer, each vector's slot predicts the first token of the title before it;
+//! - in a middle layer, the places before the answer attend to the vector of the answer.
+//!
+//! Without the last two, a model this small does not learn to choose within a million answers.
+//!
+//! Letters: N tokens of all texts, W width of vectors, D of states, V vocabulary, Q queries, H
+//! heads, T longest text.
 
 use allround_core::config::llm::Look;
 use tch::{Kind, Tensor};
@@ -18,7 +23,7 @@ use crate::nn::embedding::indices;
 use crate::torch_ext::transfer::to_device_async;
 use crate::train::task::Loss;
 
-/// Weight of the prompts' own tokens beside the answers'.
+/// Weight of the prompts' own tokens next to the answers'.
 pub(super) const TEXT_WEIGHT: f64 = 0.1;
 /// Weight of what a vector's place is to know.
 pub(super) const TITLE_WEIGHT: f64 = 0.3;
@@ -126,7 +131,8 @@ impl PretrainTask<'_> {
         }
     }
 
-    /// Mean cross-entropy a token of the answers: of those said, and of the choices against how likely each token is.
+    /// Mean cross-entropy a token of the answers: of those said, and of the choices against how
+    /// likely each token is.
     fn answers(&self, written: &Written<'_>, hidden: &Tensor, said: &Aims) -> Tensor {
         let logits = |states: &Tensor| self.loaded.lm.logits(states);
         let sum = said.sum(hidden, logits);
@@ -261,9 +267,11 @@ impl PretrainTask<'_> {
         written.rows = all.split_with_sizes(lengths, 0);
     }
 
-    /// Mean cross-entropy between where half of the heads of block `layer` look from the places in front of a choice, and
-    /// the chances of the candidates' vectors: from the places up to the token at which the candidates part, and from those
-    /// of later tokens at which candidates part that begin like the answer.
+    /// Mean cross-entropy between the attention of half of the heads of block `layer` and the
+    /// chances of the candidates' vectors.
+    ///
+    /// Attention is from the places up to the token at which candidates first differ. Later places
+    /// count where candidates differ that begin like the answer.
     fn look(&self, written: &Written<'_>, before: &Tensor, layer: usize) -> [Tensor; 2] {
         let device = before.device();
         let zero = || Tensor::zeros([], (Kind::Float, device));
@@ -293,8 +301,8 @@ impl PretrainTask<'_> {
         [first, again]
     }
 
-    /// Logarithms of how much half of the heads of block `layer` look at each place of their text, their mean: [texts,
-    /// places that look, places looked at].
+    /// Mean logarithm of the attention of half of the heads of block `layer`: [texts, places with
+    /// queries, places attended to].
     fn looked(&self, looks: &Looks, before: &Tensor, layer: usize) -> Tensor {
         let device = before.device();
         let config = self.loaded.lm.config();
@@ -313,7 +321,7 @@ impl PretrainTask<'_> {
             .map(|text| i64::from(text.start))
             .collect();
         let starts = to_device_async(&Tensor::from_slice(&starts), device).unsqueeze(1);
-        // Texts with fewer places that look do so from their last one again, which nobody reads.
+        // Texts with fewer places that look do so from their last one again, which no loss reads.
         let count = looks.count();
         let places = looks.texts.iter().flat_map(|text| {
             let last = text
@@ -346,7 +354,8 @@ enum Origin {
 }
 
 impl Written<'_> {
-    /// The choices: the first token of each text among all, the text, the choice's number, the choice.
+    /// The choices: the first token of each text among all, the text, the choice's number, the
+    /// choice.
     fn choices(&self) -> impl Iterator<Item = (u32, &Text, usize, &Choice)> {
         let texts = self.starts.iter().zip(self.texts).zip(&self.numbers);
         texts.filter_map(|((&start, text), &number)| match &text.answer {
@@ -393,7 +402,7 @@ impl Looks {
             return looks;
         };
         let (candidates, length) = (made.answers.size()[1] as u32, made.answers.size()[2] as u32);
-        // The first token's place, and those behind it.
+        // The first token's place, and those after it.
         let mut told = Vec::new();
         for (start, text, number, choice) in written.choices() {
             if choice.slots.is_empty() {

@@ -52,7 +52,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
             );
             assert_eq!(answer.last(), Some(&2));
         }
-        // A title's first token is told where its vector stands.
+        // A title's first token is noted at the place of its vector.
         for &(place, first) in &text.titled {
             assert!(matches!(text.prompt[place], Place::Vector(_)));
             let title: Vec<&Place> = text.prompt[..place].iter().rev().take(12).collect();
@@ -72,7 +72,7 @@ fn texts_are_drawn_again_the_same_and_hold_their_answer() {
 fn nothing_is_learned_from_interactions() {
     let (own, words, small) = (data(), words(), small());
     let mut other = data();
-    // Other users, who have gone other ways and been asked for other items.
+    // Other users, who have gone other ways and been requested other items.
     other.sequence = other.sequence.iter().map(|item| 13 - item).collect();
     other.train_end = vec![1; 4];
     other.valid_end = vec![2; 4];
@@ -113,7 +113,7 @@ fn texts_are_those_that_the_committed_small_model_learned_from() {
     let told = told
         .replace(", fitted: false", "")
         .replace("VectorRecipe {", "Told {");
-    // A draw more or fewer, or in another order, changes every text behind it.
+    // A draw more or fewer, or in another order, changes every text after it.
     let digest = allround_core::digest::of_bytes(told.as_bytes());
     assert_eq!(digest.short(), "c8760a5289c8");
 }
@@ -159,7 +159,8 @@ fn where_to_look_is_what_attention_looks_at() {
         loss.parts[3].1.double_value(&[])
     };
     let before = look();
-    // Keys that are all alike make every place as good as another, and nothing beats looking at two of them.
+    // Keys that are all alike make every place as good as another, and nothing beats looking at two
+    // of them.
     tch::no_grad(|| {
         for (name, mut weight) in task.weights() {
             if name.contains("k_proj") {
@@ -201,7 +202,7 @@ fn where_to_look_again_is_said_of_titles_that_begin_alike() {
     let loss = task.loss_of(&texts.iter().collect::<Vec<_>>());
     let names: Vec<_> = loss.parts.iter().map(|part| part.0).collect();
     assert_eq!(names, ["answer", "text", "title", "look", "look_again"]);
-    // Every place is as good as another, of as many as stand before the later token.
+    // Every place is as good as another, of as many as are before the later token.
     let lengths: Vec<f64> = texts.iter().map(|text| text.prompt.len() as f64).collect();
     let [least, most] = [f64::min, f64::max].map(|of| lengths.iter().copied().reduce(of).unwrap());
     let again = loss.parts[4].1.double_value(&[]);
@@ -367,7 +368,7 @@ fn candidates_are_as_likely_as_those_that_have_begun_alike_leave_them() {
     assert_near(&likely(3), &[0.0, 1.0, 0.0]);
     assert_near(&list(&made.parting), &[0.0, 1.0, 1.0, 0.0]);
     assert_near(&list(&made.said), &[1.0; 4]);
-    // Behind the end of what is chosen there is nothing.
+    // After the end of what is chosen there is nothing.
     let made = Made::of(&[&choice(true, 0.9)], &Tensor::from_slice(&cosines));
     assert_near(&list(&made.said), &[1.0, 1.0, 1.0, 0.0]);
     assert_near(&list(&made.parting), &[0.0, 1.0, 0.0, 0.0]);

@@ -1,4 +1,5 @@
-//! The texts that a small language model is trained on: what is asked, and what stands where vectors will.
+//! The texts that a small language model is trained on: prompts, and what takes the places of
+//! vectors.
 
 use allround_core::config::llm::Wording;
 use allround_core::text::{Piece, Vectors, render};
@@ -15,15 +16,16 @@ use super::{HISTORY, Writer, asked};
 pub struct Text {
     pub(super) prompt: Vec<Place>,
     pub(super) answer: Answer,
-    /// Places of vectors in the prompt that stand behind a title, each with the title's first token.
+    /// Places of vectors in the prompt that are after a title, each with the title's first token.
     pub(super) titled: Vec<(usize, u32)>,
     /// How many random vectors the text names.
     pub(super) random: u32,
-    /// Whether it was shortened, or took the place of another, since the positions could not hold what was drawn.
+    /// Whether it was shortened, or took the place of another, since the positions could not hold
+    /// what was drawn.
     pub(super) fitted: bool,
 }
 
-/// How a text goes on behind its prompt.
+/// How a text continues after its prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Answer {
     /// With these tokens.
@@ -32,16 +34,16 @@ pub(super) enum Answer {
     Choice(Choice),
 }
 
-/// What says which candidate is asked for.
+/// What says which candidate is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
     /// The user's vector is like one candidate's.
     Near,
-    /// The user's vector leans to every candidate more or less, or away from it.
+    /// The user's vector is a weighted sum of all candidates' vectors; weights may be negative.
     Leaning,
     /// The user's vector is the mean of words of a candidate.
     Mean,
-    /// Words of a candidate stand in the place of the user's vector.
+    /// Words of a candidate are in the place of the user's vector.
     Words,
     /// No user's vector; those of the history are like a candidate's.
     History,
@@ -56,10 +58,10 @@ pub(super) struct Lesson {
     pub(super) titles: (usize, usize),
     /// Most items of a history.
     pub(super) history: usize,
-    /// Share of prompts that are a list and nothing else: short, and so many in little time.
+    /// Share of prompts that are a list and nothing else: short, hence many in little time.
     pub(super) bare: f64,
-    /// Whether vectors hold words. Words are the easier part to find again: a model that has them from the start never
-    /// learns to compare vectors.
+    /// Whether vectors hold words. Words are the easier part to find again: a model that has them
+    /// from the start never learns to compare vectors.
     pub(super) words: bool,
 }
 
@@ -84,11 +86,13 @@ impl Lesson {
 /// The number of an item's random part, and its title's tokens.
 type Named = (u32, Vec<u32>);
 
-/// How the vectors of one text are made. An item's random part has the item's place among those drawn.
+/// How the vectors of one text are made. An item's random part has the item's place among those
+/// drawn.
 struct Scene<'a> {
     drawn: &'a [u32],
     tokenized: &'a [Vec<u32>],
-    /// Deviation of items' vectors and of the user's: as large as projections make them, beside smaller embeddings.
+    /// Deviation of items' vectors and of the user's: as large as projections make them, next to
+    /// smaller embeddings.
     sizes: [f64; 2],
     /// Random share of items' vectors; the rest are their titles' words.
     share: f64,
@@ -99,11 +103,11 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn named(&self, item: u32) -> Named {
         let number = self.drawn.iter().position(|&other| other == item);
-        let number = number.expect("told items were drawn") as u32;
+        let number = number.expect("items of the prompt were drawn") as u32;
         (number, self.tokenized[item as usize - 1].clone())
     }
 
-    /// The vector behind an item's title.
+    /// The vector after an item's title.
     fn item(&self, item: u32) -> VectorRecipe {
         self.sum(self.sizes[0], &[(self.named(item), 1.0)])
     }
@@ -166,7 +170,7 @@ impl Writer<'_> {
         loop {
             let fitted = (length, history) != sizes;
             let text = self.choosing(random, hint, lesson, (length, history));
-            // Long titles leave room for fewer of them.
+            // Long titles leave space for fewer of them.
             if self.fits(&text) {
                 return Text { fitted, ..text };
             }
@@ -188,8 +192,8 @@ impl Writer<'_> {
         drawn.into_iter().map(|at| at as u32 + 1).collect()
     }
 
-    /// Makes every second of the last `length` items one whose title begins like the item's before it, where there is one
-    /// that is not drawn yet.
+    /// Replaces every second of the last `length` items by one whose title begins like that of the
+    /// item before it. Items are replaced only if such an item is left.
     fn pair(&self, random: &mut ChaCha8Rng, drawn: &mut [u32], length: usize) {
         let first = drawn.len().saturating_sub(length);
         for at in (first + 1..drawn.len()).step_by(2) {
@@ -250,7 +254,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The pieces as places of a prompt. What is random in them is drawn in the order of the pieces.
+    /// The tokens as places of a prompt. What is random in them is drawn in the order of the
+    /// tokens.
     fn placed(
         &self,
         random: &mut ChaCha8Rng,
@@ -282,7 +287,8 @@ impl Writer<'_> {
                 Piece::HistoryItem(item) => {
                     let told = match hint {
                         Hint::History => scene.like(taste, random.random_range(0.5..1.0)),
-                        // Some histories are like the user: what is asked for stands among the candidates all the same.
+                        // Some histories are like the user: the target is among the candidates all
+                        // the same.
                         Hint::Near if random.random_bool(0.5) => {
                             scene.like(taste, random.random_range(0.0..0.9))
                         }
@@ -376,7 +382,8 @@ impl Writer<'_> {
         self.answers[item as usize - 1].clone()
     }
 
-    /// The first token of an item's title behind the quote; the end of the text where quotes and title are one token.
+    /// The first token of an item's title after the quote; the end of the text where quotes and
+    /// title are one token.
     fn first_token(&self, item: u32) -> u32 {
         self.answers[item as usize - 1][1]
     }
@@ -405,7 +412,7 @@ struct Writing {
     prompt: Vec<Place>,
     titled: Vec<(usize, u32)>,
     slots: Vec<usize>,
-    /// What the user likes, as it is told.
+    /// What the user likes, as the prompt has it.
     asked: Option<VectorRecipe>,
 }
 
@@ -418,7 +425,7 @@ impl Writing {
         self.prompt.extend(tokens.into_iter().map(Place::Token));
     }
 
-    /// A vector behind a title that begins with `first`.
+    /// A vector after a title that begins with `first`.
     fn titled(&mut self, told: VectorRecipe, first: u32) {
         self.titled.push((self.prompt.len(), first));
         self.prompt.push(Place::Vector(told));

@@ -6,7 +6,8 @@ use crate::lm::Lm;
 use crate::nn::embedding::indices;
 use crate::torch_ext::transfer::to_device_async;
 
-/// A vector: a weighted sum of means of words' embeddings, each at a deviation of 1, and of random vectors.
+/// A vector: a weighted sum of means of words' embeddings, each at a deviation of 1, and of random
+/// vectors.
 ///
 /// Two vectors of one text that share a part are alike as the weights say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +18,7 @@ pub(super) struct VectorRecipe {
     pub(super) random: Vec<(u32, f64)>,
 }
 
-/// What stands at a place of a prompt.
+/// What is at a place of a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     Token(u32),

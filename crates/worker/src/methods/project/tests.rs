@@ -71,7 +71,7 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
         table(ItemEmbedding::Text, Some(tables())),
         Some(text.shallow_clone())
     );
-    // Of the data's items, 2 and 6 stand twice in what is trained on, all others once or never.
+    // Of the data's items, 2 and 6 occur twice in the training part, all others once or never.
     let read = (ItemEmbedding::Joint, 2);
     let mixed = item_table(read, Some(tables()), backbone.as_ref(), &prepared).unwrap();
     for item in 0..13 {
@@ -183,7 +183,7 @@ fn candidates_that_are_drawn_once_are_the_same_in_every_epoch() {
             assert!((2..9).all(|epoch| draw(Drawn::Once, epoch) == first));
             assert_ne!(draw(Drawn::EachEpoch, 1), draw(Drawn::EachEpoch, 2));
             assert_eq!(draw(Drawn::EachEpoch, 2), draw(Drawn::EachEpoch, 2));
-            // Targets have draws of their own.
+            // Each target has its own draw.
             let lists = first.iter().map(|example| &example.candidates);
             let different: std::collections::HashSet<_> = lists.collect();
             assert_eq!(different.len(), first.len());
@@ -277,7 +277,8 @@ fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
     }
 }
 
-/// Trains projections of `item` for the epochs of [`settings`]: the weights before and after by name, the losses.
+/// Trains projections of `item` for the epochs of [`settings`]: the weights before and after by
+/// name, the losses.
 fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
     let (prepared, backbone) = (data(), backbone());
     let prompted_lm = prompted_lm(Vectors {
@@ -344,7 +345,7 @@ fn a_random_table_moves_only_where_it_is_trained() {
             table.unwrap().1
         });
         assert_eq!(begun != ended, moves, "{item:?}");
-        // No prompt tells padding.
+        // No prompt has padding.
         assert_eq!(begun.get(0), ended.get(0));
     }
 }

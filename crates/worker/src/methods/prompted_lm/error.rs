@@ -1,4 +1,4 @@
-//! Why a language model cannot be loaded, or a prompt not be read.
+//! Why a language model cannot be opened, or a prompt cannot be made.
 
 use allround_core::data::Prepared;
 
@@ -7,7 +7,7 @@ use crate::hf::hub::HubError;
 use crate::hf::tokenizer::TokenizerError;
 use crate::lm::{ConfigError, LmError, MergedError};
 
-/// Why a language model cannot be loaded, or a prompt not be read.
+/// Why a language model cannot be opened, or a prompt cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptedLmError {
     /// Its configuration.
@@ -19,7 +19,7 @@ pub enum PromptedLmError {
     /// They do not fit.
     #[error(transparent)]
     Lm(#[from] LmError),
-    /// An adapter beside them.
+    /// An adapter next to them.
     #[error(transparent)]
     Adapter(#[from] MergedError),
     /// Its tokenizer.
@@ -47,9 +47,9 @@ pub enum PromptedLmError {
     /// The stage was given no small model.
     #[error("the job names no `llm`, the artefact of `pretrain-lm`")]
     NoSmall,
-    /// TALLRec's answers cannot be told apart where they begin.
+    /// TALLRec's answers begin with the same token.
     #[error(
-        "the tokenizer spells `{yes}` and `{no}` with the same first token, by which TALLRec tells them apart"
+        "the tokenizer gives `{yes}` and `{no}` the same first token; TALLRec compares their first tokens"
     )]
     Alike {
         /// The one.
@@ -92,13 +92,13 @@ impl PromptedLmError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             PromptedLmError::TooLong { .. } => Some(
-                "bound titles by `title_tokens`, ask with fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
+                "bound titles by `title_tokens`, use fewer candidates, or let generated answers be shorter (`max_new_tokens`)",
             ),
-            PromptedLmError::Alike { .. } => Some(
-                "a tokenizer without these words cannot be asked for yes and no; use `form = \"title\"`",
-            ),
+            PromptedLmError::Alike { .. } => {
+                Some("yes and no need two different first tokens; use `form = \"title\"`")
+            }
             PromptedLmError::Back { .. } => Some(
-                "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false beside `vocab.json`",
+                "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false next to `vocab.json`",
             ),
             PromptedLmError::User { source, .. } => source.hint(),
             _ => None,

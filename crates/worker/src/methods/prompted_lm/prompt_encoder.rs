@@ -1,10 +1,11 @@
-//! Prompts and answers as tokens and places of vectors. No tensor is needed, so that a thread ahead of the step may spell.
+//! Prompts and answers as tokens and places of vectors. No tensor is needed, so a thread can
+//! tokenize ahead of the step.
 //!
-//! The text around vectors is tokenized as one text in which each vector's place is an added token, as in the A-LLMRec
-//! code: the first text of a prompt begins one, later ones continue it. An answer is tokenized as a text of its own, as
-//! there; TALLRec's yes and no continue their prompt, as in its code.
+//! The text around vectors is tokenized as one text, in which each vector's place is an added
+//! token. The A-LLMRec code does the same. An answer is tokenized as a separate text, as there.
+//! TALLRec's yes and no continue their prompt, as in its code.
 //!
-//! Text is tokenized once a distinct piece.
+//! Each distinct part of a prompt is tokenized once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +20,11 @@ use super::{LoadedLm, PromptedLmError, shorter};
 use crate::hf::tokenizer::Tokenizer;
 use crate::lm::Family;
 
-/// Longest text whose spelling is kept: pieces around titles come again, whole prompts do not.
+/// Longest text in bytes whose tokens are cached: texts around titles come again, whole prompts do
+/// not.
 const KEPT: usize = 512;
-/// Fewest tokens that titles are cut to because of the positions: with less a title says nothing, and the prompt is refused.
+/// Fewest tokens that titles are cut to because of the positions: with less a title says nothing,
+/// and the prompt is refused.
 const LEAST_TITLE: usize = 8;
 
 /// A place of a prompt.
@@ -38,14 +41,15 @@ pub enum Slot {
 /// A prompt and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedPrompt {
-    /// What is told and asked.
+    /// The prompt.
     pub prompt: Vec<Slot>,
     /// The answer's tokens, the end of text among them.
     pub answer: Vec<u32>,
 }
 
 impl EncodedPrompt {
-    /// Tokens and vectors that the language model computes: nothing follows the answer's last token.
+    /// Tokens and vectors that the language model computes: nothing follows the answer's last
+    /// token.
     pub fn computed(&self) -> usize {
         self.prompt.len() + self.answer.len() - 1
     }
@@ -56,26 +60,26 @@ impl EncodedPrompt {
     }
 }
 
-/// What the positions must hold beside the wording.
+/// What the model's positions must hold besides the prompt's fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContextNeeds {
     /// A list of titles, and the answer.
     List {
         /// Titles of candidates in a prompt.
         candidates: usize,
-        /// Tokens of an answer that is no title; 0 where a title is the longest answer.
+        /// Tokens of an answer that is not a title; 0 where a title is the longest answer.
         answer: usize,
     },
-    /// TALLRec's question, which names one candidate and is answered in a word.
+    /// TALLRec's prompt: one candidate, and a word as the answer.
     YesNo,
 }
 
-/// Where a text stands in its prompt.
+/// Where a text is in its prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
-    /// It begins the prompt, or is one of its own.
+    /// It begins the prompt, or is a separate text.
     First,
-    /// Behind a vector.
+    /// After a vector.
     Later,
 }
 
@@ -94,17 +98,19 @@ pub struct PromptEncoder {
     vectors: Vectors,
     cache: Mutex<TokenCache>,
     remarks: Vec<String>,
-    /// Whether a blank at the prompt's end is looked at: not in OPT's published wording, nor where no title is asked for.
+    /// Whether a blank at the prompt's end is noted: not for OPT with the published words, nor
+    /// without titles as answers.
     watches_blank: bool,
     /// Prompts whose history was shortened to fit.
     shortened: AtomicU64,
 }
 
 impl PromptEncoder {
-    /// A encoder of `prepared`'s titles, which are cut where they have more tokens than `asked` allows.
+    /// An encoder of `prepared`'s titles, which are cut to the `title_tokens` of `prompt`.
     ///
-    /// Where the positions cannot hold a prompt of the data set's longest titles (as many as `room` says, without history) and
-    /// its answer, titles are cut further, to the greatest number of tokens at which they do.
+    /// The positions must hold a prompt of the data set's longest titles, without history, and its
+    /// answer. `needs` says how many titles. If they do not fit, all titles are cut to the largest
+    /// token count that fits.
     pub fn new(
         loaded: &LoadedLm,
         prepared: &Prepared,
@@ -158,14 +164,15 @@ impl PromptEncoder {
         self.titles = self.cut(fitting);
     }
 
-    /// The titles with at most so many tokens.
+    /// The titles with at most `most` tokens.
     fn cut(&self, most: usize) -> Titles {
         let mut titles = self.titles.clone();
         titles.fit(|title| shorter(&self.tokenizer, title, most));
         titles
     }
 
-    /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of so many tokens.
+    /// Whether the positions hold a prompt of `items`, the first of which is the answer, or one of
+    /// a fixed token count.
     fn fits(&self, titles: &Titles, items: &[u32], needs: ContextNeeds) -> bool {
         let (prompt, answer) = match needs {
             ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
@@ -178,7 +185,7 @@ impl PromptEncoder {
         self.slots(&prompt).len() + answer <= self.positions
     }
 
-    /// The titles as they are told.
+    /// The titles as prompts have them.
     pub fn titles(&self) -> &Titles {
         &self.titles
     }
@@ -193,12 +200,12 @@ impl PromptEncoder {
         self.shortened.load(Ordering::Relaxed)
     }
 
-    /// Goes on from what a killed process had counted.
+    /// Continues from what a killed process had counted.
     pub fn count_from(&self, shortened: u64) {
         self.shortened.store(shortened, Ordering::Relaxed);
     }
 
-    /// Tells which rules changed titles or prompts, and how often.
+    /// Reports which rules changed titles or prompts, and how often.
     pub fn report(&self, observe: &mut dyn FnMut(Event)) {
         for (what, count) in self.titles.counted() {
             let (what, count) = (what.to_owned(), count as u64);
@@ -208,7 +215,7 @@ impl PromptEncoder {
         let count = self.tokenizer.lossy(&titles) as u64;
         if count > 0 {
             let what =
-                "titles that the language model's tokenizer cannot tokenize whole".to_owned();
+                "titles that the language model's tokenizer cannot represent whole".to_owned();
             observe(Event::Counted(Counted { what, count }));
         }
         for text in self.remarks.iter().cloned().chain(self.lone_blank()) {
@@ -224,7 +231,7 @@ impl PromptEncoder {
         }
     }
 
-    /// The tokens of a text of its own, without those that a tokenizer puts around it.
+    /// The tokens of a separate text, without those that a tokenizer puts around it.
     pub fn tokenize(&self, text: &str) -> Arc<[u32]> {
         self.tokenize_at(Place::First, text)
     }
@@ -249,8 +256,8 @@ impl PromptEncoder {
         known.expect("nothing panics between two spellings")
     }
 
-    /// A remark, where the prompt for a title ends in a blank that the tokenizer makes a token of its own: words of the
-    /// model's training begin with their blank, so that after a lone one it expects something else.
+    /// A note if the prompt for a title ends in a blank that becomes a separate token. Words of the
+    /// model's training begin with their blank. After a lone blank it expects something else.
     fn lone_blank(&self) -> Option<String> {
         let pieces = render(&self.prompt, self.vectors, &[], &[], &self.titles);
         let Some(Piece::Text(text)) = pieces.last() else {
@@ -266,9 +273,7 @@ impl PromptEncoder {
         let tokens = self.tokenize_at(place, text);
         let without = self.tokenize_at(place, text.trim_end());
         let lone = tokens.len() > without.len() && tokens.starts_with(&without);
-        lone.then(|| {
-            "the prompt ends in a blank, which the tokenizer makes a token of its own".to_owned()
-        })
+        lone.then(|| "the prompt ends in a blank, which becomes a separate token".to_owned())
     }
 
     /// The answer that names `item`: its title in quotes and the end of text.
@@ -290,7 +295,8 @@ impl PromptEncoder {
         tokens
     }
 
-    /// The tokens that `word` adds to TALLRec's prompt; those of a text of its own where the prompt's last token changes.
+    /// The tokens that `word` adds to TALLRec's prompt; those of a separate text where the prompt's
+    /// last token changes.
     fn continued(&self, word: &str) -> Vec<u32> {
         let pieces = render_yes_no(&self.prompt, &[], 1, &self.titles);
         let Some(Piece::Text(text)) = pieces.last() else {
@@ -322,8 +328,8 @@ impl PromptEncoder {
         }
     }
 
-    /// The prompt for the next item, short enough that an answer of `answer` tokens fits behind it: its oldest items are left
-    /// out first, and it is counted.
+    /// The prompt for the next item, short enough for an answer of `answer` tokens after it. The
+    /// oldest items of the history are left out first, and such prompts are counted.
     ///
     /// # Errors
     /// When it is too long without any history.
@@ -393,7 +399,8 @@ impl PromptEncoder {
                 .map(|&token| Slot::Token(token))
         };
         let mut slots = Vec::new();
-        // As in the A-LLMRec code, a user's vector in front stands before the text and what the tokenizer begins it with.
+        // As in the A-LLMRec code, a user's vector at the front precedes the tokens that begin a
+        // text.
         let pieces = match pieces.split_first() {
             Some((Piece::User, rest)) => {
                 slots.push(Slot::User);

@@ -22,7 +22,7 @@ fn the_users_vector_stands_before_the_token_that_begins_a_text() {
         Slot::Item(item) => Some(*item),
         _ => None,
     });
-    // Two of the history are asked for.
+    // The prompt takes two of the history.
     assert_eq!(items.collect::<Vec<_>>(), [2, 3, 4, 5]);
     let plain = self::prompted_lm(NEITHER)
         .encoder
@@ -62,7 +62,7 @@ fn rows_hold_each_token_and_vector_in_its_place() {
         }
     }
     rows[1].sum(Kind::Float).backward();
-    // A sum gives every element of the one user told of a gradient of 1, the other none.
+    // A sum gives every element of the user in the prompt a gradient of 1, the other none.
     let gradient = users.grad().sum_dim_intlist(1, false, Kind::Float);
     assert_eq!(Vec::<f32>::try_from(gradient).unwrap(), [0.0, width as f32]);
 }
@@ -147,7 +147,7 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
         .prompt(&[], &[1, 2, 3, 4], prompted_lm.encoder.answer(1).len())
         .unwrap();
     let left = 256 - prompt.len() - prompted_lm.encoder.answer(1).len();
-    // One token more stands in the prompt and in the answer.
+    // One token more is in the prompt and in the answer.
     assert!(
         left < 2,
         "{left} positions are left, title 1 has {}",
@@ -161,7 +161,7 @@ fn a_cut_title_holds_whole_characters() {
     let mut data = data();
     data.items[0].title = Some("\u{5c71}\u{6d77}\u{7d4c}".to_owned());
     let mut settings = prompt();
-    // Three bytes a character, and no piece holds two of them.
+    // Three bytes a character, and no token holds two of them.
     settings.title_tokens = 4;
     let prompted_lm = PromptedLm::new(loaded(false), &data, (&settings, NEITHER), needs(4));
     assert_eq!(prompted_lm.encoder.titles().of(1), "\u{5c71}");
@@ -308,7 +308,8 @@ fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
             .filter(|slot| **slot == Slot::Token(token))
             .count()
     };
-    // `"..."|"..."|,"..."|`: every text between vectors begins with a blank but where the scheme says the first alone.
+    // `"..."|"..."|,"..."|`: every text between vectors begins with a blank but where the scheme
+    // says the first alone.
     let [first, always] =
         ["metaspace-first", "metaspace-always"].map(|name| count(name, "\u{2581}"));
     assert!(first < always, "{first} and {always}");
@@ -343,7 +344,7 @@ fn a_template_that_ends_in_a_lone_blank_is_remarked() {
     };
     let with = remarks("opt", "{history} {candidates}. The next is ");
     assert_eq!(with.len(), 1, "{with:?}");
-    assert!(with[0].contains("ends in a blank, which the tokenizer makes a token of its own"));
+    assert!(with[0].contains("ends in a blank, which becomes a separate token"));
     assert!(remarks("opt", "{history} {candidates}. The next is").is_empty());
     // The published wording is OPT's own.
     assert!(remarks("opt", "").is_empty());
@@ -361,7 +362,7 @@ fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
         let [yes, no] = prompted_lm.encoder.yes_and_no().unwrap();
         let answer = prompted_lm.encoder.yes_or_no(true);
         assert!(answer[0] == yes && prompted_lm.encoder.yes_or_no(false)[0] == no && yes != no);
-        // As a text of its own the word would begin with a blank, the same for both.
+        // As a separate text the word would begin with a blank, the same for both.
         let apart = [prompt::YES, prompt::NO].map(|word| prompted_lm.encoder.tokenize(word)[0]);
         assert_ne!(apart[0], yes, "{name}");
         let line = prompted_lm.loaded.tokenizer.encode_later("\nYes.");

@@ -1,4 +1,4 @@
-//! What an evaluation has done so far, in one file: a killed one goes on behind its last pass.
+//! What an evaluation has done so far, in one file: a killed one continues after its last pass.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{LlmRanker, RankedUsers};
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::timer::Elapsed;
 
-/// Beside the numbers, which are tensors.
+/// What is not a tensor.
 #[derive(Debug, Serialize, Deserialize)]
 struct Notes {
     generated: Vec<Answer>,
@@ -26,7 +26,8 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 impl LlmRanker<'_> {
-    /// Replaces what is kept in `folder`, whole or not at all; `elapsed` is what it has taken so far, in all processes.
+    /// Replaces what is kept in `folder`, whole or not at all; `elapsed` is what it has taken so
+    /// far, in all processes.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -43,8 +44,8 @@ impl LlmRanker<'_> {
         )
     }
 
-    /// What is kept in `folder` for `lists`, with what it elapsed; `None` when there is nothing or it is not whole, which costs time
-    /// and nothing else. Prompts that were shortened are counted on from there.
+    /// What is kept in `folder` for `lists`, and its time. `None` if there is nothing or it is
+    /// damaged, which costs only time. The count of shortened prompts continues from there.
     pub fn go_on(&self, folder: &Path, lists: &CandidateLists) -> Option<(RankedUsers, Elapsed)> {
         let (answers, shortened, elapsed) = load(folder, lists)?;
         if answers.scores.is_some() != self.keep_scores {

@@ -2,7 +2,8 @@
 
 use allround_core::config::protocol::Ties;
 
-/// The mean score of each of the first list's items, which all lists of `orders` hold in orders of their own.
+/// The mean score of each of the first list's items, which each list of `orders` has in a different
+/// order.
 pub(super) fn averaged(orders: &[&[u32]], scores: &[Vec<f64>]) -> Vec<f64> {
     let mean = |item: &u32| {
         let of_item = orders.iter().zip(scores).map(|(items, scores)| {
@@ -14,8 +15,8 @@ pub(super) fn averaged(orders: &[&[u32]], scores: &[Vec<f64>]) -> Vec<f64> {
     orders[0].iter().map(mean).collect()
 }
 
-/// 1 + greater + a share of the other equal scores; NaN where a score is NaN or infinite, for an overflow, as of a
-/// number of few bits, makes all titles equally unlikely.
+/// 1 + greater + a share of the other equal scores; NaN where a score is NaN or infinite. An
+/// overflow of a small number type would make all titles equally unlikely.
 pub(super) fn rank_at(scores: &[f64], target: usize, ties: Ties) -> f64 {
     if scores.iter().any(|score| !score.is_finite()) {
         return f64::NAN;

@@ -40,7 +40,7 @@ impl LlmRanker<'_> {
         Ok(outcomes)
     }
 
-    /// The prompts in parts of so many tokens as a pass may have, or one prompt.
+    /// The prompts in parts that fit the token budget of a pass, or of one prompt.
     fn parts<'p>(&self, prompts: &'p [Vec<Slot>]) -> Vec<&'p [Vec<Slot>]> {
         let (mut parts, mut start, mut tokens) = (Vec::new(), 0, 0);
         for (at, prompt) in prompts.iter().enumerate() {
@@ -54,7 +54,7 @@ impl LlmRanker<'_> {
         parts
     }
 
-    /// How much likelier the first word is than the second behind each prompt.
+    /// How much likelier the first word is than the second after each prompt.
     fn margins(&self, prompts: &[Vec<Slot>], words: &[u32; 2]) -> Vec<f64> {
         let lm = self.prompted_lm.lm();
         let rows = self.prompted_lm.rows(prompts, None, &|_| {

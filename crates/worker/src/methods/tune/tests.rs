@@ -67,8 +67,8 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
 /// The tests' language model with fresh adapters of a rank at these projections.
 fn adapted(rank: usize, targets: &[&str]) -> PromptedLm {
     let mut loaded = loaded(false);
-    // TuneExample for yes or no takes more words than the tests' model has positions; the frozen embedding is its head, and with
-    // small weights no adapter makes a token likely.
+    // A prompt for yes or no takes more words than the tests' model has positions. The frozen
+    // embedding is its head, and with small weights no adapter makes a token likely.
     let config = LmConfig {
         positions: 512,
         init_std: 0.5,
@@ -136,7 +136,7 @@ fn an_example_weighs_the_tokens_that_its_loss_counts() {
     }
 }
 
-/// What an epoch asks and is to be answered, as text.
+/// Prompts and answers of an epoch, as text.
 fn texts(form: TallrecForm) -> Vec<(String, String)> {
     let (prepared, prompted_lm) = (data(), away_from_zero());
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
@@ -149,7 +149,7 @@ fn texts(form: TallrecForm) -> Vec<(String, String)> {
     };
     let texts = drawn(&task, 1).concat().into_iter().map(|encoded| {
         let prompt: Vec<u32> = encoded.prompt.iter().map(token).collect();
-        // The end of text is told apart from what is said.
+        // The end of text is not part of the answer's text.
         let (end, answer) = encoded.answer.split_last().unwrap();
         assert_eq!([*end], prompted_lm.loaded.ends[..]);
         (text(&prompt), text(answer))
@@ -157,7 +157,8 @@ fn texts(form: TallrecForm) -> Vec<(String, String)> {
     texts.collect()
 }
 
-/// The last items of training of users with two or more, and the histories before them, as titles in quotes.
+/// The last items of training of users with two or more, and the histories before them, as titles
+/// in quotes.
 fn lasts() -> Vec<(String, Vec<String>)> {
     let titles = Titles::new(&data().items);
     let quoted = |item: &u32| format!("\"{}\"", titles.of(*item));
@@ -213,7 +214,8 @@ fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
     }
 }
 
-/// Tunes adapters on the last items of training, and ranks these among all items that their users do not know.
+/// Tunes adapters on the last items of training, and ranks these among all items that their users
+/// do not know.
 fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
     let prepared = data();
     let prompted_lm = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
@@ -250,9 +252,10 @@ fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
     ranked(form, &prompted_lm)
 }
 
-/// Ranks the last items of training of users with two or more among all items that these do not know.
+/// Ranks the last items of training of users with two or more among all items that these do not
+/// know.
 fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
-    // One item less of training, so that its last is what validation asks for.
+    // One item less of training, so that its last is the target of validation.
     let mut prepared = data();
     prepared.train_end.iter_mut().for_each(|end| *end -= 1);
     let users = vec![0, 1, 3];
@@ -290,7 +293,7 @@ fn yes_is_likelier_for_what_was_answered_yes_in_training() {
     assert_eq!((likes.target.len(), likes.others.len()), (3, 9));
     let auc = auc(&likes.target, &likes.others).unwrap();
     assert!(auc > 0.8, "{auc}");
-    // The score that is told of a target is the one that ranks it.
+    // The score that is kept for a target is the one that ranks it.
     for (place, &rank) in answers.ranks.ranks.iter().enumerate() {
         let target = likes.target[place];
         let above = likes.others_of(place).iter().filter(|&&one| one > target);

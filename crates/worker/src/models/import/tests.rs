@@ -48,7 +48,7 @@ fn model(kind: &str) -> Model {
     found.next().unwrap()
 }
 
-/// Its weights, fresh: no test asks which.
+/// Its weights, fresh: no test depends on their values.
 fn weights_of(kind: &str) -> Vec<(String, Tensor)> {
     build(&model(kind), SIZES, Device::Cpu).unwrap().weights()
 }
@@ -79,7 +79,7 @@ fn missing_and_surplus_tensors_are_refused_by_name_and_shape() {
     assert_eq!(
         surplus,
         [
-            "`DIR/w.safetensors` holds tensors that a `gru4rec` of these settings has not: `h2o.bias` [2]",
+            "`DIR/w.safetensors` has tensors that are not part of a `gru4rec` with these settings: `h2o.bias` [2]",
             "leave them out when saving, or give the model the settings that the weights were trained with"
         ]
     );
@@ -171,7 +171,7 @@ fn absent_damaged_and_foreign_files_are_refused_by_their_path() {
     for damaged in [&bytes[..bytes.len() - 1], &bytes[..100], b"PK\x03\x04", b""] {
         std::fs::write(desk.file(), damaged).unwrap();
         let [error, hint] = desk.refused("gru4rec", &weights);
-        let begin = "`DIR/w.safetensors` is no whole safetensors file: ";
+        let begin = "`DIR/w.safetensors` is not a whole safetensors file: ";
         assert!(error.starts_with(begin), "{error}");
         assert_eq!(hint, advice);
     }
@@ -227,7 +227,7 @@ fn weights_that_pytorch_wrote_are_imported_and_give_its_states() {
         assert_eq!(
             error,
             format!(
-                "`DIR/w.safetensors` holds tensors that a `{kind}` of these settings has not: `history` [8], `state` [8]"
+                "`DIR/w.safetensors` has tensors that are not part of a `{kind}` with these settings: `history` [8], `state` [8]"
             )
         );
         let mut tensors = weights::read_tensors(&fixture).unwrap();

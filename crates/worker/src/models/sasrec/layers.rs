@@ -1,4 +1,5 @@
-//! The parts of a block: norms, the feed-forward part, and how attention and residuals are joined in each form.
+//! The parts of a block: norms, the feed-forward part, and how attention and residuals are joined
+//! in each form.
 
 use allround_core::models::sasrec::Activation;
 use allround_core::models::sasrec::NetworkOrder;
@@ -155,7 +156,8 @@ pub(super) fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
     }
 }
 
-/// What a block reads and leaves: the tokens' states [T, D], and the state [1, D] that all padded slots share.
+/// What a block reads and leaves: the tokens' states [T, D], and the state [1, D] that all padded
+/// slots share.
 #[derive(Debug)]
 pub(super) struct Hidden {
     pub(super) tokens: Tensor,
@@ -234,8 +236,8 @@ impl Block {
         self.finish(&x, &queries, taken, noise)
     }
 
-    /// The state of padded slots after the block. Padding stands before every token, so that padded slots see each other
-    /// alone: they start equal and stay equal, and each takes its own value.
+    /// The state of padded slots after the block. Padding is before every token, so that padded
+    /// slots see each other alone: they start equal and stay equal, and each takes its own value.
     pub(super) fn padding(&self, x: &Tensor) -> Tensor {
         if !self.form.padding_evolves() {
             return x.shallow_clone();

@@ -1,4 +1,5 @@
-//! How a batch's tokens lie while the blocks are computed: packed, or with every padded slot written out.
+//! How a batch's tokens lie while the blocks are computed: packed, or with every padded slot
+//! written out.
 
 use tch::{Device, Tensor};
 
@@ -28,14 +29,15 @@ pub(super) struct Layout {
 /// The way to a batch with every slot written out, and back.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Token of each slot; T, one past the tokens, stands for padding.
+    /// Token of each slot; T, one past the tokens, represents padding.
     pub(super) take: Tensor,
     /// Slot of each token, T of them.
     pub(super) back: Tensor,
 }
 
 impl Layout {
-    /// The layout of rows in `order`; with `write_out`, of rows that are filled up to `maxlen` slots.
+    /// The layout of rows in `order`; with `write_out`, of rows that are filled up to `maxlen`
+    /// slots.
     pub(super) fn new(
         order: &TimeMajor,
         padding: Padding,

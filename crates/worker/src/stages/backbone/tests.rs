@@ -71,12 +71,12 @@ fn imported_weights_of_every_model_leave_the_artefact_and_the_ranks_of_the_train
             desk.run(&format!("{stage}-ranks"), evaluate(), &needs);
         }
         assert_eq!(desk.ranks("trained-ranks"), desk.ranks("imported-ranks"));
-        tells_an_import(&events);
+        reports_an_import(&events);
     }
 }
 
-/// One phase that trains nothing, one remark, no epoch.
-fn tells_an_import(events: &[Event]) {
+/// One phase that trains nothing, one note, no epoch.
+fn reports_an_import(events: &[Event]) {
     let phases: Vec<&Phase> = events
         .iter()
         .filter_map(|event| match event {

@@ -1,4 +1,4 @@
-//! Evaluations by a language model that go on where a killed one stopped.
+//! Evaluations by a language model that continue where a killed one stopped.
 
 use super::*;
 use allround_core::data::Scores;
@@ -7,7 +7,8 @@ use allround_core::data::scores::Scored;
 use crate::methods::rank::{RankedUsers, checkpoint};
 use crate::torch_ext::timer::Elapsed;
 
-/// What a whole evaluation left, as its first two users, whose ranks are made up so that they are known again.
+/// What a whole evaluation left, as its first two users, whose ranks are made up so that they are
+/// known again.
 fn half(desk: &Desk, name: &str) -> RankedUsers {
     let lists = CandidateLists::load(&desk.folder("candidates"), Part::Test).unwrap();
     let answers = Answers::load(&desk.folder(name), Part::Test).unwrap();

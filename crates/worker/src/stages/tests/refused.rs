@@ -37,7 +37,7 @@ fn lora() -> Lora {
     }
 }
 
-/// How often a rule whose name holds `what` was told to have changed something.
+/// The reported count of the rule whose name contains `what`.
 fn counted(events: &[Event], what: &str) -> Option<u64> {
     events.iter().find_map(|event| match event {
         Event::Counted(counted) if counted.what.contains(what) => Some(counted.count),
@@ -45,7 +45,7 @@ fn counted(events: &[Event], what: &str) -> Option<u64> {
     })
 }
 
-/// The stages that ask a language model `read`.
+/// The stages that query the language model `read`.
 fn asking(read: PromptedLlm) -> [(&'static str, Settings); 3] {
     let tune = tune(read.clone(), TallrecForm::Title);
     let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
@@ -146,15 +146,15 @@ fn titles_that_the_tokenizer_cannot_spell_are_counted_in_every_stage() {
     let whole = whole.count() as u64;
     for (name, settings) in asking(reading(false, ItemEmbedding::None)) {
         let events = desk.run(name, settings, &ASKING);
-        let count = counted(&events, "cannot tokenize whole");
+        let count = counted(&events, "cannot represent whole");
         assert_eq!(count, Some(12 - whole), "{name}");
     }
     let known = Desk::new();
     let events = known.run("llm", pretrain(), &["prepared"]);
-    assert_eq!(counted(&events, "cannot tokenize whole"), None);
+    assert_eq!(counted(&events, "cannot represent whole"), None);
     let [(name, settings), ..] = asking(reading(false, ItemEmbedding::None));
     let events = known.run(name, settings, &ASKING);
-    assert_eq!(counted(&events, "cannot tokenize whole"), None);
+    assert_eq!(counted(&events, "cannot represent whole"), None);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
     let job = desk.job("trained", settings, &["prepared"]);
     let failure = run(&job, &mut |_| ()).unwrap_err().failure();
     assert!(
-        failure.error.contains("has nobody to validate on"),
+        failure.error.contains("has no user to validate on"),
         "{}",
         failure.error
     );
@@ -337,7 +337,7 @@ fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
     let failure = run(&desk.job(name, settings, &ASKING), &mut |_| ()).unwrap_err();
     let failure = failure.failure();
     assert!(
-        failure.error.starts_with("user `u") && failure.error.ends_with("; 11 are asked for"),
+        failure.error.starts_with("user `u") && failure.error.ends_with("; 11 are needed"),
         "{}",
         failure.error
     );
@@ -374,7 +374,8 @@ fn answers_without_enough_memory_name_the_tokens_tried_and_the_setting() {
     desk.run("llm", pretrain(), &["prepared"]);
     let settings = evaluate(reading(false, ItemEmbedding::None), SCORE, None);
     let job = desk.job("full", settings, &["prepared", "candidates", "llm"]);
-    // Progress is told between the language model's steps, so that this is as if one of them had found the device full.
+    // Progress is reported between the language model's steps. So this is as if one of them had
+    // found the device full.
     let failure = run(&job, &mut |event| {
         if matches!(event, Event::Progress(_)) {
             panic!("CUDA out of memory. Tried to allocate 2 GiB\\nand more")

@@ -1,9 +1,10 @@
-//! Stages that are killed and go on.
+//! Stages that are killed and continue.
 
 use super::choices::projected;
 use super::*;
 
-/// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a run that was not.
+/// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a
+/// run that was not.
 fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
     let whole = format!("{name}-whole");
     desk.run(&whole, settings.clone(), needs);
@@ -42,7 +43,8 @@ fn a_killed_stage_ends_with_the_same_bytes() {
         &project(true, ItemEmbedding::Joint),
         &needs,
     );
-    // A trained table is in the checkpoint, and candidates that are drawn once are drawn alike after the kill.
+    // A trained table is in the checkpoint, and candidates that are drawn once are drawn alike
+    // after the kill.
     let settings = projected(ItemEmbedding::RandomTrained, |project| {
         project.one_item = OneItem::Padding;
         project.candidates = TrainingCandidates {

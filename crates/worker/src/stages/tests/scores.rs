@@ -1,4 +1,5 @@
-//! Scores of candidates: kept beside the ranks, and read from a file that another program has made.
+//! Scores of candidates: kept next to the ranks, and read from a file that another program has
+//! made.
 
 use allround_core::data::{Prepared, Scores};
 use allround_core::event::Counted;
@@ -66,7 +67,7 @@ fn kept_scores_of_a_cf_model_and_of_a_language_model_give_the_ranks() {
         let settings = Settings::Evaluate(settings.clone());
         desk.run(&name, settings, &["prepared", "candidates", "llm"]);
         agree(&desk, &name, part);
-        // Each part is an evaluation of its own.
+        // Each part is a separate evaluation.
         for other in [Part::Valid, Part::Test] {
             let is_there = Ranks::load(&desk.folder(&name), other).is_ok();
             assert_eq!(is_there, other == part, "{name} {other}");

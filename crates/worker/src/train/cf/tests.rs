@@ -5,7 +5,7 @@ use super::*;
 use crate::data::{Histories, TrainingBatch};
 use crate::models::Scorer;
 
-/// A net that needs more memory than there is, whatever is asked of it.
+/// A net that always needs more memory than there is.
 #[derive(Debug)]
 pub(crate) struct Full;
 

@@ -9,7 +9,8 @@ use super::*;
 /// Examples of [`Centre`].
 #[derive(Default)]
 struct Others {
-    /// What the first example of the second epoch's second step is made to do, where it is not made.
+    /// What the first example of the second epoch's second step is made to do, where it is not
+    /// made.
     fault: Option<Fault>,
     /// Steps that the last epoch lacks.
     lacking: u64,
@@ -59,7 +60,7 @@ struct Centre {
     weight: Tensor,
     /// Most examples that fit the pretended memory.
     room: usize,
-    /// Whether the second epoch's first loss is no number.
+    /// Whether the second epoch's first loss is not a number.
     broken: bool,
     calls: Cell<usize>,
 }
@@ -161,7 +162,8 @@ fn trained(task: &Centre, train: &Train, folder: &Path) -> Result<(Phase, Vec<Ev
     Ok((phases.remove(0), events))
 }
 
-/// The first step's loss, the gradients of all weights, and the parts that a budget of tokens cuts it into.
+/// The first step's loss, the gradients of all weights, and the parts that a budget of tokens cuts
+/// it into.
 fn first_step<T: Task>(task: &T, token_budget: usize) -> (f64, Vec<Tensor>, Vec<Vec<usize>>) {
     let fit = Train {
         token_budget,
@@ -221,7 +223,8 @@ fn a_resumed_run_ends_with_the_same_weights() {
         .iter()
         .filter(|event| matches!(event, Event::Epoch(_)));
     assert_eq!(epochs.count(), 4);
-    // A run that is killed behind its second epoch leaves the checkpoint of a run that has four before it.
+    // A run that is killed after its second epoch leaves the checkpoint of a run that has four
+    // before it.
     trained(&Centre::new(9), &four, halves.path()).unwrap();
     let mut checkpoint = Checkpoint::load(halves.path()).unwrap();
     assert!(checkpoint.progress.ended);
@@ -403,7 +406,8 @@ fn parts_add_up_to_the_steps_gradient() {
         (task.weight.grad(), seen.mean, seen.tokens)
     };
     let (whole, parts) = (gradient(5), gradient(2));
-    // At a weight of 0 dropout changes the gradient's scale alone, so compare the losses and the tokens.
+    // At a weight of 0 dropout changes the gradient's scale alone, so compare the losses and the
+    // tokens.
     assert!(whole.1.allclose(&parts.1, 1e-6, 1e-6, false));
     assert_eq!(whole.2, parts.2);
     assert!(whole.0.defined() && parts.0.defined());
@@ -421,7 +425,8 @@ fn a_loss_that_is_no_number_is_named_with_its_step() {
     );
 }
 
-/// The learning rates of eleven steps, two an epoch but for what the last one lacks, three of them warm-up.
+/// The learning rates of eleven steps, two an epoch but for what the last one lacks, three of them
+/// warm-up.
 fn rates(decay: Decay, lacking: u64) -> Vec<f64> {
     let mut task = Centre::new(9);
     task.others.lacking = lacking;
@@ -458,7 +463,7 @@ fn the_learning_rate_rises_and_then_stays_or_falls_to_a_tenth_or_to_nothing() {
     }
     let line = rates(Decay::Linear, 0);
     assert!((line[5] - (0.1 - 0.1 * 2.0 / 7.0)).abs() < 1e-12);
-    // A last epoch of one step: the line ends a step earlier, and has no bend.
+    // A last epoch of one step: the line ends a step earlier, and is straight.
     let line = rates(Decay::Linear, 1);
     for (step, rate) in line[3..=9].iter().enumerate() {
         assert!(

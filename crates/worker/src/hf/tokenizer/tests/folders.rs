@@ -31,7 +31,7 @@ fn wide(tokens: &[u32]) -> impl Iterator<Item = i64> + '_ {
     tokens.iter().map(|&token| i64::from(token))
 }
 
-/// A text with what stands around it.
+/// A text with the tokens around it.
 fn whole(tokenizer: &Tokenizer, text: &str) -> Vec<i64> {
     let tokens = [tokenizer.front(), &tokenizer.encode(text), tokenizer.back()].concat();
     wide(&tokens).collect()

@@ -85,7 +85,7 @@ fn projections_are_as_deep_as_they_are_asked_to_be() {
         own(3),
         [layer(0, 5), layer(3, 16), layer(6, 16), layer(9, 16)]
     );
-    // Without a hidden layer nothing bends: the states' mean goes to the mean of their results.
+    // Without a hidden layer the map is linear: the mean of states maps to the mean of results.
     for (depth, linear) in [(0, true), (1, false), (2, false)] {
         let projections = projections(true, depth, ItemEmbedding::Joint);
         let users = |states: &Tensor| projections.users(states).unwrap();

@@ -141,7 +141,8 @@ fn every_form_has_the_states_scores_loss_and_gradients_of_its_upstream_code() {
             let found = tensor.grad().to_dense(None, false);
             let expected = fixture[&format!("gradient.{weight}")].copy();
             if weight == "item_embedding.weight" {
-                // RecBole's padding row is a target of no position here, and an input of masked ones.
+                // RecBole's padding row is a target of no position here, and an input of masked
+                // ones.
                 let _ = expected.get(0).fill_(0.0);
             }
             let difference = largest(&(found - expected));
