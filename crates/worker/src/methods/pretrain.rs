@@ -122,7 +122,7 @@ pub fn corpus(prepared: &Prepared, words: &Words) -> Vec<String> {
             let pieces = render(&asked(wording, words), told, &[], &[], &titles);
             texts.extend(pieces.into_iter().filter_map(|piece| match piece {
                 Piece::Text(text) => Some(text),
-                _ => None,
+                Piece::User | Piece::HistoryItem(_) | Piece::CandidateItem(_) => None,
             }));
         }
     }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use allround_core::digest::{self, Key};
 use allround_core::fs::{self, FsError};
+use allround_core::models::Model;
+use allround_core::models::weights::Size;
 use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
@@ -23,8 +25,8 @@ pub struct Import<'a> {
     pub path: &'a Path,
     /// Its digest when the experiment was planned: what the artefact is kept under.
     pub planned: Key,
-    /// Kind of the model.
-    pub kind: &'static str,
+    /// The model, whose tensors the file must hold.
+    pub model: &'a Model,
     /// Folder of the prepared data set, whose files list the rows of the tables.
     pub prepared: &'a Path,
 }
@@ -83,6 +85,8 @@ pub enum ImportError {
         path: String,
         /// The tensor.
         name: String,
+        /// What its rows are.
+        rows: Option<Size>,
         /// Its shape.
         found: Vec<i64>,
         /// Shape in the model.
@@ -143,7 +147,7 @@ impl ImportError {
     /// decide.
     fn about_shape(&self) -> String {
         let Self::Shape {
-            name,
+            rows,
             found,
             expected,
             prepared,
@@ -154,46 +158,19 @@ impl ImportError {
         };
         let same_width = found.get(1..) == expected.get(1..);
         let file = |name: &str| prepared.join(name).display().to_string();
-        match Rows::of(name).filter(|_| same_width) {
-            Some(Rows::Items) => format!(
+        match rows.filter(|_| same_width) {
+            Some(Size::Items) => format!(
                 "row 0 is padding, and the other {} are the items of `{}` in its order; filters, scenarios and `--limit` decide which these are",
                 expected[0] - 1,
                 file("items.csv")
             ),
-            Some(Rows::Users) => format!(
+            Some(Size::Users) => format!(
                 "the {} rows are the users of `{}` in its order; filters, scenarios and `--limit` decide which these are",
                 expected[0],
                 file("users.csv")
             ),
-            None => "the shape follows from the model's settings: give it those that the weights were trained with"
+            Some(Size::Fixed(_) | Size::Setting { .. }) | None => "the shape follows from the model's settings: give it those that the weights were trained with"
                 .to_owned(),
-        }
-    }
-}
-
-/// What the rows of a tensor represent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
-    /// Padding, then every item.
-    Items,
-    /// Every user.
-    Users,
-}
-
-impl Rows {
-    /// Those of the tensor `name` of any model; `None` where they are neither.
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "item_emb.weight"
-            | "look_up.weight"
-            | "embeding.weight"
-            | "final_layer.weight"
-            | "final_layer.bias"
-            | "item_embedding.weight"
-            | "output_embedding.weight"
-            | "output_embedding.bias" => Some(Self::Items),
-            "user_embedding.weight" => Some(Self::Users),
-            _ => None,
         }
     }
 }
@@ -219,13 +196,20 @@ impl Import<'_> {
         Ok(weights::fill(weights, &tensors)?)
     }
 
+    /// What the rows of the tensor `name` are, by the model's own list of tensors.
+    fn rows(&self, name: &str) -> Option<Size> {
+        let tensors = self.model.cf()?.tensors();
+        let tensor = tensors.iter().find(|tensor| tensor.name == name)?;
+        tensor.shape.first().copied()
+    }
+
     /// The file must hold the tensors of the net and no others.
     fn check_names(
         &self,
         file: &SafeTensors<'_>,
         weights: &[(String, Tensor)],
     ) -> Result<(), ImportError> {
-        let (path, kind) = (self.path.display().to_string(), self.kind);
+        let (path, kind) = (self.path.display().to_string(), self.model.kind());
         let missing = weights
             .iter()
             .filter(|(name, _)| file.tensor(name).is_err());
@@ -262,9 +246,11 @@ impl Import<'_> {
             return Err(ImportError::Dtype { path, name, dtype });
         }
         if shape != expected {
+            let rows = self.rows(&name);
             return Err(ImportError::Shape {
                 path,
                 name,
+                rows,
                 found: shape,
                 expected: expected.to_vec(),
                 prepared: self.prepared.to_owned(),

@@ -92,7 +92,7 @@ fn import(
     let import = Import {
         path: &job.base.join(file),
         planned: planned(job, file)?,
-        kind,
+        model,
         prepared: need(job, "prepared")?,
     };
     let (imported, mut phase) = timed("import", None, |_| None, || import.fill(&net.weights()));

@@ -45,7 +45,10 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
             | Settings::Align(_)
             | Settings::Project(_)
             | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
-            _ => 0,
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::EncodeText(_)
+            | Settings::Evaluate(_) => 0,
         },
         protocol: PROTOCOL,
         program: Program::this(),

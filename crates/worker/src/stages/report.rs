@@ -113,7 +113,11 @@ fn of_source(error: &TrainError) -> Option<&str> {
         TrainError::Validation { source, .. } => {
             source.downcast_ref::<StageError>()?.hint.as_deref()
         }
-        _ => None,
+        TrainError::Loss { .. }
+        | TrainError::Empty
+        | TrainError::NoNegative { .. }
+        | TrainError::Weights(_)
+        | TrainError::Memory { .. } => None,
     }
 }
 

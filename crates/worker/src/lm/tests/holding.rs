@@ -111,7 +111,7 @@ fn a_target_that_is_no_module_is_refused_with_the_names_there_are() {
     let error = lm.add_lora(&settings).unwrap_err().to_string();
     assert_eq!(
         error,
-        "no module is called `c_attn`; adapters can stand at q_proj, k_proj, v_proj, out_proj, fc1, fc2"
+        "no module is called `c_attn`; adapters can be at q_proj, k_proj, v_proj, out_proj, fc1, fc2"
     );
 }
 

@@ -101,7 +101,14 @@ impl PromptedLmError {
                 "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false next to `vocab.json`",
             ),
             PromptedLmError::User { source, .. } => source.hint(),
-            _ => None,
+            PromptedLmError::Config(_)
+            | PromptedLmError::Checkpoint(_)
+            | PromptedLmError::Lm(_)
+            | PromptedLmError::Adapter(_)
+            | PromptedLmError::Tokenizer(_)
+            | PromptedLmError::Hub(_)
+            | PromptedLmError::End { .. }
+            | PromptedLmError::NoSmall => None,
         }
     }
 }

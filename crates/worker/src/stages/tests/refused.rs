@@ -169,7 +169,7 @@ fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked()
         let failure = failure.failure();
         assert_eq!(
             failure.error,
-            "the tokenizer spells `Yes.` and `No.` with the same first token, by which TALLRec tells them apart",
+            "the tokenizer gives `Yes.` and `No.` the same first token; TALLRec compares their first tokens",
             "{name}"
         );
         assert!(failure.hint.unwrap().contains("form = \"title\""));
