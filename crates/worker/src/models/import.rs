@@ -86,7 +86,7 @@ pub enum ImportError {
         /// The tensor.
         name: String,
         /// What its rows are.
-        rows: Option<Size>,
+        rows: Option<Box<Size>>,
         /// Its shape.
         found: Vec<i64>,
         /// Shape in the model.
@@ -158,7 +158,7 @@ impl ImportError {
         };
         let same_width = found.get(1..) == expected.get(1..);
         let file = |name: &str| prepared.join(name).display().to_string();
-        match rows.filter(|_| same_width) {
+        match rows.as_deref().filter(|_| same_width) {
             Some(Size::Items) => format!(
                 "row 0 is padding, and the other {} are the items of `{}` in its order; filters, scenarios and `--limit` decide which these are",
                 expected[0] - 1,
@@ -246,7 +246,7 @@ impl Import<'_> {
             return Err(ImportError::Dtype { path, name, dtype });
         }
         if shape != expected {
-            let rows = self.rows(&name);
+            let rows = self.rows(&name).map(Box::new);
             return Err(ImportError::Shape {
                 path,
                 name,
