@@ -90,7 +90,7 @@ pub enum ImportError {
         /// Its shape.
         found: Vec<i64>,
         /// Shape in the model.
-        expected: Vec<i64>,
+        expected: Box<[i64]>,
         /// Folder of the prepared data set.
         prepared: PathBuf,
     },
@@ -252,7 +252,7 @@ impl Import<'_> {
                 name,
                 rows,
                 found: shape,
-                expected: expected.to_vec(),
+                expected: expected.into(),
                 prepared: self.prepared.to_owned(),
             });
         }
