@@ -11,7 +11,7 @@ struct Sample {
     most: usize,
 }
 
-const SAMPLES: [Sample; 10] = [
+const SAMPLES: [Sample; 9] = [
     Sample {
         what: "a CF model (NextItNet)",
         words: &["nextitnet", "Nextitnet"],
@@ -45,7 +45,7 @@ const SAMPLES: [Sample; 10] = [
     Sample {
         what: "a figure (scatter)",
         words: &["scatter", "Scatter"],
-        most: 3,
+        most: 5,
     },
     Sample {
         what: "a setting of a CF model (kernel_size)",
@@ -55,11 +55,6 @@ const SAMPLES: [Sample; 10] = [
     Sample {
         what: "a setting of an LLM method (train_on_inputs)",
         words: &["train_on_inputs"],
-        most: 2,
-    },
-    Sample {
-        what: "a setting of a training (decay)",
-        words: &["decay"],
         most: 2,
     },
 ];

@@ -59,6 +59,14 @@ pub fn role(kind: &str) -> Role {
     }
 }
 
+/// Cells that share what they train.
+#[derive(Default)]
+struct Group<'a> {
+    scenarios: BTreeSet<&'a str>,
+    /// Kind and key of every stage.
+    stages: BTreeSet<(&'a str, &'a str)>,
+}
+
 /// The trainings of a results folder: by model in the order of tables, then by data set, scenario and seed.
 pub fn trainings(results: &Results) -> Vec<Training<'_>> {
     let mut stages: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
@@ -66,7 +74,7 @@ pub fn trainings(results: &Results) -> Vec<Training<'_>> {
         let used = stages.entry(&row.cell).or_default();
         used.insert((&row.kind, &row.key));
     }
-    let mut groups: BTreeMap<_, (BTreeSet<&str>, BTreeSet<(&str, &str)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Group<'_>> = BTreeMap::new();
     for (name, cell) in &results.cells {
         let used = stages.remove(name.as_str()).unwrap_or_default();
         let trained: BTreeSet<(&str, &str)> = used
@@ -77,18 +85,18 @@ pub fn trainings(results: &Results) -> Vec<Training<'_>> {
         let at = results.position(&cell.name);
         let key = (at, &*cell.dataset, &*cell.name, cell.seed, trained);
         let group = groups.entry(key).or_default();
-        group.0.insert(&cell.scenario);
-        group.1.extend(used);
+        group.scenarios.insert(&cell.scenario);
+        group.stages.extend(used);
     }
     let mut found: Vec<(usize, Training<'_>)> = groups
         .into_iter()
-        .map(|((at, dataset, name, seed, _), (scenarios, stages))| {
+        .map(|((at, dataset, name, seed, _), group)| {
             let training = Training {
                 dataset,
-                scenario: scenario(results, &scenarios),
+                scenario: scenario(results, &group.scenarios),
                 name,
                 seed,
-                stages,
+                stages: group.stages,
             };
             (at, training)
         })
@@ -109,7 +117,7 @@ fn scenario(results: &Results, scenarios: &BTreeSet<&str>) -> String {
         let scenario = results.spec.scenario.get(*name);
         scenario.is_some_and(Scenario::is_slice)
     };
-    match scenarios.iter().any(|name| is_slice(name)) {
+    match scenarios.iter().any(is_slice) {
         true => String::new(),
         false => Vec::from_iter(scenarios.iter().copied()).join(", "),
     }
