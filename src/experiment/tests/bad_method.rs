@@ -259,11 +259,11 @@ const CASES: &[Case] = &[
     Case {
         what: "a folder without weights",
         old: "[llm.little.small]\nnum_heads = 4",
-        new: "[llm.little.pretrained]\nfolder = \"src/stats\"",
+        new: "[llm.little.pretrained]\nfolder = \"src/results\"",
         faults: &[
-            "14:10: `src/stats` lacks a tokenizer | expected `tokenizer.json`, `vocab.json` or `vocab.txt` in it | looked into `ROOT/src/stats`",
-            "14:10: `src/stats` lacks the configuration | expected `config.json` in it | looked into `ROOT/src/stats`",
-            "14:10: `src/stats` lacks weights | expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json` in it | looked into `ROOT/src/stats`",
+            "14:10: `src/results` lacks a tokenizer | expected `tokenizer.json`, `vocab.json` or `vocab.txt` in it | looked into `ROOT/src/results`",
+            "14:10: `src/results` lacks the configuration | expected `config.json` in it | looked into `ROOT/src/results`",
+            "14:10: `src/results` lacks weights | expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json` in it | looked into `ROOT/src/results`",
         ],
     },
     Case {
