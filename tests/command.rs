@@ -111,10 +111,11 @@ fn a_failed_cell_is_a_row_and_the_others_go_on() {
     let metrics = desk.metrics();
     let failed: Vec<&str> = metrics
         .lines()
-        .filter(|line| line.contains(",failed,"))
+        .filter(|line| line.ends_with(",failed"))
         .collect();
     assert_eq!(failed.len(), 2, "{metrics}");
-    assert!(failed[0].contains("killed by signal 9"), "{metrics}");
+    let cells = std::fs::read_to_string(desk.path().join("results/small/cells.csv")).unwrap();
+    assert!(cells.contains("killed by signal 9"), "{cells}");
     assert!(metrics.contains(",popularity,1,test,hit,1,0."), "{metrics}");
     // Mended, the same command does the rest.
     assert_eq!(desk.run("run spec.toml").status.code(), Some(0));
@@ -127,7 +128,7 @@ fn cells_whose_data_cannot_be_made_are_blocked() {
     let output = desk.run_with("prepare=nan", "run spec.toml --quiet");
     assert_eq!(output.status.code(), Some(1));
     let metrics = desk.metrics();
-    assert_eq!(metrics.matches(",blocked,").count(), 4, "{metrics}");
+    assert_eq!(metrics.matches(",blocked\n").count(), 4, "{metrics}");
     assert!(
         err(&output).contains("the loss is NaN at step 3"),
         "{}",
@@ -447,10 +448,10 @@ fn ranks_of_the_store_without_their_data_are_a_failure_with_its_reason() {
     assert_eq!(output.status.code(), Some(1));
     let told = numbers(&desk, "again");
     assert_eq!(
-        told[0].matches(",blocked,prepare").count(),
+        told[1].matches(",blocked,prepare").count(),
         4,
         "{}",
-        told[0]
+        told[1]
     );
     // Mended, the same command has all of it again.
     assert_eq!(desk.run("run spec.toml --out again").status.code(), Some(0));
@@ -467,7 +468,7 @@ fn a_rebuild_that_fails_takes_no_number_away() {
     assert_eq!(output.status.code(), Some(1));
     let after = numbers(&desk, "results");
     assert_eq!(after[0], before[0], "ranks that are there are numbers");
-    assert!(after[1].lines().count() < before[1].lines().count());
+    assert!(after[2].lines().count() < before[2].lines().count());
     assert_eq!(desk.run("run spec.toml").status.code(), Some(0));
     assert_eq!(numbers(&desk, "results"), before);
 }

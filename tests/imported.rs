@@ -183,7 +183,7 @@ fn a_table_with_too_few_rows_is_found_by_check_in_the_prepared_data() {
     let said = said(&output);
     for words in [
         "`given/w.safetensors`: tensor `look_up.weight` has 78 rows, expected 79",
-        "row 0 is padding, and the other 78 are the items of the prepared data",
+        "row 0 is padding, the other 78 rows are the items of the prepared data",
     ] {
         assert!(said.contains(words), "{said}");
     }

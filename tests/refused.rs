@@ -305,7 +305,7 @@ fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_refuses_th
     pairs(20, 6);
     assert!(desk.run("run spec.toml").status.success());
     let earlier = metrics();
-    assert!(earlier.contains(",ok,"), "{earlier}");
+    assert!(earlier.contains(",ok\n"), "{earlier}");
     // Two interactions of a user leave no target for the test.
     pairs(20, 2);
     let output = desk.run("run spec.toml");

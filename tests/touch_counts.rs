@@ -34,7 +34,7 @@ const SAMPLES: [Sample; 9] = [
     },
     Sample {
         what: "a data source (MovieLens)",
-        words: &["movielens", "Movielens", "MovielensSource"],
+        words: &["MovielensSource", "Movielens"],
         most: 3,
     },
     Sample {

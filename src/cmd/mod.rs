@@ -158,8 +158,8 @@ fn sentence(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let message = cause.to_string();
-        // A transparent error has the message of its cause.
-        if parts.last() != Some(&message) {
+        // Some messages include their cause.
+        if parts.last().is_none_or(|last| !last.contains(&message)) {
             parts.push(message);
         }
         if cause.is::<FsError>() {

@@ -32,10 +32,10 @@ use table::Grid;
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// The results folder cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Results(#[from] ReadError),
     /// A file cannot be read or written.
-    #[error(transparent)]
+    #[error("{0}")]
     Fs(#[from] FsError),
     /// The report's template failed: a fault of this program.
     #[error("cannot fill the report's template: {0}")]

@@ -14,7 +14,7 @@ use allround_core::fs::{self, FsError};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A file cannot be read or is damaged.
-    #[error(transparent)]
+    #[error("{0}")]
     Fs(#[from] FsError),
     /// `spec.toml` is not a resolved spec.
     #[error("{0}")]

@@ -100,14 +100,14 @@ fn exported_weights_that_another_experiment_imports_give_the_same_ranks() {
         let [trained, imported] = ["trained", "imported"].map(|name| desk.bytes(name, &ranks));
         assert!(trained == imported, "{model}");
     }
-    let metrics = String::from_utf8(desk.bytes("imported", "metrics.csv")).unwrap();
+    let cells = String::from_utf8(desk.bytes("imported", "cells.csv")).unwrap();
     for model in MODELS {
         let cell = format!(",toys.overall.{model}.s1,");
-        let mut rows = metrics.lines().filter(|row| row.contains(&cell));
+        let mut rows = cells.lines().filter(|row| row.contains(&cell));
         let remark = format!("weights imported from {model}.safetensors, not trained here");
         assert!(
             rows.clone().count() > 0 && rows.all(|row| row.contains(&remark)),
-            "{metrics}"
+            "{cells}"
         );
     }
     let epochs = String::from_utf8(desk.bytes("imported", "epochs.csv")).unwrap();
@@ -177,6 +177,6 @@ fn refuses_another_forward_pass(desk: &Desk) {
         assert!(said.contains(words), "{said}");
     }
     let metrics = String::from_utf8(desk.bytes("verified", "metrics.csv")).unwrap();
-    let failed = metrics.lines().filter(|row| row.contains(",failed,"));
+    let failed = metrics.lines().filter(|row| row.ends_with(",failed"));
     assert_eq!(failed.count(), 1, "{metrics}");
 }

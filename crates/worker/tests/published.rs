@@ -20,7 +20,7 @@ users = 40
 items = 150
 
 [encoder.tiny.pretrained]
-folder = "ROOT/worker/tests/fixtures/encoders/bert"
+folder = "ROOT/crates/worker/tests/fixtures/encoders/bert"
 
 [llm.small.pretrained]
 folder = "ROOT/assets/small-lm"
@@ -88,20 +88,20 @@ fn both_forms_run_whole_and_read_an_imported_cf_model_as_one_that_is_trained_her
     let metrics = text(folder.path(), "published/metrics.csv");
     // Free answers have their audit; likelihoods have none. Users with one item are trained on padding by the code alone.
     for metric in ["hit,1", "exact", "normalised", "substring", "valid"] {
-        let row = format!(",code,,sasrec,1,test,{metric},");
+        let row = format!(",code,,code,1,test,{metric},");
         assert!(metrics.contains(&row), "{metric}: {metrics}");
     }
     assert!(
-        !metrics.contains(",paper,,sasrec,1,test,exact,"),
+        !metrics.contains(",paper,,paper,1,test,exact,"),
         "{metrics}"
     );
     let answers = folder.path().join("results/published/answers");
     assert_eq!(std::fs::read_dir(answers).unwrap().count(), 1);
-    let timing = text(folder.path(), "published/timing.csv");
+    let used = text(folder.path(), "published/cell_stages.csv");
     for stage in ["align", "project"] {
         for model in ["code", "paper"] {
-            let row = format!("toys.overall.{model}.s1,{stage},train,");
-            assert!(timing.contains(&row), "{row}\n{timing}");
+            let row = format!("toys.overall.{model}.s1,{stage},");
+            assert!(used.contains(&row), "{row}\n{used}");
         }
     }
 
@@ -124,9 +124,9 @@ fn both_forms_run_whole_and_read_an_imported_cf_model_as_one_that_is_trained_her
         });
         assert!(trained == imported, "{model}");
     }
-    let metrics = text(folder.path(), "imported/metrics.csv");
-    let marked = metrics
+    let cells = text(folder.path(), "imported/cells.csv");
+    let marked = cells
         .lines()
         .filter(|row| row.contains("weights imported from own.safetensors"));
-    assert_eq!(marked.count(), metrics.lines().count() - 1, "{metrics}");
+    assert_eq!(marked.count(), cells.lines().count() - 1, "{cells}");
 }
