@@ -234,5 +234,3 @@ fn committed_results_name_a_commit_of_this_repository() {
         );
     }
 }
-
-/// Numbers of random weights are marked wherever they can be quoted from.
