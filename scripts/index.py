@@ -54,7 +54,7 @@ def experiments():
 def stage_seconds(folder):
     """Wall seconds of all stage phases, each counted once however many cells share the stage."""
     phases = {}
-    for name in ("stages.csv", "timing.csv"):
+    for name in ("stages.csv",):
         path = folder / name
         if not path.exists():
             continue
