@@ -52,7 +52,8 @@ def main():
             continue
         if not args.dry_run:
             subprocess.run([args.program, "run", path], cwd=ROOT, check=True)
-        results = ROOT / "results" / spec["name"] / "metrics.csv"
+        place = path.resolve().relative_to(ROOT / "experiments").with_suffix("")
+        results = ROOT / "results" / place / "metrics.csv"
         rows = list(csv.DictReader(results.open())) if results.exists() else []
         for expected in spec.get("expected", []):
             values = measured(rows, expected)

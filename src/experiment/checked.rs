@@ -16,7 +16,8 @@ pub struct Checked {
     pub origins: BTreeMap<String, Origin>,
     /// Folder that the paths of the spec start from.
     pub base: PathBuf,
-    /// Name of the results folder: the experiment's, with what flags, profile and limit change.
+    /// The results folder below the folder of results: the place of the file below a folder `experiments`, or the
+    /// experiment's name; with what flags, profile and limit change.
     pub folder: String,
     text: String,
 }

@@ -8,6 +8,8 @@ use allround_core::digest;
 use layered_toml::resolved::toml_value;
 use layered_toml::written::{Node, Value};
 
+use std::path::Path;
+
 use super::Spec;
 use super::config::Alone;
 
@@ -38,21 +40,34 @@ pub(super) struct Flagged {
 type Reload<'a> = &'a dyn Fn(&[String]) -> Option<Flagged>;
 
 /// The folder of a spec that was loaded with `flags`.
-pub(super) fn name(loaded: &Flagged, flags: &[String], reload: Reload<'_>) -> String {
+///
+/// `own` is the place of the file below a folder `experiments`, without its extension, or the experiment's name.
+pub(super) fn name(
+    loaded: &Flagged,
+    own: Option<&str>,
+    flags: &[String],
+    reload: Reload<'_>,
+) -> String {
     let spec = &loaded.spec;
-    let mut parts = vec![spec.name.clone()];
+    // A name given by a flag is where the user wants the results.
+    let is_name = |change: &Change| change.path == ["name"];
+    let is_named = written(&loaded.layers).iter().any(is_name);
+    let own = own.filter(|_| !is_named);
+    let (above, own) = match own.and_then(|own| own.rsplit_once('/')) {
+        Some((above, own)) => (format!("{above}/"), own),
+        None => (String::new(), own.unwrap_or(&spec.name)),
+    };
+    let mut parts = vec![own.to_owned()];
     if !spec.profile.is_empty() {
         parts.push(spec.profile.clone());
     }
-    // A name given by a flag is where the user wants the results.
-    let is_name = |change: &Change| change.path == ["name"];
-    if !written(&loaded.layers).iter().any(is_name) {
+    if !is_named {
         parts.extend(ending(spec, changes(loaded, flags, reload)));
     }
     if spec.run.limit > 0 {
         parts.push(format!("limit-{}", spec.run.limit));
     }
-    bounded(parts.join("-"))
+    format!("{above}{}", bounded(parts.join("-")))
 }
 
 /// Whether `name` looks like what this program appends to the name of a folder.
@@ -61,6 +76,19 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || ["limit-", "seeds-", "with-"]
             .iter()
             .any(|start| name.starts_with(start))
+}
+
+/// Where a file is below a folder `experiments`, without its extension: results mirror that folder.
+/// `None` elsewhere, and where a part of the path is not a plain name.
+pub(super) fn below_experiments(path: &Path) -> Option<String> {
+    let absolute = std::path::absolute(path).ok()?;
+    let parts: Option<Vec<&str>> = absolute.iter().map(|part| part.to_str()).collect();
+    let parts = parts?;
+    let folder = parts.iter().rposition(|part| *part == "experiments")?;
+    let place = parts[folder + 1..].join("/");
+    let place = place.strip_suffix(".toml")?;
+    let is_plain = |part: &str| part == readable(part) && !part.starts_with('.');
+    place.split('/').all(is_plain).then(|| place.to_owned())
 }
 
 /// What the flags change, each value once, sorted by key. Flags that change no result are left out.

@@ -22,7 +22,14 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Checked, Faults> {
         Some(parent) => parent.to_owned(),
         None => PathBuf::from("."),
     };
-    load_text(&path.display().to_string(), &text, &base, overrides)
+    let place = folder::below_experiments(path);
+    load_placed(
+        &path.display().to_string(),
+        &text,
+        &base,
+        place.as_deref(),
+        overrides,
+    )
 }
 
 /// [`load`] for a text that is at hand; `name` is what messages call it, `base` the folder that its paths start from.
@@ -35,8 +42,19 @@ pub fn load_text(
     base: &Path,
     overrides: &[String],
 ) -> Result<Checked, Faults> {
+    load_placed(name, text, base, None, overrides)
+}
+
+/// [`load_text`] of a file whose results go to `place` below the folder of results.
+fn load_placed(
+    name: &str,
+    text: &str,
+    base: &Path,
+    place: Option<&str>,
+    overrides: &[String],
+) -> Result<Checked, Faults> {
     let (resolved, loaded) = load_with(name, text, base, overrides)?;
-    let folder = folder::name(&loaded, overrides, &|flags| {
+    let folder = folder::name(&loaded, place, overrides, &|flags| {
         let (_, loaded) = load_with(name, text, base, flags).ok()?;
         Some(loaded)
     });

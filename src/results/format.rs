@@ -40,7 +40,6 @@ stages, and which programs made how many of them.
 | `cell_stages.csv` | cell and stage that it uses |
 | `epochs.csv` | quantity of an epoch of a stage |
 | `data.csv` | data set under a scenario |
-| `intervals.csv`, `tests.csv` | interval and paired test that a table or figure shows |
 
 Stages are shared between cells, so their times and losses are written once. Joins with pandas:
 
@@ -50,8 +49,8 @@ times = cell_stages.merge(stages, on=["kind", "key"])
 curves = cell_stages.merge(epochs, on=["kind", "key"])
 ```
 
-The folders `ranks`, `answers` and `scores` hold what each user got. They are large, and the committed
-results do not have them: `allround run FILE` writes them again from the store.
+The folders `ranks`, `answers` and `scores` hold what each user got. They are large. After they are
+removed, `allround run FILE` writes them again from the store.
 
 "#;
 

@@ -20,6 +20,26 @@ fn folder(flags: &[&str]) -> String {
 }
 
 #[test]
+fn results_of_a_file_below_experiments_mirror_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |file: &str, flags: &[&str]| {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, SPEC).unwrap();
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        load(&path, &flags).unwrap().folder
+    };
+    let paper = "experiments/paper/table1.toml";
+    assert_eq!(folder(paper, &[]), "paper/table1");
+    assert_eq!(folder(paper, &["profile=offline"]), "paper/table1-offline");
+    assert_eq!(folder(paper, &["run.limit=9"]), "paper/table1-limit-9");
+    assert_eq!(folder(paper, &["name=mine"]), "mine");
+    assert_eq!(folder("experiments/first.toml", &[]), "first");
+    assert_eq!(folder("elsewhere/first.toml", &[]), "small");
+    assert_eq!(folder("experiments/a b/first.toml", &[]), "small");
+}
+
+#[test]
 fn flags_that_change_results_give_a_folder_of_its_own() {
     assert_eq!(folder(&[]), "small");
     assert_eq!(folder(&["run.limit=50"]), "small-limit-50");
