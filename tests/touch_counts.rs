@@ -44,8 +44,8 @@ const SAMPLES: [Sample; 9] = [
     },
     Sample {
         what: "a figure (scatter)",
-        words: &["scatter", "Scatter"],
-        most: 5,
+        words: &["ScatterFigure", "Scatter"],
+        most: 3,
     },
     Sample {
         what: "a setting of a CF model (kernel_size)",

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use allround_core::defaults::DEFAULTS;
+use allround_core::defaults;
 use allround_core::metric::{self, Metric};
 use layered_toml::written::Value;
 use layered_toml::{
@@ -10,7 +10,12 @@ use layered_toml::{
     VersionRule, suggest,
 };
 
+use super::config::outputs;
 use super::{Spec, check, folder};
+
+/// Defaults and presets of every section, as commented TOML.
+pub static DEFAULTS: LazyLock<String> =
+    LazyLock::new(|| format!("{}\n{}", *defaults::DEFAULTS, outputs::DEFAULTS));
 
 /// Name of the defaults in messages.
 const NAME: &str = "defaults.toml";

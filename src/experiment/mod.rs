@@ -22,10 +22,10 @@ mod tests;
 
 use layered_toml::{fault, place, shape, suggest, variant, written};
 
-pub use allround_core::defaults::DEFAULTS;
 pub use check::weights::{TableRows, table_rows};
 pub use checked::Checked;
 pub use config::Spec;
+pub use format::DEFAULTS;
 pub use layered_toml::{FaultLine, Faults, Origin};
 pub use load::{load, load_resolved, load_text};
 pub use lone_blanks::lone_blanks;

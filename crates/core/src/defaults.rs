@@ -1,10 +1,10 @@
-//! The text of all defaults and presets.
+//! The text of the defaults and presets of what both programs share.
 
 use std::sync::LazyLock;
 
 use crate::{models, source};
 
-/// Defaults and presets of every section, as commented TOML.
+/// Defaults and presets of every section except figures and tables, as commented TOML.
 pub static DEFAULTS: LazyLock<String> = LazyLock::new(|| {
     let shared = [
         include_str!("config/defaults.toml"),

@@ -1,7 +1,7 @@
 //! Expected values, figures and tables: what they name must be there, and must be measured.
 
 use super::Check;
-use crate::experiment::config::outputs::PublishedCost;
+use crate::experiment::config::outputs::{FigureReads, PublishedCost};
 use crate::experiment::config::{Expected, Figure, Table};
 use crate::experiment::fault::Fault;
 use crate::experiment::shape::either;
@@ -194,49 +194,22 @@ fn named_if_given(check: &mut Check<'_>, what: &str, name: &str, path: &[&str]) 
 }
 
 fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
-    match figure {
-        Figure::Bars {
-            metric,
-            protocol,
-            split,
-            dataset,
-            scenario,
-            ..
-        } => {
-            let path = |field: &'static str| ["figure", name, "bars", field];
+    let kind = figure.kind();
+    let path = |field: &'static str| ["figure", name, kind, field];
+    match figure.reads() {
+        FigureReads::Numbers(numbers) => {
             measured(
                 check,
-                protocol,
-                &[*metric],
+                numbers.protocol,
+                &[numbers.metric],
                 &path("protocol"),
                 &path("metric"),
             );
-            on_split(check, protocol, *split, &path("split"));
-            named_if_given(check, "dataset", dataset, &path("dataset"));
-            named_if_given(check, "scenario", scenario, &path("scenario"));
+            on_split(check, numbers.protocol, numbers.split, &path("split"));
+            named_if_given(check, "dataset", numbers.dataset, &path("dataset"));
+            named_if_given(check, "scenario", numbers.scenario, &path("scenario"));
         }
-        Figure::Scatter {
-            metric,
-            protocol,
-            split,
-            dataset,
-            scenario,
-            ..
-        } => {
-            let path = |field: &'static str| ["figure", name, "scatter", field];
-            measured(
-                check,
-                protocol,
-                &[*metric],
-                &path("protocol"),
-                &path("metric"),
-            );
-            on_split(check, protocol, *split, &path("split"));
-            named_if_given(check, "dataset", dataset, &path("dataset"));
-            named_if_given(check, "scenario", scenario, &path("scenario"));
-        }
-        Figure::Curves { value, dataset, .. } => {
-            let path = |field: &'static str| ["figure", name, "curves", field];
+        FigureReads::Epochs { value, dataset } => {
             named_if_given(check, "dataset", dataset, &path("dataset"));
             curve(check, value, &path("value"));
         }

@@ -6,6 +6,51 @@ use serde::{Deserialize, Serialize};
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 
+/// Defaults of figures and tables, as TOML.
+pub const DEFAULTS: &str = r#"# ---- Figures ----
+
+[default.figure.bars]
+title = ""
+split = "test"
+group = "scenario"
+dataset = ""
+scenario = ""
+
+[default.figure.curves]
+title = ""
+value = "loss"
+dataset = ""
+
+[default.figure.scatter]
+title = ""
+split = "test"
+cost = "train_seconds"
+dataset = ""
+scenario = ""
+
+# ---- Tables ----
+
+[default.table.comparison]
+title = ""
+split = "test"
+metrics = []
+datasets = []
+scenarios = []
+baseline = ""
+
+[default.table.cost]
+title = ""
+batch = 1
+published = []
+
+[default.table.answers]
+title = ""
+split = "test"
+
+[default.table.data]
+title = ""
+"#;
+
 /// A value that somebody has published or measured, to hold the results against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -36,50 +81,150 @@ pub struct Expected {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Figure {
     /// Grouped bars with whiskers (95 % intervals).
-    Bars {
-        /// Caption.
-        title: String,
-        /// What the bars show.
-        metric: Metric,
-        /// Name of a protocol.
-        protocol: String,
-        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        #[serde(default)]
-        split: Part,
-        /// What makes the groups on the horizontal axis.
-        group: Axis,
-        /// Only this data set; empty: all.
-        dataset: String,
-        /// Only this scenario; empty: all.
-        scenario: String,
-    },
+    Bars(BarsFigure),
     /// Curves over epochs with a band over seeds.
-    Curves {
-        /// Caption.
-        title: String,
-        /// `loss`, or a validation metric.
-        value: String,
-        /// Only this data set; empty: all, one panel each.
-        dataset: String,
-    },
+    Curves(CurvesFigure),
     /// Quality against cost, a point a model.
-    Scatter {
-        /// Caption.
-        title: String,
-        /// Vertical axis.
-        metric: Metric,
-        /// Name of a protocol.
-        protocol: String,
-        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        #[serde(default)]
-        split: Part,
-        /// Horizontal axis.
-        cost: Cost,
-        /// Only this data set; empty: all, one panel each.
-        dataset: String,
-        /// Only this scenario; empty: all.
-        scenario: String,
+    Scatter(ScatterFigure),
+}
+
+/// Numbers of a protocol that a figure shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a> {
+    /// The metric.
+    pub metric: Metric,
+    /// Name of the protocol.
+    pub protocol: &'a str,
+    /// Part of the split.
+    pub split: Part,
+    /// Only this data set; empty: all.
+    pub dataset: &'a str,
+    /// Only this scenario; empty: all.
+    pub scenario: &'a str,
+}
+
+/// What a figure reads.
+#[derive(Clone, Copy, Debug)]
+pub enum FigureReads<'a> {
+    /// Numbers of a protocol.
+    Numbers(Measured<'a>),
+    /// A value of each epoch.
+    Epochs {
+        /// `loss`, or a validation metric.
+        value: &'a str,
+        /// Only this data set; empty: all.
+        dataset: &'a str,
     },
+}
+
+impl Figure {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Figure::Bars(_) => "bars",
+            Figure::Curves(_) => "curves",
+            Figure::Scatter(_) => "scatter",
+        }
+    }
+
+    /// The caption.
+    pub fn title_mut(&mut self) -> &mut String {
+        match self {
+            Figure::Bars(figure) => &mut figure.title,
+            Figure::Curves(figure) => &mut figure.title,
+            Figure::Scatter(figure) => &mut figure.title,
+        }
+    }
+
+    /// What the figure reads.
+    pub fn reads(&self) -> FigureReads<'_> {
+        match self {
+            Figure::Bars(figure) => FigureReads::Numbers(figure.measured()),
+            Figure::Curves(figure) => FigureReads::Epochs {
+                value: &figure.value,
+                dataset: &figure.dataset,
+            },
+            Figure::Scatter(figure) => FigureReads::Numbers(figure.measured()),
+        }
+    }
+}
+
+/// Grouped bars.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BarsFigure {
+    /// Caption.
+    pub title: String,
+    /// What the bars show.
+    pub metric: Metric,
+    /// Name of a protocol.
+    pub protocol: String,
+    /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+    pub split: Part,
+    /// What makes the groups on the horizontal axis.
+    pub group: Axis,
+    /// Only this data set; empty: all.
+    pub dataset: String,
+    /// Only this scenario; empty: all.
+    pub scenario: String,
+}
+
+impl BarsFigure {
+    /// The numbers that it shows.
+    pub fn measured(&self) -> Measured<'_> {
+        Measured {
+            metric: self.metric,
+            protocol: &self.protocol,
+            split: self.split,
+            dataset: &self.dataset,
+            scenario: &self.scenario,
+        }
+    }
+}
+
+/// Curves over epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CurvesFigure {
+    /// Caption.
+    pub title: String,
+    /// `loss`, or a validation metric.
+    pub value: String,
+    /// Only this data set; empty: all, one panel each.
+    pub dataset: String,
+}
+
+/// Quality against cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScatterFigure {
+    /// Caption.
+    pub title: String,
+    /// Vertical axis.
+    pub metric: Metric,
+    /// Name of a protocol.
+    pub protocol: String,
+    /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+    pub split: Part,
+    /// Horizontal axis.
+    pub cost: Cost,
+    /// Only this data set; empty: all, one panel each.
+    pub dataset: String,
+    /// Only this scenario; empty: all.
+    pub scenario: String,
+}
+
+impl ScatterFigure {
+    /// The numbers that it shows.
+    pub fn measured(&self) -> Measured<'_> {
+        Measured {
+            metric: self.metric,
+            protocol: &self.protocol,
+            split: self.split,
+            dataset: &self.dataset,
+            scenario: &self.scenario,
+        }
+    }
 }
 
 /// An axis of the matrix.
@@ -138,7 +283,6 @@ pub enum Table {
         /// Name of a protocol.
         protocol: String,
         /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        #[serde(default)]
         split: Part,
         /// Data sets to show; empty: all.
         datasets: Vec<String>,
@@ -153,7 +297,6 @@ pub enum Table {
         title: String,
         /// Users of a batch for the column of evaluation times: 1 is the time of a user. Published
         /// times are those of batches.
-        #[serde(default = "one_user")]
         #[schemars(range(min = 1))]
         batch: u64,
         /// Published times to show next to the measured ones. They are from other machines, so only
@@ -168,7 +311,6 @@ pub enum Table {
         /// Caption.
         title: String,
         /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        #[serde(default)]
         split: Part,
     },
     /// Counts of every data set and scenario.
@@ -176,9 +318,4 @@ pub enum Table {
         /// Caption.
         title: String,
     },
-}
-
-/// What results say that were written before there was a choice.
-fn one_user() -> u64 {
-    1
 }

@@ -1,10 +1,14 @@
 //! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model.
 
 use super::canvas::{Anchor, Canvas, Ink, wrapped};
+use super::data;
 use super::frame::{Area, Key, Layout, legend};
 use super::scale::Scale;
 use super::{Drawn, Series, csv_text};
+use crate::analysis::summary::Column;
+use crate::experiment::config::outputs::{Axis, BarsFigure};
 use crate::render::style::{self, GRID, INK, MARGIN, QUIET, TICK_SIZE};
+use crate::render::{Context, RenderError};
 
 /// What a bar chart shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,6 +58,75 @@ const NARROWEST: f64 = 7.0;
 const WIDEST: f64 = 42.0;
 /// Width of an area of a figure with one column; the layout's own sums.
 const AREA_WIDTH: f64 = style::FIGURE_WIDTH - 2.0 * MARGIN - 54.0;
+
+/// Draws the figure that the settings describe.
+///
+/// # Errors
+/// When the statistics cannot be computed.
+pub(in crate::render) fn figure(
+    context: &Context,
+    settings: &BarsFigure,
+) -> Result<Drawn, RenderError> {
+    let numbers = settings.measured();
+    let table = data::summarize(context, &numbers)?;
+    let chance = context
+        .results
+        .spec
+        .protocol
+        .get(numbers.protocol)
+        .and_then(|protocol| data::chance(protocol, numbers.metric));
+    let mut panels: Vec<BarPanel> = Vec::new();
+    for (index, column) in table.columns.iter().enumerate() {
+        let bars = table.rows.iter().map(|row| Bar {
+            model: data::series(context, &row.name),
+            value: row.summaries[index].mean,
+            interval: data::interval(&row.summaries[index]),
+        });
+        let (panel_title, groups) = grouped(settings.group, column, bars.collect());
+        match panels.iter_mut().find(|panel| panel.title == panel_title) {
+            Some(panel) => panel.groups.extend(groups),
+            None => panels.push(BarPanel {
+                title: panel_title,
+                groups,
+                chance,
+            }),
+        }
+    }
+    Ok(draw(&Bars {
+        title: settings.title.clone(),
+        value: data::axis_of(&numbers),
+        panels,
+    }))
+}
+
+/// The panel that a column's bars belong to, and their groups in it.
+fn grouped(group: Axis, column: &Column, bars: Vec<Bar>) -> (String, Vec<BarGroup>) {
+    let (dataset, scenario) = (column.dataset.clone(), column.scenario.clone());
+    let alone = |bar: Bar| BarGroup {
+        name: bar.model.name.clone(),
+        bars: vec![bar],
+    };
+    match group {
+        Axis::Dataset => (
+            scenario,
+            vec![BarGroup {
+                name: dataset,
+                bars,
+            }],
+        ),
+        Axis::Scenario => (
+            dataset,
+            vec![BarGroup {
+                name: scenario,
+                bars,
+            }],
+        ),
+        Axis::Model => (
+            format!("{dataset}, {scenario}"),
+            bars.into_iter().map(alone).collect(),
+        ),
+    }
+}
 
 /// Draws the chart.
 pub fn draw(bars: &Bars) -> Drawn {

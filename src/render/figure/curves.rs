@@ -1,10 +1,13 @@
 //! Curves over epochs: the mean over seeds, with a band from the lowest to the highest seed.
 
 use super::canvas::{Canvas, Point};
+use super::data;
 use super::frame::{Area, Key, Layout, below_numeric, legend};
 use super::scale::Scale;
 use super::{Drawn, Series, csv_text, number};
 use crate::analysis::curves::CurvePoint;
+use crate::experiment::config::outputs::CurvesFigure;
+use crate::render::Context;
 use crate::render::style::Colour;
 
 /// What a chart of curves shows.
@@ -34,6 +37,37 @@ pub struct Curve {
     pub model: Series,
     /// Points in the order of their epochs.
     pub points: Vec<CurvePoint>,
+}
+
+/// Draws the figure that the settings describe.
+pub(in crate::render) fn figure(context: &Context, settings: &CurvesFigure) -> Drawn {
+    let mut panels: Vec<CurvePanel> = Vec::new();
+    for curve in
+        crate::analysis::curves::curves(&context.results, &settings.value, &settings.dataset)
+    {
+        let shown = Curve {
+            model: Series {
+                name: data::shown(context, &curve.model, &curve.name),
+                ..data::series(context, &curve.model)
+            },
+            points: curve.points,
+        };
+        match panels.last_mut().filter(|last| last.title == curve.panel) {
+            Some(last) => last.curves.push(shown),
+            None => panels.push(CurvePanel {
+                title: curve.panel,
+                curves: vec![shown],
+            }),
+        }
+    }
+    if panels.is_empty() {
+        panels.push(CurvePanel::default());
+    }
+    draw(&Curves {
+        title: settings.title.clone(),
+        value: settings.value.clone(),
+        panels,
+    })
 }
 
 /// Draws the chart.

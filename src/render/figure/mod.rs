@@ -3,14 +3,16 @@
 pub mod bars;
 pub mod canvas;
 pub mod curves;
+mod data;
 mod frame;
 mod scale;
 pub mod scatter;
 #[cfg(test)]
 mod tests;
 
-use super::escape;
 use super::style::Colour;
+use super::{Context, RenderError, escape};
+use crate::experiment::config::Figure;
 
 /// A drawn figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,18 @@ pub struct Series {
     pub position: usize,
     /// Its colour.
     pub colour: Colour,
+}
+
+/// Draws one figure of the experiment.
+///
+/// # Errors
+/// When the statistics cannot be computed.
+pub(super) fn draw(context: &Context, figure: &Figure) -> Result<Drawn, RenderError> {
+    match figure {
+        Figure::Bars(settings) => bars::figure(context, settings),
+        Figure::Curves(settings) => Ok(curves::figure(context, settings)),
+        Figure::Scatter(settings) => scatter::figure(context, settings),
+    }
 }
 
 /// A number in full precision; empty when it is not known.

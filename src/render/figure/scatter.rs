@@ -1,10 +1,15 @@
 //! Quality against cost: a point a model, with its interval; up and to the left is better.
 
 use super::canvas::{Anchor, Canvas, Ink, width_of};
+use super::data;
 use super::frame::{Area, Layout, below_numeric, legend};
 use super::scale::Scale;
 use super::{Drawn, Series, csv_text, number};
+use crate::analysis::costs::{CostKey, costs};
+use crate::analysis::summary::SummaryRow;
+use crate::experiment::config::outputs::{Cost, ScatterFigure};
 use crate::render::style::{INK, TICK_SIZE};
+use crate::render::{Context, RenderError};
 
 /// What a scatter chart shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +47,67 @@ pub struct ScatterPoint {
 }
 
 const RADIUS: f64 = 5.0;
+
+/// Draws the figure that the settings describe.
+///
+/// # Errors
+/// When the statistics cannot be computed.
+pub(in crate::render) fn figure(
+    context: &Context,
+    settings: &ScatterFigure,
+) -> Result<Drawn, RenderError> {
+    let numbers = settings.measured();
+    let table = data::summarize(context, &numbers)?;
+    let costs = costs(&context.results);
+    let many_scenarios = table
+        .columns
+        .iter()
+        .any(|column| column.scenario != table.columns[0].scenario);
+    let mut panels = Vec::new();
+    for (index, column) in table.columns.iter().enumerate() {
+        let of_model = |model: &String| {
+            let key = |scenario: &str| CostKey {
+                dataset: column.dataset.clone(),
+                scenario: scenario.to_owned(),
+                name: model.clone(),
+            };
+            let costs = costs
+                .get(&key(&column.scenario))
+                .or_else(|| costs.get(&key("")))?;
+            costs.get(settings.cost).filter(|&cost| cost > 0.0)
+        };
+        let point = |row: &SummaryRow| {
+            Some(ScatterPoint {
+                model: data::series(context, &row.name),
+                cost: of_model(&row.name)?,
+                value: row.summaries[index].mean?,
+                interval: data::interval(&row.summaries[index]),
+            })
+        };
+        panels.push(ScatterPanel {
+            title: match many_scenarios {
+                true => format!("{}, {}", column.dataset, column.scenario),
+                false => column.dataset.clone(),
+            },
+            points: table.rows.iter().filter_map(point).collect(),
+        });
+    }
+    Ok(draw(&Scatter {
+        title: settings.title.clone(),
+        value: data::axis_of(&numbers),
+        cost: cost_name(settings.cost).to_owned(),
+        panels,
+    }))
+}
+
+fn cost_name(cost: Cost) -> &'static str {
+    match cost {
+        Cost::TrainSeconds => "training time (s)",
+        Cost::EvaluateSecondsPerUser => "evaluation time per user (s)",
+        Cost::Params => "parameters",
+        Cost::PeakRssBytes => "peak memory (bytes)",
+    }
+}
 
 /// Draws the chart.
 pub fn draw(scatter: &Scatter) -> Drawn {
