@@ -7,7 +7,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::results::{
-    self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, StageRow, Status,
+    self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, StageRow, Statistics,
+    Status,
 };
 use allround_core::fs;
 use allround_core::metric::Metric;
@@ -168,6 +169,7 @@ pub fn write_spec(folder: &Path, more: &str) {
 /// Writes the fixture into `folder`.
 pub fn write(folder: &Path) {
     fs::create_dir_all(&folder.join("ranks")).unwrap();
+    Statistics::remove(folder).unwrap();
     write_spec(folder, "");
     let machine = "cpu = \"Fixture <CPU> & co\"\nthreads = 2\n[libtorch]\nversion = \"2.11\"\n";
     fs::write_atomic(&folder.join("machine.toml"), machine.as_bytes()).unwrap();

@@ -17,13 +17,14 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::StandIns;
-use crate::analysis::summary::{SummaryQuery, SummaryTable, summary};
+use crate::analysis::summary::{Measurements, SummaryQuery, SummaryTable, summary};
 use crate::experiment::config::{Figure, Table};
-use crate::results::{ReadError, Results};
+use crate::results::{ReadError, Results, Statistics, file};
 use allround_core::fs::{self, FsError};
 use figure::Drawn;
 use style::{Colour, QUIET};
@@ -49,6 +50,8 @@ struct Context {
     colours: BTreeMap<String, Colour>,
     /// What the numbers stand in for.
     stand_ins: StandIns,
+    /// Intervals and tests of all summaries so far.
+    computed: RefCell<Statistics>,
 }
 
 impl Context {
@@ -57,6 +60,7 @@ impl Context {
         Ok(Context {
             colours: colour::assign(&results.models),
             stand_ins: StandIns::of(&results),
+            computed: RefCell::default(),
             results,
         })
     }
@@ -96,7 +100,9 @@ impl Context {
             unranked: self.stand_ins.unranked(),
             ..query
         };
-        Ok(summary(&results.folder, &results.metrics, &query)?)
+        let table = summary(Measurements::of(results), &query)?;
+        table.add_to(&mut self.computed.borrow_mut());
+        Ok(table)
     }
 }
 
@@ -133,7 +139,7 @@ pub fn all(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
 }
 
 /// Renders in memory and returns the paths on disk that are missing, differ, or should not be there: empty when
-/// `figures/`, `tables/` and `report.html` are what the results give. Nothing is written.
+/// `figures/`, `tables/`, `intervals.csv`, `tests.csv` and `report.html` are what the results give. Nothing is written.
 ///
 /// # Errors
 /// When the results cannot be read.
@@ -170,6 +176,14 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
         outputs.push((file("csv"), table.csv()));
     }
     outputs.push((PathBuf::from("report.html"), escape::shown(&report)));
+    let mut computed = context.computed.take();
+    computed.mark(|name| context.stand_ins.short(Some(name)));
+    let path = PathBuf::from("intervals.csv");
+    let bytes = file::to_bytes(&path, &computed.interval_rows())?;
+    outputs.push((path, bytes));
+    let path = PathBuf::from("tests.csv");
+    let bytes = file::to_bytes(&path, &computed.test_rows())?;
+    outputs.push((path, bytes));
     Ok(outputs)
 }
 

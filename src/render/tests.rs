@@ -42,9 +42,31 @@ fn rendering_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn results_without_ranks_show_the_intervals_and_tests_that_were_computed_from_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in fs::walk(rendered()).unwrap() {
+        let below = path.strip_prefix(rendered()).unwrap();
+        if !below.starts_with("ranks") {
+            let copy = folder.path().join(below);
+            fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            fs::write_atomic(&copy, &fs::read(&path).unwrap()).unwrap();
+        }
+    }
+    assert_eq!(stale(folder.path()).unwrap(), Vec::<PathBuf>::new());
+    let absence = |folder: &Path| Results::read(folder).unwrap().without_ranks();
+    assert_eq!(absence(folder.path()), absence(rendered()));
+    for name in ["intervals.csv", "tests.csv"] {
+        let text = text(folder.path(), name);
+        let mut rows = text.lines().skip(1);
+        assert!(rows.clone().count() > 5, "{name}");
+        assert!(rows.all(|row| row.contains("made-up data")), "{name}");
+    }
+}
+
+#[test]
 fn rendered_results_are_not_stale() {
     let folder = without_ranks();
-    assert_eq!(all(folder.path()).unwrap().len(), 4 * 3 + 4 * 3 + 1);
+    assert_eq!(all(folder.path()).unwrap().len(), 4 * 3 + 4 * 3 + 3);
     assert_eq!(stale(folder.path()).unwrap(), Vec::<PathBuf>::new());
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, ranks};
+use super::{CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Statistics, ranks};
 use crate::experiment::{self, Spec};
 use allround_core::fs::{self, FsError};
 
@@ -50,6 +50,8 @@ pub struct Results {
     pub epochs: Vec<EpochRow>,
     /// `data.csv`: counts of every data set and scenario.
     pub counts: Vec<DataRow>,
+    /// `intervals.csv` and `tests.csv`: used for cells without ranks.
+    pub statistics: Statistics,
     /// `machine.toml` flattened to dotted names, in the order of the file.
     pub machine: Vec<(String, String)>,
     /// Models and variants in the order of the matrix where it names them, else by name, each model before its variants; then
@@ -84,6 +86,7 @@ impl Results {
             stages: rows_if_there(&folder.join("stages.csv"))?,
             epochs: rows_if_there(&folder.join("epochs.csv"))?,
             counts: rows_if_there(&folder.join("data.csv"))?,
+            statistics: Statistics::read(folder)?,
             machine: machine(&folder.join("machine.toml"))?,
             metrics,
             cells: cells
@@ -93,9 +96,10 @@ impl Results {
         })
     }
 
-    /// What a reader must know where per-user ranks are missing, in a sentence; `None` where none are.
+    /// What a reader must know where both per-user ranks and intervals are missing, in a sentence;
+    /// `None` where nothing is.
     pub fn without_ranks(&self) -> Option<String> {
-        ranks::coverage(&self.folder, &self.metrics).absence()
+        ranks::coverage(&self.folder, &self.statistics, &self.metrics).absence()
     }
 
     /// Place of a model among all.

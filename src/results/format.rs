@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::file::columns;
 use super::{
-    CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow, StageRow, TextRow,
+    CellRow, CellStageRow, DataRow, EpochRow, IntervalRow, MetricRow, RankRow, ScoreRow, StageRow,
+    TestRow, TextRow,
 };
 
 /// What holds for every results file.
@@ -40,6 +41,8 @@ stages, and which programs made how many of them.
 | `cell_stages.csv` | cell and stage that it uses |
 | `epochs.csv` | quantity of an epoch of a stage |
 | `data.csv` | data set under a scenario |
+| `intervals.csv` | mean over seeds with an interval |
+| `tests.csv` | comparison of two models |
 
 Stages are shared between cells, so their times and losses are written once. Joins with pandas:
 
@@ -50,7 +53,9 @@ curves = cell_stages.merge(epochs, on=["kind", "key"])
 ```
 
 The folders `ranks`, `answers` and `scores` hold what each user got. They are large. After they are
-removed, `allround run FILE` writes them again from the store.
+removed, `allround run FILE` writes them again from the store. Until then, tables and figures show
+the intervals and tests of `intervals.csv` and `tests.csv`. These two files hold what tables, figures
+and report show, and are written with them.
 
 "#;
 
@@ -63,6 +68,8 @@ pub fn format_markdown() -> String {
         table::<CellStageRow>("cell_stages.csv"),
         table::<EpochRow>("epochs.csv"),
         table::<DataRow>("data.csv"),
+        table::<IntervalRow>("intervals.csv"),
+        table::<TestRow>("tests.csv"),
         table::<RankRow>("ranks/CELL.PROTOCOL.csv.gz"),
         table::<TextRow>("answers/CELL.PROTOCOL.csv.gz"),
         table::<ScoreRow>("scores/CELL.PROTOCOL.csv.gz"),

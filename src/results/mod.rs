@@ -8,6 +8,7 @@ pub mod machine;
 pub mod ranks;
 pub mod row;
 pub mod scores;
+pub mod statistics;
 pub mod texts;
 
 pub use counts::{HAVE_COLUMNS, data_notes, data_row, notes, without_history};
@@ -19,3 +20,4 @@ pub use row::{
     CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow, StageRow, Status,
     TextRow,
 };
+pub use statistics::{IntervalRow, Statistics, Subject, TestRow};

@@ -1,12 +1,13 @@
 //! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::file::{read_compressed, write_compressed, wrong};
 use super::row::{MetricRow, RankRow, Status};
+use super::statistics::Statistics;
 use allround_core::data::{Part, Prepared, Ranks};
 use allround_core::fs::FsError;
 use allround_core::metric::Metric;
@@ -31,7 +32,7 @@ pub(super) fn file_name(cell: &str, protocol: &str, split: &str) -> String {
 pub struct Coverage {
     /// Cells with a value, counted under each protocol.
     pub measured: usize,
-    /// Those of them without a file of ranks.
+    /// Those of them without a file of ranks and without intervals.
     pub without: usize,
 }
 
@@ -57,15 +58,22 @@ impl Coverage {
     }
 }
 
-/// For how many of the measured cells of `rows` there are rank files in a results folder.
-pub fn coverage<'a>(results: &Path, rows: impl IntoIterator<Item = &'a MetricRow>) -> Coverage {
+/// For how many of the measured cells of `rows` a results folder has rank files, or else intervals.
+pub fn coverage<'a>(
+    results: &Path,
+    statistics: &Statistics,
+    rows: impl IntoIterator<Item = &'a MetricRow>,
+) -> Coverage {
     let measured = rows.into_iter().filter(|row| row.value.is_some());
-    let paths: BTreeSet<PathBuf> = measured
-        .map(|row| path(results, &row.cell, &row.protocol, &row.split))
-        .collect();
+    let mut cells: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for row in measured {
+        let path = path(results, &row.cell, &row.protocol, &row.split);
+        *cells.entry(path).or_default() |= statistics.covers(row);
+    }
+    let is_without = |(path, is_covered): &(&PathBuf, &bool)| !**is_covered && !path.exists();
     Coverage {
-        measured: paths.len(),
-        without: paths.iter().filter(|path| !path.exists()).count(),
+        measured: cells.len(),
+        without: cells.iter().filter(is_without).count(),
     }
 }
 
@@ -261,11 +269,12 @@ mod tests {
             ..measured("failed")
         };
         let mut rows = vec![failed];
-        let absence = |rows: &[MetricRow]| coverage(dir.path(), rows).absence();
+        let absence =
+            |rows: &[MetricRow]| coverage(dir.path(), &Statistics::default(), rows).absence();
         assert_eq!(absence(&rows), None);
-        assert!(!coverage(dir.path(), &rows).is_none());
+        assert!(!coverage(dir.path(), &Statistics::default(), &rows).is_none());
         rows.extend([measured("a"), measured("a"), measured("b"), measured("c")]);
-        assert!(coverage(dir.path(), &rows).is_none());
+        assert!(coverage(dir.path(), &Statistics::default(), &rows).is_none());
         let end = ": run the experiment again to have them back.";
         let missing = "are missing (folder ranks), so there are no intervals and no tests";
         for (cell, said) in [
@@ -291,7 +300,7 @@ mod tests {
             split: "valid".to_owned(),
             ..measured("a")
         });
-        let without = coverage(dir.path(), &rows);
+        let without = coverage(dir.path(), &Statistics::default(), &rows);
         assert_eq!((without.measured, without.without), (4, 1));
         write(&path(dir.path(), "a", "p", "valid"), &[row("u", 1.0)]).unwrap();
         assert_eq!(absence(&rows), None);

@@ -10,7 +10,9 @@ use crate::analysis::StandIns;
 use crate::analysis::stand_ins::lm_params;
 use crate::exec::Outcome;
 use crate::plan::NodeId;
-use crate::results::{self, CellRow, CellStageRow, DataRow, Machine, MetricRow, StageRow, Status};
+use crate::results::{
+    self, CellRow, CellStageRow, DataRow, Machine, MetricRow, StageRow, Statistics, Status,
+};
 use crate::store::Store;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
@@ -277,6 +279,8 @@ impl<'a> ResultsWriter<'a> {
         }
         self.write()?;
         self.drop_old_files()?;
+        // The ranks are all there: what an earlier run or program computed is not needed.
+        Statistics::remove(&self.results)?;
         self.note_machine()?;
         Ok(())
     }

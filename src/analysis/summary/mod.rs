@@ -2,6 +2,8 @@
 
 mod places;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +16,7 @@ use super::seeds::OverSeeds;
 use super::stats::bootstrap;
 use crate::results::file::wrong;
 use crate::results::ranks::{Coverage, coverage};
-use crate::results::{MetricRow, Status};
+use crate::results::{MetricRow, Results, Statistics, Status, Subject};
 use allround_core::fs::FsError;
 use allround_core::metric::Metric;
 pub use table::{
@@ -22,17 +24,39 @@ pub use table::{
     SummaryTable,
 };
 
-/// The summary to `query` from the rows of `metrics.csv` in folder `results` and the rank files beside it. Without rank
-/// files there are means and spreads, but no intervals and no tests.
+/// What a summary is computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurements<'a> {
+    /// The results folder, which may hold ranks.
+    pub folder: &'a Path,
+    /// Rows of `metrics.csv`.
+    pub metrics: &'a [MetricRow],
+    /// Intervals and tests that were computed earlier.
+    pub statistics: &'a Statistics,
+}
+
+impl<'a> Measurements<'a> {
+    /// Those of a results folder.
+    pub fn of(results: &'a Results) -> Self {
+        Measurements {
+            folder: &results.folder,
+            metrics: &results.metrics,
+            statistics: &results.statistics,
+        }
+    }
+}
+
+/// The summary that `query` describes. Intervals and tests come from per-user ranks; where a model has
+/// no ranks, from those computed earlier. Without either there are means and deviations alone.
 ///
 /// # Errors
 /// When a rank file is damaged, or two rows of one column were measured under different protocols.
 pub fn summary(
-    results: &Path,
-    rows: &[MetricRow],
+    measurements: Measurements<'_>,
     query: &SummaryQuery,
 ) -> Result<SummaryTable, FsError> {
-    let rows: Vec<&MetricRow> = rows
+    let rows: Vec<&MetricRow> = measurements
+        .metrics
         .iter()
         .filter(|row| row.split == query.part.name() && row.protocol_name() == query.protocol)
         .collect();
@@ -51,9 +75,10 @@ pub fn summary(
     };
     let groups = groups(&rows, query);
     let is_shown = |row: &&MetricRow| models.contains(&row.name);
-    table.coverage = coverage(results, groups.iter().flatten().copied().filter(is_shown));
+    let shown = groups.iter().flatten().copied().filter(is_shown);
+    table.coverage = coverage(measurements.folder, measurements.statistics, shown);
     for group in groups {
-        let group = Group::read(results, group, &models)?;
+        let group = Group::read(measurements, group, &models)?;
         for (row, summaries) in table.rows.iter_mut().zip(group.summaries(&metrics)) {
             row.summaries.extend(summaries);
         }
@@ -145,11 +170,13 @@ struct Group<'a> {
     /// Ranks of each of `models`.
     ranks: Vec<BySeed>,
     n_users: usize,
+    /// Intervals and tests of models without ranks.
+    statistics: &'a Statistics,
 }
 
 impl<'a> Group<'a> {
     fn read(
-        results: &Path,
+        measurements: Measurements<'a>,
         rows: Vec<&'a MetricRow>,
         models: &'a [String],
     ) -> Result<Self, FsError> {
@@ -159,13 +186,13 @@ impl<'a> Group<'a> {
                 "cells `{}` and `{}` were measured under different protocols, `{}` and `{}`\nhint: run the experiment again",
                 first.cell, other.cell, first.protocol, other.protocol
             );
-            return Err(wrong(&results.join("metrics.csv"), &text));
+            return Err(wrong(&measurements.folder.join("metrics.csv"), &text));
         }
         let measured = rows.iter().filter(|row| row.value.is_some());
         let cells = measured
             .map(|row| (&*row.cell, &*row.protocol, &*row.split))
             .collect();
-        let files = paired::read(results, &cells)?;
+        let files = paired::read(measurements.folder, &cells)?;
         let users = Users::of(files.values());
         let mut ranks = vec![BySeed::new(); models.len()];
         for row in &rows {
@@ -181,6 +208,51 @@ impl<'a> Group<'a> {
             rows,
             models,
             ranks,
+            statistics: measurements.statistics,
+        })
+    }
+
+    fn subject(&self, name: &str, metric: Metric) -> Subject {
+        Subject {
+            dataset: self.rows[0].dataset.clone(),
+            scenario: self.rows[0].scenario.clone(),
+            name: name.to_owned(),
+            split: self.rows[0].split.clone(),
+            protocol: self.rows[0].protocol.clone(),
+            metric,
+        }
+    }
+
+    /// The interval of an earlier computation.
+    fn earlier_interval(&self, name: &str, metric: Metric, mean: f64) -> Option<Interval> {
+        let row = self
+            .statistics
+            .interval(&self.subject(name, metric), mean)?;
+        Some(Interval {
+            low: row.low,
+            high: row.high,
+        })
+    }
+
+    /// The test of an earlier computation.
+    fn earlier_test(
+        &self,
+        name: &str,
+        baseline: &str,
+        metric: Metric,
+        difference: f64,
+    ) -> Option<PairedTest> {
+        let subject = self.subject(name, metric);
+        let row = self.statistics.test(&subject, baseline, difference)?;
+        Some(PairedTest {
+            n_pairs: row.n_pairs as usize,
+            randomisation_p: row.randomisation_p,
+            randomisation_p_holm: row.randomisation_p,
+            wilcoxon_p: row.wilcoxon_p,
+            wilcoxon_p_holm: row.wilcoxon_p,
+            rank_biserial: row.rank_biserial,
+            cohen_dz: row.cohen_dz,
+            seeds_needed: row.seeds_needed,
         })
     }
 
@@ -229,7 +301,9 @@ impl<'a> Group<'a> {
             mean: number.as_ref().map(|number| number.mean),
             sd: number.as_ref().and_then(|number| number.sd),
             n_users: number.as_ref().and_then(|number| number.n_users),
-            interval: interval.filter(|_| number.is_some()),
+            interval: number.as_ref().and_then(|number| {
+                interval.or_else(|| self.earlier_interval(name, metric, number.mean))
+            }),
             seeds: number.map(|number| number.seeds).unwrap_or_default(),
             place: Place::Other,
             against: None,
@@ -257,12 +331,16 @@ impl<'a> Group<'a> {
             .map(|(at, ours, theirs)| {
                 let mean = |row: usize| table.rows[row].summaries[*at].mean;
                 let (our_mean, their_mean) = (mean(*ours)?, mean(*theirs)?);
-                let ranks = (&self.ranks[*ours], &self.ranks[*theirs]);
+                let (our_ranks, their_ranks) = (&self.ranks[*ours], &self.ranks[*theirs]);
+                let (name, baseline) = (&table.rows[*ours].name, &table.rows[*theirs].name);
+                let difference = our_mean - their_mean;
+                let test = paired::paired_test(metric(*at), our_ranks, their_ranks, self.n_users);
+                let earlier = || self.earlier_test(name, baseline, metric(*at), difference);
                 Some(Against {
-                    baseline: table.rows[*theirs].name.clone(),
-                    difference: our_mean - their_mean,
-                    improvement: (their_mean != 0.0).then(|| (our_mean - their_mean) / their_mean),
-                    test: paired::paired_test(metric(*at), ranks.0, ranks.1, self.n_users),
+                    baseline: baseline.clone(),
+                    difference,
+                    improvement: (their_mean != 0.0).then(|| difference / their_mean),
+                    test: test.or_else(earlier),
                 })
             })
             .collect();
@@ -280,188 +358,4 @@ fn adjust(table: &mut SummaryTable) {
         .collect();
     paired::adjust(&mut tests);
     table.n_tests = tests.len();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::results::{RankRow, ranks};
-
-    /// A folder with three models, two seeds and sixty users; `good` is better than `plain`, `broken` fails with seed 2.
-    struct Folder {
-        dir: tempfile::TempDir,
-        rows: Vec<MetricRow>,
-    }
-
-    fn row(model: &str, seed: u64) -> MetricRow {
-        MetricRow {
-            cell: format!("d.overall.{model}.s{seed}"),
-            dataset: "d".to_owned(),
-            scenario: "overall".to_owned(),
-            name: model.to_owned(),
-            seed,
-            split: "test".to_owned(),
-            protocol: "p:0123456789ab".to_owned(),
-            ..MetricRow::default()
-        }
-    }
-
-    fn folder() -> Folder {
-        let dir = tempfile::tempdir().unwrap();
-        let mut rows = Vec::new();
-        for (model, share) in [("good", 4), ("plain", 2), ("broken", 1)] {
-            for seed in [1, 2] {
-                if (model, seed) == ("broken", 2) {
-                    rows.push(MetricRow {
-                        status: Status::Failed,
-                        ..row(model, seed)
-                    });
-                    continue;
-                }
-                let rank = |user: u64| {
-                    if (user * 7 + seed) % 5 < share {
-                        1.0
-                    } else {
-                        9.0
-                    }
-                };
-                let file: Vec<RankRow> = (0..60)
-                    .map(|user| RankRow {
-                        user: format!("u{user}"),
-                        target: "i".to_owned(),
-                        rank: rank(user),
-                    })
-                    .collect();
-                let blank = row(model, seed);
-                ranks::write(&ranks::path(dir.path(), &blank.cell, "p", "test"), &file).unwrap();
-                rows.extend(ranks::metric_rows(
-                    &blank,
-                    &[Metric::Hit(1), Metric::Mrr],
-                    &file,
-                ));
-            }
-        }
-        Folder { dir, rows }
-    }
-
-    fn query(baseline: &str) -> SummaryQuery {
-        SummaryQuery {
-            protocol: "p".to_owned(),
-            baseline: baseline.to_owned(),
-            ..SummaryQuery::default()
-        }
-    }
-
-    #[test]
-    fn a_table_has_means_places_intervals_and_states() {
-        let Folder { dir, rows } = folder();
-        let table = summary(dir.path(), &rows, &query("")).unwrap();
-        let names: Vec<&str> = table.rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(
-            (names, table.columns.len()),
-            (vec!["broken", "good", "plain"], 2)
-        );
-        let [broken, good, plain] = [0, 1, 2].map(|row: usize| &table.rows[row].summaries[0]);
-        assert_eq!(
-            (good.mean, good.sd, good.n_users),
-            (Some(0.8), Some(0.0), Some(60))
-        );
-        assert_eq!((good.place, plain.place), (Place::Best, Place::Second));
-        let interval = good.interval.unwrap();
-        assert!(interval.low < 0.8 && interval.high > 0.8 && interval.low > 0.6);
-        assert_eq!(
-            (broken.state, plain.state),
-            (State::Partial, State::Measured)
-        );
-        assert_eq!(broken.sd, None);
-    }
-
-    #[test]
-    fn the_best_is_tested_against_the_second_and_adjusted_over_the_table() {
-        let Folder { dir, rows } = folder();
-        let table = summary(dir.path(), &rows, &query("")).unwrap();
-        assert_eq!(table.n_tests, 2);
-        let against = table.rows[1].summaries[0].against.as_ref().unwrap();
-        assert_eq!(against.baseline, "plain");
-        assert!((against.difference - 0.4).abs() < 1e-12);
-        assert!((against.improvement.unwrap() - 1.0).abs() < 1e-12);
-        let test = against.test.as_ref().unwrap();
-        assert_eq!(test.n_pairs, 60);
-        assert_eq!(test.randomisation_p_holm, 2.0 * test.randomisation_p);
-        assert!(test.is_significant(table.alpha) && test.rank_biserial > 0.9);
-        assert!(table.rows[2].summaries[0].against.is_none());
-    }
-
-    #[test]
-    fn doubled_hits_are_significant_in_a_table_of_six_hundred_tests() {
-        let dir = tempfile::tempdir().unwrap();
-        let metrics: Vec<Metric> = (1..=300).map(Metric::Hit).collect();
-        let mut rows = Vec::new();
-        for (model, share) in [("good", 8), ("better", 8), ("plain", 4)] {
-            let rank = |user: u64| RankRow {
-                user: format!("u{user}"),
-                target: "i".to_owned(),
-                rank: if user * 7 % 10 < share { 1.0 } else { 1000.0 },
-            };
-            let file: Vec<RankRow> = (0..200).map(rank).collect();
-            let blank = row(model, 1);
-            ranks::write(&ranks::path(dir.path(), &blank.cell, "p", "test"), &file).unwrap();
-            rows.extend(ranks::metric_rows(&blank, &metrics, &file));
-        }
-        let table = summary(dir.path(), &rows, &query("plain")).unwrap();
-        assert_eq!(table.n_tests, 600);
-        for summary in table.rows[..2].iter().flat_map(|row| &row.summaries) {
-            let against = summary.against.as_ref().unwrap();
-            assert!((against.improvement.unwrap() - 1.0).abs() < 1e-9);
-            assert!(against.test.as_ref().unwrap().is_significant(table.alpha));
-        }
-    }
-
-    #[test]
-    fn a_named_baseline_is_compared_with_everyone_else() {
-        let Folder { dir, rows } = folder();
-        let table = summary(dir.path(), &rows, &query("good")).unwrap();
-        let against = |row: usize| table.rows[row].summaries[0].against.is_some();
-        assert_eq!([0, 1, 2].map(against), [true, false, true]);
-        assert_eq!(table.n_tests, 4);
-        let unknown = summary(dir.path(), &rows, &query("nobody")).unwrap();
-        assert_eq!(unknown.n_tests, 0);
-    }
-
-    #[test]
-    fn without_rank_files_there_are_means_but_no_tests() {
-        let Folder { rows, .. } = folder();
-        let elsewhere = tempfile::tempdir().unwrap();
-        let table = summary(elsewhere.path(), &rows, &query("")).unwrap();
-        let good = &table.rows[1].summaries[0];
-        assert_eq!((good.mean, good.interval), (Some(0.8), None));
-        assert_eq!(good.against.as_ref().unwrap().test, None);
-        assert_eq!(table.n_tests, 0);
-    }
-
-    #[test]
-    fn what_was_not_run_is_missing_and_what_had_no_user_is_empty() {
-        let rows = ranks::metric_rows(&row("m", 1), &[Metric::Mrr], &[]);
-        let query = SummaryQuery {
-            models: vec!["m".to_owned(), "n".to_owned()],
-            metrics: vec![Metric::Mrr],
-            ..query("")
-        };
-        let table = summary(Path::new("nowhere"), &rows, &query).unwrap();
-        let states = [0, 1].map(|at: usize| table.rows[at].summaries[0].state);
-        assert_eq!(states, [State::Empty, State::Missing]);
-    }
-
-    #[test]
-    fn two_fingerprints_in_one_column_are_refused_by_name() {
-        let Folder { dir, mut rows } = folder();
-        rows[0].protocol = "p:ffffffffffff".to_owned();
-        let text = summary(dir.path(), &rows, &query(""))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            text.contains("`p:ffffffffffff` and `p:0123456789ab`"),
-            "{text}"
-        );
-    }
 }

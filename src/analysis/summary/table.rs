@@ -5,10 +5,11 @@
 use super::super::paired::FEWEST_STARRED;
 pub use super::super::stats::Interval;
 use crate::results::ranks::Coverage;
+use crate::results::{IntervalRow, Statistics, TestRow};
 use allround_core::data::Part;
 use allround_core::metric::Metric;
 
-/// What an summary table is asked for.
+/// What a summary table is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SummaryQuery {
     /// Name of the protocol, without its fingerprint.
@@ -48,11 +49,77 @@ pub struct SummaryTable {
     pub n_tests: usize,
     /// How intervals and tests were computed, in full sentences, for captions.
     pub method: String,
-    /// Of how many of the table's cells there are per-user ranks: the others have neither intervals nor tests.
+    /// How many of the table's cells have neither per-user ranks nor earlier intervals.
     pub coverage: Coverage,
 }
 
-/// A column of an summary table.
+impl SummaryTable {
+    /// Adds the intervals and tests of this table to `statistics`.
+    pub fn add_to(&self, statistics: &mut Statistics) {
+        for (row, at) in self
+            .rows
+            .iter()
+            .flat_map(|row| (0..self.columns.len()).map(move |at| (row, at)))
+        {
+            let (column, summary) = (&self.columns[at], &row.summaries[at]);
+            if let (Some(mean), Some(interval)) = (summary.mean, summary.interval) {
+                statistics.add_interval(IntervalRow {
+                    mean,
+                    low: interval.low,
+                    high: interval.high,
+                    ..self.interval_row(row, column)
+                });
+            }
+            if let Some(against) = &summary.against
+                && let Some(test) = &against.test
+            {
+                statistics.add_test(self.test_row(row, column, against, test));
+            }
+        }
+    }
+
+    fn interval_row(&self, row: &SummaryRow, column: &Column) -> IntervalRow {
+        IntervalRow {
+            dataset: column.dataset.clone(),
+            scenario: column.scenario.clone(),
+            name: row.name.clone(),
+            split: self.part.name().to_owned(),
+            protocol: column.protocol.clone(),
+            metric: column.metric.family().to_owned(),
+            k: column.metric.k(),
+            ..IntervalRow::default()
+        }
+    }
+
+    fn test_row(
+        &self,
+        row: &SummaryRow,
+        column: &Column,
+        against: &Against,
+        test: &PairedTest,
+    ) -> TestRow {
+        TestRow {
+            dataset: column.dataset.clone(),
+            scenario: column.scenario.clone(),
+            name: row.name.clone(),
+            baseline: against.baseline.clone(),
+            split: self.part.name().to_owned(),
+            protocol: column.protocol.clone(),
+            metric: column.metric.family().to_owned(),
+            k: column.metric.k(),
+            difference: against.difference,
+            n_pairs: test.n_pairs as u64,
+            randomisation_p: test.randomisation_p,
+            wilcoxon_p: test.wilcoxon_p,
+            rank_biserial: test.rank_biserial,
+            cohen_dz: test.cohen_dz,
+            seeds_needed: test.seeds_needed,
+            ..TestRow::default()
+        }
+    }
+}
+
+/// A column of a summary table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// Name of the data set.
@@ -65,7 +132,7 @@ pub struct Column {
     pub protocol: String,
 }
 
-/// A row of an summary table.
+/// A row of a summary table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryRow {
     /// Whether it may take a place and be tested.
@@ -76,7 +143,7 @@ pub struct SummaryRow {
     pub summaries: Vec<Summary>,
 }
 
-/// One number of an summary table. Absent values are unknown, never 0.
+/// One number of a summary table. Absent values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Whether there is a number, and why not.

@@ -367,7 +367,7 @@ fn numbers(summary: &Summary) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::summary::{SummaryQuery, summary};
+    use crate::analysis::summary::{Measurements, SummaryQuery, summary};
     use crate::render::fixture;
     use crate::render::terminal::{self, Look};
     use crate::results::Results;
@@ -386,7 +386,7 @@ mod tests {
             baseline: "popularity".to_owned(),
             ..SummaryQuery::default()
         };
-        summary(&results.folder, &results.metrics, &query).unwrap()
+        summary(Measurements::of(&results), &query).unwrap()
     }
 
     fn shown(table: &SummaryTable) -> Grid {
