@@ -45,21 +45,10 @@ pub fn without_history(unknown: u64, measured: u64) -> String {
     )
 }
 
-/// Counts of preparing data that have columns of their own, as the events name them.
-pub const HAVE_COLUMNS: [&str; 5] = [
-    "items without a record",
-    "records without an item",
-    "records of an item that has one already",
-    "records that contradict the first one of their item",
-    "measured users without any history",
-];
-
 /// What was counted while data were prepared and has no column of its own, in one text.
 pub fn data_notes(events: &[Event]) -> String {
     let text = |event: &Event| match event {
-        Event::Counted(it) if it.count > 0 && !HAVE_COLUMNS.contains(&it.what.as_str()) => {
-            Some(format!("{} {}", it.count, it.what))
-        }
+        Event::Counted(it) if it.count > 0 => Some(format!("{} {}", it.count, it.what)),
         _ => None,
     };
     let texts: Vec<String> = events.iter().filter_map(text).collect();

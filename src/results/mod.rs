@@ -11,7 +11,7 @@ pub mod scores;
 pub mod statistics;
 pub mod texts;
 
-pub use counts::{HAVE_COLUMNS, data_notes, data_row, notes, without_history};
+pub use counts::{data_notes, data_row, notes, without_history};
 pub use file::{read, write};
 pub use folder::{ReadError, Results};
 pub use format::format_markdown;
