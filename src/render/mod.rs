@@ -166,7 +166,6 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     for figure in figures {
         let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
         outputs.push((file("svg"), escape::shown(&figure.drawn.svg)));
-        outputs.push((file("png"), figure.drawn.png));
         outputs.push((file("csv"), figure.drawn.csv));
     }
     for table in tables {
@@ -257,9 +256,10 @@ fn raw_grid(context: &Context, name: &str, table: &Table) -> Result<Grid, Render
 /// Files in `figures/` and `tables/` of the kinds that are written there, which no figure or table of the spec has.
 fn leftovers(folder: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>, RenderError> {
     let mut leftovers = Vec::new();
+    // A folder of an earlier version may have PNG files.
     for (below, kinds) in [
-        ("figures", ["svg", "png", "csv"]),
-        ("tables", ["md", "tex", "csv"]),
+        ("figures", &["svg", "csv", "png"][..]),
+        ("tables", &["md", "tex", "csv"]),
     ] {
         for path in fs::list(&folder.join(below))? {
             let is_ours = path

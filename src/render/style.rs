@@ -22,7 +22,7 @@ pub const TITLE_SIZE: f64 = 15.0;
 pub const LABEL_SIZE: f64 = 12.0;
 /// Size of tick labels in pixels.
 pub const TICK_SIZE: f64 = 11.0;
-/// Width of every figure in pixels of the SVG; the PNG has twice as many.
+/// Width of every figure in pixels.
 pub const FIGURE_WIDTH: f64 = 760.0;
 /// Height of one panel's plotting area in pixels.
 pub const PANEL_HEIGHT: f64 = 260.0;

@@ -66,7 +66,7 @@ fn results_without_ranks_show_the_intervals_and_tests_that_were_computed_from_th
 #[test]
 fn rendered_results_are_not_stale() {
     let folder = without_ranks();
-    assert_eq!(all(folder.path()).unwrap().len(), 4 * 3 + 4 * 3 + 3);
+    assert_eq!(all(folder.path()).unwrap().len(), 4 * 2 + 4 * 3 + 3);
     assert_eq!(stale(folder.path()).unwrap(), Vec::<PathBuf>::new());
 }
 
@@ -75,7 +75,7 @@ fn a_changed_missing_or_leftover_file_is_stale_and_is_put_right() {
     let folder = without_ranks();
     all(folder.path()).unwrap();
     let changed = folder.path().join("tables/main.md");
-    let missing = folder.path().join("figures/quality.png");
+    let missing = folder.path().join("figures/quality.csv");
     let leftover = folder.path().join("figures/gone.svg");
     let mine = folder.path().join("figures/notes.txt");
     fs::write_atomic(&changed, b"x").unwrap();

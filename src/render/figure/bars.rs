@@ -157,7 +157,7 @@ pub fn draw(bars: &Bars) -> Drawn {
         2.0 * TICK_SIZE * 1.3 + MARGIN,
     );
     let highest = highest(&bars.panels);
-    let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
+    let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in panels.iter().enumerate() {
             draw_panel(canvas, &layout.area(index), panel, highest, &bars.value);
@@ -165,7 +165,6 @@ pub fn draw(bars: &Bars) -> Drawn {
     });
     Drawn {
         svg,
-        png,
         csv: csv(bars),
     }
 }
@@ -208,7 +207,7 @@ fn highest(panels: &[BarPanel]) -> f64 {
     ends.chain(chances).flatten().fold(0.0, f64::max)
 }
 
-fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &BarPanel, highest: f64, value: &str) {
+fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &BarPanel, highest: f64, value: &str) {
     let scale = Scale::from_zero(highest).on(area.bottom, area.top);
     area.title(canvas, &panel.title);
     area.vertical(canvas, &scale, value);
@@ -244,7 +243,7 @@ fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &BarPanel, highest: f
 }
 
 fn draw_group(
-    canvas: &mut dyn Canvas,
+    canvas: &mut Canvas<'_>,
     area: &Area,
     scale: &Scale,
     group: &BarGroup,
@@ -286,7 +285,7 @@ fn draw_group(
     }
 }
 
-fn whisker(canvas: &mut dyn Canvas, x: f64, (low, high): (f64, f64), slot: f64) {
+fn whisker(canvas: &mut Canvas<'_>, x: f64, (low, high): (f64, f64), slot: f64) {
     let cap = (slot * 0.18).min(5.0);
     // A light seam keeps the dark line visible on dark bars.
     canvas.line(&[(x, low), (x, high)], GRID, 3.0);

@@ -1,10 +1,9 @@
-//! A drawing surface in pixels, once as SVG and once as PNG, on plotters' two back ends.
+//! A drawing surface in pixels on plotters' SVG back end.
 //!
-//! Text is measured with the committed font for both. In the PNG its glyphs are drawn from their outlines here: no font
-//! of the system is looked for, so the bytes are the same on every machine.
+//! Text is measured with the committed font, so that the bytes are the same on every machine.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
-use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, text_anchor};
 use plotters_backend::{BackendColor, BackendTextStyle};
 
@@ -13,12 +12,10 @@ use crate::render::style::{self, Colour};
 const REGULAR: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.subset.ttf");
 const BOLD: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans-Bold.subset.ttf");
 
-/// Device units of a pixel: back ends draw on whole units, so the SVG gets finer ones than its pixels.
-const SVG_UNITS: f64 = 8.0;
-/// Pixels of the PNG for a pixel of the SVG.
-const PNG_UNITS: f64 = 2.0;
+/// Device units of a pixel: plotters draws on whole units, which are finer than pixels here.
+const UNITS: f64 = 8.0;
 
-/// Where a text stands against its point.
+/// Which part of a text is at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// The text starts there.
@@ -72,20 +69,6 @@ impl Ink {
 
 /// A point in pixels from the upper left corner.
 pub type Point = (f64, f64);
-
-/// What figures are drawn on. Every coordinate is in pixels of the SVG.
-pub trait Canvas {
-    /// Fills the rectangle between two corners.
-    fn rectangle(&mut self, from: Point, to: Point, colour: Colour, opacity: f64);
-    /// Draws lines from point to point.
-    fn line(&mut self, points: &[Point], colour: Colour, width: f64);
-    /// Fills a polygon.
-    fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64);
-    /// Fills a disc.
-    fn disc(&mut self, centre: Point, radius: f64, colour: Colour);
-    /// Writes a text.
-    fn text(&mut self, text: &str, at: Point, ink: Ink);
-}
 
 fn font(bold: bool) -> FontRef<'static> {
     let bytes = if bold { BOLD } else { REGULAR };
@@ -148,134 +131,101 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Draws once as SVG and once as PNG.
-pub fn paint(size: (f64, f64), draw: impl Fn(&mut dyn Canvas)) -> (String, Vec<u8>) {
-    (vector(size, &draw), raster(size, &draw))
-}
-
-fn units(size: (f64, f64), per_pixel: f64) -> (u32, u32) {
-    let whole = |length: f64| (length * per_pixel).round() as u32;
-    (whole(size.0), whole(size.1))
-}
-
-fn vector(size: (f64, f64), draw: &dyn Fn(&mut dyn Canvas)) -> String {
+/// Draws a figure of this size in pixels and returns it as SVG.
+pub fn paint(size: Point, draw: impl FnOnce(&mut Canvas<'_>)) -> String {
     let mut text = String::new();
-    let (wide, high) = units(size, SVG_UNITS);
-    let mut surface = Surface {
-        backend: SVGBackend::with_string(&mut text, (wide, high)),
-        units: SVG_UNITS,
-        write: write_vector,
+    let (wide, high) = (unit(size.0), unit(size.1));
+    let mut canvas = Canvas {
+        backend: SVGBackend::with_string(&mut text, (wide as u32, high as u32)),
     };
-    draw(&mut surface);
-    surface
-        .backend
-        .present()
-        .expect("an SVG in memory has no device that can fail");
-    drop(surface);
+    draw(&mut canvas);
+    canvas.backend.present().expect(IN_MEMORY);
+    drop(canvas);
     let drawn = format!("width=\"{wide}\" height=\"{high}\"");
     let shown = format!("width=\"{}\" height=\"{}\"", size.0.round(), size.1.round());
     text.replacen(&drawn, &shown, 1)
 }
 
-fn raster(size: (f64, f64), draw: &dyn Fn(&mut dyn Canvas)) -> Vec<u8> {
-    let (wide, high) = units(size, PNG_UNITS);
-    let mut pixels = vec![0xFF; wide as usize * high as usize * 3];
-    let mut surface = Surface {
-        backend: BitMapBackend::with_buffer(&mut pixels, (wide, high)),
-        units: PNG_UNITS,
-        write: write_raster,
-    };
-    draw(&mut surface);
-    drop(surface);
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, wide, high);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let dots = Some(png::PixelDimensions {
-        xppu: 7559,
-        yppu: 7559,
-        unit: png::Unit::Meter,
-    });
-    encoder.set_pixel_dims(dots);
-    let written = encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(&pixels));
-    written.expect("a buffer in memory takes every byte");
-    bytes
+fn unit(length: f64) -> i32 {
+    (length * UNITS).round() as i32
 }
 
-/// How a back end gets a text: the back end, the text, its point and look, and the units of a pixel.
-type WriteText<B> = fn(&mut B, &str, Point, Ink, f64);
-
-struct Surface<B: DrawingBackend> {
-    backend: B,
-    units: f64,
-    write: WriteText<B>,
+fn units(point: Point) -> (i32, i32) {
+    (unit(point.0), unit(point.1))
 }
 
-impl<B: DrawingBackend> Surface<B> {
-    fn unit(&self, point: Point) -> (i32, i32) {
-        let whole = |length: f64| (length * self.units).round() as i32;
-        (whole(point.0), whole(point.1))
-    }
-
-    fn shape(&self, colour: Colour, opacity: f64, width: f64) -> ShapeStyle {
-        let rgb = RGBColor(colour.0, colour.1, colour.2);
-        ShapeStyle {
-            color: plotters::style::Color::mix(&rgb, opacity),
-            filled: true,
-            stroke_width: (width * self.units).round().max(1.0) as u32,
-        }
+fn shape(colour: Colour, opacity: f64, width: f64) -> ShapeStyle {
+    let rgb = RGBColor(colour.0, colour.1, colour.2);
+    ShapeStyle {
+        color: plotters::style::Color::mix(&rgb, opacity),
+        filled: true,
+        stroke_width: unit(width).max(1) as u32,
     }
 }
 
-/// Both back ends write to memory; plotters only reports errors of devices.
+/// plotters only reports errors of devices.
 const IN_MEMORY: &str = "drawing in memory has no device that can fail";
 
-impl<B: DrawingBackend> Canvas for Surface<B> {
-    fn rectangle(&mut self, from: Point, to: Point, colour: Colour, opacity: f64) {
-        let (mut from, mut to) = (self.unit(from), self.unit(to));
-        // plotters' bitmaps include the last row and column, its SVG does not.
-        (from, to) = (
+/// What figures are drawn on. Every coordinate is in pixels.
+pub struct Canvas<'a> {
+    backend: SVGBackend<'a>,
+}
+
+impl Canvas<'_> {
+    /// Fills the rectangle between two corners.
+    pub fn rectangle(&mut self, from: Point, to: Point, colour: Colour, opacity: f64) {
+        let (from, to) = (units(from), units(to));
+        let corners = (
             (from.0.min(to.0), from.1.min(to.1)),
             (from.0.max(to.0), from.1.max(to.1)),
         );
-        let style = self.shape(colour, opacity, 1.0);
+        let style = shape(colour, opacity, 1.0);
         self.backend
-            .draw_rect(from, to, &style, true)
+            .draw_rect(corners.0, corners.1, &style, true)
             .expect(IN_MEMORY);
     }
 
-    fn line(&mut self, points: &[Point], colour: Colour, width: f64) {
-        let style = self.shape(colour, 1.0, width);
-        let points: Vec<_> = points.iter().map(|&point| self.unit(point)).collect();
-        self.backend.draw_path(points, &style).expect(IN_MEMORY);
-    }
-
-    fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
-        let style = self.shape(colour, opacity, 1.0);
-        let points: Vec<_> = points.iter().map(|&point| self.unit(point)).collect();
-        self.backend.fill_polygon(points, &style).expect(IN_MEMORY);
-    }
-
-    fn disc(&mut self, centre: Point, radius: f64, colour: Colour) {
-        let style = self.shape(colour, 1.0, 1.0);
-        let radius = (radius * self.units).round() as u32;
+    /// Draws lines from point to point.
+    pub fn line(&mut self, points: &[Point], colour: Colour, width: f64) {
+        let points: Vec<_> = points.iter().map(|&point| units(point)).collect();
         self.backend
-            .draw_circle(self.unit(centre), radius, &style, true)
+            .draw_path(points, &shape(colour, 1.0, width))
             .expect(IN_MEMORY);
     }
 
-    fn text(&mut self, text: &str, at: Point, ink: Ink) {
-        (self.write)(&mut self.backend, &printable(text), at, ink, self.units);
+    /// Fills a polygon.
+    pub fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
+        let points: Vec<_> = points.iter().map(|&point| units(point)).collect();
+        self.backend
+            .fill_polygon(points, &shape(colour, opacity, 1.0))
+            .expect(IN_MEMORY);
+    }
+
+    /// Fills a disc.
+    pub fn disc(&mut self, centre: Point, radius: f64, colour: Colour) {
+        let style = shape(colour, 1.0, 1.0);
+        self.backend
+            .draw_circle(units(centre), unit(radius) as u32, &style, true)
+            .expect(IN_MEMORY);
+    }
+
+    /// Writes a text.
+    pub fn text(&mut self, text: &str, at: Point, ink: Ink) {
+        // plotters moves a text anchored at its top down by 0.76 em. Taking it back puts the point
+        // on the base line.
+        let up = 0.76 * ink.size;
+        let point = match ink.upwards {
+            true => (at.0 - up, at.1),
+            false => (at.0, at.1 - up),
+        };
+        self.backend
+            .draw_text(&printable(text), &SvgText(ink), units(point))
+            .expect(IN_MEMORY);
     }
 }
 
-/// A text's look as plotters' SVG back end asks for it.
-struct SvgText {
-    ink: Ink,
-    units: f64,
-}
+/// A text's look in the form that plotters' SVG back end needs.
+struct SvgText(Ink);
 
 impl BackendTextStyle for SvgText {
     type FontError = std::convert::Infallible;
@@ -283,31 +233,31 @@ impl BackendTextStyle for SvgText {
     fn color(&self) -> BackendColor {
         BackendColor {
             alpha: 1.0,
-            rgb: self.ink.colour,
+            rgb: self.0.colour,
         }
     }
 
     fn size(&self) -> f64 {
         // plotters divides by this to get from a line's height to an em.
-        self.ink.size * self.units * 1.24
+        self.0.size * UNITS * 1.24
     }
 
     fn transform(&self) -> FontTransform {
-        match self.ink.upwards {
+        match self.0.upwards {
             true => FontTransform::Rotate270,
             false => FontTransform::None,
         }
     }
 
     fn style(&self) -> FontStyle {
-        match self.ink.bold {
+        match self.0.bold {
             true => FontStyle::Bold,
             false => FontStyle::Normal,
         }
     }
 
     fn anchor(&self) -> text_anchor::Pos {
-        let across = match self.ink.anchor {
+        let across = match self.0.anchor {
             Anchor::Start => text_anchor::HPos::Left,
             Anchor::Middle => text_anchor::HPos::Center,
             Anchor::End => text_anchor::HPos::Right,
@@ -330,56 +280,5 @@ impl BackendTextStyle for SvgText {
         _: F,
     ) -> Result<Result<(), E>, Self::FontError> {
         Ok(Ok(()))
-    }
-}
-
-fn write_vector(backend: &mut SVGBackend<'_>, text: &str, at: Point, ink: Ink, units: f64) {
-    // plotters moves a text anchored at its top down by 0.76 em: taken back, so that the point is the base line.
-    let up = 0.76 * ink.size;
-    let (x, y) = match ink.upwards {
-        true => (at.0 - up, at.1),
-        false => (at.0, at.1 - up),
-    };
-    let point = ((x * units).round() as i32, (y * units).round() as i32);
-    backend
-        .draw_text(text, &SvgText { ink, units }, point)
-        .expect(IN_MEMORY);
-}
-
-fn write_raster(backend: &mut BitMapBackend<'_>, text: &str, at: Point, ink: Ink, units: f64) {
-    let font = font(ink.bold);
-    let scaled = font.as_scaled(scale(&font, ink.size * units));
-    let width = width_of(text, ink.size * units, ink.bold);
-    let shift = match ink.anchor {
-        Anchor::Start => 0.0,
-        Anchor::Middle => width / 2.0,
-        Anchor::End => width,
-    };
-    let mut along = -shift as f32;
-    let mut previous = None;
-    for letter in text.chars() {
-        let id = font.glyph_id(letter);
-        along += previous.map_or(0.0, |previous| scaled.kern(previous, id));
-        previous = Some(id);
-        let glyph = id.with_scale_and_position(scaled.scale(), ab_glyph::point(along, 0.0));
-        along += scaled.h_advance(id);
-        let Some(outline) = font.outline_glyph(glyph) else {
-            continue;
-        };
-        let bounds = outline.px_bounds();
-        outline.draw(|x, y, coverage| {
-            let (dx, dy) = (
-                bounds.min.x as i32 + x as i32,
-                bounds.min.y as i32 + y as i32,
-            );
-            let (dx, dy) = if ink.upwards { (dy, -dx) } else { (dx, dy) };
-            let x = (at.0 * units).round() as i32 + dx;
-            let y = (at.1 * units).round() as i32 + dy;
-            let colour = BackendColor {
-                alpha: f64::from(coverage.min(1.0)),
-                rgb: ink.colour,
-            };
-            backend.draw_pixel((x, y), colour).expect(IN_MEMORY);
-        });
     }
 }

@@ -81,7 +81,7 @@ pub fn draw(curves: &Curves) -> Drawn {
         2,
         below_numeric(),
     );
-    let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
+    let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in curves.panels.iter().enumerate() {
             draw_panel(canvas, &layout.area(index), panel, (&curves.value, &keys));
@@ -89,13 +89,12 @@ pub fn draw(curves: &Curves) -> Drawn {
     });
     Drawn {
         svg,
-        png,
         csv: csv(curves),
     }
 }
 
 fn draw_panel(
-    canvas: &mut dyn Canvas,
+    canvas: &mut Canvas<'_>,
     area: &Area,
     panel: &CurvePanel,
     (value, keys): (&str, &[Key]),
@@ -134,7 +133,7 @@ fn draw_panel(
 }
 
 /// A dashed line from point to point; dashes go on over the points between.
-fn dashes(canvas: &mut dyn Canvas, points: &[Point], colour: Colour) {
+fn dashes(canvas: &mut Canvas<'_>, points: &[Point], colour: Colour) {
     const DASH: f64 = 6.0;
     const PERIOD: f64 = 10.0;
     let mut walked = 0.0;
@@ -159,7 +158,7 @@ fn dashes(canvas: &mut dyn Canvas, points: &[Point], colour: Colour) {
     }
 }
 
-fn band(canvas: &mut dyn Canvas, curve: &Curve, epochs: &Scale, vertical: &Scale) {
+fn band(canvas: &mut Canvas<'_>, curve: &Curve, epochs: &Scale, vertical: &Scale) {
     let x = |point: &CurvePoint| epochs.at(f64::from(point.epoch));
     let upper = curve
         .points

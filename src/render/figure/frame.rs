@@ -93,7 +93,7 @@ impl Layout {
     }
 
     /// Draws background, title and legend.
-    pub fn draw(&self, canvas: &mut dyn Canvas) {
+    pub fn draw(&self, canvas: &mut Canvas<'_>) {
         canvas.rectangle((0.0, 0.0), self.size(), PAPER, 1.0);
         let mut y = MARGIN;
         let ink = Ink::new(TITLE_SIZE, INK, Anchor::Start).bold();
@@ -154,14 +154,14 @@ fn legend_lines(keys: &[Key]) -> Vec<Vec<Key>> {
 
 impl Area {
     /// Draws the panel's title, left above the area.
-    pub fn title(&self, canvas: &mut dyn Canvas, title: &str) {
+    pub fn title(&self, canvas: &mut Canvas<'_>, title: &str) {
         let text = fitted(title, self.right - self.left, LABEL_SIZE, true);
         let ink = Ink::new(LABEL_SIZE, INK, Anchor::Start).bold();
         canvas.text(&text, (self.left, self.top - 9.0), ink);
     }
 
     /// Draws the vertical axis: grid lines, tick labels, its name running upwards.
-    pub fn vertical(&self, canvas: &mut dyn Canvas, scale: &Scale, name: &str) {
+    pub fn vertical(&self, canvas: &mut Canvas<'_>, scale: &Scale, name: &str) {
         let ink = Ink::new(TICK_SIZE, QUIET, Anchor::End);
         for (value, label) in scale.ticks() {
             let y = scale.at(value);
@@ -175,7 +175,7 @@ impl Area {
     }
 
     /// Draws the horizontal axis with ticks and its name.
-    pub fn horizontal(&self, canvas: &mut dyn Canvas, scale: &Scale, ticks: &[Tick], name: &str) {
+    pub fn horizontal(&self, canvas: &mut Canvas<'_>, scale: &Scale, ticks: &[Tick], name: &str) {
         self.base_line(canvas);
         let ink = Ink::new(TICK_SIZE, QUIET, Anchor::Middle);
         for (value, label) in ticks {
@@ -189,7 +189,7 @@ impl Area {
     }
 
     /// Draws the line that values stand on.
-    pub fn base_line(&self, canvas: &mut dyn Canvas) {
+    pub fn base_line(&self, canvas: &mut Canvas<'_>) {
         canvas.line(
             &[(self.left, self.bottom), (self.right, self.bottom)],
             INK,
@@ -198,7 +198,7 @@ impl Area {
     }
 
     /// Draws a dashed line across the panel at `y`.
-    pub fn dashed(&self, canvas: &mut dyn Canvas, y: f64) {
+    pub fn dashed(&self, canvas: &mut Canvas<'_>, y: f64) {
         let mut x = self.left;
         while x < self.right {
             canvas.line(&[(x, y), ((x + 5.0).min(self.right), y)], QUIET, 1.0);
@@ -207,7 +207,7 @@ impl Area {
     }
 
     /// Says in the middle of an empty panel that nothing was measured.
-    pub fn nothing(&self, canvas: &mut dyn Canvas) {
+    pub fn nothing(&self, canvas: &mut Canvas<'_>) {
         let ink = Ink::new(LABEL_SIZE, QUIET, Anchor::Middle);
         let middle: Point = (
             (self.left + self.right) / 2.0,

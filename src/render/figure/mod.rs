@@ -1,4 +1,4 @@
-//! Figures: plain data in, SVG, PNG and the CSV of what is shown out. One file a kind.
+//! Figures: plain data in, SVG and the CSV of what is shown out. One file a kind.
 
 pub mod bars;
 pub mod canvas;
@@ -19,8 +19,6 @@ use crate::experiment::config::Figure;
 pub struct Drawn {
     /// The figure as SVG.
     pub svg: String,
-    /// The same with twice as many pixels a side as PNG.
-    pub png: Vec<u8>,
     /// The numbers that it shows, in full precision.
     pub csv: Vec<u8>,
 }

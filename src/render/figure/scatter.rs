@@ -120,7 +120,7 @@ pub fn draw(scatter: &Scatter) -> Drawn {
         .map(|(index, panel)| labels(&bare.area(index), panel))
         .collect();
     let layout = layout(scatter, places.is_none());
-    let (svg, png) = super::canvas::paint(layout.size(), |canvas| {
+    let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in scatter.panels.iter().enumerate() {
             draw_panel(canvas, &layout.area(index), panel, scatter);
@@ -132,7 +132,6 @@ pub fn draw(scatter: &Scatter) -> Drawn {
     });
     Drawn {
         svg,
-        png,
         csv: csv(scatter),
     }
 }
@@ -167,7 +166,7 @@ fn scales(area: &Area, panel: &ScatterPanel) -> (Scale, Scale) {
     )
 }
 
-fn draw_panel(canvas: &mut dyn Canvas, area: &Area, panel: &ScatterPanel, scatter: &Scatter) {
+fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &ScatterPanel, scatter: &Scatter) {
     area.title(canvas, &panel.title);
     if panel.points.is_empty() {
         area.nothing(canvas);
