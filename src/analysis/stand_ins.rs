@@ -127,9 +127,9 @@ impl StandIns {
         self.models.get(name).copied()
     }
 
-    /// A model's name with the symbol that [`LmStandIn::note`] explains.
-    pub fn marked(&self, name: &str) -> String {
-        match self.of_model(name) {
+    /// A model's display name with the symbol that [`LmStandIn::note`] explains.
+    pub fn marked(&self, model: &str, name: &str) -> String {
+        match self.of_model(model) {
             Some(found) => format!("{name} {}", found.symbol()),
             None => name.to_owned(),
         }

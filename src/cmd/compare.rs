@@ -151,7 +151,7 @@ fn table(compared: &[Compared], sides: &[StandIns; 2], alpha: f64) -> String {
     {
         let is_marked = |side: &&StandIns| side.of_model(&subject.name).is_some();
         let side = sides.iter().find(is_marked).unwrap_or(&sides[0]);
-        let name = side.marked(&subject.name);
+        let name = side.marked(&subject.name, &subject.name);
         table.add_row([
             subject.dataset.clone(),
             subject.scenario.clone(),

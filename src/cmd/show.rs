@@ -255,7 +255,7 @@ fn block(values: &[(Subject, OverSeeds)], stand_ins: &StandIns) -> String {
                 .find(is_it)
                 .map_or(String::new(), |(_, values)| style::over_seeds(values))
         };
-        let name = stand_ins.marked(model);
+        let name = stand_ins.marked(model, model);
         table.add_row(std::iter::once(name).chain(metrics.iter().map(cell)));
     }
     for column in table.column_iter_mut().skip(1) {

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::StandIns;
 use crate::analysis::summary::{Measurements, SummaryQuery, SummaryTable, summary};
+use crate::experiment::config::outputs::Axis;
 use crate::experiment::config::{Figure, Table};
 use crate::results::{ReadError, Results, Statistics, file};
 use allround_core::fs::{self, FsError};
@@ -92,11 +93,35 @@ impl Context {
         format!("#{red:02x}{green:02x}{blue:02x}")
     }
 
-    /// The summary that a table or figure shows, of all models.
+    /// What people read for a data set, model, variant or scenario: its label, or its name if it
+    /// has none. Rows of CSV files keep the name.
+    fn label<'a>(&'a self, axis: Axis, name: &'a str) -> &'a str {
+        let section = match axis {
+            Axis::Dataset => "dataset",
+            Axis::Scenario => "scenario",
+            Axis::Model => "model",
+        };
+        self.results.spec.label(section, name)
+    }
+
+    /// The summary that a table or figure shows: all models, and everything in declared order where
+    /// the query names nothing.
     fn summary(&self, query: SummaryQuery) -> Result<SummaryTable, RenderError> {
         let results = &self.results;
+        let or_all = |chosen: Vec<String>, all: &[String]| match chosen.is_empty() {
+            true => all.to_vec(),
+            false => chosen,
+        };
+        let declared = results.spec.protocol.get(&query.protocol);
+        let metrics = match query.metrics.is_empty() {
+            true => declared.map(|protocol| protocol.metrics.clone()),
+            false => None,
+        };
         let query = SummaryQuery {
             models: results.models.clone(),
+            datasets: or_all(query.datasets, &results.datasets),
+            scenarios: or_all(query.scenarios, &results.scenarios),
+            metrics: metrics.unwrap_or(query.metrics),
             unranked: self.stand_ins.unranked(),
             ..query
         };

@@ -54,9 +54,13 @@ pub struct Results {
     pub statistics: Statistics,
     /// `machine.toml` flattened to dotted names, in the order of the file.
     pub machine: Vec<(String, String)>,
-    /// Models and variants in the order of the matrix where it names them, else by name, each model before its variants; then
-    /// any others that have rows.
+    /// Models and variants in declared order: that of the matrix where it names them, else by name,
+    /// each model before its variants. Others that have rows follow.
     pub models: Vec<String>,
+    /// Data sets in declared order, likewise.
+    pub datasets: Vec<String>,
+    /// Scenarios in declared order, likewise; `overall` comes first where the matrix names none.
+    pub scenarios: Vec<String>,
 }
 
 impl Results {
@@ -76,10 +80,11 @@ impl Results {
         let metrics: Vec<MetricRow> = super::read(&folder.join("metrics.csv"))?;
         ranks::agree(folder, &metrics)?;
         let cells: Vec<CellRow> = rows_if_there(&folder.join("cells.csv"))?;
-        let models = model_order(&spec, &cells);
         Ok(Results {
             folder: folder.to_owned(),
-            models,
+            models: models(&spec, &cells),
+            datasets: datasets(&spec, &cells),
+            scenarios: scenarios(&spec, &cells),
             spec,
             spec_text,
             cell_stages: rows_if_there(&folder.join("cell_stages.csv"))?,
@@ -114,18 +119,52 @@ impl Results {
     }
 }
 
-fn model_order(spec: &Spec, cells: &[CellRow]) -> Vec<String> {
-    let mut names = match spec.matrix.model.is_empty() {
-        false => spec.matrix.model.clone(),
-        true => declared_models(spec),
+fn models(spec: &Spec, cells: &[CellRow]) -> Vec<String> {
+    let included = spec.matrix.include.iter();
+    order(
+        &spec.matrix.model,
+        declared_models(spec),
+        included.filter_map(|entry| entry.model.as_ref()),
+        cells.iter().map(|row| &row.name),
+    )
+}
+
+fn datasets(spec: &Spec, cells: &[CellRow]) -> Vec<String> {
+    let included = spec.matrix.include.iter();
+    order(
+        &spec.matrix.dataset,
+        spec.dataset.keys().cloned().collect(),
+        included.filter_map(|entry| entry.dataset.as_ref()),
+        cells.iter().map(|row| &row.dataset),
+    )
+}
+
+fn scenarios(spec: &Spec, cells: &[CellRow]) -> Vec<String> {
+    let included = spec.matrix.include.iter();
+    let mut declared: Vec<String> = spec.scenario.keys().cloned().collect();
+    declared.sort_by_key(|name| name != "overall");
+    order(
+        &spec.matrix.scenario,
+        declared,
+        included.filter_map(|entry| entry.scenario.as_ref()),
+        cells.iter().map(|row| &row.scenario),
+    )
+}
+
+/// The names on an axis of the matrix, or all declared ones, then those included, then those that
+/// have rows; each once.
+fn order<'a>(
+    axis: &[String],
+    declared: Vec<String>,
+    included: impl Iterator<Item = &'a String>,
+    measured: impl Iterator<Item = &'a String>,
+) -> Vec<String> {
+    let mut names = if axis.is_empty() {
+        declared
+    } else {
+        axis.to_vec()
     };
-    names.extend(
-        spec.matrix
-            .include
-            .iter()
-            .filter_map(|entry| entry.model.clone()),
-    );
-    names.extend(cells.iter().map(|row| row.name.clone()));
+    names.extend(included.chain(measured).cloned());
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names

@@ -31,6 +31,8 @@ pub enum Metric {
 /// A name that metrics share, and the metrics that it makes.
 struct Family {
     name: &'static str,
+    /// The name as papers print it.
+    title: &'static str,
     /// The metric with a cut-off.
     at: fn(u32) -> Metric,
     /// The metric without a cut-off, where there is one.
@@ -42,36 +44,42 @@ struct Family {
 const FAMILIES: [Family; 6] = [
     Family {
         name: "hit",
+        title: "Hit",
         at: Metric::Hit,
         whole: None,
         aliases: &["hr", "hits", "hitrate", "hit_rate", "hit_ratio"],
     },
     Family {
         name: "recall",
+        title: "Recall",
         at: Metric::Recall,
         whole: None,
         aliases: &["rec"],
     },
     Family {
         name: "precision",
+        title: "Precision",
         at: Metric::Precision,
         whole: None,
         aliases: &["prec"],
     },
     Family {
         name: "ndcg",
+        title: "NDCG",
         at: Metric::Ndcg,
         whole: None,
         aliases: &["ndcg_cut"],
     },
     Family {
         name: "map",
+        title: "MAP",
         at: Metric::Map,
         whole: None,
         aliases: &["ap"],
     },
     Family {
         name: "mrr",
+        title: "MRR",
         at: Metric::MrrAt,
         whole: Some(Metric::Mrr),
         aliases: &["rr"],
@@ -151,6 +159,17 @@ impl Metric {
             Metric::Ndcg(_) => "ndcg",
             Metric::Map(_) => "map",
             Metric::MrrAt(_) | Metric::Mrr => "mrr",
+        }
+    }
+
+    /// The name that people read, as papers print it: `Hit@1`, `NDCG@5`, `MRR`. Files have the
+    /// machine form `hit@1`, which is what `to_string` gives.
+    pub fn title(self) -> String {
+        let known = FAMILIES.iter().find(|known| known.name == self.family());
+        let family = known.map_or(self.family(), |known| known.title);
+        match self.k() {
+            Some(k) => format!("{family}@{k}"),
+            None => family.to_owned(),
         }
     }
 
@@ -323,6 +342,23 @@ mod tests {
             "ndgc@10".parse::<Metric>().unwrap_err().to_string(),
             "unknown metric `ndgc@10`: expected `hit@k`, `recall@k`, `precision@k`, `ndcg@k`, `map@k`, `mrr@k` with k of at least 1, or `mrr`"
         );
+    }
+
+    #[test]
+    fn titles_are_those_of_papers() {
+        let title = |name: &str| name.parse::<Metric>().unwrap().title();
+        let pairs = [
+            ("hit@1", "Hit@1"),
+            ("recall@20", "Recall@20"),
+            ("precision@5", "Precision@5"),
+            ("ndcg@5", "NDCG@5"),
+            ("map@10", "MAP@10"),
+            ("mrr@10", "MRR@10"),
+            ("mrr", "MRR"),
+        ];
+        for (name, expected) in pairs {
+            assert_eq!(title(name), expected);
+        }
     }
 
     #[test]

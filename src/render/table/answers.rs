@@ -58,12 +58,7 @@ pub(in crate::render) fn grid((name, title): (&str, &str), part: Part, context: 
                     .iter()
                     .map(|(metric, _, read)| Cell::number(mean(rows, metric), *read)),
             );
-            Row {
-                name: model.clone(),
-                colour: context.hex(model),
-                is_summary: false,
-                cells,
-            }
+            Row::of_model(context, model, cells)
         });
     Grid {
         name: name.to_owned(),

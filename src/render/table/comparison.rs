@@ -21,6 +21,7 @@ pub fn grid(
 ) -> Grid {
     let seeds = common_seeds(table);
     let row = |row: &SummaryRow| Row {
+        model: row.name.clone(),
         name: row.name.clone(),
         colour: colour(&row.name),
         is_summary: false,
@@ -86,7 +87,7 @@ fn header(table: &SummaryTable) -> Vec<Vec<Head>> {
         table
             .columns
             .iter()
-            .map(|column| Head::number(column.metric.to_string())),
+            .map(|column| Head::number(column.metric.title())),
     );
     lines.push(last);
     lines
@@ -398,11 +399,11 @@ mod tests {
         let grid = shown(&main_table());
         let markdown = grid.markdown();
         assert!(
-            markdown.contains("| games, cold, n = 0, hit@1 |"),
+            markdown.contains("| games, cold, n = 0, Hit@1 |"),
             "{markdown}"
         );
         assert!(
-            markdown.contains("| toys, warm, n = 60, hit@1 |"),
+            markdown.contains("| toys, warm, n = 60, Hit@1 |"),
             "{markdown}"
         );
         let latex = grid.latex();

@@ -56,12 +56,7 @@ pub(in crate::render) fn grid(
             let beside = column.published.filter(|_| !published.is_empty());
             cells.extend(beside.map(|(_, get)| Cell::number(known.map(get), small_seconds)));
         }
-        Row {
-            name: key.name.clone(),
-            colour: context.hex(&key.name),
-            is_summary: false,
-            cells,
-        }
+        Row::of_model(context, &key.name, cells)
     };
     Grid {
         name: name.to_owned(),

@@ -10,6 +10,7 @@ mod markdown;
 use serde::Serialize;
 
 use super::{Context, escape};
+use crate::experiment::config::outputs::Axis;
 
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -43,9 +44,12 @@ pub struct Head {
 /// A body row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Row {
-    /// Its name, in the first column.
+    /// Name of the model that it is about; empty for other rows.
+    #[serde(skip)]
+    pub model: String,
+    /// What the first column shows: the label of the model, or another name.
     pub name: String,
-    /// Colour of the model that it is about, `#rrggbb`; empty when it is about none.
+    /// Colour of the model, `#rrggbb`; empty for other rows.
     pub colour: String,
     /// Whether it sums up the rows above it.
     pub is_summary: bool,
@@ -110,6 +114,19 @@ impl Head {
     }
 }
 
+impl Row {
+    /// A row about a model, with its label and colour.
+    pub(in crate::render) fn of_model(context: &Context, model: &str, cells: Vec<Cell>) -> Self {
+        Row {
+            model: model.to_owned(),
+            name: context.label(Axis::Model, model).to_owned(),
+            colour: context.hex(model),
+            is_summary: false,
+            cells,
+        }
+    }
+}
+
 impl Cell {
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
@@ -138,11 +155,11 @@ impl Grid {
         if let Some(sentence) = stand_ins.sentence() {
             self.notes.insert(0, sentence);
         }
-        let names = self.rows.iter().map(|row| row.name.as_str());
-        let notes = stand_ins.notes(names).into_iter().map(str::to_owned);
+        let models = self.rows.iter().map(|row| row.model.as_str());
+        let notes = stand_ins.notes(models).into_iter().map(str::to_owned);
         self.notes.extend(notes);
         for row in &mut self.rows {
-            row.name = stand_ins.marked(&row.name);
+            row.name = stand_ins.marked(&row.model, &row.name);
         }
         let (header, rows) = &mut self.data;
         context.add_stand_in(header, rows);
