@@ -19,8 +19,9 @@ pub const KIND: Kind = Kind {
     group: Group::LlmMethod,
     colour: Some((0xD5, 0x5E, 0x00)),
     defaults: r#"
-# What the paper leaves open. Users with one training item are skipped, as a target after nothing is not what is measured; a
-# prompt tells the target once; projections are as deep as the code's.
+# What the paper leaves open. Users with one training item are skipped, since a target without a
+# history is not what is measured. A prompt lists the target once. Projections are as deep as in the
+# authors' code.
 [default.align]
 one_item = "skip"
 order = "shuffled"
@@ -29,8 +30,9 @@ order = "shuffled"
 prompt = "default"
 text_below = 0
 
-# The paper's section 5.1 and table 3 (beta of Movies and Games; Beauty and Toys have 0.2), equations 2 to 8. How its free
-# text was scored is not told; `score` ranks the same candidates and gives no invalid answers.
+# The paper's section 5.1 and table 3 (beta of Movies and Games; Beauty and Toys have 0.2),
+# equations 2 to 8. It does not say how generated answers were scored; `score` ranks the same
+# candidates and gives no invalid answers.
 [preset.paper.allmrec]
 item = "joint"
 user = true
@@ -56,11 +58,12 @@ targets = "last"
 backbone_dropout = false
 train = { epochs = 5, batch_size = 4, lr = 1e-4, optimizer.adam = { betas = [0.9, 0.98] } }
 
-# ghdtjr/A-LLMRec at e216bbc, which departs from its paper in batch (2 for 4 in stage 2), beta, the mean over dimensions,
-# losses on negatives, the sigmoid and the dropout that its frozen SASRec keeps. Where the paper says nothing, it trains users
-# with one item on padding, reads users in their order in stage 1, and may draw the target again. It trains 10 epochs of
-# stage 2, and its inference reads the weights of epoch 5: without a schedule these are the weights of 5 epochs. Its
-# `max_length = 512` counts the one token that transformers begins an answer with.
+# ghdtjr/A-LLMRec at e216bbc, which departs from its paper in batch (2 for 4 in stage 2), beta, the
+# mean over dimensions, losses on negatives, the sigmoid and the dropout that its frozen SASRec
+# keeps. Where the paper says nothing, it trains users with one item on padding, reads users in the
+# order of their numbers in stage 1, and may draw the target again. It trains 10 epochs of stage 2,
+# and its inference reads the weights of epoch 5: without a schedule these equal a training of 5
+# epochs. Its `max_length = 512` includes the one token with which transformers begins an answer.
 [preset.published_code.allmrec]
 item = "joint"
 user = true
@@ -92,7 +95,8 @@ train = { epochs = 5, batch_size = 2, lr = 1e-4, optimizer.adam = { betas = [0.9
 "#,
 };
 
-/// A-LLMRec (Kim et al. 2024): a frozen CF model aligned with item texts, projected into a frozen language model.
+/// A-LLMRec (Kim et al. 2024): a frozen CF model aligned with item texts, projected into a frozen
+/// language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allmrec {
@@ -108,9 +112,9 @@ pub struct Allmrec {
     pub align: Align,
     /// The vector after each title.
     pub item: ItemEmbedding,
-    /// With `item = "joint"`: the prompt shows q in place of e for items with fewer training interactions than this, as
-    /// `item = "text"` does for all. Training uses e. The paper uses q for items that lack interactions (section 4.1.4)
-    /// without a number.
+    /// With `item = "joint"`: items with fewer training interactions than this have q in the prompt
+    /// instead of e, as all items have with `item = "text"`. Training uses e. The paper uses q for
+    /// items that lack interactions (section 4.1.4) and gives no threshold.
     pub text_below: u64,
     /// Whether the prompt begins with the user representation.
     pub user: bool,
@@ -141,11 +145,11 @@ pub struct Align {
     pub rec: f64,
     /// How user and item are compared in the recommendation loss.
     pub rec_score: RecScore,
-    /// Whether matching and reconstruction count negatives too, as the code does.
+    /// Whether matching and reconstruction losses also include negatives, as in the authors' code.
     pub negatives: bool,
-    /// Whether the encoders end in a sigmoid, as the code's do.
+    /// Whether the encoders end in a sigmoid, as in the authors' code.
     pub sigmoid: bool,
-    /// Whether the text encoder is trained; a `hashed` one cannot be.
+    /// Whether the text encoder is trained. A `hashed` encoder cannot be trained.
     pub train_encoder: bool,
     /// Which items of a sequence are targets.
     pub targets: Targets,
@@ -153,9 +157,9 @@ pub struct Align {
     pub one_item: OneItem,
     /// The order of users in an epoch.
     pub order: UserOrder,
-    /// Whether the frozen CF model keeps its dropout, as the code's does.
+    /// Whether the frozen CF model keeps its dropout, as in the authors' code.
     pub backbone_dropout: bool,
-    /// How title and description become one text.
+    /// How title and description are combined into one text.
     pub text: ItemText,
     /// Epochs, batch size, optimizer.
     pub train: Train,
@@ -165,9 +169,10 @@ pub struct Align {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecScore {
-    /// The dot product (the paper).
+    /// The dot product, as in the paper.
     Dot,
-    /// The mean over dimensions of the product, a dot product divided by the width (the code).
+    /// The mean of the products over dimensions, as in the authors' code: the dot product divided
+    /// by the width.
     Mean,
 }
 
@@ -175,20 +180,20 @@ pub enum RecScore {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserOrder {
-    /// A new random one in every epoch.
+    /// A new random order in every epoch.
     #[default]
     Shuffled,
-    /// That of their numbers, the same in every epoch, as in the code's stage 1.
+    /// The order of user numbers, the same in every epoch, as in stage 1 of the authors' code.
     Numbered,
 }
 
-/// An item's text.
+/// The form of an item's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemText {
-    /// Title and description in quotes, separated by a comma (the code).
+    /// Title and description in quotes, separated by a comma, as in the authors' code.
     Quoted,
-    /// `Title: ..., Description: ...` (the paper).
+    /// `Title: ..., Description: ...`, as in the paper.
     Labelled,
 }
 
@@ -236,7 +241,7 @@ impl LlmMethod for Allmrec {
         }
         stages.push(Settings::Project(TrainProject {
             llm: PromptedLlm {
-                // q replaces e at inference only: both variants share one training.
+                // q replaces e at inference only, so both variants share one training.
                 item: match self.item {
                     ItemEmbedding::Text => ItemEmbedding::Joint,
                     item => item,

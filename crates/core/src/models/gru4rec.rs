@@ -17,9 +17,9 @@ pub const KIND: Kind = Kind {
 sequences.whole = {}
 l2_emb = 0.0
 
-# The paper fixes width and batch. Its other settings for this model are not published: one layer, 50 slots and the
-# epochs are those of its SASRec, and the loss is full softmax, which a catalogue of this size affords and which needs no
-# sampling choice.
+# The paper fixes width and batch. Its other settings for this model are not published: one layer,
+# 50 slots and the epochs are those of its SASRec. The loss is full softmax, which is feasible for a
+# catalogue of this size and needs no sampling choice.
 [preset.paper.gru4rec]
 embedding_dim = 50
 hidden_units = 50
@@ -34,8 +34,9 @@ train.lr = 1e-3
 train.optimizer.adam = { betas = [0.9, 0.98] }
 train.stop.early = {}
 
-# hungpthanh/GRU4REC-pytorch, main.py. Its one-hot input is an embedding as wide as the state; its sessions have no
-# bound, here the last 200 items count. Its tanh on the scores and its TOP1 are the later paper's TOP1-max here.
+# hungpthanh/GRU4REC-pytorch, main.py. Its one-hot input equals an embedding as wide as the state.
+# Its sessions have no bound; here the last 200 items are read. The later paper's TOP1-max replaces
+# its tanh on the scores and its TOP1.
 [preset.upstream.gru4rec]
 embedding_dim = 100
 hidden_units = 100
@@ -56,13 +57,14 @@ train.stop.fixed = {}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gru4rec {
-    /// Width of item embeddings and, through a linear layer where it differs from `hidden_units`, of states.
+    /// Width of item embeddings. Where it differs from `hidden_units`, a linear layer projects
+    /// states to it.
     #[schemars(range(min = 1, max = 8192))]
     pub embedding_dim: usize,
     /// Width of the recurrent state.
     #[schemars(range(min = 1, max = 8192))]
     pub hidden_units: usize,
-    /// Recurrent layers.
+    /// Number of recurrent layers.
     #[schemars(range(min = 1, max = 16))]
     pub num_layers: usize,
     /// Dropout on embeddings.
@@ -71,23 +73,24 @@ pub struct Gru4rec {
     /// Dropout between recurrent layers.
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
-    /// The last `maxlen` items of a history count.
+    /// Only the last `maxlen` items of a history are read.
     #[schemars(range(min = 1, max = 4096))]
     pub maxlen: usize,
     /// The training loss.
     pub loss: Loss,
     /// What one training example is.
     pub sequences: Sequences,
-    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 is none.
+    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 turns it off.
     #[schemars(range(min = 0.0))]
     pub l2_emb: f64,
     /// Optimizer, epochs, early stopping.
     pub train: Train,
-    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The model is then not trained.
+    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The
+    /// model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// A safetensors file with sequences and the scores of the author's own forward pass (docs/WEIGHTS.md). Imported weights
-    /// with other scores are refused.
+    /// A safetensors file with sequences and the scores of the author's own forward pass
+    /// (docs/WEIGHTS.md). Imported weights that give other scores are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<String>,
 }

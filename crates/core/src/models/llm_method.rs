@@ -1,4 +1,4 @@
-//! Settings that LLM methods share, and what the harness asks of each method.
+//! Settings that LLM methods share, and the trait of a method.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,10 +44,10 @@ pub struct Lora {
     /// The update is scaled by alpha / r.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub alpha: f64,
-    /// Dropout on the adapter's input.
+    /// Dropout on the adapters' input.
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
-    /// Modules that are adapted, by their last name, such as `q_proj`.
+    /// Modules that get adapters, by the last part of their name, such as `q_proj`.
     pub targets: Vec<String>,
 }
 
@@ -59,12 +59,13 @@ pub trait LlmMethod {
     /// Name of the prompt.
     fn prompt(&self) -> &str;
 
-    /// Whether the prompt's template is used; a method with its own question takes only the prompt's words and numbers.
+    /// Whether the prompt's template is used. A method with its own question uses only the prompt's
+    /// words and numbers.
     fn uses_template(&self) -> bool {
         true
     }
 
-    /// How an answer is read; `None` where candidates are always ranked by a yes.
+    /// How an answer is read; `None` where candidates are always ranked by the likelihood of a yes.
     fn inference(&self) -> Option<&Inference>;
 
     /// Name of the CF model that the method reads.
@@ -91,7 +92,7 @@ pub trait LlmMethod {
         }
     }
 
-    /// What is trained, in order. Each stage reads the artefacts of the earlier ones.
+    /// The training stages, in order. Each stage reads the artefacts of earlier ones.
     fn stages(&self, _context: &StageContext<'_>) -> Vec<Settings> {
         Vec::new()
     }
@@ -101,7 +102,7 @@ pub trait LlmMethod {
         None
     }
 
-    /// Settings that contradict each other, or what the method names.
+    /// Settings that contradict each other, or what the method refers to.
     fn problems(&self, _context: &ProblemContext<'_>) -> Vec<Problem> {
         Vec::new()
     }
@@ -118,23 +119,24 @@ pub struct Vectors {
     pub text_below: u64,
 }
 
-/// What the stages of a method are made from.
+/// Context from which a method builds its stages.
 #[derive(Clone, Copy, Debug)]
 pub struct StageContext<'a> {
     /// The language model with its prompt and vectors.
     pub llm: &'a PromptedLlm,
-    /// The text encoder, where the method names one.
+    /// The text encoder, where the method has one.
     pub encoder: Option<&'a Encoder>,
-    /// Seed of the cell.
+    /// The cell's seed.
     pub seed: u64,
 }
 
-/// What a method's settings are checked against.
+/// Context in which a method's settings are checked.
 #[derive(Clone, Copy, Debug)]
 pub struct ProblemContext<'a> {
-    /// The text encoder that the method names, where it is declared.
+    /// The text encoder that the method refers to, where it is declared.
     pub encoder: Option<&'a Encoder>,
-    /// Modules of the language model that adapters can be added to; `None` where its files are not at hand.
+    /// Modules of the language model that can have adapters; `None` where its files are not
+    /// available.
     pub modules: Option<&'a [&'a str]>,
 }
 
@@ -144,13 +146,14 @@ pub struct ProblemContext<'a> {
 pub enum ItemEmbedding {
     /// e, from the CF model's item embedding.
     Joint,
-    /// q, from the item's text: the paper's "(SBERT)". Trained with e, read with q.
+    /// q, from the item's text: the paper's "(SBERT)". Training uses e, inference q.
     Text,
     /// No vector: titles only.
     None,
-    /// Random vectors that stay as they are (table 9, row 4).
+    /// Random vectors that are not trained (table 9, row 4).
     Random,
-    /// The same random vectors, trained with the projections: the paper does not say whether they are.
+    /// Random vectors that are trained with the projections. The paper does not say whether its
+    /// random vectors are.
     RandomTrained,
 }
 
@@ -164,11 +167,11 @@ pub struct Project {
     pub one_item: OneItem,
     /// The candidates of a training prompt.
     pub candidates: TrainingCandidates,
-    /// Number of hidden layers (linear, layer norm, activation) in each projection. The authors' code has 1; 0 is a single
-    /// linear layer.
+    /// Number of hidden layers (linear, layer norm, activation) in each projection. The authors'
+    /// code has 1; 0 is a single linear layer.
     #[schemars(range(min = 0, max = 16))]
     pub hidden_layers: usize,
-    /// Whether the frozen CF model keeps its dropout, as the code's does.
+    /// Whether the frozen CF model keeps its dropout, as in the authors' code.
     pub backbone_dropout: bool,
     /// Epochs, batch size, optimizer.
     pub train: Train,
@@ -180,11 +183,12 @@ pub struct Project {
 pub enum Targets {
     /// The last one.
     Last,
-    /// Every one but the first (the paper's A-LLMRec_all).
+    /// All but the first (the paper's A-LLMRec_all).
     All,
 }
 
-/// What becomes of users with one training item, who have no item before it. Users without any are always skipped.
+/// What happens to users with one training item, who have no item before it. Users without training
+/// items are always skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OneItem {
@@ -192,18 +196,18 @@ pub enum OneItem {
     Skip,
     /// Their item is a target without a history.
     EmptyHistory,
-    /// Padding is their target, without a history, as in the code: in stage 1 it is its own negative, in a prompt it is called
-    /// `No Title`.
+    /// Padding is their target, without a history, as in the authors' code. In stage 1 it is its
+    /// own negative; in a prompt it is called `No Title`.
     Padding,
 }
 
-/// How the candidates of a training prompt are drawn, apart from the target.
+/// How the candidates of a training prompt, other than the target, are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingCandidates {
-    /// How often.
+    /// How often they are drawn.
     pub drawn: Drawn,
-    /// What is left out.
+    /// Which items are left out.
     pub exclude: Exclude,
 }
 
@@ -211,19 +215,20 @@ pub struct TrainingCandidates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Drawn {
-    /// Anew in every epoch.
+    /// Again in every epoch.
     EachEpoch,
-    /// Once for every user's targets: a prompt is the same in all epochs.
+    /// Once for each target: its prompt is the same in all epochs.
     Once,
 }
 
-/// Which items are no candidates beside the target.
+/// Items that cannot be drawn as candidates next to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exclude {
-    /// All of the user's training items: the target is told once.
+    /// All of the user's training items, so that the target is listed once.
     Training,
-    /// Those of the history alone, as in the code: the target may be drawn again beside itself.
+    /// Only the items of the history, as in the authors' code. The target may be drawn again and
+    /// then appears twice.
     History,
 }
 
@@ -233,40 +238,42 @@ pub enum Exclude {
 pub enum Inference {
     /// Candidates are ranked by the likelihood of their titles.
     Score {
-        /// What of a title's tokens ranks it.
+        /// How the log-likelihoods of a title's tokens are combined.
         by: ScoreBy,
         /// Prompts for each user, each with the candidates in another order; a candidate's scores
         /// are averaged. Hou et al. 2024 (Large Language Models are Zero-Shot Rankers) call it
-        /// bootstrapping. Costs as many times the inference.
+        /// bootstrapping. The cost of inference grows with this number.
         #[schemars(range(min = 1, max = 64))]
         orders: usize,
     },
-    /// A title is generated token by token, the likeliest first; only `hit@1` can be measured.
+    /// A title is generated by greedy decoding. Only `hit@1` can be measured.
     Generate {
-        /// Most tokens of an answer.
+        /// Maximum number of tokens in an answer.
         #[schemars(range(min = 1, max = 4096))]
         max_new_tokens: usize,
-        /// Penalty on tokens that were generated before; 1 is none (the code: 1.5).
+        /// Penalty on tokens that were generated before; 1 turns it off. The authors' code has 1.5.
         #[schemars(range(min = 1.0, max = 10.0))]
         repetition_penalty: f64,
-        /// Whether the end-of-text token is penalised from the first step on, as transformers 4.32 does for OPT.
+        /// Whether the end-of-text token is penalised from the first step on, as transformers 4.32
+        /// does for OPT.
         penalise_eos: bool,
         /// Whether generation ends with the title's closing quote.
         stop_at_quote: bool,
         /// Which answers count as a hit.
         accept: Accept,
     },
-    /// A candidate's title is generated: greedy along the tokens of the candidates' titles; only `hit@1` can be measured.
+    /// The title of a candidate is generated: greedy decoding, restricted to the tokens of
+    /// candidates' titles. Only `hit@1` can be measured.
     Constrained {},
 }
 
-/// What of a title's tokens ranks it.
+/// How the log-likelihoods of a title's tokens are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreBy {
     /// The sum of log-likelihoods.
     Sum,
-    /// Their mean, so that a long title is not worse for its length.
+    /// Their mean, so that long titles are not at a disadvantage.
     Mean,
 }
 
@@ -274,10 +281,10 @@ pub enum ScoreBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Accept {
-    /// The title, letter by letter, without surrounding blanks.
+    /// The exact title, without surrounding white space.
     Exact,
-    /// The title after lower-casing and dropping punctuation and double blanks.
+    /// The title in lower case, without punctuation and repeated white space.
     Normalised,
-    /// The title anywhere in the answer: the code's rule.
+    /// The title anywhere in the answer, as in the authors' code.
     Substring,
 }

@@ -1,4 +1,4 @@
-//! `[model.NAME.llm_only]`: the language model alone.
+//! `[model.NAME.llm_only]`: a language model alone.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ inference.score = {}
 "#,
 };
 
-/// The language model alone, zero-shot, with titles and nothing else.
+/// A language model alone, zero-shot. Its prompts contain only titles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LlmOnly {

@@ -29,7 +29,7 @@ train = { epochs = 5, batch_size = 4, lr = 1e-4, optimizer.adam = { betas = [0.9
 "#,
 };
 
-/// The CF model's own vectors, projected by MLPs into a frozen language model, without stage 1.
+/// A CF model's own vectors, projected by MLPs into a frozen language model, without stage 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MlpLlm {
@@ -39,7 +39,7 @@ pub struct MlpLlm {
     pub llm: String,
     /// Name of the prompt.
     pub prompt: String,
-    /// Training of the projections.
+    /// How the projections are trained.
     pub project: Project,
     /// How an answer is read.
     pub inference: Inference,

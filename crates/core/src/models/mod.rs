@@ -1,6 +1,8 @@
-//! Models and methods: one file each, with its settings, defaults, presets, checks, stages and colour.
+//! Models and methods. Each kind has one file with its settings, defaults, presets, checks, stages
+//! and colour.
 //!
-//! To add a model, write its file, add it to [`Model`] and [`KINDS`], and follow the compiler. Its network lives in the worker.
+//! To add a model, write its file, add it to [`Model`] and [`KINDS`], and follow the compiler. Its
+//! network belongs in the worker.
 
 pub mod allmrec;
 pub mod gru4rec;
@@ -57,9 +59,10 @@ pub enum Model {
     Popularity(Popularity),
     /// First-order Markov chain over items: a baseline.
     Markov(Markov),
-    /// Scores or ranked lists in a file that another program wrote: any outside method becomes a row.
+    /// Scores or ranked lists in a file that another program wrote.
     Scores(Scores),
-    /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al. 2024).
+    /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al.
+    /// 2024).
     Allmrec(Allmrec),
     /// A language model alone, zero-shot.
     LlmOnly(LlmOnly),
@@ -69,27 +72,27 @@ pub enum Model {
     Tallrec(Tallrec),
 }
 
-/// What a kind of model does.
+/// Groups of model kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// A CF model that is trained by gradient.
+    /// A CF model trained by gradient descent.
     Trained,
     /// A CF model that counts interactions.
     Counting,
-    /// Scores of another program.
+    /// Scores or ranked lists that another program wrote.
     External,
     /// A method that queries a language model.
     LlmMethod,
 }
 
-/// What is known of a kind of model before a file is read.
+/// A kind of model.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// The kind's name in the file.
+    /// The kind's name in the experiment file.
     pub name: &'static str,
-    /// What it does.
+    /// The group that it belongs to.
     pub group: Group,
-    /// Red, green and blue of its marks in figures; `None` for a kind that stands for many methods.
+    /// Red, green and blue of its marks in figures; `None` for a kind that covers many methods.
     pub colour: Option<(u8, u8, u8)>,
     /// Its defaults (`[default.model.NAME]`) and presets (`[preset.PRESET.NAME]`), as TOML.
     pub defaults: &'static str,
@@ -110,7 +113,7 @@ pub const KINDS: [Kind; 11] = [
     tallrec::KIND,
 ];
 
-/// The CF models. The worker has a network, or counts, for each.
+/// The CF models. The worker implements each of them.
 #[derive(Clone, Copy, Debug)]
 pub enum CfKind<'a> {
     /// SASRec.
@@ -134,16 +137,16 @@ pub struct Training<'a> {
     pub loss: &'a Loss,
     /// Optimizer, epochs, early stopping.
     pub train: &'a Train,
-    /// What one example is; `None` for a model that reads no sequences.
+    /// What one example is; `None` for a model that does not read sequences.
     pub sequences: Option<&'a Sequences>,
-    /// Most items of an example; `None` for a model that reads no sequences.
+    /// Maximum number of items in an example; `None` for a model that does not read sequences.
     pub maxlen: Option<usize>,
     /// L2 penalty on the item embeddings.
     pub l2_emb: f64,
 }
 
 impl Training<'_> {
-    /// Settings that contradict each other, or that a CF model cannot honour.
+    /// Settings that contradict each other, or that a CF model does not support.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = self.train.problems_of_cf_model("train");
         if matches!(self.loss, Loss::Top1Max { negatives: 0 }) && self.train.batch_size == 1 {
@@ -183,10 +186,11 @@ impl Training<'_> {
     }
 }
 
-/// A collaborative-filtering model. Defaults are those of a model that only counts interactions.
+/// A collaborative-filtering model. The default methods describe a model that only counts
+/// interactions.
 pub trait CfModel {
-    /// How it is trained when no weights are imported; `None` for a model that only counts. A trained model has a vector for
-    /// each user and item, so that LLM methods can read it.
+    /// How it is trained when no weights are imported; `None` for a model that only counts. A
+    /// trained model has a vector for each user and item, which LLM methods can read.
     fn training(&self) -> Option<Training<'_>> {
         None
     }
@@ -211,26 +215,26 @@ pub trait CfModel {
         Vec::new()
     }
 
-    /// A setting that must be written next to `weights`, since files of networks that differ in it look alike; with what to
-    /// say where it is not.
+    /// Reports a setting that must be written next to `weights` and is not. Weights of networks
+    /// that differ in it look alike.
     fn written_with_weights(&self) -> Option<Problem> {
         None
     }
 
-    /// What to set so that the tensors of the model have `names`; `None` when no setting does.
+    /// Settings with which the tensors of the model have `names`; `None` when there are none.
     fn settings_for_names(&self, _names: &BTreeSet<&str>) -> Option<String> {
         None
     }
 
-    /// What to set where a tensor has `found` rows or columns and `setting` decides them, if there is more to say than the
-    /// setting's value.
+    /// Advice for a tensor whose size follows from `setting` and is `found` in the file; `None`
+    /// when the setting's value says enough.
     fn settings_for_size(&self, _setting: &str, _found: usize) -> Option<String> {
         None
     }
 }
 
 impl Model {
-    /// The kind's name in the file.
+    /// The kind's name in the experiment file.
     pub fn kind(&self) -> &'static str {
         match self {
             Model::Sasrec(_) => sasrec::KIND.name,
@@ -293,18 +297,21 @@ impl Model {
         }
     }
 
-    /// Whether the model is a CF model with a vector for each user and item, which LLM methods can read.
+    /// Whether the model is a CF model with a vector for each user and item, which LLM methods can
+    /// read.
     pub fn is_backbone(&self) -> bool {
         self.cf().is_some_and(|model| model.training().is_some())
     }
 
-    /// How the model is trained as a CF model; `None` for imported weights, and for all that trains nothing or by its stages.
+    /// How the model is trained as a CF model. `None` for imported weights, and for kinds that are
+    /// not trained or that train in stages of their methods.
     pub fn training(&self) -> Option<Training<'_>> {
         let model = self.cf().filter(|model| model.weights().is_none());
         model.and_then(CfModel::training)
     }
 
-    /// Whether the model gives the same result for every seed and thread count: it counts interactions or reads a file.
+    /// Whether the model gives the same result for every seed and thread count, because it counts
+    /// interactions or reads a file.
     pub fn is_deterministic(&self) -> bool {
         self.training().is_none()
     }
@@ -314,7 +321,8 @@ impl Model {
         self.cf().and_then(CfModel::weights)
     }
 
-    /// The model without the paths of its weights: what an artefact describes, wherever the files were.
+    /// The model without the paths of its weights, so that an artefact does not depend on where the
+    /// files were.
     pub fn without_weights(mut self) -> Self {
         let files = match &mut self {
             Model::Sasrec(model) => [&mut model.weights, &mut model.weights_check],
@@ -333,8 +341,8 @@ impl Model {
         self
     }
 
-    /// Files that the model reads, as written in the experiment file: weights or scores. Folders of language models are
-    /// not among them.
+    /// Files that the model reads, as written in the experiment file: weights or scores. Folders of
+    /// language models are not included.
     pub fn files(&self) -> Vec<&str> {
         if let Model::Scores(scores) = self {
             return scores.files();
@@ -351,7 +359,7 @@ impl Model {
 
 /// A model with some keys changed: `[variant.NAME]` with `of = "MODEL"` and `[variant.NAME.set]`.
 ///
-/// In the resolved spec a variant also carries the whole model that results.
+/// In the resolved spec, a variant also contains the complete resulting model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
@@ -359,7 +367,7 @@ pub struct Variant {
     pub of: String,
     /// Dotted keys of that model's configuration and their new values.
     pub set: BTreeMap<String, serde_json::Value>,
-    /// The model that results; written by the resolver, never in a file.
+    /// The resulting model; written by the resolver, never in an experiment file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub resolved: Option<Model>,

@@ -1,4 +1,4 @@
-//! `[model.NAME.ncf]`: NCF as two towers.
+//! `[model.NAME.ncf]`: NCF with two towers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,9 @@ pub const KIND: Kind = Kind {
 [default.model.ncf]
 l2_emb = 0.0
 
-# "A two-tower model comprised of separate components for the user and item embedding matrix" (the paper's appendix A);
-# the towers' depth is not published. BCE with one negative as in the paper's other backbone.
+# "A two-tower model comprised of separate components for the user and item embedding matrix" (the
+# paper's appendix A); the towers' depth is not published. BCE with one negative as in the paper's
+# other backbone.
 [preset.paper.ncf]
 hidden_units = 50
 layers = [100]
@@ -30,8 +31,8 @@ train.lr = 1e-3
 train.optimizer.adam = { betas = [0.9, 0.98] }
 train.stop.early = {}
 
-# hexiangnan/neural_collaborative_filtering, MLP.py: layers of 64, 32, 16 and 8, four negatives, batch 256, Adam 1e-3,
-# 100 epochs. Its user and item parts meet in one MLP; here each is a tower.
+# hexiangnan/neural_collaborative_filtering, MLP.py: layers of 64, 32, 16 and 8, four negatives,
+# batch 256, Adam 1e-3, 100 epochs. It has one MLP for the user and the item; here each has a tower.
 [preset.upstream.ncf]
 hidden_units = 8
 layers = [64, 32, 16]
@@ -45,7 +46,7 @@ train.stop.fixed = {}
 "#,
 };
 
-/// NCF as two towers: an embedding and an MLP for users, the same for items, and a dot product.
+/// NCF with two towers: an embedding and an MLP for users, the same for items, and a dot product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ncf {
@@ -59,16 +60,17 @@ pub struct Ncf {
     pub dropout: f64,
     /// The training loss.
     pub loss: Loss,
-    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 is none.
+    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 turns it off.
     #[schemars(range(min = 0.0))]
     pub l2_emb: f64,
     /// Optimizer, epochs, early stopping.
     pub train: Train,
-    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The model is then not trained.
+    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The
+    /// model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// A safetensors file with sequences and the scores of the author's own forward pass (docs/WEIGHTS.md). Imported weights
-    /// with other scores are refused.
+    /// A safetensors file with sequences and the scores of the author's own forward pass
+    /// (docs/WEIGHTS.md). Imported weights that give other scores are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<String>,
 }

@@ -55,31 +55,32 @@ pub struct Nextitnet {
     /// Width of embeddings and channels.
     #[schemars(range(min = 1, max = 8192))]
     pub hidden_units: usize,
-    /// Dilations, one residual block each; a block convolves with d, then with 2d.
+    /// Dilations, one for each residual block. A block convolves with dilation d, then with 2d.
     pub dilations: Vec<usize>,
     /// Kernel size of the causal convolutions.
     #[schemars(range(min = 1, max = 64))]
     pub kernel_size: usize,
-    /// Dropout on embeddings (upstream has none: 0).
+    /// Dropout on embeddings. Upstream has none: 0.
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
-    /// The last `maxlen` items of a history count.
+    /// Only the last `maxlen` items of a history are read.
     #[schemars(range(min = 1, max = 4096))]
     pub maxlen: usize,
     /// The training loss.
     pub loss: Loss,
     /// What one training example is.
     pub sequences: Sequences,
-    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 is none.
+    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 turns it off.
     #[schemars(range(min = 0.0))]
     pub l2_emb: f64,
     /// Optimizer, epochs, early stopping.
     pub train: Train,
-    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The model is then not trained.
+    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The
+    /// model is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// A safetensors file with sequences and the scores of the author's own forward pass (docs/WEIGHTS.md). Imported weights
-    /// with other scores are refused.
+    /// A safetensors file with sequences and the scores of the author's own forward pass
+    /// (docs/WEIGHTS.md). Imported weights that give other scores are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<String>,
 }

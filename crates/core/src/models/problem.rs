@@ -1,4 +1,4 @@
-//! What several models check alike.
+//! Checks that several models share.
 
 pub use crate::problem::Problem;
 
@@ -9,7 +9,7 @@ pub fn divisors(width: usize) -> String {
     texts.join(", ")
 }
 
-/// Entries of a list of widths that are out of range.
+/// Problems of a list of widths: entries that are out of range.
 pub fn widths(key: &str, widths: &[usize]) -> Vec<Problem> {
     let wrong = widths
         .iter()

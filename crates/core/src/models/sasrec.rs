@@ -1,4 +1,4 @@
-//! `[model.NAME.sasrec]`: SASRec and the networks that are published under its name.
+//! `[model.NAME.sasrec]`: SASRec and the networks published under its name.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ pub const KIND: Kind = Kind {
 [default.model.sasrec]
 output_table = false
 output_bias = false
-# One sequence a user, as in the code of SASRec and A-LLMRec.
+# One sequence for each user, as in the code of SASRec and A-LLMRec.
 sequences.whole = {}
 l2_emb = 0.0
 
-# The paper's backbone: its code trains 200 epochs with one negative a position and keeps the last weights
-# (pre_train/sasrec/main.py).
+# The paper's backbone: its code trains 200 epochs with one negative for each position and keeps the
+# last weights (pre_train/sasrec/main.py).
 [preset.paper.sasrec]
 hidden_units = 50
 num_blocks = 2
@@ -40,8 +40,9 @@ train.lr = 1e-3
 train.optimizer.adam = { betas = [0.9, 0.98] }
 train.stop.fixed = {}
 
-# pmixer/SASRec.pytorch, python/main.py as it runs without flags; `--norm_first` is `form = "pmixer_pre_norm"`. It validates
-# every 20 epochs and never stops early; where it saves on a rise of a test metric, here only the validation metric decides.
+# pmixer/SASRec.pytorch, python/main.py as it runs without flags; `--norm_first` is `form =
+# "pmixer_pre_norm"`. It validates every 20 epochs and never stops early. It also saves weights when
+# a test metric rises; here only the validation metric decides.
 [preset.upstream.sasrec]
 hidden_units = 50
 num_blocks = 2
@@ -58,49 +59,54 @@ train.stop.early = { metric = "ndcg@10", every = 20, patience = 50 }
 "#,
 };
 
-/// SASRec. The A-LLMRec paper's settings are `preset = "paper"`; those of pmixer/SASRec.pytorch are `preset = "upstream"`.
+/// SASRec. `preset = "paper"` has the settings of the A-LLMRec paper, `preset = "upstream"` those
+/// of pmixer/SASRec.pytorch.
 ///
-/// Several published networks have this name. `form` says which one is computed; docs/METHODOLOGY.md compares them.
+/// Several published networks have this name. `form` selects one of them; docs/METHODOLOGY.md
+/// compares them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sasrec {
-    /// Width D of item embeddings and states.
+    /// Width D of item embeddings and hidden states.
     #[schemars(range(min = 1, max = 8192))]
     pub hidden_units: usize,
-    /// Self-attention blocks.
+    /// Number of self-attention blocks.
     #[schemars(range(min = 1, max = 64))]
     pub num_blocks: usize,
-    /// Attention heads; must divide `hidden_units`.
+    /// Number of attention heads; must divide `hidden_units`.
     #[schemars(range(min = 1, max = 64))]
     pub num_heads: usize,
-    /// Dropout probability, of embeddings, attention weights and feed-forward layers alike.
+    /// Dropout probability of embeddings, attention weights and feed-forward layers.
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
-    /// Slots of the input: the last `maxlen` items of a history count.
+    /// Positions of the input: only the last `maxlen` items of a history are read.
     #[schemars(range(min = 1, max = 4096))]
     pub maxlen: usize,
-    /// Which of the published networks is computed.
+    /// The published network to compute.
     pub form: SasrecForm,
-    /// Inner width of the feed-forward part. Left out: `hidden_units`; in the form `recbole` four times that.
+    /// Inner width of the feed-forward layers. Default: `hidden_units`; in the form `recbole` four
+    /// times that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub inner_units: Option<usize>,
-    /// Activation of the feed-forward part. Left out: `relu`; in the form `recbole` `gelu`.
+    /// Activation of the feed-forward layers. Default: `relu`; in the form `recbole` `gelu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// Epsilon of every layer norm. Left out: 1e-8; in the form `recbole` 1e-12. PyTorch's own default, as in gSASRec, is 1e-5.
+    /// Epsilon of every layer norm. Default: 1e-8; in the form `recbole` 1e-12. PyTorch's default,
+    /// which gSASRec uses, is 1e-5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub norm_eps: Option<f64>,
-    /// Whether item embeddings are multiplied by the square root of `hidden_units` at the input. Left out: `true`; in the form
-    /// `recbole` `false`. gSASRec does not scale them.
+    /// Whether item embeddings are multiplied by the square root of `hidden_units` at the input.
+    /// Default: `true`; in the form `recbole` `false`. gSASRec does not scale them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_items: Option<bool>,
-    /// Side of the padding, which decides the positions: `left` gives the newest item the last position, `right` gives the
-    /// oldest one the first. Left out: `left`; in the form `recbole` `right`. S3-Rec and STOSA pad on the left.
+    /// Side of the padding, which decides the positions: `left` gives the newest item the last
+    /// position, `right` gives the oldest item the first position. Default: `left`; in the form
+    /// `recbole` `right`. S3-Rec and STOSA pad on the left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<PaddingSide>,
-    /// Whether states are compared with a separate table (`output_embedding.weight`) instead of the
+    /// Whether scores are computed with a separate table (`output_embedding.weight`) instead of the
     /// input embeddings, as in gSASRec and LLaRA.
     pub output_table: bool,
     /// Whether the output table has a bias for each item (`output_embedding.bias`), as in LLaRA.
@@ -109,43 +115,46 @@ pub struct Sasrec {
     pub loss: Loss,
     /// What one training example is.
     pub sequences: Sequences,
-    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 is none. Where
-    /// the model has an output table, that table is penalised.
+    /// L2 penalty on the item embeddings, as `l2_emb` in SASRec's code; 0 turns it off. A model
+    /// with an output table has the penalty on that table.
     #[schemars(range(min = 0.0))]
     pub l2_emb: f64,
     /// Optimizer, epochs, early stopping.
     pub train: Train,
-    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The model is then not trained.
-    /// `form` must be written next to it, since files of several forms look alike.
+    /// A safetensors file of pretrained weights under the upstream names (docs/WEIGHTS.md). The
+    /// model is then not trained. `form` must be written next to it, since files of several forms
+    /// look alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// A safetensors file with sequences and the scores of the author's own forward pass (docs/WEIGHTS.md). Imported weights
-    /// with other scores are refused.
+    /// A safetensors file with sequences and the scores of the author's own forward pass
+    /// (docs/WEIGHTS.md). Imported weights that give other scores are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_check: Option<String>,
 }
 
-/// Networks that are published as SASRec. Blocks differ in where they normalise, and in what padding does.
+/// Networks published as SASRec. They differ in where a block normalises, and in how padding is
+/// treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SasrecForm {
-    /// As in A-LLMRec's code: queries normalised, residual from the normalised query, padding is a key like any other.
+    /// As in A-LLMRec's code: queries are normalised, and residuals start from the normalised
+    /// query. Padding is a key like any other.
     Allmrec,
-    /// As in kang205/SASRec, the paper's code: queries normalised, residual from the normalised query, padded keys masked, no
-    /// projection after attention.
+    /// As in kang205/SASRec, the paper's code: queries are normalised, and residuals start from the
+    /// normalised query. Padded keys are masked. There is no projection after attention.
     Kang,
-    /// As in SASRec.pytorch with `--norm_first`: layer norm before attention and feed-forward; padding is a key and
-    /// changes from block to block.
+    /// As in SASRec.pytorch with `--norm_first`: layer norm before attention and feed-forward.
+    /// Padding is a key, and its states change from block to block.
     PmixerPreNorm,
-    /// As in SASRec.pytorch without `--norm_first`, its default: layer norm after each residual; padding is a key and
-    /// changes from block to block.
+    /// As in SASRec.pytorch without `--norm_first`, its default: layer norm after each residual.
+    /// Padding is a key, and its states change from block to block.
     PmixerPostNorm,
-    /// As in RecBole, and with `padding = "left"` in S3-Rec and STOSA: layer norm on the embeddings and after each residual, padded keys
-    /// masked, no last norm.
+    /// As in RecBole, and with `padding = "left"` in S3-Rec and STOSA. Layer norm on the embeddings
+    /// and after each residual; padded keys are masked; there is no last norm.
     Recbole,
 }
 
-/// Where a block normalises and where its residuals start.
+/// Where a block normalises, and where its residuals start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkOrder {
     /// Queries and the feed-forward input are normalised, and residuals start after the norm.
@@ -166,7 +175,7 @@ impl SasrecForm {
         Self::Recbole,
     ];
 
-    /// The form's name in the file.
+    /// The form's name in the experiment file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Allmrec => "allmrec",
@@ -186,7 +195,7 @@ impl SasrecForm {
         }
     }
 
-    /// Whether padded slots take part in attention as keys.
+    /// Whether padded positions take part in attention as keys.
     pub fn attends_padding(self) -> bool {
         match self {
             Self::Allmrec | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
@@ -194,7 +203,8 @@ impl SasrecForm {
         }
     }
 
-    /// Whether padded slots have states of their own after the first block, and row 0 of the position table belongs to padding.
+    /// Whether padded positions have separate states after the first block, and row 0 of the
+    /// position table belongs to padding.
     pub fn padding_evolves(self) -> bool {
         match self {
             Self::PmixerPreNorm | Self::PmixerPostNorm => true,
@@ -203,7 +213,7 @@ impl SasrecForm {
     }
 }
 
-/// Activations of the feed-forward part.
+/// Activations of the feed-forward layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -211,7 +221,7 @@ pub enum Activation {
     Relu,
     /// x Phi(x), with the error function (Hendrycks and Gimpel 2016).
     Gelu,
-    /// x sigmoid(x); RecBole's name is kept.
+    /// x sigmoid(x), called `swish` as in RecBole.
     Swish,
     /// Hyperbolic tangent.
     Tanh,
@@ -401,7 +411,7 @@ impl CfModel for Sasrec {
 }
 
 impl Sasrec {
-    /// Inner width of the feed-forward part.
+    /// Inner width of the feed-forward layers.
     pub fn inner(&self) -> usize {
         let own = match self.form {
             SasrecForm::Recbole => 4 * self.hidden_units,
@@ -413,7 +423,7 @@ impl Sasrec {
         self.inner_units.unwrap_or(own)
     }
 
-    /// Activation of the feed-forward part.
+    /// Activation of the feed-forward layers.
     pub fn activation(&self) -> Activation {
         let own = match self.form {
             SasrecForm::Recbole => Activation::Gelu,
@@ -459,7 +469,7 @@ impl Sasrec {
         self.maxlen + usize::from(self.form.padding_evolves())
     }
 
-    /// Position tables differ by the row of padding that some networks have.
+    /// Advice for a position table of `found` rows: some networks have an extra row for padding.
     fn settings_for_positions(&self, found: usize) -> String {
         let evolves = self.form.padding_evolves();
         let own = if evolves {

@@ -1,4 +1,4 @@
-//! `[model.NAME.scores]`: scores or ranked lists of another program.
+//! `[model.NAME.scores]`: scores or ranked lists from another program.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub const KIND: Kind = Kind {
     group: Group::External,
     colour: None,
     defaults: r#"
-# What does not fit is refused: a wrong number would look like a bad model.
+# Files that do not fit are refused: a wrong number would look like a bad model.
 [default.model.scores]
 valid = ""
 form = "scores"
@@ -21,22 +21,22 @@ unknown = "refuse"
 "#,
 };
 
-/// Scores or ranked lists that another program has made of this data set. Nothing is trained; every seed reads the same file,
-/// which holds the candidates of every protocol and seed (`allround export RESULTS --candidates` lists them). Ids are those of
-/// the source.
+/// Scores or ranked lists that another program wrote for this data set. Nothing is trained. All
+/// seeds read the same file, which must have the candidates of every protocol and seed; `allround
+/// export RESULTS --candidates` lists them. Ids are those of the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scores {
     /// The file for the test targets, plain or gzip.
     pub file: String,
-    /// The file for the validation targets; empty: none, and no protocol may measure validation.
+    /// The file for the validation targets. Empty: none, and no protocol may measure validation.
     pub valid: String,
-    /// How the files are written.
+    /// The form of the files.
     pub form: ScoresForm,
-    /// What becomes of a candidate without a score. In `ranks` and `lists` this applies to users
-    /// without any entry; candidates that a list does not hold rank last.
+    /// What happens to a candidate without a score. In `ranks` and `lists` this applies to users
+    /// without any entry; candidates that are not in a user's list rank last.
     pub missing: Missing,
-    /// What becomes of users and items that the data set does not have.
+    /// What happens to users and items that are not in the data set.
     pub unknown: Unknown,
 }
 
@@ -56,7 +56,7 @@ impl Scores {
     }
 }
 
-/// How a file of scores or ranked lists is written.
+/// The form of a file of scores or ranked lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoresForm {
@@ -64,26 +64,27 @@ pub enum ScoresForm {
     Scores,
     /// CSV with the columns `user`, `rank`, `item`: lower is better, equal ranks tie.
     Ranks,
-    /// Lines of `user item item ...` between blanks or tabs, the best item first.
+    /// Lines of `user item item ...`, separated by blanks or tabs, the best item first.
     Lists,
 }
 
-/// What becomes of a candidate without a score.
+/// What happens to a candidate without a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
-    /// The cell fails, naming user and candidate.
+    /// The cell fails; the error names user and candidate.
     Refuse,
-    /// It ranks behind all that have one, tied with the others that have none; counted in `remark`.
+    /// It ranks after all candidates that have a score, tied with the others that have none. Such
+    /// candidates are counted in `remark`.
     Last,
 }
 
-/// What becomes of users and items that the data set does not have.
+/// What happens to users and items that are not in the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unknown {
-    /// The cell fails, naming line and id.
+    /// The cell fails; the error names line and id.
     Refuse,
-    /// The entry is left out; counted in `remark`.
+    /// The entry is left out and counted in `remark`.
     Ignore,
 }

@@ -24,7 +24,8 @@ prompt = "default"
 one_item = "skip"
 candidates = {}
 
-# The paper's batch size and most epochs; rank and targets are TALLRec's own, which the paper does not give.
+# The paper's batch size and maximum number of epochs. It does not give rank and targets; these are
+# TALLRec's.
 [preset.paper.tallrec]
 tune.form = "title"
 tune.lora = { rank = 8, alpha = 16.0, dropout = 0.05, targets = ["q_proj", "v_proj"] }
@@ -32,8 +33,9 @@ tune.train_on_inputs = false
 tune.train = { epochs = 5, batch_size = 4, lr = 1e-4, optimizer.adam = { betas = [0.9, 0.98] } }
 inference.score = {}
 
-# SAI990323/TALLRec, shell/instruct_7B.sh and finetune_rec.py: yes or no, loss on the inputs too, AdamW, 20 steps of warm-up
-# and the linear decay of transformers' trainer. Its batch is 128 questions: a yes and a no of 64 users.
+# SAI990323/TALLRec, shell/instruct_7B.sh and finetune_rec.py: yes or no, loss on the inputs too,
+# AdamW, 20 steps of warm-up and the linear decay of transformers' trainer. Its batch is 128
+# questions: a yes and a no for each of 64 users.
 [preset.upstream.tallrec]
 tune.form = "yes_no"
 tune.lora = { rank = 8, alpha = 16.0, dropout = 0.05, targets = ["q_proj", "v_proj"] }
@@ -43,25 +45,25 @@ inference.score = {}
 "#,
 };
 
-/// TALLRec (Bao et al. 2023): a language model with LoRA adapters, which reads titles only.
+/// TALLRec (Bao et al. 2023): a language model with LoRA adapters, which reads only titles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tallrec {
     /// Name of the language model.
     pub llm: String,
-    /// Name of the prompt; the form `yes_no` takes only its numbers and words.
+    /// Name of the prompt. The form `yes_no` uses only its numbers and words.
     pub prompt: String,
-    /// The adapters and their training.
+    /// The adapters and how they are trained.
     pub tune: Tune,
     /// How an answer is read in the form `title`.
     pub inference: Inference,
 }
 
-/// Fine-tuning of adapters.
+/// Fine-tuning with adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
-    /// The question: for a title (as in the A-LLMRec paper) or for yes or no (as in TALLRec's own).
+    /// The question: for a title, as in the A-LLMRec paper, or for yes or no, as in TALLRec.
     pub form: TallrecForm,
     /// The adapters.
     pub lora: Lora,
@@ -75,13 +77,13 @@ pub struct Tune {
     pub train: Train,
 }
 
-/// The question that TALLRec puts to the language model.
+/// The question in a prompt of TALLRec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TallrecForm {
-    /// Which title among the candidates comes next.
+    /// Which of the candidates' titles comes next.
     Title,
-    /// Whether the user likes one item; ranked by the likelihood of `Yes`.
+    /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
     YesNo,
 }
 

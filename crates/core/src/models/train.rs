@@ -1,4 +1,4 @@
-//! `train = { ... }` and `loss.KIND = { ... }`: shared by every trained model.
+//! `train = { ... }` and `loss.KIND = { ... }`: shared by all trained models.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ out_of_memory = "fail"
 optimizer.adam = {}
 stop.fixed = {}
 
-# PyTorch's own defaults.
+# PyTorch's defaults.
 [default.optimizer.adam]
 betas = [0.9, 0.999]
 eps = 1e-8
@@ -45,7 +45,7 @@ stride = 0
 [default.stop.fixed]
 validate_every = 0
 
-# The validation that pmixer/SASRec.pytorch prints: NDCG@10 among 100 others.
+# The validation that pmixer/SASRec.pytorch prints: NDCG@10 among 100 negatives.
 [default.stop.early]
 metric = "ndcg@10"
 patience = 5
@@ -72,10 +72,10 @@ negatives = 0
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Most epochs; exactly this many without early stopping.
+    /// Maximum number of epochs; the exact number without early stopping.
     #[schemars(range(min = 1, max = 1000000))]
     pub epochs: u32,
-    /// Examples of a step: sequences of a CF model, users of an LLM method.
+    /// Examples in a step: sequences of a CF model, users of an LLM method.
     #[schemars(range(min = 1, max = 1000000))]
     pub batch_size: usize,
     /// Learning rate.
@@ -90,38 +90,40 @@ pub struct Train {
     pub warmup: u64,
     /// How the learning rate falls after the warm-up, over all steps of all epochs.
     pub decay: Decay,
-    /// Most tokens of a forward pass; 0: no limit. A step is split into micro-batches of examples
-    /// of similar length, padded length times examples, and their gradients are accumulated: up to
-    /// rounding they equal the whole step's. A longer example is a micro-batch alone. In alignment,
-    /// tokens are those of a trained text encoder, and 1 for each target with a frozen one. CF
-    /// models have no micro-batches: 0 for them.
+    /// Maximum number of tokens in a forward pass; 0: no limit. A step is split into micro-batches
+    /// of examples of similar length, counted as padded length times examples. Their gradients are
+    /// accumulated, and equal those of the whole step up to rounding. An example above the limit is
+    /// a micro-batch alone. In alignment, tokens are those of a trained text encoder; with a frozen
+    /// one, each target counts as 1. CF models have no micro-batches and need 0.
     pub token_budget: usize,
-    /// What happens when the device runs out of memory. CF models have no micro-batches: `fail` for them.
+    /// What happens when the device runs out of memory. CF models have no micro-batches and need
+    /// `fail`.
     pub out_of_memory: OutOfMemory,
-    /// When training ends, and which weights are kept. LLM methods keep the last weights: `fixed` for them.
+    /// When training ends, and which weights are kept. LLM methods keep the last weights and need
+    /// `fixed`.
     pub stop: Stop,
 }
 
-/// What one training example is made of, for models that read sequences.
+/// What one training example is, for models that read sequences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sequences {
-    /// One example a user: the last `maxlen` items before the newest one, with a target at every position. Older items of long
-    /// histories are not used.
+    /// One example for each user: the last `maxlen` items before the newest one, with a target at
+    /// every position. Older items of long histories are not used.
     Whole {},
-    /// One example for every item but a user's first: the `maxlen` items before it, and it alone as the target, at the last
-    /// position. RecBole calls this data augmentation.
+    /// One example for every item but a user's first: the `maxlen` items before it, with this item
+    /// as the only target, at the last position. RecBole calls this data augmentation.
     Prefixes {},
-    /// Windows of `maxlen` items, counted back from the newest item, with a target at every position. The oldest window
-    /// may be shorter.
+    /// Windows of `maxlen` items, counted back from the newest item, with a target at every
+    /// position. The oldest window may be shorter.
     Windows {
-        /// Items from one window to the next; 0 is `maxlen`, so that every item is a target once. A smaller stride makes
-        /// windows overlap, and then a target counts once in each.
+        /// Items from one window to the next. 0 is `maxlen`: every item is a target once. With a
+        /// smaller stride windows overlap, and a target counts once in each.
         stride: usize,
     },
 }
 
-/// An optimiser with its own settings.
+/// An optimizer with its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
@@ -129,7 +131,7 @@ pub enum Optimizer {
     Adam {
         /// Decay rates of the two moments.
         betas: [f64; 2],
-        /// Term in the denominator.
+        /// Term added to the denominator.
         #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// L2 factor.
@@ -140,19 +142,19 @@ pub enum Optimizer {
     Adamw {
         /// Decay rates of the two moments.
         betas: [f64; 2],
-        /// Term in the denominator.
+        /// Term added to the denominator.
         #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// Decoupled decay factor.
         #[schemars(range(min = 0.0))]
         weight_decay: f64,
     },
-    /// Adagrad (Duchi et al. 2011), PyTorch's form.
+    /// Adagrad (Duchi et al. 2011), as in PyTorch.
     Adagrad {
         /// Starting value of the squared-gradient sum.
         #[schemars(range(min = 0.0))]
         initial_accumulator: f64,
-        /// Term in the denominator.
+        /// Term added to the denominator.
         #[schemars(extend("exclusiveMinimum" = 0.0))]
         eps: f64,
         /// L2 factor.
@@ -167,51 +169,55 @@ pub enum Optimizer {
 pub enum Stop {
     /// After `epochs`; the last weights are kept, as the A-LLMRec code does.
     Fixed {
-        /// Epochs between two validations that are only recorded; 0: none.
+        /// Epochs between two validations, which are only recorded; 0: no validation.
         validate_every: u32,
     },
-    /// When `metric` on the validation targets has not risen for `patience` validations; the best weights are kept.
+    /// When `metric` on the validation targets has not improved for `patience` validations. The
+    /// best weights are kept.
     Early {
-        /// The metric that decides.
+        /// The metric that is monitored.
         metric: Metric,
-        /// Validations without a rise before training ends.
+        /// Validations without an improvement before training ends.
         #[schemars(range(min = 1))]
         patience: u32,
         /// Epochs between two validations.
         #[schemars(range(min = 1))]
         every: u32,
-        /// Candidates of the validation.
+        /// Candidates in validation.
         candidates: Candidates,
     },
 }
 
-/// A training loss over (state, next item) pairs. Negatives are uniform over the items that the user has not in training.
+/// A training loss over pairs of a state and the next item. Negatives are drawn uniformly from
+/// items that are not in the user's training sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Loss {
     /// Binary cross-entropy on the target and on sampled negatives.
     Bce {
-        /// Negatives of a target.
+        /// Negatives for each target.
         #[schemars(range(min = 1))]
         negatives: usize,
     },
-    /// Bayesian personalised ranking.
+    /// Bayesian personalised ranking (BPR).
     Bpr {
-        /// Negatives of a target.
+        /// Negatives for each target.
         #[schemars(range(min = 1))]
         negatives: usize,
     },
     /// Cross-entropy over all items.
     FullSoftmax {},
-    /// Cross-entropy over the target and sampled negatives shared by the batch, uncorrected.
+    /// Cross-entropy over the target and sampled negatives that the batch shares, without
+    /// correction for the sampling.
     SampledSoftmax {
-        /// Negatives of a batch.
+        /// Negatives for each batch.
         #[schemars(range(min = 1))]
         negatives: usize,
     },
-    /// TOP1-max (Hidasi and Karatzoglou 2018) over the other targets of the batch and, beyond them, shared samples.
+    /// TOP1-max (Hidasi and Karatzoglou 2018) over the other targets of the batch and additional
+    /// shared samples.
     Top1Max {
-        /// Shared negatives beyond the other targets of the batch.
+        /// Shared negatives in addition to the other targets of the batch.
         negatives: usize,
     },
 }
@@ -220,26 +226,27 @@ pub enum Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
-    /// Not at all, as in A-LLMRec's code.
+    /// It does not fall, as in A-LLMRec's code.
     None,
-    /// Along a line to 0, as in the trainer of transformers, which TALLRec uses.
+    /// Linearly to 0, as in the trainer of transformers, which TALLRec uses.
     Linear,
-    /// Along half a cosine to a tenth.
+    /// Along half a cosine to a tenth of the peak.
     Cosine,
 }
 
-/// What happens when the device's memory runs out.
+/// What happens when the device runs out of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutOfMemory {
-    /// The stage fails and says which batch size was tried.
+    /// The stage fails, and the error names the batch size.
     Fail,
-    /// The batch is halved into parts whose gradients are added up; the result says so.
+    /// The batch is halved into micro-batches whose gradients are accumulated. The result says so.
     Halve,
 }
 
 impl Train {
-    /// Settings that a stage of an LLM method cannot honour; `key` is the dotted key of these settings.
+    /// Settings that a stage of an LLM method does not support; `key` is the dotted key of these
+    /// settings.
     pub fn problems_of_llm_stage(&self, key: &str) -> Vec<Problem> {
         let mut found = self.problems(key);
         if self.stop != (Stop::Fixed { validate_every: 0 }) {
@@ -253,7 +260,7 @@ impl Train {
         found
     }
 
-    /// Settings that a CF model cannot honour; `key` is the dotted key of these settings.
+    /// Settings that a CF model does not support; `key` is the dotted key of these settings.
     pub fn problems_of_cf_model(&self, key: &str) -> Vec<Problem> {
         let mut found = self.problems(key);
         let (field, hint) = match (self.token_budget, self.out_of_memory) {

@@ -1,15 +1,15 @@
 //! Names and shapes of the tensors of trained models, as docs/WEIGHTS.md lists them.
 
-/// A dimension of a weight.
+/// A dimension of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Padding and every item: V + 1.
+    /// Padding and all items: V + 1.
     Items,
-    /// Every user: U.
+    /// All users: U.
     Users,
     /// A fixed number.
     Fixed(usize),
-    /// What a setting says, times a number, plus a number.
+    /// `times * value + plus`, where `value` is that of a setting.
     Setting {
         /// The setting.
         name: &'static str,
@@ -17,7 +17,7 @@ pub enum Size {
         value: usize,
         /// Factor.
         times: usize,
-        /// Summand.
+        /// Constant term.
         plus: usize,
     },
 }
@@ -33,7 +33,7 @@ impl Size {
         }
     }
 
-    /// The value times a factor.
+    /// The size times a factor.
     pub fn times(self, factor: usize) -> Self {
         match self {
             Self::Setting {
@@ -48,7 +48,7 @@ impl Size {
         }
     }
 
-    /// The number where the settings decide it; `None` where the data do.
+    /// The size; `None` where it depends on the data.
     pub fn known(self) -> Option<usize> {
         match self {
             Self::Items | Self::Users => None,
@@ -60,7 +60,7 @@ impl Size {
     }
 }
 
-/// A weight.
+/// A tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weight {
     /// Its name in the file.
@@ -69,7 +69,7 @@ pub struct Weight {
     pub shape: Vec<Size>,
 }
 
-/// A list of tensors that is being written.
+/// A list of tensors.
 #[derive(Debug, Default)]
 pub struct TensorList(pub Vec<Weight>);
 
@@ -82,20 +82,21 @@ impl TensorList {
         });
     }
 
-    /// A matrix and the bias of its rows.
+    /// Adds a matrix and a bias with one number for each of its rows.
     pub fn layer(&mut self, name: &str, shape: &[Size]) {
         self.add(format!("{name}.weight"), shape);
         self.add(format!("{name}.bias"), &shape[..1]);
     }
 
-    /// A norm over the width.
+    /// Adds weight and bias of a norm over the width.
     pub fn norm(&mut self, name: &str, width: Size) {
         self.add(format!("{name}.weight"), &[width]);
         self.add(format!("{name}.bias"), &[width]);
     }
 }
 
-/// A file of these weights with `rows` in tables of items and users, every number `fill`.
+/// A safetensors file of `weights` with `rows` rows in tables of items and users. Every number is
+/// `fill`.
 pub fn file_of(weights: &[Weight], rows: usize, fill: f32) -> Vec<u8> {
     use safetensors::tensor::{Dtype, TensorView};
     let data: Vec<(String, Vec<usize>, Vec<u8>)> = weights
