@@ -66,8 +66,7 @@ fn rating_filters_of_every_tabular_source_need_a_column_in_the_file() {
             "user_id:token\titem_id_list:token_seq\titem_id:token\trating:float\nu\ta\tb\t1\n";
         let found = faults(&[("x.inter", rows)], &dataset);
         assert!(
-            found[0]
-                .ends_with("a row is a whole sequence, whose items have no rating of their own"),
+            found[0].ends_with("a row is a whole sequence, whose items have no separate rating"),
             "{found:?}"
         );
     }

@@ -1,5 +1,6 @@
-//! Amazon reviews and metadata as their publishers give them: the forms of 2014, 2018 and 2023, as JSON or as Python
-//! literals, one record a line or in a list, plain or gzip. The form is told from the records.
+//! Amazon reviews and metadata in the forms of 2014, 2018 and 2023. Files contain JSON or Python
+//! literals, one record per line or in a list, plain or gzip. The form is detected from the
+//! records.
 
 use std::path::Path;
 
@@ -24,12 +25,12 @@ text = "full"
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmazonSource {
-    /// Reviews, JSON or Python literals, one a line or in a list, `.gz` or plain.
+    /// Reviews: JSON or Python literals, one per line or in a list, `.gz` or plain.
     pub reviews: String,
-    /// Metadata of the same form, in the same notations. Empty: no texts.
+    /// Metadata of the same form and in the same notations. Empty: no texts.
     pub metadata: String,
-    /// `published`: as the A-LLMRec code reads texts (an item without the `description` key gets no title either; only the
-    /// first description is kept). `full`: title and every description that is there.
+    /// `published`: as in the A-LLMRec code. An item without the `description` key has no title
+    /// either, and only the first description is used. `full`: title and all descriptions.
     pub text: AmazonText,
 }
 
@@ -39,12 +40,13 @@ pub struct AmazonSource {
 pub enum AmazonText {
     /// The A-LLMRec code's rule.
     Published,
-    /// Everything there is.
+    /// Title and all descriptions.
     Full,
 }
 
-/// The forms of reviews, and the field of their metadata that is the item's id. The item of 2023 is `parent_asin`, under
-/// which colours and sizes of a product are one: so do the publisher's own splits, and the metadata have no other id.
+/// The forms of reviews, and the field of their metadata with the item's id. In the form of 2023,
+/// an item is `parent_asin`, which covers all colours and sizes of a product. The publisher's
+/// splits use it too, and the metadata have no other id.
 const FORMS: [Fields<'static>; 2] = [
     Fields {
         what: "Amazon reviews of 2014 or 2018",
@@ -64,7 +66,7 @@ const FORMS: [Fields<'static>; 2] = [
     },
 ];
 
-/// What the metadata of each form are, in the plural.
+/// Names of the metadata of each form, in the plural.
 const METADATA: [&str; 2] = [
     "metadata of Amazon items (2014 or 2018)",
     "metadata of Amazon items (2023)",
@@ -108,7 +110,8 @@ impl DataSource for AmazonSource {
     }
 }
 
-/// The A-LLMRec code sets title and description in one attempt, description first: without the key, neither is set.
+/// The A-LLMRec code sets title and description in one `try` block, description first. Without the
+/// key, neither is set.
 fn of_record(record: &Record<'_>, rule: AmazonText) -> Result<Text, String> {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let title = given(record.text("title")?.map(Into::into));

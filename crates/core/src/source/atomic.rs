@@ -1,4 +1,5 @@
-//! RecBole's atomic files: tab-separated, with a header of `name:type` cells; and UniSRec's whole-sequence rows.
+//! RecBole's atomic files: tab-separated, with a header of `name:type` cells; and UniSRec's
+//! whole-sequence rows.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -40,41 +41,48 @@ repeated_users = "refuse"
 
 /// RecBole's atomic files: tab-separated, with a header of `name:type` cells.
 ///
-/// A column setting of `"auto"` takes a column of the usual name where the file has one. `""` uses no column. Any other
-/// text must be in the header, without its type.
+/// A column setting of `"auto"` uses a column with the usual name if the file has one. `""` uses no
+/// column. Any other name must be in the header, without its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AtomicSource {
-    /// The `.inter` file: one interaction a row, or, with a column `item_id_list`, a whole sequence a row (UniSRec).
+    /// The `.inter` file. A row is one interaction or, with a column `item_id_list`, a whole
+    /// sequence (UniSRec).
     pub inter: String,
-    /// The validation rows of a ready-made split, such as `X.valid.inter`. Empty: none. Needs `split.given`.
+    /// The validation rows of a ready-made split, such as `X.valid.inter`. Empty: none. Needs
+    /// `split.given`.
     pub valid: String,
-    /// The test rows of a ready-made split, such as `X.test.inter`. Empty: none. Needs `split.given`.
+    /// The test rows of a ready-made split, such as `X.test.inter`. Empty: none. Needs
+    /// `split.given`.
     pub test: String,
     /// The `.item` file, or UniSRec's `.text`. Empty: no texts.
     pub item: String,
-    /// UniSRec's `.item2index`, which maps raw ids to the indices in `inter`. Empty: ids are used as they are.
+    /// UniSRec's `.item2index`, which maps raw ids to the indices in `inter`. Empty: the ids in
+    /// `inter` are used.
     pub item_index: String,
     /// Column of the user id.
     pub user: String,
-    /// Column of the item id, in `inter` and in `item`. The column of the same name with `_list` at its end holds the
-    /// items before it, if there is one.
+    /// Column of the item id, in `inter` and in `item`. A column of the same name with `_list` at
+    /// its end has the items before it.
     pub item_id: String,
-    /// Column of the time, any unit, fractions included; larger is later. `"auto"`: `timestamp`. Empty: file order.
+    /// Column of the time, in any unit, with or without a fraction; larger is later. `"auto"`:
+    /// `timestamp`. Empty: file order.
     pub timestamp: String,
     /// Column of the rating. `"auto"`: `rating`. Empty: no ratings.
     pub rating: String,
-    /// Column of the title in `item`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name` or `name`.
+    /// Column of the title in `item`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name`
+    /// or `name`.
     pub title: String,
     /// Column of the description in `item`. `"auto"`: `description`.
     pub description: String,
-    /// Column of the categories in `item`. `"auto"`: `categories`, `category`, `class`, `genre` or `genres`.
+    /// Column of the categories in `item`. `"auto"`: `categories`, `category`, `class`, `genre` or
+    /// `genres`.
     pub category: String,
-    /// What several whole-sequence rows of one user mean.
+    /// How several whole-sequence rows of one user are combined.
     pub repeated_users: RepeatedUsers,
 }
 
-/// What UniSRec's `.text` files call their only column of texts.
+/// The name of the only text column in UniSRec's `.text` files.
 const WHOLE: &str = "text";
 
 /// An open atomic file.
@@ -91,7 +99,8 @@ impl<'a> Atomic<'a> {
     fn open(path: &'a Path) -> Result<Self, DataError> {
         let mut lines = Lines::open_rows(path)?;
         let header = lines.bytes()?.map(|(_, line)| line.to_vec());
-        // A name that is not UTF-8 can be no setting; it must not stop a file that is read by other columns.
+        // A name that is not UTF-8 cannot be in a setting, and must not prevent reading other
+        // columns.
         let header = String::from_utf8_lossy(&header.unwrap_or_default()).into_owned();
         if header.trim().is_empty() {
             return Err(no_record(path));
@@ -141,7 +150,7 @@ impl Records for Atomic<'_> {
     }
 }
 
-/// Index to raw id, from rows of `raw<TAB>index`.
+/// Maps indices to raw ids, from rows of `raw<TAB>index`.
 fn item_index(path: &Path) -> Result<HashMap<String, String>, DataError> {
     let mut lines = Lines::open(path)?;
     let mut index = HashMap::new();
@@ -158,12 +167,13 @@ fn item_index(path: &Path) -> Result<HashMap<String, String>, DataError> {
 }
 
 impl AtomicSource {
-    /// RecBole's own rule: the list of earlier items is named after the item's column.
+    /// RecBole's rule for the name of the list of earlier items: that of the item's column with a
+    /// suffix.
     fn list(&self) -> String {
         format!("{}_list", self.item_id)
     }
 
-    /// The names of columns; `history` is the column of earlier items, empty where there is none.
+    /// The names of columns. `history` is the column of earlier items, empty if there is none.
     fn names<'a>(&'a self, history: &'a str) -> Names<'a> {
         Names {
             user: &self.user,
@@ -195,7 +205,8 @@ impl AtomicSource {
         checks::provided(header.as_ref(), named, is_sequence)
     }
 
-    /// Columns of the interactions that are not there, and a rule for rows where there are none.
+    /// Problems of interactions: missing columns, and a rule for whole-sequence rows without such
+    /// rows.
     fn problems_of_interactions(&self, base: &Path) -> Vec<Problem> {
         let Some(header) = header(&base.join(&self.inter)) else {
             return Vec::new();
@@ -207,7 +218,7 @@ impl AtomicSource {
         found
     }
 
-    /// Columns of the items that are not there.
+    /// Problems of items: missing columns.
     fn problems_of_items(&self, base: &Path) -> Vec<Problem> {
         let Some(header) = header(&base.join(&self.item)) else {
             return Vec::new();
@@ -250,8 +261,8 @@ impl AtomicSource {
         all.finish(&base.join(&self.inter))
     }
 
-    /// Texts of items, and what is not used, of an `.item` file (title, categories) or a `.text` file (one text, whose
-    /// first sentence serves as the title).
+    /// Reads texts of items, and reports columns that are not used. An `.item` file has titles and
+    /// categories. A `.text` file has one text per item, whose first sentence is used as the title.
     fn read_items<'i>(
         &self,
         path: &Path,
@@ -272,7 +283,8 @@ impl AtomicSource {
     }
 }
 
-/// The columns of an atomic file; `None` where it cannot be read, which its reader or the check of paths reports.
+/// The columns of an atomic file; `None` if it cannot be read. Its reader or the check of paths
+/// then reports the error.
 fn header(path: &Path) -> Option<Header> {
     let file = path.is_file().then(|| Atomic::open(path).ok())??;
     Some(file.header)

@@ -1,11 +1,11 @@
-//! What the checks of tabular sources share.
+//! Checks that tabular sources share.
 
 use super::columns::{self, Column, Header, Named, Role, listed};
 use super::read::rows::RepeatedUsers;
 use super::{Provided, SplitFiles};
 use crate::problem::Problem;
 
-/// Ids without the name of a column.
+/// Problems of id settings that are empty.
 pub(super) fn unnamed(ids: &[Named<'_>]) -> Vec<Problem> {
     let problem = |named: &Named<'_>| {
         Problem::at(named.key, format!("column `{}` has no name", named.key))
@@ -15,7 +15,7 @@ pub(super) fn unnamed(ids: &[Named<'_>]) -> Vec<Problem> {
     empty.map(problem).collect()
 }
 
-/// Columns that are named and that `file` does not have, or has twice.
+/// Problems of settings with a column that `file` does not have, or has twice.
 pub(super) fn not_in(file: &str, header: &Header, columns: &[Named<'_>]) -> Vec<Problem> {
     let problem = |named: &Named<'_>| {
         let (what, hint) = match header.column(named.role, named.value) {
@@ -35,7 +35,8 @@ pub(super) fn not_in(file: &str, header: &Header, columns: &[Named<'_>]) -> Vec<
     columns.iter().filter_map(problem).collect()
 }
 
-/// Columns of texts that are named, without the file of items that `key` names.
+/// Problems of settings for text columns, when the file of items is not given. `key` is its
+/// setting.
 pub(super) fn without_items(key: &str, columns: &[Named<'_>]) -> Vec<Problem> {
     let problem = |named: &Named<'_>| {
         let what = format!(
@@ -52,7 +53,7 @@ pub(super) fn without_items(key: &str, columns: &[Named<'_>]) -> Vec<Problem> {
     named.map(problem).collect()
 }
 
-/// A rule for repeated users that the files of a split do not allow.
+/// A problem of a rule for repeated users that the files of a split do not allow.
 pub(super) fn repeated_in_split(rule: RepeatedUsers, files: SplitFiles<'_>) -> Option<Problem> {
     let is_other = matches!(rule, RepeatedUsers::Longest | RepeatedUsers::Join);
     (is_other && !files.is_empty()).then(|| {
@@ -65,7 +66,7 @@ pub(super) fn repeated_in_split(rule: RepeatedUsers, files: SplitFiles<'_>) -> O
     })
 }
 
-/// A rule for repeated users where a row is one interaction, not a whole sequence.
+/// A problem of a rule for repeated users when a row is one interaction, not a whole sequence.
 pub(super) fn repeated_without_rows(rule: RepeatedUsers) -> Option<Problem> {
     (rule != RepeatedUsers::Refuse).then(|| {
         Problem::at(
@@ -77,8 +78,8 @@ pub(super) fn repeated_without_rows(rule: RepeatedUsers) -> Option<Problem> {
     })
 }
 
-/// Whether every interaction has a value in the column that `named` means. `header` is `None` where the file cannot be read;
-/// `is_sequence` says whether a row is a whole sequence.
+/// Whether every interaction has a value in the column of the setting `named`. `header` is `None`
+/// if the file cannot be read; `is_sequence` is whether a row is a whole sequence.
 pub(super) fn provided(header: Option<&Header>, named: Named<'_>, is_sequence: bool) -> Provided {
     let key = named.key;
     let Some(header) = header else {
@@ -89,13 +90,13 @@ pub(super) fn provided(header: Option<&Header>, named: Named<'_>, is_sequence: b
     };
     if is_sequence {
         return Provided::No(format!(
-            "a row is a whole sequence, whose items have no {} of their own",
+            "a row is a whole sequence, whose items have no separate {}",
             named.role.word()
         ));
     }
     match header.column(named.role, named.value) {
         Column::At(_) => Provided::Yes,
-        // The setting that names it has a problem already.
+        // The setting with this column has a problem already.
         Column::Missing | Column::Twice(_) => Provided::Unknown,
         Column::None => {
             let alike = columns::alike(&header.names, named.role, &[]);
@@ -108,7 +109,7 @@ pub(super) fn provided(header: Option<&Header>, named: Named<'_>, is_sequence: b
     }
 }
 
-/// Whether the rows of a file are whole sequences: one of its columns is the history that `setting` names.
+/// Whether the rows of a file are whole sequences: it has the history column of `setting`.
 pub(super) fn is_sequence(header: &Header, setting: &str) -> bool {
     header.column(Role::History, setting) != Column::None
 }

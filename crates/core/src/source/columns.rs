@@ -1,11 +1,12 @@
-//! Columns of tabular sources: which setting means which column, and which columns look as if they were meant.
+//! Columns of tabular sources: the column of each setting, and columns that may have been
+//! overlooked.
 //!
-//! The checks of settings and the readers share these rules, so that both accept and refuse the same files.
+//! Checks of settings and readers share these rules, so that both accept the same files.
 
-/// The text of a column setting that takes a column of the usual name where there is one.
+/// Value of a column setting that uses a column with the usual name, if there is one.
 pub const AUTO: &str = "auto";
 
-/// What a column holds.
+/// Content of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// User ids.
@@ -27,7 +28,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word for it in a sentence.
+    /// The word for it in messages.
     pub fn word(self) -> &'static str {
         match self {
             Role::User => "user id",
@@ -41,7 +42,7 @@ impl Role {
         }
     }
 
-    /// Names that [`AUTO`] takes, the preferred one first.
+    /// Names that [`AUTO`] accepts, the preferred one first.
     fn usual(self) -> &'static [&'static str] {
         match self {
             Role::Time => &["timestamp"],
@@ -49,12 +50,13 @@ impl Role {
             Role::Title => &["title", "movie_title", "movie_name", "item_name", "name"],
             Role::Description => &["description"],
             Role::Category => &["categories", "category", "class", "genre", "genres"],
-            // A file without ids is none, and a history changes what a row means: both are named, never guessed.
+            // A file must have ids, and a history changes the meaning of a row. Both need a name
+            // and are never guessed.
             Role::User | Role::Item | Role::History => &[],
         }
     }
 
-    /// Words of a name that suggest the role, and words that contradict it, separated by blanks.
+    /// Words in a name that suggest the role, and words that contradict it, separated by blanks.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Role::User => (
@@ -83,7 +85,7 @@ impl Role {
         }
     }
 
-    /// Whether a column of this name seems to hold it.
+    /// Whether a column with this name seems to have this content.
     pub fn looks_like(self, name: &str) -> bool {
         let (suggest, contradict) = self.words();
         let words = words(name);
@@ -96,7 +98,7 @@ impl Role {
     }
 }
 
-/// The words of a name: `unixReviewTime` and `review_time` have `time` among theirs.
+/// The words of a name: `unixReviewTime` and `review_time` both contain `time`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
@@ -118,7 +120,7 @@ fn words(name: &str) -> Vec<String> {
 pub struct Named<'a> {
     /// The setting.
     pub key: &'static str,
-    /// What the column holds.
+    /// Content of the column.
     pub role: Role,
     /// The setting's value: a name, empty or [`AUTO`].
     pub value: &'a str,
@@ -130,26 +132,26 @@ impl<'a> Named<'a> {
         Named { key, role, value }
     }
 
-    /// Whether it names a column of one file, which must be there.
+    /// Whether it names a column that one certain file must have.
     pub fn is_certain(&self) -> bool {
         !self.value.is_empty() && self.value != AUTO
     }
 }
 
-/// Where a setting points to.
+/// The column of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// This column, from 0.
     At(usize),
     /// No column: the setting is empty, or `auto` found none.
     None,
-    /// The column that the setting names is not there.
+    /// The header does not have the column of the setting.
     Missing,
-    /// Two columns have the name of this one.
+    /// Two columns have this name.
     Twice(usize),
 }
 
-/// The column of `header` that `setting` means for `role`.
+/// The column of `header` for `setting` and `role`.
 pub fn column(header: &[String], role: Role, setting: &str) -> Column {
     let named = |name: &str| {
         let mut places = (0..header.len()).filter(|&at| header[at] == name);
@@ -171,14 +173,15 @@ pub fn column(header: &[String], role: Role, setting: &str) -> Column {
     }
 }
 
-/// Columns that look like `role`, those in `used` left out.
+/// Columns that look like `role`, except those in `used`.
 pub fn alike(header: &[String], role: Role, used: &[usize]) -> Vec<usize> {
     (0..header.len())
         .filter(|at| !used.contains(at) && role.looks_like(&header[*at]))
         .collect()
 }
 
-/// Whether these cells name columns: at least two do, none has a digit, and no two are equal.
+/// Whether these cells name columns: at least two suggest a role, none has a digit, and no two are
+/// equal.
 pub fn is_header<T: AsRef<str>>(cells: &[T]) -> bool {
     const ROLES: [Role; 4] = [Role::User, Role::Item, Role::Time, Role::Rating];
     let names: Vec<&str> = cells
@@ -193,12 +196,12 @@ pub fn is_header<T: AsRef<str>>(cells: &[T]) -> bool {
         && !(0..names.len()).any(is_repeated)
 }
 
-/// The settings that say how a table is written, for hints.
+/// The settings that describe the form of a table, for hints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableKeys {
-    /// What separates cells.
+    /// Setting of the delimiter.
     pub delimiter: &'static str,
-    /// Whether line 1 names the columns.
+    /// Setting of whether line 1 names the columns.
     pub header: &'static str,
 }
 
@@ -209,12 +212,12 @@ pub struct Header {
     pub names: Vec<String>,
     /// The cells of line 1, where the file has no header.
     pub first: Option<Vec<String>>,
-    /// The settings that say how the file is written; `None` where there are none.
+    /// The settings that describe the form of the file; `None` if there are none.
     pub keys: Option<TableKeys>,
 }
 
 impl Header {
-    /// The columns of a file whose line 1 has these names.
+    /// The columns of a file with these names in line 1.
     pub fn named(names: Vec<String>) -> Self {
         Header {
             names,
@@ -222,7 +225,7 @@ impl Header {
         }
     }
 
-    /// The columns of a file without a header, whose line 1 has these cells.
+    /// The columns of a file without a header, with these cells in line 1.
     pub fn numbered(first: Vec<String>) -> Self {
         Header {
             names: (1..=first.len()).map(|n| n.to_string()).collect(),
@@ -231,12 +234,12 @@ impl Header {
         }
     }
 
-    /// The column that `setting` means for `role`.
+    /// The column for `setting` and `role`.
     pub fn column(&self, role: Role, setting: &str) -> Column {
         column(&self.names, role, setting)
     }
 
-    /// What to do about a column for `role` that the setting `key` names and that is not there.
+    /// Advice for a setting `key` with a column for `role` that does not exist.
     pub fn missing(&self, role: Role, key: &str) -> String {
         let names = &self.names;
         if let Some(first) = &self.first {
@@ -270,7 +273,7 @@ impl Header {
         }
     }
 
-    /// Whether line 1 has numbers, or no name that a column usually has.
+    /// Whether line 1 contains numbers, or no usual name of a column.
     fn is_like_a_record(&self) -> bool {
         const USUAL: [Role; 5] = [
             Role::User,
@@ -285,7 +288,7 @@ impl Header {
     }
 }
 
-/// What separates the cells of a header that was read as one cell.
+/// Advice for a header that was read as one cell, if it contains another delimiter.
 fn other_delimiter(cell: &str, keys: Option<TableKeys>) -> Option<String> {
     if cell.contains("::") {
         return Some(
@@ -313,7 +316,7 @@ fn other_delimiter(cell: &str, keys: Option<TableKeys>) -> Option<String> {
     })
 }
 
-/// `names` in backticks, at most 40 of them.
+/// At most 40 of `names`, in backticks.
 pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     const MOST: usize = 40;
     let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();

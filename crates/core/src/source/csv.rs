@@ -41,8 +41,9 @@ category = "auto"
 
 /// CSV files of interactions and items.
 ///
-/// A column setting of `"auto"` takes a column of the usual name where the file has one. `""` uses no column. Any other
-/// text must be in the header. Without a header, columns are numbers from 1, written as texts: `user = "1"`.
+/// A column setting of `"auto"` uses a column with the usual name if the file has one. `""` uses no
+/// column. Any other name must be in the header. Without a header, columns are numbers from 1,
+/// written as strings: `user = "1"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvSource {
@@ -68,25 +69,29 @@ pub struct CsvSource {
     pub item: String,
     /// Column of the item id in `items`. Empty: as `item`.
     pub items_item: String,
-    /// Column of the time, any unit, fractions included; larger is later. `"auto"`: `timestamp`. Empty: file order.
+    /// Column of the time, in any unit, with or without a fraction; larger is later. `"auto"`:
+    /// `timestamp`. Empty: file order.
     pub timestamp: String,
     /// Column of the rating. `"auto"`: `rating`. Empty: no ratings.
     pub rating: String,
-    /// Column with the user's items before this one, oldest first, separated by blanks (Amazon Reviews 2023). A row is
-    /// then a whole sequence; ratings and times of its last item are not used. `"auto"`: refuse a file that seems to have
-    /// such a column. Empty: rows are single interactions.
+    /// Column with the user's earlier items, oldest first, separated by blanks (Amazon Reviews
+    /// 2023). A row is then a whole sequence, and ratings and times of its last item are not used.
+    /// `"auto"`: refuse a file that seems to have such a column. Empty: rows are single
+    /// interactions.
     pub history: String,
-    /// What several whole-sequence rows of one user mean.
+    /// How several whole-sequence rows of one user are combined.
     pub repeated_users: RepeatedUsers,
-    /// Column of the title in `items`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name` or `name`.
+    /// Column of the title in `items`. `"auto"`: `title`, `movie_title`, `movie_name`, `item_name`
+    /// or `name`.
     pub title: String,
     /// Column of the description in `items`. `"auto"`: `description`.
     pub description: String,
-    /// Column of the categories in `items`. `"auto"`: `categories`, `category`, `class`, `genre` or `genres`.
+    /// Column of the categories in `items`. `"auto"`: `categories`, `category`, `class`, `genre` or
+    /// `genres`.
     pub category: String,
 }
 
-/// How the cells of a file are written, as settings say.
+/// The form of a file's cells, from the settings.
 struct Written<'a> {
     delimiter: &'a str,
     has_header: bool,
@@ -94,7 +99,7 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// How to read the cells; `None` where the delimiter is not one ASCII character.
+    /// The form for the reader; `None` if the delimiter is not one ASCII character.
     fn dialect(&self) -> Option<Dialect> {
         match *self.delimiter.as_bytes() {
             [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Some(Dialect {
@@ -129,7 +134,8 @@ impl Written<'_> {
         Table::open_as(path, dialect)
     }
 
-    /// The columns of the file; `None` where it cannot be read, which its reader or the check of paths reports.
+    /// The columns of the file; `None` if it cannot be read. Its reader or the check of paths then
+    /// reports the error.
     fn header(&self, path: &Path) -> Option<Header> {
         let table = path.is_file().then(|| self.open(path).ok())??;
         Some(table.header().clone())
@@ -163,7 +169,7 @@ impl CsvSource {
         }
     }
 
-    /// How `interactions`, `valid` and `test` are written.
+    /// The form of `interactions`, `valid` and `test`.
     fn written(&self) -> Written<'_> {
         Written {
             delimiter: &self.delimiter,
@@ -175,7 +181,7 @@ impl CsvSource {
         }
     }
 
-    /// How `items` is written.
+    /// The form of `items`.
     fn items_written(&self) -> Written<'_> {
         Written {
             delimiter: match &self.items_delimiter[..] {
@@ -199,7 +205,7 @@ impl CsvSource {
         checks::provided(header.as_ref(), named, is_sequence)
     }
 
-    /// Settings of `items` that are written without it.
+    /// Problems of settings for `items` without that file.
     fn without_items(&self) -> Vec<Problem> {
         let mut found = checks::without_items("items", &self.text_names().texts());
         let settings = [
@@ -216,7 +222,8 @@ impl CsvSource {
         found
     }
 
-    /// Columns of the interactions that are not there, and a rule for rows where there are none.
+    /// Problems of interactions: missing columns, and a rule for whole-sequence rows without such
+    /// rows.
     fn problems_of_interactions(&self, base: &Path) -> Vec<Problem> {
         let Some(header) = self.written().header(&base.join(&self.interactions)) else {
             return Vec::new();
@@ -228,7 +235,7 @@ impl CsvSource {
         found
     }
 
-    /// Columns of the items that are not there.
+    /// Problems of items: missing columns.
     fn problems_of_items(&self, base: &Path) -> Vec<Problem> {
         let Some(header) = self.items_written().header(&base.join(&self.items)) else {
             return Vec::new();
@@ -259,7 +266,7 @@ impl CsvSource {
         all.finish(&base.join(&self.interactions))
     }
 
-    /// Texts of items, and what is not used.
+    /// Reads texts of items, and reports columns that are not used.
     fn read_items<'i>(
         &self,
         path: &Path,

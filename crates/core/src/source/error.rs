@@ -1,11 +1,11 @@
-//! What can be wrong with data: what, where, and what to do.
+//! Errors in data: what is wrong, where, and what to do.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::fs::FsError;
 
-/// A fault in data.
+/// An error in data.
 #[derive(Debug)]
 pub struct DataError {
     path: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub struct DataError {
 }
 
 impl DataError {
-    /// A fault without a place.
+    /// An error without a place.
     pub fn new(what: impl Into<String>) -> Self {
         Self {
             path: None,

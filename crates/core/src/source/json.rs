@@ -1,4 +1,5 @@
-//! Records with named fields, as JSON or as Python literals; the names of some publishers' files are known.
+//! Records with named fields, as JSON or as Python literals. The names in files of some publishers
+//! are known.
 
 use std::path::Path;
 
@@ -31,8 +32,8 @@ description = ""
 category = ""
 "#;
 
-/// Files of records with named fields: JSON or Python literals, one a line, over several lines, or in one list; plain or
-/// gzip.
+/// Files of records with named fields, as JSON or Python literals, plain or gzip. Records are one
+/// per line, over several lines, or in one list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonSource {
@@ -40,7 +41,7 @@ pub struct JsonSource {
     pub interactions: String,
     /// The items with their texts. Empty: no texts.
     pub items: String,
-    /// Whose files these are, which gives the names of the fields that are empty below.
+    /// The publisher of the files, which gives names to the fields that are empty below.
     pub form: JsonForm,
     /// Field of the user id.
     pub user: String,
@@ -48,44 +49,47 @@ pub struct JsonSource {
     pub item: String,
     /// Field of the item id in `items`. Empty: as `item`.
     pub items_item: String,
-    /// Field of the time: a number (seconds, milliseconds, with or without a fraction; larger is later), or a date. `auto`:
-    /// that of `form`; without a `form` file order, unless a field looks like a time. Empty: file order.
+    /// Field of the time: a date, or a number (seconds or milliseconds, with or without a
+    /// fraction). `auto`: the field of `form`; without a `form`, file order, unless a field looks
+    /// like a time. Empty: file order.
     pub timestamp: String,
-    /// How dates are written, in the letters of `strftime`, such as `%a %b %d %H:%M:%S %z %Y`. Empty: numbers, or dates
-    /// such as `2018-07-07` and `2018-07-07 22:09:11`. Dates without an offset are in UTC.
+    /// Format of dates, as in `strftime`, such as `%a %b %d %H:%M:%S %z %Y`. Empty: numbers, or
+    /// dates such as `2018-07-07` and `2018-07-07 22:09:11`. Dates without an offset are in UTC.
     pub time_format: String,
-    /// Field of the rating. Empty, and no `form`: no ratings.
+    /// Field of the rating. Empty, without `form`: no ratings.
     pub rating: String,
-    /// Field of the title in `items`. Empty, and no `form`: no titles.
+    /// Field of the title in `items`. Empty, without `form`: no titles.
     pub title: String,
-    /// Field of the description in `items`, a text or a list. Empty, and no `form`: no descriptions.
+    /// Field of the description in `items`, a text or a list. Empty, without `form`: no
+    /// descriptions.
     pub description: String,
-    /// Field of the categories in `items`, a text or a list. Empty, and no `form`: none.
+    /// Field of the categories in `items`, a text or a list. Empty, without `form`: no categories.
     pub category: String,
 }
 
-/// Whose files a `json` source reads.
+/// The publisher of a `json` source's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JsonForm {
-    /// Nobody's in particular: `user` and `item` must be named.
+    /// No publisher: `user` and `item` must be set.
     Named,
     /// The Yelp Open Dataset: `review.json` and `business.json`.
     Yelp,
-    /// UCSD Book Graph: `goodreads_interactions*.json` or `goodreads_reviews*.json`, and `goodreads_books*.json`. The time
-    /// is `date_added`. A rating of 0 means that there is none; `filter = [{ rating = { minimum = 1 } }]` drops these.
+    /// UCSD Book Graph: `goodreads_interactions*.json` or `goodreads_reviews*.json`, and
+    /// `goodreads_books*.json`. The time is `date_added`. A rating of 0 is a missing rating;
+    /// `filter = [{ rating = { minimum = 1 } }]` drops these.
     Goodreads,
-    /// McAuley's Steam files: `steam_reviews.json` and `steam_games.json`, which hold Python literals. The user is
-    /// `username`; there are no ratings.
+    /// McAuley's Steam files: `steam_reviews.json` and `steam_games.json`, as Python literals. The
+    /// user is `username`; there are no ratings.
     Steam,
 }
 
-/// Names of fields, all resolved; empty where there is none.
+/// Names of fields, all resolved; empty for a missing field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Form<'a> {
-    /// Whose records these are, in the plural.
+    /// Name of the interaction records, in the plural.
     what: &'a str,
-    /// Whose records the items are, in the plural.
+    /// Name of the item records, in the plural.
     items_what: &'a str,
     /// Field of the user id.
     user: &'a str,
@@ -95,11 +99,11 @@ struct Form<'a> {
     items_item: &'a str,
     /// Field of the time.
     timestamp: &'a str,
-    /// Form of dates.
+    /// Format of dates.
     time_format: &'a str,
     /// Field of the rating.
     rating: &'a str,
-    /// Fields of the title, the first that is there counts.
+    /// Fields of the title; the first that a record has is used.
     title: [&'a str; 2],
     /// Field of the description.
     description: &'a str,
@@ -165,7 +169,7 @@ const STEAM: Form<'static> = Form {
 };
 
 impl<'a> Form<'a> {
-    /// The names that `source` writes, and those of its form for the others.
+    /// The names in `source`, and those of its form for the others.
     fn of(source: &'a JsonSource) -> Self {
         let form = match source.form {
             JsonForm::Named => NAMED,
@@ -256,7 +260,7 @@ impl DataSource for JsonSource {
             );
         }
         if !form.time_format.is_empty() && !is_form_of_dates(form.time_format) {
-            let message = format!("`{}` is no form of a date", form.time_format);
+            let message = format!("`{}` is not a date format", form.time_format);
             found.push(
                 Problem::at("time_format", message)
                     .label("expected the letters of `strftime`")
@@ -272,7 +276,7 @@ impl DataSource for JsonSource {
 }
 
 impl JsonSource {
-    /// Fields of items that are named without the file of items.
+    /// Problems of item fields that are set without the file of items.
     fn without_items(&self) -> Vec<Problem> {
         let of_items = [
             ("items_item", &self.items_item),
@@ -291,7 +295,7 @@ impl JsonSource {
     }
 }
 
-/// Ids without a field.
+/// Problems of id fields that are empty.
 fn unnamed(form: &Form<'_>) -> Vec<Problem> {
     let ids = [("user", form.user), ("item", form.item)];
     let empty = ids.into_iter().filter(|(_, field)| field.is_empty());
@@ -303,7 +307,7 @@ fn unnamed(form: &Form<'_>) -> Vec<Problem> {
     empty.map(problem).collect()
 }
 
-/// Whether a form has a part that changes with the date.
+/// Whether a format has a part that depends on the date.
 fn is_form_of_dates(form: &str) -> bool {
     let utc = jiff::tz::TimeZone::UTC;
     let example = jiff::civil::date(2017, 9, 1).at(0, 0, 0, 0).to_zoned(utc);
@@ -355,13 +359,13 @@ fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError> {
     Ok(raw)
 }
 
-/// Names of a file's fields.
+/// Names of fields in a file.
 struct Names<'a> {
     file: &'a str,
     all: Vec<String>,
-    /// Numbers of the first record.
+    /// Numeric values in the first record.
     values: Vec<Option<f64>>,
-    /// Places of those that are read.
+    /// Indices of fields that are read.
     used: Vec<usize>,
 }
 
@@ -385,7 +389,7 @@ impl<'a> Names<'a> {
         alike.first().map(|&at| self.all[at].as_str())
     }
 
-    /// Refuses a field that looks like a time, where nothing says whether it is one.
+    /// Refuses a field that looks like a time, if no setting says whether it is one.
     fn no_time(&self, path: &Path) -> Result<(), DataError> {
         let is_time =
             |at: &usize| !self.used.contains(at) && self.values[*at].is_some_and(is_like_a_time);
@@ -404,7 +408,7 @@ impl<'a> Names<'a> {
         )))
     }
 
-    /// Notes a field that looks like `role`, where no field is `named` for it.
+    /// Adds a note about a field that looks like `role`, if no field is `named` for it.
     fn note(&self, raw: &mut RawData, role: Role, named: &str) {
         if let (Some(name), "") = (self.alike(role), named) {
             let what = format!(

@@ -13,10 +13,10 @@ use crate::fs;
 use crate::seed::{Stream, stream};
 use crate::source::{DataError, RawData};
 
-/// Names of the files that [`write()`] makes in its folder.
+/// Names of the files that [`write()`] creates in its folder.
 pub const FILES: [&str; 2] = ["reviews.json.gz", "meta.json.gz"];
 
-/// Sentences of reviews, joined at random to the length of real ones.
+/// Sentences of reviews, joined at random to a realistic length.
 const SENTENCES: [&str; 8] = [
     "Works as described and arrived on time.",
     "I bought this for my brother and he uses it every day.",
@@ -53,7 +53,7 @@ fn gzip(
     done.map_err(|error| {
         DataError::new(error.to_string())
             .at(path)
-            .hint("is there room on the disk?")
+            .hint("check the free space on the disk")
     })
 }
 

@@ -1,7 +1,8 @@
-//! Data sources: one file each, with its settings, defaults, facts, checks and reader.
+//! Data sources. Each kind has one file with its settings, defaults, facts, checks and reader.
 //!
-//! To add a source, write its file, add it to [`Source`], [`Source::as_source`] and [`DEFAULTS`], and follow the compiler.
-//! What readers share is in `read`; what checks share is in `checks`. Nothing else depends on the kind of a source.
+//! To add a source, write its file, add it to [`Source`], [`Source::as_source`] and [`DEFAULTS`],
+//! and follow the compiler. Readers share the code in `read`, and checks that in `checks`. No other
+//! code depends on the kind of a source.
 
 pub mod amazon;
 pub mod atomic;
@@ -41,17 +42,19 @@ pub use synthetic::SyntheticSource;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
-    /// The publishers' Amazon reviews and metadata (forms of 2014, 2018 and 2023), plain or gzip.
-    /// The form is detected from the records. In that of 2023 the item is `parent_asin`, under
-    /// which colours and sizes of a product are one.
+    /// Amazon reviews and metadata in the forms of 2014, 2018 and 2023, plain or gzip. The form is
+    /// detected from the records. In the form of 2023, an item is `parent_asin`, which covers all
+    /// colours and sizes of a product.
     Amazon(AmazonSource),
     /// MovieLens 100K, 1M, 10M or latest.
     Movielens(MovielensSource),
     /// RecBole atomic files and UniSRec whole-sequence rows.
     Atomic(AtomicSource),
-    /// Records with named fields: JSON or Python literals, of Yelp, Goodreads, Steam or anybody.
+    /// Records with named fields, as JSON or Python literals: files of Yelp, Goodreads, Steam and
+    /// others.
     Json(JsonSource),
-    /// Lines of `user item`, `user item item ...`, `user item time` or `user item rating time`, plain or gzip.
+    /// Lines of `user item`, `user item item ...`, `user item time` or `user item rating time`,
+    /// plain or gzip.
     Sequences(SequencesSource),
     /// CSV files of interactions and items.
     Csv(CsvSource),
@@ -70,9 +73,10 @@ pub const DEFAULTS: [&str; 7] = [
     synthetic::DEFAULTS,
 ];
 
-/// A data source. Defaults are those of a source without files, titles for every item, ratings and times.
+/// A data source. The default methods describe a source without files that has titles, ratings and
+/// times.
 pub trait DataSource {
-    /// The kind's name in the file.
+    /// The kind's name in the experiment file.
     fn kind(&self) -> &'static str;
 
     /// The files and folders that it can read. Their digests are part of the keys of stages.
@@ -80,12 +84,12 @@ pub trait DataSource {
         Vec::new()
     }
 
-    /// The files of a ready-made split; `None` for a source that has no settings for them.
+    /// The files of a ready-made split; `None` if the source has no settings for them.
     fn split_files(&self) -> Option<SplitFiles<'_>> {
         None
     }
 
-    /// What to write so that items have titles; `None` where they have some.
+    /// Advice for items to get titles; `None` if they have some.
     fn missing_titles(&self) -> Option<&'static str> {
         None
     }
@@ -100,18 +104,18 @@ pub trait DataSource {
         Provided::Yes
     }
 
-    /// Users and items, where they are known before anything is read: those of generated data.
+    /// Number of users and items of generated data; `None` if they are known only after reading.
     fn generated(&self) -> Option<Generated> {
         None
     }
 
-    /// Settings that contradict each other, have no effect, or name what the files at `base` do not have. Files that are missing
-    /// are reported for every source alike.
+    /// Settings that contradict each other, have no effect, or refer to something that the files at
+    /// `base` do not have. Missing files are not included: they are reported for all sources alike.
     fn problems(&self, _base: &Path) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// Reads all of it; relative paths start at `base`.
+    /// Reads the whole source. Relative paths start at `base`.
     ///
     /// # Errors
     /// When a file is missing, empty, truncated, not UTF-8, or a line is not in the source's form.
@@ -121,18 +125,18 @@ pub trait DataSource {
 /// A file or folder that a source reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceFile<'a> {
-    /// The setting that names it.
+    /// The setting with its path.
     pub key: &'static str,
-    /// Its path as written; empty where none is given.
+    /// Its path as written; empty if there is none.
     pub path: &'a str,
-    /// Whether the source cannot do without it.
+    /// Whether the source needs it.
     pub is_required: bool,
     /// Whether it is a folder.
     pub is_folder: bool,
 }
 
 impl<'a> SourceFile<'a> {
-    /// A file that must be given.
+    /// A required file.
     pub fn required(key: &'static str, path: &'a str) -> Self {
         SourceFile {
             key,
@@ -142,7 +146,7 @@ impl<'a> SourceFile<'a> {
         }
     }
 
-    /// A file that may be left out.
+    /// An optional file.
     pub fn optional(key: &'static str, path: &'a str) -> Self {
         SourceFile {
             is_required: false,
@@ -151,7 +155,7 @@ impl<'a> SourceFile<'a> {
     }
 }
 
-/// The validation and test files of a ready-made split, as written; empty where none is given.
+/// The validation and test files of a ready-made split, as written; empty if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitFiles<'a> {
     /// Validation rows.
@@ -161,24 +165,24 @@ pub struct SplitFiles<'a> {
 }
 
 impl SplitFiles<'_> {
-    /// Whether neither is given.
+    /// Whether neither is set.
     pub fn is_empty(&self) -> bool {
         self.valid.is_empty() && self.test.is_empty()
     }
 }
 
-/// Whether a source has what another setting needs.
+/// Whether a source has something that another setting needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provided {
     /// It has.
     Yes,
-    /// It does not; what to do.
+    /// It does not have it; what to do.
     No(String),
-    /// Only its files can show it, and they cannot be read: that is a problem of its own.
+    /// Its files cannot be read, which is reported separately.
     Unknown,
 }
 
-/// How large generated data are.
+/// The size of generated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generated {
     /// Users.
@@ -188,7 +192,7 @@ pub struct Generated {
 }
 
 impl Source {
-    /// The source behind the kind.
+    /// The source as a trait object.
     pub fn as_source(&self) -> &dyn DataSource {
         match self {
             Source::Amazon(source) => source,
@@ -201,24 +205,24 @@ impl Source {
         }
     }
 
-    /// The kind's name in the file.
+    /// The kind's name in the experiment file.
     pub fn kind(&self) -> &'static str {
         self.as_source().kind()
     }
 
-    /// The files and folders that are given, as written.
+    /// The files and folders that are set, as written.
     pub fn files(&self) -> Vec<&str> {
         let files = self.as_source().files().into_iter();
         let paths = files.map(|file| file.path);
         paths.filter(|path| !path.is_empty()).collect()
     }
 
-    /// Users and items, where they are known before anything is read: those of generated data.
+    /// Number of users and items of generated data; `None` if they are known only after reading.
     pub fn generated(&self) -> Option<Generated> {
         self.as_source().generated()
     }
 
-    /// Reads the source; relative paths start at `base`.
+    /// Reads the source. Relative paths start at `base`.
     ///
     /// # Errors
     /// When a file is missing, empty, truncated, not UTF-8, or a line is not in the source's form.
@@ -227,7 +231,7 @@ impl Source {
     }
 }
 
-/// The files that are read of a folder which holds a published data set; `None` for any other folder.
+/// The files that are read in a folder of a published data set; `None` for any other folder.
 pub fn files_in(folder: &Path) -> Option<Vec<PathBuf>> {
     movielens::files_in(folder)
 }

@@ -1,7 +1,9 @@
-//! MovieLens 100K (`u.data`, `u.item`), 1M and 10M (`ratings.dat`, `movies.dat`) and latest (`ratings.csv`, `movies.csv`).
+//! MovieLens 100K (`u.data`, `u.item`), 1M and 10M (`ratings.dat`, `movies.dat`) and latest
+//! (`ratings.csv`, `movies.csv`).
 //!
-//! 10M has the files of 1M with half stars, and is UTF-8 as its readme says; those of 100K and 1M are latin-1 as they are
-//! published, and often UTF-8 as they are passed on. So each file's bytes decide.
+//! 10M has the files of 1M, with half stars, and is UTF-8, as its readme states. 100K and 1M are
+//! published in latin-1, but copies are often UTF-8. The encoding is therefore detected from each
+//! file's bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ use super::read::{filled, identity, number};
 use super::{DataError, DataSource, RawData, SourceFile};
 use crate::problem::Problem;
 
-/// Every setting is required.
+/// All settings are required.
 pub const DEFAULTS: &str = "";
 
 /// A MovieLens folder.
@@ -27,9 +29,9 @@ pub const DEFAULTS: &str = "";
 #[serde(deny_unknown_fields)]
 pub struct MovielensSource {
     /// Folder with `u.data` and `u.item` (100K), `ratings.dat` and `movies.dat` (1M, and 10M with
-    /// its half stars), or `ratings.csv` and `movies.csv` (latest, 20M and later); the form is
-    /// detected from the files. A file is read as UTF-8 where all of it is valid UTF-8, else as
-    /// latin-1; `allround data stats` says which.
+    /// half stars), or `ratings.csv` and `movies.csv` (latest, 20M and later). The form is detected
+    /// from the files. A file that is valid UTF-8 is read as UTF-8, any other as latin-1; `allround
+    /// data stats` reports which.
     pub folder: String,
 }
 
@@ -63,17 +65,17 @@ const GENRES: [&str; 19] = [
     "Western",
 ];
 
-/// What a folder of ratings holds, for messages.
+/// Expected content of a folder, for messages.
 const EXPECTED: &str =
     "expected `u.data` (100K), `ratings.dat` (1M, 10M) or `ratings.csv` (latest) in it";
 
-/// The form of a folder, as its place in [`FILES`].
+/// The form of a folder, as an index in [`FILES`].
 fn form(folder: &Path) -> Option<usize> {
     let is_form = |[ratings, _]: &[&str; 2]| folder.join(ratings).is_file();
     FILES.iter().position(is_form)
 }
 
-/// The two files that are read of a MovieLens folder; `None` for any other folder.
+/// The two files that are read in a MovieLens folder; `None` for any other folder.
 pub(super) fn files_in(folder: &Path) -> Option<Vec<PathBuf>> {
     let names = FILES[form(folder)?];
     let files = names.map(|name| folder.join(name)).into_iter();
@@ -110,7 +112,7 @@ impl DataSource for MovielensSource {
     }
 }
 
-/// Ratings and titles of a folder, each with its encoding.
+/// The files with ratings and titles of a folder.
 struct Files {
     ratings: EncodedFile,
     movies: EncodedFile,
@@ -171,7 +173,7 @@ fn read(folder: &Path) -> Result<RawData, DataError> {
     Ok(raw)
 }
 
-/// `user item rating timestamp`, separated by `between`.
+/// Reads rows of `user item rating timestamp`, separated by `between`.
 fn ratings(file: &EncodedFile, between: &str, items: &mut Ids) -> Result<RawData, DataError> {
     let path = file.path.as_path();
     let mut lines = Lines::open(path)?;

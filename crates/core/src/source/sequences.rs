@@ -31,29 +31,29 @@ repeated_users = "refuse"
 pub struct SequencesSource {
     /// The file, `.gz` or plain.
     pub path: String,
-    /// What a line holds.
+    /// Content of a line.
     pub form: SequenceForm,
-    /// What separates the cells of a line, such as `","`, `"\t"` or `"::"`. Empty: white space.
+    /// Delimiter of the cells of a line, such as `","`, `"\t"` or `"::"`. Empty: white space.
     pub delimiter: String,
-    /// Whether the first line is a header, which is not read.
+    /// Whether the first line is a header, which is skipped.
     pub header: bool,
     /// Lines that begin with this text, such as `"#"`, are skipped and counted. Empty: none.
     pub comment: String,
-    /// What several `rows` of one user mean.
+    /// How several `rows` of one user are combined.
     pub repeated_users: RepeatedUsers,
 }
 
-/// What a line of a sequences file holds.
+/// Content of a line in a file of sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SequenceForm {
-    /// `user item`, one interaction a line, in time order.
+    /// `user item`, one interaction per line, in time order.
     Pairs,
-    /// `user item item ...`, one user a line, in time order.
+    /// `user item item ...`, one user per line, in time order.
     Rows,
-    /// `user item time`, one interaction a line.
+    /// `user item time`, one interaction per line.
     Times,
-    /// `user item rating time`, one interaction a line.
+    /// `user item rating time`, one interaction per line.
     Ratings,
 }
 
@@ -127,7 +127,7 @@ impl DataSource for SequencesSource {
     }
 }
 
-/// The cells of a line; none of a blank one.
+/// The cells of a line; empty for a blank line.
 fn cells<'a>(line: &'a str, delimiter: &str) -> Vec<&'a str> {
     match delimiter {
         "" => line.split_ascii_whitespace().collect(),
@@ -136,19 +136,19 @@ fn cells<'a>(line: &'a str, delimiter: &str) -> Vec<&'a str> {
     }
 }
 
-/// What the lines so far look like.
+/// Statistics of the lines so far.
 #[derive(Default)]
 struct Shape {
     lines: u64,
-    /// Lines of `user item time`, by their values.
+    /// Lines that look like `user item time`, by their values.
     times: u64,
-    /// Lines of `user item rating time`, by their values.
+    /// Lines that look like `user item rating time`, by their values.
     ratings: u64,
-    /// Lines of three cells whose last is a number up to 10, as a rating is.
+    /// Lines of three cells, the last of which is a number up to 10, like a rating.
     rated: u64,
     /// Whether a tab separates cells.
     has_tabs: bool,
-    /// The first line, where none of its cells is a number, while all cells of later lines are.
+    /// The first line, if none of its cells is a number and all cells of later lines are.
     words: Option<(u64, String)>,
 }
 
@@ -175,12 +175,12 @@ impl Shape {
         }
     }
 
-    /// Whether every line seems to be `user item rating`, of which there are enough to tell.
+    /// Whether all lines look like `user item rating`, and there are enough of them to decide.
     fn is_rated(&self) -> bool {
         self.lines >= 20 && self.lines == self.rated
     }
 
-    /// The form that all lines have by their values.
+    /// The form of all lines, by their values.
     fn form(&self) -> Option<(&'static str, &'static str)> {
         match self.lines {
             0 => None,
@@ -245,7 +245,7 @@ impl<'a> Sequences<'a> {
         Ok(())
     }
 
-    /// Refuses `user item time rating`.
+    /// Refuses lines of `user item time rating`.
     fn not_swapped(&self, line: u64, rating: &str, time: &str) -> Result<(), DataError> {
         let is_time = |cell: &str| cell.parse().is_ok_and(is_like_a_time);
         if !is_time(rating) || is_time(time) {
@@ -259,7 +259,7 @@ impl<'a> Sequences<'a> {
         .hint(self.as_csv("timestamp = \"3\", rating = \"4\"")))
     }
 
-    /// How to read the file as CSV, for orders of cells that no form has.
+    /// Advice to read the file as CSV, for an order of cells that no form has.
     fn as_csv(&self, more: &str) -> String {
         let delimiter = match &self.files.delimiter[..] {
             "" if self.shape.has_tabs => "\\t",
@@ -271,7 +271,7 @@ impl<'a> Sequences<'a> {
         )
     }
 
-    /// Refuses lines of `user item rating` that are read as something else.
+    /// Refuses lines of `user item rating` that are read in another form.
     fn no_ratings(&self) -> Result<(), DataError> {
         let taken = match self.files.form {
             SequenceForm::Times => "times",
@@ -281,7 +281,7 @@ impl<'a> Sequences<'a> {
         if !self.shape.is_rated() {
             return Ok(());
         }
-        // Positions in a sequence are small numbers too, but do not repeat for one user.
+        // Positions in a sequence are small numbers too, but do not repeat for a user.
         let mut seen = HashSet::new();
         let times = self.raw.user.iter().zip(self.times.values());
         let is_repeated = times.into_iter().any(|pair| !seen.insert(pair));
@@ -346,7 +346,7 @@ impl<'a> Sequences<'a> {
             .hint("set `header = true`, or remove the line")
     }
 
-    /// A line that has not the cells of the form.
+    /// The error of a line whose cells do not fit the form.
     fn another_form(&self, line: u64, cells: &[&str]) -> DataError {
         let expected = match self.files.form {
             SequenceForm::Pairs => "`user item`",
@@ -409,7 +409,7 @@ impl<'a> Sequences<'a> {
     }
 }
 
-/// What to do about a line of one cell.
+/// Advice for a line of one cell.
 fn delimiter(cell: &str, set: &str) -> String {
     let known = [
         ("::", "::"),

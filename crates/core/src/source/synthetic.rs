@@ -1,11 +1,16 @@
-//! Generated data of known structure, to test models on and to run without any download.
+//! Generated data with known structure, to test models and to run without a download.
 //!
-//! World: `genres` latent genres, each with words of its own, shared by every domain of one `world_seed`. An item has a
-//! main genre and a weight inside it, (rank + 1)^-skew; its title and description are made of its genre's words and common ones.
-//! A share of items is cold: their weight is a tenth, and being new they enter sequences late, so that mostly their text tells who likes them.
-//! User: a taste over genres (two favourites hold most of it). Each step draws the genre: with probability `habit` the last
-//! item's neighbour genre (genre g is followed by g or g + 1), else with `taste` from the user's taste, else by popularity; then the item by
-//! its weight, without repeating an item. Lengths are 3 plus a geometric tail; cold users have exactly three.
+//! Domains with the same `world_seed` share `genres` latent genres and their words.
+//!
+//! An item has a main genre and a weight within it, (rank + 1)^-skew. Its title and description
+//! consist of words of its genre and common words. Some items are cold: they have a tenth of the
+//! weight and enter sequences late. Mostly their text shows which users like them.
+//!
+//! A user has a taste over genres, most of it for two favourites. Each step first draws a genre.
+//! With probability `habit`, it is the neighbour of the last item's genre: genre g is followed by g
+//! or g + 1. Otherwise it comes from the user's taste with probability `taste`, else from
+//! popularity. An item of the genre is then drawn by its weight, without repeating an item. Lengths
+//! are 3 plus a geometric tail; cold users have exactly three interactions.
 
 use std::path::Path;
 
@@ -37,55 +42,57 @@ domain = 0
 world_seed = 1
 "#;
 
-/// Most interactions that a generator is asked for.
+/// Maximum number of interactions to generate.
 pub const MOST_GENERATED: f64 = 200e6;
 
 /// Generated users, items and texts; `crates/core/src/source/synthetic.rs` describes the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyntheticSource {
-    /// Users to generate. With the lengths they make at most 200 million interactions.
+    /// Number of users. Together with the lengths, at most 200 million interactions are generated.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub users: u64,
-    /// Items to generate.
+    /// Number of items.
     #[schemars(range(min = 2, max = 10_000_000))]
     pub items: u64,
-    /// Latent genres.
+    /// Number of latent genres.
     #[schemars(range(min = 1, max = 10_000))]
     pub genres: u64,
-    /// Mean interactions of a user (at least 3 each; a long right tail).
+    /// Mean interactions of a user. Each has at least 3, and the distribution has a long tail.
     #[schemars(range(min = 3.0, max = 10_000.0))]
     pub mean_length: f64,
-    /// How strongly a user's taste decides, against popularity (0 to 1).
+    /// Weight of a user's taste against popularity (0 to 1).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub taste: f64,
-    /// How strongly the last item decides the next one (0 to 1).
+    /// Weight of the last item in the choice of the next one (0 to 1).
     #[schemars(range(min = 0.0, max = 1.0))]
     pub habit: f64,
-    /// Exponent of the popularity law inside a genre (0: uniform).
+    /// Exponent of the popularity law within a genre (0: uniform).
     #[schemars(range(min = 0.0, max = 5.0))]
     pub popularity_skew: f64,
-    /// Share of items that are rare in training and that only their text explains.
+    /// Share of items that are rare in training, so that only their text explains them.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub cold_items: f64,
     /// Share of users with exactly three interactions.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub cold_users: f64,
-    /// Which domain: domains with one `world_seed` share genres and their words, and nothing else.
+    /// Number of the domain. Domains with the same `world_seed` share only genres and their words.
     pub domain: u64,
-    /// Seed of genres, words, items and users. Not the cell's seed: the data are the same for every seed of a spec.
+    /// Seed of genres, words, items and users. It is not the cell's seed: the data are the same for
+    /// all seeds of a spec.
     pub world_seed: u64,
 }
 
 impl SyntheticSource {
-    /// Interactions of a user to expect: nobody has an item twice.
+    /// Expected interactions of a user. A user has each item at most once.
     pub fn length(&self) -> f64 {
         let cold = self.cold_users;
         let length = cold * 3.0 + (1.0 - cold) * self.mean_length;
         length.min(self.items as f64)
     }
 
-    /// Interactions of all users to expect; more than [`MOST_GENERATED`] are not generated.
+    /// Expected interactions of all users. If there are more than [`MOST_GENERATED`], none are
+    /// generated.
     pub fn interactions(&self) -> f64 {
         self.users as f64 * self.length()
     }
@@ -112,7 +119,7 @@ impl DataSource for SyntheticSource {
         if expected <= MOST_GENERATED {
             return Vec::new();
         }
-        // The data are made in memory.
+        // The data are held in memory.
         let message = format!(
             "about {expected:.0} interactions would be generated: {} users of {length:.1} on average",
             self.users
@@ -133,7 +140,7 @@ impl DataSource for SyntheticSource {
     }
 }
 
-/// Weight of a cold item against a warm one of equal rank.
+/// Weight of a cold item relative to a warm one of equal rank.
 const COLD_WEIGHT: f64 = 0.1;
 /// Syllables of made-up words.
 const SYLLABLES: [&str; 24] = [
@@ -150,11 +157,11 @@ struct World {
     genre: Vec<usize>,
     /// Items of each genre with cumulative weights.
     shelves: Vec<(Vec<u32>, Vec<f64>)>,
-    /// Cumulative weight of whole genres.
+    /// Cumulative weights of the genres.
     genres: Vec<f64>,
 }
 
-/// The data of `settings`: the same for every run.
+/// Generates the data of `settings`, the same in every run.
 pub(super) fn generate(settings: &SyntheticSource) -> RawData {
     let world = World::new(settings);
     let rows: Vec<Vec<u32>> = (0..settings.users)
@@ -184,7 +191,7 @@ pub(super) fn generate(settings: &SyntheticSource) -> RawData {
     raw
 }
 
-/// The stream of one domain's part: `what` 0 words, 1 items, 2 users, 3 texts.
+/// A random stream of one domain. `what` is 0 for words, 1 for items, 2 for users, 3 for texts.
 fn draw(settings: &SyntheticSource, what: u64, index: u64) -> ChaCha8Rng {
     let domain = if what == 0 { 0 } else { settings.domain + 1 };
     stream(
@@ -226,7 +233,7 @@ impl World {
         let mut genre = Vec::new();
         let mut shelves: Vec<(Vec<u32>, Vec<f64>)> = vec![Default::default(); n];
         for item in 0..settings.items {
-            // Every genre gets an item before chance decides.
+            // Every genre gets one item before the others are drawn.
             let at = if item < settings.genres {
                 item as usize
             } else {
@@ -302,7 +309,8 @@ impl World {
         }
     }
 
-    /// An item of the shelf that the row does not hold; after some tries, of any shelf.
+    /// An item of the genre's shelf that is not in the row. After some attempts, an item of any
+    /// shelf.
     fn next_item(&self, genre: usize, row: &[u32], rng: &mut ChaCha8Rng) -> u32 {
         let mut at = genre;
         for attempt in 1.. {

@@ -84,7 +84,7 @@ time_format = "day""#,
         faults: &[
             r#"12:1: field `user` has no name | expected the name of a field of the records | name it, or say whose files these are: `form = "yelp"`, `"goodreads"` or `"steam"`"#,
             r#"15:9: field `name` is read from `items`, which is not given | needs `items` | add `items = "..."`, the file with one record an item"#,
-            "16:15: `day` is no form of a date | expected the letters of `strftime` | for example `%Y-%m-%d` or `%a %b %d %H:%M:%S %z %Y`",
+            "16:15: `day` is not a date format | expected the letters of `strftime` | for example `%Y-%m-%d` or `%a %b %d %H:%M:%S %z %Y`",
             r#"16:15: `time_format` is given, and no field of times | needs `timestamp` | name the field: `timestamp = "..."`"#,
         ],
     },

@@ -1,4 +1,4 @@
-//! The encoding of files that do not say theirs.
+//! The encoding of files that do not declare one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,24 +7,25 @@ use std::path::Path;
 use super::lines::Lines;
 use crate::source::DataError;
 
-/// How the bytes of a file are letters.
+/// An encoding of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// Every byte is one of ASCII.
+    /// All bytes are ASCII.
     Ascii,
     /// The whole file is valid UTF-8.
     Utf8,
-    /// Anything else: each byte is a letter.
+    /// Anything else: each byte is a character.
     Latin1 {
         /// The first line that is not valid UTF-8, from 1.
         line: u64,
-        /// Whether there are bytes which latin-1 reads as control characters, and Windows-1252 as letters.
+        /// Whether there are bytes that are control characters in latin-1 and letters in
+        /// Windows-1252.
         has_controls: bool,
     },
 }
 
 impl Encoding {
-    /// The letters of `bytes`.
+    /// Decodes `bytes`.
     pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
             Self::Ascii | Self::Utf8 => String::from_utf8_lossy(bytes),
@@ -51,7 +52,7 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// Reads all of `path` to find its encoding.
+/// Detects the encoding of `path`, which is read completely.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -68,7 +69,7 @@ pub(crate) fn encoding(path: &Path) -> Result<Encoding, DataError> {
                     Ok(_) => Encoding::Utf8,
                     Err(_) => Encoding::Latin1 {
                         line: number,
-                        // Earlier lines were UTF-8, whose letters have such bytes.
+                        // Letters of the earlier UTF-8 lines contain such bytes.
                         has_controls: has_c1 || found == Encoding::Utf8,
                     },
                 };

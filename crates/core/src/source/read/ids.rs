@@ -1,4 +1,4 @@
-//! Raw ids to numbers.
+//! Numbers raw ids.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// The id's number, given now or earlier.
+    /// The id's number. A new id gets the next one.
     pub fn number(&mut self, id: &str) -> u32 {
         if let Some(&number) = self.numbers.get(id) {
             return number;
@@ -19,22 +19,22 @@ impl Ids {
         number
     }
 
-    /// The id's number, when it has one.
+    /// The id's number; `None` if it has none.
     pub fn get(&self, id: &str) -> Option<u32> {
         self.numbers.get(id).copied()
     }
 
-    /// How many ids there are.
+    /// Number of ids.
     pub fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// All ids with their numbers, in no order.
+    /// All ids with their numbers, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
         self.numbers.iter().map(|(id, &number)| (number, &**id))
     }
 
-    /// All ids by number.
+    /// All ids, by number.
     pub fn into_names(self) -> Vec<String> {
         let mut names = vec![String::new(); self.numbers.len()];
         for (name, number) in self.numbers {

@@ -1,4 +1,4 @@
-//! Interactions from rows of named columns: what CSV and atomic files have in common.
+//! Interactions from rows of named columns: code that CSV and atomic files share.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,14 +19,14 @@ use crate::source::{DataError, RawData};
 
 /// A file that is read row by row.
 pub(crate) trait Records {
-    /// The next row with the line that it begins on.
+    /// The next row, and the line on which it begins.
     fn next_row(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError>;
 }
 
-/// Interactions while they are read, from one file or from the files of a split.
+/// Interactions that are being read, from one file or from the files of a split.
 pub(crate) struct Interactions<'a> {
     names: &'a Names<'a>,
-    /// Index in the file to raw id, where the file has indices.
+    /// Maps indices in the file to raw ids, if the file has indices.
     index: Option<&'a HashMap<String, String>>,
     users: Ids,
     items: &'a mut Ids,
@@ -35,18 +35,18 @@ pub(crate) struct Interactions<'a> {
     rows: Rows,
     /// Whether the source has the files of a split.
     of_split: bool,
-    /// What the first file has: history, rating, time.
+    /// Whether the first file has history, rating and time.
     has: Option<[bool; 3]>,
 }
 
-/// A file of interactions and its part of a split.
+/// A file of interactions, and its part of a split.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) path: &'a Path,
     pub(crate) part: Given,
 }
 
-/// The files of a source with their parts of a split, as written; `valid` and `test` may be empty.
+/// The files of a source with their parts of a split, as written. `valid` and `test` may be empty.
 pub(crate) fn parts<'a>(train: &'a str, valid: &'a str, test: &'a str) -> Vec<(&'a str, Given)> {
     [
         (train, Given::Train),
@@ -71,7 +71,7 @@ impl<'a> Interactions<'a> {
         of_split: bool,
         items: &'a mut Ids,
     ) -> Self {
-        // The files of a split continue each other by their nature.
+        // In the files of a split, rows of a user always continue each other.
         let rule = if of_split {
             RepeatedUsers::AllPrefixes
         } else {
@@ -95,10 +95,10 @@ impl<'a> Interactions<'a> {
         self
     }
 
-    /// Takes all rows of one file.
+    /// Reads all rows of one file.
     ///
     /// # Errors
-    /// When a cell is not what its column should hold, or a column that is not used seems to be needed.
+    /// When the content of a cell does not fit its column, or an unused column seems to be needed.
     pub(crate) fn read(
         &mut self,
         file: Part<'_>,
@@ -131,7 +131,7 @@ impl<'a> Interactions<'a> {
         Ok(())
     }
 
-    /// Files of one split have the same kinds of columns.
+    /// Checks that the files of a split have the same kinds of columns.
     fn alike_files(&mut self, columns: &Columns, file: Part<'_>) -> Result<(), DataError> {
         let has = [columns.history, columns.rating, columns.time].map(|at| at.is_some());
         let first = *self.has.get_or_insert(has);
@@ -213,10 +213,10 @@ impl<'a> Interactions<'a> {
         })
     }
 
-    /// All interactions; `path` is the file to name when there are none.
+    /// Returns all interactions. `path` is the file for the error when there are none.
     ///
     /// # Errors
-    /// When there are none, or the rows of a user do not fit together.
+    /// When there are none, or the rows of a user contradict each other.
     pub(crate) fn finish(self, path: &Path) -> Result<RawData, DataError> {
         let Self {
             users,
@@ -232,7 +232,7 @@ impl<'a> Interactions<'a> {
     }
 }
 
-/// What is seen in columns that look as if they were meant, and are not used.
+/// Observations in columns that look meaningful and are not used.
 #[derive(Default)]
 struct Watch {
     /// Latest value of each user in each watched time column.
@@ -240,7 +240,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Refuses a row that shows that a column which is not used decides about the numbers.
+    /// Refuses a row which shows that an unused column affects the result.
     fn row(
         &mut self,
         columns: &Columns,

@@ -1,7 +1,8 @@
-//! Joins records of items to the items of the interactions, for every source that has texts.
+//! Joins records of items to the items of interactions, for all sources with texts.
 //!
-//! A later record of an item fills gaps of the first one and erases nothing. What does not meet is counted; where nothing
-//! meets, the source is refused with an example of each side and the likely cause.
+//! A later record of an item fills gaps of the first one and never overwrites it. Records and items
+//! that do not match are counted. If none match, the source is refused with an example of each side
+//! and the likely cause.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,10 @@ use super::ids::Ids;
 use crate::source::raw::{Joined, RecordCounts, Text};
 use crate::source::{DataError, RawData};
 
-/// Ids of records without an item that are kept to find out why.
+/// Number of ids of unmatched records that are kept to find the cause.
 const KEPT: usize = 1000;
 
-/// Records of items on their way to a data set.
+/// A join in progress.
 pub(crate) struct Join<'a> {
     items: &'a Ids,
     path: PathBuf,
@@ -24,7 +25,7 @@ pub(crate) struct Join<'a> {
 }
 
 impl<'a> Join<'a> {
-    /// A join of the records of the file at `path` to `items`.
+    /// Starts a join of the records in the file at `path` to `items`.
     pub(crate) fn new(items: &'a Ids, path: &Path) -> Self {
         Self {
             items,
@@ -36,7 +37,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// Takes in the record of item `id`.
+    /// Adds the record of item `id`.
     pub(crate) fn add(&mut self, id: &str, text: Text) {
         self.counts.records += 1;
         let Some(number) = self.items.get(id) else {
@@ -58,7 +59,7 @@ impl<'a> Join<'a> {
         self.counts.conflicting += u64::from(fill(&mut self.texts[slot], text));
     }
 
-    /// Gives the texts and counts to `raw`, whose users and interactions are read already.
+    /// Adds texts and counts to `raw`, whose users and interactions are complete.
     ///
     /// # Errors
     /// When the file has no record, or no record belongs to an item.
@@ -96,7 +97,7 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    /// Why the items `missing` may have no record.
+    /// Why items in `missing` may have no record.
     fn doubt(&self, missing: &[&str], raw: &RawData) -> Doubt {
         let found = KINDS
             .iter()
@@ -130,7 +131,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// Ids of the items without a record, in the order of their numbers.
+    /// Ids of the items without a record, ordered by number.
     fn missing(&self) -> Vec<&str> {
         let mut found: Vec<(u32, &str)> = self
             .items
@@ -142,14 +143,14 @@ impl<'a> Join<'a> {
     }
 }
 
-/// Why records and items may not meet.
+/// Why records and items may not match.
 #[derive(Default)]
 struct Doubt {
     /// An id of each side.
     examples: String,
     /// The likely cause, and what to do.
     cause: String,
-    /// Whether ids of the two sides show that cause.
+    /// Whether ids of both sides show that cause.
     is_certain: bool,
 }
 
@@ -157,7 +158,7 @@ fn examples(item: &str, stray: &str) -> String {
     format!("an item of the interactions is `{item}`, a record is of `{stray}`")
 }
 
-/// Fills what `text` lacks from `later`; whether the two contradict each other.
+/// Fills gaps of `text` from `later`. Returns whether the two contradict each other.
 fn fill(text: &mut Text, later: Text) -> bool {
     let mut conflicts = false;
     let pairs = [
@@ -183,7 +184,7 @@ fn fill(text: &mut Text, later: Text) -> bool {
     conflicts
 }
 
-/// A way in which ids of two files differ although they mean the same item.
+/// A difference between ids of two files that mean the same item.
 struct Kind {
     cause: &'static str,
     /// The form that is equal on both sides.

@@ -1,4 +1,5 @@
-//! Files of another kind than a source reads, recognised by how they begin, with the way to convert them.
+//! Recognises files of kinds that a source does not read by their first bytes, and says how to
+//! convert them.
 
 use std::path::Path;
 
@@ -7,9 +8,9 @@ use crate::source::DataError;
 
 /// A kind of file that no source reads.
 struct Other {
-    /// Where it is recognised, in bytes from the start.
+    /// Offset of its signature, in bytes.
     at: usize,
-    /// Its first bytes, or how it may begin.
+    /// Its signatures.
     begins: &'static [&'static [u8]],
     what: &'static str,
     hint: &'static str,
@@ -124,7 +125,7 @@ const fn other(begins: &'static [&'static [u8]], what: &'static str, hint: &'sta
     }
 }
 
-/// Refuses a folder, which reads as an error of the operating system otherwise.
+/// Refuses a folder, which would otherwise give an error of the operating system.
 pub(crate) fn refuse_folder(path: &Path) -> Result<(), DataError> {
     match path.is_dir() {
         true => Err(DataError::new("is a folder, expected a file")
@@ -134,10 +135,11 @@ pub(crate) fn refuse_folder(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Refuses a file that begins like no text of records. `start`: its first bytes, or those that gzip unpacks.
+/// Refuses a file that does not contain text, by the bytes in `start`: its first ones, after
+/// decompression with gzip.
 ///
 /// # Errors
-/// With the kind of the file, and how to convert it.
+/// When the kind is known; the error names it, and how to convert it.
 pub(crate) fn refuse_other(start: &[u8], path: &Path) -> Result<(), DataError> {
     let begins = |other: &Other| {
         let start = start.get(other.at..).unwrap_or_default();
@@ -166,7 +168,7 @@ pub(crate) fn refuse_other(start: &[u8], path: &Path) -> Result<(), DataError> {
         .hint(FETCH))
 }
 
-/// A fault of a file given to a source of JSON records that begins like something else.
+/// The error of a file that was given to a source of JSON records and contains something else.
 pub(crate) fn no_records(start: &[u8], path: &Path) -> DataError {
     let line = start
         .split(|&byte| byte == b'\n')
@@ -191,10 +193,11 @@ pub(crate) fn no_records(start: &[u8], path: &Path) -> DataError {
     .hint(hint)
 }
 
-/// Refuses a file of JSON records that was given to a source of tables or lines. `start`: its first bytes.
+/// Refuses a file of JSON records that was given to a source of tables or lines. `start` has its
+/// first bytes.
 ///
 /// # Errors
-/// With what the records look like, and which source reads them.
+/// When the file has records; the error describes them, and names the source that reads them.
 pub(crate) fn refuse_records(start: &[u8], path: &Path) -> Result<(), DataError> {
     let text = start.trim_ascii_start();
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
@@ -226,11 +229,11 @@ pub(crate) fn refuse_records(start: &[u8], path: &Path) -> Result<(), DataError>
 /// Records of a publisher.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// Fields that tell them from others.
+    /// Fields that distinguish them from others.
     fields: &'static [&'static str],
-    /// What they are, in the plural.
+    /// Their name, in the plural.
     what: &'static str,
-    /// How they are read.
+    /// How to read them.
     hint: &'static str,
 }
 
@@ -242,7 +245,7 @@ const GOODREADS_ITEMS: &str =
     "they are the `items` of `source.json = { form = \"goodreads\", ... }`";
 const STEAM_ITEMS: &str = "they are the `items` of `source.json = { form = \"steam\", ... }`";
 
-/// More telling fields come first.
+/// Entries with more specific fields come first.
 const KNOWN: [Known; 20] = [
     of(
         &["reviewerID", "asin"],
@@ -322,14 +325,15 @@ const fn of(fields: &'static [&'static str], what: &'static str, hint: &'static 
     Known { fields, what, hint }
 }
 
-/// Whose records have these fields.
+/// The publisher of records with these fields.
 pub(crate) fn known(has: impl Fn(&str) -> bool) -> Option<&'static Known> {
     KNOWN
         .iter()
         .find(|known| known.fields.iter().all(|field| has(field)))
 }
 
-/// What is wrong with a record that lacks field `name`, and the hint: whose record it is if not one of `own`, or what it has.
+/// Message and hint for a record that lacks field `name`. They name the publisher if the record is
+/// not one of `own`, or else the fields that it has.
 pub(crate) fn missing(record: &Record<'_>, name: &str, own: &str) -> (String, String) {
     let mut names = record.names();
     if let Some(known) = known(|field| record.has(field)).filter(|known| known.what != own) {
@@ -350,7 +354,7 @@ pub(crate) fn missing(record: &Record<'_>, name: &str, own: &str) -> (String, St
     (what, hint)
 }
 
-/// A text of a file as a message shows it: its start, without control characters.
+/// A text of a file for messages: its beginning, without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut short: String = (text.chars().take(SHOWN))

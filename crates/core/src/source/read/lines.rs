@@ -1,4 +1,4 @@
-//! Lines of a file, plain or gzip (told by its first bytes), in bounded memory.
+//! Lines of a file, plain or gzip, in bounded memory. Gzip is detected from the first bytes.
 
 use std::io::{BufRead, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::open::{self, Reader};
 use crate::source::DataError;
 
-/// Longest line that is read: more is no record but a broken file.
+/// Maximum length of a line in bytes. A longer one is not a record: the file is broken.
 pub const LONGEST_LINE: usize = 64 << 20;
 
-/// What some programs begin a UTF-8 file with; it is no part of the text.
+/// Some programs write these bytes at the start of a UTF-8 file. They do not belong to the text.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A file read line by line, without a byte-order mark at its start.
+/// A file that is read line by line, without a byte-order mark at its start.
 pub(crate) struct Lines {
     reader: Reader,
     path: PathBuf,
@@ -39,16 +39,16 @@ impl Lines {
         }
     }
 
-    /// Opens a file of rows, which are no JSON records.
+    /// Opens a file of rows, as opposed to JSON records.
     ///
     /// # Errors
-    /// As [`Lines::open`]; also when the file holds records.
+    /// As [`Lines::open`]; also when the file contains records.
     pub fn open_rows(path: &Path) -> Result<Self, DataError> {
         let reader = open::open_rows(path, "at least one record")?;
         Ok(Self::over(reader, path))
     }
 
-    /// The first bytes of the file without a byte-order mark; for use before anything is read.
+    /// The first bytes of the file, without a byte-order mark. Call this before anything is read.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -65,12 +65,12 @@ impl Lines {
             .map_err(|error| broken(&error).at(&self.path).line(1))
     }
 
-    /// The bytes that are not read yet.
+    /// The unread rest of the file.
     pub fn into_reader(self) -> Reader {
         self.reader
     }
 
-    /// The next line without its end, and its number from 1; `None` at the end of the file.
+    /// The next line, without its end, and its number from 1; `None` at the end of the file.
     ///
     /// # Errors
     /// When the file is truncated or the line is longer than [`LONGEST_LINE`].
@@ -106,7 +106,7 @@ impl Lines {
         Ok(Some((self.number, &self.line)))
     }
 
-    /// As [`Lines::bytes`], as text.
+    /// As [`Lines::bytes`], but as text.
     ///
     /// # Errors
     /// Also when the line is not UTF-8 or holds a NUL byte.
@@ -119,7 +119,8 @@ impl Lines {
         .map_err(|error: DataError| error.at(&path).line(number))
     }
 
-    /// The rest as blocks of whole lines of about `size` bytes, with the number of each block's first line.
+    /// Reads a block of whole lines, about `size` bytes long, and the number of its first line;
+    /// `None` at the end of the file.
     ///
     /// # Errors
     /// As [`Lines::bytes`].
@@ -151,7 +152,7 @@ impl Lines {
         Ok((!block.is_empty()).then_some((first, block)))
     }
 
-    /// A fault at the current line.
+    /// An error at the current line.
     pub fn wrong(&self, what: impl Into<String>) -> DataError {
         DataError::new(what).at(&self.path).line(self.number)
     }
@@ -161,7 +162,7 @@ impl Lines {
     }
 }
 
-/// A fault of a stream that cannot be read on.
+/// An error of a stream that cannot be read any further.
 pub(crate) fn broken(error: &std::io::Error) -> DataError {
     match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData => {
@@ -172,10 +173,10 @@ pub(crate) fn broken(error: &std::io::Error) -> DataError {
     }
 }
 
-/// `bytes` as text without NUL.
+/// `bytes` as text without NUL bytes.
 ///
 /// # Errors
-/// When they are not, with the place in the line.
+/// When they are not UTF-8 or contain NUL. The error has the position in the line.
 pub fn text<'a>(bytes: &'a [u8], path: &Path, number: u64) -> Result<&'a str, DataError> {
     let wrong = |what: String| DataError::new(what).at(path).line(number);
     let text = std::str::from_utf8(bytes).map_err(|error| {

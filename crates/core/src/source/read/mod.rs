@@ -1,4 +1,5 @@
-//! What readers of sources share. Every reader yields [`RawData`] and names file and line in its errors.
+//! Code that readers of sources share. Every reader yields [`RawData`], and its errors name file
+//! and line.
 
 pub(crate) mod encoding;
 pub(crate) mod ids;
@@ -20,7 +21,7 @@ use std::path::Path;
 use super::{DataError, RawData};
 use lines::text;
 
-/// What was read from `path`, unless it is nothing.
+/// Refuses `raw`, read from `path`, if it is empty.
 pub(crate) fn filled(raw: RawData, path: &Path) -> Result<RawData, DataError> {
     match raw.user.is_empty() {
         true => Err(no_record(path)),
@@ -34,12 +35,12 @@ pub(crate) fn no_record(path: &Path) -> DataError {
         .hint("fetch or make it again, or name another file; expected at least one interaction")
 }
 
-/// Whether a number may be seconds or milliseconds since 1970: it is beyond March 1973.
+/// Whether a number may be seconds or milliseconds since 1970: it is after March 1973.
 pub(crate) fn is_like_a_time(value: f64) -> bool {
     times::unit(value).is_some()
 }
 
-/// An id, which must not be empty.
+/// Checks that an id is not empty.
 pub(crate) fn identity<'a>(id: &'a str, (path, line): (&Path, u64)) -> Result<&'a str, DataError> {
     match id {
         "" => Err(DataError::new("an id is empty")
@@ -50,7 +51,7 @@ pub(crate) fn identity<'a>(id: &'a str, (path, line): (&Path, u64)) -> Result<&'
     }
 }
 
-/// A cell that must be a finite number.
+/// Parses a cell that must be a finite number.
 pub(crate) fn number(
     cell: &[u8],
     (path, line): (&Path, u64),

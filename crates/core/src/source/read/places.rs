@@ -1,4 +1,4 @@
-//! Which column of a file of interactions holds what.
+//! Finds the columns of a file of interactions.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use super::times::is_date;
 use crate::source::DataError;
 use crate::source::columns::{self, AUTO, Column, Header, Named, Role, listed};
 
-/// How a source names its columns.
+/// The column settings of a source.
 pub(crate) struct Names<'a> {
     pub(crate) user: &'a str,
     pub(crate) item: &'a str,
-    /// The setting that names the item id: `item`, or `item_id` where `item` is a file.
+    /// The setting of the item id: `item`, or `item_id` where `item` is a file.
     pub(crate) item_key: &'static str,
     pub(crate) timestamp: &'a str,
     pub(crate) rating: &'a str,
@@ -21,7 +21,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Every setting that names a column, ids first.
+    /// All settings with a column, ids first.
     pub(crate) fn named(&self) -> [Named<'a>; 5] {
         [
             Named::new("user", Role::User, self.user),
@@ -32,7 +32,7 @@ impl<'a> Names<'a> {
         ]
     }
 
-    /// The column of the time, for messages about its cells.
+    /// Name of the time column, for messages about its cells.
     pub(crate) fn time_name(&self) -> &str {
         match self.timestamp {
             AUTO => "timestamp",
@@ -40,7 +40,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The column of the rating, for messages about its cells.
+    /// Name of the rating column, for messages about its cells.
     pub(crate) fn rating_name(&self) -> &str {
         match self.rating {
             AUTO => "rating",
@@ -49,11 +49,12 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The columns of a file that is read.
+/// The columns of the file that is read.
 pub(crate) struct Head<'a> {
     pub(crate) path: &'a Path,
     pub(crate) header: &'a Header,
-    /// Columns whose type allows what no setting names: times in interactions, titles of items. All where the file has no types.
+    /// Columns whose type fits a role without a setting: times in interactions, titles of items.
+    /// All columns if the file has no types.
     pub(crate) by_type: &'a [usize],
 }
 
@@ -65,13 +66,13 @@ pub(crate) struct Columns {
     pub(crate) history: Option<usize>,
     pub(crate) time: Option<usize>,
     pub(crate) rating: Option<usize>,
-    /// Columns that look like a time, where none is used.
+    /// Columns that look like a time, if none is used.
     pub(crate) times: Vec<usize>,
-    /// Columns that look like a rating, where none is used.
+    /// Columns that look like a rating, if none is used.
     ratings: Vec<usize>,
-    /// Those of `ratings` that mark what is an interaction at all.
+    /// Columns in `ratings` that mark whether a row is an interaction at all.
     pub(crate) labels: Vec<usize>,
-    /// Columns of numbers that may turn out to be times.
+    /// Columns of numbers that may be times.
     floats: Vec<usize>,
 }
 
@@ -79,7 +80,7 @@ impl Columns {
     /// Finds the columns of `head`.
     ///
     /// # Errors
-    /// When a named column is not there, or the settings leave open what the file must be read as.
+    /// When the column of a setting does not exist, or the settings are ambiguous for this file.
     pub(crate) fn find(head: &Head<'_>, names: &Names<'_>) -> Result<Self, DataError> {
         head.no_header_in_line_1()?;
         let user = head.required(Role::User, "user", names.user)?;
@@ -91,7 +92,7 @@ impl Columns {
             user,
             item,
             history,
-            // A row is a whole sequence: its own time and rating are not those of its items.
+            // A row is a whole sequence: its time and rating are not those of all its items.
             time: time.filter(|_| history.is_none()),
             rating: rating.filter(|_| history.is_none()),
             times: Vec::new(),
@@ -105,7 +106,7 @@ impl Columns {
         Ok(found)
     }
 
-    /// Finds columns that no setting names and that may be meant.
+    /// Finds columns without a setting that may be needed.
     fn unnamed(&mut self, head: &Head<'_>, names: &Names<'_>) -> Result<(), DataError> {
         let used: Vec<usize> = [Some(self.user), Some(self.item), self.time, self.rating]
             .into_iter()
@@ -133,7 +134,8 @@ impl Columns {
         Ok(())
     }
 
-    /// Takes columns for times whose first value is like seconds or milliseconds since 1970, or like a date.
+    /// Marks columns as times whose first value looks like seconds or milliseconds since 1970, or
+    /// like a date.
     pub(crate) fn learn_from(&mut self, row: &ByteRecord) {
         let is_time = |at: &usize| {
             let Some(cell) = row.get(*at).and_then(|cell| std::str::from_utf8(cell).ok()) else {
@@ -148,7 +150,7 @@ impl Columns {
         self.times.extend(times);
     }
 
-    /// Columns that look as if they were meant and are not used.
+    /// Columns that look meaningful and are not used.
     pub(crate) fn unused(&self) -> impl Iterator<Item = (Role, usize)> {
         let times = self.times.iter().map(|&at| (Role::Time, at));
         times.chain(self.ratings.iter().map(|&at| (Role::Rating, at)))
@@ -156,10 +158,10 @@ impl Columns {
 }
 
 impl Head<'_> {
-    /// The column that a setting must name.
+    /// The column of a required setting.
     ///
     /// # Errors
-    /// When it names none, or one that is not there, or there twice.
+    /// When the setting is empty, or its column is missing or appears twice.
     pub(crate) fn required(
         &self,
         role: Role,
@@ -190,10 +192,10 @@ impl Head<'_> {
         )
     }
 
-    /// The column that a setting means, if it means one.
+    /// The column of an optional setting.
     ///
     /// # Errors
-    /// When it names one that is not there, or there twice.
+    /// When its column is missing or appears twice.
     pub(crate) fn optional(
         &self,
         role: Role,
@@ -211,7 +213,7 @@ impl Head<'_> {
         }
     }
 
-    /// A column of histories that no setting mentions.
+    /// Refuses a column of histories without a setting.
     fn no_history(&self, setting: &str, used: &[usize]) -> Result<(), DataError> {
         let alike = columns::alike(&self.header.names, Role::History, used);
         let (AUTO, Some(&at)) = (setting, alike.first()) else {
@@ -228,7 +230,7 @@ impl Head<'_> {
         )))
     }
 
-    /// Without a header, nothing says whether one of the other columns is a time.
+    /// Refuses a file without a header that may have a time in another column.
     fn headerless_time(&self, used: &[usize]) -> Result<(), DataError> {
         let (names, Some(first)) = (&self.header.names, &self.header.first) else {
             return Ok(());

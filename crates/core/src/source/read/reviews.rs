@@ -10,24 +10,24 @@ use super::times::{Times, iso, seconds};
 use crate::source::raw::Text;
 use crate::source::{DataError, RawData};
 
-/// Which fields of a record are an interaction.
+/// The fields of an interaction in a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'f> {
-    /// Whose records they are, in the plural, for messages.
+    /// Name of the records, in the plural, for messages.
     pub what: &'f str,
     /// The user's id.
     pub user: &'f str,
     /// The item's id.
     pub item: &'f str,
-    /// The rating; `None` where there is none.
+    /// The rating; `None` if there is none.
     pub rating: Option<&'f str>,
-    /// The time; `None` where the order of the file is that of time.
+    /// The time; `None` if the file is in time order.
     pub time: Option<&'f str>,
-    /// Form of dates as `strftime` writes it; empty: numbers, or dates of ISO 8601.
+    /// Format of dates as in `strftime`. Empty: numbers, or dates of ISO 8601.
     pub format: &'f str,
 }
 
-/// What a record leaves: ids and time packed in one text, so that a row costs one allocation.
+/// Ids and time of a record, in one text, so that a row needs only one allocation.
 struct Parsed {
     packed: Box<str>,
     user_length: usize,
@@ -37,10 +37,10 @@ struct Parsed {
     is_date: bool,
 }
 
-/// Reads interactions whose records are of one of `forms`: the first whose ids a record has.
+/// Reads interactions whose records have one of `forms`: the first whose ids a record has.
 ///
 /// # Errors
-/// When a record is of no form, or of another one than those before it.
+/// When a record has none of the forms, or another form than earlier records.
 pub(crate) fn interactions(
     path: &Path,
     items: &mut Ids,
@@ -137,8 +137,8 @@ fn row(
     })
 }
 
-/// A time as a decimal number, and whether it was a date; then the number is seconds since 1970. Dates without an offset
-/// are in UTC.
+/// A time as a decimal number, and whether it was a date. A date is converted to seconds since
+/// 1970; without an offset, it is in UTC.
 fn moment(written: &str, format: &str) -> Option<(String, bool)> {
     if format.is_empty() {
         let is_number = written.parse::<f64>().is_ok_and(f64::is_finite);
@@ -162,7 +162,8 @@ fn moment(written: &str, format: &str) -> Option<(String, bool)> {
     time.map(|time| (seconds(time), true))
 }
 
-/// Reads the records of items, which are `what` in the plural: `parse` gives an item's id, `None` where the record has none, and its text.
+/// Reads the records of items. `what` is their name in the plural. `parse` returns an item's id and
+/// text; the id is `None` if the record has none.
 ///
 /// # Errors
 /// When no record has an id.
@@ -184,7 +185,7 @@ pub(crate) fn items<'i>(
             let (what, hint) = kinds::missing(record, id, what);
             return Ok(Some(Err(place.wrong(what).hint(hint))));
         };
-        // Most files have records of many items that nobody of this data set has.
+        // Most files contain many items that do not occur in this data set.
         let text = match items.get(&found) {
             Some(_) => parse(record).map_err(odd)?,
             None => Text::default(),

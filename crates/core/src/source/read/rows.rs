@@ -1,4 +1,4 @@
-//! Files in which a row is a whole sequence: what several rows of one user mean.
+//! Files with a whole sequence in each row, and the combination of several rows of one user.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -11,25 +11,26 @@ use serde::{Deserialize, Serialize};
 use crate::source::raw::Given;
 use crate::source::{DataError, RawData};
 
-/// What several whole-sequence rows of one user mean.
+/// How several whole-sequence rows of one user are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatedUsers {
-    /// Such a file is refused.
+    /// The file is refused.
     Refuse,
-    /// The longest row of a user is its sequence. Its other rows are dropped and counted.
+    /// The longest row of a user is used. Its other rows are dropped and counted.
     Longest,
-    /// The rows are the growing beginnings of one sequence, as in UniSRec's `train.inter`; histories may be cut to a
-    /// greatest length. The sequence is put together again. A row that does not continue it is refused.
+    /// The rows are growing prefixes of one sequence, as in UniSRec's `train.inter`. Histories may
+    /// be cut to a maximum length. The sequence is reconstructed; a row that does not continue it
+    /// is refused.
     AllPrefixes,
     /// The rows are parts of one sequence, such as sessions, in file order.
     Join,
 }
 
-/// Whole sequences as rows, in the order of the files.
+/// Whole sequences, row by row, in the order of the files.
 pub(crate) struct Rows {
     rule: RepeatedUsers,
-    /// What to do about a repeated user, where the file seems to be of another form.
+    /// Advice for a repeated user, if the file seems to have another form.
     pub(crate) hint: Option<String>,
     files: Vec<PathBuf>,
     rows: Vec<Row>,
@@ -41,20 +42,20 @@ pub(crate) struct Rows {
 struct Row {
     user: u32,
     part: Given,
-    /// Which of the files, and the line in it.
+    /// Index of the file, and the line in it.
     file: usize,
     line: u64,
     items: Range<usize>,
 }
 
-/// Where a row comes from.
+/// The origin of a row.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     /// The file.
     pub(crate) path: &'a Path,
     /// The line in it.
     pub(crate) line: u64,
-    /// The part of a ready-made split; training where there is none.
+    /// The part in a ready-made split; training without a split.
     pub(crate) part: Given,
 }
 
@@ -70,7 +71,7 @@ impl Rows {
         }
     }
 
-    /// Adds a row of `items`, the last of which is the newest.
+    /// Adds a row of `items`, oldest first.
     ///
     /// # Errors
     /// When the user has a row already and repeated users are refused.
@@ -113,10 +114,10 @@ impl Rows {
         .hint(self.hint.as_deref().unwrap_or(usual))
     }
 
-    /// Puts every user's interactions into `raw`, with parts where the rows are those of a ready-made split.
+    /// Adds all users' interactions to `raw`, with parts if the rows come from a ready-made split.
     ///
     /// # Errors
-    /// When the rows of a user do not fit together as the rule says.
+    /// When the rows of a user do not fit together under the rule.
     pub(crate) fn finish(mut self, raw: &mut RawData) -> Result<(), DataError> {
         let mut rows = std::mem::take(&mut self.rows);
         if rows.is_empty() {
@@ -127,7 +128,7 @@ impl Rows {
         match self.rule {
             RepeatedUsers::Refuse | RepeatedUsers::Join if !of_split => {}
             RepeatedUsers::Longest if !of_split => rows = self.longest(rows, &raw.users)?,
-            // The parts of a ready-made split fit together in this way alone.
+            // Only this rule can join the parts of a ready-made split.
             _ => {
                 self.continued(rows, raw)?;
                 if !of_split {
@@ -151,7 +152,7 @@ impl Rows {
     fn longest(&self, rows: Vec<Row>, users: &[String]) -> Result<Vec<Row>, DataError> {
         let mut best: Vec<Row> = Vec::with_capacity(self.first.len());
         let mut place: HashMap<u32, usize, foldhash::fast::FixedState> = HashMap::default();
-        // The first row that is as long as the longest and differs from it.
+        // The first row of each user that is as long as the longest and differs from it.
         let mut rivals: HashMap<u32, Row, foldhash::fast::FixedState> = HashMap::default();
         for row in rows {
             let at = *place.entry(row.user).or_insert(best.len());
@@ -186,7 +187,7 @@ impl Rows {
         .hint("histories that are cut to a length need `repeated_users = \"all_prefixes\"`")
     }
 
-    /// Each user's sequence from rows that continue it, shortest first within a part.
+    /// Joins each user's rows that continue each other, the shortest first within a part.
     fn continued(&self, mut rows: Vec<Row>, raw: &mut RawData) -> Result<(), DataError> {
         rows.sort_by_key(|row| (self.first[&row.user], row.part, row.items.len()));
         let mut repeats = 0;
@@ -196,7 +197,8 @@ impl Rows {
             for row in rows {
                 let items = &self.items[row.items.clone()];
                 let is_cut = Some(items.len()) == most;
-                // A row of validation or test adds its target alone: it must find its history in the files before it.
+                // A row of validation or test adds only its target, so that earlier files must have
+                // its history.
                 let new = continuation(&sequence, items, is_cut)
                     .filter(|new| row.part == Given::Train || new.len() == 1)
                     .ok_or_else(|| self.broken(row, &raw.users))?;
@@ -228,8 +230,9 @@ fn name(user: u32, users: &[String]) -> &str {
     users.get(user as usize).map_or("", String::as_str)
 }
 
-/// What `row` adds to `sequence`: the rest of a row that begins with it, or the last item of a row whose history is its
-/// end, where histories are cut to the length of this row.
+/// The items that `row` adds to `sequence`; `None` if it does not continue it. If the row begins
+/// with the sequence, it adds its rest. If histories are cut to this row's length and the sequence
+/// ends with the row's history, it adds its last item.
 fn continuation<'a>(sequence: &[u32], row: &'a [u32], is_cut: bool) -> Option<&'a [u32]> {
     if let Some(rest) = row.strip_prefix(sequence) {
         return Some(rest);
@@ -319,7 +322,7 @@ mod tests {
             error.to_string(),
             "f:2: the row of user `u0` does not continue its rows before it"
         );
-        // Two sessions of one length share nothing, and neither is the longest.
+        // Two sessions of equal length share no item, and neither is the longest.
         let rows: &[(u32, Given, &[u32])] = &[(0, Train, &[1, 2]), (0, Train, &[7, 8])];
         assert!(read(AllPrefixes, rows).is_err());
         let error = read(Longest, rows).unwrap_err();
@@ -340,7 +343,7 @@ mod tests {
         let raw = read(AllPrefixes, rows).unwrap();
         assert_eq!(raw.item, [1, 2, 3, 4]);
         assert_eq!(raw.part, [Train, Train, Valid, Test]);
-        // A test history that leaves out the validation item is another split than the files say.
+        // A test history without the validation item belongs to another split.
         let rows: &[(u32, Given, &[u32])] = &[
             (0, Train, &[1, 2]),
             (0, Valid, &[1, 2, 3]),

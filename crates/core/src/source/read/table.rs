@@ -1,4 +1,4 @@
-//! A CSV file whose columns are looked up by name, or by number where it has no header.
+//! A CSV file. Its columns are found by name, or by number if it has no header.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,26 +13,26 @@ use super::open::{Reader as Opened, open_rows};
 use crate::source::DataError;
 use crate::source::columns::{Header, TableKeys, listed};
 
-/// How the cells of a file are written.
+/// The form of a file's cells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
-    /// Between the cells of a row.
+    /// Delimiter of the cells of a row.
     pub(crate) delimiter: u8,
     /// Whether the first row names the columns.
     pub(crate) header: bool,
-    /// The settings that say so, where there are some.
+    /// The settings with this form, if there are any.
     pub(crate) keys: Option<TableKeys>,
 }
 
 /// A file that is read row by row.
 pub(crate) struct Table {
     reader: Reader<Bounded>,
-    /// Bytes read since the current record began.
+    /// Number of bytes read since the beginning of the current record.
     used: Arc<AtomicU64>,
     header: Header,
     path: PathBuf,
     record: ByteRecord,
-    /// The first record was read to count the columns, and is still to be handed out.
+    /// Whether the first record was read to count the columns, and must still be returned.
     is_pending: bool,
 }
 
@@ -70,7 +70,8 @@ impl Table {
         if table.next()?.is_none() {
             return Err(super::no_record(path));
         }
-        // A name that is not UTF-8 can be no setting; it must not stop a file that is read by other columns.
+        // A name that is not UTF-8 cannot be in a setting, and must not prevent reading other
+        // columns.
         let cells = table.record.iter().map(String::from_utf8_lossy);
         let cells = cells.map(|cell| cell.into_owned()).collect();
         table.is_pending = !dialect.header;
@@ -87,7 +88,7 @@ impl Table {
         &self.header
     }
 
-    /// The place of column `name`; `None` for an empty name.
+    /// The index of column `name`; `None` for an empty name.
     pub(crate) fn column(&self, name: &str) -> Result<Option<usize>, DataError> {
         if name.is_empty() {
             return Ok(None);
@@ -106,7 +107,7 @@ impl Table {
         })
     }
 
-    /// The next record and the line that it begins on.
+    /// The next record, and the line on which it begins.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, DataError> {
         if std::mem::take(&mut self.is_pending) {
             let line = self.record.position().map_or(1, ::csv::Position::line);
@@ -116,20 +117,21 @@ impl Table {
         self.used.store(0, Ordering::Relaxed);
         let more = self.reader.read_byte_record(&mut self.record);
         let line = self.record.position().map_or(0, ::csv::Position::line);
-        // Where the stream breaks off there is no record to tell its line.
+        // Without a record, the line is that at which the stream ended.
         let reached = self.reader.position().line();
         more.map_err(|error| wrong(&self.path, (begin, reached), &error))
             .map(|more| more.then_some((line, &self.record)))
     }
 }
 
-/// A fault of a header that names a column twice.
+/// The error of a header with two columns of the same name.
 pub(crate) fn twice(name: &str) -> DataError {
     DataError::new(format!("column `{name}` is in the header twice"))
         .hint("rename or remove one of the two")
 }
 
-/// A fault of the file; the record `begin`s on a line, and the file was read up to the line `reached`.
+/// An error of the file: the record begins on line `begin`, and the file was read up to line
+/// `reached`.
 fn wrong(path: &Path, (begin, reached): (u64, u64), error: &::csv::Error) -> DataError {
     let what = match error.kind() {
         ::csv::ErrorKind::Io(error)
@@ -156,7 +158,7 @@ fn wrong(path: &Path, (begin, reached): (u64, u64), error: &::csv::Error) -> Dat
     }
 }
 
-/// A stream that ends with an error when one record takes more than [`LONGEST_LINE`] bytes of it.
+/// A stream that fails when one record takes more than [`LONGEST_LINE`] bytes.
 struct Bounded {
     inner: Opened,
     used: Arc<AtomicU64>,

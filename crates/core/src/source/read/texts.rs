@@ -1,4 +1,4 @@
-//! Texts of items from rows of named columns: what CSV and atomic files have in common.
+//! Texts of items from rows of named columns: code that CSV and atomic files share.
 
 use super::interactions::Records;
 use super::lines::text;
@@ -8,25 +8,25 @@ use crate::source::DataError;
 use crate::source::columns::{self, AUTO, Named, Role, listed};
 use crate::source::raw::Text;
 
-/// How a source names the columns of its items.
+/// The column settings of a source's items.
 pub(crate) struct TextNames<'a> {
     pub(crate) id: &'a str,
-    /// The setting that names the item id.
+    /// The setting of the item id.
     pub(crate) id_key: &'static str,
     pub(crate) title: &'a str,
     pub(crate) description: &'a str,
     pub(crate) category: &'a str,
-    /// Column of UniSRec's whole texts, the first sentence of which serves as the title.
+    /// Column of UniSRec's whole texts, whose first sentence is used as the title.
     pub(crate) whole: Option<&'static str>,
 }
 
 impl<'a> TextNames<'a> {
-    /// The setting that names the item id.
+    /// The setting of the item id.
     pub(crate) fn id(&self) -> Named<'a> {
         Named::new(self.id_key, Role::Item, self.id)
     }
 
-    /// The settings that name columns of texts.
+    /// The settings of text columns.
     pub(crate) fn texts(&self) -> [Named<'a>; 3] {
         [
             Named::new("title", Role::Title, self.title),
@@ -43,14 +43,14 @@ struct Columns {
     description: Option<usize>,
     category: Option<usize>,
     whole: Option<usize>,
-    /// Columns of texts that are not used, where no title is.
+    /// Text columns that are not used, if no title column is.
     unused: Vec<usize>,
 }
 
-/// Gives every row's id and text to `add`, and returns what is not used.
+/// Passes every row's id and text to `add`, and returns notes on unused columns.
 ///
 /// # Errors
-/// When a named column is not there, or the file seems to have titles under another name.
+/// When the column of a setting does not exist, or titles seem to have another name.
 pub(crate) fn read(
     head: &Head<'_>,
     names: &TextNames<'_>,
@@ -102,7 +102,7 @@ fn find(head: &Head<'_>, names: &TextNames<'_>) -> Result<Columns, DataError> {
         .into_iter()
         .flatten()
         .collect();
-    // A single column next to the id is the title, whatever its name.
+    // A single column next to the id is a title, under any name.
     let alike = match columns.len() {
         2 => (0..2).filter(|at| !used.contains(at)).collect(),
         _ => columns::alike(columns, Role::Title, &used),

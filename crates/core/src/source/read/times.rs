@@ -1,22 +1,23 @@
-//! Times as they are written, without rounding.
+//! Times without rounding.
 
 use std::path::Path;
 
 use super::lines::text;
 use crate::source::DataError;
 
-/// Times of one data set: whole numbers of a common unit, which is made smaller when a time with more digits comes.
+/// Times of one data set: integers in a common unit. A time with more decimal digits makes the unit
+/// smaller.
 #[derive(Debug, Default)]
 pub struct Times {
     values: Vec<i64>,
-    /// Decimal digits behind the point: a value `v` is the time `v / 10^digits`.
+    /// Decimal digits after the point: a value `v` is the time `v / 10^digits`.
     digits: u32,
-    /// The unit of the first time that is like a time since 1970, by its size.
+    /// The unit of the first time that looks like a time since 1970.
     unit: Option<&'static str>,
 }
 
-/// The unit of a time since 1970, by its size: times from 1973 to 2103 in one unit are never as large as in another.
-/// `None` for other numbers, among them most barcodes.
+/// The unit of a time since 1970, by its magnitude: for times from 1973 to 2103, ranges of the
+/// units do not overlap. `None` for other numbers, among them most barcodes.
 pub(crate) fn unit(value: f64) -> Option<&'static str> {
     let units = [
         (1.0, "seconds"),
@@ -29,8 +30,8 @@ pub(crate) fn unit(value: f64) -> Option<&'static str> {
 }
 
 impl Times {
-    /// Adds the time in a cell: a decimal number, such as `1404776209.25`, `-7` or `9e3`, or a date of ISO 8601, such as
-    /// `2018-07-07 22:09:11`, which counts as seconds since 1970 in UTC.
+    /// Adds the time in a cell: a decimal number, such as `1404776209.25`, `-7` or `9e3`, or a date
+    /// of ISO 8601. A date such as `2018-07-07 22:09:11` is converted to seconds since 1970 in UTC.
     ///
     /// # Errors
     /// When the cell is not a number, or all times together need more than 64 bits.
@@ -42,7 +43,7 @@ impl Times {
     ) -> Result<(), DataError> {
         let cell = text(cell, path, line)?.trim();
         let wrong = |what: String| DataError::new(what).at(path).line(line);
-        // Numbers first: eight digits may be a date of ISO 8601 too.
+        // Numbers first: eight digits may also be a date of ISO 8601.
         let number = decimal(cell);
         let date = match number {
             Some(_) => None,
@@ -74,7 +75,7 @@ impl Times {
         Ok(())
     }
 
-    /// The time in the common unit; `None` when it, or an earlier one, does not fit.
+    /// The time in the common unit; `None` if it, or an earlier time, does not fit.
     fn scaled(&mut self, time: Decimal) -> Option<i64> {
         let power = |digits: u32| 10_i64.checked_pow(digits);
         if time.digits > self.digits {
@@ -106,8 +107,8 @@ struct Decimal {
     digits: u32,
 }
 
-/// A decimal number in 64 bits, with as few digits behind the point as it has; one that needs more than 64 bits comes
-/// with more digits than a power of ten in 64 bits has, and is refused where it is scaled. `None`: not a number.
+/// Parses a decimal number; `None` if it is not a number. The result has as few digits after the
+/// point as possible. A number that needs more than 64 bits gets too many digits to be scaled.
 fn decimal(cell: &str) -> Option<Decimal> {
     if let Ok(mantissa) = cell.parse() {
         return Some(Decimal {
@@ -124,7 +125,7 @@ fn decimal(cell: &str) -> Option<Decimal> {
     let all = format!("{whole}{part}");
     let significant = all.trim_end_matches('0');
     let dropped = i64::try_from(all.len() - significant.len()).ok()?;
-    // What is left has no zero at its end; a number of zeros alone is 0.
+    // The rest does not end with a zero; a number of zeros alone is 0.
     let Some(_) = significant
         .bytes()
         .find(|byte| (b'1'..=b'9').contains(byte))
@@ -155,7 +156,7 @@ fn decimal(cell: &str) -> Option<Decimal> {
     }))
 }
 
-/// A date, or a date with a time, with or without an offset.
+/// Parses a date, with or without time and offset.
 pub(crate) fn iso(written: &str) -> Option<jiff::Timestamp> {
     let with_offset = written.parse::<jiff::Timestamp>();
     with_offset.ok().or_else(|| {
@@ -169,7 +170,7 @@ pub(crate) fn iso(written: &str) -> Option<jiff::Timestamp> {
 pub(crate) fn seconds(time: jiff::Timestamp) -> String {
     match time.subsec_nanosecond() {
         0 => time.as_second().to_string(),
-        // Whole microseconds: finer ones would not fit beside the years.
+        // Whole microseconds: with the year, nanoseconds would not fit.
         _ => {
             let micros = time.as_microsecond();
             let sign = if micros < 0 { "-" } else { "" };
@@ -209,7 +210,7 @@ mod tests {
             times(&["1404776209", "1404776209.25", "1404776208.5", "0.0"]).unwrap(),
             [140_477_620_900, 140_477_620_925, 140_477_620_850, 0]
         );
-        // Neighbours of one millisecond, and of less than a double can hold.
+        // Times within one millisecond, and closer than a double can represent.
         assert_eq!(
             times(&["1409433955123", "1409433955122"]).unwrap(),
             [1_409_433_955_123, 1_409_433_955_122]

@@ -1,4 +1,4 @@
-//! The generator, and files that are made of its data.
+//! The generator, and files made from its data.
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn generated_data_have_the_structure_that_is_asked_for() {
         let items: std::collections::HashSet<u32> = row.iter().copied().collect();
         assert_eq!(items.len(), row.len(), "an item is not repeated");
     }
-    // Genre words name the genre: items of one category share the words of their titles.
+    // Genre words identify the genre: items of one category share words in their titles.
     let second = SyntheticSource {
         domain: 1,
         ..settings

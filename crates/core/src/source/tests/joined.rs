@@ -1,4 +1,4 @@
-//! Records of items and the items of interactions: what meets, what is counted, what is refused.
+//! Records of items and the items of interactions: what matches, what is counted, what is refused.
 
 use super::*;
 use crate::source::raw::RecordCounts;
@@ -82,7 +82,7 @@ fn what_does_not_meet_is_counted_and_a_low_rate_has_examples() {
     );
     let doubt = joined.doubt.unwrap();
     assert!(doubt.contains("`b`") && doubt.contains("`x`"), "{doubt}");
-    // One of three is no doubt, unless the ids show a cause.
+    // One missing record of three does not raise a doubt, unless the ids show a cause.
     assert_eq!(
         csv_ids(&["a", "b", "c"], &["a", "b"])
             .unwrap()
@@ -106,7 +106,7 @@ fn a_second_record_fills_gaps_erases_nothing_and_is_counted() {
         {\"asin\": \"I1\"}\n\
         {\"asin\": \"I1\", \"title\": \"Other\", \"category\": [\"C\"]}\n\
         {\"asin\": \"I2\", \"title\": \"T2\", \"description\": [\"d2\"]}\n\
-        {\"asin\": \"I3\", \"title\": \"nobody's\"}\n";
+        {\"asin\": \"I3\", \"title\": \"no item's\"}\n";
     let meta = put(dir.path(), "meta.json", meta.as_bytes());
     let raw = read(&amazon(&reviews, &meta, AmazonText::Full), dir.path()).unwrap();
     let title = |at: usize| raw.texts[at].title.as_deref();

@@ -1,4 +1,4 @@
-//! Records with named fields: every notation, layout and publisher's form.
+//! Records with named fields: all notations, layouts and publishers' forms.
 
 use super::*;
 use crate::source::json::JsonForm;
@@ -22,7 +22,7 @@ pub(super) fn source(form: JsonForm) -> JsonSource {
     }
 }
 
-/// What a `json` source of this form reads from files with these texts.
+/// Reads a `json` source of this form from files with these texts.
 fn files(form: JsonForm, interactions: &str, items: &str) -> RawData {
     let dir = tempfile::tempdir().unwrap();
     let source = JsonSource {
@@ -36,7 +36,7 @@ fn files(form: JsonForm, interactions: &str, items: &str) -> RawData {
     read(&Source::Json(source), dir.path()).unwrap()
 }
 
-/// What the Amazon source reads from reviews and metadata with these texts; the refusal with its hint, if any.
+/// Reads an Amazon source from reviews and metadata with these texts. The error includes the hint.
 fn amazon_files(reviews: &str, metadata: &str) -> Result<RawData, String> {
     let dir = tempfile::tempdir().unwrap();
     let reviews = put(dir.path(), "reviews", reviews.as_bytes());
@@ -197,7 +197,7 @@ fn a_field_that_nobody_reads_stops_no_file() {
         let raw = amazon_files(&json, &python).unwrap_or_else(|error| panic!("{odd}: {error}"));
         assert_eq!(raw.texts[0].title.as_deref(), Some("T"), "{odd}");
     }
-    // Texts that are no text: half a character, an unknown name, bytes that are not UTF-8.
+    // Invalid strings: a single surrogate, an unknown name, bytes that are not UTF-8.
     for odd in [r#""\ud83d""#, r#""\q""#, "\"\u{0}\""] {
         let json = REVIEW.replace("\"overall\"", &format!("\"odd\": {odd}, \"overall\""));
         amazon_files(&json, "").unwrap();
@@ -250,7 +250,7 @@ fn values_of_another_kind_in_fields_that_are_read_are_refused() {
         (
             "\"I1\"",
             "nonsense",
-            "field `asin` holds `nonsense`, which is no value of this form",
+            "field `asin` holds `nonsense`, which is not a value of this form",
         ),
         (
             ": 7",

@@ -1,4 +1,4 @@
-//! Files of kinds and forms that a source does not read: each is named, with what to do.
+//! Files of kinds and forms that a source does not read. The error names each, with what to do.
 
 use super::*;
 use crate::source::json::JsonForm;
@@ -10,7 +10,7 @@ fn json(name: String, form: JsonForm) -> Source {
     })
 }
 
-/// The words of a refusal with its hint.
+/// The error message with its hint.
 fn refusal(source: &Source, dir: &Path) -> String {
     let error = read(source, dir).unwrap_err();
     format!("{error}\n{}", error.remedy().unwrap_or_default())

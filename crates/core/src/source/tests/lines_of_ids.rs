@@ -60,7 +60,7 @@ fn headers_and_comments_among_lines_of_ids_are_refused_or_skipped() {
     assert_eq!(hint, "set `header = true`, or remove the line");
     let read = of("sequences", "x", "user_id item_id\n1 9\n", "header = true").unwrap();
     assert_eq!(read.items, ["9"]);
-    // Words above nothing but numbers are a header, whatever they are.
+    // Words above lines of numbers are a header, whatever the words are.
     let (message, _) = refusal("sequences", "x", "from to\n1 9\n2 9\n", "");
     assert_eq!(message, "x:1: `from to` looks like a header, not a record");
     // Ids may be words.

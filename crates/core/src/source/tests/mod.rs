@@ -1,4 +1,5 @@
-//! Every source on a small file, on what it must refuse, and on real files where they are at hand.
+//! Every source on a small file, on files that it must refuse, and on real files if they are
+//! available.
 
 mod forms;
 mod generated;
@@ -42,7 +43,7 @@ fn amazon(reviews: &str, metadata: &str, text: AmazonText) -> Source {
     })
 }
 
-/// The source `kind` with these settings, as a spec writes them; the rest are the defaults.
+/// The source `kind` with these settings, as in an experiment file. Others have their defaults.
 fn source(kind: &str, settings: &str) -> Source {
     let defaults: toml::Table = DEFAULTS.join("\n").parse().unwrap();
     let mut table = defaults["default"]["source"][kind]
@@ -62,7 +63,7 @@ fn sequences(path: &str, form: SequenceForm) -> Source {
     Source::Sequences(SequencesSource { form, ..files })
 }
 
-/// Columns `user`, `item` and `timestamp`, each of which must be there.
+/// A CSV source with columns `user`, `item` and `timestamp`, all of which are required.
 fn csv_source(interactions: &str) -> Source {
     source(
         "csv",

@@ -4,7 +4,7 @@ use super::*;
 
 const FLAGS: &str = "0|1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|1";
 
-/// A folder of one of the forms, in which a film's title has these bytes.
+/// A folder of one of the forms, with a film whose title has these bytes.
 fn folder(dir: &Path, form: &str, title: &[u8]) -> Source {
     let name = format!("{form}-{}", title.len());
     std::fs::create_dir_all(dir.join(&name)).unwrap();

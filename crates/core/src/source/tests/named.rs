@@ -3,7 +3,7 @@
 use super::*;
 use crate::source::raw::Given;
 
-/// What is read from `text` in a file of this name, under more `settings`.
+/// Reads `text` in a file with this name, with additional `settings`.
 pub(super) fn of(kind: &str, name: &str, text: &str, settings: &str) -> Result<RawData, DataError> {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), name, text.as_bytes());
@@ -18,11 +18,11 @@ pub(super) fn of(kind: &str, name: &str, text: &str, settings: &str) -> Result<R
     )
 }
 
-/// The refusal's message without its folder, and its hint.
+/// The error message without the folder, and its hint.
 pub(super) fn refusal(kind: &str, name: &str, text: &str, settings: &str) -> (String, String) {
     let error = of(kind, name, text, settings).unwrap_err();
     let message = error.to_string();
-    // The folder's random name may hold that of the file.
+    // The folder's random name may contain that of the file.
     let at = message.find(&format!("/{name}")).map_or(0, |at| at + 1);
     (message[at..].to_owned(), error.remedy().unwrap().to_owned())
 }
@@ -44,7 +44,7 @@ fn a_time_of_another_name_is_refused_where_the_order_of_the_file_is_another_one(
     assert_eq!(timed.time, [3050, 1025, 2000]);
     let untimed = of("atomic", "x.inter", SHUFFLED, "timestamp = \"\"").unwrap();
     assert!(untimed.time.is_empty());
-    // The same holds for CSV, and for a column of numbers that only its values give away.
+    // The same applies to CSV, and to a column of numbers that only its values reveal.
     let csv = SHUFFLED
         .replace(":token", "")
         .replace(":float", "")
@@ -439,7 +439,7 @@ fn csv_columns_of_any_name_are_times_by_their_values() {
     )
     .unwrap();
     assert_eq!(named.time, [1_537_488_000, 1_537_401_600]);
-    // A barcode is no time.
+    // A barcode is not a time.
     let codes = "user,item,code\nu,a,9780306406157\nu,b,9780306406150\n";
     assert!(of("csv", "x.csv", codes, "user = \"user\"\nitem = \"item\"").is_ok());
 }

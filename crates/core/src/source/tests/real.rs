@@ -1,4 +1,4 @@
-//! Known counts of real files, which `ALLROUND_TEST_DATA` names.
+//! Known counts of real files in the folder that `ALLROUND_TEST_DATA` names.
 
 use super::*;
 use crate::test_data::test_data;

@@ -1,8 +1,8 @@
-//! What every source refuses, with place and remedy.
+//! Files that each source refuses, with place and remedy.
 
 use super::*;
 
-/// Each of these sources is refused with these words and with advice.
+/// Checks that each source is refused with this message and a hint.
 fn refused<'a>(folder: &Path, cases: impl IntoIterator<Item = (Source, &'a str)>) {
     for (source, expected) in cases {
         let error = read(&source, folder).unwrap_err();
@@ -37,7 +37,7 @@ fn inter(folder: &Path, name: &str, bytes: &[u8]) -> Source {
 fn files_that_are_not_as_expected_are_refused_with_place_and_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let cut = gzip(REVIEW.repeat(2000).as_bytes());
-    // Rows that do not compress, so that half of the stream holds many of them.
+    // Rows that do not compress, so that half of the stream contains many of them.
     let rows =
         (0..4000u64).map(|row| format!("u{},i{},{row}\n", row * row % 9973, row * 7919 % 9973));
     let rows = gzip(("user,item,timestamp\n".to_owned() + &rows.collect::<String>()).as_bytes());
@@ -195,7 +195,7 @@ fn ids_times_headers_and_nesting_without_meaning_are_refused() {
         ),
     ];
     refused(dir.path(), cases);
-    // Brackets in a text are no nesting.
+    // Brackets in a string do not nest.
     let long = REVIEW.replace("\"a ", &format!("\"{deep} "));
     let read = read(&reviews("long", long.as_bytes()), dir.path()).unwrap();
     assert_eq!(read.user, [0]);

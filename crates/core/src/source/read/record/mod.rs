@@ -1,5 +1,5 @@
-//! One record as JSON or as a Python literal: its fields are found without reading them, and only the fields that are
-//! needed are read. So nothing in any other field can stop a file.
+//! One record as JSON or as a Python literal. Fields are found without parsing their values, and
+//! only required fields are parsed. Other fields can therefore not cause errors.
 
 mod python;
 mod stream;
@@ -13,37 +13,37 @@ pub(crate) use value::Value;
 
 use crate::source::DataError;
 
-/// How texts are quoted and escaped in a record.
+/// The notation of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notation {
-    /// JSON: texts in double quotes.
+    /// JSON: strings in double quotes.
     Json,
-    /// The text of a Python dictionary: either quotes, `None`, tuples, prefixes.
+    /// A Python dictionary: either quotes, `None`, tuples, prefixes.
     Python,
 }
 
-/// Something that is not as expected in a record.
+/// An unexpected text in a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
-    /// What, in words.
+    /// What is wrong, or what was expected.
     what: String,
-    /// Bytes of the record before it.
+    /// Offset in the record, in bytes.
     at: usize,
 }
 
-/// Where a record is.
+/// The location of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     /// Its file.
     pub path: &'a Path,
     /// The line on which it begins, from 1.
     pub line: u64,
-    /// Its number from 1 where several may be on one line.
+    /// Its number, from 1, if several records may be on one line.
     pub number: Option<u64>,
 }
 
 impl Place<'_> {
-    /// A fault of this record.
+    /// An error in this record.
     pub fn wrong(&self, what: impl AsRef<str>) -> DataError {
         let what = what.as_ref();
         let what = match self.number {
@@ -54,7 +54,7 @@ impl Place<'_> {
     }
 }
 
-/// A record's fields, unread, in the order of the file.
+/// A record's fields, not parsed, in the order of the file.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     notation: Notation,
@@ -93,7 +93,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether the record has a field of this name, whatever it holds.
+    /// Whether the record has a field of this name, with any value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
@@ -104,7 +104,7 @@ impl<'a> Record<'a> {
         self.fields.iter().map(name).collect()
     }
 
-    /// The name of a field that holds a list of records, if one does.
+    /// The name of a field with a list of records, if there is one.
     pub(crate) fn inner_list(&self) -> Option<String> {
         let is_list = |value: &[u8]| {
             let inner = value.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
@@ -115,14 +115,14 @@ impl<'a> Record<'a> {
     }
 
     fn raw(&self, name: &str) -> Option<&'a [u8]> {
-        // As in Python and in JSON's readers, the last of equal names counts.
+        // As in Python and in readers of JSON, the last of equal names counts.
         let mut fields = self.fields.iter().rev();
         fields
             .find(|(other, _)| other.as_ref() == name.as_bytes())
             .map(|(_, value)| *value)
     }
 
-    /// The value of a field; [`Value::Null`] where the record lacks it.
+    /// The value of a field; [`Value::Null`] if the record does not have it.
     fn value(&self, name: &str) -> Result<Value<'a>, String> {
         let Some(raw) = self.raw(name) else {
             return Ok(Value::Null);
@@ -130,10 +130,10 @@ impl<'a> Record<'a> {
         value::read(raw, self.notation).map_err(|what| format!("field `{name}` {what}"))
     }
 
-    /// The id in a field, which may be a text or a number; `None` where the record lacks it.
+    /// The id in a field, a string or a number; `None` if the record does not have it.
     ///
     /// # Errors
-    /// When it is empty, holds a NUL, or is neither.
+    /// When it is empty, contains NUL, or is neither.
     pub(crate) fn id(&self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
         let id = match self.value(name)? {
             Value::Null => return Ok(None),
@@ -147,10 +147,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The finite number in a field, also when it is written as a text; `None` where the record lacks it.
+    /// The finite number in a field, which may be written as a string; `None` if the record does
+    /// not have it.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When it is anything else.
     pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, String> {
         let value = self.value(name)?;
         let written = match &value {
@@ -164,10 +165,10 @@ impl<'a> Record<'a> {
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// The text or number in a field as it is written; `None` where the record lacks it.
+    /// The string or number in a field, as written; `None` if the record does not have it.
     ///
     /// # Errors
-    /// When it is a list, a table or a truth.
+    /// When it is a list, a dictionary or a truth value.
     pub(crate) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
         match self.value(name)? {
             Value::Null => Ok(None),
@@ -177,10 +178,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The texts in a field: one text, or a list of texts or of such lists; `None` where the record lacks it.
+    /// The strings in a field: a string, or a list of strings or of such lists; `None` if the
+    /// record does not have it.
     ///
     /// # Errors
-    /// When there is something else in it.
+    /// When it contains anything else.
     pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, String> {
         let mut texts = Vec::new();
         match self.value(name)? {
@@ -193,7 +195,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Goes through a record without reading its values.
+/// Scans a record without parsing its values.
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -236,7 +238,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The name of a field. The quotes of the first one tell the notation of the record.
+    /// The name of a field. The quotes of the first name show the notation of the record.
     fn name(&mut self) -> Result<Cow<'a, [u8]>, Wrong> {
         let from = self.at;
         if matches!(self.peek(), Some(b'u' | b'U' | b'b' | b'B' | b'r' | b'R')) {
@@ -256,12 +258,12 @@ impl<'a> Scanner<'a> {
         }
         match value::read(&self.bytes[from..self.at], self.notation) {
             Ok(Value::Text(name)) => Ok(Cow::Owned(name.into_owned().into_bytes())),
-            // A name that cannot be read is none of those that are needed.
+            // A name that cannot be parsed is not one of the required names.
             _ => Ok(Cow::Borrowed(name)),
         }
     }
 
-    /// Skips a value up to the `,` or bracket behind it, and returns it.
+    /// Skips a value up to the next `,` or bracket, and returns it.
     fn skip_value(&mut self) -> Result<&'a [u8], Wrong> {
         self.blank();
         let (from, mut depth) = (self.at, 0_usize);
@@ -288,7 +290,7 @@ impl<'a> Scanner<'a> {
         Ok(self.bytes[from..self.at].trim_ascii_end())
     }
 
-    /// Skips a text; `at` is on its opening quote.
+    /// Skips a string. `at` is on its opening quote.
     fn skip_text(&mut self) -> Result<(), Wrong> {
         let begin = self.at;
         let end = end_of_text(&self.bytes[begin..], self.notation);
@@ -297,7 +299,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Bytes up to and with the closing quote of the text that `bytes` begin with; `None` where it is not closed.
+/// Length of the string at the start of `bytes`, including its closing quote; `None` if it is not
+/// closed.
 fn end_of_text(bytes: &[u8], notation: Notation) -> Option<usize> {
     let quote = *bytes.first()?;
     let triple = [quote; 3];

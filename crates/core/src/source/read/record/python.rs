@@ -1,9 +1,9 @@
-//! Texts as Python writes them: the value is that of `ast.literal_eval`, except that two surrogates make one character,
-//! as they do in UTF-16.
+//! Python strings. The value is that of `ast.literal_eval`, except that two surrogates become one
+//! character, as in UTF-16.
 
 use std::borrow::Cow;
 
-/// Letters before the opening quote of the text that `bytes` begin with; `None` where no text begins.
+/// Length of the prefix of the string at the start of `bytes`; `None` if no string begins there.
 pub(crate) fn prefix(bytes: &[u8]) -> Option<usize> {
     let letters = bytes.iter().take(3);
     let length = letters
@@ -12,7 +12,7 @@ pub(crate) fn prefix(bytes: &[u8]) -> Option<usize> {
     matches!(bytes.get(length), Some(b'"' | b'\'')).then_some(length)
 }
 
-/// The text that `literal` means: `prefix` letters, then the quotes with what is between them.
+/// The value of the string `literal`: `prefix` letters, then the text in quotes.
 pub(crate) fn text(literal: &str, prefix: usize) -> Result<Cow<'_, str>, String> {
     let (letters, quoted) = literal.split_at(prefix);
     let is_triple =
@@ -32,13 +32,13 @@ pub(crate) fn text(literal: &str, prefix: usize) -> Result<Cow<'_, str>, String>
     }
 }
 
-/// A character of a text, or half of one.
+/// A character of a string, or one surrogate.
 enum Unit {
     Character(char),
     Surrogate(u16),
-    /// A backslash before the end of a line, which leaves nothing.
+    /// A backslash at the end of a line: nothing.
     Nothing,
-    /// A backslash that escapes nothing stays.
+    /// A backslash that does not escape anything, which stays.
     Backslash,
 }
 
@@ -83,7 +83,7 @@ fn lone(half: u16) -> String {
     format!("holds half a character, `\\u{half:04x}`: a text cannot have a surrogate alone")
 }
 
-/// What the escape means whose backslash is before `rest`, and how many bytes of `rest` it takes.
+/// The value of the escape whose backslash comes before `rest`, and its length in bytes of `rest`.
 fn escape(rest: &str) -> Result<(Unit, usize), String> {
     let first = rest
         .chars()
@@ -132,7 +132,7 @@ fn escape(rest: &str) -> Result<(Unit, usize), String> {
     }
 }
 
-/// The escape `x`, `u` or `U` with its `digits`.
+/// The escape `x`, `u` or `U` with `digits` digits.
 fn hexadecimal(rest: &str, digits: usize) -> Result<(Unit, usize), String> {
     let written = rest
         .get(1..=digits)
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_text_is_what_literal_eval_makes_of_it() {
-        // Each right side is Python's own answer.
+        // The right side of each case is Python's result.
         for (literal, expected) in [
             (r"'Smile \U0001f600 Mug'", "Smile \u{1f600} Mug"),
             (r"'Octal \101 \7 \1234 \08'", "Octal A \u{7} S4 \u{0}8"),
@@ -179,7 +179,7 @@ mod tests {
             (r"r'\n\x41'", r"\n\x41"),
             (r"'''It's'''", "It's"),
             ("''", ""),
-            // Python 2 wrote characters beyond 16 bits as two halves.
+            // Python 2 wrote characters beyond 16 bits as two surrogates.
             (r"u'\ud83d\ude00'", "\u{1f600}"),
         ] {
             assert_eq!(read(literal).as_deref(), Ok(expected), "{literal}");

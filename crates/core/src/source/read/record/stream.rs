@@ -1,7 +1,8 @@
-//! Records of a file, one a line, in a list, or one after another over several lines; plain or gzip, in bounded memory.
+//! Records of a file, plain or gzip, in bounded memory: one per line, in a list, or one after
+//! another over several lines.
 //!
-//! One thread decompresses and cuts the file into blocks of records, a pool parses them, and the caller gets the results
-//! in file order.
+//! One thread decompresses the file and cuts it into blocks of records. A pool parses them, and the
+//! caller gets the results in file order.
 
 use std::io::BufRead;
 use std::ops::Range;
@@ -15,12 +16,13 @@ use crate::source::DataError;
 use crate::source::read::kinds;
 use crate::source::read::lines::{LONGEST_LINE, Lines, broken};
 
-/// Bytes of a block of records.
+/// Size of a block of records in bytes.
 const BLOCK: usize = 2 << 20;
-/// Blocks that may wait for the parser.
+/// Maximum number of blocks that wait for the parser.
 const WAITING: usize = 4;
 
-/// Parses every record of `path` with `parse` on all threads and hands the results on in file order.
+/// Parses all records of `path` with `parse`, on all threads, and passes the results to `take` in
+/// file order.
 ///
 /// # Errors
 /// When the file cannot be read, a record is malformed, or `parse` or `take` refuses it.
@@ -37,7 +39,7 @@ pub(crate) fn each_record<T: Send>(
         scope.spawn(move || {
             while let Some(block) = cutter.block().transpose() {
                 let last = block.is_err();
-                // The receiver is gone only when an earlier block was refused.
+                // The receiver is dropped only when an earlier block was refused.
                 if sender.send(block).is_err() || last {
                     break;
                 }
@@ -77,7 +79,8 @@ pub(crate) fn each_record<T: Send>(
     })
 }
 
-/// Names of the fields of the first record, each with its value where it is a number; none where there is no record.
+/// Names of the fields of the first record, each with its value if that is a number; empty if the
+/// file has no record.
 ///
 /// # Errors
 /// When the file cannot be read, or the record is malformed.
@@ -122,10 +125,10 @@ struct Row {
     line: u64,
 }
 
-/// Records that lie one behind another.
+/// Consecutive records.
 struct Block {
     bytes: Vec<u8>,
-    /// Where each record is; `Err` with the number of the first line where each line is a record.
+    /// The position of each record, or the number of the first line if each line is a record.
     rows: Result<Vec<Row>, u64>,
 }
 
@@ -187,7 +190,7 @@ impl Cutter {
     }
 }
 
-/// Between records, in one, or behind the list.
+/// The position between records, in a record, or after the list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Before,
@@ -196,7 +199,7 @@ enum State {
     After,
 }
 
-/// Finds the records of a list, or those that go over several lines, by their brackets.
+/// Finds records by their brackets, in a list or over several lines.
 struct Splitter {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
@@ -207,7 +210,7 @@ struct Splitter {
     /// The line on which the current record begins.
     begin: u64,
     depth: u64,
-    /// The quote of the text that is open.
+    /// The quote of the open string.
     quote: Option<u8>,
     is_escaped: bool,
     notation: Option<Notation>,
@@ -237,7 +240,7 @@ impl Splitter {
         DataError::new(what).at(&self.path).line(self.line)
     }
 
-    /// The next records, of about [`BLOCK`] bytes; `None` at the end of the file.
+    /// The next records, about [`BLOCK`] bytes of them; `None` at the end of the file.
     fn block(&mut self) -> Result<Option<Block>, DataError> {
         let (mut bytes, mut rows) = (Vec::with_capacity(BLOCK), Vec::new());
         let mut from = 0;
@@ -295,7 +298,7 @@ impl Splitter {
             )
     }
 
-    /// A byte that is in no record.
+    /// Handles a byte between records.
     fn outside(&mut self, byte: u8) -> Result<(), DataError> {
         let is_known = match (self.state, byte) {
             (_, byte) if byte.is_ascii_whitespace() => true,
@@ -329,7 +332,7 @@ impl Splitter {
         })
     }
 
-    /// Whether the byte, which is in a record, closes it.
+    /// Whether a byte in a record closes it.
     fn closes(&mut self, byte: u8) -> bool {
         if let Some(quote) = self.quote {
             match byte {
@@ -356,7 +359,7 @@ impl Splitter {
         self.depth == 0
     }
 
-    /// The end of the file.
+    /// Handles the end of the file.
     fn end(&self) -> Result<(), DataError> {
         let cut = "fetch the file again, and compare its size with the publisher's";
         match self.state {

@@ -1,4 +1,4 @@
-//! The value of a field that is read.
+//! Values of parsed fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,30 +6,31 @@ use std::fmt;
 use super::{Notation, end_of_text, python};
 use crate::source::read::kinds;
 
-/// Most lists inside each other that are read.
+/// Maximum depth of nested lists.
 const DEEPEST: usize = 64;
-/// Characters of a value that a message shows.
+/// Maximum number of characters of a value in a message.
 const SHOWN: usize = 40;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
-    /// Nothing: `null`, `None`, `NaN`.
+    /// A missing value: `null`, `None`, `NaN`.
     Null,
-    /// A truth.
+    /// A truth value.
     Bool(bool),
-    /// A number, as it is written.
+    /// A number, as written.
     Number(&'a str),
-    /// A text.
+    /// A string.
     Text(Cow<'a, str>),
     /// A list or tuple.
     List(Vec<Value<'a>>),
-    /// A table or set, unread.
+    /// A dictionary or set, not parsed.
     Table,
 }
 
 impl Value<'_> {
-    /// Puts the texts and numbers of a value and of its lists into `texts`; what is neither comes back in words.
+    /// Adds the strings and numbers of a value and of its lists to `texts`. The error describes any
+    /// other value.
     pub(crate) fn flatten(self, texts: &mut Vec<String>) -> Result<(), String> {
         match self {
             Value::Null => {}
@@ -66,7 +67,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Reads a whole value; what is wrong with it, as the end of a sentence that begins with the field's name.
+/// Parses a whole value. The error is the end of a sentence that begins with the field's name.
 pub(crate) fn read(bytes: &[u8], notation: Notation) -> Result<Value<'_>, String> {
     let mut reader = Reader {
         bytes,
@@ -98,11 +99,11 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    /// A value that is none of the known ones.
+    /// The error of an unknown value.
     fn odd(&self) -> String {
         let start = &self.bytes[..self.bytes.len().min(400)];
         let text = kinds::shown(&String::from_utf8_lossy(start));
-        format!("holds `{text}`, which is no value of this form")
+        format!("holds `{text}`, which is not a value of this form")
     }
 
     fn value(&mut self, depth: usize) -> Result<Value<'a>, String> {
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
                 .map(|(values, _)| Value::List(values)),
             Some(b'(') if self.notation == Notation::Python => {
                 let (mut values, has_comma) = self.list(b')', depth)?;
-                // Brackets around one value without a comma make no tuple in Python.
+                // In Python, brackets around one value without a comma are not a tuple.
                 match values.len() {
                     1 if !has_comma => Ok(values.remove(0)),
                     _ => Ok(Value::List(values)),
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The values up to bracket `close`, and whether there was a comma.
+    /// The values up to the bracket `close`, and whether there was a comma.
     fn list(&mut self, close: u8, depth: usize) -> Result<(Vec<Value<'a>>, bool), String> {
         if depth == DEEPEST {
             return Err(format!("has more than {DEEPEST} lists inside each other"));
@@ -158,7 +159,7 @@ impl<'a> Reader<'a> {
         Ok((values, has_comma))
     }
 
-    /// Skips a table inside a list.
+    /// Skips a dictionary inside a list.
     fn table(&mut self) -> Result<Value<'a>, String> {
         let mut depth = 0_usize;
         while let Some(byte) = self.peek() {
@@ -184,7 +185,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether a text begins here, with its prefix.
+    /// Whether a string begins here, with its prefix.
     fn is_text(&self) -> bool {
         match self.notation {
             Notation::Json => self.peek() == Some(b'"'),
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text; in Python, texts that follow each other are one.
+    /// Parses a string. In Python, adjacent strings are one.
     fn text(&mut self) -> Result<Value<'a>, String> {
         let first = self.one_text()?;
         if self.notation == Notation::Json {
@@ -233,7 +234,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, a truth, or a word for nothing.
+    /// Parses a number, a truth value, or a missing value.
     fn word(&mut self) -> Result<Value<'a>, String> {
         let rest = &self.bytes[self.at..];
         let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",]})".contains(byte);
