@@ -1,4 +1,5 @@
-//! What a language model answered, user by user: left by an `evaluate` stage beside the ranks.
+//! What a language model answered for each user: the output of an `evaluate` stage, next to the
+//! ranks.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use super::Part;
 use super::arrays::{self, Array, Arrays};
 use crate::fs;
 
-/// One generated answer with its audit (`text::answer` makes it).
+/// One generated answer and its audit (see `text::answer`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// User number of the prepared data set.
@@ -18,28 +19,28 @@ pub struct Answer {
     pub target: u32,
     /// The text as it was generated.
     pub raw: String,
-    /// The title that was read from it.
+    /// The title that was extracted from it.
     pub extracted: String,
-    /// Whether that is the target's title, letter by letter.
+    /// Whether that is exactly the target's title.
     pub exact: bool,
-    /// Whether it is the target's title without case and punctuation.
+    /// Whether it is the target's title, ignoring case and punctuation.
     pub normalised: bool,
-    /// Whether the A-LLMRec code's rule finds the target's title.
+    /// Whether the target's title is found by the rule of the A-LLMRec code.
     pub substring: bool,
     /// Whether it is the title of a candidate.
     pub valid: bool,
-    /// Place in the prompt, from 1, of the candidate that was named.
+    /// Position in the prompt, from 1, of the candidate that it names.
     pub position: Option<u32>,
-    /// Different titles of candidates that the text names.
+    /// Number of different candidates' titles in the text.
     pub named: u32,
 }
 
 /// The generated answers of one part of the split, ascending by user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    /// Which part's targets.
+    /// The part of the split.
     pub part: Part,
-    /// One a measured user.
+    /// One row for each measured user.
     pub rows: Vec<Answer>,
 }
 
@@ -67,7 +68,7 @@ impl Answers {
         Ok(fs::write_atomic(&path, &bytes)?)
     }
 
-    /// The answers of `part` in folder `dir`; `None` where nothing was generated.
+    /// Reads the answers of `part` in folder `dir`; `None` where no answers were generated.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
@@ -86,15 +87,15 @@ impl Answers {
     }
 }
 
-/// How likely a language model says yes to each candidate of M users: TALLRec's own task, measured by the AUC over users
-/// and items together.
+/// Likelihoods of a yes for the candidates of M users: TALLRec's task, measured by the AUC over all
+/// users and items.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Likes {
-    /// Which part's targets.
+    /// The part of the split.
     pub part: Part,
     /// User numbers of the prepared data set, ascending, M of them.
     pub users: Vec<u32>,
-    /// Score of each user's target, M of them.
+    /// Scores of the targets, M of them.
     pub target: Vec<f64>,
     /// Scores of the other candidates, M rows of equal length.
     pub others: Vec<f64>,
@@ -122,10 +123,10 @@ impl Likes {
         arrays::save(&path, &arrays, std::collections::HashMap::new())
     }
 
-    /// The scores of `part` in folder `dir`; `None` where nobody was asked for yes or no.
+    /// Reads the scores of `part` in folder `dir`; `None` where the stage had no yes-or-no prompts.
     ///
     /// # Errors
-    /// When the file is damaged, of uneven lengths, or holds a score that is none.
+    /// When the file is damaged, its arrays differ in length, or a score is not a number.
     pub fn load(dir: &Path, part: Part) -> Result<Option<Self>, DataError> {
         let path = dir.join(Self::file(part));
         if !path.exists() {
@@ -147,12 +148,12 @@ impl Likes {
         }
         let mut scores = likes.target.iter().chain(&likes.others);
         match scores.find(|score| !score.is_finite()) {
-            Some(score) => Err(DataError::new(format!("`{score}` is no score")).at(&path)),
+            Some(score) => Err(DataError::new(format!("`{score}` is not a score")).at(&path)),
             None => Ok(Some(likes)),
         }
     }
 
-    /// Scores of the other candidates of the user at place `at`.
+    /// Scores of the other candidates of the user with index `at`.
     pub fn others_of(&self, at: usize) -> &[f64] {
         let width = self.others.len() / self.users.len().max(1);
         &self.others[at * width..(at + 1) * width]
@@ -211,6 +212,6 @@ mod tests {
         likes.target[0] = f64::NAN;
         likes.save(dir.path()).unwrap();
         let error = Likes::load(dir.path(), Part::Test).unwrap_err().to_string();
-        assert!(error.contains("is no score"), "{error}");
+        assert!(error.contains("is not a score"), "{error}");
     }
 }

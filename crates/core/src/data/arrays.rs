@@ -1,4 +1,4 @@
-//! Named arrays in one safetensors file: the form of every numeric artefact of this room.
+//! Named arrays in one safetensors file, the format of all numeric artefacts in this module.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use super::DataError;
 use crate::fs;
 
-/// An array to be written: one dimension, little-endian.
+/// A one-dimensional array to write, in little-endian order.
 #[derive(Clone, Copy, Debug)]
 pub enum Array<'a> {
     /// 32-bit unsigned.
@@ -17,11 +17,11 @@ pub enum Array<'a> {
     U64(&'a [u64]),
     /// Double precision.
     F64(&'a [f64]),
-    /// Truth values, a byte each.
+    /// Truth values, one byte each.
     Bool(&'a [bool]),
 }
 
-/// Writes `arrays` and `notes` to `path`.
+/// Writes `arrays` and the metadata `notes` to `path`.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -64,7 +64,7 @@ pub fn save(
     Ok(fs::write_atomic(path, &file)?)
 }
 
-/// A file of arrays in memory.
+/// A file of arrays, in memory.
 #[derive(Debug)]
 pub struct Arrays {
     path: std::path::PathBuf,
@@ -101,7 +101,7 @@ impl Arrays {
     /// The 32-bit array `name`.
     ///
     /// # Errors
-    /// When it is absent, of another type, or the file is damaged.
+    /// When it is missing or has another type, or the file is damaged.
     pub fn u32(&self, name: &str) -> Result<Vec<u32>, DataError> {
         let bytes = self.raw(name, Dtype::U32)?;
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("chunks of four"));
@@ -140,7 +140,7 @@ impl Arrays {
             .collect())
     }
 
-    /// The note `name`.
+    /// The metadata entry `name`.
     ///
     /// # Errors
     /// When the file is damaged.

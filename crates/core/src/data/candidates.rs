@@ -1,7 +1,7 @@
-//! Frozen candidate lists: drawn once per data set, protocol and seed, used by every model alike.
+//! Fixed candidate lists: drawn once for each data set, protocol and seed, and used by every model.
 //!
-//! Each user draws from a stream of its own, so that another user more or less shifts nobody else's list. Lists that
-//! somebody else drew are read from a file and checked.
+//! Each user has a separate random stream, so that adding or removing a user changes no other
+//! user's list. Lists of other programs are read from a file and checked.
 
 pub mod file;
 
@@ -28,7 +28,8 @@ impl Part {
         }
     }
 
-    /// Where the part's target stands in user `user`'s sequence; `None` for a user without one.
+    /// Index of the part's target in the sequence of user `user`; `None` for a user without a
+    /// target.
     pub fn target_at(self, data: &Prepared, user: usize) -> Option<usize> {
         let (start, end) = match self {
             Part::Valid => (data.train_end[user], data.valid_end[user] as usize),
@@ -41,26 +42,28 @@ impl Part {
 /// Candidate lists of one part: M users with n negatives each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CandidateLists {
-    /// Which part's targets.
+    /// The part of the split.
     pub part: Part,
     /// User numbers, ascending, M of them.
     pub users: Vec<u32>,
     /// Target items, M of them.
     pub targets: Vec<u32>,
-    /// Negatives a user; `None` for full ranking, where no list is stored.
+    /// Number of negatives for each user; `None` for full ranking, where no list is stored.
     pub n: Option<usize>,
-    /// Negative items, row after row, M x n.
+    /// Negative items, row by row, M x n.
     pub negatives: Vec<u32>,
-    /// Full ranking: whether items of the history are ranked.
+    /// In full ranking: whether items of the history are ranked.
     pub seen: Seen,
-    /// Full ranking: the only items that are ranked, ascending; empty where every candidate of the data set is.
+    /// In full ranking: the only items that are ranked, ascending. Empty: every candidate of the
+    /// data set.
     pub among: Vec<u32>,
-    /// How equal scores count in the ranks.
+    /// How candidates with the target's score count in its rank.
     pub ties: Ties,
 }
 
 impl CandidateLists {
-    /// Lists for full ranking of `targets`, one of each of `users`: history left out, ties half.
+    /// Full ranking of `targets`, one for each of `users`, without items of the history. Of
+    /// candidates with the target's score, half count in its rank.
     pub fn full(part: Part, users: Vec<u32>, targets: Vec<u32>) -> Self {
         Self {
             part,
@@ -74,7 +77,7 @@ impl CandidateLists {
         }
     }
 
-    /// Whether full ranking ranks item i (at `i - 1`).
+    /// Whether full ranking includes item i (at `i - 1`).
     pub fn ranked_items(&self, data: &Prepared) -> Vec<bool> {
         if self.among.is_empty() {
             return data.in_candidates.clone();
@@ -86,7 +89,8 @@ impl CandidateLists {
         ranked
     }
 
-    /// Lists of `n` negatives each, row after row; ties half.
+    /// Lists of `n` negatives for each user, row by row. Of candidates with the target's score,
+    /// half count in its rank.
     pub fn listed(
         part: Part,
         users: Vec<u32>,
@@ -101,11 +105,12 @@ impl CandidateLists {
     }
 }
 
-/// The lists of `part` for every measured user: drawn, or read from a file below `base`. What a rule drops or keeps against
-/// the rules is counted.
+/// The lists of `part` for every measured user: drawn, or read from a file below `base`. Reports
+/// the number of entries that a rule drops or tolerates.
 ///
 /// # Errors
-/// When a user has fewer possible negatives than asked for, a file breaks the rules, or no user has a test target.
+/// When a user has fewer possible negatives than the lists need, a file breaks the rules, or no
+/// user has a test target.
 pub fn make(
     data: &Prepared,
     settings: &DrawCandidates,
@@ -132,10 +137,12 @@ pub fn make(
     }
 }
 
-/// Draws the lists of `part` for every measured user; with a class, for those whose target is of it.
+/// Draws the lists of `part` for every measured user. With a class of items, only users whose
+/// target is in it have a list.
 ///
 /// # Errors
-/// When a user has fewer possible negatives than asked for, or the candidates are a file's.
+/// When a user has fewer possible negatives than the lists need, or the candidates come from a
+/// file.
 pub fn draw(
     data: &Prepared,
     settings: &DrawCandidates,
@@ -193,8 +200,8 @@ fn user_index(part: Part, user: u32) -> u64 {
     u64::from(user) + 1 + (u64::from(part == Part::Test) << 32)
 }
 
-/// Users that are measured, ascending: at most `max_users` of those with a target; with a class, of these the ones whose
-/// target is of it, so that a class measures the users that a slice of all would.
+/// Measured users, ascending: at most `max_users` of those with a target. With a class of items,
+/// users with another target are then left out, so that the users are those of a slice.
 fn measured_users(
     data: &Prepared,
     settings: &DrawCandidates,
@@ -225,13 +232,13 @@ fn users_with_target(data: &Prepared, settings: &DrawCandidates, part: Part) -> 
     drawn
 }
 
-/// What negatives are drawn from.
+/// The items that negatives are drawn from.
 struct Pool {
-    /// Items that may be drawn with a positive weight, ascending.
+    /// Items with a positive weight, ascending.
     items: Vec<u32>,
     /// Cumulative weights of `items`; empty for a uniform draw.
     cumulative: Vec<u64>,
-    /// Number of items of the class that is drawn from; `None` where all items are.
+    /// Number of items in the class that is drawn from; `None` where all items are.
     class: Option<usize>,
 }
 
@@ -302,16 +309,16 @@ impl Pool {
         let least = if rules == Rules::Strict { n } else { n.min(1) };
         if free < least {
             let user = &data.users[user as usize];
-            let asked = format!("{n} candidates are asked for, and user `{user}` has {free} items");
+            let needed = format!("{n} candidates are needed, and user `{user}` has {free} items");
             if let Some(class) = self.class {
                 let what = format!(
-                    "{asked} of the scenario's class to draw from: the class has {class} items"
+                    "{needed} of the scenario's class to draw from: the class has {class} items"
                 );
                 return Err(DataError::new(what).hint(
                     "lower `n`, raise `share`, or write `candidates = \"all\"` in the scenario; with `rules = \"published\"` candidates may repeat",
                 ));
             }
-            return Err(DataError::new(format!("{asked} to draw from")).hint("ask for fewer: what a user has already, and with `popularity` what has never been trained on, is no candidate"));
+            return Err(DataError::new(format!("{needed} to draw from")).hint("lower `n`: items of the user's sequence, and with `popularity` items without training interactions, are not drawn"));
         }
         if rules == Rules::Strict && free < 2 * n {
             return Ok(self.few(&taken, n, &mut rng));
@@ -330,7 +337,8 @@ impl Pool {
         Ok(row)
     }
 
-    /// Nearly all free items: rejection would take long, so each gets a random key (Efraimidis and Spirakis 2006).
+    /// Draws from few free items. Rejection would take long, so each item gets a random key
+    /// (Efraimidis and Spirakis 2006).
     fn few(&self, taken: &HashSet<u32>, n: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
         let mut keyed: Vec<(f64, u32)> = Vec::new();
         for (at, &item) in self.items.iter().enumerate() {
@@ -368,7 +376,7 @@ impl CandidateLists {
         arrays::save(&dir.join(self.part.file()), &arrays, notes)
     }
 
-    /// The lists of `part` in folder `dir`.
+    /// Reads the lists of `part` in folder `dir`.
     ///
     /// # Errors
     /// When the file is missing or damaged.
@@ -389,7 +397,7 @@ impl CandidateLists {
     }
 }
 
-/// A setting as a note of an artefact.
+/// A setting as JSON, for the metadata of an artefact.
 fn note(value: impl serde::Serialize) -> String {
     serde_json::to_string(&value).expect("a setting is plain data")
 }

@@ -1,4 +1,4 @@
-//! Filters as named rules.
+//! Filters, one function for each rule.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub fn name(rule: &Filter) -> &'static str {
     }
 }
 
-/// Applies one rule. A source without ratings passes every rating threshold.
+/// Applies one rule. Without ratings in the source, every interaction passes a rating filter.
 pub fn apply(raw: &mut RawData, rule: &Filter) {
     match *rule {
         Filter::Published {
@@ -74,7 +74,8 @@ fn count(ids: &[u32], n: usize, counted: impl Fn(usize) -> bool) -> Vec<u64> {
     counts
 }
 
-/// A-LLMRec's `data_preprocess.py`: thresholds on raw counts in one pass; low ratings are not counted, yet stay.
+/// A-LLMRec's `data_preprocess.py`: thresholds on raw counts, in one pass. Low ratings are not
+/// counted, but stay.
 fn published(raw: &mut RawData, threshold: u64, count_rating: f64) {
     let counted = |at: usize| {
         raw.rating
@@ -109,7 +110,8 @@ fn k_core(raw: &mut RawData, least_user: u64, least_item: u64) {
     }
 }
 
-/// Of equal (user, item) pairs one stays: the earliest or the latest in time; ties in the order of the file.
+/// Keeps one of equal (user, item) pairs: the earliest or the latest. Ties in time keep the order
+/// of the file.
 fn duplicates(raw: &mut RawData, which: Keep) {
     let mut order: Vec<usize> = (0..raw.user.len()).collect();
     if !raw.time.is_empty() {
@@ -126,9 +128,10 @@ fn duplicates(raw: &mut RawData, which: Keep) {
     raw.retain(&keep);
 }
 
-/// Interactions that repeat the user, item and time of another one, as where a file holds its rows twice.
+/// Interactions that repeat the user, item and time of another one, as in a file that has its rows
+/// twice.
 pub(super) fn repeated(raw: &RawData) -> u64 {
-    // Without times, an item that comes again is an item that was taken again.
+    // Without times, a repeated item may be a repeated interaction.
     if raw.time.is_empty() {
         return 0;
     }
@@ -170,7 +173,7 @@ mod tests {
             (1, 0, 5.0, 1),
         ]);
         assert_eq!(repeated(&data), 1);
-        // Without times an item may have been taken again.
+        // Without times, the item may have been consumed again.
         data.time.clear();
         assert_eq!(repeated(&data), 0);
     }
@@ -205,7 +208,7 @@ mod tests {
             (2, 2, 5.0, 2),
         ]);
         apply(&mut data, &Filter::KCore { users: 2, items: 2 });
-        // Item 2 goes, then user 2, and the rest is a 2-core.
+        // Item 2 is dropped, then user 2, and the rest is a 2-core.
         assert_eq!(data.user, [0, 0, 1, 1]);
     }
 

@@ -1,7 +1,7 @@
-//! Scores or ranked lists that another program has made: from a file to the ranks of a data set's targets.
+//! Scores or ranked lists of other programs: from a file to the ranks of a data set's targets.
 //!
-//! Ids are those of the source. An id that this program's own CSV files have written with a leading apostrophe is known
-//! with and without it.
+//! Ids are those of the source. CSV files of this program may have an apostrophe in front of an id;
+//! such an id is found with and without it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,31 +15,31 @@ use crate::models::scores::{Missing, ScoresForm, Unknown};
 
 mod forms;
 
-/// What a file of scores is read by.
+/// How a file of scores is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How it is written.
+    /// Its form.
     pub form: ScoresForm,
-    /// What becomes of candidates without a score.
+    /// What happens to candidates without a score.
     pub missing: Missing,
-    /// What becomes of users and items that the data set does not have.
+    /// What happens to users and items that are not in the data set.
     pub unknown: Unknown,
-    /// Whether the scores of the candidates are handed on.
+    /// Whether the scores of the candidates are returned.
     pub keep_scores: bool,
 }
 
-/// What a file of scores gives.
+/// Results of a file of scores.
 #[derive(Debug)]
 pub struct Measured {
     /// Ranks of the targets.
     pub ranks: Ranks,
-    /// Scores of the candidates, where they are kept.
+    /// Scores of the candidates, if `keep_scores` is set.
     pub scores: Option<Scores>,
-    /// What was dropped or replaced.
+    /// Counts of what was dropped or replaced.
     pub counted: Vec<Counted>,
 }
 
-/// A score of the file.
+/// A score in the file.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     user: u32,
@@ -48,7 +48,7 @@ struct Entry {
     line: u64,
 }
 
-/// Numbers of ids.
+/// User and item numbers by id.
 struct Known<'a> {
     users: HashMap<&'a str, u32>,
     items: HashMap<&'a str, u32>,
@@ -79,18 +79,18 @@ fn find(ids: &HashMap<&str, u32>, id: &str) -> Option<u32> {
         .copied()
 }
 
-/// The entries of a file, and what of it was left out.
+/// The entries of a file, and the number of those left out.
 struct Entries {
     entries: Vec<Entry>,
-    /// Rows, or entries of lists, whose user or item the data set does not have.
+    /// Rows, or entries of lists, whose user or item is not in the data set.
     unknown: u64,
 }
 
 /// Ranks the targets of `lists` by the scores in the file `path`.
 ///
 /// # Errors
-/// When the file is not of its form, holds a user, an item or a score that is none, says something twice, or lacks
-/// candidates; line, value and remedy are named.
+/// When the file does not have its form, has an unknown user or item or an invalid score, repeats
+/// an entry, or lacks candidates. The error names line, value and remedy.
 pub fn measure(
     path: &Path,
     settings: Settings,
@@ -104,7 +104,7 @@ pub fn measure(
         unknown: settings.unknown,
     };
     let mut file = reader.read(settings.form)?;
-    // Stable: of two entries for one item, the first in the file stands first.
+    // A stable sort: of two entries for one item, the first in the file comes first.
     file.entries.sort_by_key(|entry| (entry.user, entry.item));
     once(path, &file.entries, prepared)?;
     Ranking {
@@ -117,7 +117,7 @@ pub fn measure(
     .measured(file.unknown)
 }
 
-/// No item twice for one user.
+/// Checks that no item appears twice for one user.
 fn once(path: &Path, entries: &[Entry], prepared: &Prepared) -> Result<(), DataError> {
     let same = |pair: &&[Entry]| (pair[0].user, pair[0].item) == (pair[1].user, pair[1].item);
     match entries.windows(2).find(same) {
@@ -139,7 +139,7 @@ struct Ranking<'a> {
     settings: Settings,
     prepared: &'a Prepared,
     lists: &'a CandidateLists,
-    /// By user and item.
+    /// Sorted by user and item.
     entries: &'a [Entry],
 }
 
@@ -164,10 +164,10 @@ impl Ranking<'_> {
                 true => silent += 1,
                 false => last += without as u64,
             }
-            let asked: HashSet<u32> = row.iter().map(|it| it.item).collect();
+            let wanted: HashSet<u32> = row.iter().map(|it| it.item).collect();
             used += own
                 .iter()
-                .filter(|entry| asked.contains(&entry.item))
+                .filter(|entry| wanted.contains(&entry.item))
                 .count() as u64;
             ranks.push(rank(&row, lists.ties));
             if let Some(scores) = &mut scores {
@@ -208,14 +208,15 @@ impl Ranking<'_> {
         &own[..own.partition_point(|entry| entry.user == user)]
     }
 
-    /// The candidates of the user at `place` with their scores, the target first; minus infinity where there is none.
+    /// The candidates of the user with index `place` and their scores, the target first. A
+    /// candidate without a score has minus infinity.
     fn row(&self, place: usize, own: &[Entry]) -> Result<Vec<Scored>, DataError> {
-        let asked = candidates(self.lists, self.prepared, place);
+        let items = candidates(self.lists, self.prepared, place);
         let score = |item: u32| {
             let at = own.binary_search_by_key(&item, |entry| entry.item);
             at.map_or(f64::NEG_INFINITY, |at| own[at].score)
         };
-        let row: Vec<Scored> = asked
+        let row: Vec<Scored> = items
             .into_iter()
             .map(|item| Scored {
                 item,
@@ -224,7 +225,7 @@ impl Ranking<'_> {
             .collect();
         let may_end = match self.settings.form {
             ScoresForm::Scores => false,
-            // A ranked list ends somewhere; a user without a list is another matter.
+            // A ranked list may leave candidates out, but a user without any list is an error.
             ScoresForm::Ranks | ScoresForm::Lists => !own.is_empty(),
         };
         if self.settings.missing == Missing::Last || may_end {
@@ -248,12 +249,13 @@ impl Ranking<'_> {
             }
         };
         DataError::new(what).at(&self.path).hint(
-            "`allround export RESULTS --candidates` lists what is asked for; `missing = \"last\"` ranks what has no score last",
+            "`allround export RESULTS --candidates` lists all candidates; `missing = \"last\"` ranks those without a score last",
         )
     }
 }
 
-/// 1 + greater + a share of the other equal scores, for the first of `row`.
+/// The rank of the first entry in `row`: 1, plus the number of greater scores, plus a share of the
+/// other equal scores.
 fn rank(row: &[Scored], ties: Ties) -> f64 {
     let own = row[0].score;
     let greater = row.iter().filter(|it| it.score > own).count();

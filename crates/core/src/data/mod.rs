@@ -1,7 +1,8 @@
 //! Filters, splits, scenarios, candidates.
 //!
-//! Every source yields [`RawData`]; filters turn it into less of the same; the split turns it into a [`Prepared`] data
-//! set, on which scenarios and candidate lists work. Item 0 is padding everywhere: items are numbered from 1.
+//! Every source yields [`RawData`], and filters drop some of it. The split turns it into a
+//! [`Prepared`] data set, from which scenarios and candidate lists are made. Item 0 is always
+//! padding: items are numbered from 1.
 
 pub mod answers;
 pub mod arrays;
@@ -38,7 +39,8 @@ use crate::event::{Counted, Event};
 /// Reads, filters and splits the data set of `settings`, and applies its scenario.
 ///
 /// # Errors
-/// When a source cannot be read, nothing is left after filtering, or the scenario asks for more users than there are.
+/// When a source cannot be read, nothing is left after filtering, or the scenario needs more users
+/// than there are.
 pub fn prepare(
     settings: &Prepare,
     base: &Path,
@@ -127,7 +129,7 @@ fn load(
         count: short.count() as u64,
     }));
     for records in &prepared.facts.records {
-        // What a run must show at once; the counts alone are among the results.
+        // Reported during the run, since results contain only the counts.
         if records.doubt.is_some() {
             let texts = records.notes().into_iter();
             texts.for_each(|text| observe(Event::Remark { text }));

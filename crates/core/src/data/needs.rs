@@ -1,6 +1,7 @@
-//! What the settings of a data set need from its source, for every source alike.
+//! Checks what the settings of a data set need from its source, for all sources.
 //!
-//! `check` refuses what it can know before the files are read; this holds for whatever a source yields.
+//! `check` reports what it can find before files are read. These checks apply to the data that a
+//! source yields.
 
 use super::{DataError, RawData, filter};
 use crate::config::dataset::{Dataset, Filter, Split};
@@ -14,7 +15,7 @@ fn reads_ratings(rule: &Filter) -> bool {
     }
 }
 
-/// Refuses settings that `raw` does not have the values for.
+/// Refuses settings that need values which `raw` does not have.
 ///
 /// # Errors
 /// When a filter needs ratings, or the split needs times or parts, that the source does not have.
@@ -53,7 +54,7 @@ mod tests {
     use crate::source::{RepeatedUsers, Source};
 
     fn refused(filter: Vec<Filter>, split: Split, raw: &RawData) -> Option<String> {
-        // The rule looks at what was read, never at the kind of the source.
+        // The rule depends on the data that were read, not on the kind of the source.
         let source = Source::Sequences(SequencesSource {
             path: String::new(),
             form: SequenceForm::Pairs,

@@ -1,4 +1,4 @@
-//! Why no user is measured: which filter, split or scenario leaves nobody.
+//! Why no user is measured: which filter, split or scenario leaves no user.
 
 use super::{DataError, Prepared, RawData, stats};
 use crate::config::Scenario;
@@ -11,18 +11,18 @@ pub const LEAVE_ONE_OUT: u64 = 3;
 /// What is left after one step from the files to the split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What the step is, such as "the filter `rating`".
+    /// Name of the step, such as "the filter `rating`".
     name: String,
-    /// Users with an interaction.
+    /// Number of users with an interaction.
     users: u64,
-    /// Interactions.
+    /// Number of interactions.
     interactions: u64,
-    /// Most interactions of a user.
+    /// Maximum number of interactions of a user.
     longest: u64,
 }
 
 impl Step {
-    /// What `raw` holds after the step of this name.
+    /// Counts `raw` after the step `name`.
     pub fn new(name: impl Into<String>, raw: &RawData) -> Self {
         let mut lengths = vec![0_u64; raw.users.len()];
         for &user in &raw.user {
@@ -37,13 +37,13 @@ impl Step {
     }
 }
 
-/// The error of a data set of which nothing is left.
+/// The error of a data set in which nothing is left.
 pub fn nothing_left(steps: &[Step]) -> DataError {
     let culprit = steps.iter().position(|step| step.interactions == 0);
     let pair = culprit.and_then(|at| Some((steps.get(at.checked_sub(1)?)?, &steps[at])));
     let what = match pair {
         Some((before, step)) => format!(
-            "no interaction is left after filtering: {} drops all of the {} that are there",
+            "no interaction is left after filtering: {} drops all {} interactions",
             step.name, before.interactions
         ),
         None => "no interaction is left after filtering".to_owned(),
@@ -51,8 +51,8 @@ pub fn nothing_left(steps: &[Step]) -> DataError {
     DataError::new(what).hint("loosen the filters of this data set, or look at its file")
 }
 
-/// Why no user of `data` is measured; `None` where some are. `steps` are those of the data set that is measured, and so is the
-/// split; the scenario is the one that `data` was made by.
+/// Why no user of `data` is measured; `None` where some users are. `steps` and `split` are those of
+/// the measured data set, and `scenario` is the one that `data` was made with.
 pub fn reason(
     data: &Prepared,
     steps: &[Step],
@@ -70,7 +70,7 @@ pub fn reason(
                 of_split(steps, split)?
             }
             FewShotUsers::Others => {
-                "`few_shot` trains on every user with a test target, so that `evaluate = \"others\"` leaves nobody".to_owned()
+                "`few_shot` trains on every user with a test target, so that `evaluate = \"others\"` leaves no user".to_owned()
             }
             FewShotUsers::All | FewShotUsers::Training => {
                 "no user whom `few_shot` trains on has a test target".to_owned()
@@ -86,7 +86,7 @@ pub fn reason(
     })
 }
 
-/// Why a split gives no user a test target; `None` where it gives one to some.
+/// Why a split gives no user a test target; `None` if it gives one to some users.
 fn of_split(steps: &[Step], split: &Split) -> Option<String> {
     let last = steps.last()?;
     match split {
@@ -116,7 +116,8 @@ fn of_split(steps: &[Step], split: &Split) -> Option<String> {
     }
 }
 
-/// The error of candidates for nobody; `class` is the scenario whose class of items they are drawn for.
+/// The error of candidate lists without users. `class` is the scenario whose class of items they
+/// are drawn for.
 pub fn refusal(data: &Prepared, class: Option<&Scenario>) -> DataError {
     let why = match (&data.facts.nobody, class) {
         (Some(why), _) => why.clone(),
@@ -128,7 +129,7 @@ pub fn refusal(data: &Prepared, class: Option<&Scenario>) -> DataError {
     )
 }
 
-/// Why a scenario that selects users by their targets has none of the `measured` users of `data`.
+/// Why none of the `measured` users of `data` is in a scenario that selects users by their targets.
 pub fn of_slice(scenario: &Scenario, measured: u64) -> String {
     let among = |kind: &str, share: f64| {
         format!(
@@ -152,7 +153,8 @@ mod tests {
     use crate::config::protocol::{Candidates, Rules, Seen, Ties};
     use crate::data::{DrawCandidates, Part, Prepare, candidates, prepare};
 
-    /// Four users with `each` interactions of rising time; the first of each has rating 5, the others 1.
+    /// Four users with `each` interactions of rising time; the first of each has rating 5, the
+    /// others 1.
     fn made(each: usize, change: impl FnOnce(&mut Prepare)) -> Result<Prepared, DataError> {
         let dir = tempfile::tempdir().unwrap();
         let mut rows = "user,item,time,rating\n".to_owned();
@@ -191,7 +193,7 @@ mod tests {
         prepare(&settings, dir.path(), &mut |_| {})
     }
 
-    /// What drawing candidates says of a data set in which nobody is measured.
+    /// The error of drawing candidates for a data set without measured users.
     fn refusal(each: usize, change: impl FnOnce(&mut Prepare)) -> String {
         let prepared = made(each, change).unwrap();
         let settings = DrawCandidates {
@@ -254,7 +256,7 @@ mod tests {
                         backbone: true,
                     }),
                 ),
-                "`evaluate = \"others\"` leaves nobody",
+                "`evaluate = \"others\"` leaves no user",
             ),
         ] {
             let whole = format!("no user is measured: {said}");
@@ -270,7 +272,7 @@ mod tests {
         });
         let text = error.unwrap_err().to_string();
         assert!(
-            text.contains("the filter `k_core` drops all of the 8 that are there"),
+            text.contains("the filter `k_core` drops all 8 interactions"),
             "{text}"
         );
     }

@@ -1,4 +1,5 @@
-//! The prepared data set: filtered, split, indexed from 1, with texts. An artefact folder in the store.
+//! The prepared data set: filtered, split, numbered from 1, with texts. It is an artefact folder in
+//! the store.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,14 +14,15 @@ use crate::{cells, fs};
 const NUMBERS: &str = "sequences.safetensors";
 const USERS: &str = "users.csv";
 const ITEMS: &str = "items.csv";
-/// Note of the numbers' file: the cells of the CSV files are marked where a spreadsheet would take them for formulas.
+/// Metadata of the arrays: the CSV files have an apostrophe in front of cells that a spreadsheet
+/// would read as formulas.
 const MARKED: &str = "marked_cells";
-/// Note of the numbers' file: the [`Facts`] as JSON.
+/// Metadata of the arrays: the [`Facts`] as JSON.
 const FACTS: &str = "facts";
-/// Between categories in one CSV cell: the unit separator, which no category holds.
+/// Separates categories in one CSV cell: the unit separator, which does not occur in categories.
 const SEPARATOR: &str = "\u{1f}";
 
-/// One item with its texts as the rest of the program sees them.
+/// An item and its texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     /// Id in the source.
@@ -35,8 +37,9 @@ pub struct Item {
 
 /// A prepared data set with U users and V items, sequences in CSR.
 ///
-/// User u's items, in time order, are `items_of(u)`; the first `train_end[u]` are training, then up to `valid_end[u]`
-/// validation, the rest test. A part's target is its first item, and the history of a target is everything before it.
+/// The items of user u, in time order, are `items_of(u)`. The first `train_end[u]` are for
+/// training, the next up to `valid_end[u]` for validation, the rest for test. The target of a part
+/// is its first item, and its history is everything before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// Raw user ids, U of them.
@@ -53,7 +56,7 @@ pub struct Prepared {
     pub valid_end: Vec<u32>,
     /// Whether the CF model is trained on the user.
     pub trained: Vec<bool>,
-    /// Whether later stages (alignment, projection, tuning) are trained on the user.
+    /// Whether later stages (alignment, projection, fine-tuning) are trained on the user.
     pub aligned: Vec<bool>,
     /// Whether the user's targets are measured.
     pub measured: Vec<bool>,
@@ -61,36 +64,40 @@ pub struct Prepared {
     pub in_training: Vec<bool>,
     /// Whether item i (at `i - 1`) may be a candidate.
     pub in_candidates: Vec<bool>,
-    /// Row of the trained tables that item i (at `i - 1`) reads; the item itself but for reindexed cross-domain items.
+    /// Row of the trained tables that item i (at `i - 1`) uses. It is the item's number, except for
+    /// reindexed cross-domain items.
     pub row: Vec<u32>,
-    /// What became known while the data set was made.
+    /// Facts found while the data set was made.
     pub facts: Facts,
 }
 
-/// What became known while a data set was made, for those who read its numbers.
+/// Facts found while a data set was made, for readers of its results.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// How records of items met the items, one entry a data set that has records: a cross-domain scenario has two.
+    /// How records of items match the items, one entry for each data set with records. A
+    /// cross-domain scenario has two data sets.
     pub records: Vec<Records>,
-    /// Why no user is measured; `None` where some are.
+    /// Why no user is measured; `None` where some users are.
     pub nobody: Option<String>,
 }
 
-/// How the records of one file met the items of a data set.
+/// How the records of one file match the items of a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
     /// Name of the file.
     pub file: String,
     /// Items of the data set.
     pub items: u64,
-    /// What met and what did not.
+    /// Counts of matches and mismatches.
     pub counts: RecordCounts,
-    /// Examples of ids that do not meet and the likely cause; `None` where nothing suggests one.
+    /// Examples of ids that do not match, and the likely cause; `None` where there is no sign of a
+    /// mistake.
     pub doubt: Option<String>,
 }
 
 impl Records {
-    /// What a reader of texts must know, a sentence each: items without a record, and records that repeat an item.
+    /// Notes for readers of texts, one sentence each: items without a record, and records that
+    /// repeat an item.
     pub fn notes(&self) -> Vec<String> {
         let Records {
             file,
@@ -123,7 +130,7 @@ impl Records {
 }
 
 impl Facts {
-    /// The counts of all files of records together; `None` where there is none.
+    /// The counts of all files of records together; `None` without such files.
     pub fn record_counts(&self) -> Option<RecordCounts> {
         self.records
             .iter()
@@ -137,7 +144,7 @@ impl Facts {
             })
     }
 
-    /// What a reader of texts must know, a sentence each.
+    /// Notes for readers of texts, one sentence each.
     pub fn notes(&self) -> Vec<String> {
         self.records.iter().flat_map(Records::notes).collect()
     }
@@ -166,7 +173,7 @@ impl Prepared {
         &self.items_of(user)[..self.train_end[user] as usize]
     }
 
-    /// Training interactions of item i (at `i - 1`), over the users that are trained on.
+    /// Training interactions of item i (at `i - 1`), over users that the CF model is trained on.
     pub fn train_counts(&self) -> Vec<u64> {
         let mut counts = vec![0; self.n_items()];
         for user in (0..self.n_users()).filter(|&user| self.trained[user]) {
@@ -228,7 +235,7 @@ impl Prepared {
         )
     }
 
-    /// The data set in folder `dir`.
+    /// Reads the data set in folder `dir`.
     ///
     /// # Errors
     /// When a file is missing or damaged.
@@ -333,7 +340,7 @@ pub(crate) mod tests {
                 description: (item % 2 > 0).then(String::new),
                 categories: vec!["a".to_owned(); (item % 3) as usize],
             });
-            // Every item once, so that numbers and counts are known.
+            // Every item appears once, so that numbers and counts are known.
             raw.user.push(item % users);
             raw.item.push(item);
         }

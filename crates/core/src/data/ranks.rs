@@ -1,4 +1,4 @@
-//! Per-user ranks: what an `evaluate` stage leaves.
+//! Ranks of users' targets: the output of an `evaluate` stage.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::fs::{self, FsError};
 /// Ranks of M users' targets in one part of the split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranks {
-    /// Which part's targets.
+    /// The part of the split.
     pub part: Part,
     /// User numbers of the prepared data set, ascending, M of them.
     pub users: Vec<u32>,
     /// Target items (1 to V), M of them.
     pub targets: Vec<u32>,
-    /// 1 + greater scores + half of the equal ones, M of them; never NaN.
+    /// 1 + greater scores + a share of the equal ones, M of them; never NaN.
     pub ranks: Vec<f64>,
 }
 
@@ -57,10 +57,10 @@ impl Ranks {
         fs::write_atomic(&path, &bytes)
     }
 
-    /// The ranks of `part` in folder `dir`.
+    /// Reads the ranks of `part` in folder `dir`.
     ///
     /// # Errors
-    /// When the file is missing, damaged, of uneven lengths, or holds a rank that is none.
+    /// When the file is missing or damaged, its arrays differ in length, or a rank is invalid.
     pub fn load(dir: &Path, part: Part) -> Result<Ranks, FsError> {
         let path = dir.join(file(part));
         let bytes = fs::read(&path)?;
@@ -90,7 +90,7 @@ impl Ranks {
             .iter()
             .find(|rank| !rank.is_finite() || **rank < 1.0)
         {
-            Some(rank) => Err(wrong(&format!("`{rank}` is no rank"))),
+            Some(rank) => Err(wrong(&format!("`{rank}` is not a rank"))),
             None => Ok(ranks),
         }
     }
@@ -141,7 +141,7 @@ mod tests {
             ranks(rank).save(dir.path()).unwrap();
             let text = Ranks::load(dir.path(), Part::Test).unwrap_err().to_string();
             assert!(
-                text.contains("is no rank") && text.contains("ranks.test"),
+                text.contains("is not a rank") && text.contains("ranks.test"),
                 "{text}"
             );
         }

@@ -1,4 +1,4 @@
-//! Known counts of filtered real files, which `ALLROUND_TEST_DATA` names.
+//! Known counts of filtered real files in the folder that `ALLROUND_TEST_DATA` names.
 
 use std::path::Path;
 

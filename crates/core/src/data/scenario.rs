@@ -2,9 +2,9 @@
 //!
 //! | scenario | trained | aligned | measured |
 //! |---|---|---|---|
-//! | overall, cold and warm items | everybody | everybody | a slice of those with a test target |
-//! | cold users | everybody but the sampled users | the same | the sampled users |
-//! | few-shot | the K users, or everybody when `backbone` is false | the K users | all, the K, or the others |
+//! | overall, cold and warm items | all | all | a slice of those with a test target |
+//! | cold users | all but the sampled users | the same | the sampled users |
+//! | few-shot | the K users, or all when `backbone` is false | the K users | all, the K, or the others |
 //! | cross-domain | users of the source | the same | users of the target |
 
 use rand::seq::index;
@@ -14,10 +14,10 @@ use crate::config::Scenario;
 use crate::config::scenario::{CountedOn, FewShotUsers, ItemShare, ShareOf, UnseenItems};
 use crate::seed::{Stream, stream};
 
-/// Applies a scenario that changes training; a slice changes nothing.
+/// Applies a scenario that changes training. A slice changes nothing.
 ///
 /// # Errors
-/// When the scenario asks for more users than the data set has, or the target data set is missing.
+/// When the scenario needs more users than the data set has, or the target data set is missing.
 pub fn apply(
     prepared: Prepared,
     target: Option<Prepared>,
@@ -39,7 +39,8 @@ pub fn apply(
     }
 }
 
-/// The users whose target of `part` the scenario measures, U truth values. Cold and warm are the targets of that very part.
+/// Whether each of U users has a target of `part` that the scenario measures. Cold and warm refer
+/// to the target of this part.
 pub fn slice(prepared: &Prepared, scenario: &Scenario, part: Part) -> Vec<bool> {
     let Some(chosen) = class(prepared, scenario) else {
         return prepared.measured.clone();
@@ -53,7 +54,8 @@ pub fn slice(prepared: &Prepared, scenario: &Scenario, part: Part) -> Vec<bool> 
         .collect()
 }
 
-/// Whether item i (at `i - 1`) is of the scenario's class, cold or warm; `None` for a scenario without classes of items.
+/// Whether item i (at `i - 1`) is in the scenario's class, cold or warm; `None` for a scenario
+/// without classes of items.
 pub fn class(prepared: &Prepared, scenario: &Scenario) -> Option<Vec<bool>> {
     match scenario {
         Scenario::ColdItems(share) => Some(share_of_items(prepared, share, true)),
@@ -65,10 +67,11 @@ pub fn class(prepared: &Prepared, scenario: &Scenario) -> Option<Vec<bool>> {
     }
 }
 
-/// Whether item i (at `i - 1`) is in the least (`cold`) or most popular share of the candidates' catalogue.
+/// Whether item i (at `i - 1`) is in the least (`cold`) or most popular share of the candidate
+/// items.
 ///
-/// Items are sorted by count, equal ones by number. By items, the first `floor(share * n)` are chosen; by interactions,
-/// items are chosen while their summed counts stay within the share.
+/// Items are sorted by count, ties by number. By items, the first `floor(share * n)` are chosen. By
+/// interactions, items are chosen while their summed counts stay within the share.
 fn share_of_items(prepared: &Prepared, share: &ItemShare, cold: bool) -> Vec<bool> {
     let counts = match share.counted_on {
         CountedOn::Train => prepared.train_counts(),
@@ -112,10 +115,10 @@ fn sample(among: &[usize], users: u64, seed: u64, what: &str) -> Result<Vec<usiz
     let wanted = usize::try_from(users).unwrap_or(usize::MAX);
     if wanted > among.len() {
         return Err(DataError::new(format!(
-            "the scenario asks for {wanted} {what}, and the data set has {}",
+            "the scenario needs {wanted} {what}, and the data set has {}",
             among.len()
         ))
-        .hint("ask for fewer users, or loosen the filters"));
+        .hint("lower `users`, or loosen the filters"));
     }
     let mut rng = stream(seed, Stream::Scenario, 0);
     let mut drawn: Vec<usize> = index::sample(&mut rng, among.len(), wanted)
@@ -126,7 +129,8 @@ fn sample(among: &[usize], users: u64, seed: u64, what: &str) -> Result<Vec<usiz
     Ok(drawn)
 }
 
-/// Users of exactly `length` interactions; 0 `users` takes all of them. Their last item is the target.
+/// Measures users with exactly `length` interactions; with 0 `users`, all of them. Their last item
+/// is the target.
 fn cold_users(
     mut data: Prepared,
     length: u64,
@@ -159,7 +163,7 @@ fn few_shot(
     (evaluate, backbone): (FewShotUsers, bool),
     seed: u64,
 ) -> Result<Prepared, DataError> {
-    // A user with one training item gives no (history, next item) pair to learn from.
+    // A user with one training item has no (history, next item) pair to train on.
     let eligible: Vec<usize> = (0..data.n_users())
         .filter(|&user| data.train_end[user] >= 2)
         .collect();
@@ -187,7 +191,7 @@ fn few_shot(
     Ok(data)
 }
 
-/// Source and target side by side: equal raw ids of the two are different users and items.
+/// Joins source and target: equal raw ids in the two are different users and items.
 fn cross_domain(source: Prepared, target: Prepared, unseen: UnseenItems) -> Prepared {
     let (users, items) = (source.n_users(), source.n_items());
     let shift = u32::try_from(items).expect("fewer items than 32 bits hold");
@@ -249,7 +253,7 @@ mod tests {
             let target = data.items_of(user)[data.valid_end[user] as usize];
             assert!(cold[target as usize - 1]);
         }
-        // Validation has targets of its own, and another slice.
+        // Validation has other targets, and therefore another slice.
         let valid = slice(&data, &Scenario::ColdItems(share), Part::Valid);
         assert_ne!(valid, users);
         for user in (0..data.n_users()).filter(|&user| valid[user]) {
@@ -282,7 +286,7 @@ mod tests {
         };
         let error = apply(data, None, &too_many, 1).unwrap_err().to_string();
         assert!(
-            error.contains("asks for 1000 cold users") && error.contains(&there.to_string()),
+            error.contains("needs 1000 cold users") && error.contains(&there.to_string()),
             "{error}"
         );
     }

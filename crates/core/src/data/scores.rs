@@ -1,4 +1,5 @@
-//! Per-candidate scores: what an `evaluate` stage leaves beside the ranks where the protocol keeps them.
+//! Scores of candidates: an output of an `evaluate` stage, next to the ranks, where the protocol
+//! keeps them.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -8,20 +9,20 @@ use super::arrays::{self, Array, Arrays};
 use super::{CandidateLists, DataError, Part, Prepared};
 use crate::config::protocol::Seen;
 
-/// Catalogues of more items keep the best of each user's full ranking alone.
+/// With more items than this, only the best of each user's full ranking are kept.
 pub const ALL_OF_ITEMS: usize = 1_000;
-/// How many of the best are then kept; the target is kept wherever it stands.
+/// Number of the best that are then kept. The target is always kept.
 pub const BEST: usize = 100;
 
-/// Most candidates that are kept of a user; `None` for all of them.
+/// Maximum number of candidates kept for a user; `None` for all of them.
 pub fn bound(lists: &CandidateLists, n_items: usize) -> Option<usize> {
     (lists.n.is_none() && n_items > ALL_OF_ITEMS).then_some(BEST)
 }
 
-/// Scores of M users' candidates in one part of the split, the highest first; equal ones by number of the item.
+/// Scores of M users' candidates in one part of the split, the highest first, ties by item number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
-    /// Which part's targets.
+    /// The part of the split.
     pub part: Part,
     /// User numbers of the prepared data set, ascending, M of them.
     pub users: Vec<u32>,
@@ -29,9 +30,9 @@ pub struct Scores {
     pub targets: Vec<u32>,
     /// Row starts, M + 1 of them.
     pub offsets: Vec<u64>,
-    /// Items (1 to V), row after row. A list that was drawn with repeats repeats them.
+    /// Items (1 to V), row by row. A list that was drawn with repeats has them here too.
     pub items: Vec<u32>,
-    /// Their scores; no NaN.
+    /// Their scores; never NaN.
     pub scores: Vec<f64>,
 }
 
@@ -54,7 +55,7 @@ impl Scored {
 }
 
 impl Scores {
-    /// The scores of nobody yet.
+    /// No scores yet.
     pub fn nothing(part: Part) -> Self {
         Self {
             part,
@@ -66,7 +67,8 @@ impl Scores {
         }
     }
 
-    /// Adds a user's candidates, the target among them: the best `most` of them and the target where there is a bound.
+    /// Adds a user's candidates, including the target. With `most`, only this number of the best
+    /// and the target are kept.
     pub fn push(&mut self, (user, target): (u32, u32), mut row: Vec<Scored>, most: Option<usize>) {
         let most = most.filter(|&most| most > 0 && most < row.len());
         if let Some(most) = most {
@@ -83,7 +85,7 @@ impl Scores {
         self.offsets.push(self.items.len() as u64);
     }
 
-    /// The candidates of the user at `place`, the highest score first.
+    /// The candidates of the user with index `place`, the highest score first.
     pub fn row(&self, place: usize) -> impl Iterator<Item = Scored> {
         let range = self.offsets[place] as usize..self.offsets[place + 1] as usize;
         let both = self.items[range.clone()].iter().zip(&self.scores[range]);
@@ -112,7 +114,7 @@ impl Scores {
         arrays::save(&dir.join(Self::file(self.part)), &arrays, HashMap::new())
     }
 
-    /// The scores of `part` in folder `dir`; `None` where none were kept.
+    /// Reads the scores of `part` in folder `dir`; `None` where none were kept.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
@@ -144,7 +146,8 @@ impl Scores {
     }
 }
 
-/// The candidates of the user at `place` of `lists`, the target first: the list, or every item that full ranking ranks.
+/// The candidates of the user with index `place` in `lists`, the target first: the list, or every
+/// item of a full ranking.
 pub fn candidates(lists: &CandidateLists, prepared: &Prepared, place: usize) -> Vec<u32> {
     let (user, target) = (lists.users[place] as usize, lists.targets[place]);
     let mut found = vec![target];
@@ -170,7 +173,7 @@ pub fn candidates(lists: &CandidateLists, prepared: &Prepared, place: usize) -> 
     found
 }
 
-/// What a model may read of `user` before it ranks the target of `part`.
+/// The items that a model may read of `user` before it ranks the target of `part`.
 pub fn history(prepared: &Prepared, user: usize, part: Part) -> &[u32] {
     let end = match part {
         Part::Valid => prepared.train_end[user],

@@ -1,4 +1,5 @@
-//! From interactions to time-ordered sequences with a split, numbered in the order of first appearance.
+//! From interactions to time-ordered sequences with a split. Users and items are numbered in the
+//! order of first appearance.
 
 use super::prepared::{Facts, Records};
 use super::raw::{Given, Joined, RecordCounts, Text};
@@ -8,7 +9,7 @@ use crate::config::dataset::Split;
 /// Splits `raw`. Ties in time keep the order of the file.
 ///
 /// # Errors
-/// When a split by time meets a source without times, or a given split a source without parts.
+/// When a split by time has a source without times, or a given split a source without parts.
 pub fn split(raw: RawData, rule: &Split) -> Result<Prepared, DataError> {
     let users = Numbering::new(&raw.user, raw.users.len());
     let items = Numbering::new(&raw.item, raw.items.len());
@@ -31,13 +32,13 @@ pub fn split(raw: RawData, rule: &Split) -> Result<Prepared, DataError> {
 /// An interaction of a user.
 #[derive(Clone, Copy)]
 struct Placed {
-    /// Training where the source gives no parts.
+    /// Training where the source does not give parts.
     part: Given,
     time: i64,
     item: u32,
 }
 
-/// Old numbers to new ones, in the order of first appearance.
+/// Maps old numbers to new ones, in the order of first appearance.
 struct Numbering {
     number: Vec<u32>,
     order: Vec<u32>,
@@ -171,7 +172,7 @@ fn assemble(
     }
 }
 
-/// How the records met the items that are left.
+/// How the records match the items that are left.
 fn records(joined: Joined, items: &[u32]) -> Records {
     let without = items
         .iter()
@@ -244,7 +245,7 @@ mod tests {
             ..raw()
         };
         let data = split(given, &Split::Given {}).unwrap();
-        // User b's test item has the earliest time, and is the test target all the same.
+        // User b's test item has the earliest time, and is the test target nevertheless.
         assert_eq!(data.items_of(0), [1, 2, 3]);
         assert_eq!((data.train_end[0], data.valid_end[0]), (1, 2));
         assert_eq!((data.train_end[1], data.valid_end[1]), (1, 1));

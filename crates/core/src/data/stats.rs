@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Prepared;
 
-/// What there is, for tables and for checking against published counts.
+/// Counts, for tables and for comparison with published counts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Counts {
     /// Users.
@@ -13,21 +13,21 @@ pub struct Counts {
     pub items: u64,
     /// Interactions of all users.
     pub interactions: u64,
-    /// Interactions that the CF model is trained on: what the split gives to training, of the users that are trained on.
+    /// Training interactions of the users that the CF model is trained on.
     pub train_interactions: u64,
-    /// Fewest interactions of a user.
+    /// Minimum number of interactions of a user.
     pub shortest: u64,
-    /// Median interactions of a user (the lower of two).
+    /// Median number of interactions of a user (the lower of two).
     pub median_length: u64,
-    /// Mean interactions of a user; `None` without users.
+    /// Mean number of interactions of a user; `None` without users.
     pub mean_length: Option<f64>,
-    /// Most interactions of a user.
+    /// Maximum number of interactions of a user.
     pub longest: u64,
     /// Users that the CF model is trained on.
     pub trained_users: u64,
     /// Users with a measured test target.
     pub measured_users: u64,
-    /// Measured users without any history: nothing of theirs comes before the test target.
+    /// Measured users without any item before the test target.
     pub without_history: u64,
     /// Share of items with a title; `None` without items.
     pub with_title: Option<f64>,
@@ -35,12 +35,12 @@ pub struct Counts {
     pub with_description: Option<f64>,
 }
 
-/// Whether the user's test target is measured: wished for, and there.
+/// Whether the user is to be measured and has a test target.
 pub fn is_measured(data: &Prepared, user: usize) -> bool {
     data.measured[user] && (data.valid_end[user] as usize) < data.items_of(user).len()
 }
 
-/// Whether anything of the user comes before the test target.
+/// Whether the user has items before the test target.
 pub fn has_history(data: &Prepared, user: usize) -> bool {
     data.valid_end[user] > 0
 }

@@ -1,4 +1,5 @@
-//! Fixed negatives from a file: read by user, checked against the data set and its split, never completed or repaired.
+//! Fixed negatives from a file: read for each user, checked against the data set and its split,
+//! never completed or repaired.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,13 +9,13 @@ use crate::config::protocol::{CandidatesFile, ListedUsers, NegativesForm, Rules}
 use crate::event::{Counted, Event};
 use crate::source::read::lines::Lines;
 
-/// A measured user's line.
+/// The line of a measured user.
 struct Row {
     number: u64,
     negatives: Vec<u32>,
 }
 
-/// How often the file has what a rule names.
+/// Counts of what rules allow in a file.
 #[derive(Default)]
 struct Counts {
     unknown_users: u64,
@@ -54,8 +55,9 @@ impl Counts {
 /// The lists of `users` for `part`, from the file of `source` below `base`.
 ///
 /// # Errors
-/// When the file cannot be read or breaks a rule; the error names the line. The published rules let a line repeat items and
-/// hold items of the user, and skip users that the data set does not have; all that is counted.
+/// When the file cannot be read or breaks a rule; the error names the line. The published rules
+/// allow repeated items, items of the user's own sequence, and users that are not in the data set.
+/// All of these are counted.
 pub(super) fn read(
     data: &Prepared,
     source: &CandidatesFile,
@@ -64,7 +66,8 @@ pub(super) fn read(
     base: &Path,
     observe: &mut dyn FnMut(Event),
 ) -> Result<CandidateLists, DataError> {
-    // Without a file for validation, its targets are ranked against the test's negatives; lines then name other targets.
+    // Without a file for validation, its targets are ranked against the negatives of the test.
+    // Lines then contain other targets.
     let is_own = part == Part::Test || !source.valid.is_empty();
     let path = match part {
         Part::Valid if is_own => &source.valid,
@@ -115,7 +118,8 @@ fn items(data: &Prepared) -> HashMap<&str, u32> {
         .collect()
 }
 
-/// Users by id: `Some` with the number for those of `measured`. Of equal ids, as two domains may have, the measured counts.
+/// Users by id: `Some` with the number for those of `measured`. Two domains may have equal ids; the
+/// measured user then counts.
 fn ids<'a>(data: &'a Prepared, measured: &[u32]) -> HashMap<&'a str, Option<u32>> {
     let mut ids: HashMap<&str, Option<u32>> =
         data.users.iter().map(|id| (id.as_str(), None)).collect();
@@ -138,16 +142,16 @@ struct Reader<'a> {
     counts: Counts,
 }
 
-/// The words of a line.
+/// The parts of a line.
 struct Words<'l> {
     user: &'l str,
-    /// The target, in a form that names it.
+    /// The target, in a form that contains it.
     target: Option<&'l str>,
     negatives: Vec<&'l str>,
 }
 
 impl Reader<'_> {
-    /// The measured users' lines.
+    /// Reads the lines of measured users.
     fn rows(&mut self) -> Result<HashMap<u32, Row>, DataError> {
         let mut lines = Lines::open_rows(&self.path)?;
         let mut rows: HashMap<u32, Row> = HashMap::new();
@@ -226,7 +230,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The measured user of an id; `None` for one who is not measured.
+    /// The measured user with an id; `None` for a user who is not measured.
     fn user(&mut self, id: &str, line: u64) -> Result<Option<u32>, DataError> {
         match (self.users.get(id), self.rules) {
             (Some(Some(user)), _) => Ok(Some(*user)),
@@ -328,7 +332,7 @@ impl Reader<'_> {
         self.wrong(line, what).hint(hint)
     }
 
-    /// A file whose lines all begin with the target has another form, whatever the rules allow.
+    /// Refuses a file whose lines all begin with the target: it has another form, under any rules.
     fn refuse_targets_in_front(&self, rows: &HashMap<u32, Row>) -> Result<(), DataError> {
         let begins = |(&user, row): (&u32, &Row)| {
             row.negatives.first() == Some(&target(self.data, user, self.part))
@@ -376,7 +380,7 @@ impl Reader<'_> {
     }
 }
 
-/// The first word and what follows it.
+/// The first word and the rest.
 fn word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     text.split_once(char::is_whitespace).unwrap_or((text, ""))

@@ -1,4 +1,4 @@
-//! What is drawn, from where, and what is refused.
+//! Which items are drawn, and what is refused.
 
 use super::*;
 use crate::config::Scenario;
@@ -140,7 +140,7 @@ fn more_candidates_than_items_are_refused_with_both_counts() {
     .unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("9 candidates are asked for") && text.contains("items to draw from"),
+        text.contains("9 candidates are needed") && text.contains("items to draw from"),
         "{text}"
     );
 }
@@ -187,7 +187,7 @@ fn candidates_of_the_class_rank_cold_targets_against_cold_items_alone() {
         assert!(!lists.users.is_empty());
         assert!(lists.targets.iter().all(is_cold));
         assert!(lists.negatives.iter().all(is_cold));
-        // The users are those of the slice of all candidates.
+        // The users are those of a slice that ranks against all items.
         let mask = scenario::slice(&data, &cold(0.5), Part::Test);
         let sliced: Vec<u32> = (0..200).filter(|&user| mask[user as usize]).collect();
         assert_eq!(lists.users, sliced);
@@ -206,7 +206,7 @@ fn a_class_of_too_few_items_is_refused_with_both_counts_and_repeats_as_published
     let error = draw(&data, &wanted, Part::Test).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("11 candidates are asked for, and user `"),
+        text.starts_with("11 candidates are needed, and user `"),
         "{text}"
     );
     assert!(

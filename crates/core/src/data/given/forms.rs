@@ -1,4 +1,5 @@
-//! The forms of a file of scores: CSV with `user,item,score` or `user,rank,item`, and lines of `user item item ...`.
+//! The forms of a file of scores: CSV with `user,item,score` or `user,rank,item`, and lines of
+//! `user item item ...`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -32,7 +33,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A CSV file with columns `user`, `item` and `value`, in any order; other columns are not read.
+    /// Reads a CSV file with columns `user`, `item` and `value`, in any order. Other columns are
+    /// not read.
     fn table(&self, value: &str, score: impl Fn(f64) -> f64) -> Result<Entries, DataError> {
         let mut table = Table::open(&self.path)?;
         let column = |name: &str| -> Result<usize, DataError> {
@@ -62,7 +64,7 @@ impl Reader<'_> {
         Ok(file)
     }
 
-    /// Lines of ids between blanks or tabs: a user, then items, the best first.
+    /// Reads lines of ids, separated by blanks or tabs: a user, then items, the best first.
     fn lists(&self) -> Result<Entries, DataError> {
         let mut lines = Lines::open(&self.path)?;
         let mut file = Entries {
@@ -87,7 +89,7 @@ impl Reader<'_> {
                 ))
                 .at(&self.path)
                 .line(line)
-                .hint("write one list a user"));
+                .hint("write one list for each user"));
             }
             for (rank, item) in items.enumerate() {
                 match self.both((user, item), line)? {
@@ -105,7 +107,7 @@ impl Reader<'_> {
     }
 
     fn lonely(&self, user: &str, line: u64) -> DataError {
-        let error = DataError::new(format!("`{user}` has no item behind it"))
+        let error = DataError::new(format!("`{user}` has no item after it"))
             .at(&self.path)
             .line(line);
         error.hint(match user.contains(',') {
@@ -114,7 +116,8 @@ impl Reader<'_> {
         })
     }
 
-    /// The numbers of a user and an item; `None` where one is not in the data set and that is allowed.
+    /// The numbers of a user and an item; `None` where one is not in the data set and this is
+    /// allowed.
     fn both(&self, (user, item): (&str, &str), line: u64) -> Result<Option<(u32, u32)>, DataError> {
         let found = (self.known.user(user), self.known.item(item));
         let (what, id) = match found {

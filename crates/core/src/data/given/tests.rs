@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::{Item, Part};
 
-/// Users `u0` to `u2` with items `a` to `e`: each has training, validation and test.
+/// Users `u0` to `u2` with items `a` to `e`. Each has training, validation and test items.
 fn prepared() -> Prepared {
     let item = |id: &str| Item {
         id: id.to_owned(),
@@ -24,7 +24,7 @@ fn prepared() -> Prepared {
     }
 }
 
-/// The two first users with two negatives each: `c` among `d`, `e`; `a` among `d`, `e`.
+/// The first two users with two negatives each: target `c` with `d`, `e`; target `a` with `d`, `e`.
 fn lists() -> CandidateLists {
     CandidateLists::listed(Part::Test, vec![0, 1], vec![3, 1], (2, vec![4, 5, 4, 5]))
 }
@@ -55,7 +55,7 @@ const WHOLE: &str = "user,item,score,note\nu0,c,0.5,x\nu0,d,0.5,\nu0,e,-1,\nu1,e
 fn ranks_follow_from_scores_and_what_nobody_needs_is_counted() {
     let measured = of(WHOLE, settings(ScoresForm::Scores)).unwrap();
     assert_eq!(measured.ranks.ranks, [1.5, 3.0]);
-    // `b` is no candidate of `u1`, and the third user is not measured.
+    // `b` is not a candidate of `u1`, and the third user is not measured.
     assert_eq!(counts(&measured), [0, 0, 0, 2]);
     let scores = measured.scores.unwrap();
     let first: Vec<(u32, f64)> = scores.row(0).map(|it| (it.item, it.score)).collect();
@@ -70,7 +70,7 @@ fn ranked_lists_rank_what_they_do_not_hold_last() {
     let lists = "u0 d\tc\n\nu1 d\n";
     for (text, form) in [(ranks, ScoresForm::Ranks), (lists, ScoresForm::Lists)] {
         let measured = of(text, settings(form)).unwrap();
-        // `a` and `e` tie behind `d`.
+        // `a` and `e` tie after `d`.
         assert_eq!(measured.ranks.ranks, [2.0, 2.5], "{form:?}");
         assert_eq!(counts(&measured), [3, 0, 0, 0], "{form:?}");
     }
@@ -89,11 +89,11 @@ fn missing_and_unknown_are_counted_where_the_settings_allow_them() {
     assert_eq!(counts(&measured), [2, 1, 2, 0]);
 }
 
-const LAST: &str = "`missing = \"last\"` ranks what has no score last";
+const LAST: &str = "`missing = \"last\"` ranks those without a score last";
 const IGNORE: &str = "`unknown = \"ignore\"` leaves such entries out";
 const SCORES: ScoresForm = ScoresForm::Scores;
 
-/// Form, contents, what is said, remedy.
+/// Form, contents, message, remedy.
 const REFUSED: &[(ScoresForm, &str, &str, &str)] = &[
     (
         SCORES,
@@ -159,7 +159,7 @@ const REFUSED: &[(ScoresForm, &str, &str, &str)] = &[
         ScoresForm::Lists,
         "u0 c d\nu0 e\n",
         "s.csv:2: user `u0` has a second list, the first is on line 1",
-        "one list a user",
+        "one list for each user",
     ),
     (
         ScoresForm::Lists,
@@ -170,13 +170,13 @@ const REFUSED: &[(ScoresForm, &str, &str, &str)] = &[
     (
         ScoresForm::Lists,
         "u0,c,d\n",
-        "s.csv:1: `u0,c,d` has no item behind it",
+        "s.csv:1: `u0,c,d` has no item after it",
         "a CSV file is `form = \"scores\"`",
     ),
     (
         ScoresForm::Lists,
         "u0\n",
-        "s.csv:1: `u0` has no item behind it",
+        "s.csv:1: `u0` has no item after it",
         "expected `user item item ...`",
     ),
     (

@@ -258,7 +258,7 @@ fn more_candidates_to_stop_by_than_a_user_leaves_are_refused_with_the_setting() 
     let failure = run(&job, &mut |_| ()).unwrap_err().failure();
     assert!(
         failure.error.starts_with(
-            "the lists of `train.stop.early.candidates`: 12 candidates are asked for, and user `u"
+            "the lists of `train.stop.early.candidates`: 12 candidates are needed, and user `u"
         ),
         "{}",
         failure.error

@@ -1,11 +1,12 @@
-//! A file of candidates becomes lists, or is refused with its line.
+//! A file of candidates becomes lists, or the error names its line.
 
 use super::*;
 use crate::config::protocol::{Candidates, Seen, Ties};
 use crate::data::candidates::make;
 use crate::data::{DrawCandidates, Item};
 
-/// Users `ann`, `bob` and `cat` with test targets i3, i5 and i1; `dan` has one item and is not measured. Items i1 to i9.
+/// Users `ann`, `bob` and `cat` with test targets i3, i5 and i1. `dan` has one item and is not
+/// measured. Items i1 to i9.
 fn data() -> Prepared {
     Prepared {
         users: ["ann", "bob", "cat", "dan"].map(str::to_owned).to_vec(),
@@ -80,7 +81,7 @@ impl Desk {
         self.make(Part::Test).0.unwrap()
     }
 
-    /// What is wrong, without the folder, and the hint.
+    /// The message, without the folder, and the hint.
     fn refusal(&self) -> (String, String) {
         let error = self.make(Part::Test).0.unwrap_err();
         let folder = format!("{}/", self.folder.path().display());
@@ -244,7 +245,7 @@ fn by_the_published_rules_a_file_is_taken_as_it_is_and_counted() {
             ("users whose target is among the negatives of the file", 1),
         ]
     );
-    // Validation by the same file counts nothing a second time.
+    // Validation with the same file does not count again.
     assert!(desk.make(Part::Valid).1.is_empty());
 }
 
