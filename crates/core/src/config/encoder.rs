@@ -1,4 +1,4 @@
-//! `[encoder.NAME.KIND]`: what turns an item's text into a vector.
+//! `[encoder.NAME.KIND]`: encoders that turn an item's text into a vector.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Encoder {
-    /// A fixed, seeded feature map of words and letters; needs no weights and is never trained.
+    /// A fixed, seeded feature map of words and letters. It has no weights and is never trained.
     Hashed(HashedEncoder),
     /// A sentence encoder (BERT or DistilBERT) in a Hugging Face folder.
     Pretrained(PretrainedEncoder),
@@ -20,7 +20,7 @@ pub struct HashedEncoder {
     /// Width of the vectors.
     #[schemars(range(min = 8, max = 65536))]
     pub width: usize,
-    /// Seed of the hash; not the cell's, so that every cell reads the same vectors.
+    /// Seed of the hash. It is not the cell's seed, so that all cells read the same vectors.
     pub seed: u64,
 }
 
@@ -28,10 +28,11 @@ pub struct HashedEncoder {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedEncoder {
-    /// Folder with `config.json`, weights and tokenizer. Empty: `hub` says what to fetch.
+    /// Folder with `config.json`, weights and tokenizer. Empty: the folder is fetched by `hub`.
     pub folder: String,
-    /// Name on the Hugging Face hub, such as `sentence-transformers/nq-distilbert-base-v1`; used where `folder` is empty.
+    /// Name on the Hugging Face hub, such as `sentence-transformers/nq-distilbert-base-v1`. Used if
+    /// `folder` is empty.
     pub hub: String,
-    /// Tokens of a text that are read; 0 is the encoder's own bound.
+    /// Maximum number of tokens that are read of a text; 0 is the encoder's own limit.
     pub max_length: usize,
 }

@@ -1,4 +1,4 @@
-//! `[llm.NAME.KIND]` and `[prompt.NAME]`: language models and what they are asked.
+//! `[llm.NAME.KIND]` and `[prompt.NAME]`: language models and their prompts.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Llm {
     /// OPT or Llama weights in a Hugging Face folder.
     Pretrained(PretrainedLlm),
-    /// Random weights of a published shape, for measuring cost; what is made with them is marked.
+    /// Random weights in a published shape, for measurements of cost. Results made with them are
+    /// marked.
     Random(RandomLlm),
-    /// A small OPT, trained from scratch on the data set's item texts, never on interactions.
+    /// A small OPT, trained from scratch on the item texts of the data set, never on interactions.
     Small(SmallLlm),
 }
 
@@ -21,18 +22,18 @@ pub enum Llm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedLlm {
-    /// Folder with `config.json`, weights and tokenizer; a LoRA adapter of peft in it is merged. Empty: `hub` says what to
-    /// fetch.
+    /// Folder with `config.json`, weights and tokenizer. A LoRA adapter of peft in it is merged.
+    /// Empty: the folder is fetched by `hub`.
     pub folder: String,
-    /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`; used where `folder` is empty.
+    /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`. Used if `folder` is empty.
     pub hub: String,
     /// Number type of the weights.
     pub dtype: Dtype,
-    /// Whether linear weights are held in eight bits, for small devices.
+    /// Whether linear weights are stored in eight bits, for small devices.
     pub int8: bool,
 }
 
-/// The names that a prompt's template may hold in braces.
+/// Names in braces that a prompt's template may contain.
 pub const TEMPLATE_PLACES: [&str; 7] = [
     "user",
     "history",
@@ -47,15 +48,16 @@ pub const TEMPLATE_PLACES: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomLlm {
-    /// The shape: `opt-125m`, `opt-350m`, `opt-1.3b`, `opt-2.7b`, `opt-6.7b`, `llama-3.2-3b`, `vicuna-7b`, ...
+    /// The shape: `opt-125m`, `opt-350m`, `opt-1.3b`, `opt-2.7b`, `opt-6.7b`, `llama-3.2-3b`,
+    /// `vicuna-7b`, ...
     pub shape: String,
     /// Folder with the tokenizer's files.
     pub tokenizer: String,
     /// Number type of the weights.
     pub dtype: Dtype,
-    /// Whether linear weights are held in eight bits.
+    /// Whether linear weights are stored in eight bits.
     pub int8: bool,
-    /// Seed of the weights; not the cell's.
+    /// Seed of the weights; not the cell's seed.
     pub seed: u64,
 }
 
@@ -130,39 +132,41 @@ pub enum Look {
     Every,
 }
 
-/// The prompt of the language model.
+/// The prompt of a language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
-    /// Which published wording.
+    /// The published wording to use.
     pub wording: Wording,
-    /// Your own wording, with `{user}` (the user's vector and the sentence about it), `{history}`,
-    /// `{candidates}`, `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, as the noun
-    /// wants); empty: `wording`.
+    /// Your own wording; empty: `wording`. Places for text are `{history}`, `{candidates}`,
+    /// `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, to fit the noun). `{user}` is the
+    /// user's vector and the sentence about it.
     pub template: String,
-    /// Words of every data set that `words` does not name.
+    /// The verb's past form, such as `bought`. This and the two settings below apply to data sets
+    /// that `words` does not list.
     pub past: String,
     /// The verb's plain form, such as `buy`.
     pub verb: String,
-    /// What an item is called, such as `item`.
+    /// The noun for an item, such as `item`.
     pub noun: String,
     /// Words by data set.
     pub words: BTreeMap<String, Words>,
-    /// Last items of the history that are in the prompt.
+    /// Number of last history items in the prompt.
     #[schemars(range(min = 1, max = 1000))]
     pub history: usize,
-    /// Candidates in a training prompt, the target among them; at inference they are those of the
-    /// protocol.
+    /// Number of candidates in a training prompt, including the target. At inference the protocol
+    /// sets it.
     #[schemars(range(min = 2, max = 1000))]
     pub candidates: usize,
-    /// Most tokens of a title; longer ones are cut, and counted. 0: only the language model's
-    /// positions are a bound. Where the longest titles do not fit a prompt with its answer, titles
-    /// are cut no further than that requires.
+    /// Maximum number of tokens in a title; longer ones are cut and counted. 0: only the language
+    /// model's positions are a limit. Where a prompt with the longest titles and its answer does
+    /// not fit, titles are cut no further than necessary.
     pub title_tokens: usize,
 }
 
 impl Prompt {
-    /// The prompt in the words of `dataset`: `words` is empty, and `past`, `verb` and `noun` are the data set's.
+    /// The prompt with the words of `dataset`: `words` is empty, and `past`, `verb` and `noun` are
+    /// those of the data set.
     pub fn of_dataset(&self, dataset: &str) -> Prompt {
         let mut prompt = Prompt {
             words: BTreeMap::new(),
@@ -176,7 +180,7 @@ impl Prompt {
         prompt
     }
 
-    /// The words of a prompt of one data set.
+    /// The prompt's own words.
     pub fn own_words(&self) -> Words {
         Words {
             past: self.past.clone(),
@@ -186,7 +190,7 @@ impl Prompt {
     }
 }
 
-/// Verbs and nouns of one data set.
+/// Words in the prompts of one data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Words {
@@ -194,7 +198,7 @@ pub struct Words {
     pub past: String,
     /// The verb's plain form, such as `watch`.
     pub verb: String,
-    /// What an item is called, such as `movie`.
+    /// The noun for an item, such as `movie`.
     pub noun: String,
 }
 
@@ -202,8 +206,8 @@ pub struct Words {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wording {
-    /// As the A-LLMRec code asks.
+    /// The wording of the A-LLMRec code.
     PublishedCode,
-    /// As the paper's figure 3 shows.
+    /// The wording of the paper's figure 3.
     Paper,
 }

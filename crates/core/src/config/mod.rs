@@ -1,5 +1,6 @@
-//! Settings of data sets, language models, prompts, scenarios and protocols. No field has a default here: defaults are in
-//! `defaults.toml`. The names of fields are the keys of the TOML file. Settings of data sources are in [`crate::source`].
+//! Settings of data sets, language models, prompts, scenarios and protocols. The names of fields
+//! are the keys of the TOML file. No field has a default here: defaults are in the commented TOML
+//! of [`crate::defaults`]. Settings of data sources are in [`crate::source`].
 
 pub mod dataset;
 pub mod encoder;

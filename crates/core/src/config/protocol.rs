@@ -1,11 +1,12 @@
-//! `[protocol.NAME]`: the candidates and metrics that make a number comparable.
+//! `[protocol.NAME]`: the candidates and metrics that make results comparable.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 
-/// How models are measured. Two numbers are comparable only when this and the data set are the same.
+/// How models are measured. Two results are comparable only when the protocol and the data set are
+/// the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
@@ -13,21 +14,22 @@ pub struct Protocol {
     pub candidates: Candidates,
     /// Which rules decide what may be a candidate.
     pub rules: Rules,
-    /// How candidates that score the same as the target count in its rank.
+    /// How candidates with the same score as the target count in its rank.
     pub ties: Ties,
     /// Metrics to report.
     pub metrics: Vec<Metric>,
-    /// Most users evaluated, drawn at random from the seed; 0 is all of them. The A-LLMRec code uses 10,000.
+    /// Maximum number of users evaluated, drawn at random by the seed; 0 is all users. The A-LLMRec
+    /// code uses 10,000.
     pub max_users: u64,
-    /// Seed of the candidate lists; 0 takes each cell's own seed.
+    /// Seed of the candidate lists; 0 uses each cell's own seed.
     pub candidates_seed: u64,
     /// Parts of the split that every model is measured on. `["valid", "test"]` adds validation
-    /// numbers, to choose a model by; `["valid"]` leaves the test untouched. Each part is a
+    /// results, for model selection. `["valid"]` leaves the test part unused. Each part is a
     /// separate evaluation.
     #[serde(default = "test_alone")]
     pub splits: Vec<Part>,
-    /// Whether the score of every candidate of every measured user is kept, in `scores/` of the results. Full ranking of more
-    /// than 1,000 items keeps each user's best 100 and the target.
+    /// Whether the scores of all candidates of measured users are kept, in `scores/` of the
+    /// results. A full ranking of more than 1,000 items keeps each user's best 100 and the target.
     #[serde(default)]
     pub keep_scores: bool,
 }
@@ -54,7 +56,7 @@ fn test_alone() -> Vec<Part> {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Validation: the targets that training may be stopped or chosen by.
+    /// Validation: the targets that early stopping and model selection may use.
     Valid,
     /// Test.
     #[default]
@@ -88,45 +90,46 @@ pub enum Candidates {
     },
     /// `n` items drawn uniformly.
     Uniform {
-        /// Negatives in addition to the target.
+        /// Number of negatives, in addition to the target.
         #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },
     /// `n` items drawn in proportion to their training counts.
     Popularity {
-        /// Negatives in addition to the target.
+        /// Number of negatives, in addition to the target.
         #[schemars(range(min = 1, max = 10000000))]
         n: usize,
     },
-    /// Fixed negatives from a file, as they are published with a data set.
+    /// Fixed negatives from a file, as some data sets publish them.
     File(CandidatesFile),
 }
 
-/// A file with the negatives of every user: one line a user, ids as in the data set, separated by blanks or tabs, plain or
-/// gzip. All lines have equally many negatives.
+/// A file with the negatives of every user, plain or gzip. Each user has one line with ids as in
+/// the data set, separated by blanks or tabs. All lines have the same number of negatives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CandidatesFile {
-    /// The file of the test targets' negatives.
+    /// The file with the negatives of test targets.
     pub path: String,
-    /// What a line holds: `user_item_negatives`, `user_negatives` or `pair_negatives`.
+    /// Content of a line: `user_item_negatives`, `user_negatives` or `pair_negatives`.
     pub form: NegativesForm,
-    /// A file of the same form for the validation targets. Empty: they are ranked against the negatives of `path`, as in
-    /// S3-Rec's code.
+    /// A file of the same form for validation targets. Empty: they are ranked against the negatives
+    /// in `path`, as in S3-Rec's code.
     pub valid: String,
-    /// Who is measured.
+    /// Which users are measured.
     pub users: ListedUsers,
 }
 
-/// What a line of a file of candidates holds.
+/// Content of a line in a file of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NegativesForm {
-    /// `user item neg1 ... negN`: the item is the target and is checked against the split.
+    /// `user item neg1 ... negN`: the item is the target, and is checked against the split.
     UserItemNegatives,
-    /// `user neg1 ... negN`, the target being the split's: `*_sample.txt` of S3-Rec and FDSA.
+    /// `user neg1 ... negN`: the target comes from the split. `*_sample.txt` of S3-Rec and FDSA
+    /// have this form.
     UserNegatives,
-    /// `(user,item) neg1 ... negN`: `*.test.negative` of the NCF code.
+    /// `(user,item) neg1 ... negN`: the form of `*.test.negative` in the NCF code.
     PairNegatives,
 }
 
@@ -134,14 +137,14 @@ pub enum NegativesForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ListedUsers {
-    /// Everyone with a target; a user without a line is an error.
+    /// All users with a target. A user without a line is an error.
     All,
-    /// Those with a target and a line; the others are left out and counted.
+    /// Users with a target and a line. The others are left out and counted.
     Listed,
 }
 
 impl Candidates {
-    /// Negatives of each target, where that is known before data are read.
+    /// Number of negatives for each target; `None` where it depends on the data.
     pub fn n(&self) -> Option<usize> {
         match self {
             Candidates::Uniform { n } | Candidates::Popularity { n } => Some(*n),
@@ -149,7 +152,7 @@ impl Candidates {
         }
     }
 
-    /// Files that are read, as written in the spec.
+    /// The files that are read, as written in the spec.
     pub fn files(&self) -> Vec<&str> {
         match self {
             Candidates::File(file) => [file.path.as_str(), file.valid.as_str()]
@@ -163,32 +166,33 @@ impl Candidates {
     }
 }
 
-/// Whether full ranking has the items of the user's history among the candidates.
+/// Whether full ranking includes the items of the user's history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Seen {
-    /// The history is left out, as in RecBole's general recommenders.
+    /// History items are left out, as in RecBole's general recommenders.
     #[default]
     Exclude,
-    /// The history is ranked too, as in RecBole's sequential recommenders.
+    /// History items are ranked too, as in RecBole's sequential recommenders.
     Keep,
 }
 
-/// How candidates that score the same as the target count in its rank.
+/// How candidates with the same score as the target count in its rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ties {
-    /// Half of them are ahead of the target: the expected rank if ties were broken at random.
+    /// Half of them rank before the target: the expected rank if ties were broken at random.
     #[default]
     Half,
-    /// None is ahead of the target, as where code sorts stably with the target in front (SASRec, the A-LLMRec code).
+    /// None ranks before the target, as in code that sorts stably with the target in front (SASRec,
+    /// the A-LLMRec code).
     TargetFirst,
-    /// All are ahead of the target, as where code sorts stably with the target at the end (NCF).
+    /// All rank before the target, as in code that sorts stably with the target at the end (NCF).
     TargetLast,
 }
 
 impl Ties {
-    /// The share of equal scores that is ahead of the target.
+    /// The share of equal scores that ranks before the target.
     pub fn share_ahead(self) -> f64 {
         match self {
             Ties::Half => 0.5,
@@ -197,20 +201,22 @@ impl Ties {
         }
     }
 
-    /// The target's rank among candidates of which so many score higher and so many the same.
+    /// The target's rank, with `greater` candidates that have a higher score and `equal` with the
+    /// same.
     pub fn rank(self, greater: usize, equal: usize) -> f64 {
         1.0 + greater as f64 + equal as f64 * self.share_ahead()
     }
 }
 
-/// Rules of candidate lists and inputs.
+/// Rules for candidate lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rules {
-    /// The target once, no duplicates, nothing that the user has in training, validation or test. A file of candidates that
-    /// breaks this is refused.
+    /// The target once, no duplicates, and no other item of the user's training, validation or
+    /// test. A file of candidates that breaks this is refused.
     Strict,
-    /// The A-LLMRec code's: only training items are excluded; the validation item, the target and repeats may be drawn. A file
-    /// of candidates is taken as it is, and such negatives are counted.
+    /// The A-LLMRec code's rules. Only training items are excluded; the validation item, the target
+    /// and repeats may be drawn. A file of candidates is used as it is, and such negatives are
+    /// counted.
     Published,
 }

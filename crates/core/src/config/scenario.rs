@@ -1,4 +1,5 @@
-//! `[scenario.NAME.KIND]`: which users and items are trained on and which are measured (A-LLMRec paper, section 5.2).
+//! `[scenario.NAME.KIND]`: which users and items are used for training, and which are measured
+//! (A-LLMRec paper, section 5.2).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,41 +16,41 @@ pub enum Scenario {
     WarmItems(ItemShare),
     /// Users with few interactions, left out of training, then measured.
     ColdUsers {
-        /// Exact number of interactions of such a user (the paper: 3).
+        /// Exact number of interactions of such a user (paper: 3).
         #[schemars(range(min = 2))]
         length: u64,
-        /// Users sampled; 0 takes all of them.
+        /// Number of users sampled; 0 takes all of them.
         users: u64,
     },
     /// Training is limited to K users.
     FewShot {
-        /// Training users K (the paper: 256 and 128).
+        /// Number K of training users (paper: 256 and 128).
         #[schemars(range(min = 1))]
         users: u64,
         /// Which users are measured.
         evaluate: FewShotUsers,
-        /// Whether the CF model, too, is trained on the K users only (the paper does not say).
+        /// Whether the CF model, too, is trained on the K users only. The paper does not say.
         backbone: bool,
     },
-    /// Trained on the cell's data set, measured on another.
+    /// Training on the cell's data set, measurement on another.
     CrossDomain {
         /// Name of the data set that is measured.
         target: String,
-        /// How the target's unseen items are given a row.
+        /// How unseen items of the target get an embedding row.
         unseen: UnseenItems,
     },
 }
 
-/// How items are called cold or warm; the paper leaves the first two open.
+/// Which items are cold or warm. The paper does not define `by` and `counted_on`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemShare {
-    /// Share of the bottom or top (the paper: 0.35).
+    /// Share of the least or most popular items (paper: 0.35).
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub share: f64,
-    /// Share of what.
+    /// The quantity that `share` is a share of.
     pub by: ShareOf,
-    /// Which interactions count.
+    /// The interactions that popularity is counted on.
     pub counted_on: CountedOn,
     /// Which items a target is ranked against.
     pub candidates: CandidatesOf,
@@ -61,21 +62,22 @@ pub struct ItemShare {
 pub enum CandidatesOf {
     /// All items: the scenario is a slice of the evaluation of `overall`.
     All,
-    /// Items of the scenario's own class: cold targets against cold items, warm ones against warm items.
+    /// Items of the scenario's class: cold targets against cold items, warm targets against warm
+    /// items.
     Class,
 }
 
-/// What a share of items is a share of.
+/// The quantity that a share of items is a share of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareOf {
-    /// The list of items, sorted by count.
+    /// The number of items, sorted by count.
     Items,
-    /// The mass of interactions.
+    /// The number of interactions.
     Interactions,
 }
 
-/// Which interactions an item's popularity is counted on.
+/// The interactions that popularity is counted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountedOn {
@@ -89,26 +91,26 @@ pub enum CountedOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FewShotUsers {
-    /// Everyone with a test target.
+    /// All users with a test target.
     All,
     /// The K training users.
     Training,
-    /// Everyone but the K training users.
+    /// All users but the K training users.
     Others,
 }
 
-/// How items that training has never seen get an embedding row in a cross-domain scenario.
+/// How items that do not occur in training get an embedding row in a cross-domain scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnseenItems {
-    /// One table for both catalogues; unseen rows keep their initial values.
+    /// One table for both catalogues. Unseen rows keep their initial values.
     Untrained,
-    /// The target's item i uses the source's row ((i - 1) mod n) + 1.
+    /// Item i of the target uses the source's row ((i - 1) mod n) + 1.
     Reindexed,
 }
 
 impl Scenario {
-    /// Whether targets are ranked against items of the scenario's own class alone.
+    /// Whether targets are ranked only against items of the scenario's class.
     pub fn ranks_within_class(&self) -> bool {
         matches!(
             self,
@@ -117,7 +119,7 @@ impl Scenario {
         )
     }
 
-    /// Whether the scenario only selects test users, so that models trained for `overall` serve it.
+    /// Whether the scenario only selects test users, so that it uses models trained for `overall`.
     pub fn is_slice(&self) -> bool {
         matches!(
             self,

@@ -1,27 +1,33 @@
-//! The audit of a generated answer: which title it names, by which rule, and whether that is a candidate at all.
+//! The audit of a generated answer: which title it contains, by which rule, and whether a candidate
+//! has this title.
 //!
-//! The A-LLMRec code (`eval.py` at e216bbc) takes what stands between the first and the last double quote of the first
-//! line, lower-cases it and counts a hit where the target's title is anywhere in it. So a list of titles is a hit, "Cars"
-//! is found in "Cars 2", and an empty title always is. That rule is kept as `substring`, beside stricter ones.
+//! The A-LLMRec code (`eval.py` at e216bbc) takes the text between the first and the last double
+//! quote of the first line, in lower case. It counts a hit if the target's title is anywhere in it.
+//! A list of titles is therefore a hit, "Cars" is found in "Cars 2", and an empty title is always
+//! found. That rule is kept as `substring`, next to stricter ones.
 
 use crate::models::llm_method::Accept;
 
-/// What one generated answer says.
+/// The audit of one generated answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// The title that the answer gives: what stands in its first pair of quotes, or its first line where it has none.
+    /// The title in the answer: the text in its first pair of quotes, or its first line if it has
+    /// none.
     pub extracted: String,
-    /// Whether that is the target's title, letter by letter.
+    /// Whether that is exactly the target's title.
     pub exact: bool,
-    /// Whether it is the target's title after lower-casing and dropping punctuation and repeated blanks.
+    /// Whether it is the target's title in lower case, without punctuation and repeated white
+    /// space.
     pub normalised: bool,
-    /// Whether the code's rule finds the target's title. An empty title is never found here.
+    /// Whether the authors' rule finds the target's title. Here, an empty title is never found.
     pub substring: bool,
-    /// Whether it is the title of a candidate, normalised.
+    /// Whether it is the title of a candidate, after normalisation.
     pub valid: bool,
-    /// Place in the prompt, from 1, of the candidate that it names; the first of those that share the title.
+    /// Position in the prompt, from 1, of the candidate with this title; the first of those that
+    /// share it.
     pub position: Option<u32>,
-    /// Different titles of candidates that the whole answer names; "Cars" inside a named "Cars 2" does not count.
+    /// Number of different candidates' titles in the whole answer. "Cars" as a part of "Cars 2"
+    /// does not count.
     pub named: u32,
 }
 
@@ -35,8 +41,8 @@ impl Audit {
         }
     }
 
-    /// The rank that a generated answer gives the target among `candidates`: 1 for a hit, else the last. Only hit@1 can be
-    /// read from it, since one answer orders nothing else.
+    /// The target's rank among `candidates`: 1 for a hit, else the last. Only hit@1 can be computed
+    /// from it, since one answer does not order other candidates.
     pub fn rank(&self, accept: Accept, candidates: usize) -> f64 {
         if self.is_hit(accept) {
             1.0
@@ -46,7 +52,8 @@ impl Audit {
     }
 }
 
-/// What `raw`, the generated text, says, given the target's title and the candidates' titles as the prompt told them.
+/// Audits the generated text `raw`, given the titles of the target and the candidates in the
+/// prompt.
 pub fn audit(raw: &str, target: &str, candidates: &[&str]) -> Audit {
     let extracted = extract(raw);
     let wanted = normalise(target);
@@ -73,8 +80,8 @@ fn first_line(raw: &str) -> &str {
     lines.find(|line| !line.is_empty()).unwrap_or_default()
 }
 
-/// What stands in the first pair of double quotes of the first line; to its end where only one quote is there; the line
-/// where none is.
+/// The text in the first pair of double quotes of the first line. With only one quote, the text
+/// after it; without quotes, the whole line.
 fn extract(raw: &str) -> &str {
     let line = first_line(raw);
     let inside = match line.split_once('"') {
@@ -84,11 +91,11 @@ fn extract(raw: &str) -> &str {
     inside.trim()
 }
 
-/// What the code's rule drops wherever it stands in an answer.
+/// Text that the authors' rule removes wherever it occurs in an answer.
 const FIELD_NAME: &str = "\"item title\" : ";
 
-/// What the code's rule reads, in lower case: between the first and last quote of the first line of the stripped text, the
-/// line where it has no quote, nothing where it has one.
+/// The text that the authors' rule reads, in lower case. It is between the first and last quote of
+/// the first line of the stripped text. Without quotes it is the line, with one quote it is empty.
 fn extract_as_published(raw: &str) -> String {
     let line = raw.trim().split(['\n', '\r']).next().unwrap_or_default();
     let line = line.to_lowercase().replace(FIELD_NAME, "");
@@ -99,7 +106,7 @@ fn extract_as_published(raw: &str) -> String {
     }
 }
 
-/// Lower case, with blanks for everything that is neither letter nor digit, none of them doubled.
+/// Lower case, with single blanks for everything but letters and digits.
 pub fn normalise(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|character: char| !character.is_alphanumeric());
@@ -107,7 +114,8 @@ pub fn normalise(text: &str) -> String {
     words.join(" ")
 }
 
-/// How many different titles `raw` names as whole words, longer titles first, each word of the answer used once.
+/// How many different titles `raw` contains as whole words. Longer titles are matched first, and
+/// each word of the answer is used once.
 fn named(raw: &str, candidates: &[&str]) -> u32 {
     let mut titles: Vec<String> = candidates.iter().map(|title| normalise(title)).collect();
     titles.retain(|title| !title.is_empty());
@@ -135,7 +143,7 @@ mod tests {
     type Row<'a> = (&'a str, &'a str, &'a str, [bool; 3], Option<u32>, u32);
 
     const ROWS: [Row; 15] = [
-        // The code drops the name of the field.
+        // The authors' code removes the name of the field.
         (
             "\"item title\" : \"Heat\"",
             "Heat",
@@ -170,7 +178,7 @@ mod tests {
             Some(4),
             1,
         ),
-        // Run-ons: the code's rule counts them, the first title is what was answered.
+        // Run-ons: the authors' rule counts them, but the answer is the first title.
         (
             "\"Cars\", but it could be \"Heat\"",
             "Heat",
@@ -188,11 +196,11 @@ mod tests {
             Some(1),
             1,
         ),
-        // One quote: the code reads nothing.
+        // One quote: the authors' code extracts an empty text.
         ("\"Heat", "Heat", "Heat", [true, true, false], Some(3), 1),
-        // The code strips the text before it reads the first line.
+        // The authors' code strips the text before it reads the first line.
         ("\n\"Heat\"", "Heat", "Heat", [true, true, true], Some(3), 1),
-        // And reads that line only.
+        // It reads only that line.
         (
             "It is\n\"Heat\"",
             "Heat",
@@ -204,7 +212,7 @@ mod tests {
         ("\"Alien\"", "Heat", "Alien", [false, false, false], None, 0),
         ("", "Heat", "", [false, false, false], None, 0),
         ("\"\"", "Heat", "", [false, false, false], None, 0),
-        // An empty title is in every text, and is no hit.
+        // Every text contains an empty title, which is not a hit.
         ("\"Heat\"", "", "Heat", [false, false, false], Some(3), 1),
     ];
 

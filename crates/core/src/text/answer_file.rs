@@ -1,8 +1,8 @@
-//! A file of somebody's answers, for the audit: CSV, JSON lines, or what the A-LLMRec code writes while it answers.
+//! Reads files of LLM answers for the audit: CSV, JSON lines, or the output of the A-LLMRec code.
 //!
-//! The last form is that of `recommendation_output.txt` and `test_output_generate_rank_N.txt`: the prompt, an empty line,
-//! `Answer: "TITLE"`, an empty line, `LLM: TEXT`, an empty line. The candidates are in the prompt, each followed by
-//! `[CandidateEmb]`.
+//! The last form is that of `recommendation_output.txt` and `test_output_generate_rank_N.txt`: the
+//! prompt, an empty line, `Answer: "TITLE"`, an empty line, `LLM: TEXT`, an empty line. The
+//! candidates are in the prompt, each followed by `[CandidateEmb]`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,26 +12,26 @@ use serde_json::Value;
 
 use crate::data::DataError;
 
-/// How a prompt of the A-LLMRec code begins.
+/// The beginning of a prompt of the A-LLMRec code.
 const PROMPT: &str = " is a user representation.";
-/// What follows each candidate's title in a prompt of the A-LLMRec code.
+/// The text after each candidate's title in such a prompt.
 const CANDIDATE: &str = "[CandidateEmb]";
-/// What stands before the first candidate there, and behind the last.
+/// The text before the first candidate in such a prompt, and after the last.
 const LIST: [&str; 2] = [" title set, ", ". The recommendation is"];
 
-/// How answers are written.
+/// The form of a file of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A header line and a row an answer; candidates are a JSON list in a cell.
+    /// A header line and a row for each answer. Candidates are a JSON list in a cell.
     Csv,
-    /// An object an answer.
+    /// An object for each answer.
     JsonLines,
-    /// What the A-LLMRec code appends to its output file.
+    /// The output file of the A-LLMRec code.
     Allmrec,
 }
 
 impl Form {
-    /// The name for people.
+    /// The name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Form::Csv => "CSV",
@@ -40,7 +40,8 @@ impl Form {
         }
     }
 
-    /// The form that a text has: JSON lines begin with a brace, the A-LLMRec code's output has its two kinds of lines.
+    /// The form of a text. JSON lines begin with a brace, the A-LLMRec code's output has its two
+    /// kinds of lines, and anything else is CSV.
     pub fn of(text: &str) -> Self {
         let has = |start: &str| text.lines().any(|line| line.starts_with(start));
         match text.trim_start().starts_with('{') {
@@ -58,9 +59,9 @@ pub struct Columns {
     pub answer: String,
     /// The target's title.
     pub target: String,
-    /// The candidates' titles; may be absent unless `named`.
+    /// The candidates' titles. This column may be missing unless `named`.
     pub candidates: String,
-    /// Whether the user has named the column of candidates.
+    /// Whether the user has set the column of candidates.
     pub named: bool,
 }
 
@@ -73,23 +74,24 @@ pub struct Given {
     pub answer: String,
     /// The target's title.
     pub target: String,
-    /// The candidates' titles, where they are given.
+    /// The candidates' titles, if the file has them.
     pub candidates: Option<Vec<String>>,
 }
 
 /// The answers of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerFile {
-    /// In the order of the file; at least one.
+    /// Answers in the order of the file; at least one.
     pub answers: Vec<Given>,
-    /// Prompts that the file has had before, in the A-LLMRec code's form: it appends to what an earlier run left.
+    /// Number of repeated prompts in the A-LLMRec code's form, whose output file a later run
+    /// appends to.
     pub repeated: usize,
 }
 
 /// Reads `text`, the contents of `path`.
 ///
 /// # Errors
-/// When a line is not what the form asks for, with its number, or there is no answer at all.
+/// When a line does not have the form, with its number, or when there is no answer.
 pub fn read(
     path: &Path,
     text: &str,
@@ -121,7 +123,7 @@ pub fn read(
     }
 }
 
-/// Whether a text is a list of JSON objects and not an object per line.
+/// Whether a text is a JSON list of objects, rather than an object per line.
 fn is_json_list(text: &str) -> bool {
     let inner = text.trim_start().strip_prefix('[');
     inner.is_some_and(|inner| inner.trim_start().starts_with(['{', '[', ']']))
@@ -175,7 +177,7 @@ fn of_csv(text: &str, columns: &Columns) -> Result<AnswerFile, DataError> {
     Ok(plain(answers))
 }
 
-/// A fault of a CSV file with the line it is on.
+/// The error of a CSV file, with its line.
 fn broken(error: &csv::Error) -> DataError {
     let what = match error.kind() {
         csv::ErrorKind::UnequalLengths {
@@ -199,7 +201,7 @@ fn titles(list: &str, line: u64) -> Result<Vec<String>, DataError> {
     })
 }
 
-/// The beginning of a text that may be long.
+/// The beginning of a text, for messages.
 fn short(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -265,11 +267,12 @@ fn of_allmrec(text: &str) -> Result<AnswerFile, DataError> {
                     .line(line)
                     .hint("the A-LLMRec code writes the target's title first; remove the incomplete record"));
             };
-            let told = std::mem::take(&mut prompt);
-            // What stands before is the rest of the answer before, of which the code's rule reads the first line alone.
-            let told = told[told.find(PROMPT).unwrap_or(0)..].to_owned();
-            let candidates = candidates_of(&told);
-            if !told.trim().is_empty() && !seen.insert((told, title.clone())) {
+            let prompt = std::mem::take(&mut prompt);
+            // The text before it is the rest of the last answer, of which the authors' rule reads
+            // only the first line.
+            let prompt = prompt[prompt.find(PROMPT).unwrap_or(0)..].to_owned();
+            let candidates = candidates_of(&prompt);
+            if !prompt.trim().is_empty() && !seen.insert((prompt, title.clone())) {
                 file.repeated += 1;
             }
             file.answers.push(Given {
@@ -287,7 +290,7 @@ fn of_allmrec(text: &str) -> Result<AnswerFile, DataError> {
         Some((line, _)) => Err(
             DataError::new("the file ends before this answer's `LLM:` line")
                 .line(line)
-                .hint("the run was cut off; remove the incomplete record"),
+                .hint("the run was interrupted; remove the incomplete record"),
         ),
         None => Ok(file),
     }
@@ -305,11 +308,11 @@ fn unquoted(title: &str, line: u64) -> Result<String, DataError> {
     })
 }
 
-/// The candidates that a prompt tells; `None` where it tells none in the A-LLMRec code's way.
+/// The candidates in a prompt; `None` if it does not have the A-LLMRec code's form.
 fn candidates_of(prompt: &str) -> Option<Vec<String>> {
-    let [before, behind] = LIST;
+    let [before, after] = LIST;
     let (_, list) = prompt.rsplit_once(before)?;
-    let (list, _) = list.rsplit_once(behind)?;
+    let (list, _) = list.rsplit_once(after)?;
     let (list, _) = list.rsplit_once(CANDIDATE)?;
     let titles = list.split(CANDIDATE).map(|title| {
         let title = title.strip_prefix(',').unwrap_or(title).trim();

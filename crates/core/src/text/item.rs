@@ -1,14 +1,15 @@
-//! An item's text, as a sentence encoder reads it.
+//! An item's text, for a sentence encoder.
 
 use super::titles::NO_TITLE;
 use crate::data::Item;
 use crate::models::allmrec::ItemText;
 
-/// What an item without a description has instead. The A-LLMRec code says so of an empty list of descriptions, and
-/// `No Description` of an item that its metadata does not have; here both are one.
+/// Description of an item that has none. The A-LLMRec code uses it for an empty list of
+/// descriptions, and `No Description` for an item without metadata. Here, it is used for both.
 pub const NO_DESCRIPTION: &str = "Empty description";
 
-/// Title and description of `item` as one text. What is missing or blank is said in words, so that no text is empty.
+/// Title and description of `item` as one text. Missing and blank parts are replaced, so that the
+/// text is never empty.
 pub fn item_text(form: ItemText, item: &Item) -> String {
     let title = given(item.title.as_deref(), NO_TITLE);
     let description = given(item.description.as_deref(), NO_DESCRIPTION);

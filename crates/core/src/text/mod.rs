@@ -1,4 +1,4 @@
-//! Titles, prompts, item texts and the audit of answers: words only, no tensor and no tokenizer.
+//! Titles, prompts, item texts and the audit of answers, without tensors and tokenizers.
 
 pub mod answer;
 pub mod answer_file;

@@ -1,8 +1,9 @@
-//! Prompts: what a language model is told and asked, as text with places for vectors.
+//! Prompts of a language model, as text with places for vectors.
 //!
-//! The two wordings are those of the A-LLMRec code (`a_llmrec_model.py` at e216bbc) and of the paper's figure 3, with
-//! verbs and nouns as settings; TALLRec's is that of its own repository. A prompt is a list of [`Piece`]s, so that titles
-//! are never parsed: whatever a title holds, it is text.
+//! The two wordings are those of the A-LLMRec code (`a_llmrec_model.py` at e216bbc) and of the
+//! paper's figure 3, with verbs and nouns as settings. The question of TALLRec is that of its
+//! repository. A prompt is a list of [`Piece`]s, so that titles are text whatever they contain, and
+//! are never parsed.
 
 use super::Titles;
 use crate::config::llm::{Prompt, TEMPLATE_PLACES, Wording};
@@ -10,7 +11,7 @@ use crate::config::llm::{Prompt, TEMPLATE_PLACES, Wording};
 /// Part of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Piece {
-    /// Words; two of them never follow each other.
+    /// Text; two text parts never follow each other.
     Text(String),
     /// The vector of the user representation.
     User,
@@ -20,16 +21,18 @@ pub enum Piece {
     CandidateItem(u32),
 }
 
-/// Which vectors a prompt has places for.
+/// The vectors in a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vectors {
-    /// Whether the user representation stands in front. Without it, the sentence about it is left out.
+    /// Whether the prompt begins with the user representation. Without it, the sentence about it is
+    /// left out.
     pub user: bool,
-    /// Whether a vector follows each title. Without it, the marker is left out.
+    /// Whether each title is followed by a vector. Without it, the marker is left out.
     pub item: bool,
 }
 
-/// The A-LLMRec code's wording. No blank after the first sentence, and a blank in front of it, as there.
+/// The A-LLMRec code's wording. As there, a blank comes before the first sentence and none after
+/// it.
 const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previous. Recommend one next {noun} for this \
     user to {verb} next from the following {noun} title set, {candidates}. The recommendation is ";
 
@@ -37,10 +40,11 @@ const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previo
 const PAPER: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this user to {verb} \
     next from the following set of {noun} titles, {candidates}. The recommendation is ";
 
-/// The prompt for one user: the last `prompt.history` items of `history` (oldest first) and all of `candidates`, in the
-/// order given. It ends right before the answer, which [`answer_of`] words.
+/// The prompt for one user: the last `prompt.history` items of `history`, oldest first, and all of
+/// `candidates`, in the given order. It ends right before the answer, which is [`answer_of`].
 ///
-/// `{user}` stands for the user's vector and the sentence about it, `{article}` for `a` or `an` as the noun wants.
+/// `{user}` is the user's vector and the sentence about it; `{article}` is `a` or `an`, to fit the
+/// noun.
 pub fn render(
     prompt: &Prompt,
     vectors: Vectors,
@@ -53,7 +57,7 @@ pub fn render(
         ("", Wording::Paper) => PAPER,
         (own, _) => own,
     };
-    let told = &history[history.len().saturating_sub(prompt.history)..];
+    let recent = &history[history.len().saturating_sub(prompt.history)..];
     let mut pieces = Pieces::default();
     for part in parts(template) {
         match part {
@@ -66,7 +70,7 @@ pub fn render(
                 }
             }
             Part::Place("user") => {}
-            Part::Place("history") => pieces.list(told, titles, vectors.item, Piece::HistoryItem),
+            Part::Place("history") => pieces.list(recent, titles, vectors.item, Piece::HistoryItem),
             Part::Place("candidates") => {
                 pieces.list(candidates, titles, vectors.item, Piece::CandidateItem);
             }
@@ -76,7 +80,7 @@ pub fn render(
     pieces.0
 }
 
-/// The answer that a language model is trained to give for item `item`: its title in double quotes.
+/// The answer to train on for item `item`: its title in double quotes.
 pub fn answer_of(titles: &Titles, item: u32) -> String {
     format!("\"{}\"", titles.of(item))
 }
@@ -86,12 +90,14 @@ pub const YES: &str = "Yes.";
 /// TALLRec's negative answer.
 pub const NO: &str = "No.";
 
-/// TALLRec's own question: whether the user will like item `target`, given the last `prompt.history` items of `history`.
+/// TALLRec's question: whether the user will like item `target`, given the last `prompt.history`
+/// items of `history`.
 ///
-/// The data hold no dislikes, so the input tells preferences only. The answers are [`YES`] and [`NO`].
+/// The data have no dislikes, so the prompt lists only preferences. The answers are [`YES`] and
+/// [`NO`].
 pub fn render_yes_no(prompt: &Prompt, history: &[u32], target: u32, titles: &Titles) -> Vec<Piece> {
-    let told = &history[history.len().saturating_sub(prompt.history)..];
-    let quoted: Vec<String> = told.iter().map(|&item| answer_of(titles, item)).collect();
+    let recent = &history[history.len().saturating_sub(prompt.history)..];
+    let quoted: Vec<String> = recent.iter().map(|&item| answer_of(titles, item)).collect();
     let noun = &prompt.noun;
     vec![Piece::Text(format!(
         "Below is an instruction that describes a task, paired with an input that provides further context. Write a \
@@ -110,7 +116,7 @@ enum Part<'a> {
     Place(&'a str),
 }
 
-/// A template's parts; braces around a name that is none of [`TEMPLATE_PLACES`] are text.
+/// The parts of a template. A name in braces that is not in [`TEMPLATE_PLACES`] is text.
 fn parts(template: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = template;
@@ -141,7 +147,7 @@ fn word<'a>(prompt: &'a Prompt, place: &str) -> &'a str {
     }
 }
 
-/// Pieces in the making; texts that touch become one.
+/// A prompt under construction; adjacent texts are joined.
 #[derive(Default)]
 struct Pieces(Vec<Piece>);
 
@@ -185,7 +191,7 @@ mod tests {
         }
     }
 
-    /// Pieces as one line, vectors in the code's markers with the item's number.
+    /// A prompt as one line, with each vector as the code's marker and the item's number.
     fn shown(pieces: &[Piece]) -> String {
         let show = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -206,7 +212,7 @@ mod tests {
     };
 
     #[test]
-    fn both_wordings_are_told_with_and_without_vectors() {
+    fn both_wordings_are_rendered_with_and_without_vectors() {
         let titles = titles(&[Some("A"), Some("B"), Some("{verb} [U]")]);
         let render = |wording, vectors| {
             shown(&render(

@@ -1,34 +1,38 @@
-//! Titles as a language model is told them.
+//! Titles as they appear in prompts.
 
 use std::collections::HashSet;
 
 use crate::data::Item;
 
-/// What an item without a title is called, as the A-LLMRec code calls it.
+/// The title of an item that has none, as in the A-LLMRec code.
 pub const NO_TITLE: &str = "No Title";
 
-/// The titles of V items, cleaned by rules that are counted; a title is never read as a template, whatever it holds.
+/// The titles of V items, cleaned by rules that are counted. A title is never read as a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Titles {
     titles: Vec<String>,
-    /// Items without a title, or with an empty one: they are called [`NO_TITLE`].
+    /// Number of items without a title, or with an empty one, which get [`NO_TITLE`].
     pub missing: usize,
-    /// Titles in which double quotes became single ones, since double quotes enclose a title.
+    /// Number of titles whose double quotes became single ones, since double quotes enclose a
+    /// title.
     pub quoted: usize,
-    /// Titles in which line breaks, control characters or surplus blanks became one blank, or none at an end.
+    /// Number of titles in which line breaks, control characters or surplus blanks became one
+    /// blank, or none at an end.
     pub folded: usize,
-    /// Items whose title another item has too: an answer cannot tell them apart.
+    /// Number of items that share their title with another item, so that an answer cannot
+    /// distinguish them.
     pub shared: usize,
-    /// Titles that [`Titles::cut`] shortened.
+    /// Number of titles that [`Titles::cut`] shortened.
     pub cut: usize,
-    /// Titles that [`Titles::fit`] shortened.
+    /// Number of titles that [`Titles::fit`] shortened.
     pub fitted: usize,
 }
 
 impl Titles {
     /// The titles of items 1 to V (`items[i - 1]` is item i).
     ///
-    /// Line breaks and repeated blanks become one blank, since an answer is read to the end of its line.
+    /// Line breaks and repeated blanks become one blank, since an answer is read to the end of its
+    /// line.
     pub fn new(items: &[Item]) -> Self {
         let mut titles = Self {
             titles: Vec::with_capacity(items.len()),
@@ -56,7 +60,7 @@ impl Titles {
         titles
     }
 
-    /// The title of item `item` (1 to V); padding (0) is called [`NO_TITLE`], as in the A-LLMRec code.
+    /// The title of item `item` (1 to V). Padding (0) has [`NO_TITLE`], as in the A-LLMRec code.
     pub fn of(&self, item: u32) -> &str {
         match item {
             0 => NO_TITLE,
@@ -79,13 +83,13 @@ impl Titles {
         self.titles.iter().map(String::as_str)
     }
 
-    /// Replaces each title for which `shorten` has a shorter one, and counts it: the bound that was asked for. The caller
-    /// knows the tokenizer.
+    /// Replaces each title for which `shorten` has a shorter one, and counts it. This applies a
+    /// limit that the settings have. The caller knows the tokenizer.
     pub fn cut(&mut self, shorten: impl FnMut(&str) -> Option<String>) {
         self.cut += self.shortened(shorten);
     }
 
-    /// As [`Titles::cut`], where a language model's positions ask for it.
+    /// As [`Titles::cut`], for a limit that comes from the language model's positions.
     pub fn fit(&mut self, shorten: impl FnMut(&str) -> Option<String>) {
         self.fitted += self.shortened(shorten);
     }
@@ -108,7 +112,8 @@ impl Titles {
         count
     }
 
-    /// The rules that changed or blurred a title, in words, with how often each did; rules that did nothing are left out.
+    /// The rules that changed titles or made them ambiguous, each with its count. Rules without
+    /// effect are left out.
     pub fn counted(&self) -> Vec<(&'static str, usize)> {
         let all = [
             ("items without a title, called `No Title`", self.missing),
@@ -151,7 +156,8 @@ fn single_quotes(raw: &str) -> String {
     raw.replace(is_double_quote, "'")
 }
 
-/// One blank for all between two words, and none at the ends. NUL and its like would end or break a line of text.
+/// Replaces all characters between two words by one blank, and removes those at the ends. NUL and
+/// similar characters would end or break a line of text.
 fn fold(text: &str) -> String {
     let words = text.split(|character: char| character.is_whitespace() || character.is_control());
     let words = words.filter(|word| !word.is_empty());
@@ -197,10 +203,10 @@ pub(crate) mod tests {
         let all = titles(&[&changed[..], &[Some("a \"b\""), Some(" \n"), None]].concat());
         assert_eq!((all.folded, all.quoted, all.missing), (4, 1, 2));
         let counted = all.counted();
-        let told = counted
+        let folded = counted
             .iter()
             .find(|(rule, _)| rule.contains("line breaks"));
-        assert_eq!(told.map(|&(_, count)| count), Some(4), "{counted:?}");
+        assert_eq!(folded.map(|&(_, count)| count), Some(4), "{counted:?}");
     }
 
     #[test]
