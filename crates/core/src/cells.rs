@@ -1,12 +1,11 @@
 //! Texts in the cells of CSV files.
 //!
-//! A cell that is no number and begins with `=`, `+`, `-`, `@`, a tab or a line break is a formula, or hides one, to a
-//! spreadsheet: it is written with an apostrophe in front, and so is a cell that begins with an apostrophe. Reading takes
-//! one leading apostrophe away, so that every text comes back as it was.
+//! Spreadsheets read some cells as formulas: those that begin with `=`, `+`, `-`, `@`, a tab or a
+//! line break and are not numbers. Such cells get an apostrophe in front.
 
 use std::borrow::Cow;
 
-/// What a cell is written as.
+/// The cell as it is written.
 pub fn marked(cell: &[u8]) -> Cow<'_, [u8]> {
     let must_be_marked = match cell.first() {
         Some(b'\'' | b'=' | b'@' | b'\t' | b'\r' | b'\n') => true,
@@ -19,12 +18,13 @@ pub fn marked(cell: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The text of a cell that [`marked`] has written.
+/// The text of a cell that [`marked`] wrote.
 pub fn unmarked(cell: &str) -> &str {
     cell.strip_prefix('\'').unwrap_or(cell)
 }
 
-/// Whether a cell is digits with sign, point and exponent: what no spreadsheet takes for a formula.
+/// Whether a cell is a decimal number with an optional sign, point and exponent, which spreadsheets
+/// do not read as a formula.
 pub fn is_number(cell: &[u8]) -> bool {
     let of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
     let text = std::str::from_utf8(cell).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The text of the defaults and presets of what both programs share.
+//! Defaults and presets of the settings that both programs share.
 
 use std::sync::LazyLock;
 

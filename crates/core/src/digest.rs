@@ -1,7 +1,7 @@
-//! Bytes to keys: the one place that hashes.
+//! Hashes bytes into keys. No other module hashes.
 //!
-//! A [`Key`] is a BLAKE3 digest. Settings are hashed as canonical JSON (object keys sorted), so that the order of
-//! fields in a struct or in a TOML file never changes a key.
+//! A [`Key`] is a BLAKE3 digest. Settings are hashed as canonical JSON, with sorted object keys.
+//! The order of fields in a struct or a TOML file therefore never changes a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The first 12 hexadecimal digits: enough to tell keys apart for a reader.
+    /// The first 12 hexadecimal digits, which are enough for display.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
@@ -69,7 +69,7 @@ pub fn of_bytes(bytes: &[u8]) -> Key {
     Key(*blake3::hash(bytes).as_bytes())
 }
 
-/// The key of everything `reader` yields, in constant memory.
+/// The key of everything that `reader` yields, in constant memory.
 pub fn of_reader(reader: impl std::io::Read) -> std::io::Result<Key> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(reader)?;
@@ -79,7 +79,8 @@ pub fn of_reader(reader: impl std::io::Read) -> std::io::Result<Key> {
 /// The key of a value's canonical JSON.
 ///
 /// # Panics
-/// When `value` cannot be written as JSON (a map with keys that are not texts): settings never hold one.
+/// When `value` cannot be written as JSON, such as a map whose keys are not strings. Settings never
+/// contain one.
 pub fn of_value(value: &impl Serialize) -> Key {
     of_bytes(canonical_json(value).as_bytes())
 }

@@ -1,4 +1,5 @@
-//! What happens in a stage, as values: the worker writes them as JSON lines on stdout, everything else listens.
+//! Events of a stage: the worker writes them as JSON lines to standard output, and the command
+//! reads them.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::metric::Metric;
 use crate::program::Program;
 
-/// Version of the protocol with the worker: the form of jobs, events and artefacts. Raised when an older worker would read a job
-/// or write an artefact in another way. A worker of another version is refused.
+/// Version of the protocol with the worker: the form of jobs, events and artefacts. It is raised
+/// when an older worker would read a job or write an artefact differently. A worker with another
+/// version is refused.
 pub const PROTOCOL: u32 = 1;
 
 /// One line from a worker.
@@ -17,113 +19,115 @@ pub const PROTOCOL: u32 = 1;
 pub enum Event {
     /// The stage has begun.
     Started(Started),
-    /// A region of work was timed.
+    /// The time of a phase.
     Phase(Phase),
     /// A training epoch ended.
     Epoch(Epoch),
-    /// How far the current phase is; never recorded.
+    /// Progress of the current phase; never recorded.
     Progress(Progress),
-    /// A rule changed or dropped something and counted it.
+    /// A rule changed or dropped something, with a count.
     Counted(Counted),
-    /// Something a reader of the log should know.
+    /// A note for readers of the log.
     Note {
         /// The sentence.
         text: String,
     },
-    /// Something that belongs to every number that was made with this artefact, such as a batch halved for want of memory.
+    /// A note that belongs to every result made with this artefact, such as a batch that was halved
+    /// when memory ran out.
     Remark {
-        /// A few words, without a stop.
+        /// A phrase without a full stop.
         text: String,
     },
-    /// The stage failed; the process exits with a non-zero code after it.
+    /// The stage failed. The process then exits with a non-zero code.
     Failed(Failure),
     /// The artefact is complete in the output folder.
     Finished,
 }
 
-/// Facts known when a stage starts.
+/// Facts known at the start of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// Name of the device for people (CPU or GPU model).
+    /// Model name of the CPU or GPU.
     pub device_name: String,
     /// LibTorch's version; `None` in a stage without tensors.
     pub libtorch: Option<String>,
     /// CPU threads used.
     pub threads: usize,
-    /// Epoch from which a checkpoint continues; 0 for a fresh start. The epochs up to it are told again behind this event: a
-    /// program that was killed may not have written down what its worker had already counted as done.
+    /// Epoch of the checkpoint that training resumes from; 0 for a fresh start. The events of the
+    /// epochs up to it are sent again after this one, since a killed program may not have recorded
+    /// them.
     pub resumed_epoch: u32,
     /// The worker's [`PROTOCOL`]; 0 for a worker that does not report one.
     #[serde(default)]
     pub protocol: u32,
-    /// Version and commit that the worker is built from.
+    /// Version and commit of the worker.
     #[serde(default)]
     pub program: Program,
 }
 
-/// A timed region of a stage. Absent values are unknown, never 0.
+/// Time and counts of one phase of a stage. Missing values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// `read`, `filter`, `draw`, `train`, `import`, `validate`, `evaluate`, `save`.
     pub phase: String,
     /// Wall time in seconds, without warm-up.
     pub wall_s: f64,
-    /// Device time in seconds: on a CUDA device by its own events around the phase, on the CPU by the clock. `None` where no
-    /// device computes the phase.
+    /// Device time in seconds: from events around the phase on a CUDA device, from the clock on the
+    /// CPU. `None` where the phase does not use the device.
     pub device_s: Option<f64>,
-    /// Examples worked on: interactions, training sequences, or users.
+    /// Examples processed: interactions, training sequences, or users.
     pub examples: Option<u64>,
-    /// Tokens worked on: next-item targets of CF models, pieces of texts that an encoder reads, tokens and vectors that a language
-    /// model reads.
+    /// Tokens processed: next-item targets of CF models, tokens that an encoder reads, tokens and
+    /// vectors that a language model reads.
     pub tokens: Option<u64>,
     /// Peak resident memory of the process so far, in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// Most bytes that tensors held on the device at once, so far in this process; `None` on the CPU.
+    /// Maximum bytes of tensors on the device so far in this process; `None` on the CPU.
     pub peak_device_bytes: Option<u64>,
-    /// Energy in joules where the device reports it.
+    /// Energy in joules, if the device reports it.
     pub energy_j: Option<f64>,
-    /// Parameters of the model, trained or not.
+    /// Parameters of the model, trainable or not.
     pub params: Option<u64>,
     /// Parameters that this stage trains.
     pub trained_params: Option<u64>,
 }
 
-/// An epoch's outcome.
+/// Results of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// 1 for the first.
+    /// Number of the epoch, from 1.
     pub epoch: u32,
     /// Mean training loss.
     pub loss: f64,
-    /// Means of the losses that the training loss is made of, unweighted, by name; none where it has no parts.
+    /// Unweighted means of the terms of the training loss, by name; empty if it has only one term.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub losses: BTreeMap<String, f64>,
-    /// Validation metrics, where this epoch was validated.
+    /// Validation metrics; empty if this epoch was not validated.
     pub validation: BTreeMap<Metric, f64>,
     /// Wall time of training in seconds, without validation.
     pub wall_s: f64,
-    /// Training sequences seen.
+    /// Number of training sequences.
     pub examples: u64,
 }
 
-/// How far a phase is.
+/// Progress of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The phase.
     pub phase: String,
     /// Units done.
     pub done: u64,
-    /// Units in all, where known.
+    /// Total units, where known.
     pub total: Option<u64>,
-    /// What is counted: `epochs`, `users`, `reviews`.
+    /// The unit: `epochs`, `users`, `reviews`.
     pub unit: String,
-    /// A short remark, such as the latest loss.
+    /// Short additional text, such as the latest loss.
     pub remark: String,
 }
 
-/// A stated rule that was applied, with how often.
+/// A rule that was applied, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
     /// The rule, in words.

@@ -1,9 +1,9 @@
-//! Files: read, write-then-rename, lock; the path in every error.
+//! Files: read, write and rename, lock; every error contains the path.
 //!
-//! Every other room goes through here, so that no error of the operating system reaches a user without the file it is
-//! about and what was being done to it.
+//! All other modules access files through this one. An error of the operating system therefore
+//! always comes with the file and the action.
 
-// This is the room of files.
+// The only module that may access files.
 #![allow(clippy::disallowed_methods)]
 
 mod lock;
@@ -19,7 +19,7 @@ pub use lock::{Lock, lock, try_lock};
 pub use regular::{MOST_TEXT, read_at_most};
 pub use stamp::{Stamp, now_ns, stamp};
 
-/// The path of [`FsError`]s of standard output.
+/// The path in [`FsError`]s of standard output.
 pub const STANDARD_OUTPUT: &str = "standard output";
 
 /// A failed access to a file or folder.
@@ -28,9 +28,9 @@ pub const STANDARD_OUTPUT: &str = "standard output";
 pub struct FsError {
     /// The file or folder.
     pub path: PathBuf,
-    /// What was being done: `read`, `write`, `create folder`, ...
+    /// The action: `read`, `write`, `create folder`, ...
     pub action: &'static str,
-    /// What the operating system says.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
@@ -44,7 +44,7 @@ impl FsError {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it, where known.
     pub fn hint(&self) -> Option<&'static str> {
         match self.source.kind() {
             io::ErrorKind::StorageFull if self.path == Path::new(STANDARD_OUTPUT) => {
@@ -65,7 +65,7 @@ impl FsError {
     }
 }
 
-/// The operating system's sentence without its `(os error N)`, in lower case but for abbreviations.
+/// The operating system's message without `(os error N)`, in lower case except for abbreviations.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -101,7 +101,7 @@ pub fn read_text(path: &Path) -> Result<Vec<u8>, FsError> {
     read_at_most(path, MOST_TEXT)
 }
 
-/// The first `count` bytes of a file (fewer where it is shorter), and how many it has.
+/// The first `count` bytes of a file, or all if it is shorter, and its size in bytes.
 ///
 /// # Errors
 /// When the file cannot be opened or read.
@@ -115,7 +115,8 @@ pub fn beginning(path: &Path, count: u64) -> Result<(Vec<u8>, u64), FsError> {
     Ok((bytes, length))
 }
 
-/// The bytes of a file, mapped into memory: read when they are looked at, and shared with other processes that map them.
+/// The bytes of a file, mapped into memory: read on access, and shared with other processes that
+/// map it.
 #[derive(Debug)]
 pub struct Mapped(memmap2::Mmap);
 
@@ -127,13 +128,14 @@ impl std::ops::Deref for Mapped {
     }
 }
 
-/// Maps a file that nobody changes while it is mapped, such as downloaded weights; one that is replaced by a rename stays whole.
+/// Maps a file that does not change while it is mapped, such as downloaded weights. A file that is
+/// replaced by a rename stays intact.
 ///
 /// # Errors
 /// When the file cannot be opened or mapped.
 pub fn map(path: &Path) -> Result<Mapped, FsError> {
     let file = regular::open(path, "open")?;
-    // SAFETY: the mapping is read-only, and the files that it is for are written once and renamed into place.
+    // SAFETY: the mapping is read-only, and mapped files are written once and renamed into place.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed(path, "map"))?;
     Ok(Mapped(map))
 }
@@ -141,7 +143,8 @@ pub fn map(path: &Path) -> Result<Mapped, FsError> {
 /// The text of a file.
 ///
 /// # Errors
-/// When the file cannot be read, or is not UTF-8; the error then names the offset of the first wrong byte.
+/// When the file cannot be read or is not UTF-8. The error then names the offset of the first wrong
+/// byte.
 pub fn read_to_string(path: &Path) -> Result<String, FsError> {
     String::from_utf8(read_at_most(path, MOST_TEXT)?).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
@@ -164,16 +167,17 @@ pub fn open(path: &Path) -> Result<BufReader<File>, FsError> {
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 
-/// A file made (or emptied) for buffered writing. Flush it, and turn its errors into [`FsError`]s with [`FsError::new`].
+/// Creates or truncates a file for buffered writing. Flush it, and turn its errors into
+/// [`FsError`]s with [`FsError::new`].
 ///
 /// # Errors
-/// When the file cannot be made.
+/// When the file cannot be created.
 pub fn create(path: &Path) -> Result<BufWriter<File>, FsError> {
     let file = File::create(path).map_err(failed(path, "create"))?;
     Ok(BufWriter::with_capacity(1 << 16, file))
 }
 
-/// A file, made if need be, whose writes go to its end.
+/// Opens a file for appending, and creates it if needed.
 ///
 /// # Errors
 /// When the file cannot be opened for writing.
@@ -185,21 +189,23 @@ pub fn append(path: &Path) -> Result<File, FsError> {
         .map_err(failed(path, "open for writing"))
 }
 
-/// Writes a whole file, or leaves what was there: a file beside it is written, flushed to the disk, and renamed.
+/// Writes a whole file, or leaves the old one unchanged. A temporary file in the same folder is
+/// written, flushed to the disk, and renamed.
 ///
 /// # Errors
-/// When writing or renaming fails; the old file is then untouched and the new one removed.
+/// When writing or renaming fails. The old file is then unchanged, and the temporary file is
+/// removed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let beside = beside(path);
-    let written = write_through(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    let temporary = temporary(path);
+    let written = write_through(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|error| {
-        // The error of the write is what matters; a leftover is swept by the next run.
-        drop(std::fs::remove_file(&beside));
+        // The error of the write is the one to report; the next run removes a leftover.
+        drop(std::fs::remove_file(&temporary));
         FsError::new(path, "write", error)
     })
 }
 
-/// Writes `bytes` only when the file does not hold them already, so that an unchanged file keeps its time.
+/// Writes `bytes` unless the file contains them already, so that an unchanged file keeps its time.
 ///
 /// # Errors
 /// As [`write_atomic`].
@@ -216,23 +222,23 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-/// A name in the same folder that no other writer uses.
-fn beside(path: &Path) -> PathBuf {
+/// A path in the same folder that no other writer uses.
+fn temporary(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.{count}.tmp", std::process::id()))
 }
 
-/// Makes a folder and its parents, if they are not there.
+/// Creates a folder and its parents, if they do not exist.
 ///
 /// # Errors
-/// When a folder cannot be made.
+/// When a folder cannot be created.
 pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     std::fs::create_dir_all(path).map_err(failed(path, "create folder"))
 }
 
-/// Cuts a file to its first `size` bytes.
+/// Truncates a file to `size` bytes.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -242,7 +248,7 @@ pub fn cut(path: &Path, size: u64) -> Result<(), FsError> {
         .map_err(failed(path, "cut"))
 }
 
-/// Removes a folder and all it holds, or a file in its place; one that is not there is no error.
+/// Removes a file, or a folder and its contents. It is not an error if nothing exists there.
 ///
 /// # Errors
 /// When something cannot be removed.
@@ -253,7 +259,7 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     ignore_missing(std::fs::remove_dir_all(path)).map_err(failed(path, "remove folder"))
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file. It is not an error if it does not exist.
 ///
 /// # Errors
 /// When the file cannot be removed.
@@ -268,7 +274,7 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Renames a file or folder; both names must be on one file system.
+/// Renames a file or folder. Both paths must be on the same file system.
 ///
 /// # Errors
 /// When the rename fails.
@@ -276,7 +282,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     std::fs::rename(from, to).map_err(failed(to, "rename into"))
 }
 
-/// The paths in a folder, sorted by name; a folder that is not there is empty.
+/// The paths in a folder, sorted by name; empty if the folder does not exist.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -293,7 +299,7 @@ pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     Ok(paths)
 }
 
-/// Every file below a folder, in sorted order; links are not followed.
+/// All files below a folder, sorted. Links are not followed.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -318,7 +324,7 @@ pub fn digest(path: &Path) -> Result<crate::digest::Key, FsError> {
     crate::digest::of_reader(file).map_err(failed(path, "read"))
 }
 
-/// The last `limit` bytes of a file as text; wrong bytes become replacement characters.
+/// The last `limit` bytes of a file as text. Invalid bytes become replacement characters.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -399,7 +405,7 @@ mod tests {
     #[test]
     fn a_write_that_fails_leaves_the_old_file_and_no_leftover() {
         let dir = folder();
-        // A folder cannot be replaced by a file, for root neither.
+        // A file cannot replace a folder, not even for root.
         let path = dir.path().join("target");
         create_dir_all(&path.join("inside")).unwrap();
         assert!(write_atomic(&path, b"new").is_err());

@@ -1,6 +1,8 @@
-//! What `allround` and `allround-worker` share: settings, data, texts, stages and the events between the two programs.
+//! Code that `allround` and `allround-worker` share: settings, data, texts, stages and the events
+//! between the two programs.
 //!
-//! Modules are listed in the order in which they may import each other; `tests/layering.rs` holds that order.
+//! Modules are listed in the order in which they may import each other; `tests/layering.rs` checks
+//! it.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]

@@ -1,7 +1,8 @@
 //! The shape of a decoder, read from a Hugging Face folder's `config.json`.
 //!
-//! Upstream: transformers' `OPTConfig` and `LlamaConfig`, with the defaults that they give to absent keys. Both forms of
-//! the rotary settings are read: `rope_theta` with `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5).
+//! Upstream: transformers' `OPTConfig` and `LlamaConfig`, with their defaults for missing keys.
+//! Both forms of the rotary settings are read: `rope_theta` with `rope_scaling` (transformers 4)
+//! and `rope_parameters` (transformers 5).
 
 mod named;
 mod rope;
@@ -14,17 +15,17 @@ use serde_json::{Map, Value};
 use rope::rope;
 pub use unsupported::{unsupported, unsupported_adapter};
 
-/// Which architecture.
+/// An architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// OPT (Zhang et al. 2022): learned positions, LayerNorm, biases.
     Opt,
-    /// Llama (Touvron et al. 2023) and what is built like it: rotary positions, RMSNorm, gated MLP.
+    /// Llama (Touvron et al. 2023) and models like it: rotary positions, RMSNorm, gated MLP.
     Llama,
 }
 
 impl Family {
-    /// Modules of a block that LoRA adapters can be added to, by their last name.
+    /// Modules of a block that can have LoRA adapters, by the last part of their name.
     pub fn modules(self) -> &'static [&'static str] {
         match self {
             Family::Opt => &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
@@ -41,7 +42,7 @@ impl Family {
     }
 }
 
-/// The function between the two layers of an MLP.
+/// The activation between the two layers of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// max(x, 0).
@@ -52,61 +53,63 @@ pub enum Activation {
     Silu,
 }
 
-/// How rotary frequencies depart from theta^(-2i/d).
+/// A change of the rotary frequencies theta^(-2i/d).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
-    /// Every frequency is divided by the factor.
+    /// All frequencies are divided by the factor.
     Linear(f64),
-    /// Llama 3: long waves are divided, short ones stay, with a smooth passage between.
+    /// Llama 3: frequencies of long waves are divided, those of short waves stay, with a smooth
+    /// transition in between.
     Llama3 {
         /// Divisor of the frequencies of long waves.
         factor: f64,
-        /// Waves longer than the original context over this are long.
+        /// Waves longer than the original context divided by this are long.
         low_freq_factor: f64,
-        /// Waves shorter than the original context over this are short.
+        /// Waves shorter than the original context divided by this are short.
         high_freq_factor: f64,
-        /// Positions that the model was first trained on.
+        /// Number of positions in the first training of the model.
         original_positions: f64,
     },
 }
 
-/// Rotary positions.
+/// Rotary position embeddings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rope {
-    /// Base of the frequencies.
+    /// Base theta of the frequencies.
     pub theta: f64,
-    /// What is done to them, if anything.
+    /// Scaling of the frequencies, if any.
     pub scaling: Option<RopeScaling>,
 }
 
 /// The shape of a decoder-only language model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LmConfig {
-    /// Which architecture.
+    /// The architecture.
     pub family: Family,
-    /// Rows V of the embedding table.
+    /// Number of rows V of the embedding table.
     pub vocab_size: i64,
-    /// Width D of the states between blocks.
+    /// Width D of the hidden states.
     pub hidden_size: i64,
-    /// Width W of token embeddings; not D in OPT-350m, which projects in and out.
+    /// Width W of token embeddings. It differs from D in OPT-350m, which has projections at input
+    /// and output.
     pub embedding_size: i64,
-    /// Blocks.
+    /// Number of blocks.
     pub layers: usize,
-    /// Query heads.
+    /// Number of query heads.
     pub heads: i64,
-    /// Key and value heads; each serves `heads / kv_heads` query heads.
+    /// Number of key and value heads; each is shared by `heads / kv_heads` query heads.
     pub kv_heads: i64,
     /// Width of a head.
     pub head_size: i64,
-    /// Width inside the MLP.
+    /// Inner width of the MLP.
     pub ffn_size: i64,
-    /// Longest input, in tokens.
+    /// Maximum number of input tokens.
     pub positions: i64,
-    /// Whether norms stand before attention and MLP (all but OPT-350m).
+    /// Whether norms come before attention and MLP (all but OPT-350m).
     pub norm_first: bool,
-    /// Whether a norm follows the last block.
+    /// Whether there is a norm after the last block.
     pub final_norm: bool,
-    /// Term in the norms' square root.
+    /// Epsilon of the norms.
     pub norm_eps: f64,
     /// Whether norms have weights (and, in OPT, biases).
     pub norm_affine: bool,
@@ -114,32 +117,32 @@ pub struct LmConfig {
     pub attention_bias: bool,
     /// Whether the MLP's linear layers have biases.
     pub mlp_bias: bool,
-    /// The function inside the MLP.
+    /// The activation of the MLP.
     pub activation: Activation,
-    /// Whether logits are products with the embedding table; otherwise `lm_head.weight` is read.
+    /// Whether the output layer shares the embedding table; otherwise `lm_head.weight` is read.
     pub tied: bool,
-    /// Rotary positions, of Llama.
+    /// Rotary position embeddings of Llama.
     pub rope: Option<Rope>,
-    /// Deviation of random weights.
+    /// Standard deviation of random weights.
     pub init_std: f64,
-    /// Token that starts a text.
+    /// Token that begins a text.
     pub bos: Option<u32>,
-    /// Tokens that end one: any ends an answer, the first is the one to train on.
+    /// Tokens that end a text. All of them end an answer; training uses the first.
     pub eos: Vec<u32>,
 }
 
-/// Why a `config.json` cannot be used.
+/// The error of a `config.json` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] crate::fs::FsError),
-    /// Not JSON.
+    /// The file is not JSON.
     #[error("{}: not JSON: {error}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's error.
         error: serde_json::Error,
     },
     /// A key is missing or has a value that is not supported.
@@ -151,33 +154,34 @@ pub enum ConfigError {
         key: String,
         /// Its value, or `absent`.
         found: String,
-        /// What it may be.
+        /// The values that are supported.
         expected: String,
     },
-    /// Something in the folder's `config.json` that changes the model and is not supported.
+    /// The folder's `config.json` has a setting that changes the model and is not supported.
     #[error("{}: {reason}", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What it is, and what to do.
+        /// The setting, and what to do.
         reason: String,
     },
-    /// Not one of the names of `named`.
-    #[error("`{name}` is no language model's shape; known are {known}")]
+    /// The name of a shape is unknown.
+    #[error("`{name}` is not a known shape of a language model; expected one of {known}")]
     Name {
-        /// The name asked for.
+        /// The name.
         name: String,
-        /// The known ones.
+        /// The known names.
         known: String,
     },
 }
 
 impl LmConfig {
-    /// Reads `folder/config.json`, and the further ends of text of `generation_config.json` where there is one, which is
-    /// where transformers looks for them.
+    /// Reads `folder/config.json`. Like transformers, it also reads end tokens of
+    /// `generation_config.json` where that file exists.
     ///
     /// # Errors
-    /// When `config.json` is missing or a key has no supported value; the error names file and key.
+    /// When `config.json` is missing or the value of a key is not supported. The error names file
+    /// and key.
     pub fn open(folder: &Path) -> Result<Self, ConfigError> {
         let path = folder.join("config.json");
         let mut config = Self::read(&path, &json(&path)?)?;
@@ -188,7 +192,7 @@ impl LmConfig {
         Ok(config)
     }
 
-    /// Takes the ends of text of a `generation_config.json` as well.
+    /// Adds the end tokens of a `generation_config.json`.
     fn end_also(&mut self, path: &Path, value: &Value) -> Result<(), ConfigError> {
         let nothing = Map::new();
         let keys = Keys::new(path, value, &nothing);
@@ -240,7 +244,7 @@ impl LmConfig {
         Err(keys.wrong(heads, &found, "numbers that divide one another"))
     }
 
-    /// Tokens that begin and end a text must have a row in the embedding table.
+    /// Checks that tokens that begin and end a text have a row in the embedding table.
     fn check_tokens(&self, keys: &Keys) -> Result<(), ConfigError> {
         for (key, tokens) in [
             ("bos_token_id", self.bos.as_slice()),
@@ -275,7 +279,7 @@ fn json(path: &Path) -> Result<Value, ConfigError> {
 }
 
 impl<'a> Keys<'a> {
-    /// Those of a file's value; of `nothing` where it is no object.
+    /// The keys of a file's value, or of `nothing` if it is not an object.
     fn new(path: &'a Path, value: &'a Value, nothing: &'a Map<String, Value>) -> Self {
         Self {
             path,
@@ -335,7 +339,7 @@ impl<'a> Keys<'a> {
         value.as_bool().ok_or_else(wrong)
     }
 
-    /// A token, or a list of them as Llama 3 has for its end of text.
+    /// A token, or a list of tokens, as for Llama 3's end of text.
     fn tokens(&self, key: &str) -> Result<Vec<u32>, ConfigError> {
         let Some(value) = self.get(key) else {
             return Ok(Vec::new());

@@ -1,26 +1,28 @@
-//! Metrics: name, cut-off, direction, and value for one user's rank. Everything that depends on which metrics exist is in
-//! this file: their names, the text of errors, the pattern of the JSON schema, and the lists in which they are constant.
+//! Metrics: name, cut-off, direction, and the value of one user's rank. This file is the only one
+//! that depends on which metrics exist. It has their names, the text of errors, the pattern of the
+//! JSON schema, and the lists in which a metric is constant.
 //!
-//! In leave-one-out evaluation a user has one target. Several names of the field then mean the same number: Recall@k and
-//! HR@k are `hit@k`, MAP@k is MRR@k, and Precision@k is `hit@k` divided by k. Each is reported under the name that was asked for.
+//! In leave-one-out evaluation a user has one target, and several names mean the same value.
+//! Recall@k and HR@k are `hit@k`, MAP@k is MRR@k, and Precision@k is `hit@k` divided by k. A result
+//! has the name in the protocol.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A ranking metric, averaged over users. Larger is better for each of them.
+/// A ranking metric, averaged over users. Larger is better for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// 1 when the target's rank is at most k (HR@k).
     Hit(u32),
-    /// The share of a user's targets among the first k: with one target, that of `hit@k`.
+    /// The share of a user's targets in the first k items. With one target, it equals `hit@k`.
     Recall(u32),
-    /// The share of targets in the first k items: with one target, `hit@k` divided by k.
+    /// The share of targets among the first k items. With one target, it is `hit@k` divided by k.
     Precision(u32),
     /// 1 / log2(rank + 1) when the rank is at most k, else 0: NDCG@k with one relevant item.
     Ndcg(u32),
-    /// Average precision of the first k items: with one target, that of `mrr@k`.
+    /// Average precision of the first k items. With one target, it equals `mrr@k`.
     Map(u32),
     /// 1 / rank when the rank is at most k, else 0.
     MrrAt(u32),
@@ -28,16 +30,16 @@ pub enum Metric {
     Mrr,
 }
 
-/// A name that metrics share, and the metrics that it makes.
+/// A name without cut-off, and the metrics with this name.
 struct Family {
     name: &'static str,
     /// The name as papers print it.
     title: &'static str,
     /// The metric with a cut-off.
     at: fn(u32) -> Metric,
-    /// The metric without a cut-off, where there is one.
+    /// The metric without a cut-off, if there is one.
     whole: Option<Metric>,
-    /// Other spellings that people use for it.
+    /// Other names for it.
     aliases: &'static [&'static str],
 }
 
@@ -86,7 +88,7 @@ const FAMILIES: [Family; 6] = [
     },
 ];
 
-/// What a metric's name looks like, in words that follow "expected".
+/// The form of metric names, in words that can follow "expected".
 pub fn words() -> String {
     let at: Vec<String> = FAMILIES
         .iter()
@@ -118,7 +120,7 @@ pub fn families() -> impl Iterator<Item = &'static str> {
     FAMILIES.iter().map(|family| family.name)
 }
 
-/// The name without cut-off that another spelling stands for, such as `hit` for `hr`.
+/// The name without cut-off for an alias, such as `hit` for `hr`.
 pub fn family_of_alias(alias: &str) -> Option<&'static str> {
     let family = FAMILIES
         .iter()
@@ -127,7 +129,7 @@ pub fn family_of_alias(alias: &str) -> Option<&'static str> {
 }
 
 impl Metric {
-    /// The metric of a name without cut-off and a cut-off; `None` when there is no such metric.
+    /// The metric with a name without cut-off and a cut-off; `None` when there is no such metric.
     pub fn of_parts(family: &str, k: Option<u32>) -> Option<Metric> {
         let family = FAMILIES.iter().find(|known| known.name == family)?;
         match k {
@@ -162,8 +164,8 @@ impl Metric {
         }
     }
 
-    /// The name that people read, as papers print it: `Hit@1`, `NDCG@5`, `MRR`. Files have the
-    /// machine form `hit@1`, which is what `to_string` gives.
+    /// The name as papers print it: `Hit@1`, `NDCG@5`, `MRR`. The form in files, such as `hit@1`, is
+    /// that of `to_string`.
     pub fn title(self) -> String {
         let known = FAMILIES.iter().find(|known| known.name == self.family());
         let family = known.map_or(self.family(), |known| known.title);
@@ -173,7 +175,7 @@ impl Metric {
         }
     }
 
-    /// The value for one user whose target has this rank (1 is best; half ranks come from ties).
+    /// The value for one user whose target has this rank. 1 is the best; half ranks come from ties.
     pub fn of_rank(self, rank: f64) -> f64 {
         if self.k().is_some_and(|k| rank > f64::from(k)) {
             return 0.0;
@@ -186,7 +188,7 @@ impl Metric {
         }
     }
 
-    /// The mean over users; `None` for no users.
+    /// The mean over users; `None` without users.
     pub fn mean(self, ranks: &[f64]) -> Option<f64> {
         if ranks.is_empty() {
             return None;
@@ -194,12 +196,14 @@ impl Metric {
         Some(ranks.iter().map(|&rank| self.of_rank(rank)).sum::<f64>() / ranks.len() as f64)
     }
 
-    /// Whether one title says as much as a ranking: the metric looks at the first place alone.
+    /// Whether the metric depends only on the first place, so that one title is enough to compute
+    /// it.
     pub fn needs_first_place_alone(self) -> bool {
         self.k() == Some(1)
     }
 
-    /// Why the cut-off says nothing about a model that ranks `length` candidates; `None` where it does.
+    /// Why the metric is meaningless for a model that ranks `length` candidates; `None` where it is
+    /// not.
     pub fn says_nothing_in(self, length: u64) -> Option<String> {
         let k = u64::from(self.k()?);
         match self {
@@ -213,7 +217,7 @@ impl Metric {
                 ))
             }
             Metric::Ndcg(_) | Metric::Map(_) | Metric::MrrAt(_) if k > length => Some(format!(
-                "`{self}` cuts off behind the end of a list of {length} candidates"
+                "`{self}` has a cut-off beyond the list of {length} candidates"
             )),
             Metric::Hit(_)
             | Metric::Recall(_)
@@ -235,7 +239,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// A text that names no metric.
+/// The error of a text that is not the name of a metric.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown metric `{0}`: expected {words}", words = words())]
 pub struct MetricError(String);
@@ -252,7 +256,7 @@ impl FromStr for Metric {
     }
 }
 
-/// A cut-off as the pattern has it: digits without a leading zero or sign.
+/// A cut-off as in the pattern: digits without a leading zero or sign.
 fn cut_off(text: &str) -> Option<u32> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| is_plain)
@@ -385,7 +389,7 @@ mod tests {
         );
         assert_eq!(
             why("mrr@21").unwrap(),
-            "`mrr@21` cuts off behind the end of a list of 20 candidates"
+            "`mrr@21` has a cut-off beyond the list of 20 candidates"
         );
     }
 }

@@ -1,6 +1,6 @@
-//! Settings that contradict each other, or that files do not fit.
+//! Settings that contradict each other or do not fit files.
 
-/// A setting that contradicts others, has no effect, or names what a file does not have.
+/// A setting that contradicts others, has no effect, or names something that a file does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Dotted key below the table of the model or source, such as `train.batch_size`.
@@ -11,16 +11,16 @@ pub struct Problem {
     pub label: String,
     /// What to do.
     pub hint: Option<String>,
-    /// Another setting that takes part in it, and what it says there.
+    /// Another setting that is involved, and its label.
     pub related: Option<Related>,
 }
 
-/// A setting that takes part in a problem of another one.
+/// A setting that is involved in the problem of another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Related {
     /// Dotted key below the same table.
     pub key: String,
-    /// Its part in the problem.
+    /// Its role in the problem.
     pub label: String,
 }
 
@@ -44,7 +44,7 @@ impl Problem {
         }
     }
 
-    /// Adds what to do.
+    /// Adds a hint: what to do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Problem {
             hint: Some(hint.into()),
@@ -52,7 +52,7 @@ impl Problem {
         }
     }
 
-    /// Adds another setting that takes part in the problem.
+    /// Adds another setting that is involved in the problem.
     pub fn related(self, key: impl Into<String>, label: impl Into<String>) -> Self {
         let (key, label) = (key.into(), label.into());
         Problem {

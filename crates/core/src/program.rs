@@ -1,25 +1,25 @@
-//! Which program makes artefacts and results: version and commit.
+//! The program that makes artefacts and results: version and commit.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which program.
+/// A program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
     /// Version of allround.
     pub version: String,
-    /// Git commit that was checked out at build time; absent in a build outside a repository.
+    /// Git commit at build time; absent in a build outside a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Whether the sources had changes beyond that commit; absent where they had none.
+    /// Whether the sources had uncommitted changes; absent where they had none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub modified: bool,
 }
 
 impl Program {
-    /// The one that runs: of a worker, the build that it is of.
+    /// The running program. In a worker, this is the build of the worker.
     pub fn this() -> Program {
         Program {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -29,7 +29,7 @@ impl Program {
     }
 }
 
-/// Version and commit in one line, with a `+` behind the commit where the sources had changes beyond it.
+/// Version and commit in one line. A `+` after the commit means uncommitted changes.
 impl fmt::Display for Program {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.version)?;

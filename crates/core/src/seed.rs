@@ -1,15 +1,15 @@
-//! Named random streams: the one place that makes random generators.
+//! Named random streams. No other module makes random generators.
 //!
-//! Every random draw of the program comes from a stream that is a function of (cell seed, name, index) alone, so that
-//! an ablation never shifts the draws of what it leaves alone, and a resumed epoch draws what it would have drawn.
+//! All random draws come from a stream that depends only on (cell seed, name, index). An ablation
+//! therefore does not change the draws of other parts, and a resumed epoch makes the same draws.
 
-// This is the room of random generators.
+// The only module that may make random generators.
 #![allow(clippy::disallowed_methods)]
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// What a random stream is for. Streams of different names are independent.
+/// The purpose of a random stream. Streams with different names are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Initial weights.
@@ -18,7 +18,7 @@ pub enum Stream {
     Shuffle,
     /// Negative items in training.
     Negatives,
-    /// Dropout masks (LibTorch's generator is re-seeded from it, too).
+    /// Dropout masks. LibTorch's generator is seeded with it, too.
     Dropout,
     /// Candidate lists of the evaluation.
     Candidates,
@@ -48,12 +48,13 @@ impl Stream {
     }
 }
 
-/// The generator of stream `stream` of `seed`; `index` is an epoch, a split, a user, whatever the stream counts.
+/// The generator of stream `stream` of `seed`. `index` is the number of an epoch, a part or a user,
+/// depending on the stream.
 pub fn stream(seed: u64, stream: Stream, index: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(derive(seed, stream, index))
 }
 
-/// A seed for a foreign generator (LibTorch's), non-negative so that every signed 64-bit interface takes it.
+/// A seed for LibTorch's generator. It is not negative, so that it fits a signed 64-bit integer.
 pub fn foreign(seed: u64, stream: Stream, index: u64) -> i64 {
     let bytes = derive(seed, stream, index);
     let word = u64::from_le_bytes(bytes[..8].try_into().expect("a digest has 32 bytes"));

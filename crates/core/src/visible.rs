@@ -1,9 +1,9 @@
-//! Texts without letters that change what a reader sees of the text around them: control characters, which a terminal obeys,
-//! and those that turn the direction of writing.
+//! Makes hidden characters visible: control characters, which a terminal executes, and characters
+//! that change the direction of writing.
 
 use std::borrow::Cow;
 
-/// The text with such letters written as `[U+202E]`. Line ends and tabs stay.
+/// The text with hidden characters written as `[U+202E]`. Line ends and tabs stay.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let must_be_shown = |letter: char| is_hidden(letter) && !matches!(letter, '\n' | '\t');
     if !text.contains(must_be_shown) {
@@ -12,7 +12,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match must_be_shown(letter) {
-            // The end of a line of Windows is no harm.
+            // Part of a Windows line end.
             true if letter == '\r' => {}
             true => shown.push_str(&format!("[U+{:04X}]", u32::from(letter))),
             false => shown.push(letter),
@@ -27,7 +27,7 @@ pub fn one_line(text: &str) -> String {
     lines(&spaced).into_owned()
 }
 
-/// Alternatives as English writes them: `a, b or c`.
+/// Alternatives in an English sentence: `a, b or c`.
 pub fn either(words: &[String]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
@@ -35,7 +35,8 @@ pub fn either(words: &[String]) -> String {
     }
 }
 
-/// Whether a letter is a control character or one of Unicode's `Bidi_Control`, or a deprecated one of their kind.
+/// Whether a character is a control character, one of Unicode's `Bidi_Control`, or a deprecated one
+/// of this kind.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

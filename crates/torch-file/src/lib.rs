@@ -1,9 +1,12 @@
-//! Finds the tensors of PyTorch's `.bin` and `.pth` files, and where their bytes are, without running anything.
+//! Finds the tensors of PyTorch's `.bin` and `.pth` files and the positions of their bytes, without
+//! executing code.
 //!
-//! Two forms are read: the zip container of PyTorch 1.6 and later, and the sequence of pickles of earlier versions. A pickle is
-//! read as data: a few names of tensor types have a meaning, and any other name is refused.
+//! Two forms are read: the zip container of PyTorch 1.6 and later, and the sequence of pickles of
+//! earlier versions. A pickle is read as data: a few names of tensor types are known, and any other
+//! name is refused.
 //!
-//! [`tensors`] takes the bytes of a file, memory-mapped for example, and returns views into them.
+//! [`tensors`] takes the bytes of a file, for example memory-mapped ones, and returns views into
+//! them.
 
 #![warn(missing_docs)]
 
@@ -18,13 +21,13 @@ use zip::{CompressionMethod, ZipArchive};
 use pickle::Pickle;
 pub use pickle::{PickleError, Storage, View};
 
-/// Why a file is refused.
+/// The error of a file that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TorchFileError {
-    /// The pickle is.
+    /// The pickle is refused.
     #[error(transparent)]
     Pickle(#[from] PickleError),
-    /// The container is damaged, or of another program.
+    /// The container is damaged, or was written by another program.
     #[error("{reason}; fetch it again")]
     Damaged {
         /// What is wrong.
@@ -35,13 +38,14 @@ pub enum TorchFileError {
 /// Pickle of the number 0x1950a86a20f9469cfc6c, with which the older form begins.
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
-/// A tensor in the file: its name, what it views, and the bytes of its storage.
+/// A tensor in the file: its name, its view of a storage, and the byte range of the storage.
 pub type Stored = (String, View, Range<usize>);
 
-/// The tensors of the file whose bytes are `map`; every view lies within its storage, every storage within the file.
+/// The tensors of the file with the bytes `map`. Every view lies within its storage, and every
+/// storage within the file.
 ///
 /// # Errors
-/// When the file is damaged or holds anything but tensors.
+/// When the file is damaged or contains anything but tensors.
 pub fn tensors(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     if map.starts_with(MAGIC) {
         return older(map);
@@ -51,7 +55,8 @@ pub fn tensors(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
 
 fn zipped(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     let archive = ZipArchive::new(Cursor::new(map));
-    let mut archive = archive.map_err(|error| damaged(format!("no whole zip file: {error}")))?;
+    let mut archive =
+        archive.map_err(|error| damaged(format!("not a complete zip file: {error}")))?;
     let names = archive.file_names().filter_map(Result::ok);
     let folder = names
         .filter_map(|name| name.strip_suffix("data.pkl").map(str::to_owned))
@@ -91,7 +96,8 @@ fn zipped(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     Ok(found)
 }
 
-/// Magic number, protocol, facts on the machine, the table; then the storages' names, and each one's count and numbers.
+/// Reads the older form: magic number, protocol, facts about the machine, the table of tensors and
+/// the names of storages. Size and bytes of each storage follow.
 fn older(map: &[u8]) -> Result<Vec<Stored>, TorchFileError> {
     let mut at = MAGIC.len();
     for _ in 0..2 {
@@ -161,7 +167,8 @@ fn stored(name: &str, view: &View, bytes: Range<usize>) -> Result<Stored, TorchF
     Ok((name.to_owned(), view.clone(), bytes))
 }
 
-/// Whether every number of the view is in the storage, and no more are asked for than there are.
+/// Whether all elements of the view are in the storage, and there are no more of them than in the
+/// storage.
 fn lies_within(view: &View) -> bool {
     if view.shape.len() != view.strides.len() || view.offset < 0 {
         return false;

@@ -1,7 +1,7 @@
-//! Reads the pickles inside PyTorch's weight files as data. Nothing that a pickle names is ever run: four names have a
-//! meaning here, and every other is refused by its name.
+//! Reads the pickles inside PyTorch's weight files as data. Code that a pickle names is never
+//! executed: four names are known here, and any other is refused.
 //!
-//! The operations are those of Python's `pickletools` for protocols 2 to 4 as far as tensors need them.
+//! The operations are those of Python's `pickletools` for protocols 2 to 4 that tensors need.
 
 mod error;
 
@@ -11,7 +11,7 @@ use safetensors::Dtype;
 
 pub use error::PickleError;
 
-/// What the allowed names mean.
+/// The known names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Global {
     OrderedDict,
@@ -20,38 +20,39 @@ enum Global {
     Storage(String),
 }
 
-/// Numbers of one type that tensors are parts of.
+/// Elements of one type that tensors are views of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Number type, or the name of a storage type that is not supported.
+    /// Element type, or the name of a storage type that is not supported.
     pub kind: Result<Dtype, String>,
-    /// Name of its bytes in the file.
+    /// Key of its bytes in the file.
     pub key: String,
-    /// Numbers in it.
+    /// Number of elements.
     pub count: i64,
 }
 
-/// A tensor as a view of a storage; offset and strides in numbers.
+/// A tensor as a view of a storage. Offset and strides are counted in elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// The storage.
     pub storage: Storage,
-    /// First number.
+    /// Index of the first element.
     pub offset: i64,
     /// Sizes.
     pub shape: Vec<i64>,
-    /// Strides, one a size.
+    /// Strides, one for each size.
     pub strides: Vec<i64>,
 }
 
-/// A place in the reader's list of values; what Python shares is shared here by number.
+/// Index in the reader's list of values. Values that Python shares are shared by index.
 type Place = usize;
 
 #[derive(Clone, Debug)]
 enum Value {
     None,
     Int(i64),
-    /// A truth value, a real number, an integer of more than eight bytes: of no use here.
+    /// A truth value, a real number, or an integer of more than eight bytes, all of which are
+    /// ignored.
     Other,
     Text(String),
     Tuple(Vec<Place>),
@@ -62,12 +63,12 @@ enum Value {
     Tensor(View),
 }
 
-/// One pickle's values.
+/// The values of a pickle.
 #[derive(Debug)]
 pub struct Pickle {
     values: Vec<Value>,
     root: Place,
-    /// Bytes that it took.
+    /// Length in bytes.
     pub length: usize,
 }
 
@@ -75,7 +76,7 @@ impl Pickle {
     /// Reads one pickle from the start of `bytes`.
     ///
     /// # Errors
-    /// When it names anything beyond tensors, or is damaged.
+    /// When it contains anything but tensors, or is damaged.
     pub fn read(bytes: &[u8]) -> Result<Self, PickleError> {
         let mut reader = Reader {
             bytes,
@@ -94,28 +95,28 @@ impl Pickle {
         })
     }
 
-    /// The tensors of a table of tensors by name.
+    /// The tensors of a dictionary, by name.
     ///
     /// # Errors
-    /// When it is no table, or an entry is no tensor.
+    /// When the value is not a dictionary, or an entry is not a tensor.
     pub fn tensors(&self) -> Result<Vec<(&str, &View)>, PickleError> {
         let wrong = |reason: String| PickleError::Malformed {
             reason,
             at: self.length,
         };
         let Value::Dict(entries) = &self.values[self.root] else {
-            return Err(wrong("it holds no table at all".to_owned()));
+            return Err(wrong("it is not a dictionary".to_owned()));
         };
         let entry = |&(key, value): &(Place, Place)| match (&self.values[key], &self.values[value])
         {
             (Value::Text(name), Value::Tensor(view)) => Ok((name.as_str(), view)),
-            (Value::Text(name), _) => Err(wrong(format!("`{name}` is no tensor"))),
-            _ => Err(wrong("a name is no text".to_owned())),
+            (Value::Text(name), _) => Err(wrong(format!("`{name}` is not a tensor"))),
+            _ => Err(wrong("a name is not a string".to_owned())),
         };
         entries.iter().map(entry).collect()
     }
 
-    /// The texts of a list of texts.
+    /// The strings of a list of strings.
     pub fn texts(&self) -> Option<Vec<&str>> {
         let Value::List(places) = &self.values[self.root] else {
             return None;
@@ -133,13 +134,13 @@ struct Reader<'a> {
     at: usize,
     values: Vec<Value>,
     stack: Vec<Place>,
-    /// Heights of the stack at its open marks.
+    /// Heights of the stack at open marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Place>,
 }
 
 impl<'a> Reader<'a> {
-    /// One operation; false after the last.
+    /// Executes one operation; returns false after the last.
     fn step(&mut self) -> Result<bool, PickleError> {
         let at = self.at;
         let code = self.byte()?;
@@ -216,7 +217,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Memo operations: values kept by number, and fetched.
+    /// Memo operations: store and fetch values by number.
     fn remember(&mut self, code: u8) -> Result<(), PickleError> {
         let number = match code {
             b'q' | b'h' => self.unsigned(1)? as u32,
@@ -249,7 +250,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Appends to a list, or sets entries of a table.
+    /// Appends to a list, or sets entries of a dictionary.
     fn fill(&mut self, code: u8) -> Result<(), PickleError> {
         let parts = match code {
             b'a' => vec![self.pop()?],
@@ -260,13 +261,18 @@ impl<'a> Reader<'a> {
             _ => self.pop_mark()?,
         };
         let top = self.stack.last().copied();
-        let top = top.ok_or_else(|| self.wrong("there is nothing to fill"))?;
+        let top =
+            top.ok_or_else(|| self.wrong("it adds entries without a list or a dictionary"))?;
         match (&mut self.values[top], code) {
             (Value::List(list), b'a' | b'e') => list.extend(parts),
             (Value::Dict(dict), b's' | b'u') if parts.len().is_multiple_of(2) => {
                 dict.extend(parts.chunks(2).map(|pair| (pair[0], pair[1])));
             }
-            _ => return Err(self.wrong("it fills what is no list and no table")),
+            _ => {
+                return Err(
+                    self.wrong("it adds entries to a value that is not a list or a dictionary")
+                );
+            }
         }
         Ok(())
     }
@@ -289,7 +295,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A persistent identity: ("storage", type, key, device, count), and in old files what it is a view of.
+    /// A persistent id: ("storage", type, key, device, count), and in old files the storage's view.
     fn storage(&mut self) -> Result<(), PickleError> {
         let identity = self.pop()?;
         let parts = match &self.values[identity] {
@@ -316,7 +322,7 @@ impl<'a> Reader<'a> {
                 key: key.clone(),
                 count: *count,
             },
-            _ => return Err(self.wrong("it refers to something that is no storage")),
+            _ => return Err(self.wrong("it refers to a value that is not a storage")),
         };
         self.push(Value::Storage(storage));
         Ok(())
@@ -326,7 +332,7 @@ impl<'a> Reader<'a> {
     fn reduce(&mut self) -> Result<(), PickleError> {
         let (arguments, called) = (self.pop()?, self.pop()?);
         let Value::Tuple(arguments) = &self.values[arguments] else {
-            return Err(self.wrong("arguments are no tuple"));
+            return Err(self.wrong("arguments are not a tuple"));
         };
         let parts: Vec<&Value> = arguments.iter().map(|&part| &self.values[part]).collect();
         let made = match (&self.values[called], &parts[..]) {
@@ -359,19 +365,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Attributes of a table, such as PyTorch's `_metadata`: of no use here. Nothing else can have any.
+    /// Attributes of a dictionary, such as PyTorch's `_metadata`, which are ignored. Nothing else
+    /// can have attributes.
     fn build(&mut self) -> Result<(), PickleError> {
         self.pop()?;
         match self.stack.last().map(|&top| &self.values[top]) {
             Some(Value::Dict(_)) => Ok(()),
-            _ => Err(self.wrong("it sets attributes of what is no table")),
+            _ => Err(self.wrong("it sets attributes of a value that is not a dictionary")),
         }
     }
 
     fn numbers(&self, places: &[Place]) -> Result<Vec<i64>, PickleError> {
         let number = |&place: &Place| match self.values[place] {
             Value::Int(number) if number >= 0 => Ok(number),
-            _ => Err(self.wrong("a size is no number")),
+            _ => Err(self.wrong("a size is not a number")),
         };
         places.iter().map(number).collect()
     }
@@ -389,18 +396,18 @@ impl<'a> Reader<'a> {
     }
 
     fn pop(&mut self) -> Result<Place, PickleError> {
-        let floor = self.marks.last().copied().unwrap_or(0);
-        if self.stack.len() <= floor {
-            return Err(self.wrong("it takes more than it has"));
+        let base = self.marks.last().copied().unwrap_or(0);
+        if self.stack.len() <= base {
+            return Err(self.wrong("it takes a value from an empty stack"));
         }
-        Ok(self.stack.pop().expect("the stack is above its floor"))
+        Ok(self.stack.pop().expect("the stack is not empty"))
     }
 
     fn pop_text(&mut self) -> Result<String, PickleError> {
         let place = self.pop()?;
         match &self.values[place] {
             Value::Text(text) => Ok(text.clone()),
-            _ => Err(self.wrong("a name is no text")),
+            _ => Err(self.wrong("a name is not a string")),
         }
     }
 
@@ -443,7 +450,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// PyTorch's storage types. Those without a kind below are refused when their tensor is asked for.
+/// PyTorch's storage types. Those without a type below are refused when one of their tensors is
+/// read.
 const STORAGES: [&str; 11] = [
     "FloatStorage",
     "HalfStorage",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{FsError, append, failed};
 
-/// A lock on a file, held until it is dropped or the process ends, however it ends.
+/// A lock on a file. It is held until it is dropped or the process ends, for whatever reason.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -13,32 +13,33 @@ pub struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file is not enough where a child process has left its copy of it to another.
+        // Closing the file is not enough if a child process has passed its copy of the descriptor
+        // on.
         drop(self.file.unlock());
     }
 }
 
 impl Lock {
-    /// The open file's number. A child process that inherits it holds the lock, too.
+    /// The file descriptor. A child process that inherits it also holds the lock.
     pub fn descriptor(&self) -> std::os::fd::RawFd {
         std::os::fd::AsRawFd::as_raw_fd(&self.file)
     }
 }
 
-/// Waits for the lock of `path`, which is made if need be.
+/// Waits for the lock of `path`. The file is created if needed.
 ///
 /// # Errors
-/// When the file cannot be made or locked.
+/// When the file cannot be created or locked.
 pub fn lock(path: &Path) -> Result<Lock, FsError> {
     let file = append(path)?;
     file.lock().map_err(failed(path, "lock"))?;
     Ok(Lock { file })
 }
 
-/// The lock of `path`, or `None` while another process (or another part of this one) holds it.
+/// Takes the lock of `path`; `None` if another process, or another part of this one, holds it.
 ///
 /// # Errors
-/// When the file cannot be made or locked.
+/// When the file cannot be created or locked.
 pub fn try_lock(path: &Path) -> Result<Option<Lock>, FsError> {
     let file = append(path)?;
     match file.try_lock() {

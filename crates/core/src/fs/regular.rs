@@ -1,4 +1,5 @@
-//! Only regular files are read: a pipe may never end or never begin, and a device such as `/dev/zero` has no end.
+//! Only regular files are read. A pipe may block or never end, and a device such as `/dev/zero` is
+//! endless.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read};
@@ -7,12 +8,12 @@ use std::path::Path;
 
 use super::{FsError, failed};
 
-/// Most bytes of a file that is read as text or as JSON.
+/// Maximum size in bytes of a file that is read as text or JSON.
 pub const MOST_TEXT: u64 = 1 << 30;
 
 /// Opens a regular file for reading.
 pub(super) fn open(path: &Path, action: &'static str) -> Result<File, FsError> {
-    // Looked at before it is opened: to open a pipe waits for whoever writes into it.
+    // The type is checked first, since opening a pipe waits for its writer.
     let kind = std::fs::metadata(path)
         .map_err(failed(path, action))?
         .file_type();
@@ -24,7 +25,7 @@ pub(super) fn open(path: &Path, action: &'static str) -> Result<File, FsError> {
     File::open(path).map_err(failed(path, action))
 }
 
-/// What a file is that is not a regular one.
+/// The type of a file that is not regular.
 fn words(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a folder"
@@ -39,10 +40,10 @@ fn words(kind: FileType) -> &'static str {
     }
 }
 
-/// The bytes of a regular file of at most `most` bytes.
+/// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// When the file is none, cannot be read or is larger.
+/// When the file is not regular, cannot be read or is larger.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FsError> {
     let mut bytes = Vec::new();
     open(path, "read")?
@@ -60,7 +61,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FsError> {
     Ok(bytes)
 }
 
-/// `16 MiB`, `1 GiB`.
+/// A size, such as `16 MiB` or `1 GiB`.
 fn size(bytes: u64) -> String {
     match bytes {
         bytes if bytes >= 1 << 30 => format!("{} GiB", bytes >> 30),
@@ -74,7 +75,7 @@ mod tests {
     use super::super::{digest, map, open as open_buffered, read, read_to_string, tail};
     use super::*;
 
-    /// A pipe that nobody writes into.
+    /// A pipe without a writer.
     fn pipe(folder: &Path) -> std::path::PathBuf {
         let path = folder.join("pipe");
         let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();

@@ -1,7 +1,8 @@
 //! Published shapes by name, for random weights.
 //!
-//! Numbers from the models' `config.json` on the Hugging Face hub (facebook/opt-*, TinyLlama/TinyLlama-1.1B-Chat-v1.0,
-//! lmsys/vicuna-7b-v1.5, meta-llama/Llama-3.2-1B and -3B, meta-llama/Meta-Llama-3-8B).
+//! From the models' `config.json` on the Hugging Face hub: facebook/opt-*,
+//! TinyLlama/TinyLlama-1.1B-Chat-v1.0, lmsys/vicuna-7b-v1.5, meta-llama/Llama-3.2-1B and -3B,
+//! meta-llama/Meta-Llama-3-8B.
 
 use super::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 
@@ -29,7 +30,7 @@ const LLAMA: [(&str, [i64; 7]); 5] = [
 ];
 
 impl LmConfig {
-    /// The names that `named` knows.
+    /// The names of published shapes.
     pub fn names() -> impl Iterator<Item = &'static str> + Clone {
         let llama = LLAMA.iter().map(|entry| entry.0);
         OPT.iter().map(|entry| entry.0).chain(llama)
@@ -38,7 +39,7 @@ impl LmConfig {
     /// A published shape.
     ///
     /// # Errors
-    /// When `name` is not known; the error lists the known ones.
+    /// When `name` is unknown; the error lists the known names.
     pub fn named(name: &str) -> Result<Self, ConfigError> {
         if let Some(&(_, hidden, layers, heads)) = OPT.iter().find(|entry| entry.0 == name) {
             let mut config = Self::opt(50272, hidden, layers, heads, 2048);
@@ -58,7 +59,8 @@ impl LmConfig {
             })
     }
 
-    /// An OPT of any size in the form of all but 350m: norms first, MLP four times as wide, `</s>` (2) at both ends.
+    /// An OPT of any size. As in all OPT models but 350m, norms come first, the MLP is four times
+    /// as wide, and `</s>` (2) is at both ends.
     pub fn opt(
         vocab_size: i64,
         hidden_size: i64,

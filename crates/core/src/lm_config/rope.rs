@@ -24,7 +24,8 @@ pub(super) fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
         prefix,
         map,
     };
-    // Early Llama checkpoints say `type`; without either it is the plain form, as in transformers.
+    // Early Llama checkpoints have `type`. Without either key the frequencies are unscaled, as in
+    // transformers.
     let kind = ["rope_type", "type"]
         .into_iter()
         .find(|key| inner.get(key).is_some());
@@ -39,7 +40,7 @@ pub(super) fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
             factor: inner.number("factor")?,
             low_freq_factor: inner.number("low_freq_factor")?,
             high_freq_factor: inner.number("high_freq_factor")?,
-            // As in transformers, the positions themselves where nothing is written.
+            // Default as in transformers: the number of positions.
             original_positions: {
                 let positions = keys.positive_or("max_position_embeddings", 2048)?;
                 inner.number_or("original_max_position_embeddings", positions as f64)?
@@ -53,14 +54,14 @@ pub(super) fn rope(keys: &Keys) -> Result<Rope, ConfigError> {
     })
 }
 
-/// Rotary settings without a type, which may hold no more than the base.
+/// Rotary settings without a type, which may contain only the base.
 fn plain(keys: &Keys, theta: f64) -> Result<Rope, ConfigError> {
     let mut others = keys.map.keys().filter(|key| keys.get(key).is_some());
     let other = others.find(|key| *key != "rope_theta");
     match other {
         Some(other) => Err(keys.wrong(
             "rope_type",
-            &format!("absent beside `{other}`"),
+            &format!("absent next to `{other}`"),
             "`default`, `linear` or `llama3`",
         )),
         None => Ok(Rope {

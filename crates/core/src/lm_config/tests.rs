@@ -29,7 +29,8 @@ fn published_files_say_what_the_names_say() {
     assert_eq!(read(&LLAMA.replace("ROPE", &new)).unwrap(), named);
 }
 
-/// `hidden_size`, `num_hidden_layers`, `num_attention_heads`, `ffn_dim`, `word_embed_proj_dim` of facebook/opt-*.
+/// `hidden_size`, `num_hidden_layers`, `num_attention_heads`, `ffn_dim`, `word_embed_proj_dim` of
+/// facebook/opt-*.
 const OPTS: [(&str, [i64; 5]); 9] = [
     ("opt-125m", [768, 12, 12, 3072, 768]),
     ("opt-350m", [1024, 24, 16, 4096, 512]),
@@ -118,7 +119,9 @@ fn a_key_that_is_missing_or_not_supported_is_named_with_its_file() {
 fn an_unknown_shape_is_refused_with_the_known_ones() {
     let error = LmConfig::named("opt-7b").unwrap_err().to_string();
     assert!(
-        error.starts_with("`opt-7b` is no language model's shape; known are opt-125m, "),
+        error.starts_with(
+            "`opt-7b` is not a known shape of a language model; expected one of opt-125m, "
+        ),
         "{error}"
     );
     for name in LmConfig::names() {
@@ -164,7 +167,7 @@ fn rotary_settings_without_a_type_are_the_plain_form() {
     let factor = r#""rope_scaling":{"factor":2.0}"#;
     assert_eq!(
         rope(factor).unwrap_err(),
-        "m/config.json: `rope_scaling.rope_type` is absent beside `factor`; expected `default`, `linear` or `llama3`"
+        "m/config.json: `rope_scaling.rope_type` is absent next to `factor`; expected `default`, `linear` or `llama3`"
     );
     let short = SCALING.replace(",\n    \"original_max_position_embeddings\":8192", "");
     assert_ne!(short, SCALING);

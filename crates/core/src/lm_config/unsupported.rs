@@ -1,12 +1,13 @@
-//! What the files of a Hugging Face folder say that changes a model and is not supported. `check` asks before anything is
-//! trained, the worker again when it reads the folder.
+//! Settings in a Hugging Face folder that change the model and are not supported. `check` reports
+//! them before anything is trained, and the worker when it reads the folder.
 
 use serde_json::Value;
 
-/// Rotary forms that are built.
+/// Supported rotary forms.
 const ROPE: [&str; 3] = ["default", "linear", "llama3"];
 
-/// What in a `config.json` changes the model and is not supported, with what to do.
+/// The first setting of a `config.json` that changes the model and is not supported, with what to
+/// do.
 pub fn unsupported(config: &Value) -> Option<String> {
     let there = |key: &str| !config[key].is_null();
     if there("quantization_config") {
@@ -37,7 +38,7 @@ pub fn unsupported(config: &Value) -> Option<String> {
     window(config).or_else(|| rope(config))
 }
 
-/// Attention that does not reach back to the first token.
+/// Attention over a window, which does not reach the first token.
 fn window(config: &Value) -> Option<String> {
     let layers = config["layer_types"].as_array().into_iter().flatten();
     let other = layers
@@ -95,7 +96,7 @@ fn rope(config: &Value) -> Option<String> {
     })
 }
 
-/// Keys of an `adapter_config.json` that change nothing, or that the merge reads.
+/// Keys of an `adapter_config.json` that have no effect, or that the merge reads.
 const ADAPTER_KEYS: [&str; 24] = [
     "peft_type",
     "task_type",
@@ -111,7 +112,7 @@ const ADAPTER_KEYS: [&str; 24] = [
     "use_rslora",
     "bias",
     "init_lora_weights",
-    // Sets how a matrix of `Conv1D` lies; these models have none, and peft ignores it then.
+    // The layout of a `Conv1D` matrix. These models have none, and peft then ignores it.
     "fan_in_fan_out",
     "layers_pattern",
     "megatron_core",
@@ -121,11 +122,11 @@ const ADAPTER_KEYS: [&str; 24] = [
     "corda_config",
     "lora_ga_config",
     "runtime_config",
-    // Says of `modules_to_save` how they are tied; those are refused.
+    // How `modules_to_save` are tied; those are refused.
     "ensure_weight_tying",
 ];
 
-/// What in an `adapter_config.json` is not supported, with what was expected.
+/// The first setting of an `adapter_config.json` that is not supported, with what is expected.
 pub fn unsupported_adapter(config: &Value) -> Option<String> {
     if config["peft_type"] != "LORA" {
         return Some(format!(

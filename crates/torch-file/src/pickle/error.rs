@@ -1,9 +1,9 @@
 //! Why a pickle is refused.
 
-/// Why a pickle is refused.
+/// The error of a pickle that is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PickleError {
-    /// It names something that is no part of a tensor.
+    /// It names something that does not belong to a tensor.
     #[error(
         "its pickle wants to call `{name}`, which no tensor needs; nothing was run. Get the model as safetensors from a source you trust"
     )]
@@ -18,21 +18,21 @@ pub enum PickleError {
     Operation {
         /// The operation's byte.
         code: u8,
-        /// Where it stands.
+        /// The operation's offset in bytes.
         at: usize,
     },
     /// It ends too early.
     #[error("its pickle ends within an operation at byte {at}; the file is truncated")]
     Truncated {
-        /// Where it ends.
+        /// The offset of its end in bytes.
         at: usize,
     },
-    /// It is well-formed but describes no weights.
-    #[error("its pickle is no table of tensors: {reason} (byte {at})")]
+    /// It is well-formed but does not describe weights.
+    #[error("its pickle is not a dictionary of tensors: {reason} (byte {at})")]
     Malformed {
         /// What is wrong.
         reason: String,
-        /// Where it was seen.
+        /// The offset in bytes at which this was detected.
         at: usize,
     },
 }

@@ -107,7 +107,7 @@ pub(super) const CASES: &[Case] = &[
         new: r#"metrics = ["hit@1", "recall@20", "mrr@21", "map@20"]"#,
         faults: &[
             "35:21: `recall@20` is always 1 in a list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
-            "35:34: `mrr@21` cuts off behind the end of a list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
+            "35:34: `mrr@21` has a cut-off beyond the list of 20 candidates | expected a cut-off below 20 | lower k, or draw more candidates",
         ],
     },
     Case {

@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
         old: DRAWN,
         new: r#"candidates.file = { path = "LICENSE-MIT", form = "user_negatives" }"#,
         faults: &[
-            "35:21: `ndcg@10` cuts off behind the end of a list of 2 candidates | expected a cut-off below 2 | lower k, or draw more candidates",
+            "35:21: `ndcg@10` has a cut-off beyond the list of 2 candidates | expected a cut-off below 2 | lower k, or draw more candidates",
         ],
     },
     Case {
