@@ -58,7 +58,8 @@ fn every_figure_and_table_says_in_every_format_what_all_its_numbers_stand_in_for
     let folder = rendered(&changes);
     let paths = all(folder.path()).unwrap();
     // Without ranks there are no intervals and tests.
-    let says_it = |path: &&PathBuf| !path.ends_with("intervals.csv") && !path.ends_with("tests.csv");
+    let says_it =
+        |path: &&PathBuf| !path.ends_with("intervals.csv") && !path.ends_with("tests.csv");
     for path in paths.iter().filter(says_it) {
         let text = text(path);
         let words = kinds.iter().map(|(.., words)| *words);

@@ -164,8 +164,8 @@ impl Metric {
         }
     }
 
-    /// The name as papers print it: `Hit@1`, `NDCG@5`, `MRR`. The form in files, such as `hit@1`, is
-    /// that of `to_string`.
+    /// The name as papers print it: `Hit@1`, `NDCG@5`, `MRR`. Files have the form of `to_string`:
+    /// `hit@1`.
     pub fn title(self) -> String {
         let known = FAMILIES.iter().find(|known| known.name == self.family());
         let family = known.map_or(self.family(), |known| known.title);

@@ -226,7 +226,8 @@ impl<'a> Reader<'a> {
         };
         if matches!(code, b'h' | b'j') {
             let place = self.memo.get(&number).copied();
-            let place = place.ok_or_else(|| self.wrong("it fetches what it did not keep"))?;
+            let place =
+                place.ok_or_else(|| self.wrong("it fetches a value that was not stored"))?;
             self.stack.push(place);
         } else {
             let top = self.stack.last().copied();
@@ -414,7 +415,7 @@ impl<'a> Reader<'a> {
     fn pop_mark(&mut self) -> Result<Vec<Place>, PickleError> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.split_off(mark)),
-            None => Err(self.wrong("it closes what it did not open")),
+            None => Err(self.wrong("it closes a mark that is not open")),
         }
     }
 

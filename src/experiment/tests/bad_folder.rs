@@ -81,7 +81,7 @@ fn files_that_change_a_model_and_are_not_supported_are_refused_by_name() {
         ),
         (
             config(r#""auto_map": {"AutoModel": "a.B"}"#),
-            "`auto_map` names code of the model's own",
+            "`auto_map` names the model's own code",
         ),
     ];
     for (text, words) in cases {

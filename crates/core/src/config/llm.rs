@@ -73,7 +73,7 @@ pub enum Dtype {
     Fp16,
 }
 
-/// A small OPT of one's own: its shape, what it reads, how long it learns.
+/// The shape of a small OPT and its training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmallLlm {
@@ -86,49 +86,49 @@ pub struct SmallLlm {
     /// Attention heads; must divide `hidden_units`.
     #[schemars(range(min = 1, max = 128))]
     pub num_heads: usize,
-    /// Positions, and so the longest prompt.
+    /// Maximum input length in tokens.
     #[schemars(range(min = 32, max = 8192))]
     pub positions: usize,
-    /// Tokens of the byte-level BPE that is trained on the texts.
+    /// Vocabulary size of the byte-level BPE that is trained on the texts.
     #[schemars(range(min = 260, max = 65536))]
     pub vocab_size: usize,
-    /// Titles in the lists of an instruction.
+    /// Number of titles in the lists of an instruction.
     #[schemars(range(min = 2, max = 100))]
     pub list: usize,
-    /// Most tokens of a title in an instruction; longer ones are cut, as `title_tokens` of a prompt
-    /// cuts them. 0: no bound.
+    /// Maximum number of tokens in a title of an instruction; longer ones are cut, as
+    /// `title_tokens` of a prompt cuts them. 0: no limit.
     pub title_tokens: usize,
-    /// Training steps.
+    /// Number of training steps.
     #[schemars(range(min = 1))]
     pub steps: u64,
-    /// Texts of a step.
+    /// Number of texts in a step.
     #[schemars(range(min = 1, max = 4096))]
     pub batch_size: usize,
-    /// Learning rate, after `warmup` steps of rising and before a cosine fall to a tenth.
+    /// Learning rate after the warm-up. It then falls along a cosine to a tenth.
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub lr: f64,
-    /// Steps in which the learning rate rises.
+    /// Steps in which the learning rate rises linearly from 0.
     pub warmup: u64,
-    /// At which tokens of an answer it is shown where to look.
+    /// Tokens of an answer at which an auxiliary loss trains attention.
     pub look: Look,
-    /// Share of lists in which every second title begins like the one before it, where the data hold one that does. At
-    /// random few do, and of two that begin alike the wrong one is easily named.
+    /// Share of lists in which every second title begins like the one before it, if the data have
+    /// such a title. Random lists have few such pairs, which models then confuse.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub alike: f64,
     /// Number type of the saved weights.
     pub dtype: Dtype,
-    /// Seed of weights and texts; not the cell's, so that every cell reads the same model.
+    /// Seed of weights and texts. It is not the cell's seed, so that all cells read the same model.
     pub seed: u64,
 }
 
-/// At which tokens of an answer a small model is shown where to look.
+/// Tokens of an answer at which an auxiliary loss trains the attention of a small model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Look {
-    /// At the first at which the candidates part, and those before it.
+    /// The first token at which candidates differ, and those before it.
     #[default]
     First,
-    /// At later ones too, at which those part that begin like the answer.
+    /// Later tokens too, at which candidates with the same beginning as the answer differ.
     Every,
 }
 

@@ -5,7 +5,7 @@ use crate::config::Scenario;
 use crate::config::dataset::Split;
 use crate::config::scenario::FewShotUsers;
 
-/// Fewest interactions of a user whom `leave_one_out` measures.
+/// Minimum number of interactions of a user that `leave_one_out` measures.
 pub const LEAVE_ONE_OUT: u64 = 3;
 
 /// What is left after one step from the files to the split.

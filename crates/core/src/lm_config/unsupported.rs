@@ -19,7 +19,7 @@ pub fn unsupported(config: &Value) -> Option<String> {
     }
     if there("auto_map") {
         return Some(
-            "`auto_map` names code of the model's own, which is never run here; take a model whose code is part of transformers"
+            "`auto_map` names the model's own code, which is never run here; use a model whose code is part of transformers"
                 .to_owned(),
         );
     }

@@ -1,4 +1,4 @@
-//! Stages: what is hashed into a key, and the job that a worker is given.
+//! Stages: the settings that are hashed into a key, and the job of a worker process.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use crate::digest::Key;
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// What to do, with every setting that can change the outcome.
+    /// The work, with every setting that can change the result.
     pub settings: Settings,
-    /// Where it runs; `None` where that cannot change the outcome.
+    /// Where it runs; `None` if that cannot change the result.
     pub compute: Option<Compute>,
     /// Keys of the stages whose artefacts are read, by role (`prepared`, `candidates`, `backbone`).
     pub needs: BTreeMap<String, Key>,
@@ -31,7 +31,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The stage's key: BLAKE3 over kind, version, settings and needs. An input file counts by its digest, not its path.
+    /// The stage's key: BLAKE3 over kind, version, settings and needs. An input file is included by
+    /// its digest, not its path.
     pub fn key(&self) -> Key {
         let settings = without_paths(&self.settings, &self.inputs);
         crate::digest::of_value(&(
@@ -46,35 +47,35 @@ impl Stage {
 /// Where a stage runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compute {
-    /// `cpu` or `cuda`: the index does not change the result.
+    /// `cpu` or `cuda`. The index of the device does not change the result.
     pub device: String,
-    /// CPU threads: another count may change the last bits of a result.
+    /// CPU threads: another number may change the last bits of a result.
     pub threads: usize,
 }
 
-/// The settings of a stage, one variant a kind.
+/// The settings of a stage, one variant for each kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-// A plan holds thousands of these, not millions: a box in each place that reads `Prepare` is not worth it.
+// A plan has thousands of these, not millions, so that boxing the large variants is not worthwhile.
 #[expect(clippy::large_enum_variant)]
 pub enum Settings {
-    /// Source to filtered, split, indexed data set.
+    /// Reads a source and makes a filtered, split, numbered data set.
     Prepare(Prepare),
-    /// Frozen candidate lists.
+    /// Makes candidate lists.
     Candidates(DrawCandidates),
-    /// Training of a CF model, or the import of its weights.
+    /// Trains a CF model, or imports its weights.
     Backbone(TrainBackbone),
-    /// A frozen text encoder's vector of every item.
+    /// Computes the vectors of all items with a frozen text encoder.
     EncodeText(EncodeText),
-    /// Training of a small language model on item texts.
+    /// Trains a small language model on item texts.
     PretrainLm(PretrainLm),
-    /// A-LLMRec's stage 1.
+    /// Trains A-LLMRec's stage 1.
     Align(TrainAlign),
-    /// A-LLMRec's stage 2, and the training of MLP-LLM.
+    /// Trains A-LLMRec's stage 2, or MLP-LLM.
     Project(TrainProject),
-    /// TALLRec: adapters of a language model.
+    /// Trains adapters of a language model (TALLRec).
     Tune(TrainTune),
-    /// Ranks of every measured user's target.
+    /// Ranks the targets of measured users.
     Evaluate(Evaluate),
 }
 
@@ -94,13 +95,14 @@ impl Settings {
         }
     }
 
-    /// Whether the stage is a model's own work, which its cost is of and its failure is blamed on; preparing data and drawing
-    /// candidates is done for every model.
+    /// Whether the stage belongs to a model, so that its cost and its failure are those of the
+    /// model. Data and candidates are prepared for all models.
     pub fn is_of_a_model(&self) -> bool {
         !matches!(self, Settings::Prepare(_) | Settings::Candidates(_))
     }
 
-    /// Roles of the artefacts that a method's stage reads besides the prepared data; those that the method lacks are left out.
+    /// Roles of the artefacts that a method's stage reads in addition to the prepared data. Those
+    /// that the method does not have are left out.
     pub fn reads(&self) -> &'static [&'static str] {
         match self {
             Settings::Align(_) => &["backbone", "encoded"],
@@ -130,12 +132,14 @@ impl Settings {
         }
     }
 
-    /// Whether the stage queries a language model of random weights, so that only its cost means something.
+    /// Whether the stage queries a language model with random weights, so that only its cost is
+    /// meaningful.
     pub fn has_random_weights(&self) -> bool {
         matches!(self.llm(), Some(Llm::Random(_)))
     }
 
-    /// Raised when the code of a kind changes what it writes: earlier artefacts are then not found.
+    /// Version of the artefacts. It is raised when the code of a kind writes something else, so
+    /// that earlier artefacts are not used.
     pub fn version(&self) -> u32 {
         match self {
             Settings::Prepare(_)
@@ -154,13 +158,13 @@ impl Settings {
 /// Settings of `prepare`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prepare {
-    /// The data set that is trained on.
+    /// The data set for training.
     pub dataset: Dataset,
-    /// A scenario that changes training; `None` for those that only select test users.
+    /// A scenario that changes training; `None` for scenarios that only select test users.
     pub scenario: Option<Scenario>,
     /// The data set that a cross-domain scenario measures.
     pub target: Option<Dataset>,
-    /// Cell seed, where the scenario samples users; `None` where nothing is drawn.
+    /// The cell's seed, if the scenario samples users; `None` if it does not.
     pub seed: Option<u64>,
     /// `--limit N`: only the first N users, for smoke runs.
     pub limit: Option<u64>,
@@ -173,11 +177,12 @@ pub struct DrawCandidates {
     pub candidates: Candidates,
     /// Which rules decide what may be drawn.
     pub rules: Rules,
-    /// How equal scores count in ranks among the lists.
+    /// How candidates with the same score as the target count in its rank.
     pub ties: Ties,
-    /// A slice whose candidates are of its own class of items; `None` where all items are drawn from.
+    /// A scenario whose targets are ranked against its class of items; `None` if all items can be
+    /// drawn.
     pub class: Option<Scenario>,
-    /// Most users evaluated; 0 is all.
+    /// Maximum number of users evaluated; 0 is all.
     pub max_users: u64,
     /// Seed of the draw.
     pub seed: u64,
@@ -186,27 +191,27 @@ pub struct DrawCandidates {
 /// Settings of `backbone`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainBackbone {
-    /// The model, whole.
+    /// The whole model.
     pub model: Model,
-    /// Cell seed.
+    /// The cell's seed.
     pub seed: u64,
 }
 
 /// Settings of `encode-text`: needs `prepared`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncodeText {
-    /// The encoder, whole; it stays as it is.
+    /// The whole encoder. It is not trained.
     pub encoder: Encoder,
     /// How title and description become one text.
     pub text: ItemText,
 }
 
-/// Settings of `pretrain-lm`: needs `prepared`, whose item texts are all that it reads.
+/// Settings of `pretrain-lm`: needs `prepared`, from which it reads only item texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PretrainLm {
     /// Shape and training.
     pub llm: SmallLlm,
-    /// The words of the data set, for instructions in the prompt's own form.
+    /// The words of the data set, for instructions in the form of the prompt.
     pub words: Words,
 }
 
@@ -215,16 +220,16 @@ pub struct PretrainLm {
 pub struct TrainAlign {
     /// Losses and training.
     pub align: Align,
-    /// The encoder, whole.
+    /// The whole encoder.
     pub encoder: Encoder,
-    /// Cell seed.
+    /// The cell's seed.
     pub seed: u64,
 }
 
-/// A language model with its prompt. Needs `llm` (the artefact of `pretrain-lm`) where the model is a small one.
+/// A language model with its prompt. Needs `llm` (the artefact of `pretrain-lm`) for a small model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptedLlm {
-    /// The language model, whole.
+    /// The whole language model.
     pub llm: Llm,
     /// The prompt, in the words of the data set.
     pub prompt: Prompt,
@@ -236,83 +241,85 @@ pub struct PromptedLlm {
     pub text_below: u64,
 }
 
-/// Settings of `project`: needs `prepared`, `backbone`, `align` (not for MLP-LLM, whose items are the CF model's own
-/// rows) and what the language model needs.
+/// Settings of `project`: needs `prepared`, `backbone`, `align` and the needs of the language
+/// model. MLP-LLM does not need `align`: it uses the CF model's own vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainProject {
-    /// The language model and its prompt. `item = "text"` and `text_below` train as `joint` does: only inference differs.
+    /// The language model and its prompt. `item = "text"` and `text_below` train like `joint`: only
+    /// inference differs.
     pub llm: PromptedLlm,
     /// Targets and training.
     pub project: Project,
-    /// Cell seed.
+    /// The cell's seed.
     pub seed: u64,
 }
 
-/// Settings of `tune`: needs `prepared` and what the language model needs.
+/// Settings of `tune`: needs `prepared` and the needs of the language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainTune {
     /// The language model and its prompt, without user and item vectors.
     pub llm: PromptedLlm,
     /// Question, adapters and training.
     pub tune: Tune,
-    /// Cell seed.
+    /// The cell's seed.
     pub seed: u64,
 }
 
-/// How a language model ranks: needs `backbone`, `align`, `project`, `tune`, `llm` as far as the method has them.
+/// How a language model ranks: needs `backbone`, `align`, `project`, `tune` and `llm`, if the
+/// method has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LlmRanking {
     /// The language model and its prompt.
     pub llm: PromptedLlm,
-    /// How an answer is read; `None` where candidates are ranked by a yes.
+    /// How an answer is read; `None` where candidates are ranked by the likelihood of a yes.
     pub inference: Option<Inference>,
     /// Adapters; `None` for a frozen language model.
     pub tuned: Option<Tune>,
-    /// Cell seed, for the order of candidates.
+    /// The cell's seed, for the order of candidates.
     pub seed: u64,
-    /// Prompt tokens of one forward pass, unless one prompt alone has more.
+    /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
     pub token_budget: usize,
 }
 
-/// Settings of `evaluate`: needs `prepared`, `candidates`, and `backbone` for a CF model or what [`LlmRanking`] needs; given
-/// scores need no more.
+/// Settings of `evaluate`: needs `prepared` and `candidates`. A CF model also needs `backbone`, and
+/// a language model the needs of [`LlmRanking`]. Scores from a file need nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluate {
-    /// Whose targets are ranked.
+    /// The part of the split.
     pub part: Part,
-    /// Whether the scores of the candidates are left beside the ranks.
+    /// Whether the scores of candidates are written next to the ranks.
     pub keep_scores: bool,
     /// How a language model ranks; `None` for a CF model.
     pub ranking: Option<LlmRanking>,
-    /// Scores that another program has made; `None` for everything that is computed here.
+    /// Scores from another program; `None` for everything that is computed here.
     pub given: Option<GivenScores>,
 }
 
-/// A file of scores of one part of the split.
+/// A file with scores for one part of the split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GivenScores {
-    /// The file, as written in the spec; a file of the stage's inputs.
+    /// The file, as written in the spec. It is among the stage's inputs.
     pub file: String,
-    /// How it is written.
+    /// Its form.
     pub form: ScoresForm,
-    /// What becomes of candidates without a score.
+    /// What happens to candidates without a score.
     pub missing: Missing,
-    /// What becomes of users and items that the data set does not have.
+    /// What happens to users and items that are not in the data set.
     pub unknown: Unknown,
 }
 
-/// What a worker process is given, as JSON in a file: `allround-worker JOB.json`.
+/// The job of a worker process, as JSON in a file: `allround-worker JOB.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// What to do.
+    /// The stage to run.
     pub stage: Stage,
     /// The stage's key.
     pub key: Key,
     /// Folders of the artefacts in `stage.needs`, by role.
     pub needs: BTreeMap<String, PathBuf>,
-    /// Empty folder to write the artefact into; the store publishes it by rename.
+    /// Empty folder for the artefact; the store publishes it by a rename.
     pub output: PathBuf,
-    /// Folder for checkpoints; survives a killed process.
+    /// Folder for checkpoints, which is kept when the process is killed.
     pub checkpoint: PathBuf,
     /// Folder that relative paths of the spec refer to.
     pub base: PathBuf,
@@ -320,12 +327,12 @@ pub struct Job {
     pub device: String,
     /// CPU threads to use.
     pub threads: usize,
-    /// Epochs between two checkpoints.
+    /// Number of epochs between two checkpoints.
     pub checkpoint_every: u32,
 }
 
-/// `settings` as JSON in which the path of an input file is replaced by its digest, and a folder of input files by the
-/// names and digests of those in it: a file that moves changes nothing, a file whose contents change does.
+/// `settings` as JSON. The path of an input file is replaced by its digest, and that of a folder by
+/// the names and digests of its files. The result depends on contents, not on where files are.
 pub fn without_paths(settings: &impl Serialize, inputs: &BTreeMap<String, Key>) -> Value {
     let mut value = serde_json::to_value(settings).expect("settings are plain data");
     if !inputs.is_empty() {

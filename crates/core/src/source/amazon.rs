@@ -25,7 +25,7 @@ text = "full"
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmazonSource {
-    /// Reviews: JSON or Python literals, one per line or in a list, `.gz` or plain.
+    /// Reviews as JSON or Python literals, one per line or in a list, `.gz` or plain.
     pub reviews: String,
     /// Metadata of the same form and in the same notations. Empty: no texts.
     pub metadata: String,

@@ -58,7 +58,7 @@ path = "src""#,
         old: "[dataset.other.source.synthetic]\ndomain = 2",
         new: "[dataset.other.source.amazon]",
         faults: &[
-            "12:1: missing field `reviews` in `dataset.other.source.amazon` | `reviews` has no default | `reviews`: Reviews, JSON or Python literals, one a line or in a list, `.gz` or plain",
+            "12:1: missing field `reviews` in `dataset.other.source.amazon` | `reviews` has no default | `reviews`: Reviews as JSON or Python literals, one per line or in a list, `.gz` or plain",
         ],
     },
     Case {

@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
         old: DRAWN,
         new: r#"candidates.file = { path = "Cargo.toml" }"#,
         faults: &[
-            "34:19: missing field `form` in `protocol.strict.candidates.file` | `form` has no default | `form`: What a line holds: `user_item_negatives`, `user_negatives` or `pair_negatives`",
+            "34:19: missing field `form` in `protocol.strict.candidates.file` | `form` has no default | `form`: Content of a line: `user_item_negatives`, `user_negatives` or `pair_negatives`",
         ],
     },
     Case {

@@ -67,7 +67,7 @@ impl<'a> Join<'a> {
         if self.counts.records == 0 {
             return Err(DataError::new("the file holds no record of an item")
                 .at(&self.path)
-                .hint("name another file, or leave the key out to go without texts"));
+                .hint("name another file, or remove the key to read no texts"));
         }
         let missing = self.missing();
         let (n, all) = (missing.len(), self.has_record.len());

@@ -109,7 +109,7 @@ impl Files {
     pub fn class(&self, byte_level: bool) -> Result<Class, String> {
         if !self.config["auto_map"].is_null() {
             return Err(
-                "`auto_map` in `tokenizer_config.json` names code of the model's own, which is never run here"
+                "`auto_map` in `tokenizer_config.json` names the model's own code, which is never run here"
                     .to_owned(),
             );
         }
