@@ -10,12 +10,14 @@ use allround_core::models::Model;
 /// A curve of one model's stage in one panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCurve {
-    /// Data set, and the scenario that changes the training.
-    pub panel: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Scenarios that change the training; `None` where the scenarios only select users.
+    pub scenario: Option<String>,
     /// Name of the model or variant.
     pub model: String,
-    /// Name of the model, with the stage where the model has several.
-    pub name: String,
+    /// Kind of the stage where the model has several; else empty.
+    pub stage: String,
     /// Points by epoch.
     pub points: Vec<CurvePoint>,
 }
@@ -35,8 +37,16 @@ pub struct CurvePoint {
     pub seeds: usize,
 }
 
-/// What a curve belongs to: panel, place of the model, name of the curve.
-type CurveKey = (String, usize, String);
+/// What a curve belongs to, in the order of panels and curves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct CurveKey {
+    /// Place of the data set.
+    dataset: usize,
+    scenario: String,
+    /// Place of the model.
+    model: usize,
+    stage: String,
+}
 
 /// The curves of a quantity of `epochs.csv`, by panel and model; of one data set, or of all where `dataset` is empty.
 pub fn curves(results: &Results, quantity: &str, dataset: &str) -> Vec<ModelCurve> {
@@ -49,13 +59,14 @@ pub fn curves(results: &Results, quantity: &str, dataset: &str) -> Vec<ModelCurv
             epochs.entry(row.epoch).or_default().push(row.value);
         }
     }
-    let curve = |((panel, position, name), epochs): (CurveKey, BTreeMap<u32, Vec<f64>>)| {
+    let curve = |(key, epochs): (CurveKey, BTreeMap<u32, Vec<f64>>)| {
         let points = epochs.into_iter();
         let points = points.filter_map(|(epoch, values)| point(epoch, &values));
         ModelCurve {
-            panel,
-            model: results.models[position].clone(),
-            name,
+            dataset: results.datasets[key.dataset].clone(),
+            scenario: Some(key.scenario).filter(|scenario| !scenario.is_empty()),
+            model: results.models[key.model].clone(),
+            stage: key.stage,
             points: points.collect(),
         }
     };
@@ -69,27 +80,36 @@ fn owners<'a>(results: &'a Results, dataset: &str) -> BTreeMap<(&'a str, &'a str
         if !dataset.is_empty() && training.dataset != dataset {
             continue;
         }
-        let place = training.place();
+        let Some(place) = place(&results.datasets, training.dataset) else {
+            continue;
+        };
         for &(kind, key) in &training.stages {
-            if let Some(name) = curve_name(results, training.name, kind) {
-                let position = results.position(training.name);
-                owners
-                    .entry((kind, key))
-                    .or_insert_with(|| (place.clone(), position, name));
+            if let Some(stage) = curve_stage(results, training.name, kind) {
+                owners.entry((kind, key)).or_insert_with(|| CurveKey {
+                    dataset: place,
+                    scenario: training.scenario.clone(),
+                    model: results.position(training.name),
+                    stage: stage.to_owned(),
+                });
             }
         }
     }
     owners
 }
 
-/// What the curve of a stage is called; `None` for one that is another model's: a CF model that a method reads has its curve
-/// where it is a model itself, and a language model's own training is the data set's.
-fn curve_name(results: &Results, model: &str, kind: &str) -> Option<String> {
+fn place(names: &[String], name: &str) -> Option<usize> {
+    names.iter().position(|known| known == name)
+}
+
+/// The stage that a curve is named after: none where the model has one curve. `None` for a curve that
+/// belongs elsewhere. The curve of a method's CF model is drawn where that is a model itself, and the
+/// training of a language model belongs to the data set.
+fn curve_stage<'a>(results: &Results, model: &str, kind: &'a str) -> Option<&'a str> {
     let method = results.spec.model_named(model).and_then(Model::llm_method);
     match role(kind) {
         Role::Data | Role::Evaluation | Role::Pretraining => None,
-        Role::CfModel => method.is_none().then(|| model.to_owned()),
-        Role::Training | Role::LlmTraining => Some(format!("{model}, {kind}")),
+        Role::CfModel => method.is_none().then_some(""),
+        Role::Training | Role::LlmTraining => Some(kind),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod costs;
 pub mod curves;
 pub mod expected;
+pub mod headline;
 mod paired;
 pub mod seeds;
 pub mod stand_ins;

@@ -20,16 +20,6 @@ pub struct Training<'a> {
     pub stages: BTreeSet<(&'a str, &'a str)>,
 }
 
-impl Training<'_> {
-    /// The data set, with the scenario where it changes the training.
-    pub fn place(&self) -> String {
-        match self.scenario.as_str() {
-            "" => self.dataset.to_owned(),
-            scenario => format!("{}, {scenario}", self.dataset),
-        }
-    }
-}
-
 /// What a stage is to the models that use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

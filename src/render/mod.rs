@@ -27,8 +27,8 @@ use crate::experiment::config::outputs::Axis;
 use crate::experiment::config::{Figure, Table};
 use crate::results::{ReadError, Results, Statistics, file};
 use allround_core::fs::{self, FsError};
+use allround_core::models::Hue;
 use figure::Drawn;
-use style::{Colour, QUIET};
 use table::Grid;
 
 /// Why nothing was rendered.
@@ -48,7 +48,7 @@ pub enum RenderError {
 /// What every figure and table is made from.
 struct Context {
     results: Results,
-    colours: BTreeMap<String, Colour>,
+    hues: BTreeMap<String, Hue>,
     /// What the numbers stand in for.
     stand_ins: StandIns,
     /// Intervals and tests of all summaries so far.
@@ -59,7 +59,7 @@ impl Context {
     fn read(folder: &Path) -> Result<Self, RenderError> {
         let results = Results::read(folder)?;
         Ok(Context {
-            colours: colour::assign(&results.models),
+            hues: colour::of_models(&results),
             stand_ins: StandIns::of(&results),
             computed: RefCell::default(),
             results,
@@ -83,14 +83,13 @@ impl Context {
     }
 
     /// The colour of a model, which it has everywhere.
-    fn colour(&self, model: &str) -> Colour {
-        self.colours.get(model).copied().unwrap_or(QUIET)
+    fn hue(&self, model: &str) -> Hue {
+        self.hues.get(model).copied().unwrap_or(Hue::Grey)
     }
 
-    /// The same as `#rrggbb`.
+    /// The same as `#RRGGBB`, on light paper.
     fn hex(&self, model: &str) -> String {
-        let (red, green, blue) = self.colour(model);
-        format!("#{red:02x}{green:02x}{blue:02x}")
+        colour::hex(colour::light(self.hue(model)))
     }
 
     /// What people read for a data set, model, variant or scenario: its label, or its name if it

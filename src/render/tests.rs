@@ -111,6 +111,56 @@ fn no_text_from_data_becomes_markup_in_the_report() {
 }
 
 #[test]
+fn the_report_begins_with_the_answer_and_its_figure() {
+    let report = text(rendered(), "report.html");
+    let place = |words: &str| report.find(words).unwrap_or_else(|| panic!("{words}"));
+    let first_screen = [
+        "<h1>fixture</h1>",
+        // The figure shows `toys`, which has ranks; table `main` has the baseline.
+        "<p class=\"answer\"><strong>sasrec</strong> has the highest Hit@1 on toys, overall: 0.",
+        " above ",
+        "SASRec leads on both data sets, and every model falls on cold items. <a",
+        "The program made the data up",
+        "id=\"figure-models\"",
+        "<nav",
+        "<section id=\"results\">",
+    ];
+    for pair in first_screen.windows(2) {
+        assert!(
+            place(pair[0]) < place(pair[1]),
+            "{} before {}",
+            pair[0],
+            pair[1]
+        );
+    }
+}
+
+#[test]
+fn markdown_of_the_spec_is_rendered_and_cannot_run_anything() {
+    let folder = without_ranks();
+    let path = folder.path().join("spec.toml");
+    let spec = fs::read_to_string(&path).unwrap();
+    let attack =
+        "**Bold** [web](https://a.b/c) [x](javascript:alert(1)) <img src=x onerror=alert(2)> end.";
+    let mut value: toml::Table = spec.parse().unwrap();
+    for key in ["question", "expectation", "analysis"] {
+        value.insert(key.to_owned(), attack.into());
+    }
+    fs::write_atomic(&path, toml::to_string(&value).unwrap().as_bytes()).unwrap();
+    all(folder.path()).unwrap();
+    let report = text(folder.path(), "report.html");
+    // Each of the three, and the first sentence of the analysis.
+    assert_eq!(report.matches("<strong>Bold</strong>").count(), 4);
+    assert_eq!(
+        report.matches("<a href=\"https://a.b/c\">web</a>").count(),
+        4
+    );
+    assert!(!report.contains("href=\"javascript") && !report.contains("<img"));
+    // The resolved spec is at the end.
+    assert_eq!(report.matches("&lt;img src=x onerror").count(), 4 + 3);
+}
+
+#[test]
 fn latex_tables_have_balanced_braces_and_as_many_cells_in_every_row() {
     let folder = rendered();
     for name in ["main", "best", "cost", "data"] {

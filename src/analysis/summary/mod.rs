@@ -3,7 +3,7 @@
 mod places;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -64,6 +64,12 @@ fn folder() -> Folder {
     Folder { dir, rows }
 }
 
+/// The table of the made-up folder.
+pub fn table(baseline: &str) -> SummaryTable {
+    let Folder { dir, rows } = folder();
+    summary(of(dir.path(), &rows), &query(baseline)).unwrap()
+}
+
 fn of<'a>(folder: &'a Path, metrics: &'a [MetricRow]) -> Measurements<'a> {
     static NONE: LazyLock<Statistics> = LazyLock::new(Statistics::default);
     Measurements {

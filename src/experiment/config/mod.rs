@@ -30,7 +30,8 @@ pub struct Spec {
     pub question: String,
     /// What one expects to see, written down before running.
     pub expectation: String,
-    /// What was seen, for the report (Markdown paragraphs). Empty until written.
+    /// What was seen, for the report: Markdown with lists, bold, italics, code and web links. The
+    /// report begins with its first sentence. Empty until written.
     pub analysis: String,
     /// Name of the profile that is applied; empty for none. Usually chosen with `--set profile=NAME`. Results go to the
     /// folder `NAME-PROFILE`, and every table and figure says so.

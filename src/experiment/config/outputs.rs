@@ -80,9 +80,10 @@ pub struct Expected {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Figure {
-    /// Grouped bars with whiskers (95 % intervals).
+    /// Grouped bars with whiskers (95 % intervals). More than nine models become a dot plot with one
+    /// row a model.
     Bars(BarsFigure),
-    /// Curves over epochs with a band over seeds.
+    /// Curves over epochs with a band over seeds. More than nine curves become small multiples.
     Curves(CurvesFigure),
     /// Quality against cost, a point a model.
     Scatter(ScatterFigure),

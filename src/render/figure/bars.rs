@@ -1,10 +1,10 @@
-//! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model.
+//! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model. More models
+//! than colours become a dot plot.
 
 use super::canvas::{Anchor, Canvas, Ink, wrapped};
-use super::data;
-use super::frame::{Area, Key, Layout, legend};
+use super::frame::{Area, Key, Layout, Shape, Swatch, legend};
 use super::scale::Scale;
-use super::{Drawn, Series, csv_text};
+use super::{Drawn, Name, Series, csv_text, data, dots, share_colours};
 use crate::analysis::summary::Column;
 use crate::experiment::config::outputs::{Axis, BarsFigure};
 use crate::render::style::{self, GRID, INK, MARGIN, QUIET, TICK_SIZE};
@@ -24,19 +24,19 @@ pub struct Bars {
 /// One panel of groups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BarPanel {
-    /// Title; empty when there is only one panel.
-    pub title: String,
+    /// Title.
+    pub title: Name,
     /// Groups from left to right.
     pub groups: Vec<BarGroup>,
     /// What guessing gets, where the protocol samples its candidates.
     pub chance: Option<f64>,
 }
 
-/// Bars that stand together.
+/// Bars next to each other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BarGroup {
     /// Label below.
-    pub name: String,
+    pub name: Name,
     /// Bars from left to right.
     pub bars: Vec<Bar>,
 }
@@ -56,7 +56,7 @@ pub struct Bar {
 const NARROWEST: f64 = 7.0;
 /// Widest bar in pixels.
 const WIDEST: f64 = 42.0;
-/// Width of an area of a figure with one column; the layout's own sums.
+/// Width of the area of a figure with one column, as the layout computes it.
 const AREA_WIDTH: f64 = style::FIGURE_WIDTH - 2.0 * MARGIN - 54.0;
 
 /// Draws the figure that the settings describe.
@@ -82,7 +82,7 @@ pub(in crate::render) fn figure(
             value: row.summaries[index].mean,
             interval: data::interval(&row.summaries[index]),
         });
-        let (panel_title, groups) = grouped(settings.group, column, bars.collect());
+        let (panel_title, groups) = grouped(context, settings.group, column, bars.collect());
         match panels.iter_mut().find(|panel| panel.title == panel_title) {
             Some(panel) => panel.groups.extend(groups),
             None => panels.push(BarPanel {
@@ -100,29 +100,24 @@ pub(in crate::render) fn figure(
 }
 
 /// The panel that a column's bars belong to, and their groups in it.
-fn grouped(group: Axis, column: &Column, bars: Vec<Bar>) -> (String, Vec<BarGroup>) {
-    let (dataset, scenario) = (column.dataset.clone(), column.scenario.clone());
+fn grouped(
+    context: &Context,
+    group: Axis,
+    column: &Column,
+    bars: Vec<Bar>,
+) -> (Name, Vec<BarGroup>) {
+    let dataset = data::name(context, Axis::Dataset, &column.dataset);
+    let scenario = data::name(context, Axis::Scenario, &column.scenario);
     let alone = |bar: Bar| BarGroup {
         name: bar.model.name.clone(),
         bars: vec![bar],
     };
+    let together = |name: Name, bars| vec![BarGroup { name, bars }];
     match group {
-        Axis::Dataset => (
-            scenario,
-            vec![BarGroup {
-                name: dataset,
-                bars,
-            }],
-        ),
-        Axis::Scenario => (
-            dataset,
-            vec![BarGroup {
-                name: scenario,
-                bars,
-            }],
-        ),
+        Axis::Dataset => (scenario, together(dataset, bars)),
+        Axis::Scenario => (dataset, together(scenario, bars)),
         Axis::Model => (
-            format!("{dataset}, {scenario}"),
+            Name::pair(&dataset, &scenario),
             bars.into_iter().map(alone).collect(),
         ),
     }
@@ -130,32 +125,22 @@ fn grouped(group: Axis, column: &Column, bars: Vec<Bar>) -> (String, Vec<BarGrou
 
 /// Draws the chart.
 pub fn draw(bars: &Bars) -> Drawn {
+    let csv = csv(bars);
+    if share_colours(bars.models()) {
+        let svg = dots::draw(bars);
+        return Drawn { svg, csv };
+    }
     let panels: Vec<BarPanel> = bars.panels.iter().flat_map(continued).collect();
-    let all = || {
-        bars.panels
-            .iter()
-            .flat_map(|panel| &panel.groups)
-            .flat_map(|group| &group.bars)
-    };
-    let by_name = all().all(|bar| {
-        bars.panels
-            .iter()
-            .flat_map(|panel| &panel.groups)
-            .any(|group| group.bars.len() == 1 && group.name == bar.model.name)
-    });
     // A legend that repeats the labels below the bars says nothing.
-    let keys: Vec<Key> = if by_name {
-        Vec::new()
-    } else {
-        legend(all().map(|bar| &bar.model))
+    let keys: Vec<Key> = match bars.is_by_model() {
+        true => Vec::new(),
+        false => legend(bars.models(), Swatch::Square),
     };
-    let layout = Layout::new(
-        &bars.title,
-        &keys,
-        panels.len(),
-        1,
-        2.0 * TICK_SIZE * 1.3 + MARGIN,
-    );
+    let shape = Shape {
+        below: 2.0 * TICK_SIZE * 1.3 + MARGIN,
+        ..Shape::default()
+    };
+    let layout = Layout::new(&bars.title, &keys, panels.len(), shape);
     let highest = highest(&bars.panels);
     let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
@@ -163,9 +148,27 @@ pub fn draw(bars: &Bars) -> Drawn {
             draw_panel(canvas, &layout.area(index), panel, highest, &bars.value);
         }
     });
-    Drawn {
-        svg,
-        csv: csv(bars),
+    Drawn { svg, csv }
+}
+
+impl Bars {
+    fn groups(&self) -> impl Iterator<Item = &BarGroup> {
+        self.panels.iter().flat_map(|panel| &panel.groups)
+    }
+
+    /// The models of all bars, each as often as it has bars.
+    pub(super) fn models(&self) -> impl Iterator<Item = &Series> {
+        let bars = self.groups().flat_map(|group| &group.bars);
+        bars.map(|bar| &bar.model)
+    }
+
+    /// Whether each group is one model.
+    pub(super) fn is_by_model(&self) -> bool {
+        let is_model = |group: &BarGroup| match group.bars.as_slice() {
+            [bar] => bar.model.name == group.name,
+            _ => false,
+        };
+        self.groups().all(is_model)
     }
 }
 
@@ -209,7 +212,7 @@ fn highest(panels: &[BarPanel]) -> f64 {
 
 fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &BarPanel, highest: f64, value: &str) {
     let scale = Scale::from_zero(highest).on(area.bottom, area.top);
-    area.title(canvas, &panel.title);
+    area.title(canvas, &panel.title.label);
     area.vertical(canvas, &scale, value);
     let slots: f64 = panel
         .groups
@@ -261,7 +264,7 @@ fn draw_group(
         canvas.rectangle(
             (from, scale.at(value)),
             (to, area.bottom),
-            bar.model.colour,
+            bar.model.colour(),
             1.0,
         );
         if let Some((low, high)) = bar.interval {
@@ -277,7 +280,7 @@ fn draw_group(
         let ink = Ink::new(TICK_SIZE, QUIET, Anchor::Middle);
         canvas.text("–", (left + width / 2.0, area.bottom - 7.0), ink);
     }
-    let lines = wrapped(&group.name, width - 4.0, TICK_SIZE, false);
+    let lines = wrapped(&group.name.label, width - 4.0, TICK_SIZE, false);
     let ink = Ink::new(TICK_SIZE, INK, Anchor::Middle);
     for (index, line) in lines.iter().take(2).enumerate() {
         let y = area.bottom + 6.0 + TICK_SIZE * (1.0 + 1.25 * index as f64);
@@ -303,9 +306,9 @@ fn csv(bars: &Bars) -> Vec<u8> {
             for bar in &group.bars {
                 let (low, high) = bar.interval.unzip();
                 let mut row = vec![
-                    panel.title.clone(),
-                    group.name.clone(),
-                    bar.model.name.clone(),
+                    panel.title.plain.clone(),
+                    group.name.plain.clone(),
+                    bar.model.name.plain.clone(),
                 ];
                 row.extend([bar.value, low, high, panel.chance].map(super::number));
                 rows.push(row);

@@ -4,9 +4,9 @@ use allround_core::config::protocol::Protocol;
 use allround_core::data::Part;
 use allround_core::metric::Metric;
 
-use super::Series;
+use super::{Name, Series};
 use crate::analysis::summary::{Summary, SummaryQuery, SummaryTable};
-use crate::experiment::config::outputs::Measured;
+use crate::experiment::config::outputs::{Axis, Measured};
 use crate::render::{Context, RenderError};
 
 /// What a uniformly random ranking gets on average; `None` when the number of candidates is not in the spec.
@@ -16,28 +16,41 @@ pub fn chance(protocol: &Protocol, metric: Metric) -> Option<f64> {
     metric.mean(&ranks)
 }
 
-/// A name with what the model's language model is, where it is a stand-in.
-pub(super) fn shown(context: &Context, model: &str, name: &str) -> String {
-    match context.stand_ins.of_model(model) {
-        Some(stand_in) => format!("{name} ({})", stand_in.short()),
-        None => name.to_owned(),
+/// A name of a model with what its language model is, where that is a stand-in. `stage` follows the
+/// model's name where the model has several curves.
+pub(super) fn model_name(context: &Context, model: &str, stage: &str) -> Name {
+    let suffix = match context.stand_ins.of_model(model) {
+        Some(stand_in) => format!("{stage} ({})", stand_in.short()),
+        None => stage.to_owned(),
+    };
+    Name {
+        plain: format!("{model}{suffix}"),
+        label: format!("{}{suffix}", context.label(Axis::Model, model)),
     }
 }
 
 /// A model as a figure shows it.
 pub(super) fn series(context: &Context, model: &str) -> Series {
     Series {
-        name: shown(context, model, model),
+        name: model_name(context, model, ""),
         position: context.results.position(model),
-        colour: context.colour(model),
+        hue: context.hue(model),
+    }
+}
+
+/// The name of a data set or scenario.
+pub(super) fn name(context: &Context, axis: Axis, name: &str) -> Name {
+    Name {
+        plain: name.to_owned(),
+        label: context.label(axis, name).to_owned(),
     }
 }
 
 /// What a figure's values are called: the metric, and the split where it is not the test.
 pub(super) fn axis_of(numbers: &Measured<'_>) -> String {
-    let metric = numbers.metric;
+    let metric = numbers.metric.title();
     match numbers.split {
-        Part::Test => metric.to_string(),
+        Part::Test => metric,
         Part::Valid => format!("{metric} (validation)"),
     }
 }
@@ -87,7 +100,7 @@ mod tests {
              [model.llm-only.llm_only]\nllm = \"opt\"\n",
         );
         let context = Context::read(folder.path()).unwrap();
-        let name = |model: &str| series(&context, model).name;
+        let name = |model: &str| series(&context, model).name.plain;
         assert_eq!(name("llm-only"), "llm-only (random weights)");
         assert_eq!(name("sasrec"), "sasrec");
     }

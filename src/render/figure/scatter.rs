@@ -1,14 +1,13 @@
 //! Quality against cost: a point a model, with its interval; up and to the left is better.
 
 use super::canvas::{Anchor, Canvas, Ink, width_of};
-use super::data;
-use super::frame::{Area, Layout, below_numeric, legend};
+use super::frame::{Area, Key, Layout, Shape, Swatch, legend};
 use super::scale::Scale;
-use super::{Drawn, Series, csv_text, number};
+use super::{Drawn, Name, Series, csv_text, data, marker, number, share_colours};
 use crate::analysis::costs::{CostKey, costs};
 use crate::analysis::summary::SummaryRow;
-use crate::experiment::config::outputs::{Cost, ScatterFigure};
-use crate::render::style::{INK, TICK_SIZE};
+use crate::experiment::config::outputs::{Axis, Cost, ScatterFigure};
+use crate::render::style::{INK, PAPER, TICK_SIZE};
 use crate::render::{Context, RenderError};
 
 /// What a scatter chart shows.
@@ -28,7 +27,7 @@ pub struct Scatter {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScatterPanel {
     /// Title.
-    pub title: String,
+    pub title: Name,
     /// One point a model.
     pub points: Vec<ScatterPoint>,
 }
@@ -84,10 +83,12 @@ pub(in crate::render) fn figure(
                 interval: data::interval(&row.summaries[index]),
             })
         };
+        let dataset = data::name(context, Axis::Dataset, &column.dataset);
+        let scenario = data::name(context, Axis::Scenario, &column.scenario);
         panels.push(ScatterPanel {
             title: match many_scenarios {
-                true => format!("{}, {}", column.dataset, column.scenario),
-                false => column.dataset.clone(),
+                true => Name::pair(&dataset, &scenario),
+                false => dataset,
             },
             points: table.rows.iter().filter_map(point).collect(),
         });
@@ -109,22 +110,32 @@ fn cost_name(cost: Cost) -> &'static str {
     }
 }
 
+/// How the points of a figure get their names.
+enum Naming {
+    /// Next to each point of each panel, in this many columns.
+    Labels(usize, Vec<Vec<Label>>),
+    /// By a legend of markers.
+    Legend(Vec<Key>),
+    /// By numbers that a legend explains, where models share markers.
+    Numbers(Vec<Key>),
+}
+
 /// Draws the chart.
 pub fn draw(scatter: &Scatter) -> Drawn {
-    // Names stand beside their points where there is room for all of them; otherwise a legend names all.
-    let bare = layout(scatter, false);
-    let places: Option<Vec<Vec<Label>>> = scatter
-        .panels
-        .iter()
-        .enumerate()
-        .map(|(index, panel)| labels(&bare.area(index), panel))
-        .collect();
-    let layout = layout(scatter, places.is_none());
+    let naming = naming(scatter);
+    let (columns, keys): (usize, &[Key]) = match &naming {
+        Naming::Labels(columns, _) => (*columns, &[]),
+        Naming::Legend(keys) | Naming::Numbers(keys) => (2, keys),
+    };
+    let layout = layout(scatter, columns, keys);
     let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in scatter.panels.iter().enumerate() {
-            draw_panel(canvas, &layout.area(index), panel, scatter);
-            for label in places.iter().flat_map(|places| &places[index]) {
+            draw_panel(canvas, &layout.area(index), panel, (scatter, &naming));
+            let Naming::Labels(_, places) = &naming else {
+                continue;
+            };
+            for label in &places[index] {
                 let ink = Ink::new(TICK_SIZE, INK, Anchor::Start);
                 canvas.text(&label.text, (label.left, label.bottom - 3.0), ink);
             }
@@ -136,20 +147,39 @@ pub fn draw(scatter: &Scatter) -> Drawn {
     }
 }
 
-fn layout(scatter: &Scatter, with_legend: bool) -> Layout {
-    let all = scatter.panels.iter().flat_map(|panel| &panel.points);
-    let keys = if with_legend {
-        legend(all.map(|point| &point.model))
-    } else {
-        Vec::new()
+/// Names are next to their points if there is room for all of them; wider panels have more room.
+fn naming(scatter: &Scatter) -> Naming {
+    for columns in [2, 1] {
+        let bare = layout(scatter, columns, &[]);
+        let panels = scatter.panels.iter().enumerate();
+        let places: Option<Vec<Vec<Label>>> = panels
+            .map(|(index, panel)| labels(&bare.area(index), panel))
+            .collect();
+        if let Some(places) = places {
+            return Naming::Labels(columns, places);
+        }
+    }
+    let models = || {
+        let points = scatter.panels.iter().flat_map(|panel| &panel.points);
+        points.map(|point| &point.model)
     };
-    Layout::new(
-        &scatter.title,
-        &keys,
-        scatter.panels.len(),
-        2,
-        below_numeric(),
-    )
+    let mut keys = legend(models(), Swatch::Marker);
+    if !share_colours(models()) {
+        return Naming::Legend(keys);
+    }
+    for (index, key) in keys.iter_mut().enumerate() {
+        key.label = format!("{} {}", index + 1, key.label);
+        key.swatch = Swatch::Square;
+    }
+    Naming::Numbers(keys)
+}
+
+fn layout(scatter: &Scatter, columns: usize, keys: &[Key]) -> Layout {
+    let shape = Shape {
+        columns,
+        ..Shape::default()
+    };
+    Layout::new(&scatter.title, keys, scatter.panels.len(), shape)
 }
 
 /// The two axes of a panel.
@@ -166,8 +196,13 @@ fn scales(area: &Area, panel: &ScatterPanel) -> (Scale, Scale) {
     )
 }
 
-fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &ScatterPanel, scatter: &Scatter) {
-    area.title(canvas, &panel.title);
+fn draw_panel(
+    canvas: &mut Canvas<'_>,
+    area: &Area,
+    panel: &ScatterPanel,
+    (scatter, naming): (&Scatter, &Naming),
+) {
+    area.title(canvas, &panel.title.label);
     if panel.points.is_empty() {
         area.nothing(canvas);
         return;
@@ -179,10 +214,26 @@ fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &ScatterPanel, scatte
         let at = (costs.at(point.cost), values.at(point.value));
         if let Some((low, high)) = point.interval {
             let ends = [(at.0, values.at(low)), (at.0, values.at(high))];
-            canvas.line(&ends, point.model.colour, 1.5);
+            canvas.line(&ends, point.model.colour(), 1.5);
         }
-        canvas.disc(at, RADIUS, point.model.colour);
+        match naming {
+            Naming::Labels(..) | Naming::Legend(_) => {
+                marker::draw(canvas, point.model.hue, at, RADIUS);
+            }
+            Naming::Numbers(keys) => numbered(canvas, point, keys, at),
+        }
     }
+}
+
+/// A disc with the number that the legend gives the model.
+fn numbered(canvas: &mut Canvas<'_>, point: &ScatterPoint, keys: &[Key], at: (f64, f64)) {
+    canvas.disc(at, 1.7 * RADIUS, point.model.colour());
+    let number = keys.iter().find_map(|key| {
+        let (number, label) = key.label.split_once(' ')?;
+        (label == point.model.name.label).then_some(number)
+    });
+    let ink = Ink::new(TICK_SIZE - 1.0, PAPER, Anchor::Middle).bold();
+    canvas.text(number.unwrap_or_default(), (at.0, at.1 + 3.6), ink);
 }
 
 /// A name's box.
@@ -237,7 +288,7 @@ fn labels(area: &Area, panel: &ScatterPanel) -> Option<Vec<Label>> {
             let place = label.place();
             inside(place) && !taken.iter().any(|&other| overlap(place, other))
         };
-        let label = candidates(&point.model.name, at(point))
+        let label = candidates(&point.model.name.label, at(point))
             .into_iter()
             .find(free)?;
         taken.push(label.place());
@@ -276,7 +327,7 @@ fn csv(scatter: &Scatter) -> Vec<u8> {
     for panel in &scatter.panels {
         for point in &panel.points {
             let (low, high) = point.interval.unzip();
-            let mut row = vec![panel.title.clone(), point.model.name.clone()];
+            let mut row = vec![panel.title.plain.clone(), point.model.name.plain.clone()];
             row.extend([Some(point.cost), Some(point.value), low, high].map(number));
             rows.push(row);
         }

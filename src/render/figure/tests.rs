@@ -3,14 +3,15 @@
 use super::bars::{Bar, BarGroup, BarPanel, Bars};
 use super::curves::{Curve, CurvePanel, Curves};
 use super::scatter::{Scatter, ScatterPanel, ScatterPoint};
-use super::{Series, bars, curves, scatter};
+use super::{Name, Series, bars, curves, scatter};
 use crate::analysis::curves::CurvePoint;
+use allround_core::models::Hue;
 
 fn model(position: usize) -> Series {
     Series {
-        name: ["SASRec", "GRU4Rec & <co>"][position].to_owned(),
+        name: Name::plain(["SASRec", "GRU4Rec & <co>"][position]),
         position,
-        colour: [(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)][position],
+        hue: [Hue::Blue, Hue::Red][position],
     }
 }
 
@@ -21,14 +22,14 @@ fn two_groups() -> Bars {
         interval: Some((value - 0.05, value + 0.05)),
     };
     let group = |name: &str| BarGroup {
-        name: name.to_owned(),
+        name: Name::plain(name),
         bars: vec![bar(0, 0.4), bar(1, 0.25)],
     };
     Bars {
         title: "Hit@1 by scenario".to_owned(),
-        value: "hit@1".to_owned(),
+        value: "Hit@1".to_owned(),
         panels: vec![BarPanel {
-            title: "toys".to_owned(),
+            title: Name::plain("toys"),
             groups: vec![group("overall"), group("cold")],
             chance: Some(0.05),
         }],
@@ -36,7 +37,7 @@ fn two_groups() -> Bars {
 }
 
 #[test]
-fn bars_are_drawn_as_ever() {
+fn bars_have_not_changed() {
     let drawn = bars::draw(&two_groups());
     insta::assert_snapshot!("bars", drawn.svg);
     insta::assert_snapshot!("bars_csv", String::from_utf8(drawn.csv).unwrap());
@@ -47,7 +48,7 @@ fn a_bar_axis_starts_at_zero_and_bars_are_as_high_as_their_values() {
     let svg = bars::draw(&two_groups()).svg;
     let heights: Vec<f64> = svg
         .lines()
-        .filter(|line| line.starts_with("<rect") && line.contains("#0072B2"))
+        .filter(|line| line.starts_with("<rect") && line.contains("#005FB6"))
         .filter_map(|line| {
             line.split("height=\"")
                 .nth(1)?
@@ -59,7 +60,7 @@ fn a_bar_axis_starts_at_zero_and_bars_are_as_high_as_their_values() {
         .collect();
     let others: Vec<f64> = svg
         .lines()
-        .filter(|line| line.starts_with("<rect") && line.contains("#D55E00"))
+        .filter(|line| line.starts_with("<rect") && line.contains("#BF1310"))
         .filter_map(|line| {
             line.split("height=\"")
                 .nth(1)?
@@ -77,7 +78,7 @@ fn a_bar_axis_starts_at_zero_and_bars_are_as_high_as_their_values() {
 }
 
 #[test]
-fn curves_are_drawn_as_ever() {
+fn curves_have_not_changed() {
     let point = |epoch: u32, shift: f64| {
         let mean = shift + 1.0 / f64::from(epoch);
         CurvePoint {
@@ -95,7 +96,7 @@ fn curves_are_drawn_as_ever() {
             .collect(),
     };
     let panel = |title: &str| CurvePanel {
-        title: title.to_owned(),
+        title: Name::plain(title),
         curves: vec![curve(0), curve(1)],
     };
     let drawn = curves::draw(&Curves {
@@ -110,7 +111,7 @@ fn curves_are_drawn_as_ever() {
 fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
     let curve = |name: &str| Curve {
         model: Series {
-            name: name.to_owned(),
+            name: Name::plain(name),
             ..model(0)
         },
         points: [1, 2].map(straight).to_vec(),
@@ -118,20 +119,21 @@ fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
     let drawn = |names: &[&str]| {
         let curves = names.iter().map(|name| curve(name)).collect();
         let panel = CurvePanel {
-            title: String::new(),
+            title: Name::default(),
             curves,
         };
         let svg = curves::draw(&Curves {
             panels: vec![panel],
             ..Curves::default()
         });
-        let lines = svg.svg.lines().filter(|line| line.contains("#0072B2"));
+        let lines = svg.svg.lines().filter(|line| line.contains("#005FB6"));
         lines
             .filter(|line| line.starts_with("<polyline") || line.starts_with("<line"))
             .count()
     };
+    // The curve and its key.
     let alone = drawn(&["allmrec, align"]);
-    assert_eq!(alone, 1);
+    assert_eq!(alone, 2);
     let dashes = drawn(&["allmrec, align", "allmrec, project"]) - alone;
     assert!(dashes > 10, "{dashes} dashes");
 }
@@ -155,17 +157,17 @@ fn points(costs: [f64; 2], values: [f64; 2]) -> Scatter {
     };
     Scatter {
         title: "Quality against training time".to_owned(),
-        value: "ndcg@10".to_owned(),
+        value: "NDCG@10".to_owned(),
         cost: "training time (s)".to_owned(),
         panels: vec![ScatterPanel {
-            title: "toys".to_owned(),
+            title: Name::plain("toys"),
             points: vec![point(0), point(1)],
         }],
     }
 }
 
 #[test]
-fn points_are_drawn_as_ever_with_their_names_beside_them() {
+fn points_with_their_names_have_not_changed() {
     let drawn = scatter::draw(&points([12.0, 340.0], [0.4, 0.3]));
     insta::assert_snapshot!("scatter", drawn.svg);
 }
@@ -187,5 +189,150 @@ fn nothing_measured_is_said_and_not_drawn_as_zero() {
     }
     let svg = bars::draw(&bars).svg;
     // Only the keys of the legend have a model's colour.
-    assert_eq!(svg.matches("#0072B2").count(), 1, "{svg}");
+    assert_eq!(svg.matches("#005FB6").count(), 1, "{svg}");
+}
+
+/// Models of which some share a colour.
+fn many(count: usize) -> Vec<Series> {
+    let series = |position: usize| Series {
+        name: Name {
+            plain: format!("m{position}"),
+            label: format!("Model {position}"),
+        },
+        position,
+        hue: Hue::ALL[position % Hue::ALL.len()],
+    };
+    (0..count).map(series).collect()
+}
+
+fn bars_of(count: usize) -> Bars {
+    let bar = |model: Series| Bar {
+        value: Some(0.1 + model.position as f64 / 100.0),
+        interval: Some((0.05, 0.3)),
+        model,
+    };
+    let group = |name: &str| BarGroup {
+        name: Name::plain(name),
+        bars: many(count).into_iter().map(bar).collect(),
+    };
+    Bars {
+        panels: vec![BarPanel {
+            groups: vec![group("overall"), group("cold")],
+            ..BarPanel::default()
+        }],
+        ..Bars::default()
+    }
+}
+
+/// The texts of an SVG with their height, in the order of drawing.
+fn texts(svg: &str) -> Vec<(String, f64)> {
+    let elements = svg.split("<text ").skip(1);
+    let text = |element: &str| {
+        let y = element
+            .split("y=\"")
+            .nth(1)?
+            .split('"')
+            .next()?
+            .parse()
+            .ok()?;
+        let words = element.split('>').nth(1)?.split('<').next()?;
+        Some((words.trim().to_owned(), y))
+    };
+    elements.filter_map(text).collect()
+}
+
+#[test]
+fn ten_models_are_a_dot_plot_with_a_row_for_each_and_nine_are_bars() {
+    let named = |count: usize| {
+        let texts = texts(&bars::draw(&bars_of(count)).svg);
+        let names = texts
+            .into_iter()
+            .filter(|(text, _)| text.starts_with("Model"));
+        names.collect::<Vec<_>>()
+    };
+    let names = named(10);
+    let expected: Vec<String> = (0..10).map(|at| format!("Model {at}")).collect();
+    let shown: Vec<&String> = names.iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        shown,
+        expected.iter().collect::<Vec<_>>(),
+        "each once, in declared order"
+    );
+    assert!(
+        names.windows(2).all(|pair| pair[1].1 > pair[0].1),
+        "one below the other"
+    );
+    // A legend has several names in a line.
+    let legend = named(9);
+    assert!(
+        legend.windows(2).any(|pair| pair[1].1 == pair[0].1),
+        "{legend:?}"
+    );
+}
+
+#[test]
+fn a_dot_plot_has_the_csv_file_of_the_bar_chart() {
+    let csv = |count: usize| String::from_utf8(bars::draw(&bars_of(count)).csv).unwrap();
+    let (nine, ten) = (csv(9), csv(10));
+    assert!(nine.lines().all(|line| ten.contains(line)));
+    assert_eq!(
+        (nine.lines().count(), ten.lines().count()),
+        (1 + 18, 1 + 20)
+    );
+}
+
+#[test]
+fn ten_curves_are_small_multiples_with_their_names_as_titles() {
+    let curve = |model: Series| Curve {
+        model,
+        points: (1..=3).map(straight).collect(),
+    };
+    let drawn = |count: usize| {
+        let panel = CurvePanel {
+            curves: many(count).into_iter().map(curve).collect(),
+            ..CurvePanel::default()
+        };
+        let svg = curves::draw(&Curves {
+            panels: vec![panel],
+            ..Curves::default()
+        });
+        texts(&svg.svg)
+    };
+    let epochs = |texts: &[(String, f64)]| texts.iter().filter(|(text, _)| text == "epoch").count();
+    let (nine, ten) = (drawn(9), drawn(10));
+    assert_eq!((epochs(&nine), epochs(&ten)), (1, 10));
+    for at in 0..10 {
+        assert!(
+            ten.iter().any(|(text, _)| *text == format!("Model {at}")),
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn points_of_ten_models_without_room_for_names_have_numbers() {
+    let point = |model: Series| ScatterPoint {
+        cost: 1.0,
+        value: 0.5,
+        interval: None,
+        model,
+    };
+    let drawn = |count: usize| {
+        let panel = ScatterPanel {
+            points: many(count).into_iter().map(point).collect(),
+            ..ScatterPanel::default()
+        };
+        let svg = scatter::draw(&Scatter {
+            panels: vec![panel],
+            ..Scatter::default()
+        });
+        texts(&svg.svg)
+    };
+    let has = |texts: &[(String, f64)], wanted: &str| texts.iter().any(|(text, _)| text == wanted);
+    let (nine, twelve) = (drawn(9), drawn(12));
+    assert!(
+        has(&twelve, "12") && has(&twelve, "12 Model 11"),
+        "{twelve:?}"
+    );
+    assert!(has(&nine, "Model 8") && !has(&nine, "9"), "{nine:?}");
 }

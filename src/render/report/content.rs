@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::headline::{self, Answer};
 use super::{prose, svg, words};
 use crate::analysis::expected::{self, Outcome, Verdict};
 use crate::analysis::summary::SummaryQuery;
@@ -21,6 +22,10 @@ pub struct Content {
     question_html: String,
     expectation_html: String,
     analysis_html: String,
+    /// The first sentence of the analysis.
+    finding_html: String,
+    answer: Option<Answer>,
+    main_figure: Option<FigureView>,
     seeds: String,
     n_cells: usize,
     n_failed: usize,
@@ -113,11 +118,17 @@ pub fn gather(
         let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
         tables.iter().filter(is_wanted).cloned().collect()
     };
+    let main = headline::main_figure(context, figures);
+    let others = figures.iter().enumerate();
+    let others = others.filter(|(at, _)| Some(*at) != main);
     Ok(Content {
         name: spec.name.clone(),
         question_html: prose::html(&spec.question),
         expectation_html: prose::html(&spec.expectation),
         analysis_html: prose::html(&spec.analysis),
+        finding_html: prose::first_sentence(&spec.analysis),
+        answer: headline::answer(context, main.map(|main| &figures[main]))?,
+        main_figure: main.map(|main| figure(&figures[main])),
         seeds: style::list(&spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
         n_cells: results.cells.len(),
         n_failed: results.failed().count(),
@@ -133,7 +144,7 @@ pub fn gather(
             || Ok(default_audits(context)),
         )?,
         notes: notes(results),
-        figures: figures.iter().map(figure).collect(),
+        figures: others.map(|(_, other)| figure(other)).collect(),
         expected: expected::outcomes(&spec.expected, &results.metrics)
             .iter()
             .map(expected_view)

@@ -1,8 +1,10 @@
 //! `report.html`: everything about an experiment in one file that needs no network and no server.
 
 mod content;
+mod headline;
 mod prose;
 mod svg;
+pub mod theme;
 mod words;
 
 use minijinja::syntax::SyntaxConfig;
@@ -35,9 +37,10 @@ pub fn html(
     environment.add_filter("line", |text: &str| {
         Value::from_safe_string(prose::line(text))
     });
+    environment.add_filter("variable", theme::variable);
     let content = content::gather(context, figures, tables)?;
     let page = minijinja::context! {
-        style => STYLE,
+        style => theme::css() + STYLE,
         script => SCRIPT,
         ..Serde(&content)
     };

@@ -10,6 +10,17 @@
   dark.addEventListener("change", label);
   label();
 
+  // A line of text below everything that scrolls to the side says so.
+  for (const box of document.querySelectorAll(".scroll")) {
+    const hint = document.createElement("p");
+    hint.className = "hint";
+    hint.textContent = "Scroll sideways to see the rest →";
+    box.after(hint);
+    const check = () => box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+    new ResizeObserver(check).observe(box);
+    check();
+  }
+
   const key = (cell) => {
     if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
     const text = cell.textContent.trim().replace("−", "-");

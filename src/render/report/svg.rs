@@ -1,12 +1,13 @@
 //! Figures inside the report: only what figures are made of gets through.
 
+use super::theme::themed;
 use crate::render::escape::one_line;
 
 const ELEMENTS: [&str; 8] = [
     "svg", "rect", "line", "polyline", "polygon", "circle", "text", "title",
 ];
 
-/// The SVG with a name for screen readers and without fixed size, or `None` when it holds anything but shapes and texts;
+/// The SVG with a name for screen readers, in the colours of the report and without fixed size, or `None` when it holds anything but shapes and texts;
 /// the report then shows the figure's file instead.
 pub fn inline(svg: &str, name: &str, title: &str) -> Option<String> {
     if !is_harmless(svg) {
@@ -18,7 +19,8 @@ pub fn inline(svg: &str, name: &str, title: &str) -> Option<String> {
     let title = minijinja::HtmlEscape(&one_line(title)).to_string();
     let id = minijinja::HtmlEscape(&id).to_string();
     Some(format!(
-        "<svg viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"{id}\" xmlns=\"http://www.w3.org/2000/svg\"><title id=\"{id}\">{title}</title>{rest}"
+        "<svg viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"{id}\" xmlns=\"http://www.w3.org/2000/svg\"><title id=\"{id}\">{title}</title>{}",
+        themed(rest)
     ))
 }
 

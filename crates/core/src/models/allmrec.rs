@@ -10,14 +10,14 @@ use super::llm_method::{
 use super::problem::Problem;
 use super::stage::{PromptedLlm, Settings, TrainAlign, TrainProject};
 use super::train::Train;
-use super::{Group, Kind};
+use super::{Group, Hue, Kind};
 use crate::config::Encoder;
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "allmrec",
     group: Group::LlmMethod,
-    colour: Some((0xD5, 0x5E, 0x00)),
+    hue: Some(Hue::Red),
     defaults: r#"
 # What the paper leaves open. Users with one training item are skipped, since a target without a
 # history is not what is measured. A prompt lists the target once. Projections are as deep as in the

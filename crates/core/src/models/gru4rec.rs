@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::train::{Loss, Sequences, Train};
 use super::weights::{Size, TensorList, Weight};
-use super::{CfModel, Group, Kind, Training};
+use super::{CfModel, Group, Hue, Kind, Training};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "gru4rec",
     group: Group::Trained,
-    colour: Some((0x00, 0x9E, 0x73)),
+    hue: Some(Hue::Green),
     defaults: r#"
 [default.model.gru4rec]
 sequences.whole = {}

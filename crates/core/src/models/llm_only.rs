@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::llm_method::{Inference, LlmMethod};
-use super::{Group, Kind};
+use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "llm_only",
     group: Group::LlmMethod,
-    colour: Some((0x88, 0x22, 0x55)),
+    hue: Some(Hue::Wine),
     defaults: r#"
 [default.model.llm_only]
 prompt = "default"

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CfModel, Group, Kind};
+use super::{CfModel, Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "markov",
     group: Group::Counting,
-    colour: Some((0x33, 0x22, 0x88)),
+    hue: Some(Hue::Indigo),
     defaults: r#"
 # Pseudo-counts of the popularity back-off: one observed transition outweighs it.
 [default.model.markov]

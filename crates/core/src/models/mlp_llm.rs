@@ -8,13 +8,13 @@ use super::llm_method::{
 };
 use super::problem::Problem;
 use super::stage::{Settings, TrainProject};
-use super::{Group, Kind};
+use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "mlp_llm",
     group: Group::LlmMethod,
-    colour: Some((0x56, 0xB4, 0xE9)),
+    hue: Some(Hue::Sky),
     defaults: r#"
 [default.model.mlp_llm]
 prompt = "default"

@@ -6,6 +6,7 @@
 
 pub mod allmrec;
 pub mod gru4rec;
+mod hue;
 pub mod llm_method;
 pub mod llm_only;
 pub mod markov;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use allmrec::Allmrec;
 pub use gru4rec::Gru4rec;
+pub use hue::Hue;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
 pub use markov::Markov;
@@ -92,8 +94,9 @@ pub struct Kind {
     pub name: &'static str,
     /// The group that it belongs to.
     pub group: Group,
-    /// Red, green and blue of its marks in figures; `None` for a kind that covers many methods.
-    pub colour: Option<(u8, u8, u8)>,
+    /// Colour of its marks in figures; `None` for a kind that covers many methods. Two kinds may
+    /// have the same: in one experiment the second gets another.
+    pub hue: Option<Hue>,
     /// Its defaults (`[default.model.NAME]`) and presets (`[preset.PRESET.NAME]`), as TOML.
     pub defaults: &'static str,
 }

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, widths};
 use super::train::{Loss, Train};
 use super::weights::{Size, TensorList, Weight};
-use super::{CfModel, Group, Kind, Training};
+use super::{CfModel, Group, Hue, Kind, Training};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "ncf",
     group: Group::Trained,
-    colour: Some((0xE6, 0x9F, 0x00)),
+    hue: Some(Hue::Amber),
     defaults: r#"
 [default.model.ncf]
 l2_emb = 0.0

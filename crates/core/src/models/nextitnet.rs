@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, widths};
 use super::train::{Loss, Sequences, Train};
 use super::weights::{Size, TensorList, Weight};
-use super::{CfModel, Group, Kind, Training};
+use super::{CfModel, Group, Hue, Kind, Training};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "nextitnet",
     group: Group::Trained,
-    colour: Some((0xCC, 0x79, 0xA7)),
+    hue: Some(Hue::Pink),
     defaults: r#"
 [default.model.nextitnet]
 sequences.whole = {}

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CfModel, Group, Kind};
+use super::{CfModel, Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "popularity",
     group: Group::Counting,
-    colour: Some((0x6B, 0x6B, 0x6B)),
+    hue: Some(Hue::Grey),
     defaults: r#"
 [default.model.popularity]
 "#,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, divisors};
 use super::train::{Loss, Sequences, Train};
 use super::weights::{Size, TensorList, Weight};
-use super::{CfModel, Group, Kind, Training};
+use super::{CfModel, Group, Hue, Kind, Training};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "sasrec",
     group: Group::Trained,
-    colour: Some((0x00, 0x72, 0xB2)),
+    hue: Some(Hue::Blue),
     defaults: r#"
 # Every published form but gSASRec and LLaRA compares states with the input embeddings.
 [default.model.sasrec]

@@ -10,7 +10,7 @@ use crate::config::protocol::Part;
 pub const KIND: Kind = Kind {
     name: "scores",
     group: Group::External,
-    colour: None,
+    hue: None,
     defaults: r#"
 # Files that do not fit are refused: a wrong number would look like a bad model.
 [default.model.scores]

@@ -9,13 +9,13 @@ use super::llm_method::{
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune};
 use super::train::Train;
-use super::{Group, Kind};
+use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {
     name: "tallrec",
     group: Group::LlmMethod,
-    colour: Some((0x99, 0x99, 0x33)),
+    hue: Some(Hue::Indigo),
     defaults: r#"
 [default.model.tallrec]
 prompt = "default"
