@@ -89,7 +89,7 @@ addEventListener("load", () => {
   }
   if (tables === 0) faults.push("no sortable table");
   document.title = faults.length ? "FAULTS" : "PASSED";
-  document.body.textContent = faults.length ? "FAULTS " + faults.join("; ") : "PASSED with " + tables + " tables, " + wide + " wider than their window";
+  document.body.textContent = faults.length ? "FAULTS: " + faults.join("; ") : "PASSED with " + tables + " tables, " + wide + " wider than their window";
 });
 """
 with open(sys.argv[2], "w", encoding="utf-8") as page:
@@ -102,7 +102,7 @@ timeout 120 "$browser" "${flags[@]}" --virtual-time-budget=10000 --dump-dom "fil
   { echo "check-report: Chromium failed" >&2; tail -n 20 "$work/log.txt" >&2; exit 1; }
 
 failed=0
-verdict=$(grep -o '\(PASSED with\|FAULTS\)[^<]*' "$work/dom.html" | head -n 1 || true)
+verdict=$(grep -o '\(PASSED with\|FAULTS:\)[^<]*' "$work/dom.html" | head -n 1 || true)
 case "$verdict" in PASSED*) ;; *) echo "check-report: ${verdict:-the checks did not run}" >&2; failed=1 ;; esac
 if grep 'CONSOLE' "$work/log.txt" >&2; then echo "check-report: the console has messages" >&2; failed=1; fi
 # The browser sends its own requests, whatever the page is.

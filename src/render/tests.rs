@@ -136,6 +136,33 @@ fn the_report_begins_with_the_answer_and_its_figure() {
 }
 
 #[test]
+fn figures_and_the_report_show_labels_and_csv_files_have_names() {
+    let folder = without_ranks();
+    let path = folder.path().join("spec.toml");
+    let spec = fs::read_to_string(&path).unwrap();
+    let labels = "[labels.model]\nsasrec = \"Self-attention\"\n\
+                  [labels.dataset]\ntoys = \"Toys & games\"\n\
+                  [labels.scenario]\noverall = \"All users\"\n";
+    fs::write_atomic(&path, format!("{spec}\n{labels}").as_bytes()).unwrap();
+    all(folder.path()).unwrap();
+    for figure in ["quality", "models", "learning", "cost"] {
+        let svg = text(folder.path(), &format!("figures/{figure}.svg"));
+        let csv = text(folder.path(), &format!("figures/{figure}.csv"));
+        for (label, name) in [("Self-attention", "sasrec"), ("Toys &amp; games", "toys")] {
+            assert!(
+                svg.contains(label) && !csv.contains(label),
+                "{figure}: {label}"
+            );
+            assert!(csv.contains(name), "{figure}: {name}");
+        }
+    }
+    let report = text(folder.path(), "report.html");
+    let answer =
+        "<strong>Self-attention</strong> has the highest Hit@1 on Toys &amp; games, All users:";
+    assert!(report.contains(answer));
+}
+
+#[test]
 fn markdown_of_the_spec_is_rendered_and_cannot_run_anything() {
     let folder = without_ranks();
     let path = folder.path().join("spec.toml");

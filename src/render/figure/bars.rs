@@ -137,7 +137,7 @@ pub fn draw(bars: &Bars) -> Drawn {
         false => legend(bars.models(), Swatch::Square),
     };
     let shape = Shape {
-        below: 2.0 * TICK_SIZE * 1.3 + MARGIN,
+        below: label_lines(&panels) as f64 * TICK_SIZE * 1.25 + MARGIN,
         ..Shape::default()
     };
     let layout = Layout::new(&bars.title, &keys, panels.len(), shape);
@@ -172,9 +172,52 @@ impl Bars {
     }
 }
 
+/// Lines that the longest label below a group needs, 1 or 2.
+fn label_lines(panels: &[BarPanel]) -> usize {
+    let of_panel = |panel: &BarPanel| {
+        let spacing = Spacing::of(panel, AREA_WIDTH);
+        let lines = |group: &BarGroup| group_label(group, spacing.width(group)).len();
+        panel.groups.iter().map(lines).max().unwrap_or(1)
+    };
+    panels.iter().map(of_panel).max().unwrap_or(1)
+}
+
+/// The label below a group, in at most two lines.
+fn group_label(group: &BarGroup, width: f64) -> Vec<String> {
+    let mut lines = wrapped(&group.name.label, width - 4.0, TICK_SIZE, false);
+    lines.truncate(2);
+    lines
+}
+
+/// How a panel's width is shared.
+#[derive(Clone, Copy, Debug)]
+struct Spacing {
+    /// Width of a bar with its gap.
+    slot: f64,
+    /// Further room of each group.
+    spare: f64,
+}
+
+impl Spacing {
+    fn of(panel: &BarPanel, width: f64) -> Self {
+        let slots: f64 = panel.groups.iter().map(slots).sum();
+        let slot = (width / slots.max(1.0)).min(WIDEST);
+        let spare = (width - slot * slots) / panel.groups.len().max(1) as f64;
+        Spacing { slot, spare }
+    }
+
+    fn width(self, group: &BarGroup) -> f64 {
+        self.slot * slots(group) + self.spare
+    }
+}
+
+/// The bars of a group, and the gap after it.
+fn slots(group: &BarGroup) -> f64 {
+    group.bars.len() as f64 + 1.0
+}
+
 /// The panel in as many rows as it takes for readable bars.
 fn continued(panel: &BarPanel) -> Vec<BarPanel> {
-    let slots = |group: &BarGroup| group.bars.len() as f64 + 1.0;
     let most = AREA_WIDTH / NARROWEST;
     let mut rows: Vec<BarPanel> = Vec::new();
     let mut used = f64::INFINITY;
@@ -214,21 +257,14 @@ fn draw_panel(canvas: &mut Canvas<'_>, area: &Area, panel: &BarPanel, highest: f
     let scale = Scale::from_zero(highest).on(area.bottom, area.top);
     area.title(canvas, &panel.title.label);
     area.vertical(canvas, &scale, value);
-    let slots: f64 = panel
-        .groups
-        .iter()
-        .map(|group| group.bars.len() as f64 + 1.0)
-        .sum();
-    if slots == 0.0 {
+    if panel.groups.is_empty() {
         area.nothing(canvas);
     }
-    let slot = ((area.right - area.left) / slots.max(1.0)).min(WIDEST);
-    // Spare room goes between the groups.
-    let spare = (area.right - area.left - slot * slots) / panel.groups.len().max(1) as f64;
+    let spacing = Spacing::of(panel, area.right - area.left);
     let mut left = area.left;
     for group in &panel.groups {
-        let width = slot * (group.bars.len() as f64 + 1.0) + spare;
-        draw_group(canvas, area, &scale, group, (left, width, slot));
+        let width = spacing.width(group);
+        draw_group(canvas, area, &scale, group, (left, width, spacing.slot));
         left += width;
     }
     area.base_line(canvas);
@@ -280,9 +316,8 @@ fn draw_group(
         let ink = Ink::new(TICK_SIZE, QUIET, Anchor::Middle);
         canvas.text("–", (left + width / 2.0, area.bottom - 7.0), ink);
     }
-    let lines = wrapped(&group.name.label, width - 4.0, TICK_SIZE, false);
     let ink = Ink::new(TICK_SIZE, INK, Anchor::Middle);
-    for (index, line) in lines.iter().take(2).enumerate() {
+    for (index, line) in group_label(group, width).iter().enumerate() {
         let y = area.bottom + 6.0 + TICK_SIZE * (1.0 + 1.25 * index as f64);
         canvas.text(line, (left + width / 2.0, y), ink);
     }

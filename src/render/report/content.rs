@@ -9,6 +9,7 @@ use super::{prose, svg, words};
 use crate::analysis::expected::{self, Outcome, Verdict};
 use crate::analysis::summary::SummaryQuery;
 use crate::experiment::config::Table;
+use crate::experiment::config::outputs::Axis;
 use crate::render::style;
 use crate::render::table::{self, Grid};
 use crate::render::{Context, NamedFigure, RenderError};
@@ -143,11 +144,11 @@ pub fn gather(
             of_kind(|table| matches!(table, Table::Answers { .. })),
             || Ok(default_audits(context)),
         )?,
-        notes: notes(results),
+        notes: notes(context),
         figures: others.map(|(_, other)| figure(other)).collect(),
         expected: expected::outcomes(&spec.expected, &results.metrics)
             .iter()
-            .map(expected_view)
+            .map(|outcome| expected_view(context, outcome))
             .collect(),
         failures: failures(results),
         data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
@@ -157,11 +158,7 @@ pub fn gather(
             default_costs(context)
         })?,
         protocols: protocols(results),
-        scenarios: spec
-            .scenario
-            .iter()
-            .map(|(name, scenario)| (name.clone(), words::scenario(scenario)))
-            .collect(),
+        scenarios: scenarios(context),
         machine: results.machine.clone(),
         files: files(results, figures, tables),
         spec_text: results.spec_text.clone(),
@@ -196,9 +193,23 @@ fn models(context: &Context) -> Vec<ModelKey> {
             (None, None) => String::new(),
         },
         colour: context.hex(&name),
-        name,
+        name: match context.label(Axis::Model, &name) {
+            label if label == name => name,
+            label => format!("{label} ({name})"),
+        },
     };
     results.models.iter().cloned().map(key).collect()
+}
+
+/// What each scenario measures, in declared order.
+fn scenarios(context: &Context) -> Vec<(String, String)> {
+    let of_name = |name: &String| {
+        let scenario = context.results.spec.scenario.get(name)?;
+        let label = context.label(Axis::Scenario, name).to_owned();
+        Some((label, words::scenario(scenario)))
+    };
+    let names = context.results.scenarios.iter();
+    names.filter_map(of_name).collect()
 }
 
 /// One table for each protocol and part of the split.
@@ -239,14 +250,15 @@ fn default_audits(context: &Context) -> Vec<Grid> {
 }
 
 /// The notes of each model's cells, with how many cells have them.
-fn notes(results: &Results) -> Vec<Note> {
+fn notes(context: &Context) -> Vec<Note> {
+    let results = &context.results;
     let mut groups: BTreeMap<(usize, &str), usize> = BTreeMap::new();
     for cell in results.cells.values().filter(|cell| !cell.notes.is_empty()) {
         let key = (results.position(&cell.name), cell.notes.as_str());
         *groups.entry(key).or_default() += 1;
     }
     let note = |((at, text), n_cells): ((usize, &str), usize)| Note {
-        model: results.models[at].clone(),
+        model: context.label(Axis::Model, &results.models[at]).to_owned(),
         text: text.to_owned(),
         n_cells,
     };
@@ -272,7 +284,7 @@ fn figure(figure: &NamedFigure) -> FigureView {
     }
 }
 
-fn expected_view(outcome: &Outcome) -> ExpectedView {
+fn expected_view(context: &Context, outcome: &Outcome) -> ExpectedView {
     let expected = &outcome.expected;
     let difference = outcome.found.map(|mean| mean - expected.value);
     let signed = |value: f64| {
@@ -285,10 +297,12 @@ fn expected_view(outcome: &Outcome) -> ExpectedView {
     ExpectedView {
         place: format!(
             "{}, {}, {}",
-            expected.dataset, expected.scenario, expected.protocol
+            context.label(Axis::Dataset, &expected.dataset),
+            context.label(Axis::Scenario, &expected.scenario),
+            expected.protocol
         ),
-        model: expected.model.clone(),
-        metric: expected.metric.to_string(),
+        model: context.label(Axis::Model, &expected.model).to_owned(),
+        metric: expected.metric.title(),
         expected: format!(
             "{} ± {}",
             style::metric(expected.value),
