@@ -3,7 +3,7 @@
 # Interpreter with the peers of `make bench`: torch, transformers, sentence-transformers, recbole, as far as installed.
 PEER_PYTHON ?= python3
 
-.PHONY: setup build examples bench quickstart test lint prose check-report clean
+.PHONY: setup build examples bench quickstart test lint prose check-report check-latex clean
 
 setup:
 	scripts/setup.sh
@@ -43,6 +43,15 @@ prose:
 
 check-report: quickstart
 	scripts/check-report.sh results/quickstart/report.html
+
+# LaTeX tables of two experiments in one paper of two columns: nothing is wider than its column.
+check-latex: build
+	rm -rf target/latex-results
+	mkdir -p target/latex-results
+	cp -r results/quickstart results/industrial target/latex-results/
+	target/release/allround report target/latex-results/quickstart
+	target/release/allround report target/latex-results/industrial
+	scripts/check-latex.sh target/latex-results/quickstart target/latex-results/industrial
 
 clean:
 	cargo clean

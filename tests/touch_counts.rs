@@ -11,7 +11,7 @@ struct Sample {
     most: usize,
 }
 
-const SAMPLES: [Sample; 9] = [
+const SAMPLES: [Sample; 10] = [
     Sample {
         what: "a CF model (NextItNet)",
         words: &["nextitnet", "Nextitnet"],
@@ -46,6 +46,11 @@ const SAMPLES: [Sample; 9] = [
         what: "a figure (scatter)",
         words: &["ScatterFigure", "Scatter"],
         most: 3,
+    },
+    Sample {
+        what: "a table (comparison), without its line in `draw`",
+        words: &["ComparisonTable"],
+        most: 2,
     },
     Sample {
         what: "a setting of a CF model (kernel_size)",

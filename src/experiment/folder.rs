@@ -132,6 +132,10 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
         spec.run.alone = Alone::All(false);
         spec.run.device = device_kind(&spec).to_owned();
         spec.labels.clear();
+        let matrix = &mut spec.matrix;
+        for axis in [&mut matrix.dataset, &mut matrix.model, &mut matrix.scenario] {
+            axis.sort();
+        }
         spec
     };
     plain(one) == plain(other)

@@ -7,6 +7,7 @@
 
 pub mod config;
 
+mod axes;
 mod check;
 mod checked;
 mod folder;

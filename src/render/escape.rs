@@ -34,6 +34,7 @@ pub fn markdown(text: &str) -> String {
 /// Text inside LaTeX, in text mode.
 pub fn latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut before = ' ';
     for letter in one_line(text).chars() {
         match letter {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
@@ -51,12 +52,14 @@ pub fn latex(text: &str) -> String {
             // A bracket after `\\` would be read as its optional argument.
             '[' => escaped.push_str("{[}"),
             ']' => escaped.push_str("{]}"),
-            '-' => escaped.push_str("{-}"),
+            // Two hyphens would be a dash.
+            '-' if before == '-' => escaped.push_str("{-}"),
             '±' => escaped.push_str("$\\pm$"),
             '−' => escaped.push_str("$-$"),
             '–' => escaped.push_str("--"),
             letter => escaped.push(letter),
         }
+        before = letter;
     }
     escaped
 }
@@ -129,6 +132,7 @@ mod tests {
             latex("50% of A&B_{x}^2 #1 ~ \\dots $"),
             "50\\% of A\\&B\\_\\{x\\}\\textasciicircum{}2 \\#1 \\textasciitilde{} \\textbackslash{}dots \\$"
         );
+        assert_eq!(latex("two-sided, --set"), "two-sided, -{-}set");
     }
 
     #[test]

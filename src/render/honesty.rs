@@ -36,9 +36,9 @@ fn rendered(changes: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// A file's text. LaTeX writes a plain hyphen in braces, and a figure breaks its title into lines.
+/// A file's text; that of a figure in one line.
 fn text(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap().replace("{-}", "-");
+    let text = fs::read_to_string(path).unwrap();
     if path.extension().is_none_or(|end| end != "svg") {
         return text;
     }

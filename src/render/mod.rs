@@ -23,13 +23,12 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::StandIns;
 use crate::analysis::summary::{Measurements, SummaryQuery, SummaryTable, summary};
+use crate::experiment::config::Figure;
 use crate::experiment::config::outputs::Axis;
-use crate::experiment::config::{Figure, Table};
 use crate::results::{ReadError, Results, Statistics, file};
 use allround_core::fs::{self, FsError};
 use allround_core::models::Hue;
 use figure::Drawn;
-use table::Grid;
 
 /// Why nothing was rendered.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +184,8 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
     let context = Context::read(folder)?;
     let figures = figures(&context)?;
     let tables = tables(&context)?;
-    let report = report::html(&context, &figures, &tables)?;
+    let grids: Vec<table::Grid> = tables.iter().map(|table| table.grid.clone()).collect();
+    let report = report::html(&context, &figures, &grids)?;
     let mut outputs = Vec::new();
     for figure in figures {
         let file = |extension: &str| PathBuf::from(format!("figures/{}.{extension}", figure.name));
@@ -193,10 +193,11 @@ fn outputs(folder: &Path) -> Result<Vec<Output>, RenderError> {
         outputs.push((file("csv"), figure.drawn.csv));
     }
     for table in tables {
-        let file = |extension: &str| PathBuf::from(format!("tables/{}.{extension}", table.name));
-        outputs.push((file("md"), escape::shown(&table.markdown())));
-        outputs.push((file("tex"), escape::shown(&table.latex())));
-        outputs.push((file("csv"), table.csv()));
+        let grid = table.grid;
+        let file = |extension: &str| PathBuf::from(format!("tables/{}.{extension}", grid.name));
+        outputs.push((file("md"), escape::shown(&grid.markdown())));
+        outputs.push((file("tex"), escape::shown(&table.latex)));
+        outputs.push((file("csv"), grid.csv()));
     }
     outputs.push((PathBuf::from("report.html"), escape::shown(&report)));
     let mut computed = context.computed.take();
@@ -227,54 +228,12 @@ fn figures(context: &Context) -> Result<Vec<NamedFigure>, RenderError> {
     context.results.spec.figure.iter().map(draw).collect()
 }
 
-/// The spec's tables, filled.
-fn tables(context: &Context) -> Result<Vec<Grid>, RenderError> {
+/// The spec's tables, drawn.
+fn tables(context: &Context) -> Result<Vec<table::Drawn>, RenderError> {
     let tables = context.results.spec.table.iter();
     tables
-        .map(|(name, table)| grid(context, name, table))
+        .map(|(name, settings)| table::draw(context, name, settings))
         .collect()
-}
-
-fn grid(context: &Context, name: &str, table: &Table) -> Result<Grid, RenderError> {
-    let mut grid = raw_grid(context, name, table)?;
-    grid.title = match grid.title.is_empty() {
-        true => name.to_owned(),
-        false => escape::one_line(&grid.title),
-    };
-    Ok(grid.marked(context))
-}
-
-fn raw_grid(context: &Context, name: &str, table: &Table) -> Result<Grid, RenderError> {
-    Ok(match table {
-        Table::Comparison {
-            title,
-            metrics,
-            protocol,
-            split,
-            datasets,
-            scenarios,
-            baseline,
-        } => {
-            let summary = context.summary(SummaryQuery {
-                protocol: protocol.clone(),
-                part: *split,
-                metrics: metrics.clone(),
-                datasets: datasets.clone(),
-                scenarios: scenarios.clone(),
-                baseline: baseline.clone(),
-                ..SummaryQuery::default()
-            })?;
-            let colour = |model: &str| context.hex(model);
-            table::comparison::grid(name, title, &summary, baseline, colour)
-        }
-        Table::Cost {
-            title,
-            batch,
-            published,
-        } => table::cost::grid((name, title), (*batch, published), context),
-        Table::Answers { title, split } => table::answers::grid((name, title), *split, context),
-        Table::Data { title } => table::counts::grid(name, title, &context.results),
-    })
 }
 
 /// Files in `figures/` and `tables/` of the kinds that are written there, which no figure or table of the spec has.

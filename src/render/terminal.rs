@@ -5,9 +5,8 @@ use std::path::Path;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape::one_line;
-use super::table::{Cell as GridCell, Grid, Head, Mark, comparison};
+use super::table::{self, Cell as GridCell, Grid, Head, Mark, comparison};
 use super::{Context, RenderError};
-use crate::experiment::config::Table as TableSpec;
 use crate::results::Results;
 
 /// How a summary is written.
@@ -27,9 +26,9 @@ pub struct Look {
 pub fn summary(folder: &Path, look: Look) -> Result<String, RenderError> {
     let context = Context::read(folder)?;
     let mut parts = Vec::new();
-    for (name, table) in &context.results.spec.table {
-        if matches!(table, TableSpec::Comparison { .. }) {
-            parts.push(text(&super::grid(&context, name, table)?, look));
+    for (name, settings) in &context.results.spec.table {
+        if settings.kind() == "comparison" {
+            parts.push(text(&table::draw(&context, name, settings)?.grid, look));
         }
     }
     parts.extend(failures(&context.results));
@@ -137,7 +136,8 @@ fn body(cell: &GridCell, look: Look) -> Cell {
     if cell.is_text {
         return Cell::new(one_line(&cell.text));
     }
-    let shown = Cell::new(format!("{}{mark}{star}", cell.text)).set_alignment(CellAlignment::Right);
+    let shown =
+        Cell::new(format!("{}{mark}{star}", cell.reading())).set_alignment(CellAlignment::Right);
     if look.styled && cell.mark == Mark::Best {
         return shown.add_attribute(Attribute::Bold);
     }

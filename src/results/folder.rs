@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Statistics, ranks};
+use crate::experiment::config::outputs::Axis;
 use crate::experiment::{self, Spec};
 use allround_core::fs::{self, FsError};
 
@@ -54,12 +55,12 @@ pub struct Results {
     pub statistics: Statistics,
     /// `machine.toml` flattened to dotted names, in the order of the file.
     pub machine: Vec<(String, String)>,
-    /// Models and variants in declared order: that of the matrix where it names them, else by name,
-    /// each model before its variants. Others that have rows follow.
+    /// Models and variants in declared order, which is that of the matrix. Others that have rows
+    /// follow.
     pub models: Vec<String>,
     /// Data sets in declared order, likewise.
     pub datasets: Vec<String>,
-    /// Scenarios in declared order, likewise; `overall` comes first where the matrix names none.
+    /// Scenarios in declared order, likewise.
     pub scenarios: Vec<String>,
 }
 
@@ -109,8 +110,18 @@ impl Results {
 
     /// Place of a model among all.
     pub fn position(&self, model: &str) -> usize {
-        let place = self.models.iter().position(|name| name == model);
-        place.unwrap_or(self.models.len())
+        self.place(Axis::Model, model)
+    }
+
+    /// Place of a data set, scenario or model in declared order; unknown names come last.
+    pub fn place(&self, axis: Axis, name: &str) -> usize {
+        let names = match axis {
+            Axis::Dataset => &self.datasets,
+            Axis::Scenario => &self.scenarios,
+            Axis::Model => &self.models,
+        };
+        let place = names.iter().position(|known| known == name);
+        place.unwrap_or(names.len())
     }
 
     /// Cells without some of their numbers because something failed.

@@ -84,11 +84,9 @@ impl Planned {
         let declared = spec.scenario.keys().find(|name| is_overall(name));
         let remedy = match declared {
             Some(name) => format!("let `[matrix]` include the scenario `{name}`"),
-            None if spec.matrix.scenario.is_empty() => {
-                "add `[scenario.overall.overall]`".to_owned()
-            }
             None => {
-                "add `[scenario.overall.overall]`, and \"overall\" to `matrix.scenario`".to_owned()
+                "add `[scenario.overall.overall]`, also to `matrix.scenario` if the file sets it"
+                    .to_owned()
             }
         };
         vec![format!("{what}; to get one, {remedy}")]

@@ -1,7 +1,7 @@
 //! Expected values, figures and tables: what they name must be there, and must be measured.
 
 use super::Check;
-use crate::experiment::config::outputs::{FigureReads, PublishedCost};
+use crate::experiment::config::outputs::{FigureReads, PublishedCost, Shown};
 use crate::experiment::config::{Expected, Figure, Table};
 use crate::experiment::fault::Fault;
 use crate::experiment::shape::either;
@@ -286,57 +286,56 @@ fn published(check: &mut Check<'_>, name: &str, costs: &[PublishedCost]) {
 }
 
 fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
-    if let Table::Cost {
-        published: costs, ..
-    } = table
-    {
-        published(check, name, costs);
+    let kind = table.kind();
+    let reads = table.reads();
+    let path = |field: &'static str| ["table", name, kind, field];
+    if let Some(protocol) = reads.protocol {
+        let (of_protocol, of_metrics) = (path("protocol"), path("metrics"));
+        measured(check, protocol, reads.metrics, &of_protocol, &of_metrics);
     }
-    if let Table::Answers { split, .. } = table {
-        let path = ["table", name, "answers", "split"];
-        for protocol in check.spec.protocol.keys() {
-            on_split(check, protocol, *split, &path);
+    if let Some(split) = reads.split {
+        let all = check.spec.protocol.keys().map(String::as_str);
+        let protocols: Vec<&str> = match reads.protocol {
+            Some(protocol) => vec![protocol],
+            None => all.collect(),
+        };
+        for protocol in protocols {
+            on_split(check, protocol, split, &path("split"));
         }
     }
-    let Table::Comparison {
-        metrics,
-        protocol,
-        split,
-        datasets,
-        scenarios,
-        baseline,
-        ..
-    } = table
-    else {
-        return;
-    };
-    let path = |field: &'static str| ["table", name, "comparison", field];
-    measured(
-        check,
-        protocol,
-        metrics,
-        &path("protocol"),
-        &path("metrics"),
-    );
-    on_split(check, protocol, *split, &path("split"));
-    check.no_repeats(metrics, &path("metrics"));
+    check.no_repeats(reads.metrics, &path("metrics"));
     for (section, field, names) in [
-        ("dataset", "datasets", datasets),
-        ("scenario", "scenarios", scenarios),
+        ("dataset", "datasets", reads.datasets),
+        ("scenario", "scenarios", reads.scenarios),
     ] {
         let known = check.names(section);
         for (at, one) in names.iter().enumerate() {
-            check.known(
-                section,
-                one,
-                &known,
-                &["table", name, "comparison", field, &at.to_string()],
-            );
+            let at = at.to_string();
+            check.known(section, one, &known, &["table", name, kind, field, &at]);
         }
         check.no_repeats(names, &path(field));
     }
-    if !baseline.is_empty() {
+    if !reads.baseline.is_empty() {
         let known = check.model_names();
-        check.known("model", baseline, &known, &path("baseline"));
+        check.known("model", reads.baseline, &known, &path("baseline"));
     }
+    shown(check, reads.show, &path("show"));
+    published(check, name, reads.published);
+}
+
+/// What a table shows of each number: a value, and no deviation from a mean that is left out.
+fn shown(check: &mut Check<'_>, show: &[Shown], path: &[&str]) {
+    check.no_repeats(show, path);
+    let has = |part: Shown| show.is_empty() || show.contains(&part);
+    let fault = match (has(Shown::Mean), has(Shown::Change), has(Shown::Deviation)) {
+        (false, false, _) => "the table shows neither means nor changes",
+        (false, true, true) => "the table shows deviations without means",
+        (true, _, _) | (false, true, false) => return,
+    };
+    let place = check.place(path);
+    check.push(
+        Fault::at(place, fault)
+            .label("add `\"mean\"`")
+            .hint("for example `show = [\"mean\", \"star\"]`"),
+    );
 }

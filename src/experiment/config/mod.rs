@@ -124,7 +124,8 @@ pub enum Alone {
     Of(Vec<String>),
 }
 
-/// The axes of the matrix. An empty axis means everything that the file declares on it.
+/// The axes of the matrix. An empty axis means everything that the file declares on it. Tables and
+/// figures keep the order of an axis, or that of the file if the axis is empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {

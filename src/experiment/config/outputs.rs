@@ -1,5 +1,7 @@
 //! `[[expected]]`, `[figure.NAME.KIND]`, `[table.NAME.KIND]`: what to compare with and what to draw.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,10 @@ metrics = []
 datasets = []
 scenarios = []
 baseline = ""
+show = []
+digits = 4
+transposed = false
+width = "auto"
 
 [default.table.cost]
 title = ""
@@ -270,53 +276,195 @@ pub struct PublishedCost {
     pub source: String,
 }
 
-/// One table, written as Markdown, LaTeX and CSV.
+/// One table, written as Markdown, LaTeX and CSV; one file in `render/table/` each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Table {
-    /// Rows are models, columns are data set, scenario and metric; best bold, second underlined, stars for Holm-adjusted
-    /// paired tests against `baseline`.
-    Comparison {
-        /// Caption.
-        title: String,
-        /// Metrics to show; empty: all of the protocol.
-        metrics: Vec<Metric>,
-        /// Name of a protocol.
-        protocol: String,
-        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        split: Part,
-        /// Data sets to show; empty: all.
-        datasets: Vec<String>,
-        /// Scenarios to show; empty: all.
-        scenarios: Vec<String>,
-        /// Model that improvements and tests refer to; empty: the second best of each column.
-        baseline: String,
-    },
+    /// Rows are models; columns are data set, scenario and metric. The best number is bold, the
+    /// second underlined. Stars mark Holm-adjusted paired tests against `baseline`.
+    Comparison(ComparisonTable),
     /// Time, memory and parameters of every model.
-    Cost {
-        /// Caption.
-        title: String,
-        /// Users of a batch for the column of evaluation times: 1 is the time of a user. Published
-        /// times are those of batches.
-        #[schemars(range(min = 1))]
-        batch: u64,
-        /// Published times to show next to the measured ones. They are from other machines, so only
-        /// ratios between models can be compared.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        published: Vec<PublishedCost>,
-    },
+    Cost(CostTable),
     /// What language models answered: exact, normalised, substring and valid shares, and how many
-    /// named several candidates. Also the positions of the chosen candidates and the AUC of
+    /// answers named several candidates. Also the positions of the chosen candidates and the AUC of
     /// yes-or-no answers.
-    Answers {
-        /// Caption.
-        title: String,
-        /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-        split: Part,
-    },
+    Answers(AnswersTable),
     /// Counts of every data set and scenario.
-    Data {
-        /// Caption.
-        title: String,
-    },
+    Data(DataTable),
+}
+
+/// What a table refers to, by the setting that names it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableReads<'a> {
+    /// `protocol`: whose numbers it shows; `None`: those of every protocol.
+    pub protocol: Option<&'a str>,
+    /// `split`.
+    pub split: Option<Part>,
+    /// `metrics`.
+    pub metrics: &'a [Metric],
+    /// `datasets`.
+    pub datasets: &'a [String],
+    /// `scenarios`.
+    pub scenarios: &'a [String],
+    /// `baseline`; empty for none.
+    pub baseline: &'a str,
+    /// `show`.
+    pub show: &'a [Shown],
+    /// `published`.
+    pub published: &'a [PublishedCost],
+}
+
+impl Table {
+    /// The kind's name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Table::Comparison(_) => "comparison",
+            Table::Cost(_) => "cost",
+            Table::Answers(_) => "answers",
+            Table::Data(_) => "data",
+        }
+    }
+
+    /// What the table refers to.
+    pub fn reads(&self) -> TableReads<'_> {
+        match self {
+            Table::Comparison(table) => TableReads {
+                protocol: Some(&table.protocol),
+                split: Some(table.split),
+                metrics: &table.metrics,
+                datasets: &table.datasets,
+                scenarios: &table.scenarios,
+                baseline: &table.baseline,
+                show: &table.show,
+                ..TableReads::default()
+            },
+            Table::Cost(table) => TableReads {
+                published: &table.published,
+                ..TableReads::default()
+            },
+            Table::Answers(table) => TableReads {
+                split: Some(table.split),
+                ..TableReads::default()
+            },
+            Table::Data(_) => TableReads::default(),
+        }
+    }
+}
+
+/// Models against data sets, scenarios and metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonTable {
+    /// Caption.
+    pub title: String,
+    /// Metrics to show; empty: all of the protocol.
+    pub metrics: Vec<Metric>,
+    /// Name of a protocol.
+    pub protocol: String,
+    /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+    pub split: Part,
+    /// Data sets to show; empty: all.
+    pub datasets: Vec<String>,
+    /// Scenarios to show; empty: all.
+    pub scenarios: Vec<String>,
+    /// Model that changes and tests refer to; empty: the second best of each column.
+    pub baseline: String,
+    /// What to show of each number. Empty: everything. LaTeX then leaves out the changes, and next
+    /// the deviations, if the table is wider than a page.
+    #[serde(default)]
+    pub show: Vec<Shown>,
+    /// Decimals of means and deviations.
+    #[serde(default = "four")]
+    #[schemars(range(min = 1, max = 6))]
+    pub digits: u8,
+    /// Whether models are columns, and data sets, scenarios and metrics are rows.
+    #[serde(default)]
+    pub transposed: bool,
+    /// Width of the LaTeX table in a paper of two columns.
+    #[serde(default)]
+    pub width: TableWidth,
+}
+
+/// Decimals in most papers of the field.
+fn four() -> u8 {
+    4
+}
+
+/// A part of a number in a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// Mean over seeds.
+    Mean,
+    /// Standard deviation over seeds.
+    Deviation,
+    /// Relative change against the baseline, in percent. Without a baseline: a row with the change
+    /// from the second best to the best.
+    Change,
+    /// A star where the difference from the baseline is significant.
+    Star,
+}
+
+impl Shown {
+    /// Every part.
+    pub const ALL: [Shown; 4] = [Shown::Mean, Shown::Deviation, Shown::Change, Shown::Star];
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Shown::Mean => "mean",
+            Shown::Deviation => "deviation",
+            Shown::Change => "change",
+            Shown::Star => "star",
+        })
+    }
+}
+
+/// Width of a LaTeX table in a paper of two columns. A table that is wider is cut into parts, one
+/// below the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableWidth {
+    /// A column if the table fits into it, else the page.
+    #[default]
+    Auto,
+    /// A column (`table`).
+    Column,
+    /// The page (`table*`).
+    Page,
+}
+
+/// Time, memory and parameters of every model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostTable {
+    /// Caption.
+    pub title: String,
+    /// Users of a batch for the column of evaluation times: 1 is the time of a user. Published
+    /// times are those of batches.
+    #[schemars(range(min = 1))]
+    pub batch: u64,
+    /// Published times to show next to the measured ones. They are from other machines, so only
+    /// ratios between models can be compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedCost>,
+}
+
+/// What language models answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersTable {
+    /// Caption.
+    pub title: String,
+    /// Part of the split: `valid` shows the numbers that a model may be chosen by.
+    pub split: Part,
+}
+
+/// Counts of every data set and scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataTable {
+    /// Caption.
+    pub title: String,
 }

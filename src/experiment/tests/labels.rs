@@ -87,3 +87,14 @@ fn two_tables_are_not_displayed_alike() {
         "l.toml:17:1: unknown field `lable` in `variant.deep`\n"
     );
 }
+
+#[test]
+fn an_empty_axis_has_all_names_in_the_order_of_the_file() {
+    // Flags change values, not the order.
+    let matrix = labelled(&["model.sasrec.dropout=0.1"]).spec.matrix;
+    assert_eq!(matrix.model, ["sasrec", "best", "plain", "deep"]);
+    assert_eq!(
+        (matrix.dataset, matrix.scenario),
+        (vec!["toys".to_owned()], vec!["overall".to_owned()])
+    );
+}

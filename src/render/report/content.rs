@@ -7,14 +7,11 @@ use serde::Serialize;
 use super::headline::{self, Answer};
 use super::{prose, svg, words};
 use crate::analysis::expected::{self, Outcome, Verdict};
-use crate::analysis::summary::SummaryQuery;
-use crate::experiment::config::Table;
 use crate::experiment::config::outputs::Axis;
 use crate::render::style;
 use crate::render::table::{self, Grid};
 use crate::render::{Context, NamedFigure, RenderError};
 use crate::results::{MetricRow, Results, Status};
-use allround_core::data::Part;
 
 /// The template's values. Fields that end in `_html` are markup made here from escaped texts.
 #[derive(Debug, Serialize)]
@@ -115,8 +112,9 @@ pub fn gather(
 ) -> Result<Content, RenderError> {
     let results = &context.results;
     let spec = &results.spec;
-    let of_kind = |wanted: fn(&Table) -> bool| -> Vec<Grid> {
-        let is_wanted = |grid: &&Grid| spec.table.get(&grid.name).is_some_and(wanted);
+    let of_kind = |kind: &str| -> Vec<Grid> {
+        let settings = |grid: &Grid| spec.table.get(&grid.name);
+        let is_wanted = |grid: &&Grid| settings(grid).is_some_and(|table| table.kind() == kind);
         tables.iter().filter(is_wanted).cloned().collect()
     };
     let main = headline::main_figure(context, figures);
@@ -136,14 +134,10 @@ pub fn gather(
         stand_in: context.stand_ins.sentence(),
         without_ranks: results.without_ranks(),
         models: models(context),
-        comparisons: or_default(
-            of_kind(|table| matches!(table, Table::Comparison { .. })),
-            || default_comparisons(context),
-        )?,
-        audits: or_default(
-            of_kind(|table| matches!(table, Table::Answers { .. })),
-            || Ok(default_audits(context)),
-        )?,
+        comparisons: or_default(of_kind("comparison"), || {
+            table::comparison::defaults(context)
+        })?,
+        audits: or_default(of_kind("answers"), || Ok(table::answers::defaults(context)))?,
         notes: notes(context),
         figures: others.map(|(_, other)| figure(other)).collect(),
         expected: expected::outcomes(&spec.expected, &results.metrics)
@@ -151,12 +145,10 @@ pub fn gather(
             .map(|outcome| expected_view(context, outcome))
             .collect(),
         failures: failures(results),
-        data: or_default(of_kind(|table| matches!(table, Table::Data { .. })), || {
-            default_data(results)
+        data: or_default(of_kind("data"), || {
+            Ok(vec![table::counts::default(context)])
         })?,
-        costs: or_default(of_kind(|table| matches!(table, Table::Cost { .. })), || {
-            default_costs(context)
-        })?,
+        costs: or_default(of_kind("cost"), || Ok(vec![table::cost::default(context)]))?,
         protocols: protocols(results),
         scenarios: scenarios(context),
         machine: results.machine.clone(),
@@ -212,43 +204,6 @@ fn scenarios(context: &Context) -> Vec<(String, String)> {
     names.filter_map(of_name).collect()
 }
 
-/// One table for each protocol and part of the split.
-fn default_comparisons(context: &Context) -> Result<Vec<Grid>, RenderError> {
-    let grid = |(protocol, part): (&String, Part)| {
-        let query = SummaryQuery {
-            protocol: protocol.clone(),
-            part,
-            ..SummaryQuery::default()
-        };
-        let summary = context.summary(query)?;
-        let title = match part {
-            Part::Test => format!("All models under protocol {protocol}"),
-            Part::Valid => format!("All models under protocol {protocol}, validation"),
-        };
-        let grid = table::comparison::grid("", &title, &summary, "", |model| context.hex(model));
-        Ok(grid.marked(context))
-    };
-    let protocols = context.results.spec.protocol.iter();
-    protocols
-        .flat_map(|(name, protocol)| protocol.splits.iter().map(move |&part| (name, part)))
-        .map(grid)
-        .collect()
-}
-
-/// Shown only where something was generated.
-fn default_audits(context: &Context) -> Vec<Grid> {
-    let is_there = |part: &Part| table::answers::is_there(&context.results, *part);
-    let grid = |part: Part| {
-        let title = match part {
-            Part::Test => "What the language models answered",
-            Part::Valid => "What the language models answered, validation",
-        };
-        table::answers::grid(("", title), part, context).marked(context)
-    };
-    let parts = [Part::Test, Part::Valid].into_iter().filter(is_there);
-    parts.map(grid).collect()
-}
-
 /// The notes of each model's cells, with how many cells have them.
 fn notes(context: &Context) -> Vec<Note> {
     let results = &context.results;
@@ -263,17 +218,6 @@ fn notes(context: &Context) -> Vec<Note> {
         n_cells,
     };
     groups.into_iter().map(note).collect()
-}
-
-fn default_data(results: &Results) -> Result<Vec<Grid>, RenderError> {
-    let title = "Counts of every data set and scenario";
-    Ok(vec![table::counts::grid("", title, results)])
-}
-
-fn default_costs(context: &Context) -> Result<Vec<Grid>, RenderError> {
-    let title = "Time, memory and parameters";
-    let grid = table::cost::grid(("", title), (1, &[]), context);
-    Ok(vec![grid.marked(context)])
 }
 
 fn figure(figure: &NamedFigure) -> FigureView {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::analysis::headline::{Headline, Lead, Wanted, headline};
 use crate::analysis::summary::SummaryQuery;
 use crate::experiment::config::outputs::{Axis, Figure, FigureReads, Measured, Table};
+use crate::render::table::comparison;
 use crate::render::{Context, NamedFigure, RenderError, style};
 use allround_core::data::Part;
 
@@ -118,24 +119,8 @@ fn of_figure(numbers: &Measured<'_>) -> SummaryQuery {
 /// The numbers of a comparison table.
 fn of_table(table: &Table) -> Option<SummaryQuery> {
     match table {
-        Table::Comparison {
-            metrics,
-            protocol,
-            split,
-            datasets,
-            scenarios,
-            baseline,
-            ..
-        } => Some(SummaryQuery {
-            protocol: protocol.clone(),
-            part: *split,
-            metrics: metrics.clone(),
-            datasets: datasets.clone(),
-            scenarios: scenarios.clone(),
-            baseline: baseline.clone(),
-            ..SummaryQuery::default()
-        }),
-        Table::Cost { .. } | Table::Answers { .. } | Table::Data { .. } => None,
+        Table::Comparison(settings) => Some(comparison::query(settings)),
+        Table::Cost(_) | Table::Answers(_) | Table::Data(_) => None,
     }
 }
 

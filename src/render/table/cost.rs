@@ -1,28 +1,40 @@
 //! Time, memory and parameters of every model.
 
+use std::collections::BTreeSet;
+
 use super::{Cell, Grid, Head, Row};
 use crate::analysis::costs::{CostKey, Costs, costs};
 use crate::experiment::config::Alone;
-use crate::experiment::config::outputs::PublishedCost;
+use crate::experiment::config::outputs::{Axis, CostTable, PublishedCost};
 use crate::render::{Context, style};
-use crate::results::Results;
 
-const MEANS: &str = "Means over seeds. Training time is that of the epochs alone, without reading, validation and saving; results taken \
-                     from the store keep the times of the run that made them.";
+const MEANS: &str = "Means over seeds. Training time is that of the epochs, without reading, validation and saving. \
+                     Results from the store keep the times of the run that made them.";
 
-/// The cost table of a results folder, with the time in which `batch` users are evaluated, and published times.
-pub(in crate::render) fn grid(
-    (name, title): (&str, &str),
-    (batch, published): (u64, &[PublishedCost]),
-    context: &Context,
-) -> Grid {
+/// The table of a report whose experiment has none of this kind.
+pub(in crate::render) fn default(context: &Context) -> Grid {
+    let settings = CostTable {
+        title: "Time, memory and parameters".to_owned(),
+        batch: 1,
+        published: Vec::new(),
+    };
+    grid(context, &settings).marked(context)
+}
+
+/// The cost table of a results folder, with published times.
+pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
+    let CostTable {
+        title,
+        batch,
+        published,
+    } = settings;
+    let batch = *batch;
     let results = &context.results;
     let mut all: Vec<_> = costs(results).into_iter().collect();
-    // Models in the spec's order within each data set.
     all.sort_by_key(|(key, _)| {
         (
-            key.dataset.clone(),
-            key.scenario.clone(),
+            results.place(Axis::Dataset, &key.dataset),
+            results.place(Axis::Scenario, &key.scenario),
             results.position(&key.name),
         )
     });
@@ -31,7 +43,13 @@ pub(in crate::render) fn grid(
         .iter()
         .filter(|column| column.always || has(column.get))
         .collect();
-    let mut header = vec![Head::text("Model"), Head::text("Data set")];
+    // A data set that is the same everywhere is in the notes.
+    let datasets: BTreeSet<String> = all
+        .iter()
+        .map(|(key, _)| trained_on(context, key))
+        .collect();
+    let mut header = vec![Head::text("Model")];
+    header.extend((datasets.len() > 1).then(|| Head::text("Data set")));
     for column in &columns {
         header.push(match (column.head, batch) {
             (EVALUATION, 2..) => Head::number(format!("Evaluation of {batch} users")),
@@ -49,7 +67,8 @@ pub(in crate::render) fn grid(
         })
     };
     let row = |(key, costs): &(CostKey, Costs)| {
-        let mut cells = vec![Cell::text(trained_on(key))];
+        let mut cells = Vec::new();
+        cells.extend((datasets.len() > 1).then(|| Cell::text(trained_on(context, key))));
         let known = published.iter().find(|cost| cost.model == key.name);
         for column in &columns {
             cells.push(Cell::number(shown(column, costs), column.read));
@@ -59,21 +78,29 @@ pub(in crate::render) fn grid(
         Row::of_model(context, &key.name, cells)
     };
     Grid {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        notes: std::iter::once(MEANS.to_owned())
-            .chain(neighbours(results))
+        title: title.clone(),
+        notes: of_dataset(&datasets)
+            .into_iter()
+            .chain([MEANS.to_owned()])
+            .chain(neighbours(context))
             .chain(of_stages(&all))
             .chain(of_others(published))
             .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
         data: data(&all, published),
+        ..Grid::default()
     }
 }
 
-/// Whose stages had the machine to themselves, where the experiment asks for that.
-fn neighbours(results: &Results) -> Option<String> {
+fn of_dataset(datasets: &BTreeSet<String>) -> Option<String> {
+    let only = datasets.first().filter(|_| datasets.len() == 1)?;
+    Some(format!("Data set {only}."))
+}
+
+/// Which models ran alone, if the experiment sets `run.alone`.
+fn neighbours(context: &Context) -> Option<String> {
+    let results = &context.results;
     let names = match &results.spec.run.alone {
         Alone::All(false) => return None,
         Alone::All(true) => {
@@ -82,24 +109,25 @@ fn neighbours(results: &Results) -> Option<String> {
         Alone::Of(names) => names,
     };
     let listed = |model: &&String| names.contains(model);
-    let listed: Vec<String> = results.models.iter().filter(listed).cloned().collect();
+    let listed = results.models.iter().filter(listed);
+    let labels = listed.map(|model| context.label(Axis::Model, model).to_owned());
+    let listed: Vec<String> = labels.collect();
     (!listed.is_empty()).then(|| {
         format!(
-            "Of what this run made itself, the stages of {} ran alone, also where others share them; the rest may have run side by \
-             side, which disturbs their times.",
+            "Of the stages that this run made itself, those of {} ran alone, also where other models share them. The rest may have run \
+             in parallel, which disturbs their times.",
             style::list(&listed)
         )
     })
 }
 
-/// What else the numbers are of, where a language model is asked.
+/// What the numbers of LLM methods include.
 fn of_stages(all: &[(CostKey, Costs)]) -> Option<String> {
     let asks = |(_, costs): &(_, Costs)| costs.tokens_per_s.is_some() || costs.pretrain_s.is_some();
     all.iter().any(asks).then(|| {
-        "A method that asks a language model is trained in stages, and its training is the sum of them: of the CF model that it reads, \
-         though other rows share that, of the alignment, of the projection or the adapters. A small language model is trained once for a \
-         data set, as a published one was by others: that time stands apart. Parameters are those of the largest model among the stages; \
-         trained ones are summed."
+        "An LLM method is trained in stages, and its training time is their sum, with that of its CF model, which other rows may share. \
+         A small language model is trained once for each data set; that time has its own column. Parameters are those of the largest \
+         model among the stages; trained parameters are summed."
             .to_owned()
     })
 }
@@ -110,14 +138,13 @@ fn of_others(published: &[PublishedCost]) -> Option<String> {
     sources.dedup();
     (!sources.is_empty()).then(|| {
         format!(
-            "Published: {}. What was measured here is of another machine, so that only how the models stand to each other can be \
-             compared.",
+            "Published: {}. These times are from other machines: only ratios between models can be compared.",
             style::list(&sources)
         )
     })
 }
 
-/// The column that may be told for a batch.
+/// The column that may show the time of a batch.
 const EVALUATION: &str = "Evaluation/user";
 
 struct CostColumn {
@@ -214,10 +241,12 @@ fn small_seconds(value: f64) -> String {
     }
 }
 
-fn trained_on(key: &CostKey) -> String {
+/// The data set, and the scenario where it changes what a model is trained on.
+fn trained_on(context: &Context, key: &CostKey) -> String {
+    let dataset = context.label(Axis::Dataset, &key.dataset);
     match key.scenario.as_str() {
-        "" => key.dataset.clone(),
-        scenario => format!("{}, {scenario}", key.dataset),
+        "" => dataset.to_owned(),
+        scenario => format!("{dataset}, {}", context.label(Axis::Scenario, scenario)),
     }
 }
 

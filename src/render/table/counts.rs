@@ -4,41 +4,62 @@ use std::collections::BTreeMap;
 
 use super::{Cell, Grid, Head, Row};
 use crate::analysis::stats;
-use crate::render::style;
+use crate::experiment::config::outputs::{Axis, DataTable};
+use crate::render::{Context, style};
 use crate::results::{DataRow, Results};
 
+/// The rows of each data set and scenario, in declared order.
+type Groups<'a> = Vec<((&'a str, &'a str), Vec<&'a DataRow>)>;
+
+/// The table of a report whose experiment has none of this kind.
+pub(in crate::render) fn default(context: &Context) -> Grid {
+    let title = "Counts of every data set and scenario".to_owned();
+    grid(context, &DataTable { title }).marked(context)
+}
+
 /// The data table of a results folder.
-pub fn grid(name: &str, title: &str, results: &Results) -> Grid {
-    let mut groups: BTreeMap<(&str, &str), Vec<&DataRow>> = BTreeMap::new();
-    for row in &results.counts {
-        groups
-            .entry((&row.dataset, &row.scenario))
-            .or_default()
-            .push(row);
-    }
+pub(super) fn grid(context: &Context, settings: &DataTable) -> Grid {
+    let results = &context.results;
+    let groups = groups(results);
     let mut header = vec![Head::text("Data set"), Head::text("Scenario")];
     header.extend(COLUMNS.iter().map(|column| Head::number(column.head)));
     let rows = groups.iter().map(|((dataset, scenario), seeds)| {
-        let mut cells = vec![Cell::text(*scenario)];
+        let mut cells = vec![Cell::text(context.label(Axis::Scenario, scenario))];
         cells.extend(
             COLUMNS
                 .iter()
                 .map(|column| Cell::number(mean(seeds, column.get), column.read)),
         );
         Row {
-            name: (*dataset).to_owned(),
+            name: context.label(Axis::Dataset, dataset).to_owned(),
             cells,
             ..Row::default()
         }
     });
     Grid {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        notes: notes(results, groups.values().any(|seeds| differ(seeds))),
+        title: settings.title.clone(),
+        notes: notes(results, groups.iter().any(|(_, seeds)| differ(seeds))),
         header: vec![header],
         rows: rows.collect(),
         data: data(&groups),
+        ..Grid::default()
     }
+}
+
+fn groups(results: &Results) -> Groups<'_> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&DataRow>> = BTreeMap::new();
+    for row in &results.counts {
+        let group = groups.entry((&row.dataset, &row.scenario));
+        group.or_default().push(row);
+    }
+    let mut groups: Groups<'_> = groups.into_iter().collect();
+    groups.sort_by_key(|((dataset, scenario), _)| {
+        (
+            results.place(Axis::Dataset, dataset),
+            results.place(Axis::Scenario, scenario),
+        )
+    });
+    groups
 }
 
 struct CountColumn {
@@ -122,11 +143,12 @@ fn notes(results: &Results, seeds_differ: bool) -> Vec<String> {
     notes
 }
 
-fn data(groups: &BTreeMap<(&str, &str), Vec<&DataRow>>) -> (Vec<String>, Vec<Vec<String>>) {
+fn data(groups: &Groups<'_>) -> (Vec<String>, Vec<Vec<String>>) {
     let names = ["dataset", "scenario", "n_seeds"]
         .into_iter()
         .chain(COLUMNS.iter().map(|column| column.name));
-    let row = |((dataset, scenario), seeds): (&(&str, &str), &Vec<&DataRow>)| {
+    let mut rows = Vec::new();
+    for ((dataset, scenario), seeds) in groups {
         let mut cells = vec![
             (*dataset).to_owned(),
             (*scenario).to_owned(),
@@ -134,10 +156,7 @@ fn data(groups: &BTreeMap<(&str, &str), Vec<&DataRow>>) -> (Vec<String>, Vec<Vec
         ];
         let means = COLUMNS.iter().map(|column| mean(seeds, column.get));
         cells.extend(means.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
-        cells
-    };
-    (
-        names.map(str::to_owned).collect(),
-        groups.iter().map(row).collect(),
-    )
+        rows.push(cells);
+    }
+    (names.map(str::to_owned).collect(), rows)
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Cell, Grid, Head, Mark};
+use super::transpose::spread;
+use super::{Cell, Grid, Mark};
 use crate::render::escape;
 
 /// The whole file.
@@ -52,14 +53,8 @@ fn heads(grid: &Grid) -> Vec<(String, bool)> {
     columns
 }
 
-/// Each header cell once for every column that it spans.
-fn spread(line: &[Head]) -> impl Iterator<Item = &Head> {
-    line.iter()
-        .flat_map(|head| std::iter::repeat_n(head, head.span))
-}
-
 fn cell(cell: &Cell) -> String {
-    let text = escape::markdown(&cell.text);
+    let text = escape::markdown(&cell.reading());
     let marked = match cell.mark {
         Mark::Best => format!("**{text}**"),
         Mark::Second => format!("<u>{text}</u>"),

@@ -1,27 +1,114 @@
-//! Tables: one grid in, Markdown, LaTeX, CSV and the report's HTML out. One file a kind and one a format.
+//! Tables: settings and results in; Markdown, LaTeX, CSV and the report's HTML out. One file for
+//! each kind and each format.
 
 pub mod answers;
 pub mod comparison;
 pub mod cost;
 pub mod counts;
+mod fit;
 mod latex;
 mod markdown;
+mod transpose;
 
 use serde::Serialize;
 
-use super::{Context, escape};
-use crate::experiment::config::outputs::Axis;
+use super::{Context, RenderError, escape};
+use crate::experiment::config::Table;
+use crate::experiment::config::outputs::{Axis, TableWidth};
+
+/// A drawn table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// What Markdown, CSV, the report and the terminal show.
+    pub grid: Grid,
+    /// The LaTeX file.
+    pub latex: String,
+}
+
+/// What a kind of table makes of its settings.
+struct Draft {
+    /// What Markdown, CSV, the report and the terminal show.
+    grid: Grid,
+    /// What LaTeX may show: the first that fits.
+    paper: Vec<Grid>,
+    turn: Turn,
+    width: TableWidth,
+}
+
+/// Whether rows and columns change places.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Never,
+    Always,
+    /// In LaTeX, where only that fits.
+    ToFit,
+}
+
+/// Draws one table of the experiment.
+///
+/// # Errors
+/// When the statistics cannot be computed.
+pub(super) fn draw(context: &Context, name: &str, table: &Table) -> Result<Drawn, RenderError> {
+    let draft = match table {
+        Table::Comparison(settings) => comparison::draft(context, settings)?,
+        Table::Cost(settings) => Draft::of(cost::grid(context, settings)),
+        Table::Answers(settings) => Draft::of(answers::grid(context, settings)),
+        Table::Data(settings) => Draft::of(counts::grid(context, settings)),
+    };
+    Ok(draft.finished(context, name))
+}
+
+impl Draft {
+    /// The same in every format; in LaTeX it may be transposed.
+    fn of(grid: Grid) -> Self {
+        Draft {
+            paper: vec![grid.clone()],
+            grid,
+            turn: Turn::ToFit,
+            width: TableWidth::Auto,
+        }
+    }
+
+    fn finished(self, context: &Context, name: &str) -> Drawn {
+        let finish = |mut grid: Grid| {
+            grid.name = name.to_owned();
+            grid.title = match grid.title.is_empty() {
+                true => name.to_owned(),
+                false => escape::one_line(&grid.title),
+            };
+            let grid = grid.marked(context);
+            match self.turn {
+                Turn::Always => grid.transposed(),
+                Turn::Never | Turn::ToFit => grid,
+            }
+        };
+        let mut paper: Vec<Grid> = self.paper.into_iter().map(finish).collect();
+        if self.turn == Turn::ToFit {
+            paper.extend(paper.last().map(Grid::transposed));
+        }
+        let spec = &context.results.spec;
+        let parts = [&*spec.name, &*spec.profile, name];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Drawn {
+            grid: finish(self.grid),
+            latex: latex::write(&fit::layout(&paper, self.width), &parts.join("-")),
+        }
+    }
+}
 
 /// A table as every format shows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Grid {
-    /// Name in the spec, and of its files.
+    /// Name in the spec, and of its files; empty for a table that the report adds.
     pub name: String,
     /// Caption.
     pub title: String,
     /// Sentences below: what the marks mean, which test was used, what is missing.
     pub notes: Vec<String>,
-    /// Header lines; a cell may span several columns. The first cell of each stands above the rows' names.
+    /// What a reader of the LaTeX file should know, for a comment in it.
+    #[serde(skip)]
+    pub comment: String,
+    /// Header lines; a cell may span several columns. The first cell of each is above the names.
     pub header: Vec<Vec<Head>>,
     /// Body.
     pub rows: Vec<Row>,
@@ -62,7 +149,9 @@ pub struct Row {
 pub struct Cell {
     /// What people read.
     pub text: String,
-    /// A remark in smaller letters, such as the change against the baseline; empty when there is none.
+    /// The deviation of the number, with its sign `±`; may be empty.
+    pub spread: String,
+    /// A note in smaller letters, such as the change against the baseline; may be empty.
     pub remark: String,
     /// What the report sorts by; `None` sorts last.
     pub value: Option<f64>,
@@ -74,7 +163,7 @@ pub struct Cell {
     pub is_text: bool,
 }
 
-/// How a cell stands in its column.
+/// Rank of a number in its column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
@@ -137,6 +226,14 @@ impl Cell {
         }
     }
 
+    /// Text and deviation.
+    pub fn reading(&self) -> String {
+        match self.spread.as_str() {
+            "" => self.text.clone(),
+            spread => format!("{} {spread}", self.text),
+        }
+    }
+
     /// A number with its reading for people; a dash when it is not known.
     pub fn number(value: Option<f64>, reading: impl Fn(f64) -> String) -> Self {
         Cell {
@@ -148,7 +245,7 @@ impl Cell {
 }
 
 impl Grid {
-    /// The same with marks that say what the numbers stand in for: in the title, the notes, the names and the CSV file.
+    /// The same with marks of stand-ins in the title, the notes, the names and the CSV file.
     pub(in crate::render) fn marked(mut self, context: &Context) -> Self {
         let stand_ins = &context.stand_ins;
         self.title = stand_ins.title(&self.title);
@@ -171,14 +268,15 @@ impl Grid {
         markdown::write(self)
     }
 
-    /// The LaTeX file: a `table` for `\input`, with `booktabs` rules.
-    pub fn latex(&self) -> String {
-        latex::write(self)
-    }
-
     /// The CSV file.
     pub fn csv(&self) -> Vec<u8> {
         escape::csv(self.data.0.iter().cloned(), &self.data.1)
+    }
+
+    /// Number of columns of names and texts at the left, which belong to every part of the table.
+    fn leading(&self) -> usize {
+        let last = self.header.last().map(Vec::as_slice).unwrap_or_default();
+        1 + last.iter().skip(1).take_while(|head| head.is_text).count()
     }
 
     /// Number of columns, that of the names included.
