@@ -76,8 +76,14 @@ fn production_files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_test =
-                ["tests", "tests.rs", "behaviour.rs", "fixture.rs"].contains(&name.as_str());
+            let is_test = [
+                "tests",
+                "tests.rs",
+                "testing.rs",
+                "behaviour.rs",
+                "fixture.rs",
+            ]
+            .contains(&name.as_str());
             if path.is_dir() && !is_test {
                 folders.push(path);
             } else if name.ends_with(".rs") && !is_test {

@@ -37,6 +37,9 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
 
+#[cfg(test)]
+mod testing;
+
 pub mod torch_ext;
 
 pub mod data;

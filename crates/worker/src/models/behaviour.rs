@@ -1,18 +1,11 @@
 //! What every trained model must do, whatever its net: tests that state meaning, not shapes alone.
 
-use allround_core::models::gru4rec::Gru4rec;
-use allround_core::models::ncf::Ncf;
-use allround_core::models::nextitnet::Nextitnet;
-use allround_core::models::sasrec::Sasrec;
-use allround_core::models::sasrec::SasrecForm;
+use allround_core::models::sasrec::{Sasrec, SasrecForm};
 use allround_core::models::train::Loss;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::Sequences;
-use allround_core::models::train::Stop;
-use allround_core::models::train::Train;
 
 use super::*;
 use crate::nn::embedding;
+use crate::testing;
 
 /// Rows of the tests' nets: those of the data set that the tests of methods share.
 pub(crate) const SIZES: Sizes = Sizes {
@@ -20,104 +13,35 @@ pub(crate) const SIZES: Sizes = Sizes {
     items: 12,
 };
 
-fn train() -> Train {
-    Train {
-        epochs: 1,
-        batch_size: 4,
-        lr: 0.01,
-        optimizer: Optimizer::Adam {
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            weight_decay: 0.0,
-        },
-        clip_norm: 0.0,
-        warmup: 0,
-        decay: allround_core::models::train::Decay::None,
-        token_budget: 0,
-        out_of_memory: allround_core::models::train::OutOfMemory::Fail,
-        stop: Stop::Fixed { validate_every: 0 },
-    }
-}
-
-/// One configuration a form of every trained model.
-pub(crate) fn configurations(loss: Loss, dropout: f64) -> Vec<Model> {
-    let gru4rec = Gru4rec {
-        embedding_dim: 8,
-        hidden_units: 6,
-        num_layers: 2,
-        embedding_dropout: dropout,
-        dropout,
-        maxlen: 10,
-        loss: loss.clone(),
-        sequences: Sequences::Whole {},
-        l2_emb: 0.0,
-        train: train(),
-        weights: None,
-        weights_check: None,
-    };
-    let nextitnet = Nextitnet {
-        hidden_units: 8,
-        dilations: vec![1, 2],
-        kernel_size: 3,
-        dropout,
-        maxlen: 10,
-        loss: loss.clone(),
-        sequences: Sequences::Whole {},
-        l2_emb: 0.0,
-        train: train(),
-        weights: None,
-        weights_check: None,
-    };
+/// One configuration for each form of every trained model.
+pub(crate) fn configurations(loss: &Loss, dropout: f64) -> Vec<Model> {
+    let changes = [
+        ("loss", serde_json::to_value(loss).unwrap()),
+        ("embedding_dropout", dropout.into()),
+        ("dropout", dropout.into()),
+    ];
     let sasrec = |form| Sasrec {
-        hidden_units: 8,
         num_blocks: 2,
         num_heads: 2,
-        dropout,
-        maxlen: 10,
         form,
-        inner_units: None,
-        activation: None,
-        norm_eps: None,
-        scale_items: None,
-        padding: None,
-        output_table: false,
-        output_bias: false,
-        loss: loss.clone(),
-        sequences: Sequences::Whole {},
-        l2_emb: 0.0,
-        train: train(),
-        weights: None,
-        weights_check: None,
+        ..testing::sasrec()
     };
-    let ncf = Ncf {
-        hidden_units: 8,
-        layers: vec![6],
-        dropout,
-        loss: loss.clone(),
-        l2_emb: 0.0,
-        train: train(),
-        weights: None,
-        weights_check: None,
-    };
-    let mut all = vec![
-        Model::Gru4rec(gru4rec),
-        Model::Nextitnet(nextitnet),
-        Model::Ncf(ncf),
-    ];
+    let mut all = ["gru4rec", "nextitnet", "ncf"].map(testing::model).to_vec();
     all.extend(SasrecForm::ALL.map(|form| Model::Sasrec(sasrec(form))));
     all.push(Model::Sasrec(Sasrec {
         output_table: true,
         output_bias: true,
         ..sasrec(SasrecForm::Kang)
     }));
-    all
+    let changed = all.iter().map(|model| testing::with(model, &changes));
+    changed.collect()
 }
 
-fn nets(loss: Loss) -> Vec<Box<dyn Backbone>> {
+fn nets(loss: &Loss) -> Vec<Box<dyn Backbone>> {
     nets_with_dropout(loss, 0.0)
 }
 
-fn nets_with_dropout(loss: Loss, dropout: f64) -> Vec<Box<dyn Backbone>> {
+fn nets_with_dropout(loss: &Loss, dropout: f64) -> Vec<Box<dyn Backbone>> {
     tch::manual_seed(3);
     configurations(loss, dropout)
         .iter()
@@ -145,7 +69,7 @@ fn batch(loss: &Loss) -> TrainingBatch {
 #[test]
 fn a_full_softmax_does_not_move_the_items_of_another_domain() {
     let among: Vec<u32> = (1..=9).collect();
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let mut batch = batch(&Loss::FullSoftmax {});
         let loss = |batch: &TrainingBatch| net.loss(batch).double_value(&[]);
         let among_all = loss(&batch);
@@ -176,7 +100,7 @@ fn a_full_softmax_does_not_move_the_items_of_another_domain() {
 
 #[test]
 fn states_and_scores_have_their_shapes_even_for_an_empty_history() {
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let histories = Histories::from_rows(&[&[1, 2, 3], &[], &[4]]);
         let states = net.user_states(&histories);
         assert_eq!(states.size(), [3, net.width()]);
@@ -188,7 +112,7 @@ fn states_and_scores_have_their_shapes_even_for_an_empty_history() {
 
 #[test]
 fn a_batch_of_only_empty_histories_has_states() {
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let states = net.user_states(&Histories::from_rows(&[&[], &[]]));
         assert_eq!(states.size(), [2, net.width()]);
     }
@@ -196,7 +120,7 @@ fn a_batch_of_only_empty_histories_has_states() {
 
 #[test]
 fn neighbours_in_a_batch_and_their_padding_change_nothing() {
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let rows: [&[u32]; 4] = [&[1, 2, 3, 4, 5, 6, 7], &[8], &[], &[9, 10]];
         let together = net.user_states(&Histories::from_rows(&rows));
         for (place, row) in rows.iter().enumerate() {
@@ -211,7 +135,7 @@ fn neighbours_in_a_batch_and_their_padding_change_nothing() {
 
 #[test]
 fn candidate_scores_equal_states_times_table_plus_bias() {
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let histories = Histories::from_rows(&[&[1, 2, 3], &[4]]);
         let candidates = embedding::indices(&[1, 5, 12, 3, 3, 2], Device::Cpu).view([2, 3]);
         let mut all = net.user_states(&histories).mm(&net.item_table().tr());
@@ -228,9 +152,9 @@ fn candidate_scores_equal_states_times_table_plus_bias() {
 fn later_items_change_no_earlier_prediction() {
     // The loss of the first two tokens is a function of the first two inputs alone. With one target
     // fixed, changing what follows changes the batch's loss only through the tokens that follow.
-    for (net, model) in nets(Loss::FullSoftmax {})
+    for (net, model) in nets(&Loss::FullSoftmax {})
         .iter()
-        .zip(configurations(Loss::FullSoftmax {}, 0.0))
+        .zip(configurations(&Loss::FullSoftmax {}, 0.0))
     {
         if matches!(model, Model::Ncf(_)) {
             continue;
@@ -269,7 +193,7 @@ fn later_items_change_no_earlier_prediction() {
 
 #[test]
 fn token_states_are_the_states_that_a_longer_history_passes_through() {
-    for net in nets(Loss::FullSoftmax {}) {
+    for net in nets(&Loss::FullSoftmax {}) {
         let histories = Histories::from_rows(&[&[4], &[1, 2, 3], &[], &[7, 8]]);
         let tokens = net.token_states(&histories, false);
         assert_eq!(tokens.size(), [6, net.width()]);
@@ -286,7 +210,7 @@ fn token_states_are_the_states_that_a_longer_history_passes_through() {
 
 #[test]
 fn token_states_have_noise_only_where_dropout_is_asked_for() {
-    for net in nets_with_dropout(Loss::FullSoftmax {}, 0.5) {
+    for net in nets_with_dropout(&Loss::FullSoftmax {}, 0.5) {
         let histories = Histories::from_rows(&[&[1, 2, 3], &[7, 8]]);
         let states = |dropout| net.token_states(&histories, dropout);
         assert_eq!(states(false), states(false));
@@ -303,7 +227,7 @@ fn every_loss_falls_on_one_batch() {
         Loss::SampledSoftmax { negatives: 5 },
         Loss::Top1Max { negatives: 2 },
     ] {
-        for net in nets(loss.clone()) {
+        for net in nets(&loss) {
             let batch = batch(&loss);
             let first = net.loss(&batch).double_value(&[]);
             for _ in 0..60 {
@@ -327,7 +251,7 @@ fn every_loss_falls_on_one_batch() {
 #[test]
 fn dropout_leaves_every_weight_a_finite_gradient_and_changes_the_loss() {
     let loss = Loss::Bce { negatives: 1 };
-    for net in nets_with_dropout(loss.clone(), 0.5) {
+    for net in nets_with_dropout(&loss, 0.5) {
         let mut batch = batch(&loss);
         let first = net.loss(&batch);
         first.backward();
@@ -345,7 +269,7 @@ fn dropout_leaves_every_weight_a_finite_gradient_and_changes_the_loss() {
 
 #[test]
 fn states_equal_pytorch_for_the_same_weights() {
-    for (net, name) in nets(Loss::FullSoftmax {})
+    for (net, name) in nets(&Loss::FullSoftmax {})
         .iter()
         .zip(["gru4rec", "nextitnet"])
     {
@@ -370,7 +294,7 @@ fn states_equal_pytorch_for_the_same_weights() {
 
 #[test]
 fn weights_of_another_shape_are_refused_by_name() {
-    let net = &nets(Loss::FullSoftmax {})[0];
+    let net = &nets(&Loss::FullSoftmax {})[0];
     let mut tensors: std::collections::BTreeMap<String, Tensor> =
         net.weights().into_iter().collect();
     let missing = tensors.remove("dense.bias").unwrap();
@@ -391,7 +315,7 @@ fn weights_of_another_shape_are_refused_by_name() {
 #[test]
 fn the_names_and_shapes_that_check_expects_of_a_file_are_those_of_the_net() {
     use allround_core::models::weights::Size;
-    for model in configurations(Loss::FullSoftmax {}, 0.0) {
+    for model in configurations(&Loss::FullSoftmax {}, 0.0) {
         let net = build(&model, SIZES, Device::Cpu).unwrap();
         let size = |size: &Size| match size {
             Size::Items => SIZES.items as i64 + 1,
@@ -419,7 +343,7 @@ fn the_names_and_shapes_that_check_expects_of_a_file_are_those_of_the_net() {
 #[test]
 fn the_loss_of_last_positions_is_that_of_their_states_alone() {
     let full = Loss::FullSoftmax {};
-    for (net, model) in nets(full.clone()).iter().zip(configurations(full, 0.0)) {
+    for (net, model) in nets(&full).iter().zip(configurations(&full, 0.0)) {
         if matches!(model, Model::Ncf(_)) {
             continue;
         }

@@ -5,10 +5,12 @@ pub mod batches;
 pub mod cf;
 pub mod checkpoint;
 pub mod error;
+mod gradients;
 pub mod loss_meter;
 pub mod microbatch;
 pub mod optimizer;
 pub mod prefetch;
+mod schedule;
 pub mod task;
 pub mod trainer;
 

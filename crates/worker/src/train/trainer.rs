@@ -11,21 +11,20 @@ use std::time::{Duration, Instant};
 
 use allround_core::event::{Counted, Epoch, Event, Phase, Progress as Shown};
 use allround_core::metric::Metric;
-use allround_core::models::train::Decay;
-use allround_core::models::train::OutOfMemory;
-use allround_core::models::train::{Stop, Train};
+use allround_core::models::train::{OutOfMemory, Stop, Train};
 use allround_core::seed::{Stream, foreign};
 use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::{Checkpoint, Pace, Progress};
 use super::error::{BoxError, TrainError};
+use super::gradients::{StepLoss, gradients};
 use super::loss_meter::LossMeter;
 use super::microbatch;
 use super::optimizer::Optimizer;
 use super::prefetch::Prefetch;
+use super::schedule::learning_rate;
 use super::task::{Steps, Task};
 use crate::models::weights;
-use crate::nn::embedding::indices;
 use crate::torch_ext::memory;
 use crate::torch_ext::timer::Timer;
 
@@ -141,13 +140,6 @@ struct Done {
     loss: f64,
     parts: BTreeMap<String, f64>,
     examples: u64,
-}
-
-/// What a step leaves: its loss and its parts, detached, and the tokens read.
-struct Seen {
-    mean: Tensor,
-    parts: Vec<(&'static str, Tensor)>,
-    tokens: u64,
 }
 
 impl<'a, T: Task> Trainer<'a, T> {
@@ -279,17 +271,15 @@ impl<'a, T: Task> Trainer<'a, T> {
             for (place, step) in Prefetch::new(scope, made, AHEAD).enumerate() {
                 let step = step.map_err(TrainError::Example)?;
                 let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
-                let seen = {
-                    let at = StepPlace {
-                        epoch,
-                        step: place + 1,
-                        steps: count,
-                    };
-                    self.step(&step, at, observe)?
+                let at = StepPlace {
+                    epoch,
+                    step: place + 1,
+                    steps: count,
                 };
-                self.progress.tokens += seen.tokens;
+                let loss = self.step(&step, at, observe)?;
+                self.progress.tokens += loss.tokens;
                 examples += step.iter().map(|example| task.count(example)).sum::<u64>();
-                for (name, part) in seen.parts {
+                for (name, part) in loss.parts {
                     let part = part.to_kind(Kind::Double) * weight as f64;
                     let sum = parts.remove(name);
                     parts.insert(
@@ -297,7 +287,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                         sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part),
                     );
                 }
-                losses.push(weight, seen.mean)?;
+                losses.push(weight, loss.mean)?;
                 if reported.elapsed() > REPORT_EVERY {
                     reported = Instant::now();
                     let (done, total) = (place as u64 + 1, count as u64);
@@ -324,20 +314,20 @@ impl<'a, T: Task> Trainer<'a, T> {
         examples: &[T::Example],
         at: StepPlace,
         observe: &mut dyn FnMut(Event),
-    ) -> Result<Seen, TrainError> {
+    ) -> Result<StepLoss, TrainError> {
         let StepPlace { epoch, step, steps } = at;
-        let seen = loop {
+        let loss = loop {
             let parts = self.parts(examples);
             let seed = index(self.plan.stage, epoch, step);
             tch::manual_seed(foreign(self.plan.seed, Stream::Dropout, seed));
-            let message = match memory::caught(|| self.gradients(examples, &parts)) {
-                Ok(seen) => break seen,
+            let message = match memory::caught(|| gradients(self.task, examples, &parts)) {
+                Ok(loss) => break loss,
                 Err(message) => message,
             };
             let part = parts.iter().map(Vec::len).max().unwrap_or(0);
             self.optimizer.clear();
             if self.plan.train.out_of_memory == OutOfMemory::Fail || part <= 1 {
-                return Err(self.out_of_memory(examples, part, (epoch, step), message));
+                return Err(self.out_of_memory(examples, part, at, message));
             }
             self.progress.part = Some(part.div_ceil(2));
             observe(Event::Note {
@@ -357,14 +347,14 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.optimizer.set_lr(self.lr(steps));
         self.optimizer.step();
         self.progress.steps += 1;
-        Ok(seen)
+        Ok(loss)
     }
 
     fn out_of_memory(
         &self,
         examples: &[T::Example],
         part: usize,
-        (epoch, step): (u32, usize),
+        at: StepPlace,
         message: String,
     ) -> TrainError {
         let count = |examples: &[T::Example]| -> usize {
@@ -376,8 +366,8 @@ impl<'a, T: Task> Trainer<'a, T> {
         let can_split = self.task.can_split();
         let batch = count(examples);
         TrainError::Memory {
-            epoch,
-            step,
+            epoch: at.epoch,
+            step: at.step,
             batch,
             part: if can_split { part } else { batch },
             can_split,
@@ -396,53 +386,6 @@ impl<'a, T: Task> Trainer<'a, T> {
         )
     }
 
-    /// Gradients of the step's mean loss, one of `parts` after the other.
-    fn gradients(&self, examples: &[T::Example], parts: &[Vec<usize>]) -> Seen {
-        let weight = |examples: &[&T::Example]| -> u64 {
-            examples
-                .iter()
-                .map(|example| self.task.weight(example))
-                .sum()
-        };
-        let all: Vec<&T::Example> = examples.iter().collect();
-        let whole = weight(&all);
-        let states = self.task.states(&all);
-        let mut seen: Option<Seen> = None;
-        for part in parts {
-            let chosen: Vec<&T::Example> = part.iter().map(|&place| &examples[place]).collect();
-            let states = states
-                .as_ref()
-                .map(|states| rows(states, part, parts.len()));
-            let share = weight(&chosen) as f64 / whole as f64;
-            let loss = self.task.loss(&chosen, states.as_ref());
-            let mean = if share < 1.0 {
-                loss.mean * share
-            } else {
-                loss.mean
-            };
-            // The penalty belongs to the step, whose parts add up.
-            match self.task.penalty().filter(|_| seen.is_none()) {
-                Some(penalty) => (&mean + penalty).backward(),
-                None => mean.backward(),
-            }
-            let mean = mean.detach();
-            let named = loss.parts.into_iter();
-            let named = named
-                .map(|(name, part)| (name, part.detach() * share))
-                .collect();
-            let next = Seen {
-                mean,
-                parts: named,
-                tokens: loss.tokens,
-            };
-            seen = Some(match seen {
-                None => next,
-                Some(before) => before.with(&next),
-            });
-        }
-        seen.expect("a step has an example")
-    }
-
     /// Where the trained weights are.
     fn device(&self) -> Device {
         let weights = self.task.weights();
@@ -451,28 +394,12 @@ impl<'a, T: Task> Trainer<'a, T> {
             .map_or(Device::Cpu, |(_, weight)| weight.device())
     }
 
-    /// The learning rate of the step to come, in an epoch of `steps`.
+    /// The learning rate of the next step, in an epoch of `steps`.
     fn lr(&self, steps: usize) -> f64 {
-        let Train {
-            lr,
-            warmup,
-            epochs,
-            decay,
-            ..
-        } = *self.plan.train;
-        let done = self.progress.steps;
-        if done < warmup {
-            return lr * (done + 1) as f64 / warmup as f64;
-        }
-        let known = self.task.source().in_all(epochs);
-        let all = known.unwrap_or(u64::from(epochs) * steps as u64);
-        let falling = all.saturating_sub(warmup).max(1);
-        let share = ((done - warmup) as f64 / falling as f64).min(1.0);
-        match decay {
-            Decay::None => lr,
-            Decay::Linear => lr * (1.0 - share),
-            Decay::Cosine => lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos())),
-        }
+        let train = self.plan.train;
+        let known = self.task.source().in_all(train.epochs);
+        let all = known.unwrap_or(u64::from(train.epochs) * steps as u64);
+        learning_rate(train, self.progress.steps, all)
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -510,28 +437,6 @@ fn copies(named: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
     named
         .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
         .collect()
-}
-
-impl Seen {
-    fn with(self, other: &Seen) -> Seen {
-        let parts = self.parts.into_iter().zip(&other.parts);
-        Seen {
-            mean: self.mean + &other.mean,
-            parts: parts
-                .map(|((name, sum), (_, part))| (name, sum + part))
-                .collect(),
-            tokens: self.tokens + other.tokens,
-        }
-    }
-}
-
-/// The rows of a step's `states` at the places of one of its `parts`.
-fn rows(states: &Tensor, part: &[usize], parts: usize) -> Tensor {
-    if parts == 1 {
-        return states.shallow_clone();
-    }
-    let places: Vec<u32> = part.iter().map(|&place| place as u32).collect();
-    states.index_select(0, &indices(&places, states.device()))
 }
 
 fn shown(unit: &str, done: u64, total: u64, remark: String) -> Event {

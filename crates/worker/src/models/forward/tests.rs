@@ -9,7 +9,7 @@ const MAXLEN: usize = 10;
 
 /// A SASRec of this form.
 fn model(form: SasrecForm) -> Model {
-    let all = configurations(Loss::FullSoftmax {}, 0.0).into_iter();
+    let all = configurations(&Loss::FullSoftmax {}, 0.0).into_iter();
     let is_it = |model: &Model| matches!(model, Model::Sasrec(sasrec) if sasrec.form == form);
     all.into_iter().find(is_it).unwrap()
 }

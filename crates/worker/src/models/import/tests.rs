@@ -43,7 +43,7 @@ impl Desk {
 
 /// The model of a kind among the tests' configurations.
 fn model(kind: &str) -> Model {
-    let all = configurations(Loss::FullSoftmax {}, 0.0);
+    let all = configurations(&Loss::FullSoftmax {}, 0.0);
     let mut found = all.into_iter().filter(|model| model.kind() == kind);
     found.next().unwrap()
 }
@@ -197,7 +197,7 @@ fn nothing_is_taken_from_a_file_whose_last_tensor_does_not_fit() {
 
 #[test]
 fn tables_are_known_from_the_models_own_list_of_tensors() {
-    for model in configurations(Loss::FullSoftmax {}, 0.0) {
+    for model in configurations(&Loss::FullSoftmax {}, 0.0) {
         let shapes = |users, items| {
             let net = build(&model, Sizes { users, items }, Device::Cpu).unwrap();
             let shape = |(name, weight): (String, Tensor)| (name, weight.size());
@@ -253,7 +253,7 @@ fn weights_that_pytorch_wrote_are_imported_and_give_its_states() {
 #[test]
 fn the_manual_lists_the_name_and_the_dimensions_of_every_tensor() {
     let manual = include_str!("../../../../../docs/WEIGHTS.md");
-    for model in configurations(Loss::FullSoftmax {}, 0.0) {
+    for model in configurations(&Loss::FullSoftmax {}, 0.0) {
         let section = manual.split(&format!("### `{}`", model.kind())).nth(1);
         let section = section.unwrap_or_else(|| panic!("{}", model.kind()));
         let section = section.split("\n### ").next().unwrap_or_default();

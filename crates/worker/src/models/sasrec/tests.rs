@@ -5,17 +5,13 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use allround_core::data::{Facts, Item, Part, Prepared};
-use allround_core::models::train::Loss;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::Sequences;
-use allround_core::models::train::Stop;
-use allround_core::models::train::Train;
 use allround_core::seed::{Stream, stream};
 use rand::RngExt;
 use tch::Kind;
 
 use super::*;
 use crate::models::weights;
+use crate::testing::sasrec;
 
 const SIZES: Sizes = Sizes {
     users: 1,
@@ -25,40 +21,12 @@ const MAXLEN: usize = 50;
 
 fn config(form: SasrecForm, heads: usize, dropout: f64) -> Config {
     Config {
-        hidden_units: 8,
         num_blocks: 2,
         num_heads: heads,
         dropout,
         maxlen: MAXLEN,
         form,
-        inner_units: None,
-        activation: None,
-        norm_eps: None,
-        scale_items: None,
-        padding: None,
-        output_table: false,
-        output_bias: false,
-        loss: Loss::Bce { negatives: 1 },
-        sequences: Sequences::Whole {},
-        l2_emb: 0.0,
-        train: Train {
-            epochs: 1,
-            batch_size: 4,
-            lr: 0.001,
-            optimizer: Optimizer::Adam {
-                betas: [0.9, 0.98],
-                eps: 1e-8,
-                weight_decay: 0.0,
-            },
-            clip_norm: 0.0,
-            warmup: 0,
-            decay: allround_core::models::train::Decay::None,
-            token_budget: 0,
-            out_of_memory: allround_core::models::train::OutOfMemory::Fail,
-            stop: Stop::Fixed { validate_every: 0 },
-        },
-        weights: None,
-        weights_check: None,
+        ..sasrec()
     }
 }
 

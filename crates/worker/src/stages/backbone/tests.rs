@@ -53,7 +53,7 @@ fn fs_digest(path: &PathBuf) -> digest::Key {
 
 #[test]
 fn imported_weights_of_every_model_leave_the_artefact_and_the_ranks_of_the_training() {
-    for model in configurations(Loss::Bce { negatives: 1 }, 0.1) {
+    for model in configurations(&Loss::Bce { negatives: 1 }, 0.1) {
         let desk = Desk::new();
         desk.run("trained", settings(model.clone()), &["prepared"]);
         let weights = desk.folder("trained").join(artefact::WEIGHTS);

@@ -1,9 +1,10 @@
-use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Sequences, Stop, Train};
+use allround_core::models::train::{Loss, Sequences};
 use tch::Device;
 
 use super::*;
 use crate::data::{Histories, TrainingBatch};
 use crate::models::Scorer;
+use crate::testing::training;
 
 /// A net that always needs more memory than there is.
 #[derive(Debug)]
@@ -64,22 +65,7 @@ impl Backbone for Full {
 #[test]
 fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Train {
-        epochs: 1,
-        batch_size: 2,
-        lr: 0.01,
-        optimizer: Optimizer::Adam {
-            betas: [0.9, 0.98],
-            eps: 1e-8,
-            weight_decay: 0.0,
-        },
-        clip_norm: 0.0,
-        warmup: 0,
-        decay: Decay::None,
-        token_budget: 0,
-        out_of_memory: OutOfMemory::Fail,
-        stop: Stop::Fixed { validate_every: 0 },
-    };
+    let settings = training(1, 2);
     let set = TrainingSet {
         users: vec![0, 1, 2],
         offsets: vec![0, 2, 4, 6],
@@ -92,7 +78,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
         set: &set,
         users: &["a", "b", "c"].map(str::to_owned),
         training: Training {
-            loss: &allround_core::models::train::Loss::Bce { negatives: 1 },
+            loss: &Loss::Bce { negatives: 1 },
             train: &settings,
             sequences: Some(&Sequences::Whole {}),
             maxlen: Some(10),

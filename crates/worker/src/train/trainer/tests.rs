@@ -1,7 +1,8 @@
 use std::cell::Cell;
 
-use allround_core::models::train::Optimizer;
+use allround_core::models::train::Decay;
 
+use crate::testing::training;
 use crate::train::task::{Loss, Source};
 
 use super::*;
@@ -62,6 +63,8 @@ struct Centre {
     room: usize,
     /// Whether the second epoch's first loss is not a number.
     broken: bool,
+    /// Whether the weight passes through dropout.
+    has_dropout: bool,
     calls: Cell<usize>,
 }
 
@@ -72,6 +75,7 @@ impl Centre {
             weight: Tensor::zeros([2], (Kind::Float, Device::Cpu)).set_requires_grad(true),
             room,
             broken: false,
+            has_dropout: true,
             calls: Cell::new(0),
         }
     }
@@ -114,7 +118,8 @@ impl Task for Centre {
         let examples: Vec<[f32; 2]> = examples.iter().map(|example| **example).collect();
         let there = Tensor::from_slice(examples.as_flattened()).view([-1, 2]);
         // Dropout noise, so that resuming is only exact when the generator is where it was.
-        let noisy = self.weight.ones_like().dropout(0.5, true) * &self.weight;
+        let noise = self.weight.ones_like().dropout(0.5, self.has_dropout);
+        let noisy = noise * &self.weight;
         let mean = (noisy - there).square().mean(Kind::Float);
         let broken = self.broken && self.calls.get() == 3;
         Loss {
@@ -131,20 +136,12 @@ impl Task for Centre {
 
 fn settings(epochs: u32, out_of_memory: OutOfMemory) -> Train {
     Train {
-        epochs,
-        batch_size: 5,
         lr: 0.1,
-        optimizer: Optimizer::Adam {
-            betas: [0.9, 0.98],
-            eps: 1e-8,
-            weight_decay: 0.0,
-        },
         clip_norm: 1.0,
         warmup: 3,
         decay: Decay::Cosine,
-        token_budget: 0,
         out_of_memory,
-        stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
+        ..training(epochs, 5)
     }
 }
 
@@ -185,7 +182,7 @@ fn first_step<T: Task>(task: &T, token_budget: usize) -> (f64, Vec<Tensor>, Vec<
         assert!(computed <= token_budget || part.len() == 1, "{parts:?}");
     }
     tch::manual_seed(3);
-    let seen = trainer.gradients(&step, &parts);
+    let seen = gradients(task, &step, &parts);
     let weights = task.weights().into_iter();
     let gradients = weights.map(|(_, weight)| weight.grad().copy()).collect();
     trainer.optimizer.clear();
@@ -390,27 +387,18 @@ fn memory_that_runs_out_fails_by_name_or_halves_the_step() {
 #[test]
 fn parts_add_up_to_the_steps_gradient() {
     let gradient = |part: usize| {
-        let task = Centre::new(9);
-        let fit = settings(1, OutOfMemory::Halve);
-        let plan = Plan {
-            train: &fit,
-            seed: 1,
-            stage: 1,
-            checkpoint: Path::new("/nowhere"),
-            checkpoint_every: 1,
-        };
-        let trainer = Trainer::begin(&plan, &task).unwrap();
-        let steps = drawn(&task, 1);
-        let _ = tch::no_grad(|| task.weight.shallow_clone().fill_(0.0));
-        let seen = trainer.gradients(&steps[0], &microbatch::parts(&[1; 5], part, 0));
-        (task.weight.grad(), seen.mean, seen.tokens)
+        let mut task = Centre::new(9);
+        task.has_dropout = false;
+        let step = drawn(&task, 1).remove(0);
+        let loss = gradients(&task, &step, &microbatch::parts(&[1; 5], part, 0));
+        (task.weight.grad(), loss.mean, loss.tokens)
     };
     let (whole, parts) = (gradient(5), gradient(2));
-    // At a weight of 0 dropout changes the gradient's scale alone, so compare the losses and the
-    // tokens.
     assert!(whole.1.allclose(&parts.1, 1e-6, 1e-6, false));
     assert_eq!(whole.2, parts.2);
-    assert!(whole.0.defined() && parts.0.defined());
+    assert!(whole.0.allclose(&parts.0, 1e-6, 1e-6, false));
+    // The examples' means are 3 and 1, and the weight is 0.
+    assert_eq!(Vec::<f32>::try_from(&whole.0).unwrap(), [-3.0, -1.0]);
 }
 
 #[test]
