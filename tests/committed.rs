@@ -11,6 +11,7 @@ use allround::results::Machine;
 use allround::store::inputs::Inputs;
 use allround::store::{EVENTS, Manifest, Store};
 use allround_core::fs;
+use allround_core::stage::StageKind;
 
 /// Results, and the assets made from them, of an earlier version of the program. Running the experiment again takes it off
 /// this list.
@@ -175,7 +176,7 @@ fn the_committed_small_language_model_is_what_its_experiment_makes() {
     let mut inputs = Inputs::load(&Store::open(store.path()).unwrap());
     let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(Path::new(path))).unwrap();
     let mut nodes = plan.graph.nodes.iter();
-    let node = nodes.find(|node| node.stage.settings.kind() == "pretrain-lm");
+    let node = nodes.find(|node| node.stage.settings.kind() == StageKind::PretrainLm);
     let manifest = root().join(format!("assets/{name}.json"));
     let text = fs::read_to_string(&manifest).unwrap();
     let mut manifest: Manifest = serde_json::from_str(&text).unwrap();

@@ -102,7 +102,7 @@ impl Bench {
         stop: &Stop,
         listen: &mut dyn FnMut(NodeId, &StageEvent),
     ) -> Vec<Outcome> {
-        exec::execute(graph, &self.store, (&self.options, stop), listen)
+        exec::execute(graph, &self.store, &self.options, stop, listen)
     }
 
     fn starts(&self) -> usize {

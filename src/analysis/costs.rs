@@ -87,7 +87,8 @@ pub fn costs(results: &Results) -> BTreeMap<CostKey, Costs> {
 fn of_stages(rows: &[&StageRow]) -> Costs {
     let in_phase = |name: &'static str| rows.iter().filter(move |row| row.phase == name);
     let trained = |roles: &'static [Role]| {
-        in_phase("train").filter(move |row| roles.contains(&role(&row.kind)))
+        in_phase("train")
+            .filter(move |row| role(&row.kind).is_some_and(|role| roles.contains(&role)))
     };
     const OWN: &[Role] = &[Role::CfModel, Role::Training, Role::LlmTraining];
     let wall = |row: &&StageRow| Some(row.wall_s);
@@ -95,7 +96,10 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     let evaluate_s = sum(in_phase("evaluate").map(wall));
     let read_s = sum(trained(&[Role::LlmTraining]).map(wall));
     // Preparing data and drawing candidates is not the model's cost.
-    let own = || rows.iter().filter(|row| role(&row.kind) != Role::Data);
+    let own = || {
+        rows.iter()
+            .filter(|row| role(&row.kind) != Some(Role::Data))
+    };
     Costs {
         train_s,
         pretrain_s: sum(trained(&[Role::Pretraining]).map(wall)),

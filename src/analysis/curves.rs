@@ -106,7 +106,7 @@ fn place(names: &[String], name: &str) -> Option<usize> {
 /// training of a language model belongs to the data set.
 fn curve_stage<'a>(results: &Results, model: &str, kind: &'a str) -> Option<&'a str> {
     let method = results.spec.model_named(model).and_then(Model::llm_method);
-    match role(kind) {
+    match role(kind)? {
         Role::Data | Role::Evaluation | Role::Pretraining => None,
         Role::CfModel => method.is_none().then_some(""),
         Role::Training | Role::LlmTraining => Some(kind),

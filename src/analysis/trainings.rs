@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::results::Results;
 use allround_core::config::Scenario;
+use allround_core::stage::StageKind;
 
 /// One training: cells of one model on one data set with one seed that use the same trained stages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +38,16 @@ pub enum Role {
     Evaluation,
 }
 
-/// The role of a stage kind, as `stages.csv` names it.
-pub fn role(kind: &str) -> Role {
-    match kind {
-        "prepare" | "candidates" => Role::Data,
-        "pretrain-lm" => Role::Pretraining,
-        "backbone" => Role::CfModel,
-        "project" | "tune" => Role::LlmTraining,
-        "evaluate" => Role::Evaluation,
-        _ => Role::Training,
-    }
+/// The role of a stage kind, as `stages.csv` names it; `None` for an unknown name.
+pub fn role(kind: &str) -> Option<Role> {
+    Some(match StageKind::named(kind)? {
+        StageKind::Prepare | StageKind::Candidates => Role::Data,
+        StageKind::PretrainLm => Role::Pretraining,
+        StageKind::Backbone => Role::CfModel,
+        StageKind::EncodeText | StageKind::Align => Role::Training,
+        StageKind::Project | StageKind::Tune => Role::LlmTraining,
+        StageKind::Evaluate => Role::Evaluation,
+    })
 }
 
 /// Cells that share what they train.
@@ -69,7 +70,7 @@ pub fn trainings(results: &Results) -> Vec<Training<'_>> {
         let used = stages.remove(name.as_str()).unwrap_or_default();
         let trained: BTreeSet<(&str, &str)> = used
             .iter()
-            .filter(|(kind, _)| !matches!(role(kind), Role::Data | Role::Evaluation))
+            .filter(|(kind, _)| !matches!(role(kind), None | Some(Role::Data | Role::Evaluation)))
             .copied()
             .collect();
         let at = results.position(&cell.name);

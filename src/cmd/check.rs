@@ -64,7 +64,7 @@ fn read_data(planned: &Planned) -> anyhow::Result<Vec<String>> {
             name: name(planned, id, &labels[id].to_string()),
         };
         let mut events = Vec::new();
-        let prepared = check.read(settings, (&base, &mut events));
+        let prepared = check.read(settings, &base, &mut events);
         check.report(&events)?;
         match prepared {
             Ok(prepared) => faults.extend(check.measure(&prepared)?),
@@ -102,7 +102,8 @@ impl PreparedCheck<'_> {
     fn read(
         &self,
         settings: &Prepare,
-        (base, events): (&std::path::Path, &mut Vec<Event>),
+        base: &std::path::Path,
+        events: &mut Vec<Event>,
     ) -> Result<Prepared, DataError> {
         allround_core::data::prepare(settings, base, &mut |event| events.push(event))
     }

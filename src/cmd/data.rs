@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Data) -> anyhow::Result<Exit> {
             mean_length,
             seed,
             out,
-        } => make_files((*users, *items, *mean_length, *seed), out),
+        } => make_files(*users, *items, *mean_length, *seed, out),
         Data::Fetch { name, out } => fetch(*name, out.as_deref()),
     }
 }
@@ -42,10 +42,8 @@ fn load(
     observe: &mut dyn FnMut(Event),
 ) -> anyhow::Result<Prepared> {
     let datasets = &checked.spec.dataset;
-    let target = match scenario {
-        Some(Scenario::CrossDomain { target, .. }) => datasets.get(target).cloned(),
-        _ => None,
-    };
+    let target = scenario.and_then(Scenario::target);
+    let target = target.and_then(|target| datasets.get(target)).cloned();
     let settings = Prepare {
         dataset: datasets[name].clone(),
         scenario: scenario.cloned(),
@@ -209,7 +207,10 @@ fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyho
 }
 
 fn make_files(
-    (users, items, mean_length, seed): (u64, u64, f64, u64),
+    users: u64,
+    items: u64,
+    mean_length: f64,
+    seed: u64,
     out: &Path,
 ) -> anyhow::Result<Exit> {
     if !(3.0..=10_000.0).contains(&mean_length) {

@@ -15,6 +15,7 @@ use allround_core::digest::Key;
 use allround_core::event::PROTOCOL;
 use allround_core::fs;
 use allround_core::program::Program;
+use allround_core::stage::StageKind;
 
 /// Prints findings; the exit code is 1 if anything is wrong.
 pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
@@ -205,11 +206,11 @@ fn uses(store: &Store) -> anyhow::Result<BTreeMap<Key, String>> {
 
 /// What to do about a damaged artefact. A run verifies data sets and ranks, and of other artefacts
 /// only sizes and events, unless a stage that reads them has to run.
-fn remedy(store: &Store, uses: &BTreeMap<Key, String>, (kind, key): (&str, &Key)) -> String {
+fn remedy(store: &Store, uses: &BTreeMap<Key, String>, kind: &str, key: &Key) -> String {
     let Some(experiment) = uses.get(key) else {
         return "no experiment in the store uses it: `allround clean` removes it".to_owned();
     };
-    let is_verified = matches!(kind, "evaluate" | "prepare");
+    let is_verified = StageKind::named(kind).is_some_and(StageKind::is_read_by_command);
     if is_verified || store.look_into(kind, key) != Presence::Whole {
         return format!("the next run of experiment `{experiment}` rebuilds it");
     }
@@ -254,7 +255,7 @@ fn artefacts(store: &Store, full: bool) -> anyhow::Result<Vec<Result<String, Str
             number += 1;
             size += Manifest::load(&folder).map_or(0, |manifest| manifest.size());
             if let Presence::Damaged(why) = presence {
-                let hint = remedy(store, &uses, (&name, &key));
+                let hint = remedy(store, &uses, &name, &key);
                 findings.push(Err(format!(
                     "{name} {}: {why}\n      hint: {hint}",
                     key.short()

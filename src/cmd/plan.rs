@@ -89,7 +89,7 @@ pub(crate) fn text(planned: &Planned, store: &Store) -> String {
 }
 
 fn state(store: &Store, node: &Node) -> &'static str {
-    match store.look(node.stage.settings.kind(), &node.key) {
+    match store.look(node.stage.settings.kind().as_str(), &node.key) {
         Presence::Whole => "cached",
         Presence::Absent => "to run",
         Presence::Damaged(_) => "damaged",

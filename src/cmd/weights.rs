@@ -71,7 +71,9 @@ fn row_error(
             "row 0 is padding, the other {} rows are the items of the prepared data",
             expected - 1
         ),
-        _ => "the rows are the users of the prepared data".to_owned(),
+        Size::Users | Size::Fixed(_) | Size::Setting { .. } => {
+            "the rows are the users of the prepared data".to_owned()
+        }
     };
     advise(
         format!(

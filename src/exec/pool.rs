@@ -31,7 +31,8 @@ type Message = (NodeId, StageEvent);
 pub fn execute(
     graph: &Graph,
     store: &Store,
-    (options, stop): (&Options, &Stop),
+    options: &Options,
+    stop: &Stop,
     observe: &mut dyn FnMut(NodeId, &StageEvent),
 ) -> Vec<Outcome> {
     let mut pool = Pool {
@@ -87,18 +88,19 @@ pub fn survey(graph: &Graph, store: &Store) -> Vec<Presence> {
     let mut found: Vec<Presence> = graph
         .nodes
         .iter()
-        .map(|node| match node.stage.settings {
-            Settings::Evaluate(_) | Settings::Prepare(_) => {
-                store.verify(node.stage.settings.kind(), &node.key)
+        .map(|node| {
+            let kind = node.stage.settings.kind();
+            match kind.is_read_by_command() {
+                true => store.verify(kind.as_str(), &node.key),
+                false => store.look_into(kind.as_str(), &node.key),
             }
-            _ => store.look_into(node.stage.settings.kind(), &node.key),
         })
         .collect();
     let mut is_read = vec![false; found.len()];
     for id in (0..found.len()).rev() {
         let node = &graph.nodes[id];
         if is_read[id] && found[id] == Presence::Whole {
-            found[id] = store.verify(node.stage.settings.kind(), &node.key);
+            found[id] = store.verify(node.stage.settings.kind().as_str(), &node.key);
         }
         if found[id] != Presence::Whole {
             node.needs.values().for_each(|&need| is_read[need] = true);

@@ -65,7 +65,11 @@ impl Task<'_> {
             return Ok(Outcome::Interrupted);
         };
         // Another run may have made the artefact while this one waited for the lock.
-        if self.store.verify(node.stage.settings.kind(), &node.key) == Presence::Whole {
+        if self
+            .store
+            .verify(node.stage.settings.kind().as_str(), &node.key)
+            == Presence::Whole
+        {
             return Ok(Outcome::Cached);
         }
         claim.begin()?;
@@ -119,7 +123,8 @@ impl Task<'_> {
         let node = &self.graph.nodes[self.id];
         let folder = |&id: &NodeId| {
             let need = &self.graph.nodes[id];
-            self.store.folder(need.stage.settings.kind(), &need.key)
+            self.store
+                .folder(need.stage.settings.kind().as_str(), &need.key)
         };
         let job = Job {
             stage: node.stage.clone(),
@@ -174,8 +179,8 @@ impl Task<'_> {
                     history::append(&claim.output().join(EVENTS), event)?;
                 }
                 let made_by = output.program.unwrap_or_default();
-                let stage = (node.stage.settings.kind(), &node.key);
-                claim.publish(self.store, stage, &made_by)?;
+                let kind = node.stage.settings.kind().as_str();
+                claim.publish(self.store, kind, &node.key, &made_by)?;
                 self.drop_empty_log();
                 Ok(Outcome::Made)
             }

@@ -71,10 +71,17 @@ fn label(node: &Node) -> StageLabel {
     let seed = match &node.stage.settings {
         // Seed 0: nothing is drawn.
         Settings::Backbone(TrainBackbone { seed, .. }) => Some(*seed).filter(|&seed| seed > 0),
-        _ => None,
+        Settings::Prepare(_)
+        | Settings::Candidates(_)
+        | Settings::EncodeText(_)
+        | Settings::PretrainLm(_)
+        | Settings::Align(_)
+        | Settings::Project(_)
+        | Settings::Tune(_)
+        | Settings::Evaluate(_) => None,
     };
     StageLabel {
-        kind: node.stage.settings.kind(),
+        kind: node.stage.settings.kind().as_str(),
         seed,
         ..StageLabel::default()
     }

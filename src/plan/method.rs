@@ -8,7 +8,7 @@ use allround_core::digest::Key;
 use allround_core::models::llm_method::StageContext;
 use allround_core::models::{LlmMethod, Model, Scores};
 use allround_core::stage::{
-    Compute, EncodeText, LlmRanking, PretrainLm, PromptedLlm, Settings, TrainAlign, TrainBackbone,
+    Compute, EncodeText, LlmRanking, PretrainLm, PromptedLlm, Settings, TrainBackbone,
 };
 
 use super::graph::NodeId;
@@ -76,7 +76,6 @@ impl Planner<'_> {
         cell: &CellContext<'_>,
         method: &dyn LlmMethod,
     ) -> Result<ModelStages, PlanError> {
-        let inputs = self.files_of_llm(method.llm());
         let (llm, trained_llm) = self.prompted_llm(cell, method)?;
         let mut found = ModelStages::default();
         found
@@ -99,17 +98,14 @@ impl Planner<'_> {
             seed: cell.seed,
         };
         for settings in method.stages(&context) {
-            let role = settings.kind();
-            let mut needs = self.needs(cell, &found.reads, method, &settings)?;
-            needs.insert("prepared".to_owned(), cell.prepared);
-            let files = match &settings {
-                Settings::Align(_) => method.encoder().map(|name| self.files_of_encoder(name)),
-                _ => Some(inputs.clone()),
-            };
-            let node = self.add(settings, needs, files.unwrap_or_default());
-            found.reads.insert(role.to_owned(), node);
+            let role = settings.kind().as_str().to_owned();
+            let needs = self.needs(cell, &found.reads, &settings)?;
+            let files = self.files(&settings);
+            let node = self.add(settings, needs, files);
+            found.reads.insert(role, node);
             found.trained.push(node);
         }
+        found.inputs = self.inputs.of_model(inputs::folder_of_llm(&llm.llm));
         found.ranking = Some(LlmRanking {
             llm,
             inference: method.inference().cloned(),
@@ -117,56 +113,47 @@ impl Planner<'_> {
             seed: cell.seed,
             token_budget: self.spec.run.answer_token_budget,
         });
-        found.inputs = inputs;
         Ok(found)
     }
 
-    /// What a method's stage reads: those of its roles that the method has so far.
+    /// What a method's stage reads: data, encoded texts, and those of its roles that are `made`.
     fn needs(
         &mut self,
         cell: &CellContext<'_>,
         made: &BTreeMap<String, NodeId>,
-        method: &dyn LlmMethod,
         settings: &Settings,
     ) -> Result<BTreeMap<String, NodeId>, PlanError> {
-        let mut needs = BTreeMap::new();
+        let mut needs = roles([("prepared", cell.prepared)]);
         for &role in settings.reads() {
-            let node = match (role, settings) {
-                ("encoded", Settings::Align(align)) => self.encoded(cell, method, align)?,
-                (role, _) => made.get(role).copied(),
-            };
+            let node = made.get(role).copied();
             needs.extend(node.map(|node| (role.to_owned(), node)));
+        }
+        if let Some(encode) = settings.encoded_texts() {
+            let node = self.encoded(cell, encode)?;
+            needs.insert("encoded".to_owned(), node);
         }
         Ok(needs)
     }
 
-    /// The vectors of a frozen text encoder; `None` for one that is trained.
-    fn encoded(
-        &mut self,
-        cell: &CellContext<'_>,
-        method: &dyn LlmMethod,
-        align: &TrainAlign,
-    ) -> Result<Option<NodeId>, PlanError> {
-        let is_frozen = matches!(align.encoder, Encoder::Hashed(_)) || !method.trains_encoder();
-        if !is_frozen {
-            return Ok(None);
-        }
-        let settings = Settings::EncodeText(EncodeText {
-            encoder: align.encoder.clone(),
-            text: align.align.text,
-        });
+    /// The vectors of a frozen text encoder.
+    fn encoded(&mut self, cell: &CellContext<'_>, encode: EncodeText) -> Result<NodeId, PlanError> {
         // Texts are read from data that as many cells as possible share.
         let texts = match cell.changes_items {
             true => cell.prepared,
             false => self.unchanged(cell)?,
         };
-        let files = method.encoder().map(|name| self.files_of_encoder(name));
-        let node = self.add(
-            settings,
-            roles([("prepared", texts)]),
-            files.unwrap_or_default(),
-        );
-        Ok(Some(node))
+        let settings = Settings::EncodeText(encode);
+        let files = self.files(&settings);
+        Ok(self.add(settings, roles([("prepared", texts)]), files))
+    }
+
+    /// Digests of the files of the stage's text encoder and language model.
+    fn files(&self, settings: &Settings) -> BTreeMap<String, Key> {
+        let encoder = settings.encoder().and_then(inputs::folder_of_encoder);
+        let llm = settings.llm().and_then(inputs::folder_of_llm);
+        let mut files = self.inputs.of_model(encoder);
+        files.extend(self.inputs.of_model(llm));
+        files
     }
 
     /// The training of a CF model, or the import of its weights.
@@ -273,17 +260,6 @@ impl Planner<'_> {
             device: device.to_owned(),
             threads,
         })
-    }
-
-    fn files_of_llm(&self, name: &str) -> BTreeMap<String, Key> {
-        let folder = self.spec.llm.get(name).and_then(inputs::folder_of_llm);
-        self.inputs.of_model(folder)
-    }
-
-    fn files_of_encoder(&self, name: &str) -> BTreeMap<String, Key> {
-        let folder = self.spec.encoder.get(name);
-        self.inputs
-            .of_model(folder.and_then(inputs::folder_of_encoder))
     }
 }
 

@@ -88,7 +88,7 @@ impl Plan {
         let stages = self.cells.iter().filter(is_listed);
         stages
             .flat_map(|cell| cell.stages(&self.graph))
-            .filter(|&id| self.graph.nodes[id].stage.settings.is_of_a_model())
+            .filter(|&id| self.graph.nodes[id].stage.settings.kind().is_of_a_model())
             .collect()
     }
 }
@@ -150,17 +150,17 @@ impl Planner<'_> {
             seed,
         };
         // Drawn before anything is trained: where no user can be measured, nothing needs to be.
-        for protocol in &self.spec.protocol {
-            self.draw(context.prepared, protocol, (scenario, axis), seed);
+        for (name, protocol) in &self.spec.protocol {
+            self.draw(context.prepared, name, protocol, scenario, axis, seed);
         }
         let stages = self.model_stages(&context, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(context.prepared, (name, protocol), (scenario, axis), seed);
-            let fingerprint = self.fingerprint(dataset, scenario, (name, protocol))?;
+            let candidates = self.draw(context.prepared, name, protocol, scenario, axis, seed);
+            let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
             for &part in &protocol.splits {
                 let reads = roles([("prepared", context.prepared), ("candidates", candidates)]);
-                let evaluate = self.evaluate((part, protocol.keep_scores), reads, &stages);
+                let evaluate = self.evaluate(part, protocol.keep_scores, reads, &stages);
                 measures.push(Measure {
                     name: name.clone(),
                     part,
@@ -209,10 +209,7 @@ impl Planner<'_> {
         if let Some(&node) = self.prepared.get(&id) {
             return Ok(node);
         }
-        let target = match scenario {
-            Scenario::CrossDomain { target, .. } => Some(target.as_str()),
-            _ => None,
-        };
+        let target = scenario.target();
         let mut inputs = self.inputs.of_dataset[name].clone();
         inputs.extend(
             target
@@ -236,17 +233,19 @@ impl Planner<'_> {
     fn draw(
         &mut self,
         prepared: NodeId,
-        (name, protocol): (&String, &Protocol),
-        (scenario, axis): (&String, &Scenario),
+        name: &str,
+        protocol: &Protocol,
+        scenario: &str,
+        axis: &Scenario,
         cell_seed: u64,
     ) -> NodeId {
         let seed = draw_seed(protocol, cell_seed);
         let class = axis.ranks_within_class();
         let id = (
             prepared,
-            name.clone(),
+            name.to_owned(),
             seed,
-            class.then(|| scenario.clone()),
+            class.then(|| scenario.to_owned()),
         );
         if let Some(&node) = self.candidates.get(&id) {
             return node;
@@ -268,7 +267,8 @@ impl Planner<'_> {
     /// The evaluation of `part`, which reads the stages `needs` and those of the model.
     fn evaluate(
         &mut self,
-        (part, keep_scores): (Part, bool),
+        part: Part,
+        keep_scores: bool,
         mut needs: BTreeMap<String, NodeId>,
         stages: &ModelStages,
     ) -> NodeId {
@@ -298,10 +298,10 @@ impl Planner<'_> {
         &mut self,
         dataset: &str,
         scenario: &str,
-        protocol: (&String, &Protocol),
+        name: &str,
+        protocol: &Protocol,
     ) -> Result<String, PlanError> {
-        let (name, protocol) = protocol;
-        let id = (dataset.to_owned(), scenario.to_owned(), name.clone());
+        let id = (dataset.to_owned(), scenario.to_owned(), name.to_owned());
         if let Some(known) = self.fingerprints.get(&id) {
             return Ok(known.clone());
         }
@@ -310,11 +310,9 @@ impl Planner<'_> {
         let data = |name: &str, config: &Dataset| {
             allround_core::stage::without_paths(config, &self.inputs.of_dataset[name])
         };
-        let target = match axis {
-            Scenario::CrossDomain { target, .. } => {
-                Some(data(target, find(&self.spec.dataset, "data set", target)?))
-            }
-            _ => None,
+        let target = match axis.target() {
+            Some(target) => Some(data(target, find(&self.spec.dataset, "data set", target)?)),
+            None => None,
         };
         let digest = allround_core::digest::of_value(&(
             allround_core::stage::without_paths(

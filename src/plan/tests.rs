@@ -61,7 +61,7 @@ fn keys(plan: &Plan, kind: &str) -> BTreeSet<Key> {
         .graph
         .nodes
         .iter()
-        .filter(|node| node.stage.settings.kind() == kind);
+        .filter(|node| node.stage.settings.kind().as_str() == kind);
     nodes.map(|node| node.key).collect()
 }
 
@@ -425,7 +425,7 @@ fn scores_of_others_are_one_stage_that_counts_by_the_contents_of_its_own_file() 
         let theirs = cell(&plan, "toys.cold.theirs.s1");
         assert!(theirs.trained.is_empty() && theirs.backbone.is_empty());
         let kinds = theirs.stages(&plan.graph).into_iter();
-        let kinds = kinds.map(|id| plan.graph.nodes[id].stage.settings.kind());
+        let kinds = kinds.map(|id| plan.graph.nodes[id].stage.settings.kind().as_str());
         assert_eq!(
             kinds.collect::<Vec<_>>(),
             ["prepare", "candidates", "evaluate", "evaluate"]

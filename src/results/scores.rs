@@ -111,8 +111,8 @@ mod tests {
                 },
             ]
         };
-        scores.push((0, 2), row(1.0, 2.0), None);
-        scores.push((1, 2), row(f64::from(0.1_f32), 1.0 / 3.0), None);
+        scores.push(0, 2, row(1.0, 2.0), None);
+        scores.push(1, 2, row(f64::from(0.1_f32), 1.0 / 3.0), None);
         let dir = tempfile::tempdir().unwrap();
         let path = path(dir.path(), "d.overall.m.s1", "strict:1", "valid");
         assert!(path.ends_with("scores/d.overall.m.s1.strict.valid.csv.gz"));

@@ -144,7 +144,7 @@ impl<'a> RowSource<'a> {
     /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
     fn failed(&self, cell: &Cell, measure: &Measure, culprit: NodeId, error: &str) -> Measured {
         let node = &self.plan.graph.nodes[culprit];
-        let status = match node.stage.settings.is_of_a_model() {
+        let status = match node.stage.settings.kind().is_of_a_model() {
             true => Status::Failed,
             false => Status::Blocked,
         };
@@ -211,11 +211,11 @@ impl<'a> RowSource<'a> {
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
                 match event {
-                    Event::Remark { text } => notes.add(text, settings.kind()),
+                    Event::Remark { text } => notes.add(text, settings.kind().as_str()),
                     Event::Counted(counted) if counted.count > 0 => {
                         notes.add(
                             format!("{} {}", counted.count, counted.what),
-                            settings.kind(),
+                            settings.kind().as_str(),
                         );
                     }
                     _ => {}
@@ -227,7 +227,7 @@ impl<'a> RowSource<'a> {
             .is_some_and(Outcome::is_good)
         {
             for text in self.notes_on_data(cell)? {
-                notes.add(text, nodes[cell.prepared].stage.settings.kind());
+                notes.add(text, nodes[cell.prepared].stage.settings.kind().as_str());
             }
         }
         Ok(notes.text())
@@ -289,7 +289,7 @@ impl<'a> RowSource<'a> {
             let node = &self.plan.graph.nodes[id];
             CellStageRow {
                 cell: cell.name.clone(),
-                kind: node.stage.settings.kind().to_owned(),
+                kind: node.stage.settings.kind().as_str().to_owned(),
                 key: node.key.short(),
             }
         };
@@ -305,7 +305,7 @@ impl<'a> RowSource<'a> {
             _ => None,
         });
         let blank = StageRow {
-            kind: node.stage.settings.kind().to_owned(),
+            kind: node.stage.settings.kind().as_str().to_owned(),
             key: node.key.short(),
             device: device.unwrap_or_default(),
             cached,
@@ -341,7 +341,8 @@ impl<'a> RowSource<'a> {
     }
 
     fn folder(&self, node: &Node) -> PathBuf {
-        self.store.folder(node.stage.settings.kind(), &node.key)
+        self.store
+            .folder(node.stage.settings.kind().as_str(), &node.key)
     }
 }
 

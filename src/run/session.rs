@@ -119,7 +119,7 @@ impl Session<'_> {
         let stop = Stop::default();
         let handler = stop.clone();
         ctrlc::set_handler(move || handler.request())?;
-        let outcomes = self.execute(&store, (&options, &stop), &mut writer)?;
+        let outcomes = self.execute(&store, &options, &stop, &mut writer)?;
         writer.finish_run()?;
         let ending = ending(&outcomes, self, &writer);
         warn_of_other_workers(&writer);
@@ -198,16 +198,18 @@ impl Session<'_> {
     fn execute(
         &self,
         store: &Store,
-        run: (&Options, &Stop),
+        options: &Options,
+        stop: &Stop,
         writer: &mut ResultsWriter<'_>,
     ) -> anyhow::Result<Vec<Outcome>> {
         let plan = &self.planned.plan;
-        let mut observer = Observer::new(plan, self.request.verbosity, &run.0.logs)?;
+        let mut observer = Observer::new(plan, self.request.verbosity, &options.logs)?;
         let mut failure = None;
         let outcomes = exec::execute(
             &plan.graph,
             store,
-            run,
+            options,
+            stop,
             &mut |id: NodeId, event: &StageEvent| {
                 observer.event(id, event);
                 if let StageEvent::Ended(outcome) = event
@@ -215,7 +217,7 @@ impl Session<'_> {
                 {
                     // Results that cannot be written end the run; what was computed stays in the store.
                     failure.get_or_insert(error);
-                    run.1.request();
+                    stop.request();
                 }
             },
         );
@@ -302,7 +304,8 @@ impl Session<'_> {
 
     fn experiment(&self, writer: Option<&ResultsWriter<'_>>) -> Experiment {
         let graph = &self.planned.plan.graph;
-        let artefact = |node: &crate::plan::Node| (node.stage.settings.kind().to_owned(), node.key);
+        let artefact =
+            |node: &crate::plan::Node| (node.stage.settings.kind().as_str().to_owned(), node.key);
         Experiment {
             name: self.planned.checked.spec.name.clone(),
             spec: self.request.spec.to_owned(),

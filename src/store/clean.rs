@@ -40,9 +40,9 @@ impl Store {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            collect(&kind, &name, (&needed, &mut waste))?;
+            collect(&kind, &name, &needed, &mut waste)?;
         }
-        collect(&self.root().join("work"), "work", (&needed, &mut waste))?;
+        collect(&self.root().join("work"), "work", &needed, &mut waste)?;
         Ok(waste)
     }
 
@@ -81,7 +81,8 @@ fn needed(experiments: Vec<Experiment>) -> HashSet<Key> {
 fn collect(
     folder: &std::path::Path,
     kind: &str,
-    (needed, waste): (&HashSet<Key>, &mut Vec<Waste>),
+    needed: &HashSet<Key>,
+    waste: &mut Vec<Waste>,
 ) -> Result<(), FsError> {
     // A file in place of a folder holds no artefact.
     if !folder.is_dir() {

@@ -54,7 +54,8 @@ impl Manifest {
     /// # Errors
     /// When a file cannot be read.
     pub fn of_folder(
-        (kind, key): (&str, &Key),
+        kind: &str,
+        key: &Key,
         made_by: &Program,
         folder: &Path,
     ) -> Result<Manifest, FsError> {

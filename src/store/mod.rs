@@ -196,11 +196,12 @@ impl Claim {
     pub fn publish(
         self,
         store: &Store,
-        (kind, key): (&str, &Key),
+        kind: &str,
+        key: &Key,
         made_by: &Program,
     ) -> Result<PathBuf, FsError> {
         let output = self.output();
-        Manifest::of_folder((kind, key), made_by, &output)?.save(&output)?;
+        Manifest::of_folder(kind, key, made_by, &output)?.save(&output)?;
         let folder = store.folder(kind, key);
         fs::create_dir_all(folder.parent().unwrap_or(store.root()))?;
         fs::remove_dir_all(&folder)?;
@@ -221,7 +222,7 @@ mod tests {
         fs::write_atomic(&claim.output().join("deep/a"), b"first").unwrap();
         fs::write_atomic(&claim.output().join("b"), b"second").unwrap();
         let made_by = Program::this();
-        claim.publish(store, ("prepare", key), &made_by).unwrap()
+        claim.publish(store, "prepare", key, &made_by).unwrap()
     }
 
     #[test]

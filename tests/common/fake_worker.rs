@@ -71,7 +71,9 @@ fn action(job: &Job) -> String {
     let found = rules
         .split(';')
         .filter_map(|rule| rule.split_once('='))
-        .find(|(name, _)| *name == kind || *name == "all" || *name == format!("{kind}/{model}"));
+        .find(|(name, _)| {
+            *name == kind.as_str() || *name == "all" || *name == format!("{kind}/{model}")
+        });
     found
         .map(|(_, action)| action.to_owned())
         .unwrap_or_default()
@@ -373,7 +375,7 @@ fn scores(prepared: &Prepared, lists: &CandidateLists) -> Scores {
             item,
             score: f64::from(item),
         });
-        scores.push((user, target), scored.collect(), most);
+        scores.push(user, target, scored.collect(), most);
     }
     scores
 }

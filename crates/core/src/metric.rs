@@ -206,26 +206,16 @@ impl Metric {
     /// not.
     pub fn says_nothing_in(self, length: u64) -> Option<String> {
         let k = u64::from(self.k()?);
-        match self {
-            Metric::Hit(_) | Metric::Recall(_) | Metric::Precision(_) if k >= length => {
-                let value = match self {
-                    Metric::Precision(k) => format!("1/{k}"),
-                    _ => "1".to_owned(),
-                };
-                Some(format!(
-                    "`{self}` is always {value} in a list of {length} candidates"
-                ))
-            }
-            Metric::Ndcg(_) | Metric::Map(_) | Metric::MrrAt(_) if k > length => Some(format!(
-                "`{self}` has a cut-off beyond the list of {length} candidates"
-            )),
-            Metric::Hit(_)
-            | Metric::Recall(_)
-            | Metric::Precision(_)
-            | Metric::Ndcg(_)
-            | Metric::Map(_)
-            | Metric::MrrAt(_)
-            | Metric::Mrr => None,
+        let constant = match self {
+            Metric::Hit(_) | Metric::Recall(_) => Some("1".to_owned()),
+            Metric::Precision(k) => Some(format!("1/{k}")),
+            Metric::Ndcg(_) | Metric::Map(_) | Metric::MrrAt(_) | Metric::Mrr => None,
+        };
+        match constant {
+            Some(value) => (k >= length)
+                .then(|| format!("`{self}` is always {value} in a list of {length} candidates")),
+            None => (k > length)
+                .then(|| format!("`{self}` has a cut-off beyond the list of {length} candidates")),
         }
     }
 }

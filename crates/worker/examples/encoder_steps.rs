@@ -61,7 +61,8 @@ fn measure() -> Result<Times, String> {
     let texts = AutoEncoder::new(
         &mut parameters,
         "texts",
-        (encoder.width(), work.hidden),
+        encoder.width(),
+        work.hidden,
         false,
     );
     let mut weights = encoder.weights();

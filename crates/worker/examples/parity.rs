@@ -325,7 +325,7 @@ fn stage_one(device: Device) -> Result<[Pair; 2], String> {
     let built = |device| {
         tch::manual_seed(4);
         let mut parameters = Parameters::new(device);
-        let net = AutoEncoder::new(&mut parameters, "mlp", (50, 128), true);
+        let net = AutoEncoder::new(&mut parameters, "mlp", 50, 128, true);
         (net, parameters)
     };
     let output = |(net, parameters): &(AutoEncoder, Parameters)| {

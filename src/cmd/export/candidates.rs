@@ -145,7 +145,7 @@ impl Kept {
     /// The folder of a stage's artefact.
     fn folder(&self, id: NodeId) -> anyhow::Result<PathBuf> {
         let node = &self.plan.graph.nodes[id];
-        let kind = node.stage.settings.kind();
+        let kind = node.stage.settings.kind().as_str();
         match self.store.look(kind, &node.key) {
             Presence::Whole => Ok(self.store.folder(kind, &node.key)),
             Presence::Absent | Presence::Damaged(_) => Err(advise(

@@ -184,7 +184,7 @@ fn a_stage_whose_thread_panics_has_failed_and_is_not_waited_for() {
         logs: folder.path().to_owned(),
         ..options(&[])
     };
-    let outcomes = execute(&graph, &store, (&options, &Stop::default()), &mut |_, _| {});
+    let outcomes = execute(&graph, &store, &options, &Stop::default(), &mut |_, _| {});
     let [Outcome::Failed(error)] = &outcomes[..] else {
         panic!("{outcomes:?}")
     };
@@ -204,7 +204,7 @@ fn a_panic_of_who_listens_ends_the_workers_and_the_run() {
     };
     let stop = Stop::default();
     let run = std::panic::AssertUnwindSafe(|| {
-        execute(&graph, &store, (&options, &stop), &mut |_, event| {
+        execute(&graph, &store, &options, &stop, &mut |_, event| {
             assert!(!matches!(event, StageEvent::Started), "as asked");
         })
     });

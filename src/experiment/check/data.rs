@@ -18,7 +18,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         super::source::check(check, name, dataset, base);
     }
     for (name, scenario) in &spec.scenario {
-        if let Scenario::CrossDomain { target, .. } = scenario {
+        if let Some(target) = scenario.target() {
             let known = check.names("dataset");
             check.known(
                 "dataset",

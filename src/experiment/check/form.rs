@@ -135,7 +135,9 @@ pub(super) fn positions(
             format!(" and an answer of {max_new_tokens} tokens"),
             ", draw fewer candidates, or lower `max_new_tokens`",
         ),
-        _ => (0, String::new(), ", or draw fewer candidates"),
+        Some(Inference::Score { .. } | Inference::Constrained {}) | None => {
+            (0, String::new(), ", or draw fewer candidates")
+        }
     };
     let least = titles + answer;
     if positions < least {

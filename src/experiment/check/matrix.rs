@@ -173,7 +173,10 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
                 );
             }
         }
-        _ => {}
+        Scenario::Overall {}
+        | Scenario::ColdItems(_)
+        | Scenario::WarmItems(_)
+        | Scenario::CrossDomain { .. } => {}
     }
 }
 
@@ -182,7 +185,7 @@ fn cold_users(check: &mut Check<'_>, cell: &Selected, filters: &[Filter], length
     let shortest = filters.iter().filter_map(|filter| match filter {
         Filter::KCore { users, .. } => Some(*users),
         Filter::Length { minimum, .. } => Some(*minimum),
-        _ => None,
+        Filter::Published { .. } | Filter::Rating { .. } | Filter::Duplicates { .. } => None,
     });
     if let Some(shortest) = shortest.max()
         && shortest > length

@@ -73,7 +73,7 @@ constrained = { of = "allmrec", set = { inference.constrained = {} } }
 fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
     let stages = cell.stages(&plan.graph).into_iter();
     let nodes = stages.map(|id| &plan.graph.nodes[id]);
-    let mut found = nodes.filter(|node| node.stage.settings.kind() == kind);
+    let mut found = nodes.filter(|node| node.stage.settings.kind().as_str() == kind);
     let key = found.next().map(|node| node.key);
     assert!(found.next().is_none(), "{}: {kind} twice", cell.name);
     key
@@ -204,7 +204,7 @@ fn a_cell_knows_what_is_trained_for_it_and_which_cf_model_it_reads() {
     ];
     for (model, trained, backbone, reads) in table {
         let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
-        let kind = |id: &usize| plan.graph.nodes[*id].stage.settings.kind();
+        let kind = |id: &usize| plan.graph.nodes[*id].stage.settings.kind().as_str();
         assert_eq!(
             cell.trained.iter().map(kind).collect::<Vec<_>>(),
             trained,
@@ -434,7 +434,7 @@ fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
         let settings = &plan.graph.nodes[id].stage.settings;
         assert_eq!(
             listed.contains(&id),
-            settings.is_of_a_model(),
+            settings.kind().is_of_a_model(),
             "{}",
             settings.kind()
         );
@@ -450,7 +450,7 @@ fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
     ] {
         let found = stages(name).into_iter().filter(|id| listed.contains(id));
         let found: BTreeSet<&str> = found
-            .map(|id| plan.graph.nodes[id].stage.settings.kind())
+            .map(|id| plan.graph.nodes[id].stage.settings.kind().as_str())
             .collect();
         assert_eq!(found, shared.iter().copied().collect(), "{name}");
     }

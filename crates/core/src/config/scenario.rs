@@ -110,6 +110,18 @@ pub enum UnseenItems {
 }
 
 impl Scenario {
+    /// Name of the data set that a cross-domain scenario measures.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Scenario::CrossDomain { target, .. } => Some(target),
+            Scenario::Overall {}
+            | Scenario::ColdItems(_)
+            | Scenario::WarmItems(_)
+            | Scenario::ColdUsers { .. }
+            | Scenario::FewShot { .. } => None,
+        }
+    }
+
     /// Whether targets are ranked only against items of the scenario's class.
     pub fn ranks_within_class(&self) -> bool {
         matches!(

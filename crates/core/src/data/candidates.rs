@@ -95,7 +95,8 @@ impl CandidateLists {
         part: Part,
         users: Vec<u32>,
         targets: Vec<u32>,
-        (n, negatives): (usize, Vec<u32>),
+        n: usize,
+        negatives: Vec<u32>,
     ) -> Self {
         Self {
             n: Some(n),
@@ -121,7 +122,7 @@ pub fn make(
     let lists = match &settings.candidates {
         Candidates::File(source) => {
             let users = measured_users(data, settings, part, None);
-            let lists = file::read(data, source, (part, settings.rules), &users, base, observe)?;
+            let lists = file::read(data, source, part, settings.rules, &users, base, observe)?;
             CandidateLists {
                 ties: settings.ties,
                 ..lists
@@ -178,7 +179,7 @@ pub fn draw(
     let rows = lists.users.par_iter().zip(&lists.targets);
     let rows = rows.map(|(&user, &target)| {
         let rng = stream(settings.seed, Stream::Candidates, user_index(part, user));
-        pool.row(data, (user, target), (n, settings.rules), rng)
+        pool.row(data, user, target, n, settings.rules, rng)
     });
     let negatives = rows.collect::<Result<Vec<_>, _>>()?.concat();
     Ok(CandidateLists {
@@ -292,8 +293,10 @@ impl Pool {
     fn row(
         &self,
         data: &Prepared,
-        (user, target): (u32, u32),
-        (n, rules): (usize, Rules),
+        user: u32,
+        target: u32,
+        n: usize,
+        rules: Rules,
         mut rng: ChaCha8Rng,
     ) -> Result<Vec<u32>, DataError> {
         let sequence = data.items_of(user as usize);

@@ -171,7 +171,7 @@ impl Ranking<'_> {
                 .count() as u64;
             ranks.push(rank(&row, lists.ties));
             if let Some(scores) = &mut scores {
-                scores.push((user, lists.targets[place]), row, most);
+                scores.push(user, lists.targets[place], row, most);
             }
         }
         let count = |what: &str, count: u64| Counted {

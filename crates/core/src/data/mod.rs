@@ -66,7 +66,8 @@ pub fn prepare(
     prepared.facts.nobody = nobody::reason(
         &prepared,
         &steps,
-        (&measured_set.split, settings.scenario.as_ref()),
+        &measured_set.split,
+        settings.scenario.as_ref(),
     );
     Ok(prepared)
 }

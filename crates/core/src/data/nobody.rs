@@ -56,7 +56,8 @@ pub fn nothing_left(steps: &[Step]) -> DataError {
 pub fn reason(
     data: &Prepared,
     steps: &[Step],
-    (split, scenario): (&Split, Option<&Scenario>),
+    split: &Split,
+    scenario: Option<&Scenario>,
 ) -> Option<String> {
     if (0..data.n_users()).any(|user| stats::is_measured(data, user)) {
         return None;

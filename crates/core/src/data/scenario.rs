@@ -31,7 +31,7 @@ pub fn apply(
             users,
             evaluate,
             backbone,
-        } => few_shot(prepared, users, (evaluate, backbone), seed),
+        } => few_shot(prepared, users, evaluate, backbone, seed),
         Scenario::CrossDomain { unseen, .. } => {
             let target = target.ok_or_else(|| DataError::new("cross-domain without a target"))?;
             Ok(cross_domain(prepared, target, unseen))
@@ -160,7 +160,8 @@ fn cold_users(
 fn few_shot(
     mut data: Prepared,
     users: u64,
-    (evaluate, backbone): (FewShotUsers, bool),
+    evaluate: FewShotUsers,
+    backbone: bool,
     seed: u64,
 ) -> Result<Prepared, DataError> {
     // A user with one training item has no (history, next item) pair to train on.

@@ -69,7 +69,7 @@ impl Scores {
 
     /// Adds a user's candidates, including the target. With `most`, only this number of the best
     /// and the target are kept.
-    pub fn push(&mut self, (user, target): (u32, u32), mut row: Vec<Scored>, most: Option<usize>) {
+    pub fn push(&mut self, user: u32, target: u32, mut row: Vec<Scored>, most: Option<usize>) {
         let most = most.filter(|&most| most > 0 && most < row.len());
         if let Some(most) = most {
             row.select_nth_unstable_by(most - 1, Scored::order);
@@ -198,9 +198,9 @@ mod tests {
     #[test]
     fn the_best_are_kept_in_order_and_the_target_wherever_it_stands() {
         let mut scores = Scores::nothing(Part::Test);
-        scores.push((0, 1), row(&[0.1, 0.5, 0.5, 0.9]), Some(2));
-        scores.push((3, 4), row(&[0.1, 0.5, 0.5, 0.9]), Some(2));
-        scores.push((4, 1), row(&[0.1, -1.0]), None);
+        scores.push(0, 1, row(&[0.1, 0.5, 0.5, 0.9]), Some(2));
+        scores.push(3, 4, row(&[0.1, 0.5, 0.5, 0.9]), Some(2));
+        scores.push(4, 1, row(&[0.1, -1.0]), None);
         assert_eq!(kept(&scores, 0), [(4, 0.9), (2, 0.5), (1, 0.1)]);
         assert_eq!(kept(&scores, 1), [(4, 0.9), (2, 0.5)]);
         assert_eq!(kept(&scores, 2), [(1, 0.1), (2, -1.0)]);
@@ -215,7 +215,7 @@ mod tests {
     fn a_file_whose_arrays_do_not_fit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let mut scores = Scores::nothing(Part::Valid);
-        scores.push((0, 1), row(&[0.1]), None);
+        scores.push(0, 1, row(&[0.1]), None);
         scores.offsets[1] = 2;
         scores.save(dir.path()).unwrap();
         let text = Scores::load(dir.path(), Part::Valid)

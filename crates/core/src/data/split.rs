@@ -26,7 +26,7 @@ pub fn split(raw: RawData, rule: &Split) -> Result<Prepared, DataError> {
         row.sort_by_key(|placed| (placed.part, placed.time));
     }
     let ends = ends(&raw, &rows, rule)?;
-    Ok(assemble(raw, (&users, &items), &rows, ends))
+    Ok(assemble(raw, &users, &items, &rows, ends))
 }
 
 /// An interaction of a user.
@@ -115,7 +115,8 @@ fn ends(
 
 fn assemble(
     mut raw: RawData,
-    (users, items): (&Numbering, &Numbering),
+    users: &Numbering,
+    items: &Numbering,
     rows: &[Vec<Placed>],
     ends: Vec<(usize, usize)>,
 ) -> Prepared {

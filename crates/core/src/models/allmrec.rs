@@ -218,10 +218,6 @@ impl LlmMethod for Allmrec {
         Some(&self.encoder)
     }
 
-    fn trains_encoder(&self) -> bool {
-        self.align.train_encoder
-    }
-
     fn vectors(&self) -> Vectors {
         Vectors {
             user: self.user,

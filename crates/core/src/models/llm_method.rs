@@ -78,11 +78,6 @@ pub trait LlmMethod {
         None
     }
 
-    /// Whether the text encoder is trained.
-    fn trains_encoder(&self) -> bool {
-        false
-    }
-
     /// Which vectors the prompt contains.
     fn vectors(&self) -> Vectors {
         Vectors {

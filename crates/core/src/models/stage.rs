@@ -1,6 +1,7 @@
 //! Stages: the settings that are hashed into a key, and the job of a worker process.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -79,33 +80,122 @@ pub enum Settings {
     Evaluate(Evaluate),
 }
 
-impl Settings {
-    /// The kind's name.
-    pub fn kind(&self) -> &'static str {
+/// A kind of stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StageKind {
+    /// See [`Settings::Prepare`].
+    Prepare,
+    /// See [`Settings::Candidates`].
+    Candidates,
+    /// See [`Settings::Backbone`].
+    Backbone,
+    /// See [`Settings::EncodeText`].
+    EncodeText,
+    /// See [`Settings::PretrainLm`].
+    PretrainLm,
+    /// See [`Settings::Align`].
+    Align,
+    /// See [`Settings::Project`].
+    Project,
+    /// See [`Settings::Tune`].
+    Tune,
+    /// See [`Settings::Evaluate`].
+    Evaluate,
+}
+
+impl StageKind {
+    /// Every kind.
+    pub const ALL: [StageKind; 9] = [
+        StageKind::Prepare,
+        StageKind::Candidates,
+        StageKind::Backbone,
+        StageKind::EncodeText,
+        StageKind::PretrainLm,
+        StageKind::Align,
+        StageKind::Project,
+        StageKind::Tune,
+        StageKind::Evaluate,
+    ];
+
+    /// The name in the store, in results and in messages.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Settings::Prepare(_) => "prepare",
-            Settings::Candidates(_) => "candidates",
-            Settings::Backbone(_) => "backbone",
-            Settings::EncodeText(_) => "encode-text",
-            Settings::PretrainLm(_) => "pretrain-lm",
-            Settings::Align(_) => "align",
-            Settings::Project(_) => "project",
-            Settings::Tune(_) => "tune",
-            Settings::Evaluate(_) => "evaluate",
+            StageKind::Prepare => "prepare",
+            StageKind::Candidates => "candidates",
+            StageKind::Backbone => "backbone",
+            StageKind::EncodeText => "encode-text",
+            StageKind::PretrainLm => "pretrain-lm",
+            StageKind::Align => "align",
+            StageKind::Project => "project",
+            StageKind::Tune => "tune",
+            StageKind::Evaluate => "evaluate",
         }
+    }
+
+    /// The kind with this name.
+    pub fn named(name: &str) -> Option<StageKind> {
+        StageKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 
     /// Whether the stage belongs to a model, so that its cost and its failure are those of the
     /// model. Data and candidates are prepared for all models.
-    pub fn is_of_a_model(&self) -> bool {
-        !matches!(self, Settings::Prepare(_) | Settings::Candidates(_))
+    pub fn is_of_a_model(self) -> bool {
+        match self {
+            StageKind::Prepare | StageKind::Candidates => false,
+            StageKind::Backbone
+            | StageKind::EncodeText
+            | StageKind::PretrainLm
+            | StageKind::Align
+            | StageKind::Project
+            | StageKind::Tune
+            | StageKind::Evaluate => true,
+        }
     }
 
-    /// Roles of the artefacts that a method's stage reads in addition to the prepared data. Those
-    /// that the method does not have are left out.
+    /// Whether the command itself reads the artefact: data sets and ranks. Workers read the others.
+    pub fn is_read_by_command(self) -> bool {
+        match self {
+            StageKind::Prepare | StageKind::Evaluate => true,
+            StageKind::Candidates
+            | StageKind::Backbone
+            | StageKind::EncodeText
+            | StageKind::PretrainLm
+            | StageKind::Align
+            | StageKind::Project
+            | StageKind::Tune => false,
+        }
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl Settings {
+    /// The kind of the stage.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Settings::Prepare(_) => StageKind::Prepare,
+            Settings::Candidates(_) => StageKind::Candidates,
+            Settings::Backbone(_) => StageKind::Backbone,
+            Settings::EncodeText(_) => StageKind::EncodeText,
+            Settings::PretrainLm(_) => StageKind::PretrainLm,
+            Settings::Align(_) => StageKind::Align,
+            Settings::Project(_) => StageKind::Project,
+            Settings::Tune(_) => StageKind::Tune,
+            Settings::Evaluate(_) => StageKind::Evaluate,
+        }
+    }
+
+    /// Roles of the artefacts that a method's stage reads, apart from prepared data and encoded
+    /// texts. Those that the method lacks are left out.
     pub fn reads(&self) -> &'static [&'static str] {
         match self {
-            Settings::Align(_) => &["backbone", "encoded"],
+            Settings::Align(_) => &["backbone"],
             Settings::Project(_) => &["backbone", "align", "llm"],
             Settings::Tune(_) => &["llm"],
             Settings::Prepare(_)
@@ -129,6 +219,36 @@ impl Settings {
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_) => None,
+        }
+    }
+
+    /// The text encoder that the stage runs or reads vectors of.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match self {
+            Settings::EncodeText(encode) => Some(&encode.encoder),
+            Settings::Align(align) => Some(&align.encoder),
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::PretrainLm(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
+            | Settings::Evaluate(_) => None,
+        }
+    }
+
+    /// The stage that encodes the texts of all items, where this one reads its vectors.
+    pub fn encoded_texts(&self) -> Option<EncodeText> {
+        match self {
+            Settings::Align(align) => align.encoded_texts(),
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Project(_)
+            | Settings::Tune(_)
+            | Settings::Evaluate(_) => None,
         }
     }
 
@@ -224,6 +344,21 @@ pub struct TrainAlign {
     pub encoder: Encoder,
     /// The cell's seed.
     pub seed: u64,
+}
+
+impl TrainAlign {
+    /// The stage that encodes the texts; `None` where the encoder is trained. A hashed encoder is
+    /// always frozen.
+    pub fn encoded_texts(&self) -> Option<EncodeText> {
+        let is_trained = match self.encoder {
+            Encoder::Hashed(_) => false,
+            Encoder::Pretrained(_) => self.align.train_encoder,
+        };
+        (!is_trained).then(|| EncodeText {
+            encoder: self.encoder.clone(),
+            text: self.align.text,
+        })
+    }
 }
 
 /// A language model with its prompt. Needs `llm` (the artefact of `pretrain-lm`) for a small model.

@@ -98,7 +98,7 @@ impl DataSource for AmazonSource {
             let path = base.join(&self.metadata);
             let id = FORMS[form].item;
             let parse = |record: &Record<'_>| of_record(record, self.text);
-            let (join, without) = reviews::items(&path, &items, (METADATA[form], id), parse)?;
+            let (join, without) = reviews::items(&path, &items, METADATA[form], id, parse)?;
             join.finish(&mut raw)?;
             raw.note(
                 format!("records without `{id}`, which are not used"),

@@ -337,12 +337,10 @@ fn read(files: &JsonSource, base: &Path) -> Result<RawData, DataError> {
     names.note(&mut raw, Role::Rating, form.rating);
     if !files.items.is_empty() {
         let path = base.join(&files.items);
-        let (join, without) = reviews::items(
-            &path,
-            &items,
-            (form.items_what, form.items_item),
-            |record| text(record, &form),
-        )?;
+        let (join, without) =
+            reviews::items(&path, &items, form.items_what, form.items_item, |record| {
+                text(record, &form)
+            })?;
         join.finish(&mut raw)?;
         let read = [form.items_item, form.description, form.category];
         let names = Names::new(&path, &files.items, &read)?;

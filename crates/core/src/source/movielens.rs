@@ -35,12 +35,35 @@ pub struct MovielensSource {
     pub folder: String,
 }
 
-/// Ratings and titles of the MovieLens forms, by file name: 100K, 1M and 10M, latest.
-const FILES: [[&str; 2]; 3] = [
-    ["u.data", "u.item"],
-    ["ratings.dat", "movies.dat"],
-    ["ratings.csv", "movies.csv"],
-];
+/// How the files of a MovieLens folder are written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// 100K.
+    HundredK,
+    /// 1M, and 10M with its half stars.
+    OneM,
+    /// Latest, 20M and later.
+    Latest,
+}
+
+impl Form {
+    const ALL: [Form; 3] = [Form::HundredK, Form::OneM, Form::Latest];
+
+    /// Names of the files of ratings and of titles.
+    fn files(self) -> [&'static str; 2] {
+        match self {
+            Form::HundredK => ["u.data", "u.item"],
+            Form::OneM => ["ratings.dat", "movies.dat"],
+            Form::Latest => ["ratings.csv", "movies.csv"],
+        }
+    }
+
+    /// The form of a folder.
+    fn of(folder: &Path) -> Option<Form> {
+        let has_ratings = |form: &Form| folder.join(form.files()[0]).is_file();
+        Form::ALL.into_iter().find(has_ratings)
+    }
+}
 
 /// Genre columns of `u.item`, in its order (its readme's `u.genre`).
 const GENRES: [&str; 19] = [
@@ -69,15 +92,9 @@ const GENRES: [&str; 19] = [
 const EXPECTED: &str =
     "expected `u.data` (100K), `ratings.dat` (1M, 10M) or `ratings.csv` (latest) in it";
 
-/// The form of a folder, as an index in [`FILES`].
-fn form(folder: &Path) -> Option<usize> {
-    let is_form = |[ratings, _]: &[&str; 2]| folder.join(ratings).is_file();
-    FILES.iter().position(is_form)
-}
-
 /// The two files that are read in a MovieLens folder; `None` for any other folder.
 pub(super) fn files_in(folder: &Path) -> Option<Vec<PathBuf>> {
-    let names = FILES[form(folder)?];
+    let names = Form::of(folder)?.files();
     let files = names.map(|name| folder.join(name)).into_iter();
     Some(files.filter(|file| file.exists()).collect())
 }
@@ -96,7 +113,7 @@ impl DataSource for MovielensSource {
 
     fn problems(&self, base: &Path) -> Vec<Problem> {
         let folder = base.join(&self.folder);
-        if self.folder.is_empty() || !folder.is_dir() || form(&folder).is_some() {
+        if self.folder.is_empty() || !folder.is_dir() || Form::of(&folder).is_some() {
             return Vec::new();
         }
         let message = format!("`{}` holds no MovieLens ratings", self.folder);
@@ -133,26 +150,26 @@ impl EncodedFile {
 
 fn read(folder: &Path) -> Result<RawData, DataError> {
     let mut items = Ids::default();
-    let form = form(folder).ok_or_else(|| {
+    let form = Form::of(folder).ok_or_else(|| {
         DataError::new("no MovieLens ratings here")
             .at(folder)
             .hint(EXPECTED)
     })?;
-    let [ratings_name, movies_name] = FILES[form];
+    let [ratings_name, movies_name] = form.files();
     let files = Files {
         ratings: EncodedFile::open(folder.join(ratings_name))?,
         movies: EncodedFile::open(folder.join(movies_name))?,
     };
     let (mut raw, join) = match form {
-        0 => {
+        Form::HundredK => {
             let raw = ratings(&files.ratings, "\t", &mut items)?;
             (raw, movies(&files.movies, &items, hundred_k)?)
         }
-        1 => {
+        Form::OneM => {
             let raw = ratings(&files.ratings, "::", &mut items)?;
             (raw, movies(&files.movies, &items, one_m)?)
         }
-        _ => {
+        Form::Latest => {
             let raw = latest(&files.ratings, &mut items)?;
             (raw, latest_movies(&files.movies, &items)?)
         }
@@ -160,10 +177,10 @@ fn read(folder: &Path) -> Result<RawData, DataError> {
     join.finish(&mut raw)?;
     let has_halves = raw.rating.iter().any(|rating| rating.fract() != 0.0);
     let form = match (form, has_halves) {
-        (0, _) => "100K",
-        (1, false) => "1M",
-        (1, true) => "10M (`ratings.dat` with half stars)",
-        _ => "latest, 20M and later",
+        (Form::HundredK, _) => "100K",
+        (Form::OneM, false) => "1M",
+        (Form::OneM, true) => "10M (`ratings.dat` with half stars)",
+        (Form::Latest, _) => "latest, 20M and later",
     };
     raw.read_as.push(format!(
         "MovieLens in the form of {form}; `{movies_name}` is read as {}",
@@ -192,11 +209,11 @@ fn ratings(file: &EncodedFile, between: &str, items: &mut Ids) -> Result<RawData
                     .hint("a row is user, item, rating, timestamp"),
             );
         };
-        raw.user.push(users.number(identity(user, (path, line))?));
-        raw.item.push(items.number(identity(item, (path, line))?));
+        raw.user.push(users.number(identity(user, path, line)?));
+        raw.item.push(items.number(identity(item, path, line)?));
         raw.rating
-            .push(number(rating.as_bytes(), (path, line), "rating")? as f32);
-        times.push(timestamp.as_bytes(), (path, line), "timestamp")?;
+            .push(number(rating.as_bytes(), path, line, "rating")? as f32);
+        times.push(timestamp.as_bytes(), path, line, "timestamp")?;
     }
     raw.users = users.into_names();
     raw.time = times.into_values();
@@ -275,11 +292,11 @@ fn latest(file: &EncodedFile, items: &mut Ids) -> Result<RawData, DataError> {
     let (mut users, mut raw, mut times) = (Ids::default(), RawData::default(), Times::default());
     while let Some((line, row)) = table.next()? {
         let [user, item] = [0, 1].map(|at: usize| file.encoding.decode(&row[places[at]]));
-        raw.user.push(users.number(identity(&user, (path, line))?));
-        raw.item.push(items.number(identity(&item, (path, line))?));
+        raw.user.push(users.number(identity(&user, path, line)?));
+        raw.item.push(items.number(identity(&item, path, line)?));
         raw.rating
-            .push(number(&row[places[2]], (path, line), "rating")? as f32);
-        times.push(&row[places[3]], (path, line), "timestamp")?;
+            .push(number(&row[places[2]], path, line, "rating")? as f32);
+        times.push(&row[places[3]], path, line, "timestamp")?;
     }
     raw.users = users.into_names();
     raw.time = times.into_values();

@@ -85,7 +85,7 @@ fn read(delimiter: char, mut table: Table, path: &Path) -> Result<Preview, DataE
             let text = String::from_utf8_lossy(cell);
             let text = text.trim();
             preview.numbers[at] &= text.parse::<f64>().is_ok_and(f64::is_finite);
-            preview.times[at] &= times[at].push(cell, (path, line), "").is_ok();
+            preview.times[at] &= times[at].push(cell, path, line, "").is_ok();
             if preview.examples[at].is_empty() {
                 text.clone_into(&mut preview.examples[at]);
             }

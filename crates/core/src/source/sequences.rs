@@ -218,29 +218,35 @@ impl<'a> Sequences<'a> {
     }
 
     fn line(&mut self, line: u64, text: &str, cells: &[&str]) -> Result<(), DataError> {
-        let place = (self.path, line);
+        let path = self.path;
         self.shape.has_tabs |= text.contains('\t');
         self.no_record(line, text, cells)?;
         for cell in cells.iter().take(2) {
-            identity(cell, place)?;
+            identity(cell, path, line)?;
         }
         match (self.files.form, cells) {
             (SequenceForm::Pairs, &[user, item]) => self.one(user, item),
             (SequenceForm::Times, &[user, item, time]) => {
                 self.one(user, item);
-                self.times.push(time.as_bytes(), place, "time")?;
+                self.times.push(time.as_bytes(), path, line, "time")?;
             }
             (SequenceForm::Ratings, &[user, item, rating, time]) => {
                 self.not_swapped(line, rating, time)?;
                 self.one(user, item);
-                let rating = number(rating.as_bytes(), place, "rating")?;
+                let rating = number(rating.as_bytes(), path, line, "rating")?;
                 self.raw.rating.push(rating as f32);
-                self.times.push(time.as_bytes(), place, "time")?;
+                self.times.push(time.as_bytes(), path, line, "time")?;
             }
             (SequenceForm::Rows, &[user, ref items @ ..]) if !items.is_empty() => {
                 return self.row(line, user, items);
             }
-            _ => return Err(self.another_form(line, cells)),
+            (
+                SequenceForm::Pairs
+                | SequenceForm::Times
+                | SequenceForm::Ratings
+                | SequenceForm::Rows,
+                _,
+            ) => return Err(self.another_form(line, cells)),
         }
         Ok(())
     }
@@ -302,7 +308,7 @@ impl<'a> Sequences<'a> {
 
     fn row(&mut self, line: u64, name: &str, items: &[&str]) -> Result<(), DataError> {
         for item in items {
-            identity(item, (self.path, line))?;
+            identity(item, self.path, line)?;
         }
         let user = self.users.number(name);
         self.rows.hint = match (self.shape.form(), items) {

@@ -77,7 +77,7 @@ pub fn ranked(
             return Err(NotANumber { user });
         }
         if let Some(kept) = &mut kept {
-            keep(kept, (&scores, start), prepared, lists);
+            keep(kept, &scores, start, prepared, lists);
         }
         ranks.extend(batch_ranks);
     }
@@ -94,7 +94,8 @@ pub fn ranked(
 /// for lists, the target first, or [B, V] for all items.
 fn keep(
     kept: &mut Scores,
-    (batch, start): (&Tensor, usize),
+    batch: &Tensor,
+    start: usize,
     prepared: &Prepared,
     lists: &CandidateLists,
 ) {
@@ -108,8 +109,8 @@ fn keep(
             item,
             score: row[lists.n.map_or(item as usize - 1, |_| at)],
         });
-        let user = (lists.users[place], lists.targets[place]);
-        kept.push(user, scored.collect(), most);
+        let (user, target) = (lists.users[place], lists.targets[place]);
+        kept.push(user, target, scored.collect(), most);
     }
 }
 

@@ -30,7 +30,7 @@ const COUNTS: [f32; 6] = [0.0, 5.0, 4.0, 3.0, 3.0, 1.0];
 
 fn listed_rank(negatives: Vec<u32>) -> f64 {
     let n = negatives.len();
-    let lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (n, negatives));
+    let lists = CandidateLists::listed(Part::Test, vec![0], vec![3], n, negatives);
     ranks(&scorer(COUNTS), &prepared(), &lists).unwrap().ranks[0]
 }
 
@@ -85,7 +85,7 @@ fn a_score_that_is_no_number_is_an_error_naming_the_user() {
 #[test]
 fn equal_scores_count_as_the_protocol_says() {
     // Items 4 and 3 (the target) score 3; items 1 and 2 score more, item 5 less.
-    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (3, vec![1, 4, 5]));
+    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], 3, vec![1, 4, 5]);
     for (ties, rank) in [
         (Ties::Half, 2.5),
         (Ties::TargetFirst, 2.0),
@@ -105,7 +105,7 @@ fn equal_scores_count_as_the_protocol_says() {
 
 #[test]
 fn a_model_of_equal_scores_gets_the_first_middle_or_last_rank() {
-    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], (4, vec![1, 2, 4, 5]));
+    let mut lists = CandidateLists::listed(Part::Test, vec![0], vec![3], 4, vec![1, 2, 4, 5]);
     for (ties, rank) in [
         (Ties::TargetFirst, 1.0),
         (Ties::Half, 3.0),

@@ -376,7 +376,7 @@ fn described(
             Class::Qwen2 => Class::Qwen2,
             Class::Gpt2 | Class::Backend | Class::Llama | Class::Bert => Class::Gpt2,
         };
-        let description = older::byte_level(&path, &merges, (files, class))?;
+        let description = older::byte_level(&path, &merges, files, class)?;
         return Ok((path, Some(class), description.to_string().into_bytes()));
     }
     if let Some(path) = there("vocab.txt") {

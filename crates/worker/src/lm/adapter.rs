@@ -20,7 +20,7 @@ pub(super) struct Adapter {
 impl Adapter {
     /// A starts Kaiming-uniform (bound 1 / sqrt(inputs)), B at zero, so that the model starts
     /// unchanged. The caller has seeded LibTorch's generator.
-    pub fn new(settings: &Lora, (inputs, outputs): (i64, i64), device: tch::Device) -> Self {
+    pub fn new(settings: &Lora, inputs: i64, outputs: i64, device: tch::Device) -> Self {
         let rank = settings.rank as i64;
         let cpu = (Kind::Float, tch::Device::Cpu);
         let bound = 1.0 / (inputs as f64).sqrt();

@@ -409,7 +409,9 @@ impl Lm {
         }
         for linear in self.blocks.iter_mut().flat_map(Block::linears_mut) {
             if settings.targets.contains(&last(linear)) {
-                linear.adapter = Some(Adapter::new(settings, linear.sizes(), self.holding.device));
+                let (inputs, outputs) = linear.sizes();
+                let device = self.holding.device;
+                linear.adapter = Some(Adapter::new(settings, inputs, outputs, device));
             }
         }
         Ok(())

@@ -53,14 +53,17 @@ impl AutoEncoder {
     pub fn new(
         parameters: &mut Parameters,
         name: &str,
-        (width, code): (i64, i64),
+        width: i64,
+        code: i64,
         sigmoid: bool,
     ) -> Self {
-        let mut layer =
-            |part, sizes| Linear::new(parameters, &format!("{name}.{part}"), sizes, Start::Pytorch);
+        let mut layer = |part, inputs, outputs| {
+            let name = format!("{name}.{part}");
+            Linear::new(parameters, &name, inputs, outputs, Start::Pytorch)
+        };
         Self {
-            encode: layer("fc1", (width, code)),
-            decode: layer("fc2", (code, width)),
+            encode: layer("fc1", width, code),
+            decode: layer("fc2", code, width),
             sigmoid,
         }
     }
@@ -180,7 +183,7 @@ impl Source for AlignExamples<'_> {
         let mut example = move |target: Target| -> Result<AlignExample, BoxError> {
             let known = self.prepared.train_of(target.user as usize);
             let negative = match target.at {
-                Some(_) => self.pool.draw((target.user, known), 1, &mut random)?[0],
+                Some(_) => self.pool.draw(target.user, known, 1, &mut random)?[0],
                 None => 0,
             };
             Ok(AlignExample { target, negative })
@@ -238,8 +241,8 @@ impl<'a> AlignTask<'a> {
             // Tokenized here, so that no step has to.
             tokens: inputs.texts.tokens(),
             table: frozen_rows(inputs.backbone),
-            items: AutoEncoder::new(&mut parameters, "mlp", (width, code), settings.sigmoid),
-            texts: AutoEncoder::new(&mut parameters, "mlp2", (texts, code), settings.sigmoid),
+            items: AutoEncoder::new(&mut parameters, "mlp", width, code, settings.sigmoid),
+            texts: AutoEncoder::new(&mut parameters, "mlp2", texts, code, settings.sigmoid),
             parameters,
             inputs,
         }

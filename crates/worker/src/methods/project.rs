@@ -49,25 +49,26 @@ impl Mlp {
     fn new(
         parameters: &mut Parameters,
         name: &str,
-        (inputs, shape): (i64, Shape),
+        inputs: i64,
+        shape: Shape,
         leaky: bool,
     ) -> Self {
         let start = Start::XavierNormal;
         let (mut width, mut part) = (inputs, 0);
         let mut hidden = Vec::with_capacity(shape.hidden_layers);
         for _ in 0..shape.hidden_layers {
-            let sizes = (width, shape.lm);
+            let layer = format!("{name}.{part}");
             hidden.push((
-                Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
+                Linear::new(parameters, &layer, width, shape.lm, start),
                 Norm::new(parameters, &format!("{name}.{}", part + 1), shape.lm),
             ));
             (width, part) = (shape.lm, part + 3);
         }
-        let sizes = (width, shape.lm);
+        let layer = format!("{name}.{part}");
         Self {
             hidden,
             leaky,
-            last: Linear::new(parameters, &format!("{name}.{part}"), sizes, start),
+            last: Linear::new(parameters, &layer, width, shape.lm, start),
         }
     }
 
@@ -126,11 +127,11 @@ impl Projections {
         } else {
             &mut discarded
         };
-        let user = Mlp::new(into, "log_emb_proj", (shape.states, shape), true);
+        let user = Mlp::new(into, "log_emb_proj", shape.states, shape, true);
         let user = shape.user.then_some(user);
         let projection = table.as_ref().map(|table| {
-            let sizes = (table.size()[1], shape);
-            Mlp::new(&mut parameters, "item_emb_proj", sizes, false)
+            let inputs = table.size()[1];
+            Mlp::new(&mut parameters, "item_emb_proj", inputs, shape, false)
         });
         let drawn = |table: Tensor| Tensor::randn(table.size(), (Kind::Float, Device::Cpu));
         let table = table.map(|table| match item {
@@ -184,7 +185,8 @@ impl Projections {
 /// They are codes of stage 1, or without stage 1 the CF model's own rows. Items with fewer than
 /// `text_below` training interactions have the code of their text in place of the joint one.
 pub fn item_table(
-    (item, text_below): (ItemEmbedding, u64),
+    item: ItemEmbedding,
+    text_below: u64,
     tables: Option<Tables>,
     backbone: &dyn Backbone,
     prepared: &Prepared,
@@ -271,7 +273,7 @@ impl RankingExamples<'_> {
             Exclude::History => target.history(self.prepared),
         };
         let others = self.candidates - 1;
-        let mut candidates = self.pool.draw((target.user, known), others, random)?;
+        let mut candidates = self.pool.draw(target.user, known, others, random)?;
         candidates.push(target.item(self.prepared));
         candidates.shuffle(random);
         Ok(RankingExample { target, candidates })

@@ -185,10 +185,11 @@ impl PromptedLm {
     pub fn new(
         loaded: LoadedLm,
         prepared: &Prepared,
-        prompt: (&Prompt, Vectors),
+        prompt: &Prompt,
+        vectors: Vectors,
         needs: ContextNeeds,
     ) -> Self {
-        let encoder = PromptEncoder::new(&loaded, prepared, prompt, needs);
+        let encoder = PromptEncoder::new(&loaded, prepared, prompt, vectors, needs);
         Self { loaded, encoder }
     }
 

@@ -242,7 +242,7 @@ impl LlmRanker<'_> {
             if let Some(scores) = &mut answers.scores {
                 let both = query.candidates.iter().zip(outcome.scores);
                 let row = both.map(|(&item, score)| Scored { item, score });
-                scores.push((query.user, query.target), row.collect(), None);
+                scores.push(query.user, query.target, row.collect(), None);
             }
             if let Some(likes) = &mut answers.likes {
                 let mut scores = outcome.likes;

@@ -183,7 +183,8 @@ impl<'a> Pool<'a> {
     /// When there are fewer.
     pub fn draw(
         &self,
-        (user, known): (u32, &[u32]),
+        user: u32,
+        known: &[u32],
         count: usize,
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<u32>, TooFew> {

@@ -6,16 +6,7 @@ use allround_core::config::llm::{Dtype, Look, Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Facts, Item, Prepared};
 use allround_core::models::Model;
 use allround_core::models::allmrec::UserOrder;
-use allround_core::models::llm_method::OneItem;
-use allround_core::models::llm_method::Targets;
-use allround_core::models::llm_method::{Drawn, Exclude, TrainingCandidates};
-use allround_core::models::sasrec::Sasrec;
-use allround_core::models::sasrec::SasrecForm;
-use allround_core::models::train::Loss;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::Sequences;
-use allround_core::models::train::Stop;
-use allround_core::models::train::Train;
+use allround_core::models::llm_method::{Drawn, Exclude, OneItem, Targets, TrainingCandidates};
 use allround_core::text::Vectors;
 use tch::{Device, Kind};
 
@@ -25,6 +16,7 @@ use super::sequences::TargetRule;
 use crate::hf::tokenizer::Tokenizer;
 use crate::lm::{Holding, Lm, LmConfig};
 use crate::models::{self, Backbone, Sizes};
+use crate::testing;
 
 /// Four users and twelve items with titles; user 2 has one training item.
 pub(crate) fn data() -> Prepared {
@@ -71,44 +63,9 @@ pub(crate) fn target_rule(targets: Targets) -> TargetRule {
     }
 }
 
-/// The configuration of a SASRec of width 8.
+/// The configuration of the tests' SASRec.
 pub(crate) fn sasrec() -> Model {
-    Model::Sasrec(Sasrec {
-        hidden_units: 8,
-        num_blocks: 1,
-        num_heads: 1,
-        dropout: 0.5,
-        maxlen: 10,
-        form: SasrecForm::Allmrec,
-        inner_units: None,
-        activation: None,
-        norm_eps: None,
-        scale_items: None,
-        padding: None,
-        output_table: false,
-        output_bias: false,
-        loss: Loss::Bce { negatives: 1 },
-        sequences: Sequences::Whole {},
-        l2_emb: 0.0,
-        train: Train {
-            epochs: 1,
-            batch_size: 4,
-            lr: 0.01,
-            optimizer: Optimizer::Adam {
-                betas: [0.9, 0.98],
-                eps: 1e-8,
-                weight_decay: 0.0,
-            },
-            clip_norm: 0.0,
-            warmup: 0,
-            decay: allround_core::models::train::Decay::None,
-            token_budget: 0,
-            out_of_memory: allround_core::models::train::OutOfMemory::Fail,
-            stop: Stop::Fixed { validate_every: 0 },
-        },
-        weights: None,
-        weights_check: None,
-    })
+    Model::Sasrec(testing::sasrec())
 }
 
 /// It, with random weights, for [`data`].
@@ -206,5 +163,5 @@ pub(crate) fn needs(candidates: usize) -> ContextNeeds {
 
 /// A language model with prompts of [`data`]'s titles, and with these vectors.
 pub(crate) fn prompted_lm(vectors: Vectors) -> PromptedLm {
-    PromptedLm::new(loaded(false), &data(), (&prompt(), vectors), needs(4))
+    PromptedLm::new(loaded(false), &data(), &prompt(), vectors, needs(4))
 }

@@ -83,7 +83,7 @@ impl TuneExamples<'_> {
             let mut examples = Vec::with_capacity(2 * step.len());
             for target in step {
                 let known = prepared.train_of(target.user as usize);
-                let other = pool.draw((target.user, known), 1, &mut random)?[0];
+                let other = pool.draw(target.user, known, 1, &mut random)?[0];
                 for item in [target.item(prepared), other] {
                     examples.push(TuneExample::YesNo { target, item });
                 }

@@ -8,10 +8,8 @@ use allround_core::models::Model;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::markov::Markov;
-use super::popularity::Popularity;
 use super::weights::{self, WeightsError};
-use super::{Backbone, Scorer, Sizes};
+use super::{Backbone, Fresh, Scorer, Sizes};
 
 /// The weights' file.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -94,24 +92,13 @@ pub fn load(folder: &Path, device: Device) -> Result<Box<dyn Scorer>, ArtefactEr
         lacks,
     };
     let tensors = weights::read_tensors(&folder.join(WEIGHTS))?;
-    match &model {
-        Model::Popularity(_) => {
-            let counts = tensors
-                .get("counts")
-                .ok_or_else(|| lacks("needs `counts`"))?;
-            Ok(Box::new(Popularity::from_counts(counts.to_device(device))))
-        }
-        Model::Markov(config) => {
-            let chain = Markov::from_tensors(&tensors, config.smoothing, device)
-                .ok_or_else(|| lacks("needs `offsets`, `next`, `counts` and `share`"))?;
-            Ok(Box::new(chain))
-        }
-        _ => {
-            let net: Box<dyn Backbone> = super::build(&model, sizes, device)
-                .ok_or_else(|| lacks("this program cannot build"))?;
+    let cf_kind = model.cf_kind().ok_or_else(|| lacks("is not a CF model"))?;
+    match super::fresh(cf_kind, sizes, device) {
+        Fresh::Network(net) => {
             weights::fill(&net.weights(), &tensors)?;
             Ok(net)
         }
+        Fresh::Counts(counting) => counting.from_tensors(&tensors, device).map_err(lacks),
     }
 }
 

@@ -14,6 +14,8 @@ pub mod popularity;
 pub mod sasrec;
 pub mod weights;
 
+use std::collections::BTreeMap;
+
 use allround_core::data::Prepared;
 use allround_core::models::{CfKind, Model};
 use serde::{Deserialize, Serialize};
@@ -147,6 +149,29 @@ impl Counting {
             }
             Counting::Markov(smoothing) => {
                 Box::new(markov::Markov::count(set, items, smoothing, device))
+            }
+        }
+    }
+
+    /// The model that has counted what `tensors` hold.
+    ///
+    /// # Errors
+    /// What the model needs, where `tensors` are those of another kind.
+    pub fn from_tensors(
+        self,
+        tensors: &BTreeMap<String, Tensor>,
+        device: Device,
+    ) -> Result<Box<dyn Scorer>, &'static str> {
+        match self {
+            Counting::Popularity => {
+                let counts = tensors.get("counts").ok_or("needs `counts`")?;
+                let counts = counts.to_device(device);
+                Ok(Box::new(popularity::Popularity::from_counts(counts)))
+            }
+            Counting::Markov(smoothing) => {
+                let chain = markov::Markov::from_tensors(tensors, smoothing, device);
+                let chain = chain.ok_or("needs `offsets`, `next`, `counts` and `share`")?;
+                Ok(Box::new(chain))
             }
         }
     }

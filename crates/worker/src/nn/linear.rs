@@ -26,7 +26,8 @@ impl Linear {
     pub fn new(
         parameters: &mut Parameters,
         name: &str,
-        (inputs, outputs): (i64, i64),
+        inputs: i64,
+        outputs: i64,
         start: Start,
     ) -> Self {
         let bound = 1.0 / (inputs as f64).sqrt();

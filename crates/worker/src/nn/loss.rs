@@ -74,7 +74,7 @@ impl BatchLoss<'_> {
         if let Loss::FullSoftmax {} = self.loss {
             let (table, bias) = table();
             let classes = self.batch.classes.as_deref();
-            return full_softmax(self.states, (&table, bias.as_ref()), &target_items, classes);
+            return full_softmax(self.states, &table, bias.as_ref(), &target_items, classes);
         }
         let negative_items = indices(&self.batch.negatives, device);
         let [targets, negatives] = rows(&target_items, &negative_items);
@@ -215,7 +215,8 @@ fn shared_scores(batch: &Sampled) -> Tensor {
 /// logits exists.
 pub fn full_softmax(
     states: &Tensor,
-    (table, bias): (&Tensor, Option<&Tensor>),
+    table: &Tensor,
+    bias: Option<&Tensor>,
     targets: &Tensor,
     classes: Option<&[u32]>,
 ) -> Tensor {

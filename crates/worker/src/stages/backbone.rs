@@ -60,7 +60,7 @@ pub(super) fn run(
     let model = model.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
     match models::fresh(model, sizes, device) {
         Fresh::Network(net) => {
-            train(job, settings, (&prepared, &set), net.as_ref(), observe)?;
+            train(job, settings, &prepared, &set, net.as_ref(), observe)?;
             artefact::save(&job.output, &description, net.as_ref())?;
         }
         Fresh::Counts(counting) => {
@@ -129,7 +129,8 @@ fn planned(job: &Job, file: &str) -> Result<Key, StageError> {
 fn train(
     job: &Job,
     settings: &TrainBackbone,
-    (prepared, set): (&Prepared, &TrainingSet),
+    prepared: &Prepared,
+    set: &TrainingSet,
     net: &dyn Backbone,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {

@@ -31,13 +31,25 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let lists = CandidateLists::load(need(job, "candidates")?, settings.part)?;
-    let data = (&prepared, &lists);
+    let measured = Measured {
+        prepared: &prepared,
+        lists: &lists,
+    };
     let keep = settings.keep_scores;
     match (&settings.ranking, &settings.given) {
-        (Some(answering), _) => ask(job, (answering, keep), data, device, observe),
-        (None, Some(given)) => read(job, (given, keep), data, observe),
-        (None, None) => score(job, keep, data, device, observe),
+        (Some(answering), _) => ask(job, answering, keep, measured, device, observe),
+        (None, Some(given)) => read(job, given, keep, measured, observe),
+        (None, None) => score(job, keep, measured, device, observe),
     }
+}
+
+/// What is ranked.
+#[derive(Clone, Copy)]
+struct Measured<'a> {
+    /// The data set.
+    prepared: &'a Prepared,
+    /// Measured users with their candidates.
+    lists: &'a CandidateLists,
 }
 
 /// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels
@@ -69,10 +81,11 @@ fn first(lists: &CandidateLists, users: usize) -> CandidateLists {
 fn score(
     job: &Job,
     keep_scores: bool,
-    (prepared, lists): (&Prepared, &CandidateLists),
+    measured: Measured<'_>,
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
     let scorer = artefact::load(need(job, "backbone")?, device)?;
     scored(scorer.as_ref(), prepared, &first(lists, WARM_UP))?;
     let users = Some(lists.users.len() as u64);
@@ -80,7 +93,7 @@ fn score(
         phase_name(lists.part),
         Some(device),
         |_| users,
-        || kept(scorer.as_ref(), (prepared, lists), keep_scores),
+        || kept(scorer.as_ref(), measured, keep_scores),
     );
     let (ranks, scores) = ranked?;
     ranks.save(&job.output)?;
@@ -95,10 +108,12 @@ fn score(
 /// evaluation's.
 fn read(
     job: &Job,
-    (given, keep_scores): (&GivenScores, bool),
-    (prepared, lists): (&Prepared, &CandidateLists),
+    given: &GivenScores,
+    keep_scores: bool,
+    measured: Measured<'_>,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
     let path = job.base.join(&given.file);
     let planned = job.stage.inputs.get(&given.file);
     if planned != Some(&fs::digest(&path)?) {
@@ -142,15 +157,16 @@ pub(super) fn scored(
     prepared: &Prepared,
     lists: &CandidateLists,
 ) -> Result<Ranks, StageError> {
-    Ok(kept(scorer, (prepared, lists), false)?.0)
+    Ok(kept(scorer, Measured { prepared, lists }, false)?.0)
 }
 
 /// The same, with the scores of the candidates where they are kept.
 fn kept(
     scorer: &dyn Scorer,
-    (prepared, lists): (&Prepared, &CandidateLists),
+    measured: Measured<'_>,
     keep_scores: bool,
 ) -> Result<(Ranks, Option<Scores>), StageError> {
+    let Measured { prepared, lists } = measured;
     let together = eval::users_at_once(prepared, lists);
     let ranked = memory::caught(|| eval::ranked(scorer, prepared, lists, keep_scores));
     Ok(ranked.map_err(|message| {
@@ -162,7 +178,8 @@ fn kept(
 /// Reports items whose title exceeds the length of a generated answer.
 fn report_unanswerable(
     prompted_lm: &PromptedLm,
-    (items, most): (usize, usize),
+    items: usize,
+    most: usize,
     observe: &mut dyn FnMut(Event),
 ) {
     // The end of text need not be written.
@@ -177,11 +194,13 @@ fn report_unanswerable(
 /// By a language model's answers.
 fn ask(
     job: &Job,
-    (settings, keep_scores): (&LlmRanking, bool),
-    (prepared, lists): (&Prepared, &CandidateLists),
+    settings: &LlmRanking,
+    keep_scores: bool,
+    measured: Measured<'_>,
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
     let needs = match &settings.inference {
         None => ContextNeeds::YesNo,
         Some(inference) => ContextNeeds::List {
@@ -192,12 +211,12 @@ fn ask(
             },
         },
     };
-    let mut prompted_lm = prompted_lm::open(job, &settings.llm, (prepared, needs), device)?;
+    let mut prompted_lm = prompted_lm::open(job, &settings.llm, prepared, needs, device)?;
     if let Some(Inference::Generate { max_new_tokens, .. }) = &settings.inference {
-        report_unanswerable(&prompted_lm, (prepared.n_items(), *max_new_tokens), observe);
+        report_unanswerable(&prompted_lm, prepared.n_items(), *max_new_tokens, observe);
     }
     prompted_lm::adapt(job, settings, &mut prompted_lm)?;
-    let projected = projected(job, settings, (prepared, &prompted_lm), device)?;
+    let projected = projected(job, settings, prepared, &prompted_lm, device)?;
     let ranker = LlmRanker {
         prepared,
         prompted_lm: &prompted_lm,
@@ -209,7 +228,7 @@ fn ask(
         token_budget: settings.token_budget,
         keep_scores,
     };
-    let (answers, elapsed) = answered(&ranker, lists, (device, &job.checkpoint), observe)?;
+    let (answers, elapsed) = answered(&ranker, lists, device, &job.checkpoint, observe)?;
     let phase = Phase {
         examples: Some(lists.users.len() as u64),
         tokens: Some(answers.tokens),
@@ -241,7 +260,8 @@ fn ask(
 fn answered(
     ranker: &LlmRanker,
     lists: &CandidateLists,
-    (device, kept): (Device, &Path),
+    device: Device,
+    kept: &Path,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(RankedUsers, Elapsed), StageError> {
     let (start, mut elapsed) = ranker
@@ -281,7 +301,8 @@ type Projected = (Box<dyn Backbone>, Projections);
 fn projected(
     job: &Job,
     settings: &LlmRanking,
-    (prepared, prompted_lm): (&Prepared, &PromptedLm),
+    prepared: &Prepared,
+    prompted_lm: &PromptedLm,
     device: Device,
 ) -> Result<Option<Projected>, StageError> {
     let Some(folder) = job.needs.get("project") else {

@@ -25,7 +25,7 @@ pub(super) fn run(
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let needs = prompted_lm::training_needs(&settings.llm);
-    let prompted_lm = prompted_lm::open(job, &settings.llm, (&prepared, needs), device)?;
+    let prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
     let rule = TargetRule {
         targets: settings.project.targets,
         one_item: settings.project.one_item,

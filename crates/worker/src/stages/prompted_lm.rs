@@ -29,7 +29,8 @@ pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
 pub(super) fn open(
     job: &Job,
     settings: &PromptedLlm,
-    (prepared, needs): (&Prepared, ContextNeeds),
+    prepared: &Prepared,
+    needs: ContextNeeds,
     device: Device,
 ) -> Result<PromptedLm, StageError> {
     let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
@@ -43,7 +44,7 @@ pub(super) fn open(
         user: settings.user,
         item: settings.item != ItemEmbedding::None,
     };
-    let prompted_lm = PromptedLm::new(loaded, prepared, (&settings.prompt, vectors), needs);
+    let prompted_lm = PromptedLm::new(loaded, prepared, &settings.prompt, vectors, needs);
     if needs == ContextNeeds::YesNo {
         prompted_lm.encoder.yes_and_no()?;
     }
@@ -89,8 +90,10 @@ pub(super) fn projections(
             prepared.n_items()
         )));
     }
-    let read = (settings.item, settings.text_below);
-    let table = item_table(read, tables, backbone, prepared);
+    let PromptedLlm {
+        item, text_below, ..
+    } = *settings;
+    let table = item_table(item, text_below, tables, backbone, prepared);
     let shape = Shape {
         states: backbone.width(),
         user: settings.user,

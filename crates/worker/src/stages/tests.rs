@@ -17,35 +17,22 @@ use allround_core::data::{
     Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, candidates,
 };
 use allround_core::event::Event;
-use allround_core::models::allmrec::Align;
-use allround_core::models::allmrec::ItemText;
-use allround_core::models::allmrec::UserOrder;
-use allround_core::models::llm_method::Accept;
-use allround_core::models::llm_method::Drawn;
-use allround_core::models::llm_method::Exclude;
-use allround_core::models::llm_method::Inference;
-use allround_core::models::llm_method::ItemEmbedding;
-use allround_core::models::llm_method::Lora;
-use allround_core::models::llm_method::OneItem;
-use allround_core::models::llm_method::Project;
-use allround_core::models::llm_method::ScoreBy;
-use allround_core::models::llm_method::Targets;
-use allround_core::models::llm_method::TrainingCandidates;
-use allround_core::models::tallrec::{TallrecForm, Tune};
-use allround_core::models::train::Decay;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::OutOfMemory;
-use allround_core::models::train::Train;
-use allround_core::stage::{
-    Compute, EncodeText, Evaluate, LlmRanking, PretrainLm, PromptedLlm, Stage, TrainAlign,
-    TrainBackbone, TrainProject, TrainTune,
+use allround_core::models::allmrec::{Align, ItemText, UserOrder};
+use allround_core::models::llm_method::{
+    Accept, Drawn, Exclude, Inference, ItemEmbedding, Lora, OneItem, Project, ScoreBy, Targets,
+    TrainingCandidates,
 };
-use allround_core::stage::{Job, Settings};
+use allround_core::models::tallrec::{TallrecForm, Tune};
+use allround_core::stage::{
+    Compute, EncodeText, Evaluate, Job, LlmRanking, PretrainLm, PromptedLlm, Settings, Stage,
+    TrainAlign, TrainBackbone, TrainProject, TrainTune,
+};
 
 use super::*;
-use crate::methods::tests::{backbone, data, prompt, sasrec, small, words};
+use crate::methods::tests::{backbone, data, prompt, sasrec, small, training_candidates, words};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
+use crate::testing::training;
 
 /// A folder in which stages leave their artefacts by name.
 pub(super) struct Desk(tempfile::TempDir);
@@ -130,25 +117,6 @@ impl Desk {
     }
 }
 
-fn fit(epochs: u32) -> Train {
-    Train {
-        epochs,
-        batch_size: 2,
-        lr: 0.01,
-        optimizer: Optimizer::Adam {
-            betas: [0.9, 0.98],
-            eps: 1e-8,
-            weight_decay: 0.0,
-        },
-        clip_norm: 0.0,
-        warmup: 0,
-        decay: Decay::None,
-        token_budget: 0,
-        out_of_memory: OutOfMemory::Fail,
-        stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
-    }
-}
-
 fn encoder() -> Encoder {
     Encoder::Hashed(HashedEncoder { width: 32, seed: 1 })
 }
@@ -194,7 +162,7 @@ fn align() -> Settings {
             order: UserOrder::Shuffled,
             backbone_dropout: true,
             text: ItemText::Quoted,
-            train: fit(3),
+            train: training(3, 2),
         },
         encoder: encoder(),
         seed: 1,
@@ -207,10 +175,10 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
         project: Project {
             targets: Targets::Last,
             one_item: OneItem::Skip,
-            candidates: crate::methods::tests::training_candidates(),
+            candidates: training_candidates(),
             hidden_layers: 1,
             backbone_dropout: true,
-            train: fit(3),
+            train: training(3, 2),
         },
         seed: 1,
     })
@@ -390,8 +358,8 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
             lora: lora.clone(),
             train_on_inputs,
             one_item: OneItem::Skip,
-            candidates: crate::methods::tests::training_candidates(),
-            train: fit(2),
+            candidates: training_candidates(),
+            train: training(2, 2),
         };
         let settings = Settings::Tune(TrainTune {
             llm: reading(false, ItemEmbedding::None),

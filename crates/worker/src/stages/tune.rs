@@ -30,7 +30,7 @@ pub(super) fn run(
         TallrecForm::Title => prompted_lm::training_needs(&settings.llm),
         TallrecForm::YesNo => ContextNeeds::YesNo,
     };
-    let mut prompted_lm = prompted_lm::open(job, &settings.llm, (&prepared, needs), device)?;
+    let mut prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     prompted_lm.loaded.lm.add_lora(&settings.tune.lora)?;
     prompted_lm.loaded.lm.set_train(true);

@@ -7,7 +7,7 @@ fn changed_by(flag: &str) -> BTreeSet<&'static str> {
     let keys = |plan: &Plan| -> BTreeSet<(&'static str, Key)> {
         let nodes = plan.graph.nodes.iter();
         nodes
-            .map(|node| (node.stage.settings.kind(), node.key))
+            .map(|node| (node.stage.settings.kind().as_str(), node.key))
             .collect()
     };
     let (before, after) = (keys(&plan_of(SPEC, &[])), keys(&plan_of(SPEC, &[flag])));

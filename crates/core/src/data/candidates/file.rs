@@ -61,7 +61,8 @@ impl Counts {
 pub(super) fn read(
     data: &Prepared,
     source: &CandidatesFile,
-    (part, rules): (Part, Rules),
+    part: Part,
+    rules: Rules,
     users: &[u32],
     base: &Path,
     observe: &mut dyn FnMut(Event),
@@ -106,7 +107,7 @@ pub(super) fn read(
         .filter_map(|user| rows.remove(user))
         .flat_map(|row| row.negatives)
         .collect();
-    Ok(CandidateLists::listed(part, kept, targets, (n, negatives)))
+    Ok(CandidateLists::listed(part, kept, targets, n, negatives))
 }
 
 /// Items that may be candidates, by id.

@@ -48,10 +48,9 @@ impl Reader<'_> {
         };
         while let Some((line, row)) = table.next()? {
             let id = |at: usize| text(&row[at], &self.path, line);
-            let place = (self.path.as_path(), line);
-            let given = number(&row[value_at], place, value)?;
+            let given = number(&row[value_at], &self.path, line, value)?;
             let (user, item) = (id(user)?, id(item)?);
-            match self.both((user, item), line)? {
+            match self.both(user, item, line)? {
                 Some((user, item)) => file.entries.push(Entry {
                     user,
                     item,
@@ -92,7 +91,7 @@ impl Reader<'_> {
                 .hint("write one list for each user"));
             }
             for (rank, item) in items.enumerate() {
-                match self.both((user, item), line)? {
+                match self.both(user, item, line)? {
                     Some((user, item)) => file.entries.push(Entry {
                         user,
                         item,
@@ -118,7 +117,7 @@ impl Reader<'_> {
 
     /// The numbers of a user and an item; `None` where one is not in the data set and this is
     /// allowed.
-    fn both(&self, (user, item): (&str, &str), line: u64) -> Result<Option<(u32, u32)>, DataError> {
+    fn both(&self, user: &str, item: &str, line: u64) -> Result<Option<(u32, u32)>, DataError> {
         let found = (self.known.user(user), self.known.item(item));
         let (what, id) = match found {
             (Some(user), Some(item)) => return Ok(Some((user, item))),

@@ -26,7 +26,7 @@ fn prepared() -> Prepared {
 
 /// The first two users with two negatives each: target `c` with `d`, `e`; target `a` with `d`, `e`.
 fn lists() -> CandidateLists {
-    CandidateLists::listed(Part::Test, vec![0, 1], vec![3, 1], (2, vec![4, 5, 4, 5]))
+    CandidateLists::listed(Part::Test, vec![0, 1], vec![3, 1], 2, vec![4, 5, 4, 5])
 }
 
 fn settings(form: ScoresForm) -> Settings {

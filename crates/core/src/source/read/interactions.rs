@@ -115,7 +115,7 @@ impl<'a> Interactions<'a> {
             }
             self.row(&columns, file, line, row)?;
             let user = self.raw.user.last().copied();
-            watch.row(&columns, header, (file.path, line), row, user)?;
+            watch.row(&columns, header, file.path, line, row, user)?;
         }
         for (role, at) in columns.unused() {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
@@ -163,15 +163,15 @@ impl<'a> Interactions<'a> {
         line: u64,
         row: &ByteRecord,
     ) -> Result<(), DataError> {
-        let place = (file.path, line);
-        let cell = |at: usize| text(&row[at], file.path, line);
-        let user_name = identity(cell(columns.user)?, place)?;
-        let target = identity(cell(columns.item)?, place)?;
+        let path = file.path;
+        let cell = |at: usize| text(&row[at], path, line);
+        let user_name = identity(cell(columns.user)?, path, line)?;
+        let target = identity(cell(columns.item)?, path, line)?;
         let user = self.users.number(user_name);
         if let Some(at) = columns.history {
             let mut ids = Vec::new();
             for id in cell(at)?.split_ascii_whitespace().chain([target]) {
-                let id = self.raw_id(id, place)?;
+                let id = self.raw_id(id, path, line)?;
                 ids.push(self.items.number(id));
             }
             let origin = Origin {
@@ -181,7 +181,7 @@ impl<'a> Interactions<'a> {
             };
             return self.rows.push(user, user_name, ids, origin);
         }
-        let id = self.raw_id(target, place)?;
+        let id = self.raw_id(target, path, line)?;
         let item = self.items.number(id);
         self.raw.user.push(user);
         self.raw.item.push(item);
@@ -189,16 +189,17 @@ impl<'a> Interactions<'a> {
             self.raw.part.push(file.part);
         }
         if let Some(at) = columns.time {
-            self.times.push(&row[at], place, self.names.time_name())?;
+            self.times
+                .push(&row[at], path, line, self.names.time_name())?;
         }
         if let Some(at) = columns.rating {
-            let rating = number(&row[at], place, self.names.rating_name())?;
+            let rating = number(&row[at], path, line, self.names.rating_name())?;
             self.raw.rating.push(rating as f32);
         }
         Ok(())
     }
 
-    fn raw_id<'b>(&self, id: &'b str, (path, line): (&Path, u64)) -> Result<&'b str, DataError>
+    fn raw_id<'b>(&self, id: &'b str, path: &Path, line: u64) -> Result<&'b str, DataError>
     where
         'a: 'b,
     {
@@ -245,7 +246,8 @@ impl Watch {
         &mut self,
         columns: &Columns,
         header: &[String],
-        (path, line): (&Path, u64),
+        path: &Path,
+        line: u64,
         row: &ByteRecord,
         user: Option<u32>,
     ) -> Result<(), DataError> {

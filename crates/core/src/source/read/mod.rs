@@ -41,7 +41,7 @@ pub(crate) fn is_like_a_time(value: f64) -> bool {
 }
 
 /// Checks that an id is not empty.
-pub(crate) fn identity<'a>(id: &'a str, (path, line): (&Path, u64)) -> Result<&'a str, DataError> {
+pub(crate) fn identity<'a>(id: &'a str, path: &Path, line: u64) -> Result<&'a str, DataError> {
     match id {
         "" => Err(DataError::new("an id is empty")
             .at(path)
@@ -52,11 +52,7 @@ pub(crate) fn identity<'a>(id: &'a str, (path, line): (&Path, u64)) -> Result<&'
 }
 
 /// Parses a cell that must be a finite number.
-pub(crate) fn number(
-    cell: &[u8],
-    (path, line): (&Path, u64),
-    column: &str,
-) -> Result<f64, DataError> {
+pub(crate) fn number(cell: &[u8], path: &Path, line: u64, column: &str) -> Result<f64, DataError> {
     let cell = text(cell, path, line)?;
     cell.trim()
         .parse::<f64>()

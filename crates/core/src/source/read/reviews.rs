@@ -52,7 +52,7 @@ pub(crate) fn interactions(
     let parse = |record: &Record<'_>, place: Place<'_>| {
         let is_form = |form: &Fields| record.has(form.user) && record.has(form.item);
         let form = forms.iter().position(is_form).unwrap_or_default();
-        row(record, place, (form, &forms[form])).map(Some)
+        row(record, place, form, &forms[form]).map(Some)
     };
     each_record(path, parse, |row, place| {
         let (form, is_date) = *first.get_or_insert((row.form, row.is_date));
@@ -80,7 +80,7 @@ pub(crate) fn interactions(
             raw.rating.push(row.rating);
         }
         if let Some(name) = forms[form].time {
-            times.push(time.as_bytes(), (path, place.line), name)?;
+            times.push(time.as_bytes(), path, place.line, name)?;
         }
         Ok(())
     })?;
@@ -92,7 +92,8 @@ pub(crate) fn interactions(
 fn row(
     record: &Record<'_>,
     place: Place<'_>,
-    (form, fields): (usize, &Fields<'_>),
+    form: usize,
+    fields: &Fields<'_>,
 ) -> Result<Parsed, DataError> {
     let odd = |what: String| {
         place
@@ -170,7 +171,8 @@ fn moment(written: &str, format: &str) -> Option<(String, bool)> {
 pub(crate) fn items<'i>(
     path: &Path,
     items: &'i Ids,
-    (what, id): (&str, &str),
+    what: &str,
+    id: &str,
     parse: impl Fn(&Record<'_>) -> Result<Text, String> + Sync,
 ) -> Result<(Join<'i>, u64), DataError> {
     let mut join = Join::new(items, path);

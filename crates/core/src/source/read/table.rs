@@ -119,7 +119,7 @@ impl Table {
         let line = self.record.position().map_or(0, ::csv::Position::line);
         // Without a record, the line is that at which the stream ended.
         let reached = self.reader.position().line();
-        more.map_err(|error| wrong(&self.path, (begin, reached), &error))
+        more.map_err(|error| wrong(&self.path, begin, reached, &error))
             .map(|more| more.then_some((line, &self.record)))
     }
 }
@@ -132,7 +132,7 @@ pub(crate) fn twice(name: &str) -> DataError {
 
 /// An error of the file: the record begins on line `begin`, and the file was read up to line
 /// `reached`.
-fn wrong(path: &Path, (begin, reached): (u64, u64), error: &::csv::Error) -> DataError {
+fn wrong(path: &Path, begin: u64, reached: u64, error: &::csv::Error) -> DataError {
     let what = match error.kind() {
         ::csv::ErrorKind::Io(error)
             if error.get_ref().is_some_and(|error| error.is::<TooLong>()) =>

@@ -38,7 +38,8 @@ impl Times {
     pub fn push(
         &mut self,
         cell: &[u8],
-        (path, line): (&Path, u64),
+        path: &Path,
+        line: u64,
         column: &str,
     ) -> Result<(), DataError> {
         let cell = text(cell, path, line)?.trim();
@@ -198,7 +199,7 @@ mod tests {
         let mut times = Times::default();
         for cell in cells {
             times
-                .push(cell.as_bytes(), (Path::new("f"), 3), "when")
+                .push(cell.as_bytes(), Path::new("f"), 3, "when")
                 .map_err(|error| error.to_string())?;
         }
         Ok(times.into_values())
@@ -246,7 +247,7 @@ mod tests {
                 .contains("`0.5` in column `when` needs more digits")
         );
         let date = Times::default()
-            .push(b"07/07/2014", (Path::new("f"), 1), "when")
+            .push(b"07/07/2014", Path::new("f"), 1, "when")
             .unwrap_err();
         assert!(date.remedy().unwrap().contains("seconds since 1970"));
     }

@@ -30,7 +30,8 @@ const KNOWN_SPECIAL: [&str; 12] = [
 pub(super) fn byte_level(
     vocabulary: &Path,
     merges: &Path,
-    (files, class): (&Files, Class),
+    files: &Files,
+    class: Class,
 ) -> Result<Value, TokenizerError> {
     let tokens = object(vocabulary)?;
     let wrong = |path: &Path, reason: String| TokenizerError::Format {

@@ -1,15 +1,11 @@
-use allround_core::models::allmrec::ItemText;
-use allround_core::models::allmrec::UserOrder;
-use allround_core::models::llm_method::OneItem;
-use allround_core::models::llm_method::Targets;
-use allround_core::models::train::Decay;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::OutOfMemory;
+use allround_core::models::allmrec::{ItemText, UserOrder};
+use allround_core::models::llm_method::{OneItem, Targets};
 use allround_core::models::train::Train;
 
 use super::*;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, target_rule};
+use crate::testing::training;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
@@ -28,22 +24,7 @@ pub(crate) fn settings() -> Align {
         order: UserOrder::Shuffled,
         backbone_dropout: false,
         text: ItemText::Quoted,
-        train: Train {
-            epochs: 2,
-            batch_size: 4,
-            lr: 0.01,
-            optimizer: Optimizer::Adam {
-                betas: [0.9, 0.98],
-                eps: 1e-8,
-                weight_decay: 0.0,
-            },
-            clip_norm: 0.0,
-            warmup: 0,
-            decay: Decay::None,
-            token_budget: 0,
-            out_of_memory: OutOfMemory::Fail,
-            stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
-        },
+        train: training(2, 4),
     }
 }
 

@@ -1,15 +1,12 @@
-use allround_core::models::llm_method::OneItem;
-use allround_core::models::llm_method::Targets;
-use allround_core::models::train::Decay;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::OutOfMemory;
+use allround_core::models::llm_method::{OneItem, Targets};
 use allround_core::models::train::Train;
 use allround_core::text::Vectors;
 
 use super::*;
 use crate::methods::prompted_lm::Slot;
 use crate::methods::sequences::TargetRule;
-use crate::methods::tests::{backbone, data, prompted_lm, target_rule};
+use crate::methods::tests::{backbone, data, prompted_lm, target_rule, training_candidates};
+use crate::testing::training;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 mod nets;
@@ -18,25 +15,10 @@ fn settings(targets: Targets) -> Project {
     Project {
         targets,
         one_item: OneItem::Skip,
-        candidates: crate::methods::tests::training_candidates(),
+        candidates: training_candidates(),
         hidden_layers: 1,
         backbone_dropout: false,
-        train: Train {
-            epochs: 12,
-            batch_size: 4,
-            lr: 0.01,
-            optimizer: Optimizer::Adam {
-                betas: [0.9, 0.98],
-                eps: 1e-8,
-                weight_decay: 0.0,
-            },
-            clip_norm: 0.0,
-            warmup: 0,
-            decay: Decay::None,
-            token_budget: 0,
-            out_of_memory: OutOfMemory::Fail,
-            stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
-        },
+        train: training(12, 4),
     }
 }
 
@@ -61,7 +43,7 @@ fn epoch_seed(epoch: u32) -> EpochSeed {
 #[test]
 fn what_a_title_is_followed_by_is_what_the_ablation_says() {
     let (prepared, backbone) = (data(), backbone());
-    let table = |item, tables| item_table((item, 0), tables, backbone.as_ref(), &prepared);
+    let table = |item, tables| item_table(item, 0, tables, backbone.as_ref(), &prepared);
     let Tables { joint, text } = tables();
     assert_eq!(
         table(ItemEmbedding::Joint, Some(tables())),
@@ -72,8 +54,8 @@ fn what_a_title_is_followed_by_is_what_the_ablation_says() {
         Some(text.shallow_clone())
     );
     // Of the data's items, 2 and 6 occur twice in the training part, all others once or never.
-    let read = (ItemEmbedding::Joint, 2);
-    let mixed = item_table(read, Some(tables()), backbone.as_ref(), &prepared).unwrap();
+    let joint_item = ItemEmbedding::Joint;
+    let mixed = item_table(joint_item, 2, Some(tables()), backbone.as_ref(), &prepared).unwrap();
     for item in 0..13 {
         let row = match item {
             0 | 2 | 6 => joint.get(item),

@@ -114,7 +114,8 @@ impl PromptEncoder {
     pub fn new(
         loaded: &LoadedLm,
         prepared: &Prepared,
-        (prompt, vectors): (&Prompt, Vectors),
+        prompt: &Prompt,
+        vectors: Vectors,
         needs: ContextNeeds,
     ) -> Self {
         let mut encoder = Self {

@@ -121,7 +121,7 @@ fn a_prompt_that_is_too_long_tells_less_history_and_is_counted() {
 fn titles_are_cut_to_the_bound_of_tokens() {
     let mut settings = prompt();
     settings.title_tokens = 1;
-    let prompted_lm = PromptedLm::new(loaded(false), &data(), (&settings, NEITHER), needs(4));
+    let prompted_lm = PromptedLm::new(loaded(false), &data(), &settings, NEITHER, needs(4));
     assert!(prompted_lm.encoder.titles().cut > 0);
     assert!(
         prompted_lm
@@ -137,7 +137,7 @@ fn titles_are_cut_no_further_than_the_positions_ask_for() {
     let mut data = data();
     data.items[0].title = Some("red ".repeat(400));
     data.items[1].title = Some("red ".repeat(20));
-    let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), BOTH), needs(4));
+    let prompted_lm = PromptedLm::new(loaded(false), &data, &prompt(), BOTH, needs(4));
     let titles = prompted_lm.encoder.titles();
     assert_eq!((titles.fitted, titles.cut), (1, 0));
     let length = |item| prompted_lm.encoder.tokenize(titles.of(item)).len();
@@ -163,7 +163,7 @@ fn a_cut_title_holds_whole_characters() {
     let mut settings = prompt();
     // Three bytes a character, and no token holds two of them.
     settings.title_tokens = 4;
-    let prompted_lm = PromptedLm::new(loaded(false), &data, (&settings, NEITHER), needs(4));
+    let prompted_lm = PromptedLm::new(loaded(false), &data, &settings, NEITHER, needs(4));
     assert_eq!(prompted_lm.encoder.titles().of(1), "\u{5c71}");
 }
 
@@ -175,7 +175,7 @@ fn titles_leave_room_for_the_candidates_and_the_answer_that_are_asked_for() {
     }
     for (candidates, answer) in [(4, 0), (4, 60), (6, 0)] {
         let needs = ContextNeeds::List { candidates, answer };
-        let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), NEITHER), needs);
+        let prompted_lm = PromptedLm::new(loaded(false), &data, &prompt(), NEITHER, needs);
         let items: Vec<u32> = (1..=candidates as u32).collect();
         let needed = answer.max(prompted_lm.encoder.answer(1).len());
         let prompt = prompted_lm.encoder.prompt(&[], &items, needed).unwrap();
@@ -191,7 +191,7 @@ fn a_question_about_one_title_needs_room_for_one() {
         item.title = Some("red ".repeat(60));
     }
     let cut = |needs| {
-        let prompted_lm = PromptedLm::new(loaded(false), &data, (&prompt(), NEITHER), needs);
+        let prompted_lm = PromptedLm::new(loaded(false), &data, &prompt(), NEITHER, needs);
         prompted_lm.encoder.titles().fitted
     };
     assert_eq!((cut(needs(4)), cut(ContextNeeds::YesNo)), (12, 0));
@@ -260,7 +260,8 @@ fn named(name: &str, template: &str) -> String {
     let prompted_lm = PromptedLm::new(
         opened_with(name).unwrap(),
         &data(),
-        (&settings, BOTH),
+        &settings,
+        BOTH,
         needs(4),
     );
     let slots = prompted_lm.encoder.prompt(&[1], &[4, 5], 5).unwrap();
@@ -298,7 +299,8 @@ fn only_the_first_text_of_a_prompt_gets_the_blank_of_metaspace_first() {
         let prompted_lm = PromptedLm::new(
             opened_with(name).unwrap(),
             &data(),
-            (&settings, BOTH),
+            &settings,
+            BOTH,
             needs(4),
         );
         let slots = prompted_lm.encoder.prompt(&[1], &[4, 5], 5).unwrap();
@@ -331,7 +333,8 @@ fn a_template_that_ends_in_a_lone_blank_is_remarked() {
         let prompted_lm = PromptedLm::new(
             opened_with(name).unwrap(),
             &data(),
-            (&settings, NEITHER),
+            &settings,
+            NEITHER,
             needs(4),
         );
         let mut remarks = Vec::new();
@@ -356,7 +359,8 @@ fn yes_and_no_are_the_tokens_that_continue_the_prompt() {
         let prompted_lm = PromptedLm::new(
             opened_with(name).unwrap(),
             &data(),
-            (&prompt(), NEITHER),
+            &prompt(),
+            NEITHER,
             ContextNeeds::YesNo,
         );
         let [yes, no] = prompted_lm.encoder.yes_and_no().unwrap();

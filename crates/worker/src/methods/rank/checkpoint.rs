@@ -40,7 +40,8 @@ impl LlmRanker<'_> {
         save(
             folder,
             answers,
-            (self.prompted_lm.encoder.shortened(), elapsed),
+            self.prompted_lm.encoder.shortened(),
+            elapsed,
         )
     }
 
@@ -59,7 +60,8 @@ impl LlmRanker<'_> {
 pub(crate) fn save(
     folder: &Path,
     answers: &RankedUsers,
-    (shortened, elapsed): (u64, Elapsed),
+    shortened: u64,
+    elapsed: Elapsed,
 ) -> Result<(), WeightsError> {
     let mut numbers = vec![("ranks", &answers.ranks.ranks)];
     if let Some(likes) = &answers.likes {

@@ -2,17 +2,10 @@ use allround::analysis::stats::auc;
 use allround_core::config::llm::Llm;
 use allround_core::data::{CandidateLists, Part};
 use allround_core::event::Event;
-use allround_core::models::llm_method::Inference;
-use allround_core::models::llm_method::ItemEmbedding;
-use allround_core::models::llm_method::Lora;
-use allround_core::models::llm_method::OneItem;
-use allround_core::models::llm_method::ScoreBy;
-use allround_core::models::llm_method::Targets;
+use allround_core::models::llm_method::{
+    Inference, ItemEmbedding, Lora, OneItem, ScoreBy, Targets,
+};
 use allround_core::models::tallrec::Tune;
-use allround_core::models::train::Decay;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::OutOfMemory;
-use allround_core::models::train::Train;
 use allround_core::stage::PromptedLlm;
 use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind};
@@ -20,7 +13,8 @@ use tch::{Device, Kind};
 use super::*;
 use crate::lm::{Holding, Lm, LmConfig};
 use crate::methods::rank::{LlmRanker, RankedUsers};
-use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule};
+use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule, training_candidates};
+use crate::testing::training;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
@@ -42,23 +36,8 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
             },
             train_on_inputs,
             one_item: OneItem::Skip,
-            candidates: crate::methods::tests::training_candidates(),
-            train: Train {
-                epochs: 1,
-                batch_size: 3,
-                lr: 0.01,
-                optimizer: Optimizer::Adam {
-                    betas: [0.9, 0.98],
-                    eps: 1e-8,
-                    weight_decay: 0.0,
-                },
-                clip_norm: 0.0,
-                warmup: 0,
-                decay: Decay::None,
-                token_budget: 0,
-                out_of_memory: OutOfMemory::Fail,
-                stop: allround_core::models::train::Stop::Fixed { validate_every: 0 },
-            },
+            candidates: training_candidates(),
+            train: training(1, 3),
         },
         seed: 1,
     }
@@ -79,7 +58,7 @@ fn adapted(rank: usize, targets: &[&str]) -> PromptedLm {
         user: false,
         item: false,
     };
-    let mut prompted_lm = PromptedLm::new(loaded, &data(), (&prompt(), vectors), needs(4));
+    let mut prompted_lm = PromptedLm::new(loaded, &data(), &prompt(), vectors, needs(4));
     let lora = Lora {
         rank,
         alpha: 2.0 * rank as f64,
@@ -266,7 +245,7 @@ fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
     };
     let targets = users.iter().map(target).collect();
     let negatives = users.iter().flat_map(unknown).collect();
-    let lists = CandidateLists::listed(Part::Valid, users, targets, (3, negatives));
+    let lists = CandidateLists::listed(Part::Valid, users, targets, 3, negatives);
     let ranker = LlmRanker {
         keep_scores: false,
         prepared: &prepared,

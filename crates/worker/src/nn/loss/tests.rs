@@ -162,7 +162,7 @@ fn the_chunked_full_softmax_has_the_value_and_gradients_of_cross_entropy() {
             .take(if with_bias { 3 } else { 2 })
             .collect();
         let bias = with_bias.then_some(&case.bias);
-        let chunked = full_softmax(&case.states, (&case.table, bias), &case.targets, None);
+        let chunked = full_softmax(&case.states, &case.table, bias, &case.targets, None);
         let logits = crate::nn::embedding::scores_all(&case.states, &case.table, bias);
         let plain = logits
             .narrow(1, 1, 8)
@@ -180,8 +180,14 @@ fn the_chunked_full_softmax_has_the_value_and_gradients_of_cross_entropy() {
 fn a_full_softmax_among_some_rows_leaves_the_others_alone() {
     let case = case();
     let classes = [1u32, 2, 3, 5, 8];
-    let table = (&case.table, Some(&case.bias));
-    let among = full_softmax(&case.states, table, &case.targets, Some(&classes));
+    let bias = Some(&case.bias);
+    let among = full_softmax(
+        &case.states,
+        &case.table,
+        bias,
+        &case.targets,
+        Some(&classes),
+    );
     let rows = Tensor::from_slice(&classes.map(i64::from));
     let logits = crate::nn::embedding::scores_all(&case.states, &case.table, Some(&case.bias));
     // Targets 1, 2, 3, 3, 8 and 5 by their places among the rows.
@@ -234,7 +240,8 @@ fn losses_equal_pytorch() {
     close(value(&case, &softmax, &shared), expected("sampled_softmax"));
     let full = full_softmax(
         &case.states,
-        (&case.table, Some(&case.bias)),
+        &case.table,
+        Some(&case.bias),
         &case.targets,
         None,
     );

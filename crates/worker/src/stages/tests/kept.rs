@@ -58,7 +58,7 @@ fn an_evaluation_goes_on_behind_the_users_that_are_done() {
             device_s: 40.0,
             energy_j: None,
         };
-        checkpoint::save(&job.checkpoint, &half(&desk, name), (7, elapsed)).unwrap();
+        checkpoint::save(&job.checkpoint, &half(&desk, name), 7, elapsed).unwrap();
         let mut events = Vec::new();
         run(&job, &mut |event| events.push(event)).unwrap();
 
@@ -100,7 +100,7 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
             item,
             score: -third / f64::from(item),
         };
-        scores.push((user, target), vec![scored(target), scored(12)], None);
+        scores.push(user, target, vec![scored(target), scored(12)], None);
     }
     let done = RankedUsers {
         ranks: Ranks {
@@ -120,7 +120,7 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
         tokens: 7,
     };
     assert!(checkpoint::load(folder.path(), &lists).is_none());
-    checkpoint::save(folder.path(), &done, (3, Elapsed::default())).unwrap();
+    checkpoint::save(folder.path(), &done, 3, Elapsed::default()).unwrap();
     assert_eq!(
         checkpoint::load(folder.path(), &lists),
         Some((done, 3, Elapsed::default()))
@@ -146,8 +146,8 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         lora,
         train_on_inputs: false,
         one_item: OneItem::Skip,
-        candidates: crate::methods::tests::training_candidates(),
-        train: fit(1),
+        candidates: training_candidates(),
+        train: training(1, 2),
     };
     let tuned = Settings::Tune(TrainTune {
         llm: reading(false, ItemEmbedding::None),

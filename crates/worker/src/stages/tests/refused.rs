@@ -23,8 +23,8 @@ fn tuned(form: TallrecForm) -> Tune {
         lora: lora(),
         train_on_inputs: false,
         one_item: OneItem::Skip,
-        candidates: crate::methods::tests::training_candidates(),
-        train: fit(1),
+        candidates: training_candidates(),
+        train: training(1, 2),
     }
 }
 

@@ -91,10 +91,11 @@ impl Desk {
 }
 
 fn expected() -> CandidateLists {
-    let lists = (3, vec![7, 8, 9, 1, 8, 9, 4, 5, 6]);
+    let (users, targets) = (vec![0, 1, 2], vec![3, 5, 1]);
+    let negatives = vec![7, 8, 9, 1, 8, 9, 4, 5, 6];
     CandidateLists {
         ties: Ties::TargetFirst,
-        ..CandidateLists::listed(Part::Test, vec![0, 1, 2], vec![3, 5, 1], lists)
+        ..CandidateLists::listed(Part::Test, users, targets, 3, negatives)
     }
 }
 

@@ -58,7 +58,7 @@ fn padding_has_a_vector_of_zeros_whatever_the_cf_model_has() {
     tch::no_grad(|| {
         let _ = own.item_table().get(0).fill_(3.0);
     });
-    let table = item_table((ItemEmbedding::Joint, 0), None, own.as_ref(), &data()).unwrap();
+    let table = item_table(ItemEmbedding::Joint, 0, None, own.as_ref(), &data()).unwrap();
     assert_eq!(
         table.get(0),
         Tensor::zeros([own.width()], (Kind::Float, Device::Cpu))
