@@ -69,8 +69,8 @@ fn hue_of(kind: &str) -> Option<Hue> {
     KINDS.iter().find(|known| known.name == kind)?.hue
 }
 
-/// Gives each model a colour, in declared order. A model that is named after its kind has the kind's
-/// colour, then the first other one of the kind; all others get what is left.
+/// Gives each model a colour, in declared order. A model named after its kind has its colour.
+/// Without such a model, the first one of the kind has it. All others get what is left.
 fn assign(models: &[Claim<'_>]) -> BTreeMap<String, Hue> {
     let own_name = models.iter().filter_map(|model| {
         let kind = model.name.replace('-', "_");

@@ -4,8 +4,8 @@ use super::vision::{Vision, contrast, distance};
 use super::*;
 use crate::render::report::theme;
 
-/// Smallest CIEDE2000 between two colours of a figure, for every vision. The eight colours of Okabe and
-/// Ito are 10.9 apart by the same measure, and three of them are too light for white paper.
+/// Smallest CIEDE2000 between two colours of a figure, for every vision. The eight colours of Okabe
+/// and Ito are 10.9 apart by the same measure, and three of them are too light for white paper.
 const APART: f64 = 11.0;
 /// Contrast of graphical objects that WCAG 2.2 requires (criterion 1.4.11).
 const READABLE: f64 = 3.0;

@@ -1,7 +1,7 @@
 //! How far apart two colours are, also for people with colour blindness.
 //!
 //! Simulation: Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of
-//! color vision deficiency", IEEE TVCG 15(6), 2009, at severity 1. Distance: CIEDE2000 as in Sharma,
+//! color vision deficiency", IEEE TVCG 15, 2009, at severity 1. Distance: CIEDE2000 as in Sharma,
 //! Wu and Dalal, "The CIEDE2000 color-difference formula", Color Research and Application 30(1),
 //! 2005. Contrast: WCAG 2.2.
 

@@ -1,5 +1,5 @@
-//! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model. More models
-//! than colours become a dot plot.
+//! Grouped bars with whiskers: one bar a model, one group a data set, scenario or model. More than
+//! nine models become a dot plot.
 
 use super::canvas::{Anchor, Canvas, Ink, wrapped};
 use super::frame::{Area, Key, Layout, Shape, Swatch, legend};
@@ -194,7 +194,7 @@ fn group_label(group: &BarGroup, width: f64) -> Vec<String> {
 struct Spacing {
     /// Width of a bar with its gap.
     slot: f64,
-    /// Further room of each group.
+    /// Further width of each group.
     spare: f64,
 }
 
@@ -242,7 +242,8 @@ fn continued(panel: &BarPanel) -> Vec<BarPanel> {
     }
 }
 
-/// The highest end of a bar, whisker or chance line: all panels share one axis, so that they can be compared.
+/// The highest end of a bar, whisker or chance line. All panels share one axis, so that they can be
+/// compared.
 fn highest(panels: &[BarPanel]) -> f64 {
     let bars = panels
         .iter()

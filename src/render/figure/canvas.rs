@@ -75,7 +75,8 @@ fn font(bold: bool) -> FontRef<'static> {
     FontRef::try_from_slice(bytes).expect("the committed fonts are well formed")
 }
 
-/// Scale at which an em of the font has `size` pixels; ab_glyph counts heights from ascent to descent instead.
+/// Scale at which an em of the font has `size` pixels. ab_glyph counts heights from ascent to
+/// descent instead.
 fn scale(font: &FontRef<'_>, size: f64) -> PxScale {
     let units = font.units_per_em().expect("the committed fonts have an em");
     PxScale::from(size as f32 * font.height_unscaled() / units)

@@ -9,7 +9,8 @@ use crate::analysis::summary::{Summary, SummaryQuery, SummaryTable};
 use crate::experiment::config::outputs::{Axis, Measured};
 use crate::render::{Context, RenderError};
 
-/// What a uniformly random ranking gets on average; `None` when the number of candidates is not in the spec.
+/// What a uniformly random ranking gets on average; `None` when the number of candidates is not in
+/// the spec.
 pub fn chance(protocol: &Protocol, metric: Metric) -> Option<f64> {
     let n = protocol.candidates.n()?;
     let ranks: Vec<f64> = (1..=n + 1).map(|rank| rank as f64).collect();

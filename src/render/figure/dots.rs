@@ -1,4 +1,4 @@
-//! A dot plot: the form of a bar chart of more models than colours. One row a model, with its name on
+//! A dot plot: the form of a bar chart of more than nine models. One row a model, with its name on
 //! the vertical axis; one column of panels a group.
 
 use super::Series;
@@ -13,7 +13,7 @@ use crate::render::style::{GRID, INK, LABEL_SIZE, QUIET, TICK_SIZE};
 const ROW: f64 = 19.0;
 /// Groups side by side, at most.
 const COLUMNS: usize = 3;
-/// Room for a name in pixels, at most.
+/// Longest name in pixels.
 const LONGEST_NAME: f64 = 230.0;
 const RADIUS: f64 = 4.2;
 

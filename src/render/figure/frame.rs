@@ -48,15 +48,15 @@ pub enum Dash {
 pub struct Shape {
     /// Panels side by side, at most.
     pub columns: usize,
-    /// Room left of the first column.
+    /// Width left of the first column, for names.
     pub names: f64,
-    /// Room left of each panel for its tick labels and axis name.
+    /// Width left of each panel, for tick labels and axis name.
     pub left: f64,
-    /// Room above each panel for its title.
+    /// Height above each panel, for its title.
     pub above: f64,
     /// Height of a panel's plotting area.
     pub height: f64,
-    /// Room below each panel for tick labels and the axis name.
+    /// Height below each panel, for tick labels and axis name.
     pub below: f64,
 }
 
@@ -337,7 +337,7 @@ impl Area {
     }
 }
 
-/// Room under a panel with numeric ticks and an axis name.
+/// Height below a panel with numeric ticks and an axis name.
 pub fn below_numeric() -> f64 {
     6.0 + TICK_SIZE * LINE + LABEL_SIZE * 1.4 + MARGIN
 }

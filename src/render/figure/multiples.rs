@@ -1,4 +1,4 @@
-//! Small multiples: the form of a chart of more curves than colours. One panel a curve, with its name
+//! Small multiples: the form of a chart of more than nine curves. One panel a curve, with its name
 //! as the title and the other curves in grey.
 
 use super::canvas::{Anchor, Canvas, Ink, wrapped};

@@ -49,7 +49,8 @@ impl Scale {
         Scale::new(low, high, false)
     }
 
-    /// A logarithmic axis around all of `values`, which are above 0; at least a third of a decade of white on each side.
+    /// A logarithmic axis around all of `values`, which are above 0, with about a third of a decade
+    /// of white on each side.
     pub fn logarithmic(values: impl Iterator<Item = f64> + Clone) -> Self {
         let (low, high) = bounds(values.filter(|&value| value > 0.0).map(f64::log10));
         Scale::new(low - 0.3, high + 0.3, true)

@@ -147,7 +147,7 @@ pub fn draw(scatter: &Scatter) -> Drawn {
     }
 }
 
-/// Names are next to their points if there is room for all of them; wider panels have more room.
+/// Names are next to their points if all of them fit. Wider panels fit more.
 fn naming(scatter: &Scatter) -> Naming {
     for columns in [2, 1] {
         let bare = layout(scatter, columns, &[]);

@@ -1,4 +1,5 @@
-//! The bytes of figures: a change here is a change of every user's figures, to be looked at before it is accepted.
+//! The bytes of figures. A change here changes every user's figures: look at them before you accept
+//! it.
 
 use super::bars::{Bar, BarGroup, BarPanel, Bars};
 use super::curves::{Curve, CurvePanel, Curves};

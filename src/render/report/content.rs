@@ -157,7 +157,7 @@ pub fn gather(
     })
 }
 
-/// The grids, or what the report shows when the spec asks for none.
+/// The grids, or what the report shows when the spec has none.
 fn or_default(
     grids: Vec<Grid>,
     default: impl FnOnce() -> Result<Vec<Grid>, RenderError>,
@@ -309,7 +309,7 @@ fn protocols(results: &Results) -> Vec<ProtocolView> {
     results.spec.protocol.iter().map(view).collect()
 }
 
-/// Every file beside the report that it links to, with what it holds.
+/// Every file that the report links to, with what it holds.
 fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(String, String)> {
     const KNOWN: [(&str, &str); 8] = [
         ("metrics.csv", "every metric of every cell, long form"),

@@ -55,8 +55,8 @@ pub fn answer(
     Ok(headline(&table, &wanted).map(|found| words(context, &found)))
 }
 
-/// What the answer is about: the numbers of the main figure, or of the first comparison table, or of
-/// the first protocol. A table with the same numbers gives the tests, so that the answer has its star.
+/// What the answer is about: the numbers of the main figure, or of the first comparison table, or
+/// of the first protocol. A table with the same numbers gives the tests, so that both agree.
 fn main(context: &Context, figure: Option<&Figure>) -> Option<(SummaryQuery, Wanted)> {
     let spec = &context.results.spec;
     let tables = || {

@@ -1,5 +1,5 @@
-//! The spec's prose (Markdown) as HTML. Raw HTML is shown as text, images become their descriptions,
-//! and only web addresses become links.
+//! The spec's prose (Markdown) as HTML. Raw HTML is shown as text, images become their
+//! descriptions, and only web addresses become links.
 
 use minijinja::HtmlEscape;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
@@ -20,8 +20,8 @@ pub fn html(markdown: &str) -> String {
     text
 }
 
-/// The first sentence of a text in Markdown, as safe HTML without a paragraph; empty for none. A full
-/// stop inside a number or an abbreviation does not end a sentence.
+/// The first sentence of a text in Markdown, as safe HTML without a paragraph; empty for none. A
+/// full stop inside a number or an abbreviation does not end a sentence.
 pub fn first_sentence(markdown: &str) -> String {
     let paragraph = markdown.trim().split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = paragraph.split_whitespace().collect();
@@ -37,7 +37,7 @@ pub fn first_sentence(markdown: &str) -> String {
     let inner = html.trim().strip_prefix("<p>");
     match inner.and_then(|inner| inner.strip_suffix("</p>")) {
         Some(inner) => inner.to_owned(),
-        // A heading or a list is no sentence.
+        // A list is not a sentence.
         None => String::new(),
     }
 }
@@ -59,8 +59,8 @@ pub fn line(text: &str) -> String {
     html
 }
 
-/// The event, or what is shown in its place. `links` has an entry for each open link: whether it leads
-/// somewhere.
+/// The event, or what is shown in its place. `links` has an entry for each open link: whether it
+/// leads somewhere.
 fn safe<'a>(event: Event<'a>, links: &mut Vec<bool>) -> Option<Event<'a>> {
     Some(match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),

@@ -7,8 +7,8 @@ const ELEMENTS: [&str; 8] = [
     "svg", "rect", "line", "polyline", "polygon", "circle", "text", "title",
 ];
 
-/// The SVG with a name for screen readers, in the colours of the report and without fixed size, or `None` when it holds anything but shapes and texts;
-/// the report then shows the figure's file instead.
+/// The SVG with a name for screen readers, in the colours of the report and without fixed size.
+/// `None` when it holds anything but shapes and texts; the report then shows the figure's file.
 pub fn inline(svg: &str, name: &str, title: &str) -> Option<String> {
     if !is_harmless(svg) {
         return None;
@@ -29,7 +29,7 @@ fn is_harmless(svg: &str) -> bool {
         let (tag, _) = piece.split_once('>').unwrap_or((piece, ""));
         let tag = tag.trim_start_matches('/').to_ascii_lowercase();
         let element = tag.split([' ', '/', '\n']).next().unwrap_or_default();
-        // Values are escaped, so a quote always ends one, and what stands outside values are the attributes' names.
+        // Values are escaped, so a quote always ends one. The rest are the names of attributes.
         let names = tag.split('"').step_by(2).collect::<Vec<_>>().join(" ");
         ELEMENTS.contains(&element)
             && !names.contains(" on")
