@@ -337,8 +337,7 @@ def configured():
     with open(ROOT / CONFIG, "rb") as file:
         config = tomllib.load(file)
     documents = {path for pattern in config["documents"] for path in ROOT.glob(pattern)}
-    documents -= {ROOT / path for path in config["pending"]}
-    gone = [path for path in config["pending"] + config["rust"] if not (ROOT / path).exists()]
+    gone = [path for path in config["rust"] if not (ROOT / path).exists()]
     if gone:
         sys.exit(f"{CONFIG}: no such file or folder: {', '.join(gone)}")
     return sorted(documents), [file for path in config["rust"] for file in rust_files(ROOT / path)]

@@ -61,7 +61,7 @@ fn run_ends_with_a_table_on_stdout_and_messages_on_stderr() {
 }
 
 #[test]
-fn a_second_run_starts_no_worker_and_leaves_every_file_as_it_was() {
+fn a_second_run_starts_no_worker_and_changes_no_file() {
     let desk = Desk::new();
     let first = desk.run("run spec.toml");
     let before = desk.metrics();
@@ -73,7 +73,7 @@ fn a_second_run_starts_no_worker_and_leaves_every_file_as_it_was() {
         .unwrap();
     assert_eq!(out(&second), out(&first));
     assert!(!starts.exists() && desk.metrics() == before);
-    // Not even a worker program is needed.
+    // It does not need a worker program.
     let third = desk
         .command("run spec.toml")
         .env("ALLROUND_WORKER", "/nowhere")
@@ -83,7 +83,7 @@ fn a_second_run_starts_no_worker_and_leaves_every_file_as_it_was() {
 }
 
 #[test]
-fn results_that_are_removed_come_back_from_the_store() {
+fn removed_results_are_restored_from_the_store() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let before = desk.metrics();
@@ -103,7 +103,7 @@ fn results_that_are_removed_come_back_from_the_store() {
 }
 
 #[test]
-fn a_failed_cell_is_a_row_and_the_others_go_on() {
+fn a_failed_cell_is_a_row_and_the_others_continue() {
     let desk = Desk::new();
     let output = desk.run_with("backbone/gru4rec=kill", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
@@ -116,7 +116,7 @@ fn a_failed_cell_is_a_row_and_the_others_go_on() {
     let cells = std::fs::read_to_string(desk.path().join("results/small/cells.csv")).unwrap();
     assert!(cells.contains("killed by signal 9"), "{cells}");
     assert!(metrics.contains(",popularity,1,test,hit,1,0."), "{metrics}");
-    // Mended, the same command does the rest.
+    // Without the failure, the same command completes the run.
     assert_eq!(desk.run("run spec.toml").status.code(), Some(0));
     assert!(!desk.metrics().contains("failed"));
 }
@@ -158,24 +158,24 @@ target = "b"
 exclude = [{ dataset = "b", scenario = "cross" }]
 "#;
     std::fs::write(desk.path().join("counted.toml"), scenarios).unwrap();
-    let said = desk.command("data stats counted.toml").output().unwrap();
-    let said = out(&said);
-    let [a, b] = [0, 1].map(|part| said.split("\nb\n").nth(part).unwrap_or_default());
+    let printed = desk.command("data stats counted.toml").output().unwrap();
+    let printed = out(&printed);
+    let [a, b] = [0, 1].map(|part| printed.split("\nb\n").nth(part).unwrap_or_default());
     for line in [
         "users in slice `overall`",
         "users trained on in `few`",
         "users measured in `cross`",
     ] {
-        assert!(a.contains(line), "{said}");
+        assert!(a.contains(line), "{printed}");
     }
     assert!(
         b.contains("users measured in `few`") && !b.contains("`cross`"),
-        "{said}"
+        "{printed}"
     );
 }
 
 #[test]
-fn data_stats_say_how_the_titles_were_read_and_what_was_left_out() {
+fn data_stats_report_how_titles_were_read_and_what_was_skipped() {
     let desk = Desk::new();
     let spec = r#"
 spec_version = 1
@@ -201,52 +201,52 @@ items = "games.json"
         "games.json",
         "[{'id': '10', 'app_name': 'One'},\n{'app_name': 'Two'}]",
     );
-    let said = desk.command("data stats read.toml").output().unwrap();
-    let said = out(&said);
+    let printed = desk.command("data stats read.toml").output().unwrap();
+    let printed = out(&printed);
     for line in [
         "MovieLens in the form of 10M (`ratings.dat` with half stars); `movies.dat` is read as UTF-8",
         "records of items without `id`, which are not used",
     ] {
-        assert!(said.contains(line), "{said}");
+        assert!(printed.contains(line), "{printed}");
     }
     assert!(!desk.path().join(".allround").exists());
 }
 
 #[test]
-fn a_damaged_result_is_told_once_with_what_to_do() {
+fn a_damaged_result_is_reported_once_with_a_hint() {
     let desk = Desk::new();
     assert!(desk.run("run spec.toml").status.success());
     let file = desk.path().join("results/small/metrics.csv");
     std::fs::write(&file, format!("{}a,b\n", desk.metrics())).unwrap();
     let refused = desk.run("show results/small");
     assert_eq!(refused.status.code(), Some(2));
-    let said = err(&refused);
+    let printed = err(&refused);
     assert_eq!(
-        said.matches("found record with 2 fields").count(),
+        printed.matches("found record with 2 fields").count(),
         1,
-        "{said}"
+        "{printed}"
     );
     assert!(
-        said.contains("CSV error") && said.contains("hint: the file is damaged"),
-        "{said}"
+        printed.contains("CSV error") && printed.contains("hint: the file is damaged"),
+        "{printed}"
     );
     std::fs::remove_file(&file).unwrap();
-    let said = err(&desk.run("show results/small"));
+    let printed = err(&desk.run("show results/small"));
     assert!(
-        said.contains("is not a results folder: it has no `metrics.csv`"),
-        "{said}"
+        printed.contains("is not a results folder: it has no `metrics.csv`"),
+        "{printed}"
     );
 }
 
 #[test]
-fn clean_takes_nothing_while_it_is_unknown_what_an_experiment_needs() {
+fn clean_removes_nothing_while_a_record_is_damaged() {
     let desk = Desk::new();
     assert!(desk.run("run spec.toml").status.success());
     let folder = desk.path().join(".allround/experiments");
     let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
     std::fs::write(file.path(), "{").unwrap();
     assert_eq!(desk.run("clean").status.code(), Some(1));
-    // The same experiment writes it anew, and everything is still there.
+    // A run of the same experiment writes the record again. Nothing was removed.
     let starts = desk.metrics();
     assert!(desk.run("run spec.toml").status.success());
     assert_eq!(desk.metrics(), starts);
@@ -254,7 +254,7 @@ fn clean_takes_nothing_while_it_is_unknown_what_an_experiment_needs() {
 }
 
 #[test]
-fn check_says_how_much_would_run_and_leaves_no_trace() {
+fn check_prints_what_would_run_and_writes_nothing() {
     let desk = Desk::new();
     let output = desk.run("check spec.toml");
     let axes = "2 seeds x 2 models x overall x 1 data set";
@@ -282,7 +282,7 @@ fn plan_and_dry_run_show_what_is_cached_and_run_nothing() {
 }
 
 #[test]
-fn a_device_or_a_limit_makes_other_stages() {
+fn a_device_or_a_limit_changes_the_stages() {
     let desk = Desk::new();
     let plan = |flags: &str| out(&desk.run(&format!("plan spec.toml {flags}")));
     assert_ne!(plan(""), plan("--limit 50"));
@@ -335,7 +335,8 @@ fn compare_refuses_numbers_of_different_protocols() {
     );
 }
 
-/// The three files of numbers, without the columns that differ between runs: times, memory, and what came from the store.
+/// The CSV files of a results folder, without the columns that differ between runs: times, memory,
+/// and `cached`.
 fn numbers(desk: &Desk, out: &str) -> Vec<String> {
     let read = |file: &str| {
         let path = desk.path().join(out).join("small").join(file);
@@ -367,7 +368,8 @@ fn numbers(desk: &Desk, out: &str) -> Vec<String> {
     .into()
 }
 
-/// Damages the first artefact of a kind: takes it away, cuts a file of it, or changes bytes of one or of its events.
+/// Damages the first artefact of a kind: removes it, truncates or changes one of its files, or
+/// changes its events.
 fn damage(desk: &Desk, kind: &str, how: &str) {
     let folder = desk.path().join(".allround/artefacts").join(kind);
     let first = |folder: &Path| {
@@ -409,26 +411,26 @@ fn damage(desk: &Desk, kind: &str, how: &str) {
 }
 
 #[test]
-fn damage_in_the_store_is_found_and_mended_and_no_row_is_lost() {
+fn damaged_artefacts_are_rebuilt_and_no_row_is_lost() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let before = numbers(&desk, "results");
     assert!(before.iter().all(|file| !file.is_empty()));
     for kind in ["prepare", "candidates", "backbone", "evaluate"] {
         for how in ["gone", "cut", "changed", "events"] {
-            // What nobody reads is not read through, and may stay.
+            // Artefacts that no stage reads are not verified.
             if how == "changed" && ["candidates", "backbone"].contains(&kind) {
                 continue;
             }
             damage(&desk, kind, how);
             let out = format!("again-{kind}-{how}");
-            let mended = desk.run(&format!("run spec.toml --out {out}"));
-            let said = err(&mended);
-            assert_eq!(mended.status.code(), Some(0), "{kind}, {how}: {said}");
+            let rebuilt = desk.run(&format!("run spec.toml --out {out}"));
+            let printed = err(&rebuilt);
+            assert_eq!(rebuilt.status.code(), Some(0), "{kind}, {how}: {printed}");
             assert_eq!(
-                said.contains("damaged, rebuilding"),
+                printed.contains("damaged, rebuilding"),
                 how != "gone",
-                "{kind}, {how}: {said}"
+                "{kind}, {how}: {printed}"
             );
             assert_eq!(numbers(&desk, &out), before, "{kind}, {how}");
         }
@@ -439,26 +441,26 @@ fn damage_in_the_store_is_found_and_mended_and_no_row_is_lost() {
 }
 
 #[test]
-fn ranks_of_the_store_without_their_data_are_a_failure_with_its_reason() {
+fn ranks_without_their_data_are_a_failure_with_a_reason() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     damage(&desk, "prepare", "gone");
     let output = desk.run_with("prepare=nan", "run spec.toml --out again");
     assert_eq!(output.status.code(), Some(1));
-    let told = numbers(&desk, "again");
+    let files = numbers(&desk, "again");
     assert_eq!(
-        told[1].matches(",blocked,prepare").count(),
+        files[1].matches(",blocked,prepare").count(),
         4,
         "{}",
-        told[1]
+        files[1]
     );
-    // Mended, the same command has all of it again.
+    // Without the failure, the same command restores all numbers.
     assert_eq!(desk.run("run spec.toml --out again").status.code(), Some(0));
     assert_eq!(numbers(&desk, "again"), numbers(&desk, "results"));
 }
 
 #[test]
-fn a_rebuild_that_fails_takes_no_number_away() {
+fn a_failed_rebuild_removes_no_number() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let before = numbers(&desk, "results");
@@ -466,7 +468,7 @@ fn a_rebuild_that_fails_takes_no_number_away() {
     let output = desk.run_with("backbone=kill", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
     let after = numbers(&desk, "results");
-    assert_eq!(after[0], before[0], "ranks that are there are numbers");
+    assert_eq!(after[0], before[0], "existing ranks keep their numbers");
     assert!(after[2].lines().count() < before[2].lines().count());
     assert_eq!(desk.run("run spec.toml").status.code(), Some(0));
     assert_eq!(numbers(&desk, "results"), before);
@@ -489,6 +491,6 @@ fn the_command_links_no_libtorch() {
 }
 
 #[test]
-fn completions_know_the_subcommands() {
+fn completions_contain_the_subcommands() {
     assert!(out(&Desk::new().run("completions bash")).contains("compare"));
 }

@@ -1,4 +1,4 @@
-//! The committed results were made by the committed experiments and by a commit of this repository.
+//! Committed results were made by the committed experiments and by a commit of this repository.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -13,8 +13,8 @@ use allround::store::{EVENTS, Manifest, Store};
 use allround_core::fs;
 use allround_core::stage::StageKind;
 
-/// Results, and the assets made from them, of an earlier version of the program. Running the experiment again takes it off
-/// this list.
+/// Results, and assets made from them, of an earlier version of the program. An experiment that has
+/// been run again is removed from this list.
 const EARLIER: [&str; 1] = ["small-lm"];
 
 /// Whether the results of this folder are on the list of earlier ones.
@@ -26,7 +26,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Folders of committed results, by their place below `results`.
+/// Folders of committed results, by their path below `results`.
 fn results() -> Vec<(String, PathBuf)> {
     let above = root().join("results");
     let files = fs::walk(&above).unwrap();
@@ -39,8 +39,10 @@ fn results() -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-/// The committed experiments whose results go to the folder of this name, plain and in their offline profile, on the devices
-/// of `machine`, and whether others that might were found without their data.
+/// The committed experiments whose results go to the folder of this name, and whether candidates
+/// were skipped since their data are missing.
+///
+/// Experiments are loaded with and without their offline profile, on the devices of `machine`.
 fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
     let mut devices: Vec<String> = machine
         .device
@@ -64,7 +66,7 @@ fn experiments(name: &str, machine: &Machine) -> (Vec<Checked>, bool) {
         let is_it = |checked: &Checked| checked.folder == place;
         for device in &devices {
             let offline = [device.clone(), "profile=offline".to_owned()];
-            // A fault of another kind than absent data fails the tests of the experiments themselves.
+            // Faults other than missing data fail the tests of the experiments.
             match experiment::load(&path, &offline[..1]) {
                 Ok(checked) => found.extend(Some(checked).filter(is_it)),
                 Err(_) => absent = true,
@@ -96,7 +98,7 @@ fn committed_results_are_those_of_the_committed_experiments() {
         let (experiments, absent) = experiments(&name, &machine);
         let noted = machine.experiment.digest;
         let made_by = |checked: &&Checked| {
-            // Results from before the digest was noted have the spec that made them.
+            // Results without a digest have the spec that made them.
             let made = match noted.as_str() {
                 "" => {
                     let spec = experiment::load_resolved(&folder.join("spec.toml")).unwrap();
@@ -110,7 +112,7 @@ fn committed_results_are_those_of_the_committed_experiments() {
         if is_earlier(&name) {
             assert!(
                 makers.is_empty(),
-                "results/{name} are of the program as it is: take them off the list of earlier results"
+                "results/{name} are of the current program: remove them from the list of earlier results"
             );
             continue;
         }
@@ -128,14 +130,14 @@ fn committed_results_are_those_of_the_committed_experiments() {
         assert!(
             makers
                 .iter()
-                .any(|checked| says(&checked.spec) == says(&shown)),
-            "results/{name} show other words, expected values, figures or tables than the experiment `{name}`: run it again from its store"
+                .any(|checked| display(&checked.spec) == display(&shown)),
+            "results/{name} have other texts, expected values, figures or tables than the experiment `{name}`: run it again from its store"
         );
     }
 }
 
-/// What of an experiment decides no number, but what is shown of them.
-fn says(spec: &Spec) -> impl PartialEq + use<> {
+/// The parts of an experiment that change no number, but how they are displayed.
+fn display(spec: &Spec) -> impl PartialEq + use<> {
     (
         [&spec.question, &spec.expectation, &spec.analysis].map(Clone::clone),
         spec.expected.clone(),
@@ -145,12 +147,12 @@ fn says(spec: &Spec) -> impl PartialEq + use<> {
 }
 
 #[test]
-fn committed_results_have_the_columns_that_are_written_now() {
+fn committed_results_have_the_current_columns() {
     let header = |folder: &Path, file: &str| {
         let text = fs::read_to_string(&folder.join(file)).unwrap();
         text.lines().next().unwrap_or_default().to_owned()
     };
-    // Its results are made anew more often than any.
+    // These results are updated most often.
     let newest = root().join("results/quickstart");
     for (name, folder) in results().into_iter().filter(|(name, _)| !is_earlier(name)) {
         for file in [
@@ -168,7 +170,7 @@ fn committed_results_have_the_columns_that_are_written_now() {
 }
 
 #[test]
-fn the_committed_small_language_model_is_what_its_experiment_makes() {
+fn the_committed_small_language_model_is_that_of_its_experiment() {
     let name = "small-lm";
     let path = root().join(format!("experiments/assets/{name}.toml"));
     let checked = experiment::load(&path, &[]).unwrap();
@@ -180,7 +182,7 @@ fn the_committed_small_language_model_is_what_its_experiment_makes() {
     let manifest = root().join(format!("assets/{name}.json"));
     let text = fs::read_to_string(&manifest).unwrap();
     let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
-    // How the stage went is in the results of that name; the folder has the model alone.
+    // The events of the stage are in the results of that name. The folder only has the model.
     manifest.files.retain(|file| file.path != EVENTS);
     let folder = root().join("assets").join(name);
     let is_current = manifest.key == node.unwrap().key;
@@ -202,21 +204,21 @@ fn committed_results_name_a_commit_of_this_repository() {
     };
     let shallow = git(&["rev-parse", "--is-shallow-repository"]);
     if shallow.is_none_or(|shallow| shallow.stdout.trim_ascii() != b"false") {
-        eprintln!("SKIPPED: no git, or no whole history: the commits of results are not checked");
+        eprintln!("SKIPPED: no git, or a shallow clone: the commits of results are not checked");
         return;
     }
     for (name, folder) in results() {
         let program = Machine::load(&folder).unwrap().program;
         assert!(
             !program.modified,
-            "results/{name} were made by sources that are no commit's"
+            "results/{name} were made by sources with uncommitted changes"
         );
         let commit = program.commit;
         let commit = commit.unwrap_or_else(|| panic!("results/{name} name no commit"));
         let found = git(&["merge-base", "--is-ancestor", &commit, "HEAD"]).unwrap();
         assert!(
             found.status.success(),
-            "results/{name} were made at {commit}, which is no ancestor of HEAD"
+            "results/{name} were made at {commit}, which is not an ancestor of HEAD"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Disks that refuse: full ones and read-only ones, made with a small tmpfs in a mount namespace of its own.
+//! Full and read-only disks: a small tmpfs in a separate mount namespace.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -20,7 +20,8 @@ items = 90
 [model.popularity.popularity]
 "#;
 
-/// Runs the experiment in `dir` with a tmpfs of these options mounted on `mount`; `None` where that is not allowed.
+/// Runs the experiment in `dir` with a tmpfs with these options mounted on `mount`. `None` if that
+/// is not allowed.
 fn run_on(dir: &Path, options: &str, mount: &str) -> Option<Output> {
     run_spec_on(dir, SPEC, options, mount)
 }
@@ -88,7 +89,7 @@ fn results_on_a_full_disk_end_the_run_with_the_file_and_a_hint() {
 }
 
 #[test]
-fn a_disk_that_is_full_before_the_figures_are_drawn_says_so_once_with_a_hint() {
+fn a_disk_that_is_full_before_drawing_is_reported_once_with_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let drawing = SPEC.to_owned()
         + "\n[figure.quality.bars]\ntitle = \"Quality\"\nmetric = \"hit@1\"\nprotocol = \"strict\"\n";

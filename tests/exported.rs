@@ -1,4 +1,5 @@
-//! Validation numbers, kept scores, their export, scores of other programs and audits of answers, as a user types them.
+//! Commands for validation numbers, kept and exported scores, imported scores and audits of
+//! answers.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -50,7 +51,7 @@ fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn validation_is_measured_for_every_model_shown_and_tabled() {
+fn validation_is_measured_and_shown_in_tables() {
     let desk = keeping();
     for cell in ["toys.overall.gru4rec.s1", "toys.cold.popularity.s2"] {
         for split in ["valid", "test"] {
@@ -76,18 +77,24 @@ fn validation_is_measured_for_every_model_shown_and_tabled() {
             .join("results/small/ranks/toys.cold.gru4rec.s1.strict.valid.csv.gz")
             .exists()
     );
-    // The table is of the ranks that lie there.
+    // The table matches the ranks in the folder.
     well(&desk.run("report results/small --check"));
 
     let plain = Desk::new();
     well(&plain.run("run spec.toml -q"));
-    let said = bad(&plain.run("show results/small --split valid"));
-    assert!(said.contains("no results for the split `valid`"), "{said}");
-    assert!(said.contains("splits = [\"valid\", \"test\"]"), "{said}");
+    let printed = bad(&plain.run("show results/small --split valid"));
+    assert!(
+        printed.contains("no results for the split `valid`"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("splits = [\"valid\", \"test\"]"),
+        "{printed}"
+    );
 }
 
 #[test]
-fn top_lists_ranks_and_candidates_are_exported_and_what_was_not_kept_is_refused() {
+fn lists_ranks_and_candidates_are_exported_if_they_were_kept() {
     let desk = keeping();
     let top = "export results/small --top 3 --model gru4rec --seed 1 --scenario overall --titles";
     let lists = rows(&well(&desk.run(top)));
@@ -120,44 +127,48 @@ fn top_lists_ranks_and_candidates_are_exported_and_what_was_not_kept_is_refused(
             .any(|row| row["model"] == "popularity" && row["seed"] == "2")
     );
 
-    let asked = well(
+    let exported = well(
         &desk.run("export results/small --candidates --scenario overall --seed 2 --format json"),
     );
-    assert_eq!(asked.lines().count(), users.len());
-    for line in asked.lines() {
+    assert_eq!(exported.lines().count(), users.len());
+    for line in exported.lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(row["candidates"].as_array().unwrap().len(), 20);
         let history = row["history"].as_array().unwrap();
         let known = |item: &serde_json::Value| history.contains(item);
         assert!(!history.is_empty() && !row["candidates"].as_array().unwrap().iter().any(known));
     }
-    let said = bad(&desk.run("export results/small --model gru5rec"));
+    let printed = bad(&desk.run("export results/small --model gru5rec"));
     assert!(
-        said.contains("no measured cell of `results/small` matches these options"),
-        "{said}"
+        printed.contains("no measured cell of `results/small` matches these options"),
+        "{printed}"
     );
-    assert!(said.contains("models `gru4rec`, `popularity`"), "{said}");
+    assert!(
+        printed.contains("models `gru4rec`, `popularity`"),
+        "{printed}"
+    );
 
     let plain = Desk::new();
     well(&plain.run("run spec.toml -q"));
-    let said = bad(&plain.run("export results/small"));
+    let printed = bad(&plain.run("export results/small"));
     assert!(
-        said.contains("scores of `toys.overall.gru4rec.s1` under protocol `strict` were not kept"),
-        "{said}"
+        printed
+            .contains("scores of `toys.overall.gru4rec.s1` under protocol `strict` were not kept"),
+        "{printed}"
     );
     assert!(
-        said.contains("set `protocol.strict.keep_scores = true`"),
-        "{said}"
+        printed.contains("set `protocol.strict.keep_scores = true`"),
+        "{printed}"
     );
-    let said = bad(&plain.run("export results/small --candidates --store elsewhere"));
+    let printed = bad(&plain.run("export results/small --candidates --store elsewhere"));
     assert!(
-        said.contains("the store `elsewhere` has no record of `results/small`"),
-        "{said}"
+        printed.contains("the store `elsewhere` has no record of `results/small`"),
+        "{printed}"
     );
 }
 
 #[test]
-fn scores_of_another_program_are_a_row_with_its_note_in_every_slice() {
+fn scores_of_another_program_have_rows_in_every_slice() {
     let desk = keeping();
     let export = "export results/small --top 20 --model gru4rec --seed 1 --scenario overall";
     for (split, file) in [("test", "theirs.csv"), ("valid", "theirs-valid.csv")] {
@@ -179,7 +190,7 @@ fn scores_of_another_program_are_a_row_with_its_note_in_every_slice() {
             row["model"] == "theirs" && row["scenario"] == scenario && row["split"] == split
         };
         let found: Vec<_> = metrics.iter().filter(is_it).collect();
-        assert_eq!(found.len(), 2, "one a seed");
+        assert_eq!(found.len(), 2, "one per seed");
         assert!(found.iter().all(|row| row["status"] == "ok"), "{found:?}");
         found[0].clone()
     };
@@ -192,12 +203,13 @@ fn scores_of_another_program_are_a_row_with_its_note_in_every_slice() {
         let theirs = cells.iter().filter(|row| row["name"] == "theirs");
         theirs.map(|row| row["notes"].clone()).collect()
     };
-    assert!(notes(&desk.cells()).iter().all(String::is_empty));
+    // Two scenarios and two seeds.
+    assert_eq!(notes(&desk.cells()), [""; 4]);
     of("cold", "valid");
     let table = desk.read("results/small/tables/main.md");
     assert!(table.contains("theirs"), "{table}");
 
-    // A candidate less is refused by name; where it may rank last, it is counted.
+    // A missing candidate is refused by name, or counted if it may rank last.
     let cut: Vec<&str> = exported
         .lines()
         .take(exported.lines().count() - 1)
@@ -205,17 +217,18 @@ fn scores_of_another_program_are_a_row_with_its_note_in_every_slice() {
     desk.put("theirs.csv", &cut.join("\n"));
     let output = desk.run("run spec.toml -q --out cut");
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
-    let said = err(&output);
+    let printed = err(&output);
     assert!(
-        said.contains("theirs.csv: user `") && said.contains("has no score of the candidate `"),
-        "{said}"
+        printed.contains("theirs.csv: user `")
+            && printed.contains("has no score of the candidate `"),
+        "{printed}"
     );
     let lenient = theirs.replace("file =", "missing = \"last\"\nfile =");
     desk.put("spec.toml", &format!("{SPEC}{KEEPING}{lenient}"));
     well(&desk.run("run spec.toml -q --out last"));
     let notes = notes(&desk.read("last/small/cells.csv"));
     let counted = "evaluate: 1 candidates without a score, which rank last";
-    assert!(notes.iter().all(|note| *note == counted), "{notes:?}");
+    assert_eq!(notes, [counted; 4]);
 }
 
 #[test]
@@ -229,12 +242,15 @@ fn a_file_of_answers_is_audited_by_every_rule() {
     let output = desk.run("audit answers.csv --format csv");
     let expected = "rule,share,hits,n\npublished,0.75,3,4\nexact,0.25,1,4\nnormalised,0.5,2,4\nvalid,1,2,2\nseveral,0,0,2\n";
     assert_eq!(well(&output), expected);
-    let said = err(&output);
+    let printed = err(&output);
     assert!(
-        said.contains("1 target has no title: the published code counts each as a hit"),
-        "{said}"
+        printed.contains("1 target has no title: the published code counts each as a hit"),
+        "{printed}"
     );
-    assert!(said.contains("2 answers without candidates"), "{said}");
+    assert!(
+        printed.contains("2 answers without candidates"),
+        "{printed}"
+    );
     let table = well(&desk.run("audit answers.csv"));
     assert!(
         table.starts_with("4 answers, CSV\n") && table.contains("published     0.7500"),
@@ -245,14 +261,14 @@ fn a_file_of_answers_is_audited_by_every_rule() {
     assert_eq!(json["rules"][2]["hits"], 2);
 
     desk.put("answers.csv", &format!("{answers}\"one\"\n"));
-    let said = bad(&desk.run("audit answers.csv"));
+    let printed = bad(&desk.run("audit answers.csv"));
     assert!(
-        said.contains("answers.csv:6: the row has 1 cells, the header 3"),
-        "{said}"
+        printed.contains("answers.csv:6: the row has 1 cells, the header 3"),
+        "{printed}"
     );
-    let said = bad(&desk.run("audit nowhere.csv"));
+    let printed = bad(&desk.run("audit nowhere.csv"));
     assert!(
-        said.contains("cannot read `nowhere.csv`: no such file"),
-        "{said}"
+        printed.contains("cannot read `nowhere.csv`: no such file"),
+        "{printed}"
     );
 }

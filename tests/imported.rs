@@ -1,4 +1,4 @@
-//! An experiment with imported weights as a user types it, on the fake worker.
+//! Commands for an experiment with imported weights, with the fake worker.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -11,7 +11,7 @@ use allround_core::models::weights::Weight;
 use assert_cmd::Command;
 use safetensors::tensor::{Dtype, TensorView};
 
-// The generator leaves 78 of the items with an interaction.
+// 78 of the generated items have interactions.
 const SPEC: &str = r#"
 spec_version = 1
 name = "imported"
@@ -59,7 +59,7 @@ impl Desk {
         desk
     }
 
-    /// A file that fits the model, with this many rows of items and every number the same.
+    /// Writes a file for the model with `rows` rows of items, in which every number is `number`.
     fn put(&self, name: &str, rows: usize, number: f32) {
         let spec = allround::experiment::load_text("spec.toml", UNTRAINED, self.path(), &[]);
         let spec = spec.unwrap_or_else(|faults| panic!("{faults}")).spec;
@@ -96,7 +96,7 @@ impl Desk {
         command.output().unwrap()
     }
 
-    /// Lines of a results file that hold a text.
+    /// Lines of a results file that contain a text.
     fn lines(&self, file: &str, text: &str) -> Vec<String> {
         let path = self.path().join("results/imported").join(file);
         let content = std::fs::read_to_string(path).unwrap();
@@ -105,7 +105,7 @@ impl Desk {
     }
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -114,10 +114,10 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn every_number_of_imported_weights_says_so_and_no_epoch_is_told() {
+fn cells_of_imported_weights_have_a_note_and_no_epochs() {
     let desk = Desk::new();
     let output = desk.run("run spec.toml");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     let note = "backbone: weights imported from given/w.safetensors, not trained here";
     for cell in [
         "toys.overall.got.s1",
@@ -145,14 +145,14 @@ fn every_number_of_imported_weights_says_so_and_no_epoch_is_told() {
 }
 
 #[test]
-fn a_moved_file_is_known_again_and_a_changed_one_is_not() {
+fn a_moved_file_keeps_its_key_and_a_changed_one_does_not() {
     let desk = Desk::new();
-    let plan = || said(&desk.run("plan spec.toml"));
+    let plan = || printed(&desk.run("plan spec.toml"));
     let first = plan();
-    assert_eq!(said(&desk.run("run -n spec.toml")), first);
+    assert_eq!(printed(&desk.run("run -n spec.toml")), first);
     desk.put("moved.safetensors", 79, 0.0);
     let moved = "plan spec.toml --set variant.got.set={weights=\"moved.safetensors\"}";
-    assert_eq!(said(&desk.run(moved)), first);
+    assert_eq!(printed(&desk.run(moved)), first);
     desk.put("given/w.safetensors", 79, 1.0);
     assert_ne!(plan(), first);
 }
@@ -164,10 +164,11 @@ fn a_missing_file_is_a_fault_of_the_experiment() {
     for line in ["check", "plan", "run", "run -n"] {
         let output = desk.run(&format!("{line} spec.toml"));
         assert_eq!(output.status.code(), Some(2), "{line}");
-        let said = said(&output);
+        let printed = printed(&output);
         assert!(
-            said.contains("`given/w.safetensors` does not exist") && said.contains("spec.toml:25"),
-            "{said}"
+            printed.contains("`given/w.safetensors` does not exist")
+                && printed.contains("spec.toml:25"),
+            "{printed}"
         );
     }
     assert!(!desk.path().join(".allround").exists() && !desk.path().join("results").exists());
@@ -180,12 +181,12 @@ fn a_table_with_too_few_rows_is_found_by_check_in_the_prepared_data() {
     desk.put("given/w.safetensors", 78, 0.0);
     let output = desk.run("check spec.toml");
     assert_eq!(output.status.code(), Some(2));
-    let said = said(&output);
+    let printed = printed(&output);
     for words in [
         "`given/w.safetensors`: tensor `look_up.weight` has 78 rows, expected 79",
         "row 0 is padding, the other 78 rows are the items of the prepared data",
     ] {
-        assert!(said.contains(words), "{said}");
+        assert!(printed.contains(words), "{printed}");
     }
     assert!(!desk.path().join(".allround").exists());
 }

@@ -1,5 +1,7 @@
-//! A run that is killed at any moment ends, when it is repeated, with the bytes of a run that was not. The worker is the
-//! fake one, so that a run takes half a second; its results are a function of the keys alone, as a real worker's are.
+//! A killed run that is repeated gives the same bytes as a run that was not killed.
+//!
+//! With the fake worker a run takes half a second. Its results are a function of the keys, as those
+//! of a real worker.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -16,7 +18,7 @@ use rand::RngExt;
 const SPEC: &str = r#"
 spec_version = 1
 name = "killed"
-question = "Does a killed run end as one that was not?"
+question = "Does a killed run give the same results?"
 seeds = [1, 2]
 
 [dataset.toys.source.synthetic]
@@ -30,7 +32,7 @@ train.stop.fixed = {}
 [model.popularity.popularity]
 "#;
 
-/// A folder with a spec, a store and results of its own.
+/// A folder with a spec, its store and its results.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -44,7 +46,7 @@ impl Folder {
         self.0.path()
     }
 
-    /// `allround run spec.toml` in a process group of its own, every epoch taking 10 ms.
+    /// Starts `allround run spec.toml` in a separate process group. Every epoch takes 10 ms.
     fn start(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_allround"));
         command
@@ -74,7 +76,7 @@ impl Folder {
 enum Kill {
     /// The program and its workers at once.
     Group,
-    /// The program only; its workers must not outlive it.
+    /// Only the program; its workers must not outlive it.
     Parent,
 }
 
@@ -84,12 +86,12 @@ fn kill(child: &mut Child, how: Kill) {
         Kill::Group => -id,
         Kill::Parent => id,
     };
-    // SAFETY: the child has not been waited for, so its number is still its own.
+    // SAFETY: the child has not been waited for, so its process id is not reused.
     unsafe { libc::kill(target, libc::SIGKILL) };
     child.wait().unwrap();
 }
 
-/// Processes whose command line names a job below `folder`.
+/// Processes whose command line has a path below `folder`.
 fn workers_of(folder: &Path) -> Vec<PathBuf> {
     let needle = folder.display().to_string();
     let processes = std::fs::read_dir("/proc")
@@ -127,25 +129,25 @@ fn a_run_killed_at_ten_random_moments_ends_with_the_same_bytes() {
             if is_running {
                 break folder;
             }
-            // It was over already: the machine has become faster, and an earlier moment is needed.
+            // The run had ended before: the machine has become faster.
             moment /= 2;
         };
         folder.finish();
-        let told = format!("{how:?} after {moment:?} of {length} ms");
+        let context = format!("{how:?} after {moment:?} of {length} ms");
         for name in ["metrics.csv", "cells.csv", "cell_stages.csv", "epochs.csv"] {
-            assert_eq!(folder.file(name), whole.file(name), "{name}: {told}");
+            assert_eq!(folder.file(name), whole.file(name), "{name}: {context}");
         }
     }
 }
 
 #[test]
-fn epochs_that_a_killed_program_did_not_write_down_are_told_again() {
+fn epochs_that_a_killed_program_did_not_record_are_reported_again() {
     let whole = Folder::new();
     whole.finish();
     let folder = Folder::new();
     let mut child = folder.start();
     let checkpoint = loop {
-        // The worker tells an epoch before it counts it as done.
+        // The worker reports an epoch before it writes the checkpoint.
         let done = |path: &PathBuf| {
             let epoch = std::fs::read_to_string(path).unwrap_or_default();
             epoch.parse().is_ok_and(|epoch: u32| epoch >= 2)
@@ -163,7 +165,7 @@ fn epochs_that_a_killed_program_did_not_write_down_are_told_again() {
     assert_eq!(folder.file("epochs.csv"), whole.file("epochs.csv"));
 }
 
-/// The fake worker's checkpoints of the stages at work.
+/// Checkpoints of the running stages.
 fn checkpoints(folder: &Path) -> Vec<PathBuf> {
     let stages = std::fs::read_dir(folder.join(".allround/work"));
     let stages = stages.into_iter().flatten().flatten();
@@ -203,7 +205,7 @@ fn ctrl_c_leaves_a_state_that_the_same_command_continues() {
     let mut child = folder.start();
     std::thread::sleep(Duration::from_millis(150));
     let id = i32::try_from(child.id()).unwrap();
-    // SAFETY: the child has not been waited for, so its number is still its own.
+    // SAFETY: the child has not been waited for, so its process id is not reused.
     unsafe { libc::kill(-id, libc::SIGINT) };
     assert_eq!(child.wait().unwrap().code(), Some(130));
     folder.finish();
@@ -211,7 +213,7 @@ fn ctrl_c_leaves_a_state_that_the_same_command_continues() {
 }
 
 #[test]
-fn two_runs_at_once_on_one_store_make_every_stage_once() {
+fn two_concurrent_runs_on_one_store_make_every_stage_once() {
     let folder = Folder::new();
     let mut children = [folder.start(), folder.start()];
     for child in &mut children {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// One import that goes down the list.
+/// An import of a later module.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
     file: PathBuf,
@@ -13,7 +13,7 @@ struct Fault {
     uses: String,
 }
 
-/// The modules in order: names of `mod NAME;` lines.
+/// The names of modules in the order of their `mod NAME;` lines.
 fn modules(list: &str) -> Vec<String> {
     let name = |line: &str| {
         let line = line.strip_prefix("pub ").unwrap_or(line);
@@ -24,7 +24,8 @@ fn modules(list: &str) -> Vec<String> {
     list.lines().filter_map(name).collect()
 }
 
-/// The lines of `source` with their places; an import over several lines is one, without comments.
+/// The lines of `source` with their numbers, without comments. An import over several lines is
+/// joined.
 fn joined(source: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut open = false;
@@ -41,7 +42,7 @@ fn joined(source: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// Rooms that a line of source names through `crate::`.
+/// Modules that a line of source names through `crate::`.
 fn used(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
     let name = |rest: &str| -> String {
@@ -75,7 +76,7 @@ fn used(line: &str) -> Vec<String> {
     names
 }
 
-/// Every import in `source`, a file of module `module`, of a module that stands below it.
+/// The imports of later modules in `source`, a file of `module`.
 fn faults(order: &[String], module: &str, file: &Path, source: &str) -> Vec<Fault> {
     let place = |name: &str| order.iter().position(|other| other == name);
     let Some(own) = place(module) else {
@@ -174,7 +175,7 @@ fn modules_of_the_worker_import_only_earlier_ones() {
 
 #[test]
 fn an_import_of_a_later_module_is_found_in_every_form() {
-    let order = modules("pub mod low;\n// words\nmod high;\n");
+    let order = modules("pub mod low;\n// a comment\nmod high;\n");
     assert_eq!(order, ["low", "high"]);
     let bad = [
         "use crate::high::X;",

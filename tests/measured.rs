@@ -1,4 +1,4 @@
-//! Who is measured, what the files of a data set have in common, and what the command says of it, on the fake worker.
+//! Messages about measured users, and about files of a data set that do not fit together.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -15,7 +15,8 @@ fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// A desk whose experiment reads `plays.csv` of `user,item,time`, with more lines in the data set's table and behind.
+/// A desk whose experiment reads `plays.csv` with columns `user,item,time`. `dataset` is added to
+/// the table of the data set, and `rest` to the end.
 fn with_plays(plays: &str, dataset: &str, rest: &str) -> Desk {
     let desk = Desk::new();
     let spec = format!(
@@ -35,7 +36,7 @@ fn with_plays(plays: &str, dataset: &str, rest: &str) -> Desk {
 const PLAYS: &str = "source.csv = { interactions = \"plays.csv\", timestamp = \"time\" }";
 const WITH_ITEMS: &str = "source.csv = { interactions = \"plays.csv\", items = \"items.csv\", timestamp = \"time\", title = \"title\" }";
 
-/// `users` users with `each` of 20 items.
+/// Interactions of `users` users with `each` of 20 items.
 fn plays(users: usize, each: usize) -> String {
     let mut rows = String::new();
     for user in 0..users {
@@ -46,7 +47,7 @@ fn plays(users: usize, each: usize) -> String {
     rows
 }
 
-/// A column of a results file, cell by cell.
+/// The values of a column of a results file.
 fn column(desk: &Desk, file: &str, name: &str) -> Vec<String> {
     let path = desk.path().join("results/small").join(file);
     let mut rows = csv::Reader::from_path(path).unwrap();
@@ -58,7 +59,7 @@ fn column(desk: &Desk, file: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_run_that_can_measure_nobody_fails_with_the_reason_before_anything_is_trained() {
+fn a_run_without_measured_users_fails_before_training() {
     let desk = with_plays(&plays(30, 1), PLAYS, "");
     let reason =
         "no user is measured: every one of the 30 users has 1 interaction; `leave_one_out` needs 3";
@@ -85,12 +86,12 @@ fn a_run_that_can_measure_nobody_fails_with_the_reason_before_anything_is_traine
         assert!(error.contains(reason), "{error}");
     }
     assert!(desk.metrics().contains(",blocked\n"));
-    // The numbers that are not there are no success the second time either.
+    // The second run fails too, since the numbers are still missing.
     assert_eq!(desk.run("run spec.toml --quiet").status.code(), Some(1));
 }
 
 #[test]
-fn a_slice_that_nobody_is_in_is_an_error_of_its_cells() {
+fn a_slice_without_users_is_an_error_of_its_cells() {
     let scenarios = "[scenario.overall.overall]\n[scenario.cold.cold_items]\nshare = 0.01\n";
     let desk = with_plays(&plays(30, 6), PLAYS, scenarios);
     let reason =
@@ -116,8 +117,8 @@ fn a_slice_that_nobody_is_in_is_an_error_of_its_cells() {
 }
 
 #[test]
-fn measured_users_without_a_history_are_counted_and_told() {
-    // Ten users play early, five others come when the test part has begun.
+fn measured_users_without_a_history_are_counted_and_reported() {
+    // Ten users have early interactions, and five others only some in the test period.
     let mut rows = plays(10, 8);
     for user in 10..15 {
         for at in 0..4 {
@@ -156,12 +157,12 @@ fn measured_users_without_a_history_are_counted_and_told() {
     for notes in column(&desk, "cells.csv", "notes") {
         assert!(notes.contains(note), "{notes}");
     }
-    // A run that has nothing to do says it again.
+    // A run without stages to run prints it too.
     assert!(err(&desk.run("run spec.toml")).contains(note));
 }
 
 #[test]
-fn files_whose_ids_never_meet_are_an_error_with_an_example_of_each_side() {
+fn files_without_common_ids_are_an_error_with_examples() {
     let desk = with_plays(&plays(30, 6), WITH_ITEMS, "");
     let items: String = (0..20)
         .map(|item| format!("{item}.0,Title {item}\n"))
@@ -177,13 +178,13 @@ fn files_whose_ids_never_meet_are_an_error_with_an_example_of_each_side() {
         ("run spec.toml --quiet", 1),
     ] {
         let output = desk.run(line);
-        let said = err(&output);
-        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        let printed = err(&output);
+        assert_eq!(output.status.code(), Some(code), "{line}: {printed}");
         assert!(
-            said.contains("no record belongs to any of the 20 items")
-                && said.contains("is `0`, a record is of `0.0`")
-                && (code == 1 || said.contains("`7.0` for `7`")),
-            "{line}: {said}"
+            printed.contains("no record belongs to any of the 20 items")
+                && printed.contains("is `0`, a record is of `0.0`")
+                && (code == 1 || printed.contains("`7.0` for `7`")),
+            "{line}: {printed}"
         );
     }
 }
@@ -191,7 +192,8 @@ fn files_whose_ids_never_meet_are_an_error_with_an_example_of_each_side() {
 #[test]
 fn records_without_an_item_and_items_without_a_record_are_counted_and_shown() {
     let desk = with_plays(&plays(30, 6), WITH_ITEMS, "");
-    // Of 20 items, 16 have a record; two of these have an empty second one and one another title; nobody has item 99.
+    // Of 20 items, 16 have a record. Two of these have an empty second record, and one a second
+    // record with another title. No user has item 99.
     let items: String = (0..16)
         .map(|item| format!("{item},Title {item}\n"))
         .collect();
@@ -242,7 +244,7 @@ fn records_without_an_item_and_items_without_a_record_are_counted_and_shown() {
 }
 
 #[test]
-fn other_contents_of_the_same_size_and_time_give_other_numbers() {
+fn changed_contents_of_the_same_size_and_time_are_detected() {
     let desk = with_plays(&plays(30, 6), PLAYS, "");
     let file = desk.path().join("plays.csv");
     assert!(desk.run("run spec.toml --quiet").status.success());
@@ -257,38 +259,38 @@ fn other_contents_of_the_same_size_and_time_give_other_numbers() {
 }
 
 #[test]
-fn check_and_run_say_what_will_be_run() {
+fn check_and_run_print_what_will_run() {
     let desk = Desk::new();
     let spec = |more: &str| {
         std::fs::write(desk.path().join("spec.toml"), format!("{SPEC}\n{more}")).unwrap();
     };
-    let said = |line: &str| {
+    let printed = |line: &str| {
         let output = desk.run(line);
         assert!(output.status.success(), "{}", err(&output));
         (out(&output), err(&output))
     };
     spec("[scenario.cold.cold_items]\nshare = 0.5\n[scenario.warm.warm_items]\nshare = 0.5\n");
     let axes = "2 seeds x 2 models x cold, warm x 1 data set = 8 cells, 10 stages";
-    let (ok, notes) = said("check spec.toml");
+    let (ok, notes) = printed("check spec.toml");
     assert_eq!(ok, format!("ok: {axes}\n"));
     assert!(
         notes.contains("no scenario of the matrix is `overall`")
             && notes.contains("add `[scenario.overall.overall]`"),
         "{notes}"
     );
-    let (_, head) = said("run spec.toml");
+    let (_, head) = printed("run spec.toml");
     assert!(
         head.contains(axes) && head.contains("is `overall`"),
         "{head}"
     );
 
     spec("[scenario.all.overall]\n[scenario.cold.cold_items]\n[matrix]\nscenario = [\"cold\"]\n");
-    let (_, notes) = said("check spec.toml");
+    let (_, notes) = printed("check spec.toml");
     assert!(notes.contains("include the scenario `all`"), "{notes}");
     spec(
         "[scenario.all.overall]\n[scenario.cold.cold_items]\n[matrix]\nexclude = [{ model = \"gru4rec\", scenario = \"all\" }]\n",
     );
-    let (ok, notes) = said("check spec.toml");
+    let (ok, notes) = printed("check spec.toml");
     assert!(
         ok.contains("all, cold x 1 data set limited by the matrix to 6 cells")
             && !notes.contains("note"),
@@ -308,22 +310,22 @@ fn a_worker_of_another_protocol_is_refused() {
         err(&output)
     );
     assert!(out(&desk.run("plan spec.toml")).contains("0 in the store"));
-    // It is ended at once: that it would hang for ever holds nothing up.
+    // It is ended at once, although it would hang.
     assert!(desk.run("run spec.toml --quiet").status.success());
 }
 
 #[test]
-fn a_worker_of_another_commit_is_recorded_as_what_made_the_stages() {
+fn a_worker_of_another_commit_is_recorded_in_its_stages() {
     let desk = Desk::new();
     let output = desk.run_with("prepare=commit:0123abc", "run spec.toml --quiet");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    let said = err(&output);
-    let warning = said
+    let printed = err(&output);
+    let warning = printed
         .lines()
         .find(|line| line.starts_with("warning: 1 stage was made by"));
     assert!(
         warning.is_some_and(|line| line.contains("0123abc")),
-        "{said}"
+        "{printed}"
     );
     let machine = std::fs::read_to_string(desk.path().join("results/small/machine.toml")).unwrap();
     let made = machine.lines().find(|line| line.contains("0123abc"));

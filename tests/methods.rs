@@ -1,4 +1,4 @@
-//! An experiment with language models as a user types it, on the fake worker.
+//! Commands for an experiment with language models, with the fake worker.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -84,11 +84,11 @@ impl Desk {
         command
     }
 
-    /// Runs the experiment; gives exit code and what was said.
+    /// Runs the experiment. Returns the exit code and the standard error.
     fn run(&self, rules: &str) -> (Option<i32>, String) {
         let output = self.command("run spec.toml", rules).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), said)
+        let printed = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), printed)
     }
 
     fn file(&self, name: &str) -> String {
@@ -117,11 +117,12 @@ const KINDS: [&str; 7] = [
 #[test]
 fn an_experiment_with_language_models_ends_in_audited_and_annotated_results() {
     let desk = Desk::new();
-    let (code, said) = desk.run("");
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = desk.run("");
+    assert_eq!(code, Some(0), "{printed}");
     let starts = std::fs::read_to_string(desk.path().join("starts")).unwrap();
     let count = |kind: &str| starts.lines().filter(|line| line.starts_with(kind)).count();
-    // One language model of the data set's own, one alignment and two projections (A-LLMRec's is the variant's, too).
+    // One language model for the data set, one alignment and two projections. The variant shares
+    // that of A-LLMRec.
     let made = KINDS.map(count);
     assert_eq!(made, [1, 1, 1, 1, 2, 1, 6], "{starts}");
 
@@ -156,7 +157,7 @@ fn an_experiment_with_language_models_ends_in_audited_and_annotated_results() {
     let random = "\"made-up data, random weights\"";
     ends("toys.overall.only.s1", &format!(",ok,,{random},"));
     ends("toys.overall.gru4rec.s1", ",ok,,made-up data,");
-    // A stage has its rows once, however many cells use it.
+    // A stage has its rows once, also if several cells use it.
     let used = desk.file("cell_stages.csv");
     let users = used.lines().filter(|line| line.contains(",pretrain-lm,"));
     assert!(users.count() > 2, "{used}");
@@ -186,20 +187,21 @@ fn an_experiment_with_language_models_ends_in_audited_and_annotated_results() {
 }
 
 #[test]
-fn a_failed_alignment_fails_what_is_built_on_it_and_nothing_else() {
+fn a_failed_alignment_fails_only_the_models_that_need_it() {
     let desk = Desk::new();
-    let (code, said) = desk.run("align=nan");
-    assert_eq!(code, Some(1), "{said}");
+    let (code, printed) = desk.run("align=nan");
+    assert_eq!(code, Some(1), "{printed}");
     let failed = |cell: &str| {
         let text = desk.file("cells.csv");
-        let mut lines = text.lines().filter(|line| line.contains(cell));
-        lines.all(|line| line.contains(",failed,align "))
+        let line = text.lines().find(|line| line.contains(cell));
+        line.unwrap_or_else(|| panic!("no row of {cell}: {text}"))
+            .contains(",failed,align ")
     };
     assert!(failed("toys.overall.allmrec.s1") && failed("toys.overall.text.s1"));
     assert!(!failed("toys.overall.mlp.s1") && !failed("toys.overall.only.s1"));
 }
 
-/// The stages of a run's log as they begin and end, in order: label, and whether it began.
+/// Starts and ends of stages in the log of a run: label, and whether it is a start.
 fn log(desk: &Desk) -> Vec<(String, bool)> {
     let text = desk.file("logs/run.jsonl");
     let lines = text.lines().filter_map(|line| {
@@ -211,7 +213,7 @@ fn log(desk: &Desk) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn what_a_listed_model_costs_has_no_neighbour_while_others_run_side_by_side() {
+fn stages_of_a_listed_model_run_alone_and_others_in_parallel() {
     let desk = Desk::new();
     let flags = "spec.toml --set run.alone=[\"allmrec\"]";
     let planned = desk.command(&format!("plan {flags}"), "").output().unwrap();
@@ -252,7 +254,7 @@ fn what_a_listed_model_costs_has_no_neighbour_while_others_run_side_by_side() {
 }
 
 #[test]
-fn ranks_that_are_removed_are_missed_in_words_and_come_back_with_the_next_run() {
+fn missing_ranks_are_reported_and_restored_by_the_next_run() {
     let desk = Desk::new();
     assert_eq!(desk.run("").0, Some(0));
     let report = || {
@@ -265,7 +267,7 @@ fn ranks_that_are_removed_are_missed_in_words_and_come_back_with_the_next_run() 
     std::fs::remove_dir_all(desk.path().join("results/methods/ranks")).unwrap();
     assert!(report().contains(words));
     assert!(desk.file("report.html").contains(words));
-    let (code, said) = desk.run("all=crash");
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = desk.run("all=crash");
+    assert_eq!(code, Some(0), "{printed}");
     assert!(!desk.file("report.html").contains(words) && !report().contains(words));
 }

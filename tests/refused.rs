@@ -1,4 +1,4 @@
-//! What the command refuses, and how it says so, on the fake worker.
+//! Refusals of the command and their messages, with the fake worker.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -9,7 +9,7 @@ mod desk;
 use desk::{Desk, SPEC, err};
 
 #[test]
-fn a_bad_file_is_refused_before_anything_is_made() {
+fn an_invalid_file_is_refused_before_anything_is_written() {
     let desk = Desk::new();
     for (from, to, word) in [
         ("name = \"small\"", "name = \"../x\"", "../x"),
@@ -44,7 +44,7 @@ fn a_missing_input_names_data_set_and_file() {
 }
 
 #[test]
-fn a_missing_worker_is_named_with_what_to_do() {
+fn a_missing_worker_is_named_with_a_hint() {
     let desk = Desk::new();
     let output = desk
         .command("run spec.toml")
@@ -62,7 +62,7 @@ fn a_missing_worker_is_named_with_what_to_do() {
 #[test]
 fn a_results_folder_that_cannot_be_written_is_named() {
     let desk = Desk::new();
-    // A file in its place refuses everybody, the superuser too.
+    // With a file in its place, even the superuser cannot write.
     std::fs::write(desk.path().join("results"), "").unwrap();
     let output = desk.run("run spec.toml");
     assert_eq!(output.status.code(), Some(2));
@@ -102,25 +102,25 @@ fn bad_usage_has_exit_code_two() {
 }
 
 #[test]
-fn more_threads_than_cores_are_refused_while_there_is_something_to_run() {
+fn more_threads_than_cores_are_refused_if_stages_are_left_to_run() {
     let desk = Desk::new();
     let cores = std::thread::available_parallelism().unwrap();
     for field in ["threads", "cf_threads"] {
         let output = desk.run(&format!("run spec.toml --set run.{field}=1000"));
         assert_eq!(output.status.code(), Some(2));
-        let said = err(&output);
+        let printed = err(&output);
         assert!(
-            said.contains(&format!(
+            printed.contains(&format!(
                 "`run.{field}` is 1000, but this machine has {cores} cores"
-            )) && said.contains(&format!("--set run.{field}={cores}")),
-            "{said}"
+            )) && printed.contains(&format!("--set run.{field}={cores}")),
+            "{printed}"
         );
     }
     assert!(!desk.path().join("results/small/metrics.csv").exists());
 }
 
 #[test]
-fn results_of_another_file_are_replaced_with_a_note_and_those_of_the_same_file_without() {
+fn only_replacing_results_of_another_file_prints_a_note() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let again = desk.run("run ./spec.toml --set run.retries=1");
@@ -141,7 +141,7 @@ fn results_of_another_file_are_replaced_with_a_note_and_those_of_the_same_file_w
 }
 
 #[test]
-fn no_flag_replaces_the_results_of_the_file_or_what_they_need() {
+fn flags_replace_neither_results_of_the_file_nor_their_artefacts() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let before = desk.metrics();
@@ -162,7 +162,7 @@ fn no_flag_replaces_the_results_of_the_file_or_what_they_need() {
     let words = "results/small-with-model.gru4rec.gru4rec.train.epochs-1-";
     assert!(err(&changed).contains(words), "{}", err(&changed));
     assert_eq!(desk.metrics(), before);
-    // Each folder's needs are kept, and nothing else is.
+    // `clean` keeps the artefacts of every folder.
     assert!(desk.run("clean").status.success());
     std::fs::remove_dir_all(desk.path().join("results/small")).unwrap();
     let again = desk.run_with("all=crash", "run spec.toml");
@@ -171,7 +171,7 @@ fn no_flag_replaces_the_results_of_the_file_or_what_they_need() {
 }
 
 #[test]
-fn a_killed_run_over_earlier_numbers_keeps_what_these_need() {
+fn a_killed_run_keeps_the_artefacts_of_earlier_numbers() {
     let desk = Desk::new();
     desk.run("run spec.toml");
     let before = desk.metrics();
@@ -219,34 +219,34 @@ fn a_failure_of_all_cells_is_printed_once_with_their_number() {
     let desk = Desk::new();
     let output = desk.run_with("prepare=nan", "run spec.toml");
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stdout.clone()).unwrap();
-    let lines: Vec<&str> = told
+    let printed = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<&str> = printed
         .lines()
         .filter(|line| line.contains("blocked"))
         .collect();
-    assert_eq!(lines.len(), 1, "{told}");
+    assert_eq!(lines.len(), 1, "{printed}");
     assert!(
         lines[0].contains(" and 3 other cells blocked: prepare"),
-        "{told}"
+        "{printed}"
     );
     assert!(!err(&output).contains("blocked by a failure"));
 }
 
 #[test]
-fn another_program_in_the_place_of_the_worker_is_wrong() {
+fn another_program_instead_of_the_worker_is_reported() {
     let desk = Desk::new();
     let mut command = desk.command("doctor");
     let output = command.env("ALLROUND_WORKER", "/bin/cat").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        said.contains("worker `/bin/cat` is another program"),
-        "{said}"
+        printed.contains("worker `/bin/cat` is another program"),
+        "{printed}"
     );
 }
 
 #[test]
-fn more_generated_data_than_a_specification_may_ask_for_are_refused() {
+fn too_much_generated_data_is_refused() {
     let desk = Desk::new();
     for (arguments, word) in [
         ("--users 99999999999", "99999999999"),
@@ -264,7 +264,7 @@ fn more_generated_data_than_a_specification_may_ask_for_are_refused() {
 }
 
 #[test]
-fn names_that_nothing_has_and_values_without_a_source_are_refused() {
+fn unknown_names_and_values_without_a_source_are_refused() {
     let desk = Desk::new();
     let spec = format!(
         "{SPEC}\n[prompt.default]\nwords.nowhere = {{ past = \"used\", verb = \"use\", noun = \"tool\" }}\n\
@@ -285,7 +285,7 @@ fn names_that_nothing_has_and_values_without_a_source_are_refused() {
 }
 
 #[test]
-fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_refuses_the_empty_one() {
+fn an_empty_run_keeps_earlier_numbers_and_cannot_be_compared() {
     let desk = Desk::new();
     let spec = SPEC.replace(
         "[dataset.toys.source.synthetic]\nusers = 60\nitems = 90",
@@ -306,11 +306,11 @@ fn a_run_whose_slices_are_all_empty_keeps_earlier_numbers_and_compare_refuses_th
     assert!(desk.run("run spec.toml").status.success());
     let earlier = metrics();
     assert!(earlier.contains(",ok\n"), "{earlier}");
-    // Two interactions of a user leave no target for the test.
+    // Users with two interactions have no test target.
     pairs(20, 2);
     let output = desk.run("run spec.toml");
     assert_eq!(metrics(), earlier, "{}", err(&output));
-    // A run that measured nobody is no success.
+    // A run without measured users fails.
     let status = desk.run("run spec.toml --out empty").status;
     assert_eq!(status.code(), Some(1));
     let output = desk.run("compare empty/small results/small");
@@ -355,12 +355,15 @@ fn only_regular_files_of_a_bounded_size_are_read_as_specs() {
         "[dataset.toys.source.sequences]\npath = \"pipe.toml\"\nform = \"pairs\"",
     );
     std::fs::write(desk.path().join("spec.toml"), spec).unwrap();
-    let said = err(&desk.run("run spec.toml"));
-    assert!(said.contains("it is a pipe, not a regular file"), "{said}");
+    let printed = err(&desk.run("run spec.toml"));
+    assert!(
+        printed.contains("it is a pipe, not a regular file"),
+        "{printed}"
+    );
 }
 
 #[test]
-fn names_that_make_too_long_a_file_name_are_refused() {
+fn names_that_make_a_file_name_too_long_are_refused() {
     let desk = Desk::new();
     let [dataset, model] = ["d", "m"].map(|letter| letter.repeat(100));
     let spec = SPEC
@@ -369,11 +372,11 @@ fn names_that_make_too_long_a_file_name_are_refused() {
         .replace("[model.gru4rec.", &format!("[model.{model}."));
     let write = |text: &str| std::fs::write(desk.path().join("spec.toml"), text).unwrap();
     write(&spec);
-    let said = err(&desk.run("check spec.toml"));
-    let words = "make a file name of 222 characters, and 220 is the most";
-    assert!(said.contains(words), "{said}");
-    assert!(said.contains("shorten some of `ddd"), "{said}");
-    // The longest that is accepted can be written.
+    let printed = err(&desk.run("check spec.toml"));
+    let words = "make a file name of 222 characters; the limit is 220";
+    assert!(printed.contains(words), "{printed}");
+    assert!(printed.contains("shorten some of `ddd"), "{printed}");
+    // A file with a name of the longest accepted length can be written.
     write(&spec.replace(&model, &model[2..]));
     let output = desk.run("run spec.toml");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
@@ -392,25 +395,25 @@ fn a_damaged_file_of_the_store_is_named_and_left_out() {
     assert!(out(&list).contains("small") && err(&list).contains("damaged.json"));
     let doctor = desk.run("doctor");
     assert_eq!(doctor.status.code(), Some(1));
-    let said = out(&doctor);
+    let printed = out(&doctor);
     assert!(
-        said.contains("wrong cannot read `") && said.contains("damaged.json"),
-        "{said}"
+        printed.contains("wrong cannot read `") && printed.contains("damaged.json"),
+        "{printed}"
     );
     assert!(
-        said.contains("stray` is not a folder of artefacts"),
-        "{said}"
+        printed.contains("stray` is not a folder of artefacts"),
+        "{printed}"
     );
-    assert!(said.contains("in the store: 1 experiment"), "{said}");
-    // What the damaged one needs is unknown: nothing is removed, the rest of the store included.
+    assert!(printed.contains("in the store: 1 experiment"), "{printed}");
+    // The artefacts of the damaged record are unknown, so nothing in the store is removed.
     std::fs::remove_dir_all(desk.path().join("results")).unwrap();
     let clean = desk.run("clean");
     assert_eq!(clean.status.code(), Some(1));
     assert_eq!(out(&clean), "freed 0 B\n");
-    let said = err(&clean);
+    let printed = err(&clean);
     assert!(
-        said.contains("damaged.json") && said.contains("nothing is removed"),
-        "{said}"
+        printed.contains("damaged.json") && printed.contains("nothing is removed"),
+        "{printed}"
     );
     let clean = desk.run("clean --skip-damaged --dry-run");
     assert!(out(&clean).contains("evaluate: 4 folders") && damaged.exists());
@@ -442,17 +445,17 @@ fn a_full_standard_output_is_an_error() {
             .stdout(full)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{line}: {printed}");
         let words = "cannot write `standard output`: no space left on device";
-        assert!(said.contains(words), "{line}: {said}");
+        assert!(printed.contains(words), "{line}: {printed}");
         let hint = "hint: free some space on the disk that standard output is written to";
-        assert!(said.contains(hint), "{line}: {said}");
+        assert!(printed.contains(hint), "{line}: {printed}");
     }
 }
 
 #[test]
-fn what_a_worker_prints_moves_no_cursor_and_turns_no_text() {
+fn control_characters_are_printed_visibly() {
     let desk = Desk::new();
     let spec = SPEC.replace(
         "[model.popularity.popularity]",
@@ -476,7 +479,7 @@ fn what_a_worker_prints_moves_no_cursor_and_turns_no_text() {
 }
 
 #[test]
-fn a_path_that_is_no_unicode_is_refused_by_name() {
+fn a_path_that_is_not_unicode_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let desk = Desk::new();
     let store = std::ffi::OsStr::from_bytes(b"st\xffre");

@@ -15,7 +15,7 @@ use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround_core::data::Part;
 use allround_core::stage::{Compute, DrawCandidates, Evaluate};
 
-/// A graph of one `candidates` stage a seed and one `evaluate` stage on each.
+/// A graph with a `candidates` stage per seed, and an `evaluate` stage for each of them.
 fn graph(seeds: u64) -> Graph {
     let mut graph = Graph::default();
     for seed in 0..seeds {
@@ -60,7 +60,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// `rules` are the fake worker's; they go through a script, since tests share one environment.
+    /// `rules` are those of the fake worker. A script sets them, since tests share one environment.
     fn new(rules: &str) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let logs = dir.path().join("logs");
@@ -144,7 +144,7 @@ fn every_stage_is_made_once_and_then_comes_from_the_store() {
 }
 
 #[test]
-fn a_failure_blocks_what_needs_it_and_nothing_else() {
+fn a_failure_blocks_only_the_stages_that_need_it() {
     let bench = Bench::new("evaluate=nan");
     let mut graph = graph(1);
     let last = graph.nodes.len() - 1;
@@ -180,7 +180,7 @@ fn fail_fast_starts_nothing_after_the_first_failure() {
 }
 
 #[test]
-fn a_worker_that_dies_is_named_with_how_and_when_and_what_it_said() {
+fn the_error_of_a_dead_worker_has_cause_time_and_output() {
     let errors = |rules: &str| {
         let bench = Bench::new(rules);
         failure(&bench.run(&graph(1))[0]).to_owned()
@@ -193,7 +193,7 @@ fn a_worker_that_dies_is_named_with_how_and_when_and_what_it_said() {
     assert!(killed.contains("memory"), "{killed}");
     let crashed = errors("candidates=crash");
     assert!(
-        crashed.contains("exit code 101") && crashed.contains("crashes as asked"),
+        crashed.contains("exit code 101") && crashed.contains("crashes on request"),
         "{crashed}"
     );
     let silent = errors("candidates=silent");
@@ -225,7 +225,7 @@ fn a_missing_worker_program_is_a_failure_that_names_it() {
 }
 
 #[test]
-fn a_retry_may_mend_a_failure() {
+fn a_retry_can_succeed() {
     let mut bench = Bench::new("candidates=once");
     bench.options.retries = 1;
     let mut retried = Vec::new();
@@ -239,7 +239,7 @@ fn a_retry_may_mend_a_failure() {
 }
 
 #[test]
-fn what_a_library_prints_is_a_note_and_no_failure() {
+fn output_of_a_library_is_a_note_and_not_a_failure() {
     let bench = Bench::new("candidates=print");
     let mut notes = 0;
     let outcomes = bench.run_with(&graph(1), &Stop::default(), &mut |_, event| {
@@ -249,7 +249,7 @@ fn what_a_library_prints_is_a_note_and_no_failure() {
 }
 
 #[test]
-fn a_damaged_artefact_is_reported_and_made_anew() {
+fn a_damaged_artefact_is_reported_and_rebuilt() {
     let bench = Bench::new("");
     let graph = graph(1);
     bench.run(&graph);
@@ -269,7 +269,7 @@ fn a_damaged_artefact_is_reported_and_made_anew() {
 }
 
 #[test]
-fn two_runs_at_once_do_not_make_a_stage_twice() {
+fn two_concurrent_runs_do_not_make_a_stage_twice() {
     let bench = Bench::new("all=sleep:100");
     let graph = graph(3);
     let (one, two) = std::thread::scope(|scope| {
@@ -284,26 +284,26 @@ fn two_runs_at_once_do_not_make_a_stage_twice() {
     );
 }
 
-/// The most stages that ran at a time, and the most beside one of `watched`.
+/// The most stages that ran at a time, and the most that ran together with one of `watched`.
 fn peaks(bench: &Bench, graph: &Graph, watched: &BTreeSet<NodeId>) -> (usize, usize) {
     let mut running = BTreeSet::new();
-    let (mut peak, mut beside) = (0, 0);
+    let (mut peak, mut concurrent) = (0, 0);
     bench.run_with(graph, &Stop::default(), &mut |id, event| match event {
         StageEvent::Started => {
             running.insert(id);
             peak = peak.max(running.len());
             if !running.is_disjoint(watched) {
-                beside = beside.max(running.len() - 1);
+                concurrent = concurrent.max(running.len() - 1);
             }
         }
         StageEvent::Ended(Outcome::Made) => drop(running.remove(&id)),
         _ => {}
     });
-    (peak, beside)
+    (peak, concurrent)
 }
 
 #[test]
-fn threads_are_never_promised_twice() {
+fn threads_are_assigned_to_one_stage_at_a_time() {
     for (jobs, most) in [(4, 2), (1, 1)] {
         let mut bench = Bench::new("all=sleep:20");
         (bench.options.cores, bench.options.jobs) = (2, jobs);
@@ -316,10 +316,10 @@ fn threads_are_never_promised_twice() {
 }
 
 #[test]
-fn a_stage_that_runs_alone_has_no_neighbour_and_the_others_have() {
+fn only_stages_that_run_alone_have_no_concurrent_stage() {
     let graph = graph(4);
     let everything: BTreeSet<NodeId> = (0..graph.nodes.len()).collect();
-    // An evaluation in the middle; then everything.
+    // First only an evaluation in the middle, then every stage runs alone.
     for (alone, most) in [(BTreeSet::from([3]), 4), (everything, 1)] {
         let mut bench = Bench::new("all=sleep:20");
         bench.options.alone.clone_from(&alone);
@@ -329,14 +329,14 @@ fn a_stage_that_runs_alone_has_no_neighbour_and_the_others_have() {
 }
 
 #[test]
-fn a_wish_to_stop_ends_workers_and_a_second_run_goes_on() {
+fn a_stop_request_ends_workers_and_a_second_run_continues() {
     let bench = Bench::new("all=sleep:300");
     let graph = graph(2);
     let stop = Stop::default();
-    let wish = stop.clone();
+    let handle = stop.clone();
     let outcomes = bench.run_with(&graph, &stop, &mut |_, event| {
         if matches!(event, StageEvent::Started) {
-            wish.request();
+            handle.request();
         }
     });
     assert!(

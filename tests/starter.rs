@@ -28,7 +28,7 @@ fn csv(desk: &Desk, line: &str) -> Vec<BTreeMap<String, String>> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// Users of `u1` and so on with `length` of `items` items each, at rising times.
+/// Interactions of users `u1` and so on with `length` of `items` items each, in order of time.
 fn plays(users: u64, items: u64, length: u64, header: &str) -> String {
     let rows = (0..users).flat_map(|user| {
         let row = move |at: u64| {
@@ -47,7 +47,7 @@ fn titles(items: u64) -> String {
 }
 
 #[test]
-fn a_starter_experiment_is_checked_and_runs_as_it_is() {
+fn a_starter_experiment_runs_without_changes() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path().join("data")).unwrap();
     desk.put(
@@ -81,7 +81,7 @@ fn a_starter_experiment_is_checked_and_runs_as_it_is() {
         shown.contains("sasrec") && shown.contains("popularity"),
         "{shown}"
     );
-    // With the section on A-LLMRec, the file is valid, too.
+    // The file is also valid with the section on A-LLMRec.
     let mut is_section = false;
     let line = |line: &str| {
         is_section =
@@ -228,7 +228,7 @@ fn results_are_printed_as_csv_and_json() {
     let listed = json(&desk, "list");
     assert_eq!(listed[0]["experiment"], "small");
     assert_eq!(csv(&desk, "list")[0]["finished"], "4");
-    // Another program reads the same columns when nothing is there.
+    // The columns are the same when there are no rows.
     let empty = out(&desk.run("list --store empty --format csv"));
     assert_eq!(
         empty,

@@ -1,10 +1,11 @@
-//! How many production files an addition touches, counted on members that exist: docs/CONTRIBUTING.md promises these numbers.
+//! The number of production files that an addition changes, counted for existing members.
+//! docs/CONTRIBUTING.md states these numbers.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use std::path::{Path, PathBuf};
 
-/// A member of a kind, by the identifiers that only it has, and the most files that may name it.
+/// A member of a kind: identifiers that only it has, and the most files that may contain them.
 struct Sample {
     what: &'static str,
     words: &'static [&'static str],
@@ -23,12 +24,12 @@ const SAMPLES: [Sample; 10] = [
         most: 4,
     },
     Sample {
-        what: "an LLM method without a stage of its own (MLP-LLM)",
+        what: "an LLM method without a separate stage (MLP-LLM)",
         words: &["mlp_llm", "MlpLlm"],
         most: 2,
     },
     Sample {
-        what: "an LLM method with a stage of its own (TALLRec)",
+        what: "an LLM method with a separate stage (TALLRec)",
         words: &["tallrec", "Tallrec", "TallrecForm", "TrainTune"],
         most: 6,
     },
@@ -64,7 +65,7 @@ const SAMPLES: [Sample; 10] = [
     },
 ];
 
-/// Rust files of the packages' sources, without files of tests.
+/// Rust files of all packages, without those of tests.
 fn production_files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src")];

@@ -1,4 +1,4 @@
-//! What workers do that no worker should, and what holds nothing up.
+//! Workers that misbehave: endless output, silence, and processes that outlive them.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -23,7 +23,7 @@ fn size(folder: &Path) -> u64 {
 }
 
 #[test]
-fn a_worker_that_prints_without_end_is_ended_with_what_it_printed() {
+fn a_worker_that_prints_endlessly_is_killed_with_a_reason() {
     for (action, words) in [
         (
             "flood",
@@ -48,7 +48,7 @@ fn a_worker_that_prints_without_end_is_ended_with_what_it_printed() {
     }
 }
 
-/// A worker script around the fake worker, which `$FAKE` names.
+/// A script that runs the fake worker, whose path is in `$FAKE`.
 fn wrapper(desk: &Desk, script: &str) -> PathBuf {
     let path = desk.path().join("wrapper");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -67,7 +67,7 @@ fn run_wrapped(desk: &Desk, script: &str, rules: &str, line: &str) -> Output {
         .unwrap()
 }
 
-/// The processes that a wrapper has noted, which still run.
+/// The processes in the file `pids` that still run.
 fn living(desk: &Desk) -> Vec<i32> {
     let pids = std::fs::read_to_string(desk.path().join("pids")).unwrap();
     let pids: Vec<i32> = pids.lines().map(|pid| pid.parse().unwrap()).collect();
@@ -81,7 +81,7 @@ fn living(desk: &Desk) -> Vec<i32> {
 }
 
 #[test]
-fn a_wrapper_with_a_process_in_the_background_holds_nothing_up_and_leaves_nothing() {
+fn a_background_process_of_a_wrapper_delays_nothing_and_is_ended() {
     let desk = Desk::new();
     let script = "sleep 600 &\necho $! >> \"$PIDS\"\n\"$FAKE\" \"$@\"";
     let output = run_wrapped(&desk, script, "", "run spec.toml");
@@ -90,12 +90,12 @@ fn a_wrapper_with_a_process_in_the_background_holds_nothing_up_and_leaves_nothin
 }
 
 #[test]
-fn a_process_of_another_session_may_keep_pipe_and_lock_and_holds_nothing_up() {
+fn a_process_of_another_session_with_pipe_and_lock_delays_nothing() {
     let desk = Desk::new();
     let script = "setsid sh -c 'echo $$ >> \"$PIDS\"; exec sleep 600' &\n\"$FAKE\" \"$@\"";
     let output = run_wrapped(&desk, script, "", "run spec.toml");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    // What it holds open is no lock on a second run.
+    // The file that it holds open does not lock out a second run.
     std::fs::remove_dir_all(desk.path().join(".allround/artefacts")).unwrap();
     let again = desk.run("run spec.toml --out again");
     assert_eq!(again.status.code(), Some(0), "{}", err(&again));
@@ -107,7 +107,7 @@ fn a_process_of_another_session_may_keep_pipe_and_lock_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_silent_worker_behind_a_wrapper_is_killed_with_all_its_processes() {
+fn a_silent_worker_in_a_wrapper_is_killed_with_all_its_processes() {
     let desk = Desk::new();
     let script = "\"$FAKE\" \"$@\" &\necho $! >> \"$PIDS\"\nwait";
     let line = "run spec.toml -q -j 1 --timeout 1s --seed 1 --set name=small";
@@ -122,7 +122,7 @@ fn a_silent_worker_behind_a_wrapper_is_killed_with_all_its_processes() {
 }
 
 #[test]
-fn a_wrapper_that_is_stopped_takes_its_worker_with_it() {
+fn stopping_a_wrapper_stops_its_worker() {
     let desk = Desk::new();
     let script = "\"$FAKE\" \"$@\" &\necho $! >> \"$PIDS\"\nwait";
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_allround"));
@@ -142,14 +142,14 @@ fn a_wrapper_that_is_stopped_takes_its_worker_with_it() {
     while !started() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    // SAFETY: a signal to the run that this test has started.
+    // SAFETY: a signal to a run that this test has started.
     unsafe { libc::kill(i32::try_from(run.id()).unwrap(), libc::SIGTERM) };
     assert_eq!(run.wait().unwrap().code(), Some(130));
     assert_eq!(living(&desk), [0; 0]);
 }
 
 #[test]
-fn doctor_ends_a_worker_that_prints_its_version_without_end() {
+fn doctor_ends_a_worker_that_prints_endlessly() {
     let desk = Desk::new();
     let endless = "while :; do echo allround-worker of many words; done";
     let mut command = desk.command("doctor");

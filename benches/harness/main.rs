@@ -1,6 +1,6 @@
 //! Benchmarks of the command and of the core package: `cargo bench -p allround`.
 //!
-//! Divan, because one attribute makes a benchmark and its table shows rates (items per second). Without `--bench`, as in
+//! Divan is used since its table shows rates (items per second). Without `--bench`, as in
 //! `cargo test`, each benchmark runs once.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
@@ -67,7 +67,8 @@ fn prepared(settings: &Prepare) -> Prepared {
     data::prepare(settings, Path::new("."), &mut |_| {}).expect("the data can be read")
 }
 
-/// A small experiment on built-in data of 5,000 users, with one protocol whose candidates are `candidates`.
+/// A small experiment on built-in data of 5,000 users, with one protocol whose candidates are
+/// `candidates`.
 fn built_in(candidates: &str) -> String {
     format!(
         r#"

@@ -1,4 +1,4 @@
-//! From the text of an experiment to stages with keys, for 1,000 cells.
+//! Checking and planning of an experiment with 1,000 cells.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;

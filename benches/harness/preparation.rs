@@ -72,7 +72,8 @@ fn write_movielens(folder: &Path) {
     let mut ratings = "userId,movieId,rating,timestamp\n".to_owned();
     for user in 0..USERS {
         for place in 0..RATINGS_OF_A_USER {
-            // Steps of a prime number: no user rates a movie twice, and movies are rated about equally often.
+            // Steps of a prime number: no user rates a movie twice, and movies are rated about
+            // equally often.
             let movie = (user * 7 + place * 37) % MOVIES;
             let time = 1_000_000_000 + user + place * 60;
             let line = writeln!(ratings, "{},{},4.0,{time}", user + 1, movie + 1);

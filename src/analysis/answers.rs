@@ -7,8 +7,11 @@ use allround_core::data::Likes;
 /// A rule by which an answer counts, with its metric's name.
 type Rule = (&'static str, fn(&TextRow) -> bool);
 
-/// How often the answers of a slice's users name the target by each rule, how often a candidate at all, how often several, and
-/// where the chosen candidates stand in their lists on average, from 1.
+/// Audit metrics of the answers of a slice's users.
+///
+/// `exact`, `normalised` and `substring` are the shares of answers that name the target by that
+/// rule. `valid` is the share that names a candidate, `several` the share that names more than one.
+/// `position` is the mean position of the chosen candidates in their prompts, from 1.
 pub fn metric_rows(blank: &MetricRow, answers: &[TextRow]) -> Vec<MetricRow> {
     let share = |is: fn(&TextRow) -> bool| {
         let hits = answers.iter().filter(|row| is(row)).count();
@@ -32,7 +35,8 @@ pub fn metric_rows(blank: &MetricRow, answers: &[TextRow]) -> Vec<MetricRow> {
         .collect()
 }
 
-/// The AUC of a slice's users over all their candidates together, each user's target against everybody's others.
+/// The AUC over the pooled candidates of a slice's users: targets are positives, all other
+/// candidates are negatives.
 pub fn auc_row(blank: &MetricRow, likes: &Likes, mask: &[bool]) -> MetricRow {
     let users = likes.users.iter().enumerate();
     let sliced: Vec<usize> = users

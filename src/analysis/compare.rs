@@ -1,4 +1,4 @@
-//! Two results folders side by side: only numbers that were measured alike are compared.
+//! Comparison of two results folders. Only numbers with the same protocol fingerprint are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,11 +12,12 @@ use allround_core::fs::FsError;
 /// The numbers of two folders.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Numbers measured alike, in the order of their subjects.
+    /// Numbers with the same protocol fingerprint, sorted by subject.
     pub compared: Vec<Compared>,
-    /// Numbers of one subject measured under different protocols, data or filters, or with no seed in common.
+    /// Numbers of one subject measured under different protocols, data or filters, or with no seed
+    /// in common.
     pub refused: Vec<Refused>,
-    /// Seeds of compared subjects that one folder has alone: their numbers take no part.
+    /// Seeds of compared subjects that only one folder has. Their numbers are left out.
     pub lone_seeds: BTreeSet<u64>,
     /// Subjects that only the first folder has.
     pub only_before: Vec<Subject>,
@@ -37,15 +38,15 @@ pub struct Compared {
     pub before: OverSeeds,
     /// The number in the second folder.
     pub after: OverSeeds,
-    /// Paired tests of after less before over users and seeds, Holm-adjusted over the comparison; `None` without per-user
-    /// ranks.
+    /// Paired tests of `after - before` over users and seeds, Holm-adjusted over the comparison;
+    /// `None` without per-user ranks.
     pub test: Option<PairedTest>,
 }
 
 /// Two numbers that must not be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What both call by the same names.
+    /// What was measured.
     pub subject: Subject,
     /// `NAME:FINGERPRINT`s in the first folder.
     pub before: BTreeSet<String>,
@@ -129,17 +130,17 @@ pub fn compare(before: Side, after: Side) -> Result<Comparison, FsError> {
     Ok(comparison)
 }
 
-/// The ranked metrics of a folder: audits of generated answers have no test.
+/// The rows of metrics that are computed from ranks. Audits of generated answers have no test.
 fn ranked(rows: &[MetricRow]) -> BySubject<'_> {
     let mut found = by_subject(rows);
     found.retain(|subject, _| subject.metric().is_some());
     found
 }
 
-/// Rows of one folder and of the other.
+/// Rows of the first folder and of the second.
 type Rows<'a> = (Vec<&'a MetricRow>, Vec<&'a MetricRow>);
 
-/// The rows of seeds that both have, and the other seeds.
+/// The rows of seeds that both folders have, and the seeds that only one has.
 fn by_shared_seeds<'a>(old: &[&'a MetricRow], new: &[&'a MetricRow]) -> (Rows<'a>, BTreeSet<u64>) {
     let seeds = |rows: &[&MetricRow]| rows.iter().map(|row| row.seed).collect::<BTreeSet<_>>();
     let (before, after) = (seeds(old), seeds(new));
@@ -161,7 +162,7 @@ fn over_seeds(rows: &[&MetricRow]) -> OverSeeds {
     OverSeeds::of(rows.iter().copied()).expect("rows with a value make a subject")
 }
 
-/// The ranks of the model that was looked at last: its metrics follow one another, and files are read once.
+/// The ranks of the last model. Metrics of one model follow one another, so each file is read once.
 #[derive(Default)]
 struct Pairs {
     cells: Vec<String>,
@@ -297,7 +298,7 @@ mod tests {
         );
     }
 
-    /// The same folder with its number told for these seeds.
+    /// The same folder with a copy of its rows for each of these seeds.
     fn of_seeds(
         folder: (tempfile::TempDir, Vec<MetricRow>),
         seeds: &[u64],

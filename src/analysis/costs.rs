@@ -1,4 +1,4 @@
-//! What a training and its evaluation cost, from the rows of `stages.csv`.
+//! Costs of training and evaluation, from the rows of `stages.csv`.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::results::{Results, StageRow};
 /// Costs of one model on one data set, means over seeds. Absent values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
-    /// Wall seconds in training epochs of all its stages: without reading, validation and saving, and without a small language
-    /// model's own training.
+    /// Wall seconds in training epochs, summed over its stages. Reading, validation, saving and the
+    /// training of a small language model are excluded.
     pub train_s: Option<f64>,
-    /// Wall seconds in which the small language model was trained that it asks.
+    /// Wall seconds in which its small language model was trained.
     pub pretrain_s: Option<f64>,
-    /// Training sequences of a second, over all its stages.
+    /// Training sequences per second, over all its stages.
     pub examples_per_s: Option<f64>,
-    /// Tokens of a second in the training of its stages that pass through a language model.
+    /// Training tokens per second, over its stages that pass through a language model.
     pub tokens_per_s: Option<f64>,
-    /// Wall seconds of evaluation for one user.
+    /// Wall seconds of evaluation per user.
     pub evaluate_s_per_user: Option<f64>,
-    /// Parameters of the largest model among its stages: of the language model, where one is asked.
+    /// Parameters of the largest model among its stages: the language model, where there is one.
     pub params: Option<f64>,
     /// Parameters that its stages train, summed.
     pub trained_params: Option<f64>,
@@ -35,7 +35,7 @@ pub struct Costs {
     pub seeds: usize,
 }
 
-/// What costs belong to.
+/// What was trained.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CostKey {
     /// Name of the data set.
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn training_is_the_sum_of_a_methods_stages_without_its_language_models_own() {
+    fn training_is_summed_over_stages_without_pretraining_of_the_language_model() {
         let rows = [
             row("prepare", "read", 99.0, None),
             row("pretrain-lm", "train", 50.0, Some(9999)),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_model_that_is_asked_as_it_is_has_no_training() {
+    fn a_language_model_that_is_not_trained_has_no_training_costs() {
         let rows = [row("evaluate", "evaluate", 5.0, Some(5))];
         let costs = of_stages(&rows.iter().collect::<Vec<_>>());
         assert_eq!((costs.train_s, costs.trained_params), (None, None));

@@ -1,4 +1,4 @@
-//! Curves over epochs: means over seeds with a band, one curve a training.
+//! Curves over epochs: means over seeds with a band, one curve per training.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct ModelCurve {
     pub scenario: Option<String>,
     /// Name of the model or variant.
     pub model: String,
-    /// Kind of the stage where the model has several; else empty.
+    /// Kind of the stage if the model has several; otherwise empty.
     pub stage: String,
     /// Points by epoch.
     pub points: Vec<CurvePoint>,
@@ -37,18 +37,19 @@ pub struct CurvePoint {
     pub seeds: usize,
 }
 
-/// What a curve belongs to, in the order of panels and curves.
+/// What a curve was measured of, in the order of panels and curves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct CurveKey {
-    /// Place of the data set.
+    /// Position of the data set.
     dataset: usize,
     scenario: String,
-    /// Place of the model.
+    /// Position of the model.
     model: usize,
     stage: String,
 }
 
-/// The curves of a quantity of `epochs.csv`, by panel and model; of one data set, or of all where `dataset` is empty.
+/// The curves of a quantity of `epochs.csv`, by panel and model. An empty `dataset` means all data
+/// sets.
 pub fn curves(results: &Results, quantity: &str, dataset: &str) -> Vec<ModelCurve> {
     let owners = owners(results, dataset);
     let mut seeds: BTreeMap<CurveKey, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
@@ -73,7 +74,8 @@ pub fn curves(results: &Results, quantity: &str, dataset: &str) -> Vec<ModelCurv
     seeds.into_iter().map(curve).collect()
 }
 
-/// The curve that each stage belongs to. Models that share a stage have one curve, the first's: a second one would hide it.
+/// The curve of each stage. A stage that several models share has one curve, under the first model:
+/// a second one would cover it.
 fn owners<'a>(results: &'a Results, dataset: &str) -> BTreeMap<(&'a str, &'a str), CurveKey> {
     let mut owners = BTreeMap::new();
     for training in trainings(results) {
@@ -101,9 +103,11 @@ fn place(names: &[String], name: &str) -> Option<usize> {
     names.iter().position(|known| known == name)
 }
 
-/// The stage that a curve is named after: none where the model has one curve. `None` for a curve that
-/// belongs elsewhere. The curve of a method's CF model is drawn where that is a model itself, and the
-/// training of a language model belongs to the data set.
+/// The stage that a curve is named after; empty where the model has one curve. `None` if the stage
+/// has no curve under this model.
+///
+/// The CF model that a method reads has its curve where it is listed as a model. The pretraining of
+/// a small language model belongs to the data set.
 fn curve_stage<'a>(results: &Results, model: &str, kind: &'a str) -> Option<&'a str> {
     let method = results.spec.model_named(model).and_then(Model::llm_method);
     match role(kind)? {

@@ -1,38 +1,39 @@
-//! Results against the expected values of an experiment file.
+//! Comparison of results with the expected values of an experiment file.
 
 use super::seeds::OverSeeds;
 use super::summary::State;
 use crate::experiment::config::Expected;
 use crate::results::{MetricRow, Status};
 
-/// How one expected value was met.
+/// The outcome of one expected value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// What was expected.
     pub expected: Expected,
     /// Mean over seeds; `None` without a measurement.
     pub found: Option<f64>,
-    /// Whether it holds.
+    /// Whether the results agree with it.
     pub verdict: Verdict,
 }
 
-/// Whether an expected value holds.
+/// Whether the results agree with an expected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The difference is at most the tolerance.
     Within,
     /// The difference is larger.
     Outside,
-    /// The two numbers are not of the same thing; the reason is the experiment file's.
+    /// The two numbers are not comparable, for the reason that the experiment file gives.
     NotComparable(String),
-    /// There is no number: why.
+    /// There is no number, for this reason.
     Missing(State),
 }
 
-/// Relative slack for the decimal fractions of a file, whose differences are rounded.
+/// Relative tolerance for rounding errors of the decimal fractions in a file.
 const ROUNDING: f64 = 1e-9;
 
-/// The outcome of each expected value, in the order of the file, from the test rows of `metrics.csv`.
+/// The outcome of each expected value, in file order. `rows` are those of `metrics.csv`; only test
+/// rows are used.
 pub fn outcomes(expected: &[Expected], rows: &[MetricRow]) -> Vec<Outcome> {
     expected
         .iter()
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_over_seeds_is_held_against_the_tolerance() {
+    fn the_mean_over_seeds_is_compared_within_the_tolerance() {
         let rows = [row(Some(0.25), Status::Ok), row(Some(0.27), Status::Ok)];
         assert_eq!(verdict(&expected(0.25, 0.01, ""), &rows), Verdict::Within);
         assert_eq!(verdict(&expected(0.25, 0.009, ""), &rows), Verdict::Outside);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_comparable_is_never_judged() {
+    fn a_value_that_is_not_comparable_has_no_verdict() {
         let other = expected(0.9, 0.0, "another LLM");
         assert_eq!(
             verdict(&other, &[row(Some(0.9), Status::Ok)]),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_there_is_said_to_be_missing_and_why() {
+    fn a_missing_number_has_its_reason() {
         let wanted = expected(0.2, 0.1, "");
         assert_eq!(verdict(&wanted, &[]), Verdict::Missing(State::Missing));
         assert_eq!(

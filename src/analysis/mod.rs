@@ -1,4 +1,4 @@
-//! What the numbers of a results folder say: means over seeds, intervals, tests, costs, curves. Numbers in, numbers out.
+//! Analysis of a results folder: means over seeds, intervals, tests, costs and curves.
 
 pub mod answers;
 pub mod compare;

@@ -1,4 +1,4 @@
-//! Per-user ranks of several cells side by side: what intervals and paired tests are computed from.
+//! Per-user ranks of several cells, from which intervals and paired tests are computed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,17 +12,18 @@ use crate::results::{RankRow, ranks};
 use allround_core::fs::FsError;
 use allround_core::metric::Metric;
 
-/// How intervals are drawn: the same for every table, so that a number has one interval.
+/// Settings of the bootstrap, the same for every table: a number has one interval.
 pub(super) const RESAMPLING: Resampling = Resampling {
     confidence: 0.95,
     times: 2_000,
     seed: 0,
 };
 
-/// Random sign patterns of a randomisation test; p values too small for them come from the distribution's tail.
+/// Random sign patterns of a randomisation test. Smaller p values come from a saddlepoint
+/// approximation.
 pub(super) const FLIPS: usize = 10_000;
 
-/// Fewest users whose test may have a star: with fewer, one user more or less decides.
+/// A test over fewer users has no star, since single users would decide it.
 pub const FEWEST_STARRED: usize = 30;
 
 /// Error rate of a table's family of tests.
@@ -34,7 +35,7 @@ pub(super) type BySeed = BTreeMap<u64, Vec<(u32, f64)>>;
 /// A rank file: cell, protocol, split.
 pub(super) type File<'a> = (&'a str, &'a str, &'a str);
 
-/// The rank files of cells, read side by side. A file that is not there is left out.
+/// Rows of the rank files of cells, by cell. Missing files are left out.
 ///
 /// # Errors
 /// When a file is damaged.
@@ -63,7 +64,6 @@ impl<'a> Users<'a> {
         Users(ids.into_iter().zip(0..).collect())
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -77,7 +77,7 @@ impl<'a> Users<'a> {
     }
 }
 
-/// A metric of a model's users, for an interval.
+/// Values of a metric for a model's users, as the bootstrap reads them.
 pub(super) fn panel(metric: Metric, ranks: &BySeed) -> Panel {
     let values = |ranks: &Vec<(u32, f64)>| {
         ranks
@@ -94,8 +94,9 @@ pub(super) fn panel(metric: Metric, ranks: &BySeed) -> Panel {
     }
 }
 
-/// Paired tests of `ours` less `theirs` over the users that both measured under a seed that both have. The adjusted p values
-/// are still the plain ones. `None` with fewer than two such users.
+/// Paired tests of `ours - theirs` over users that both models measured under a common seed.
+///
+/// `None` with fewer than two such users. The p values are not adjusted yet ([`adjust`]).
 pub(super) fn paired_test(
     metric: Metric,
     ours: &BySeed,
@@ -150,7 +151,7 @@ fn differences(metric: Metric, ours: &[(u32, f64)], theirs: &[(u32, f64)]) -> Ve
     ours.iter().filter_map(pair).collect()
 }
 
-/// Replaces the plain p values of a family of tests by Holm's.
+/// Sets the Holm-adjusted p values of a family of tests.
 pub(super) fn adjust(tests: &mut [&mut PairedTest]) {
     let adjust = |of: fn(&PairedTest) -> f64, tests: &[&mut PairedTest]| {
         let plain: Vec<f64> = tests.iter().map(|test| of(test)).collect();

@@ -1,4 +1,4 @@
-//! Means over seeds: the only place that computes them from rows of `metrics.csv`.
+//! Means over seeds from rows of `metrics.csv`. They are computed nowhere else.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::stats::{mean, standard_deviation};
 use crate::results::MetricRow;
 use allround_core::metric::Metric;
 
-/// What a mean over seeds belongs to, in the order of tables.
+/// What a mean over seeds was measured of. The order of fields is the order of tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     /// Name of the data set.
@@ -47,7 +47,7 @@ impl Subject {
         }
     }
 
-    /// The metric; `None` for audits of generated answers, which are no functions of a rank.
+    /// The metric; `None` for audits of generated answers, which are not computed from ranks.
     pub fn metric(&self) -> Option<Metric> {
         Metric::of_parts(&self.metric, self.k)
     }
@@ -82,7 +82,7 @@ impl OverSeeds {
     }
 }
 
-/// The rows with a value, by subject: one row a seed.
+/// The rows with a value, by subject: one row per seed.
 pub fn by_subject(rows: &[MetricRow]) -> BTreeMap<Subject, Vec<&MetricRow>> {
     let mut found: BTreeMap<Subject, Vec<&MetricRow>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.value.is_some()) {

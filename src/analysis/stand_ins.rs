@@ -1,5 +1,6 @@
-//! Which numbers stand in for others: made-up data, a profile, fewer users, random weights, a tiny language model. One function
-//! decides, and every table, figure and file says so.
+//! Stand-ins: made-up data, a profile, fewer users, random weights, a tiny language model.
+//!
+//! They are found here only. Every table, figure and file marks their numbers.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +9,25 @@ use crate::results::{CellRow, CellStageRow, DataRow, Results, StageRow};
 use allround_core::config::Llm;
 use allround_core::models::Model;
 
-/// A language model of fewer parameters is a stand-in. The smallest one that papers use (OPT-125M) has six times as many.
+/// A language model with fewer parameters is a stand-in. The smallest one that papers use
+/// (OPT-125M) has six times as many.
 pub const FEWEST_PARAMS: u64 = 20_000_000;
 
-/// The A-LLMRec code measures at most so many users: a protocol that draws fewer is a stand-in.
+/// The published A-LLMRec code measures at most 10,000 users. A protocol that draws fewer is a
+/// stand-in.
 pub const PUBLISHED_USERS: u64 = 10_000;
 
 /// Why the language model of a model is a stand-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LmStandIn {
-    /// Its weights are random, so that only its cost means something.
+    /// Its weights are random: only its costs are meaningful.
     RandomWeights,
     /// It has fewer than [`FEWEST_PARAMS`] parameters.
     Tiny,
 }
 
 impl LmStandIn {
-    /// The mark behind the names of models in tables.
+    /// The mark after the names of models in tables.
     pub fn symbol(self) -> char {
         match self {
             LmStandIn::RandomWeights => '†',
@@ -32,7 +35,7 @@ impl LmStandIn {
         }
     }
 
-    /// What figures and CSV files say.
+    /// The text for figures and CSV files.
     pub fn short(self) -> &'static str {
         match self {
             LmStandIn::RandomWeights => "random weights",
@@ -40,31 +43,31 @@ impl LmStandIn {
         }
     }
 
-    /// What notes say, with the symbol.
+    /// The text for notes below tables, with the symbol.
     pub fn note(self) -> &'static str {
         match self {
             LmStandIn::RandomWeights => {
-                "† Its language model has random weights: what it costs means something, how well it ranks does not."
+                "† Its language model has random weights: its costs are meaningful, its rankings are not."
             }
             LmStandIn::Tiny => {
-                "‡ Its language model is a stand-in of fewer than 20 million parameters: the numbers say nothing about the method with a real one."
+                "‡ Its language model is a stand-in with fewer than 20 million parameters: the numbers are not those of the method with a full-size model."
             }
         }
     }
 }
 
-/// What the numbers of a results folder stand in for.
+/// The stand-ins of a results folder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StandIns {
-    /// What holds for all numbers: a few words, and a sentence.
+    /// Stand-ins for all numbers, each as a short text and as a sentence.
     facts: Vec<(String, String)>,
     /// Models whose language model is a stand-in.
     models: BTreeMap<String, LmStandIn>,
 }
 
 impl StandIns {
-    /// Those of an experiment; `counts` are rows of `data.csv`, `params` the sizes of the models' language models as far as
-    /// they are known ([`lm_params`]).
+    /// The stand-ins of an experiment. `counts` are rows of `data.csv`; `params` are the known
+    /// sizes of the models' language models ([`lm_params`]).
     pub fn new(spec: &Spec, counts: &[&DataRow], params: &BTreeMap<String, u64>) -> StandIns {
         let names = spec.model.keys().chain(spec.variant.keys());
         let of_model = |name: &String| {
@@ -89,7 +92,7 @@ impl StandIns {
         }
     }
 
-    /// Those of a results folder.
+    /// The stand-ins of a results folder.
     pub fn of(results: &Results) -> StandIns {
         let cells: Vec<&CellRow> = results.cells.values().collect();
         let params = lm_params(&results.spec, &cells, &results.cell_stages, &results.stages);
@@ -100,7 +103,7 @@ impl StandIns {
         )
     }
 
-    /// A title with what all numbers stand in for.
+    /// A title followed by the stand-ins of all numbers in brackets, if any.
     pub fn title(&self, title: &str) -> String {
         match self.short(None) {
             short if short.is_empty() => title.to_owned(),
@@ -108,13 +111,13 @@ impl StandIns {
         }
     }
 
-    /// What all numbers stand in for, in sentences; `None` where they are those of the experiment.
+    /// The stand-ins of all numbers in sentences; `None` where there are none.
     pub fn sentence(&self) -> Option<String> {
         let sentences: Vec<&str> = self.facts.iter().map(|(_, it)| it.as_str()).collect();
         (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 
-    /// What the numbers of a model stand in for, or all numbers, in a few words; empty where they are those of the experiment.
+    /// The stand-ins of all numbers and of a model, in a few words; empty where there are none.
     pub fn short(&self, model: Option<&str>) -> String {
         let of_model = model.and_then(|name| self.of_model(name));
         let all = self.facts.iter().map(|(short, _)| short.as_str());
@@ -122,7 +125,8 @@ impl StandIns {
         all.join(", ")
     }
 
-    /// Why the language model of a model is a stand-in; `None` where it is not, or there is none.
+    /// Why the language model of a model is a stand-in; `None` where it is not, or where the model
+    /// uses none.
     pub fn of_model(&self, name: &str) -> Option<LmStandIn> {
         self.models.get(name).copied()
     }
@@ -135,7 +139,7 @@ impl StandIns {
         }
     }
 
-    /// The notes on the symbols at these models.
+    /// The notes that explain the symbols of these models.
     pub fn notes<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<&'static str> {
         let mut found: Vec<LmStandIn> = names
             .into_iter()
@@ -146,7 +150,7 @@ impl StandIns {
         found.into_iter().map(LmStandIn::note).collect()
     }
 
-    /// Models whose language model has random weights: they take no place and no test.
+    /// Models whose language model has random weights. They are not ranked and not tested.
     pub fn unranked(&self) -> Vec<String> {
         let random = self
             .models
@@ -156,7 +160,8 @@ impl StandIns {
     }
 }
 
-/// Parameters of the language model of each model that uses one: of the largest model among its stages.
+/// Parameters of the language model of each model that uses one: those of the largest model among
+/// its stages.
 pub fn lm_params(
     spec: &Spec,
     cells: &[&CellRow],
@@ -194,7 +199,7 @@ fn profile(spec: &Spec) -> Option<(String, String)> {
         (
             format!("profile {profile}"),
             format!(
-                "Made with the profile {profile}, which changes data or models: these are not the numbers of the experiment itself."
+                "Made with the profile {profile}, which changes data or models: these are not the results of the experiment itself."
             ),
         )
     })
@@ -221,13 +226,13 @@ fn made_up(spec: &Spec) -> Option<(String, String)> {
             false => format!("made-up data in {names}"),
         };
         let sentence = format!(
-            "The program made the data up ({names}): numbers on them show that it works, not which method is better."
+            "The program generated the data ({names}): numbers on them show that it works, not which method is better."
         );
         (short, sentence)
     })
 }
 
-/// Protocols that draw fewer users than the A-LLMRec code, where there are more.
+/// Protocols that draw fewer users than the published A-LLMRec code, where the data have more.
 fn fewer_users(spec: &Spec, counts: &[&DataRow]) -> Vec<(String, String)> {
     let most = counts.iter().map(|row| row.measured_users).max();
     let fewer = spec.protocol.iter().filter(|(_, protocol)| {

@@ -199,9 +199,9 @@ struct Row {
     significant: Option<bool>,
     /// Number of seeds in both folders.
     seeds: Option<usize>,
-    /// What the metrics of A stand in for; empty for those of the experiment itself.
+    /// Stand-ins of the metrics of A; empty for those of the experiment itself.
     a_stand_in: String,
-    /// The same of B.
+    /// Stand-ins of the metrics of B.
     b_stand_in: String,
 }
 

@@ -1,4 +1,4 @@
-//! One file per subcommand. Here is what they share: exit codes, and how errors are printed.
+//! One file per subcommand. This file has what they share: exit codes and the printing of errors.
 
 mod audit;
 mod check;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::results::file::to_bytes;
 use allround_core::fs::STANDARD_OUTPUT;
 
-/// Rows as CSV with a header line. A cell that a spreadsheet would take for a formula is marked, as
+/// Rows as CSV with a header line. A cell that a spreadsheet would read as a formula is marked, as
 /// in results files.
 pub(crate) fn csv<R: Serialize + Default>(rows: &[R]) -> anyhow::Result<String> {
     let rows: Vec<&R> = rows.iter().collect();

@@ -5,7 +5,7 @@ use crate::cli::Report;
 use crate::observe::print_message;
 use crate::render;
 
-/// Redraws all files, or lists those that differ from what the results give.
+/// Draws all files, or lists those that do not match the results.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let results = &arguments.results;
     if let Some(absence) = numbers::read(results)?.without_ranks() {

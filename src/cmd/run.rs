@@ -1,4 +1,4 @@
-//! `allround run`: what is not done yet, then the results.
+//! `allround run`: runs the missing stages and prints the results.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ fn verbosity(common: &Common) -> Verbosity {
     }
 }
 
-/// The summary on standard output, and where the rest is.
+/// Prints the summary on standard output, and the folder of the results.
 fn report(ended: &Ended, planned: &Planned, results: &Path) -> anyhow::Result<()> {
     let Some(summary) = &ended.summary else {
         return Ok(());

@@ -53,13 +53,14 @@ struct Summary {
     failed: usize,
     /// Why the first of these failed.
     error: String,
-    /// What the metrics stand in for; empty for those of the experiment itself.
+    /// Stand-ins of the metrics; empty for those of the experiment itself.
     stand_in: String,
     /// Fingerprint of the protocol: metrics with different ones are not comparable.
     fingerprint: String,
 }
 
-/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models, metrics.
+/// The metrics over seeds, in the order of data sets, scenarios, protocols, splits, models,
+/// metrics.
 fn summaries(results: &Results) -> Vec<Summary> {
     let stand_ins = StandIns::of(results);
     let mut groups: BTreeMap<Subject, Vec<&MetricRow>> = BTreeMap::new();
@@ -100,7 +101,8 @@ fn summary_row(
     }
 }
 
-/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and pass.
+/// The rows of a results folder that pass the filters. Rows of failed cells have no metric and
+/// pass.
 fn selected(results: &Path, metric: Option<&str>, split: Option<Split>) -> anyhow::Result<Results> {
     let mut results = numbers::read(results)?;
     let rows = &mut results.metrics;
@@ -214,8 +216,8 @@ fn failures<'a>(cells: impl Iterator<Item = &'a CellRow>) -> String {
     text
 }
 
-/// Users of a block: `60`, or `58 to 60` if they differ. Metrics of generated answers count other
-/// things and are left out.
+/// Number of users of a block: `60`, or `58 to 60` if it differs. Metrics of generated answers are
+/// left out: some count answers and not users.
 fn users(values: &[(Subject, OverSeeds)]) -> Option<String> {
     let is_of_users = |subject: &Subject| matches!(&*subject.metric, "hit" | "ndcg" | "mrr");
     let counts = || {

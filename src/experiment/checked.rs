@@ -1,4 +1,4 @@
-//! An experiment without faults: the resolved values, and where each of them comes from.
+//! An experiment without faults: the resolved values and their origins.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ pub struct Checked {
     pub spec: Spec,
     /// Origin of each single value, by its dotted path.
     pub origins: BTreeMap<String, Origin>,
-    /// Folder that the paths of the spec start from.
+    /// Folder that the paths of the spec are relative to.
     pub base: PathBuf,
-    /// The results folder below the folder of results: the place of the file below a folder `experiments`, or the
-    /// experiment's name; with what flags, profile and limit change.
+    /// The run's folder, relative to the folder of all results. It is the path of the file below a
+    /// folder `experiments`, or the experiment's name, with suffixes for flags, profile and limit.
     pub folder: String,
     text: String,
 }

@@ -1,8 +1,8 @@
 //! The name of an experiment's results folder.
 //!
-//! Results with other values than the file's never replace those of the file: `--set`, `--seed`,
-//! `--device`, `--limit` and profiles give a run its own folder. The name depends on what the flags
-//! change, not on how they are written, so that the same run finds its results again.
+//! Runs with changed values never replace the results of the file itself. With `--set`, `--seed`,
+//! `--device`, `--limit` or a profile, a run has its own folder. Its name depends on the changed
+//! values and not on how flags are written, so the same run uses the same folder.
 
 use allround_core::digest;
 use layered_toml::resolved::toml_value;
@@ -36,12 +36,13 @@ pub(super) struct Flagged {
     pub(super) layers: Vec<Node>,
 }
 
-/// Loads the same file with other flags; `None` when it then has faults.
+/// Loads the same file with other flags; `None` if it then has faults.
 type Reload<'a> = &'a dyn Fn(&[String]) -> Option<Flagged>;
 
 /// The folder of a spec that was loaded with `flags`.
 ///
-/// `own` is the place of the file below a folder `experiments`, without its extension, or the experiment's name.
+/// `own` is the place of the file below a folder `experiments`, without its extension, or the
+/// experiment's name.
 pub(super) fn name(
     loaded: &Flagged,
     own: Option<&str>,
@@ -70,7 +71,7 @@ pub(super) fn name(
     format!("{above}{}", bounded(parts.join("-")))
 }
 
-/// Whether `name` looks like what this program appends to the name of a folder.
+/// Whether `name` looks like a suffix that this program appends to the name of a folder.
 pub(super) fn is_reserved(name: &str) -> bool {
     ["cpu", "cuda"].contains(&name)
         || ["limit-", "seeds-", "with-"]
@@ -78,8 +79,8 @@ pub(super) fn is_reserved(name: &str) -> bool {
             .any(|start| name.starts_with(start))
 }
 
-/// Where a file is below a folder `experiments`, without its extension: results mirror that folder.
-/// `None` elsewhere, and where a part of the path is not a plain name.
+/// Path of a file below a folder `experiments`, without its extension. Results mirror that folder.
+/// `None` elsewhere, and if a part of the path is not a plain name.
 pub(super) fn below_experiments(path: &Path) -> Option<String> {
     let absolute = std::path::absolute(path).ok()?;
     let parts: Option<Vec<&str>> = absolute.iter().map(|part| part.to_str()).collect();
@@ -91,7 +92,8 @@ pub(super) fn below_experiments(path: &Path) -> Option<String> {
     place.split('/').all(is_plain).then(|| place.to_owned())
 }
 
-/// What the flags change, each value once, sorted by key. Flags that change no result are left out.
+/// The values that flags change, each once, sorted by key. Flags that change no result are left
+/// out.
 fn changes(loaded: &Flagged, flags: &[String], reload: Reload<'_>) -> Vec<Change> {
     let mut kept: Vec<String> = flags.to_vec();
     let mut changes = written(&loaded.layers);
@@ -109,7 +111,7 @@ fn changes(loaded: &Flagged, flags: &[String], reload: Reload<'_>) -> Vec<Change
     }
     changes.sort();
     changes.dedup();
-    // These have their own part of the name.
+    // These are separate parts of the name.
     changes.retain(|change| change.path != ["profile"] && change.path != ["run", "limit"]);
     changes
 }
@@ -123,7 +125,7 @@ fn written(layers: &[Node]) -> Vec<Change> {
     changes
 }
 
-/// Whether two specs give the same results. The name alone is compared too: it is where they go.
+/// Whether two specs give the same results in the same folder.
 fn is_same_run(one: &Spec, other: &Spec) -> bool {
     let plain = |spec: &Spec| {
         let mut spec = spec.clone();
@@ -141,7 +143,7 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
     plain(one) == plain(other)
 }
 
-/// `cpu` or `cuda`: the part of a device that is in the keys of stages.
+/// `cpu` or `cuda`: the part of the device that the keys of stages depend on.
 fn device_kind(spec: &Spec) -> &str {
     spec.run.device.split(':').next().unwrap_or_default()
 }
@@ -162,7 +164,7 @@ fn leaves(node: &Node, path: &mut Vec<String>, changes: &mut Vec<Change>) {
     }
 }
 
-/// What changed values add to the name.
+/// The parts of the name for changed values.
 fn ending(spec: &Spec, changes: Vec<Change>) -> Vec<String> {
     let mut parts = Vec::new();
     let mut others = Vec::new();
@@ -181,7 +183,7 @@ fn ending(spec: &Spec, changes: Vec<Change>) -> Vec<String> {
             .iter()
             .map(|change| readable(&format!("{}-{}", change.path.join("."), change.value)))
             .collect();
-        // All letters are ASCII.
+        // All characters are ASCII.
         let mut readable = readable.join("-");
         readable.truncate(MOST_READABLE);
         let digest = digest::of_value(&others).to_string();
@@ -194,7 +196,7 @@ fn ending(spec: &Spec, changes: Vec<Change>) -> Vec<String> {
     parts
 }
 
-/// The text with each run of other letters than those of names and `.` replaced by `-`.
+/// The text with each run of characters other than those of names and `.` replaced by `-`.
 fn readable(text: &str) -> String {
     let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
     let mut name = String::new();

@@ -1,4 +1,4 @@
-//! What `layered_toml` must know about experiment files: types, defaults, forms of strings, rules.
+//! The format of experiment files for `layered_toml`: types, defaults, formats of strings, rules.
 
 use std::sync::LazyLock;
 
@@ -126,7 +126,7 @@ fn fault_of_name(name: &str) -> Option<NameFault> {
     })
 }
 
-/// The way to write a source that users may know under another name.
+/// How to write a source that users may know by another name.
 fn kind_hint(kinds: &str, written: &str) -> Option<String> {
     if kinds != "source" {
         return None;

@@ -17,7 +17,7 @@ impl Spec {
     }
 }
 
-/// Tables and figures show these sections together: no two names of a group may look the same.
+/// Sections that tables and figures display together. Labels and names of a group must differ.
 const GROUPS: [&[&str]; 3] = [&["dataset"], &["model", "variant"], &["scenario"]];
 
 /// Reports labels that two tables share, and labels that are the name of another table.

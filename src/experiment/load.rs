@@ -1,4 +1,4 @@
-//! From a file and flags to a checked spec, or to every fault in them.
+//! Loads a file with flags: a checked spec, or all faults.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Checked, Faults> {
     )
 }
 
-/// [`load`] for a text that is at hand; `name` is what messages call it, `base` the folder that its paths start from.
+/// [`load`] for a text. `name` is the file name in messages, and paths are relative to `base`.
 ///
 /// # Errors
 /// See [`load`].
@@ -83,8 +83,8 @@ fn load_with(
     Ok((reading.finish()?, Flagged { spec, layers }))
 }
 
-/// Marks every expected value as not comparable with the results of a profile, unless the file gives
-/// its own reason.
+/// Marks every expected value as not comparable with the results of a profile, unless the file
+/// gives another reason.
 fn mark_expected(tree: &mut Node) {
     let profile = tree.get("profile").and_then(Node::text).unwrap_or_default();
     if profile.is_empty() {
@@ -110,17 +110,17 @@ fn mark_expected(tree: &mut Node) {
     }
 }
 
-/// Reads the resolved spec next to results. It holds every value, so no defaults are added.
+/// Reads the resolved spec of a results folder. It has every value, so no defaults are added.
 ///
 /// # Errors
 /// When the file cannot be read, is not a resolved spec of this version, or has a name that cannot
-/// name a file.
+/// be a file name.
 pub fn load_resolved(path: &Path) -> Result<Spec, Faults> {
     let text = read(path)?;
     resolved_from_text(&path.display().to_string(), &text)
 }
 
-/// [`load_resolved`] for a text that is at hand.
+/// [`load_resolved`] for a text.
 pub(super) fn resolved_from_text(name: &str, text: &str) -> Result<Spec, Faults> {
     let sources = Sources::of_file(name, text);
     let mut faults = Vec::new();

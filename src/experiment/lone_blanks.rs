@@ -1,4 +1,4 @@
-//! Templates that end in a blank which a byte-level tokenizer makes a token of its own.
+//! Templates that end in a blank, which a byte-level tokenizer makes a separate token.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,8 +10,9 @@ use allround_core::fs;
 
 use super::config::Spec;
 
-/// Sentences on templates that end in a blank which the tokenizer of a local folder makes a token of its own: words of
-/// such a model's training begin with their blank, so that it expects no word after a lone one.
+/// Warnings on templates that end in a blank, which the tokenizer of a local folder makes a
+/// separate token. In the training data of such a model, words begin with their blank. After a
+/// separate blank it expects no word.
 pub fn lone_blanks(spec: &Spec, base: &Path) -> Vec<String> {
     let mut found = BTreeSet::new();
     for model in spec.model.values() {
@@ -20,22 +21,22 @@ pub fn lone_blanks(spec: &Spec, base: &Path) -> Vec<String> {
         let pair = pair.and_then(|(prompt, llm)| {
             Some((prompt, spec.prompt.get(prompt)?, llm, spec.llm.get(llm)?))
         });
-        let Some((prompt, asked, name, Llm::Pretrained(llm))) = pair else {
+        let Some((prompt, config, name, Llm::Pretrained(llm))) = pair else {
             continue;
         };
-        if asked.template.ends_with(' ')
+        if config.template.ends_with(' ')
             && !llm.folder.is_empty()
             && is_byte_level(&base.join(&llm.folder))
         {
             found.insert(format!(
-                "`prompt.{prompt}.template` ends in a blank, which the tokenizer of `llm.{name}` makes a token of its own; remove the blank unless the model was trained so"
+                "`prompt.{prompt}.template` ends in a blank, which the tokenizer of `llm.{name}` makes a separate token; remove the blank unless the model was trained with it"
             ));
         }
     }
     found.into_iter().collect()
 }
 
-/// Whether a folder's tokenizer has GPT-2's way with blanks.
+/// Whether a folder's tokenizer treats blanks as GPT-2 does: as the beginning of a token.
 fn is_byte_level(folder: &Path) -> bool {
     let path = folder.join("tokenizer.json");
     if !path.is_file() {

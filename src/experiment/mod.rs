@@ -1,9 +1,9 @@
-//! The experiment file: read, checked, and resolved against every default.
+//! Loads experiment files: reads, checks, and resolves them against all defaults.
 //!
-//! The crate `layered_toml` parses, checks the structure and resolves; `format` gives it the types
-//! of [`config`], the defaults and the rules of this program. `check` then looks at the meaning, and
-//! the result is a [`Spec`]. The JSON schema for editors and the reference in `docs/SPEC.md` come
-//! from the same types.
+//! The crate `layered_toml` parses the file, checks its structure and resolves it. `format` gives
+//! it the types of [`config`], the defaults and the rules of this program. `check` then checks the
+//! meaning. The result is a [`Spec`]. The JSON schema for editors and the reference in
+//! `docs/SPEC.md` are generated from the same types.
 
 pub mod config;
 

@@ -10,11 +10,11 @@ pub fn schema_json() -> String {
     format!("{:#}\n", FORMAT.json_schema())
 }
 
-/// A line of the index: what a reader wants to do, and the headings with the settings for it.
+/// A line of the index: a task, and the headings with the settings for it.
 struct Task {
     /// Group of tasks.
     group: &'static str,
-    /// The task, in words that follow "I want to".
+    /// The task, as a continuation of "To".
     task: &'static str,
     /// Headings of the reference, without backticks.
     headings: &'static [&'static str],
@@ -28,11 +28,11 @@ const fn task(group: &'static str, task: &'static str, headings: &'static [&'sta
     }
 }
 
-/// Stands for the headings of all CF models that are trained.
+/// Placeholder for the headings of all CF models that are trained.
 const TRAINED: &str = "trained CF models";
-/// Stands for those of all models that count interactions.
+/// Placeholder for the headings of all models that count interactions.
 const COUNTING: &str = "counting models";
-/// Stands for those of all LLM methods.
+/// Placeholder for the headings of all LLM methods.
 const LLM_METHODS: &str = "LLM methods";
 
 /// The index by task. A test checks that every heading exists.
@@ -141,7 +141,7 @@ const TASKS: &[Task] = &[
     task("Results", "write a table", &["[table.NAME]"]),
 ];
 
-/// The headings of a task; a group of models stands for those of its kinds.
+/// The headings of a task, with placeholders replaced.
 fn headings(task: &Task) -> Vec<String> {
     let of_group = |group: Group| {
         let kinds = KINDS.iter().filter(move |kind| kind.group == group);

@@ -1,9 +1,9 @@
-//! The matrix, multiplied out.
+//! The combinations of the matrix.
 
 use crate::experiment::config::{MatrixEntry, Spec};
 use allround_core::models::Model;
 
-/// A combination that is run, once for each seed.
+/// A combination that is run once for each seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selected {
     /// Name of a data set.
@@ -15,8 +15,8 @@ pub struct Selected {
 }
 
 impl Spec {
-    /// The combinations of the matrix: its axes multiplied, without what `exclude` matches, then with what `include`
-    /// adds; each once, sorted.
+    /// The combinations of the matrix, sorted and distinct: the product of its axes without those
+    /// that `exclude` matches, and those that `include` adds.
     pub fn selected(&self) -> Vec<Selected> {
         let mut selected = self.product();
         selected.retain(|cell| !self.matrix.exclude.iter().any(|entry| entry.matches(cell)));
@@ -33,7 +33,7 @@ impl Spec {
         selected
     }
 
-    /// The axes multiplied; an empty axis is everything declared.
+    /// The product of the axes. An empty axis means everything that the file declares.
     pub(super) fn product(&self) -> Vec<Selected> {
         let all = |axis: &[String], declared: Vec<&String>| match axis {
             [] => declared.into_iter().cloned().collect(),
@@ -60,7 +60,7 @@ impl Spec {
         product
     }
 
-    /// The whole configuration of a model or variant by its name; `None` for a name that is neither.
+    /// The whole configuration of a model or variant; `None` for an unknown name.
     pub fn model_named(&self, name: &str) -> Option<&Model> {
         let variant = || self.variant.get(name)?.resolved.as_ref();
         self.model.get(name).or_else(variant)
@@ -68,7 +68,7 @@ impl Spec {
 }
 
 impl MatrixEntry {
-    /// Whether a combination has every name that the entry gives.
+    /// Whether a combination has all names of the entry.
     pub fn matches(&self, cell: &Selected) -> bool {
         let same = |wanted: &Option<String>, name: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == name)

@@ -1,4 +1,6 @@
-//! A resolved spec to cells and stages with keys: pure, but for the digests of input files that it is given.
+//! Plans a resolved spec: cells, and stages with their keys.
+//!
+//! Planning reads no files: the caller provides digests of input files.
 
 pub mod cell;
 pub mod graph;
@@ -28,7 +30,7 @@ use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
 use inputs::Inputs;
 use method::{CellContext, ModelStages};
 
-/// What digests an input file, given its path as written in the spec.
+/// Computes the digest of an input file, given its path in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
 
 /// Why a spec cannot be planned.
@@ -44,7 +46,8 @@ pub enum PlanError {
         /// What is wrong with the file.
         source: FsError,
     },
-    /// The matrix names something that the spec does not declare; the check of a spec finds this first.
+    /// The matrix names something that the spec does not declare. The check of a spec finds this
+    /// first.
     #[error("the matrix names {what} `{name}`, which the file does not declare")]
     Unknown {
         /// `data set`, `scenario`, `model`, `encoder`, `language model` or `prompt`.
@@ -54,19 +57,19 @@ pub enum PlanError {
     },
 }
 
-/// Everything that an experiment runs.
+/// The cells and stages of an experiment.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The cells, ordered by data set, scenario, model and seed.
     pub cells: Vec<Cell>,
     /// The stages of all cells.
     pub graph: Graph,
-    /// The CF models and variants of each `backbone` stage; several have equal settings.
+    /// The CF models and variants of each `backbone` stage. Several may have equal settings.
     pub backbones: BTreeMap<NodeId, BTreeSet<String>>,
 }
 
 impl Plan {
-    /// One digest of everything that decides the results: every cell's name, protocols and keys.
+    /// Digest of everything that determines the results: each cell's name, protocols and keys.
     pub fn digest(&self) -> Key {
         let cells: Vec<_> = self
             .cells
@@ -76,8 +79,8 @@ impl Plan {
         allround_core::digest::of_value(&cells)
     }
 
-    /// The stages that run with nothing beside them. A stage that any cell of a listed model or variant pays for is among them,
-    /// whoever shares it.
+    /// The stages that run while no other stage runs: those that train or evaluate a listed model
+    /// or variant, even if other cells share them.
     pub fn alone(&self, alone: &Alone) -> BTreeSet<NodeId> {
         let names = match alone {
             Alone::All(true) => return (0..self.graph.nodes.len()).collect(),
@@ -93,10 +96,10 @@ impl Plan {
     }
 }
 
-/// Plans `spec`; `digest` is asked for each input file once.
+/// Plans `spec`. `digest` is called once for each input file.
 ///
 /// # Errors
-/// When an input file cannot be digested, or the matrix names what is not declared.
+/// When an input file cannot be read, or the matrix has a name that is not declared.
 pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner {
         spec,
@@ -121,7 +124,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
     })
 }
 
-/// Builds the graph; the maps spare hashing one stage a thousand times.
+/// Builds the graph. The maps avoid hashing a shared stage once per cell.
 struct Planner<'a> {
     spec: &'a Spec,
     inputs: Inputs,
@@ -149,7 +152,7 @@ impl Planner<'_> {
             backbone_data: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
             seed,
         };
-        // Drawn before anything is trained: where no user can be measured, nothing needs to be.
+        // Candidates come before training in the graph: without measured users, nothing is trained.
         for (name, protocol) in &self.spec.protocol {
             self.draw(context.prepared, name, protocol, scenario, axis, seed);
         }
@@ -184,7 +187,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Base model's name, variant's name (empty for none) and configuration of what the matrix calls `name`.
+    /// Name of the model, name of the variant (empty for none) and configuration, for a name in the
+    /// matrix.
     fn model(&self, name: &str) -> Result<(String, String, Model), PlanError> {
         if let Some(variant) = self.spec.variant.get(name) {
             let model = variant.resolved.clone();
@@ -229,7 +233,8 @@ impl Planner<'_> {
         Ok(node)
     }
 
-    /// The stage that makes a protocol's lists. Slices share it, unless candidates are of the slice's own class.
+    /// The stage that makes a protocol's candidate lists. Slices share it, unless candidates are
+    /// drawn from the class of the slice.
     fn draw(
         &mut self,
         prepared: NodeId,
@@ -264,7 +269,7 @@ impl Planner<'_> {
         node
     }
 
-    /// The evaluation of `part`, which reads the stages `needs` and those of the model.
+    /// The evaluation of `part`. It reads the stages `needs` and those of the model.
     fn evaluate(
         &mut self,
         part: Part,
@@ -279,7 +284,7 @@ impl Planner<'_> {
             unknown: scores.unknown,
         });
         let inputs = match &given {
-            // The other part's file does not matter.
+            // The file of the other part has no effect.
             Some(given) => self.inputs.of_model(Some(&given.file)),
             None => stages.inputs.clone(),
         };
@@ -293,7 +298,8 @@ impl Planner<'_> {
         self.add(settings, needs, inputs)
     }
 
-    /// `NAME:DIGITS` over everything that makes two numbers comparable; metrics and the cell's seed do not.
+    /// `NAME:DIGITS`: a digest of everything that must be equal for two numbers to be comparable.
+    /// Metrics and the cell's seed are not included.
     fn fingerprint(
         &mut self,
         dataset: &str,
@@ -356,7 +362,8 @@ fn limit(spec: &Spec) -> Option<u64> {
     (spec.run.limit > 0).then_some(spec.run.limit)
 }
 
-/// The scenario that the CF model is trained under: few-shot training may leave it its full data.
+/// The scenario that the CF model is trained under. With few-shot training it may keep its full
+/// data.
 fn backbone_scenario(scenario: &Scenario) -> &Scenario {
     match scenario {
         Scenario::FewShot {
@@ -366,7 +373,7 @@ fn backbone_scenario(scenario: &Scenario) -> &Scenario {
     }
 }
 
-/// Whether the scenario draws users at random, so that every cell seed has its own data.
+/// Whether the scenario draws users at random. Each seed then has its own data.
 fn samples_users(scenario: &Scenario) -> bool {
     match scenario {
         Scenario::ColdUsers { users, .. } => *users > 0,
@@ -378,7 +385,7 @@ fn samples_users(scenario: &Scenario) -> bool {
     }
 }
 
-/// The seed of a protocol's draw; 0 where nothing is drawn, so that all seeds share one artefact.
+/// The seed of a protocol's draw. It is 0 if nothing is drawn: all seeds then share one artefact.
 fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
     use allround_core::config::protocol::Candidates;
     let is_given = match protocol.candidates {

@@ -1,4 +1,4 @@
-//! What changes a key and what does not.
+//! Which settings change a key.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn keys(plan: &Plan, kind: &str) -> BTreeSet<Key> {
 }
 
 #[test]
-fn labels_are_in_no_key() {
+fn labels_change_no_key() {
     let labelled = SPEC.replace(
         "[model.sasrec.sasrec]",
         "[dataset.toys]\nlabel = \"T\"\n[model.sasrec]\nlabel = \"S\"\n[scenario.cold]\nlabel = \"C\"",
@@ -91,7 +91,7 @@ fn there_is_a_cell_for_every_combination_and_seed() {
 }
 
 #[test]
-fn every_stage_comes_after_what_it_needs() {
+fn every_stage_comes_after_the_stages_that_it_needs() {
     let plan = plan_of(SPEC, &[]);
     for (id, node) in plan.graph.nodes.iter().enumerate() {
         assert!(node.needs.values().all(|&need| need < id));
@@ -111,7 +111,7 @@ fn slices_share_the_model_and_its_evaluation() {
 }
 
 #[test]
-fn variants_share_data_and_candidates_and_nothing_that_is_trained() {
+fn variants_share_data_and_candidates_but_no_training() {
     let plan = plan_of(SPEC, &[]);
     let base = cell(&plan, "toys.overall.sasrec.s1");
     let deep = cell(&plan, "toys.overall.deep.s1");
@@ -122,7 +122,7 @@ fn variants_share_data_and_candidates_and_nothing_that_is_trained() {
 }
 
 #[test]
-fn seeds_share_data_protocol_and_what_draws_nothing() {
+fn seeds_share_data_protocols_and_deterministic_stages() {
     let plan = plan_of(SPEC, &[]);
     let [one, two] = [1, 2].map(|seed| cell(&plan, &format!("toys.overall.sasrec.s{seed}")));
     assert_eq!(one.prepared, two.prepared);
@@ -138,7 +138,7 @@ fn seeds_share_data_protocol_and_what_draws_nothing() {
 }
 
 #[test]
-fn few_shot_training_of_later_stages_only_leaves_the_model_as_it_is() {
+fn few_shot_training_can_exclude_the_cf_model() {
     let own = plan_of(SPEC, &["scenario.few.few_shot.backbone=true"]);
     assert_ne!(
         cell(&own, "toys.few.sasrec.s1").trained,
@@ -152,7 +152,7 @@ fn few_shot_training_of_later_stages_only_leaves_the_model_as_it_is() {
 }
 
 #[test]
-fn words_metrics_and_how_stages_are_run_change_no_key() {
+fn texts_metrics_and_scheduling_change_no_key() {
     let before = plan_of(SPEC, &[]);
     for flag in [
         "question=\"Another?\"",
@@ -169,7 +169,7 @@ fn words_metrics_and_how_stages_are_run_change_no_key() {
 }
 
 #[test]
-fn what_can_change_a_result_changes_the_keys_of_its_stage_and_of_those_above() {
+fn a_setting_that_can_change_results_changes_its_stage_and_later_ones() {
     let before = plan_of(SPEC, &[]);
     for (flag, first) in [
         ("dataset.toys.source.synthetic.users=61", "prepare"),
@@ -222,7 +222,7 @@ fn plan_of_files(files: [(&str, &str); 2]) -> Key {
 }
 
 #[test]
-fn a_file_counts_by_its_contents_and_its_part_not_by_its_place() {
+fn keys_depend_on_contents_and_roles_of_files_and_not_on_paths() {
     let here = plan_of_files([("a/r", "reviews"), ("a/m", "metadata")]);
     let moved = plan_of_files([("z/r", "reviews"), ("b/m", "metadata")]);
     let changed = plan_of_files([("a/r", "reviews, changed"), ("a/m", "metadata")]);
@@ -270,22 +270,23 @@ fn with_imported(kind: &str) -> experiment::Spec {
     load(&format!("{untrained}weights = \"w.safetensors\"\n"))
 }
 
-/// [`SPEC`] with a GRU4Rec whose weights are imported, and the plan when the file at that path holds `contents`.
+/// [`SPEC`] with a GRU4Rec whose weights are imported, and the plan when the file at that path
+/// has these `contents`.
 fn plan_of_weights(path: &str, contents: &str) -> Plan {
     let mut spec = with_imported("gru4rec");
     let Some(Model::Gru4rec(model)) = spec.model.get_mut("got") else {
         panic!("the file says gru4rec");
     };
     model.weights = Some(path.to_owned());
-    let mut digest = |asked: &str| {
-        assert_eq!(asked, path);
+    let mut digest = |requested: &str| {
+        assert_eq!(requested, path);
         Ok(allround_core::digest::of_bytes(contents.as_bytes()))
     };
     plan(&spec, &mut digest).unwrap()
 }
 
 #[test]
-fn imported_weights_count_by_their_contents_and_change_no_other_key() {
+fn contents_of_imported_weights_change_only_the_keys_of_their_model() {
     let name = "toys.overall.got.s1";
     let here = plan_of_weights("a/w.safetensors", "weights");
     let moved = plan_of_weights("b/v.safetensors", "weights");
@@ -299,7 +300,7 @@ fn imported_weights_count_by_their_contents_and_change_no_other_key() {
         stage.inputs,
         BTreeMap::from([("a/w.safetensors".to_owned(), digest)])
     );
-    // Nothing is drawn, so that all seeds share one import.
+    // Nothing is drawn, so all seeds share one import.
     assert_eq!(key(&here, name), key(&here, "toys.overall.got.s2"));
     let trained = plan_of(SPEC, &[]);
     for other in ["toys.overall.sasrec.s1", "games.few.deep.s2"] {
@@ -333,7 +334,7 @@ fn measured(plan: &Plan, name: &str) -> (Vec<Key>, Key, Key, String) {
 }
 
 #[test]
-fn ties_and_seen_items_make_other_numbers_of_the_same_model() {
+fn ties_and_seen_items_change_the_evaluation_and_not_the_training() {
     let full = "protocol.strict.candidates.full.seen=\"exclude\"";
     for (base, flag) in [
         (None, "protocol.strict.ties=\"target_first\""),
@@ -343,15 +344,15 @@ fn ties_and_seen_items_make_other_numbers_of_the_same_model() {
         let (trained, _, evaluated, print) =
             measured(&plan_of(SPEC, &base), "toys.overall.sasrec.s1");
         let other = plan_of(SPEC, &[&base[..], &[flag]].concat());
-        let (same, _, evaluated_anew, other) = measured(&other, "toys.overall.sasrec.s1");
+        let (same, _, other_evaluated, other) = measured(&other, "toys.overall.sasrec.s1");
         assert_eq!(trained, same, "{flag}");
-        assert_ne!(evaluated, evaluated_anew, "{flag}");
+        assert_ne!(evaluated, other_evaluated, "{flag}");
         assert_ne!(print, other, "{flag}");
     }
 }
 
 #[test]
-fn candidates_of_the_class_are_an_evaluation_of_their_own_and_never_like_others() {
+fn candidates_of_a_class_change_the_evaluation_and_the_fingerprint() {
     let name = "toys.cold.sasrec.s1";
     let (trained, drawn, evaluated, print) = measured(&plan_of(SPEC, &[]), name);
     let text = SPEC.replace(
@@ -359,10 +360,10 @@ fn candidates_of_the_class_are_an_evaluation_of_their_own_and_never_like_others(
         "[scenario.cold.cold_items]\ncandidates = \"class\"\nshare = 0.9",
     );
     let plan = plan_of(&text, &[]);
-    let (same, drawn_anew, evaluated_anew, other) = measured(&plan, name);
+    let (same, other_drawn, other_evaluated, other) = measured(&plan, name);
     assert_eq!(trained, same);
-    assert_ne!(drawn, drawn_anew);
-    assert_ne!(evaluated, evaluated_anew);
+    assert_ne!(drawn, other_drawn);
+    assert_ne!(evaluated, other_evaluated);
     assert_ne!(print, other);
     let (_, drawn_overall, evaluated_overall, _) = measured(&plan, "toys.overall.sasrec.s1");
     assert_eq!((drawn, evaluated), (drawn_overall, evaluated_overall));
@@ -381,7 +382,7 @@ fn with_file(path: &str, contents: &str) -> Plan {
 }
 
 #[test]
-fn a_file_of_candidates_counts_by_its_contents_in_key_and_fingerprint() {
+fn keys_and_fingerprints_depend_on_the_contents_of_a_candidate_file() {
     let name = "toys.overall.sasrec.s1";
     let one = measured(&with_file("Cargo.toml", "a"), name);
     assert_eq!(one, measured(&with_file("README.md", "a"), name));
@@ -395,7 +396,7 @@ fn a_file_of_candidates_counts_by_its_contents_in_key_and_fingerprint() {
 }
 
 #[test]
-fn each_split_is_an_evaluation_of_its_own_and_asking_for_validation_leaves_the_test_as_it_was() {
+fn splits_are_evaluated_separately_and_validation_does_not_change_the_test() {
     let test = plan_of(SPEC, &[]);
     let both = plan_of(SPEC, &["protocol.strict.splits=[\"valid\",\"test\"]"]);
     let measures = &cell(&both, "toys.cold.deep.s2").measures;
@@ -409,7 +410,7 @@ fn each_split_is_an_evaluation_of_its_own_and_asking_for_validation_leaves_the_t
 }
 
 #[test]
-fn scores_of_others_are_one_stage_that_counts_by_the_contents_of_its_own_file() {
+fn imported_scores_are_evaluations_keyed_by_the_contents_of_their_file() {
     let text = format!(
         "{SPEC}\n[model.theirs.scores]\nfile = \"Cargo.toml\"\nvalid = \"Cargo.lock\"\n\
          [protocol.p]\nsplits = [\"valid\", \"test\"]\n"

@@ -1,4 +1,4 @@
-//! Rows of `data.csv`: what a prepared data set holds under a scenario.
+//! Rows of `data.csv`: counts of a prepared data set under a scenario.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use allround_core::data::{Prepared, stats};
 use allround_core::event::Event;
 use allround_core::fs::FsError;
 
-/// Counts of `prepared`; `mask`, over its users, is the scenario's slice. `blank` has experiment, data set, scenario, seed.
+/// Counts of `prepared`. `mask` marks the users in the scenario's slice. `blank` has experiment,
+/// data set, scenario and seed.
 pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow {
     let counts = stats::counts(prepared);
     let sliced: Vec<usize> = (0..prepared.n_users())
@@ -37,15 +38,15 @@ pub fn data_row(blank: &DataRow, prepared: &Prepared, mask: &[bool]) -> DataRow 
     }
 }
 
-/// What a reader must know when `unknown` of the `measured` users with a test target have no history. A protocol may measure
-/// fewer of them.
+/// Note that `unknown` of the `measured` users with a test target have no history. A protocol may
+/// measure fewer of them.
 pub fn without_history(unknown: u64, measured: u64) -> String {
     format!(
-        "{unknown} of the {measured} users with a test target have no history: nothing of theirs comes before the test target"
+        "{unknown} of the {measured} users with a test target have no history: no interaction before the test target"
     )
 }
 
-/// What was counted while data were prepared and has no column of its own, in one text.
+/// Counts of data preparation that have no column in `data.csv`, in one text.
 pub fn data_notes(events: &[Event]) -> String {
     let text = |event: &Event| match event {
         Event::Counted(it) if it.count > 0 => Some(format!("{} {}", it.count, it.what)),
@@ -55,11 +56,13 @@ pub fn data_notes(events: &[Event]) -> String {
     texts.join("; ")
 }
 
-/// What a reader of a results folder must know of its data, a sentence each: users without a history, and records of items that
-/// do not meet the items. Nothing where no data were counted.
+/// Notes on the data of a results folder, one sentence each.
+///
+/// They report users without a history, items without a record, and records that repeat or
+/// contradict others. Without `data.csv` there are none.
 ///
 /// # Errors
-/// When `data.csv` is there and cannot be read.
+/// When `data.csv` exists and cannot be read.
 pub fn notes(results: &Path) -> Result<Vec<String>, FsError> {
     let path = results.join("data.csv");
     if !path.exists() {
@@ -89,7 +92,7 @@ pub fn notes(results: &Path) -> Result<Vec<String>, FsError> {
             push_new(
                 &mut notes,
                 format!(
-                    "{dataset}: {repeated} records are of an item that has one already and fill its gaps; {contradict} contradict it, and its first value stays"
+                    "{dataset}: {repeated} records repeat the item of an earlier record and fill its gaps; {contradict} of them contradict it, and the first value is kept"
                 ),
             );
         }
@@ -154,7 +157,7 @@ mod tests {
             ),
             (3, 2, 8, 3)
         );
-        // User b has nothing but training items.
+        // User b has only training items.
         assert_eq!(
             (row.measured_users, row.slice_users, row.trained_users),
             (2, 1, 2)

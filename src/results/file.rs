@@ -1,7 +1,7 @@
-//! CSV files: a header line always, one row type a file, whole files replaced at once.
+//! CSV files with a header line and one row type per file, replaced as a whole.
 //!
-//! Numbers have the shortest digits that read back to the same number; what is unknown is an empty cell. No cell is a formula
-//! to a spreadsheet ([`allround_core::cells`]).
+//! Numbers have the shortest digits that read back to the same number. Unknown values are empty
+//! cells. Spreadsheets read no cell as a formula ([`allround_core::cells`]).
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use allround_core::cells;
 use allround_core::fs::{self, FsError};
 
-/// Writes rows under their header line, unless the file holds them already. A failure leaves the old file whole.
+/// Writes a header line and rows, unless the file has the same contents. The old file is kept if
+/// writing fails.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -23,7 +24,7 @@ pub fn write<R: Serialize + Default>(path: &Path, rows: &[&R]) -> Result<(), FsE
     fs::write_if_changed(path, &to_bytes(path, rows)?)
 }
 
-/// Writes rows, compressed; the same rows are the same bytes at any time. Makes the folder.
+/// Writes a compressed file, and its folder. Equal rows give equal bytes.
 ///
 /// # Errors
 /// When the file or its folder cannot be written.
@@ -63,8 +64,8 @@ pub(super) fn read_compressed<R: Serialize + Default + DeserializeOwned>(
 /// The rows of a file.
 ///
 /// # Errors
-/// When the file cannot be read, has other columns than `R` (they are named), or holds a row that is none (its line is
-/// named).
+/// When the file cannot be read, when its columns are not those of `R`, or when a row is malformed.
+/// The error names the columns, or the line.
 pub fn read<R: Serialize + Default + DeserializeOwned>(path: &Path) -> Result<Vec<R>, FsError> {
     from_bytes(path, &fs::read_text(path)?)
 }
@@ -84,7 +85,7 @@ pub fn columns<R: Serialize + Default>() -> Vec<String> {
 /// The text of a file of these rows; `path` is for errors only.
 ///
 /// # Errors
-/// When a row cannot be written as one.
+/// When a row cannot be serialized.
 pub fn to_bytes<R: Serialize + Default>(path: &Path, rows: &[&R]) -> Result<Vec<u8>, FsError> {
     let wrong = |error: csv::Error| FsError::new(path, "write", io::Error::other(error));
     let mut plain = WriterBuilder::new()
@@ -134,7 +135,8 @@ fn unmarked(record: &StringRecord) -> StringRecord {
     record.iter().map(cells::unmarked).collect()
 }
 
-/// Why a row could not be read, with the column but without the position, which counts from the record's own start.
+/// Why a row could not be read, with the column. The position in csv's own message is left out: it
+/// counts from the start of the record.
 fn reason(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
@@ -162,7 +164,7 @@ fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Resu
     }
     let unique: std::collections::BTreeSet<&str> = found.iter().collect();
     if faults.is_empty() && found.len() != unique.len() {
-        faults.push("a column is there twice".to_owned());
+        faults.push("a column is repeated".to_owned());
     }
     if faults.is_empty() {
         return Ok(());
@@ -177,7 +179,7 @@ fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Resu
     ))
 }
 
-/// An error about what the file at `path` holds.
+/// An error about the contents of the file at `path`.
 pub(crate) fn wrong(path: &Path, what: &str) -> FsError {
     let error = io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     FsError::new(path, "read", error)
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_an_empty_cell() {
+    fn an_unknown_value_is_an_empty_cell() {
         let row = MetricRow::default();
         let bytes = to_bytes(Path::new("x"), &[&row]).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();

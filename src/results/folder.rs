@@ -1,4 +1,4 @@
-//! A results folder, read: everything that analysis, figures, tables and the report need.
+//! Reads a results folder: all that analysis, figures, tables and the report need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,14 +30,14 @@ pub enum ReadError {
     },
 }
 
-/// The contents of a results folder. Files that a run has not written yet are empty here.
+/// The contents of a results folder. A file that a run has not written yet has no rows here.
 #[derive(Clone, Debug)]
 pub struct Results {
     /// The folder.
     pub folder: PathBuf,
     /// The resolved experiment.
     pub spec: Spec,
-    /// The same as text, with the origin of each value.
+    /// `spec.toml` as text, with the origin of each value.
     pub spec_text: String,
     /// `metrics.csv`.
     pub metrics: Vec<MetricRow>,
@@ -58,9 +58,9 @@ pub struct Results {
     /// Models and variants in declared order, which is that of the matrix. Others that have rows
     /// follow.
     pub models: Vec<String>,
-    /// Data sets in declared order, likewise.
+    /// Data sets in declared order: that of the matrix.
     pub datasets: Vec<String>,
-    /// Scenarios in declared order, likewise.
+    /// Scenarios in declared order: that of the matrix.
     pub scenarios: Vec<String>,
 }
 
@@ -68,8 +68,8 @@ impl Results {
     /// Reads a results folder.
     ///
     /// # Errors
-    /// When `spec.toml` or `metrics.csv` is missing, any file is not what the program writes, or numbers are not those of
-    /// their ranks.
+    /// When `spec.toml` or `metrics.csv` is missing, when a file is malformed, or when a number
+    /// does not follow from the ranks.
     pub fn read(folder: &Path) -> Result<Self, ReadError> {
         let spec_path = folder.join("spec.toml");
         let spec_text = fs::read_to_string(&spec_path)?;
@@ -79,7 +79,7 @@ impl Results {
             ReadError::Spec(text.trim_start_matches("error: ").to_owned())
         })?;
         let metrics: Vec<MetricRow> = super::read(&folder.join("metrics.csv"))?;
-        ranks::agree(folder, &metrics)?;
+        ranks::verify(folder, &metrics)?;
         let cells: Vec<CellRow> = rows_if_there(&folder.join("cells.csv"))?;
         Ok(Results {
             folder: folder.to_owned(),
@@ -102,18 +102,18 @@ impl Results {
         })
     }
 
-    /// What a reader must know where both per-user ranks and intervals are missing, in a sentence;
-    /// `None` where nothing is.
+    /// A sentence on cells that have neither per-user ranks nor intervals; `None` where there are
+    /// none.
     pub fn without_ranks(&self) -> Option<String> {
         ranks::coverage(&self.folder, &self.statistics, &self.metrics).absence()
     }
 
-    /// Place of a model among all.
+    /// Position of a model in `models`.
     pub fn position(&self, model: &str) -> usize {
         self.place(Axis::Model, model)
     }
 
-    /// Place of a data set, scenario or model in declared order; unknown names come last.
+    /// Position of a data set, scenario or model in declared order. Unknown names come last.
     pub fn place(&self, axis: Axis, name: &str) -> usize {
         let names = match axis {
             Axis::Dataset => &self.datasets,

@@ -9,29 +9,32 @@ use super::{
     TestRow, TextRow,
 };
 
-/// What holds for every results file.
+/// The part that is not generated from row types.
 const RULES: &str = r#"# Reference of the results files
 
-Every CSV file is UTF-8 with a header line, also when it has no rows. Numbers have the shortest digits
-that read back to the same number. A value that is not known is an empty cell, never 0. A file is
-replaced as a whole, so a reader never sees half of one. The program refuses a file with other columns
-and names them.
+Every CSV file is UTF-8 with a header line, also when it has no rows. Numbers have the shortest
+digits that read back to the same number. An unknown value is an empty cell, never 0. Files are
+replaced as a whole, so a reader never sees half of one. The program refuses a file with other
+columns and names them.
 
 No cell begins like a formula. A text that begins with `=`, `+`, `-`, `@`, a tab, a line break or an
-apostrophe has an apostrophe in front. To get the text back, remove one leading apostrophe.
+apostrophe is written with a leading apostrophe. To get the text back, remove it.
 
 The folder mirrors the experiment file: `experiments/paper/table1.toml` has its results in
 `results/paper/table1`. An experiment outside of a folder `experiments` has them in `results/NAME`.
-With `--out DIR`, `DIR` takes the place of `results`. A run with a profile, `--limit N` or other flags
-has a folder of its own next to it, such as `table1-limit-50`. A run in which no cell has a number
-leaves a folder with earlier numbers as it is.
+With `--out DIR`, `DIR` replaces `results`. A run with a profile, `--limit N` or other flags has a
+separate folder next to it, such as `table1-limit-50`. A run in which no cell has a number does not
+change a folder with earlier numbers.
 
-`spec.toml` is the experiment as it was run: every default is written out with the origin of each
-value. `machine.toml` holds one digest of everything that decides the results, and names program
-version and commit, operating system, CPU, cores, memory, driver, the devices and LibTorch of the
-stages, and which programs made how many of them.
+`spec.toml` is the experiment as it was run, with every default and the origin of each value.
+`machine.toml` has a digest of everything that determines the results, and describes the run:
 
-## How the files belong together
+- program version and commit
+- operating system, CPU, cores, memory and GPU driver
+- the devices of the stages, with LibTorch's version
+- the number of stages that each program version made
+
+## How the files are related
 
 | file | one row per |
 |---|---|
@@ -52,10 +55,11 @@ times = cell_stages.merge(stages, on=["kind", "key"])
 curves = cell_stages.merge(epochs, on=["kind", "key"])
 ```
 
-The folders `ranks`, `answers` and `scores` hold what each user got. They are large. After they are
-removed, `allround run FILE` writes them again from the store. Until then, tables and figures show
-the intervals and tests of `intervals.csv` and `tests.csv`. These two files hold what tables, figures
-and report show, and are written with them.
+The folders `ranks`, `answers` and `scores` have one file per cell and protocol, with one or more
+rows per user. They are large. If they are removed, `allround run FILE` writes them again from the
+store. Until then, tables and figures show the intervals and tests of `intervals.csv` and
+`tests.csv`. These two files are written together with the tables, figures and report, and contain
+their statistics.
 
 "#;
 
@@ -79,18 +83,13 @@ pub fn format_markdown() -> String {
 
 fn table<R: Serialize + Default + JsonSchema>(file: &str) -> String {
     let schema = schema_for!(R);
-    let about = |value: Option<&serde_json::Value>| {
-        let text = value.and_then(|value| value.get("description"));
-        let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
-        text.replace('\n', " ")
-    };
     let mut text = format!(
         "## `{file}`\n\n{}\n\n| column | kind | meaning |\n|---|---|---|\n",
-        about(Some(schema.as_value()))
+        description(Some(schema.as_value()))
     );
     for column in columns::<R>() {
         let property = schema.get("properties").and_then(|all| all.get(&column));
-        let meaning = about(property).replace('|', "\\|");
+        let meaning = description(property).replace('\n', " ").replace('|', "\\|");
         text.push_str(&format!(
             "| `{column}` | {} | {meaning} |\n",
             kind(property)
@@ -99,14 +98,20 @@ fn table<R: Serialize + Default + JsonSchema>(file: &str) -> String {
     text
 }
 
-/// `text`, `integer`, `number` or `boolean`; a type that may be absent says so.
+/// The doc comment in a schema, with its line breaks.
+fn description(schema: Option<&serde_json::Value>) -> &str {
+    let text = schema.and_then(|schema| schema.get("description"));
+    text.and_then(serde_json::Value::as_str).unwrap_or_default()
+}
+
+/// `text`, `integer`, `number` or `` `true` or `false` ``, with `or empty` for an optional value.
 fn kind(property: Option<&serde_json::Value>) -> String {
     let types = match property.and_then(|property| property.get("type")) {
         Some(serde_json::Value::Array(types)) => types.clone(),
         Some(one) => vec![one.clone()],
         None => Vec::new(),
     };
-    let words = types.iter().filter_map(|word| match word.as_str()? {
+    let names = types.iter().filter_map(|name| match name.as_str()? {
         "string" => Some("text"),
         "null" => Some("or empty"),
         "integer" => Some("integer"),
@@ -114,7 +119,7 @@ fn kind(property: Option<&serde_json::Value>) -> String {
         "boolean" => Some("`true` or `false`"),
         _ => None,
     });
-    words.collect::<Vec<_>>().join(" ")
+    names.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

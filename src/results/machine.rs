@@ -1,4 +1,4 @@
-//! `machine.toml`: on what, and by which program, results were made.
+//! `machine.toml`: the machine and the program that made the results.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,21 +11,21 @@ use allround_core::event::Started;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
-/// The program and the machine of the latest run. What is not known is absent.
+/// The program and the machine of the latest run. Unknown values are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// What was run.
+    /// The experiment that was run.
     #[serde(default)]
     pub experiment: Experiment,
     /// The program.
     pub program: Program,
     /// The computer.
     pub system: SystemFacts,
-    /// What the stages ran on, one entry a device.
+    /// Devices that stages ran on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device: Vec<Device>,
-    /// By which programs the stages were made, one entry a program: those that came from the store may be an earlier one's.
+    /// Programs that made the stages. Stages from the store may have been made by an earlier one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<MadeBy>,
 }
@@ -34,22 +34,23 @@ pub struct Machine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeBy {
-    /// The program, as the manifests of the stages' artefacts say.
+    /// The program, from the manifests of the stages' artefacts.
     pub made_by: String,
-    /// How many stages.
+    /// Number of stages.
     pub count: u64,
 }
 
-/// Which experiment.
+/// The experiment that was run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Digest of everything that decides the results ([`crate::plan::Plan::digest`]): a file of the same name that is planned
-    /// to another digest has not made them. Titles and other words of the file do not count.
+    /// Digest of everything that determines the results ([`crate::plan::Plan::digest`]). If the
+    /// plan of an experiment file has another digest, that file did not make these results. Titles
+    /// and descriptions have no effect on it.
     pub digest: String,
 }
 
-/// Which computer.
+/// The computer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SystemFacts {
@@ -89,8 +90,8 @@ pub struct Device {
 }
 
 impl Machine {
-    /// This machine, with the devices that stages reported when they started and the programs that made them, for the
-    /// experiment of this digest.
+    /// This machine, for the experiment with this digest. `started` are the devices that stages
+    /// reported; `makers` are the programs that made them, one per stage.
     pub fn here<'a>(
         digest: String,
         started: impl IntoIterator<Item = &'a Started>,
@@ -114,7 +115,7 @@ impl Machine {
         }
     }
 
-    /// Writes `machine.toml` into a results folder, unless it says the same already.
+    /// Writes `machine.toml` into a results folder, unless it has the same contents.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -166,13 +167,14 @@ impl SystemFacts {
     }
 }
 
-/// The version that the driver's own file names; absent without a driver.
+/// The version in the driver's file; absent without a driver.
 fn nvidia_driver() -> Option<String> {
     let text = fs::read_to_string(Path::new("/proc/driver/nvidia/version")).ok()?;
     version_of_driver(&text)
 }
 
-/// The first word of digits and points in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue ...`.
+/// The first word of digits and points in
+/// `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue ...`.
 fn version_of_driver(text: &str) -> Option<String> {
     let is_version = |word: &&str| {
         word.contains('.')

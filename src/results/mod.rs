@@ -1,4 +1,4 @@
-//! The files of a results folder: rows to CSV and back. No other module knows their formats.
+//! Reads and writes the files of a results folder. No other module knows their formats.
 
 pub mod counts;
 pub mod file;

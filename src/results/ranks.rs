@@ -1,4 +1,5 @@
-//! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows that follow from it.
+//! `ranks/CELL.PROTOCOL.csv.gz`: the rank of every measured user, and the metric rows computed from
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,14 @@ use allround_core::data::{Part, Prepared, Ranks};
 use allround_core::fs::FsError;
 use allround_core::metric::Metric;
 
-/// Where the ranks of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
-/// `test` or `valid`.
+/// Path of the ranks of a cell in a results folder. `protocol` is a name, with or without its
+/// fingerprint; `split` is `test` or `valid`.
 pub fn path(results: &Path, cell: &str, protocol: &str, split: &str) -> PathBuf {
     results.join("ranks").join(file_name(cell, protocol, split))
 }
 
-/// `CELL.PROTOCOL.csv.gz` for the test, `CELL.PROTOCOL.valid.csv.gz` for validation. No protocol's name holds a dot.
+/// `CELL.PROTOCOL.csv.gz` for the test, `CELL.PROTOCOL.valid.csv.gz` for validation. Names of
+/// protocols have no dots.
 pub(super) fn file_name(cell: &str, protocol: &str, split: &str) -> String {
     let name = protocol.split(':').next().unwrap_or_default();
     match split == Part::Test.name() {
@@ -27,17 +29,17 @@ pub(super) fn file_name(cell: &str, protocol: &str, split: &str) -> String {
     }
 }
 
-/// Of how many measured cells the ranks are there.
+/// How many measured cells have ranks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Cells with a value, counted under each protocol.
     pub measured: usize,
-    /// Those of them without a file of ranks and without intervals.
+    /// Of these, cells without a file of ranks and without intervals.
     pub without: usize,
 }
 
 impl Coverage {
-    /// What a reader must know where ranks are missing, in a sentence for captions; `None` where none are.
+    /// A sentence on missing ranks, for captions; `None` where none are missing.
     pub fn absence(self) -> Option<String> {
         let Coverage { measured, without } = self;
         let (whose, of) = match without {
@@ -48,7 +50,7 @@ impl Coverage {
         };
         Some(format!(
             "The per-user ranks {whose} are missing (folder ranks), so there are no intervals and no tests{of}: run the experiment again \
-             to have them back."
+             to restore them."
         ))
     }
 
@@ -58,7 +60,8 @@ impl Coverage {
     }
 }
 
-/// For how many of the measured cells of `rows` a results folder has rank files, or else intervals.
+/// How many of the measured cells of `rows` have a rank file in a results folder, or else
+/// intervals.
 pub fn coverage<'a>(
     results: &Path,
     statistics: &Statistics,
@@ -77,7 +80,7 @@ pub fn coverage<'a>(
     }
 }
 
-/// Writes ranks, compressed; the same rows are the same bytes at any time.
+/// Writes a compressed file of ranks. Equal rows give equal bytes.
 ///
 /// # Errors
 /// When the file or its folder cannot be written.
@@ -88,7 +91,7 @@ pub fn write(path: &Path, rows: &[RankRow]) -> Result<(), FsError> {
 /// The ranks of a file.
 ///
 /// # Errors
-/// When the file cannot be read, is cut short or damaged, has other columns, or holds a rank below 1.
+/// When the file cannot be read, is truncated or damaged, has other columns, or has a rank below 1.
 pub fn read(path: &Path) -> Result<Vec<RankRow>, FsError> {
     let rows: Vec<RankRow> = read_compressed(path)?;
     match rows
@@ -97,16 +100,16 @@ pub fn read(path: &Path) -> Result<Vec<RankRow>, FsError> {
     {
         Some(at) => Err(wrong(
             path,
-            &format!("row {}: `{}` is no rank", at + 1, rows[at].rank),
+            &format!("row {}: `{}` is not a rank", at + 1, rows[at].rank),
         )),
         None => Ok(rows),
     }
 }
 
-/// The rows of the users in a slice; `mask` runs over the users of `prepared`.
+/// The rows of the users in a slice. `mask` has one value per user of `prepared`.
 ///
 /// # Panics
-/// When a user or a target is none of `prepared`'s: ranks and data set are then of different stages.
+/// When a user or a target is not in `prepared`.
 pub fn rows(ranks: &Ranks, prepared: &Prepared, mask: &[bool]) -> Vec<RankRow> {
     let all = ranks.users.iter().zip(&ranks.targets).zip(&ranks.ranks);
     all.filter(|((user, _), _)| mask[**user as usize])
@@ -118,8 +121,8 @@ pub fn rows(ranks: &Ranks, prepared: &Prepared, mask: &[bool]) -> Vec<RankRow> {
         .collect()
 }
 
-/// One row a metric from the ranks of a slice's users. `blank` has the cell, the split and the protocol. A slice without users
-/// has one row with status `empty` and no metric.
+/// One row per metric, from the ranks of a slice's users. `blank` has the cell, the split and the
+/// protocol. A slice without users has one row with status `empty` and no metric.
 pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> Vec<MetricRow> {
     if ranks.is_empty() {
         return vec![MetricRow {
@@ -140,12 +143,12 @@ pub fn metric_rows(blank: &MetricRow, metrics: &[Metric], ranks: &[RankRow]) -> 
     metrics.iter().map(row).collect()
 }
 
-/// Holds the numbers of `rows` against the ranks that they follow from; where there are no ranks, nothing is said.
+/// Checks that the numbers of `rows` follow from their ranks. Numbers without ranks are not
+/// checked.
 ///
 /// # Errors
-/// When a rank file is damaged, or gives another number or another count of users than its row has: one of the two files
-/// was changed.
-pub fn agree(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
+/// When a rank file is damaged, or when it gives another number or another count of users.
+pub fn verify(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
     let mut files: BTreeMap<PathBuf, Vec<(&MetricRow, Metric)>> = BTreeMap::new();
     for row in rows {
         if let (Some(metric), Some(_)) = (row.metric(), row.value) {
@@ -156,11 +159,11 @@ pub fn agree(results: &Path, rows: &[MetricRow]) -> Result<(), FsError> {
     files
         .into_par_iter()
         .filter(|(path, _)| path.exists())
-        .try_for_each(|(path, told)| {
+        .try_for_each(|(path, reported)| {
             let ranks: Vec<f64> = read(&path)?.iter().map(|row| row.rank).collect();
-            for (row, metric) in told {
+            for (row, metric) in reported {
                 let value = metric.mean(&ranks).unwrap_or(f64::NAN);
-                let same = row.value.is_some_and(|told| (told - value).abs() < 1e-9);
+                let same = row.value.is_some_and(|other| (other - value).abs() < 1e-9);
                 if !same || row.n_users != Some(ranks.len() as u64) {
                     let message = format!(
                         "these ranks give {metric} {value} of {} users, metrics.csv has {} of {}: run the experiment again",
@@ -201,12 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_and_an_impossible_rank_are_refused() {
+    fn a_truncated_file_and_an_impossible_rank_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.csv.gz");
         write(&path, &[row("a", 0.5)]).unwrap();
         let text = read(&path).unwrap_err().to_string();
-        assert!(text.contains("row 1: `0.5` is no rank"), "{text}");
+        assert!(text.contains("row 1: `0.5` is not a rank"), "{text}");
         let bytes = fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
         let text = read(&path).unwrap_err().to_string();
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_not_those_of_the_ranks_are_refused_with_both() {
+    fn numbers_that_do_not_follow_from_the_ranks_are_refused_with_both_values() {
         let dir = tempfile::tempdir().unwrap();
         let blank = MetricRow {
             cell: "d.overall.m.s1".to_owned(),
@@ -225,16 +228,16 @@ mod tests {
         let ranks = [row("a", 1.0), row("b", 4.0)];
         let file = path(dir.path(), &blank.cell, &blank.protocol, "test");
         let rows = metric_rows(&blank, &[Metric::Hit(1), Metric::Mrr], &ranks);
-        assert!(agree(dir.path(), &rows).is_ok(), "there are no ranks");
+        assert!(verify(dir.path(), &rows).is_ok(), "there are no ranks");
         write(&file, &ranks).unwrap();
-        assert!(agree(dir.path(), &rows).is_ok());
+        assert!(verify(dir.path(), &rows).is_ok());
         let mut changed = rows.clone();
         changed[0].value = Some(7.5);
-        let text = agree(dir.path(), &changed).unwrap_err().to_string();
+        let text = verify(dir.path(), &changed).unwrap_err().to_string();
         let both = "these ranks give hit@1 0.5 of 2 users, metrics.csv has 7.5 of 2";
         assert!(text.contains(both), "{text}");
         write(&file, &ranks[..1]).unwrap();
-        let text = agree(dir.path(), &rows).unwrap_err().to_string();
+        let text = verify(dir.path(), &rows).unwrap_err().to_string();
         assert!(text.contains("of 1 users"), "{text}");
     }
 
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_ranks_are_told_in_words_by_how_many_cells_miss_them() {
+    fn missing_ranks_are_reported_with_the_number_of_cells() {
         let dir = tempfile::tempdir().unwrap();
         let measured = |cell: &str| MetricRow {
             cell: cell.to_owned(),
@@ -275,9 +278,9 @@ mod tests {
         assert!(!coverage(dir.path(), &Statistics::default(), &rows).is_none());
         rows.extend([measured("a"), measured("a"), measured("b"), measured("c")]);
         assert!(coverage(dir.path(), &Statistics::default(), &rows).is_none());
-        let end = ": run the experiment again to have them back.";
+        let end = ": run the experiment again to restore them.";
         let missing = "are missing (folder ranks), so there are no intervals and no tests";
-        for (cell, said) in [
+        for (cell, expected) in [
             (
                 "a",
                 format!("The per-user ranks of every cell {missing}{end}"),
@@ -291,11 +294,11 @@ mod tests {
                 format!("The per-user ranks of 1 of 3 cells {missing} of it{end}"),
             ),
         ] {
-            assert_eq!(absence(&rows), Some(said));
+            assert_eq!(absence(&rows), Some(expected));
             write(&path(dir.path(), cell, "p", "test"), &[row("u", 1.0)]).unwrap();
         }
         assert_eq!(absence(&rows), None);
-        // Validation has a file of its own.
+        // Validation has a separate file.
         rows.push(MetricRow {
             split: "valid".to_owned(),
             ..measured("a")

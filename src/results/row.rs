@@ -1,10 +1,10 @@
-//! The rows of the results files; the fields, in order, are the columns.
+//! The rows of the results files. Their fields are the columns, in this order.
 
 use allround_core::metric::Metric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether a number is there, and why not.
+/// Whether there is a number, and if not, why.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -15,14 +15,14 @@ pub enum Status {
     Ok,
     /// No user is measured.
     Empty,
-    /// Something that the cell shares with others failed.
+    /// A stage that the cell shares with others failed.
     Blocked,
     /// A stage of the cell failed.
     Failed,
 }
 
 impl Status {
-    /// As it is written in a file.
+    /// The value in a file.
     pub fn name(self) -> &'static str {
         match self {
             Status::Ok => "ok",
@@ -32,14 +32,14 @@ impl Status {
         }
     }
 
-    /// Whether an error is the reason.
+    /// Whether an error is the reason for a missing number.
     pub fn is_failure(self) -> bool {
         matches!(self, Status::Failed | Status::Blocked)
     }
 }
 
-/// A row of `metrics.csv`: one number, a metric of one cell under one protocol. A measurement without a number has one row
-/// with an empty metric and value; `cells.csv` says why.
+/// A row of `metrics.csv`: one metric of one cell under one protocol. A measurement without a
+/// number has one row with an empty metric and value; `cells.csv` has the reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricRow {
     /// Name of the experiment.
@@ -60,10 +60,12 @@ pub struct MetricRow {
     pub seed: u64,
     /// `test` or `valid`.
     pub split: String,
-    /// `hit`, `recall`, `precision`, `ndcg`, `map`, `mrr`. For generated answers also `exact`, `normalised`, `substring` (shares
-    /// of answers that name the target by each rule), `valid` (that name a candidate), `several` (that name more than one) and
-    /// `position` (mean place of the chosen candidates in their lists, from 1, over the answers that name one: `n_users` counts
-    /// them). For yes-or-no answers `auc`. Empty where the measurement has no number.
+    /// `hit`, `recall`, `precision`, `ndcg`, `map` or `mrr`. Generated answers also have `exact`,
+    /// `normalised` and `substring`: the shares of answers that name the target by each rule. For
+    /// them, `valid` is the share that names a candidate, and `several` the share that names more
+    /// than one. `position` is the mean position of the chosen candidates in their prompts, from 1;
+    /// its `n_users` counts answers that name one. Yes-or-no answers have `auc`. Empty where the
+    /// measurement has no number.
     pub metric: String,
     /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,
@@ -71,14 +73,16 @@ pub struct MetricRow {
     pub value: Option<f64>,
     /// Users measured.
     pub n_users: Option<u64>,
-    /// `NAME:FINGERPRINT` of the protocol: numbers with different ones are not comparable.
+    /// `NAME:FINGERPRINT` of the protocol. Numbers with different ones are not comparable.
     pub protocol: String,
-    /// `ok`, `empty` (no user in the slice), `blocked` (something it shares with other cells failed) or `failed`.
+    /// `ok`, `empty` (no user in the slice), `blocked` (a stage that it shares with other cells
+    /// failed) or `failed`.
     #[schemars(with = "String")]
     pub status: Status,
 }
 
-/// A row of `cells.csv`: one cell, that is one model on one data set under one scenario with one seed.
+/// A row of `cells.csv`: one cell. A cell is one model on one data set under one scenario with one
+/// seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellRow {
     /// Name of the experiment.
@@ -102,16 +106,18 @@ pub struct CellRow {
     /// The worst status of its measurements: `ok`, `empty`, `blocked` or `failed`.
     #[schemars(with = "String")]
     pub status: Status,
-    /// The error in one line; with the protocol where only some measurements failed. Empty when all succeeded.
+    /// The error in one line, with the protocol where only some measurements failed. Empty when all
+    /// succeeded.
     pub error: String,
-    /// What the numbers stand in for: made-up data, a profile, fewer users, random weights, a tiny language model. Empty for
-    /// numbers of the experiment itself.
+    /// The stand-ins that the numbers depend on: made-up data, a profile, fewer users, random
+    /// weights, a tiny language model. Empty for numbers of the experiment itself.
     pub stand_in: String,
-    /// What its stages noted: imported weights, a halved batch, rules with how often they applied.
+    /// Notes of its stages: imported weights, a halved batch, and how often each rule applied.
     pub notes: String,
 }
 
-/// A row of `cell_stages.csv`: a cell uses a stage. Stages are shared, so a stage has several rows and a cell has several.
+/// A row of `cell_stages.csv`: one stage that a cell uses. Stages are shared between cells, so a
+/// stage may have several rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellStageRow {
     /// Name of the cell.
@@ -122,7 +128,8 @@ pub struct CellStageRow {
     pub key: String,
 }
 
-/// A row of `stages.csv`: one phase of one stage, however many cells share it.
+/// A row of `stages.csv`: one phase of one stage. It is written once, for all cells that share the
+/// stage.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageRow {
     /// Kind of the stage.
@@ -135,33 +142,35 @@ pub struct StageRow {
     pub device: String,
     /// Wall time in seconds.
     pub wall_s: f64,
-    /// Device time in seconds: by a CUDA device's own events, on the CPU by the clock.
+    /// Device time in seconds, from CUDA events on a GPU and from the clock on the CPU.
     pub device_s: Option<f64>,
     /// Examples processed.
     pub examples: Option<u64>,
     /// Examples per wall second.
     pub examples_per_s: Option<f64>,
-    /// Tokens processed: next-item targets of CF models, tokens of texts that an encoder reads, tokens and vectors that a
-    /// language model reads.
+    /// Tokens processed. A CF model counts next-item targets, an encoder the tokens of its texts,
+    /// and a language model the tokens and item vectors of its prompts.
     pub tokens: Option<u64>,
     /// Tokens per wall second.
     pub tokens_per_s: Option<f64>,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// Peak device memory in bytes: most that tensors held at once; empty on the CPU.
+    /// Peak device memory of tensors in bytes; empty on the CPU.
     pub peak_device_bytes: Option<u64>,
-    /// Energy in joules of the whole GPU board by its own counter; empty on the CPU, on boards before 2017, and where a phase
-    /// was too short to count.
+    /// Energy of the whole GPU board in joules, from its counter. Empty on the CPU, on boards
+    /// before 2017, and for a phase that was too short to measure.
     pub energy_j: Option<f64>,
     /// Parameters.
     pub params: Option<u64>,
     /// Parameters trained by the stage.
     pub trained_params: Option<u64>,
-    /// Whether the stage came from the store in this run; the time is then that of the run that made it.
+    /// Whether the stage came from the store in this run. Its times are then those of the run that
+    /// made it.
     pub cached: bool,
 }
 
-/// A row of `epochs.csv`: the loss, one of its parts, or one validation metric, of one epoch of one stage.
+/// A row of `epochs.csv`: one quantity of one epoch of one stage. It is the loss, a part of the
+/// loss, or a validation metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRow {
     /// Kind of the stage.
@@ -180,30 +189,32 @@ pub struct EpochRow {
     pub examples: u64,
 }
 
-/// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user. Files of validation are `CELL.PROTOCOL.valid.csv.gz`, of ranks, answers
-/// and scores alike.
+/// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user. Ranks, answers and scores of
+/// validation are in files `CELL.PROTOCOL.valid.csv.gz`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RankRow {
     /// The user's id in the source.
     pub user: String,
     /// The target item's id in the source.
     pub target: String,
-    /// 1 + greater scores + half of the equal ones.
+    /// 1 + the number of greater scores + half the number of equal ones.
     pub rank: f64,
 }
 
-/// A row of `scores/CELL.PROTOCOL.csv.gz`, where `protocol.NAME.keep_scores` is set: one candidate of one measured user. A
-/// user's rows follow one another, the highest score first, equal ones in the data set's order of items. Full ranking of more
-/// than 1,000 items has each user's best 100, and the target wherever it stands; every other protocol has all candidates, repeats
-/// included.
+/// A row of `scores/CELL.PROTOCOL.csv.gz`: one candidate of one measured user. The file is written
+/// where `protocol.NAME.keep_scores` is set. The rows of a user are consecutive, by descending
+/// score. Equal scores are in the data set's order of items. Full ranking of more than 1,000 items
+/// keeps each user's best 100 and the target. Every other protocol keeps all candidates, with
+/// repetitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRow {
     /// The user's id in the source.
     pub user: String,
     /// The candidate's id in the source.
     pub item: String,
-    /// The model's score, higher is better: logits of CF models, log-likelihoods of titles, margins of yes over no, or what a file of
-    /// scores says (`-inf` where it says nothing). Scores of different models have no common scale.
+    /// The model's score; higher is better. A CF model gives logits, an LLM the log-likelihoods of
+    /// titles or the margins of yes over no. A file of scores gives its values, or `-inf` where one
+    /// is missing. Scores of different models have no common scale.
     pub score: f64,
     /// Whether the candidate is the user's target.
     pub target: bool,
@@ -216,21 +227,23 @@ pub struct TextRow {
     pub user: String,
     /// The target item's id in the source.
     pub target: String,
-    /// The text as it was generated.
+    /// The generated text.
     pub answer: String,
-    /// The title that was read from it: what stands in its first quotes.
+    /// The title that was read from it: the text in its first pair of quotes.
     pub extracted: String,
-    /// Whether that is the target's title, letter by letter.
+    /// Whether `extracted` is the target's title, character by character.
     pub exact: bool,
-    /// Whether it is the target's title without case, punctuation and repeated blanks.
+    /// Whether `extracted` is the target's title, ignoring case, punctuation and repeated blanks.
     pub normalised: bool,
-    /// Whether the target's title is found by the A-LLMRec code's rule: anywhere between the first and the last quote.
+    /// Whether the target's title is anywhere between the first and the last quote: the rule of the
+    /// published A-LLMRec code.
     pub substring: bool,
-    /// Whether it is the title of a candidate.
+    /// Whether `extracted` is the title of a candidate.
     pub valid: bool,
-    /// Place in the prompt, from 1, of the candidate that was named; empty when it names none.
+    /// Position in the prompt, from 1, of the candidate that the answer names; empty if it names
+    /// none.
     pub position: Option<u32>,
-    /// Different titles of candidates that the text names.
+    /// Number of different titles of candidates in the text.
     pub named: u32,
 }
 
@@ -243,7 +256,7 @@ pub struct DataRow {
     pub dataset: String,
     /// Name of the scenario.
     pub scenario: String,
-    /// Seed of the cell that was counted; scenarios that sample users differ by seed.
+    /// Seed of the cell; scenarios that sample users differ by seed.
     pub seed: u64,
     /// Users.
     pub users: u64,
@@ -263,8 +276,7 @@ pub struct DataRow {
     pub measured_users: u64,
     /// Measured users in the scenario's slice; 0 makes every metric's status `empty`.
     pub slice_users: u64,
-    /// Those of them without a history: no interaction of theirs comes before the test target, so that a model knows nothing
-    /// about them.
+    /// Of these, users without a history: they have no interaction before the test target.
     pub without_history: u64,
     /// Share of items with a title; empty without items.
     pub with_title: Option<f64>,
@@ -274,12 +286,14 @@ pub struct DataRow {
     pub items_without_record: Option<u64>,
     /// Records in the file of items whose id no interaction has; empty where there is no such file.
     pub records_without_item: Option<u64>,
-    /// Records after the first one of an item: they fill its gaps. Empty where there is no such file.
+    /// Records of an item after its first one; they fill its gaps. Empty where there is no such
+    /// file.
     pub repeated_records: Option<u64>,
-    /// Those of them that contradict an earlier record, whose value stays. Empty where there is no such file.
+    /// Of these, records that contradict an earlier one, whose value is kept. Empty where there is
+    /// no such file.
     pub conflicting_records: Option<u64>,
-    /// What else was counted while the data were prepared: interactions that filters dropped, rows and lines that were
-    /// left out, columns that were not used. Empty where nothing was.
+    /// Other counts of data preparation: interactions that filters dropped, rows and lines that
+    /// were left out, and columns that were not used. Empty where there are none.
     pub notes: String,
 }
 

@@ -1,4 +1,5 @@
-//! `scores/CELL.PROTOCOL.csv.gz`: the scores of every measured user's candidates, where the protocol keeps them.
+//! `scores/CELL.PROTOCOL.csv.gz`: scores of each measured user's candidates, if the protocol keeps
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +10,14 @@ use super::row::ScoreRow;
 use allround_core::data::{Prepared, Scores};
 use allround_core::fs::FsError;
 
-/// Where the scores of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
-/// `test` or `valid`.
+/// Path of the scores of a cell in a results folder. `protocol` is a name, with or without its
+/// fingerprint; `split` is `test` or `valid`.
 pub fn path(results: &Path, cell: &str, protocol: &str, split: &str) -> PathBuf {
     let name = super::ranks::file_name(cell, protocol, split);
     results.join("scores").join(name)
 }
 
-/// A [`ScoreRow`] whose ids are the data set's own: a cell has many.
+/// A [`ScoreRow`] that borrows its ids from the data set: a cell has many rows.
 #[derive(Default, Serialize)]
 struct Line<'a> {
     user: &'a str,
@@ -26,7 +27,7 @@ struct Line<'a> {
     target: bool,
 }
 
-/// Scores of single precision have the digits of single precision.
+/// Writes a single-precision score with the digits of single precision.
 fn shortest<S: Serializer>(score: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     let narrow = *score as f32;
     match f64::from(narrow) == *score {
@@ -35,13 +36,14 @@ fn shortest<S: Serializer>(score: &f64, serializer: S) -> Result<S::Ok, S::Error
     }
 }
 
-/// Writes the scores of the users in a slice, compressed; `mask` runs over the users of `prepared`.
+/// Writes the scores of the users in a slice to a compressed file. `mask` has one value per user of
+/// `prepared`.
 ///
 /// # Errors
 /// When the file or its folder cannot be written.
 ///
 /// # Panics
-/// When a user or an item is none of `prepared`'s: scores and data set are then of different stages.
+/// When a user or an item is not in `prepared`.
 pub fn write(
     path: &Path,
     scores: &Scores,
@@ -64,7 +66,7 @@ pub fn write(
 /// The scores of a file.
 ///
 /// # Errors
-/// When the file cannot be read, is cut short or damaged, or has other columns.
+/// When the file cannot be read, is truncated or damaged, or has other columns.
 pub fn read(path: &Path) -> Result<Vec<ScoreRow>, FsError> {
     read_compressed(path)
 }
@@ -77,7 +79,7 @@ mod tests {
     use allround_core::data::{Item, Part};
 
     #[test]
-    fn scores_are_written_with_raw_ids_and_short_digits_and_read_back() {
+    fn scores_round_trip_with_raw_ids_and_short_digits() {
         assert_eq!(columns::<Line>(), columns::<ScoreRow>());
         let item = |id: &str| Item {
             id: id.to_owned(),

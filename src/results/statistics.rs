@@ -1,4 +1,4 @@
-//! `intervals.csv` and `tests.csv`: what was computed from per-user ranks.
+//! `intervals.csv` and `tests.csv`: intervals and tests that were computed from per-user ranks.
 //!
 //! Ranks are large, and a published results folder may come without them. Its intervals and tests
 //! then come from these two files.
@@ -36,12 +36,12 @@ pub struct IntervalRow {
     pub low: f64,
     /// Upper end of the 95 % interval.
     pub high: f64,
-    /// What the mean stands in for, as in `cells.csv`; empty for a number of the experiment itself.
+    /// Stand-ins of the mean, as in `cells.csv`; empty for a number of the experiment itself.
     pub stand_in: String,
 }
 
-/// A row of `tests.csv`: two models on the same users. P values are those of this test alone; a table
-/// adjusts them over all of its tests.
+/// A row of `tests.csv`: one comparison of two models on the same users. P values are not adjusted;
+/// a table adjusts them over all its tests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestRow {
     /// Name of the data set.
@@ -72,15 +72,16 @@ pub struct TestRow {
     pub rank_biserial: f64,
     /// Cohen's dz; empty where the differences do not vary.
     pub cohen_dz: Option<f64>,
-    /// Seeds at which a paired t test over seeds would see this difference with power 0.8; empty with
-    /// fewer than two seeds.
+    /// Seeds with which a paired t test over seeds detects this difference with power 0.8; empty
+    /// with fewer than two seeds.
     pub seeds_needed: Option<u64>,
-    /// What the model's mean stands in for, as in `cells.csv`; empty for a number of the experiment
+    /// Stand-ins of the model's mean, as in `cells.csv`; empty for a number of the experiment
     /// itself.
     pub stand_in: String,
 }
 
-/// What a number is about: everything that names a row of the two files, except the baseline.
+/// What a number was measured of: the columns that identify a row of the two files, without the
+/// baseline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     /// Name of the data set.
@@ -106,8 +107,8 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Reads both files of a results folder; a missing one is empty. Rows of an unknown metric are
-    /// skipped.
+    /// Reads both files of a results folder. A missing file has no rows, and rows with an unknown
+    /// metric are skipped.
     ///
     /// # Errors
     /// When a file is damaged or has other columns.
@@ -130,7 +131,7 @@ impl Statistics {
     /// Removes both files of a results folder.
     ///
     /// # Errors
-    /// When a file that is there cannot be removed.
+    /// When an existing file cannot be removed.
     pub fn remove(results: &Path) -> Result<(), FsError> {
         for path in ["intervals.csv", "tests.csv"].map(|name| results.join(name)) {
             if path.exists() {
@@ -170,14 +171,14 @@ impl Statistics {
         }
     }
 
-    /// The interval around `mean`; `None` when there is none, or only that of another mean.
+    /// The interval of a subject; `None` where there is none, or where its mean is not `mean`.
     pub fn interval(&self, subject: &Subject, mean: f64) -> Option<&IntervalRow> {
         let row = self.intervals.get(subject)?;
         (row.mean == mean).then_some(row)
     }
 
-    /// The test of `difference` against `baseline`; `None` when there is none, or only that of another
-    /// difference.
+    /// The test of a subject against `baseline`; `None` where there is none, or where its
+    /// difference is not `difference`.
     pub fn test(&self, subject: &Subject, baseline: &str, difference: f64) -> Option<&TestRow> {
         let row = self.tests.get(&(subject.clone(), baseline.to_owned()))?;
         (row.difference == difference).then_some(row)
@@ -197,7 +198,7 @@ impl Statistics {
         })
     }
 
-    /// Fills the columns `stand_in`; `stand_in` gives the text for a model or variant.
+    /// Sets the columns `stand_in`, given a function from a model or variant to its text.
     pub fn mark(&mut self, stand_in: impl Fn(&str) -> String) {
         for row in self.intervals.values_mut() {
             row.stand_in = stand_in(&row.name);

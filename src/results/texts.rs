@@ -1,4 +1,4 @@
-//! `answers/CELL.PROTOCOL.csv.gz`: what was generated for every measured user.
+//! `answers/CELL.PROTOCOL.csv.gz`: the generated answer for each measured user.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use super::row::TextRow;
 use allround_core::data::{Answers, Prepared};
 use allround_core::fs::FsError;
 
-/// Where the answers of a cell are, in a results folder. `protocol` is a name, with or without its fingerprint; `split` is
-/// `test` or `valid`.
+/// Path of the answers of a cell in a results folder. `protocol` is a name, with or without its
+/// fingerprint; `split` is `test` or `valid`.
 pub fn path(results: &Path, cell: &str, protocol: &str, split: &str) -> PathBuf {
     let name = super::ranks::file_name(cell, protocol, split);
     results.join("answers").join(name)
 }
 
-/// Writes answers, compressed; the same rows are the same bytes at any time.
+/// Writes a compressed file of answers. Equal rows give equal bytes.
 ///
 /// # Errors
 /// When the file or its folder cannot be written.
@@ -25,15 +25,15 @@ pub fn write(path: &Path, rows: &[TextRow]) -> Result<(), FsError> {
 /// The answers of a file.
 ///
 /// # Errors
-/// When the file cannot be read, is cut short or damaged, or has other columns.
+/// When the file cannot be read, is truncated or damaged, or has other columns.
 pub fn read(path: &Path) -> Result<Vec<TextRow>, FsError> {
     read_compressed(path)
 }
 
-/// The rows of the users in a slice; `mask` runs over the users of `prepared`.
+/// The rows of the users in a slice. `mask` has one value per user of `prepared`.
 ///
 /// # Panics
-/// When a user or a target is none of `prepared`'s: answers and data set are then of different stages.
+/// When a user or a target is not in `prepared`.
 pub fn rows(answers: &Answers, prepared: &Prepared, mask: &[bool]) -> Vec<TextRow> {
     let sliced = answers.rows.iter().filter(|row| mask[row.user as usize]);
     let row = |row: &allround_core::data::Answer| TextRow {

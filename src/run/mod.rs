@@ -1,4 +1,4 @@
-//! One run of an experiment: the plan, the stages that are missing, the results folder.
+//! One run of an experiment: its plan, the missing stages, the results folder.
 
 mod planned;
 mod rows;

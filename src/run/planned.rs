@@ -1,4 +1,4 @@
-//! From an experiment file to a plan: the first step of `run`, `check` and `plan`.
+//! Loads and plans an experiment: the first step of `run`, `check` and `plan`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::store::inputs::Inputs;
 use allround_core::config::Scenario;
 use allround_core::digest::Key;
 
-/// At this number of scenarios, only their count is printed.
+/// From this number of scenarios on, only their number is printed.
 const MANY_SCENARIOS: usize = 6;
 
 /// A checked experiment with its plan.
@@ -26,7 +26,8 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Digest of everything that determines the contents of the results folder: spec, plan, program.
+    /// Digest of everything that determines the contents of the results folder: spec, plan,
+    /// program.
     pub fn identity(&self) -> Key {
         let program = (env!("CARGO_PKG_VERSION"), program_stamp());
         allround_core::digest::of_value(&(
@@ -36,8 +37,7 @@ impl Planned {
         ))
     }
 
-    /// One line about what is run: the axes of the matrix, cells and stages.
-    ///
+    /// One line with the axes of the matrix and the number of cells and stages, such as
     /// `2 seeds x 3 models x cold, warm x 1 data set = 12 cells, 30 stages`.
     pub fn description(&self) -> String {
         let cells = &self.plan.cells;
@@ -127,7 +127,7 @@ pub fn plan(path: &Path, overrides: &[String], store: &Store) -> anyhow::Result<
 pub fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(path)
         .map_err(|error| allround_core::fs::FsError::new(path, "find", error))?;
-    // Jobs and records are JSON, which can only hold Unicode.
+    // Jobs and records are JSON, which is Unicode.
     match absolute.to_str() {
         Some(_) => Ok(absolute),
         None => Err(advise(

@@ -1,4 +1,4 @@
-//! From artefacts and outcomes to rows.
+//! Makes rows from artefacts and outcomes.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use allround_core::data::{
 use allround_core::event::{Epoch, Event, Phase, Started};
 use allround_core::fs::FsError;
 
-/// Prepared data sets that are kept in memory at a time; cells of one data set mostly end together.
+/// Prepared data sets that are kept in memory. Cells of one data set mostly end together.
 const KEPT: usize = 3;
 
-/// What rows are made from.
+/// Inputs of rows.
 pub(crate) struct RowSource<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) plan: &'a Plan,
     pub(crate) store: &'a Store,
     pub(crate) results: &'a Path,
-    /// Data sets read so far, the latest last.
+    /// Data sets in memory, the latest last.
     kept: RefCell<Vec<(NodeId, Rc<Prepared>)>>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> RowSource<'a> {
         }
     }
 
-    /// Digest of everything that decides the results.
+    /// Digest of everything that determines the results.
     pub(crate) fn digest(&self) -> String {
         self.plan.digest().to_string()
     }
@@ -98,7 +98,8 @@ impl<'a> RowSource<'a> {
         }
     }
 
-    /// Reads the ranks of an evaluation, keeps those of the scenario's users as a file, and averages them.
+    /// Reads the ranks of an evaluation, writes those of the scenario's users to a file, and
+    /// computes the metrics.
     fn values(&self, cell: &Cell, measure: &Measure) -> Result<Measured, DataError> {
         let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
         let (part, split) = (measure.part, measure.part.name());
@@ -141,7 +142,8 @@ impl<'a> RowSource<'a> {
         })
     }
 
-    /// `failed` where the cell's own stage failed, `blocked` where data that it shares could not be made.
+    /// A row without a number: `failed` if a stage of the model failed, `blocked` if the data could
+    /// not be made.
     fn failed(&self, cell: &Cell, measure: &Measure, culprit: NodeId, error: &str) -> Measured {
         let node = &self.plan.graph.nodes[culprit];
         let status = match node.stage.settings.kind().is_of_a_model() {
@@ -174,7 +176,7 @@ impl<'a> RowSource<'a> {
         }
     }
 
-    /// The row of a cell, given its measurements; `stand_in` is filled in when the file is written.
+    /// The row of a cell, given its measurements. `stand_in` is set when the file is written.
     pub(crate) fn cell(
         &self,
         cell: &Cell,
@@ -199,14 +201,15 @@ impl<'a> RowSource<'a> {
         })
     }
 
-    /// What the stages of a cell noted or counted. A stage that was lost and could not be made again has no notes.
+    /// Notes and counts of the stages of a cell. A stage that was lost and could not be made again
+    /// has none.
     fn notes(&self, cell: &Cell, outcomes: &[Option<Outcome>]) -> Result<String, DataError> {
         let nodes = &self.plan.graph.nodes;
         let mut notes = Notes::default();
         for id in cell.stages(&self.plan.graph) {
             let settings = &nodes[id].stage.settings;
-            let is_there = outcomes[id].as_ref().is_some_and(Outcome::is_good);
-            if !is_there || !self.has_notes(cell, settings) {
+            let exists = outcomes[id].as_ref().is_some_and(Outcome::is_good);
+            if !exists || !self.has_notes(cell, settings) {
                 continue;
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
@@ -236,7 +239,7 @@ impl<'a> RowSource<'a> {
     /// Whether the notes of a stage belong to the numbers of a cell.
     fn has_notes(&self, cell: &Cell, settings: &Settings) -> bool {
         match settings {
-            // What it counted is in data.csv, and `notes_on_data` has what belongs to a number.
+            // Its counts are in data.csv, and `notes_on_data` adds those that concern the numbers.
             Settings::Prepare(_) => false,
             Settings::Candidates(_) | Settings::Backbone(_) => true,
             Settings::EncodeText(_)
@@ -266,7 +269,8 @@ impl<'a> RowSource<'a> {
             })
     }
 
-    /// What of the cell's data belongs to its numbers: users without a history, and where texts are read, items without a record.
+    /// Notes on the data that concern a cell's numbers: users without a history, and for models
+    /// that read texts, items without a record.
     fn notes_on_data(&self, cell: &Cell) -> Result<Vec<String>, DataError> {
         let prepared = self.prepared(cell.prepared)?;
         let mut notes = match self.uses_llm(cell) {
@@ -296,7 +300,7 @@ impl<'a> RowSource<'a> {
         cell.stages(&self.plan.graph).into_iter().map(row).collect()
     }
 
-    /// Phases and epochs of one stage, from the events that its artefact keeps.
+    /// Phases and epochs of one stage, from the events in its artefact.
     pub(crate) fn stage(&self, id: NodeId, cached: bool) -> Result<StageRows, FsError> {
         let node = &self.plan.graph.nodes[id];
         let events = history::read(&self.folder(node).join(EVENTS))?;
@@ -325,7 +329,7 @@ impl<'a> RowSource<'a> {
         Ok(rows)
     }
 
-    /// What a stage's worker said of its machine.
+    /// The machine of a stage, as its worker reported it.
     pub(crate) fn start(&self, id: NodeId) -> Result<Option<Started>, FsError> {
         let events = history::read(&self.folder(&self.plan.graph.nodes[id]).join(EVENTS))?;
         Ok(events.into_iter().find_map(|event| match event {
@@ -334,7 +338,7 @@ impl<'a> RowSource<'a> {
         }))
     }
 
-    /// The program that made a stage, where its manifest can be read.
+    /// The program that made a stage; `None` if the manifest cannot be read.
     pub(crate) fn made_by(&self, id: NodeId) -> Option<String> {
         let manifest = Manifest::load(&self.folder(&self.plan.graph.nodes[id]));
         manifest.ok().map(|manifest| manifest.made_by)
@@ -353,11 +357,11 @@ pub(crate) struct Measured {
     pub(crate) rows: Vec<MetricRow>,
     /// Whether there are numbers.
     pub(crate) status: Status,
-    /// Why there are none; empty where there are.
+    /// Why there are no numbers; empty where there are.
     pub(crate) error: String,
 }
 
-/// What one stage adds to the results.
+/// Rows of one stage.
 #[derive(Default)]
 pub(crate) struct StageRows {
     /// Rows of `stages.csv`.
@@ -366,7 +370,8 @@ pub(crate) struct StageRows {
     pub(crate) epochs: Vec<EpochRow>,
 }
 
-/// The errors of a cell's measurements, each once, with protocol and split where only some measurements have it.
+/// The distinct errors of a cell's measurements. An error that only some measurements have follows
+/// their protocols and splits.
 fn error_of(cell: &Cell, measured: &[Measured]) -> String {
     let mut errors: Vec<(&str, Vec<String>)> = Vec::new();
     for (measure, it) in cell.measures.iter().zip(measured) {
@@ -386,7 +391,7 @@ fn error_of(cell: &Cell, measured: &[Measured]) -> String {
     errors.into_iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
-/// Notes of stages; equal ones are written once, with the kinds of all their stages.
+/// Notes of stages. Equal ones are written once, with the kinds of all their stages.
 #[derive(Default)]
 struct Notes(Vec<(String, Vec<&'static str>)>);
 

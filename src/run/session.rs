@@ -1,4 +1,5 @@
-//! From a planned experiment to a results folder: only stages that the store does not have are run.
+//! Runs a planned experiment and writes its results folder. Only stages that are missing in the
+//! store are run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,23 +16,23 @@ use crate::store::{self, Experiment, Presence, Store};
 use allround_core::fs;
 use allround_core::program::Program;
 
-/// How an experiment is run; nothing here changes a number.
+/// How an experiment is run. Nothing here changes a result.
 pub struct Request<'a> {
     /// The experiment file.
     pub spec: &'a Path,
     /// Folder of finished artefacts.
     pub store: &'a Path,
-    /// The worker program; `None` looks for it.
+    /// The worker program; `None` searches for it.
     pub worker: Option<&'a Path>,
     /// How much is printed.
     pub verbosity: Verbosity,
-    /// Most stages at a time; `None` takes as many as the cores allow, one on a GPU.
+    /// Most stages at a time; `None` means as many as the cores allow, or one on a GPU.
     pub jobs: Option<u16>,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
-    /// Longest silence of a worker before it is killed.
+    /// How long a worker may be silent before it is killed.
     pub timeout: Option<Duration>,
-    /// Makes the text that is printed of a results folder.
+    /// Makes the summary of a results folder that is printed.
     pub summarize: &'a dyn Fn(&Path) -> anyhow::Result<String>,
 }
 
@@ -40,17 +41,18 @@ pub struct Request<'a> {
 pub enum Ending {
     /// Every cell has its numbers.
     Success,
-    /// Some cell has none.
+    /// A cell has no numbers.
     Failed,
     /// The run was stopped; the same command resumes.
     Interrupted,
 }
 
-/// What a run leaves.
+/// The outcome of a run.
 pub struct Ended {
     /// How it ended.
     pub ending: Ending,
-    /// The summary of the results folder; `None` where earlier numbers were kept, since this run has none.
+    /// The summary of the results folder; `None` if this run has no numbers and earlier ones were
+    /// kept.
     pub summary: Option<String>,
 }
 
@@ -65,7 +67,8 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Runs what is missing and writes the results folder. Does nothing where the last run into the folder was this one.
+    /// Runs the missing stages and writes the results folder. Does nothing if the folder already
+    /// has the results of this very run.
     ///
     /// # Errors
     /// When the store or the results folder cannot be used, or the worker is missing.
@@ -76,7 +79,8 @@ impl Session<'_> {
         }
     }
 
-    /// The last run into the results folder, if it was this very one, succeeded, and everything is still there.
+    /// The last run into the results folder, if it was identical, succeeded, and its artefacts and
+    /// files still exist.
     fn last(&self, store: &Store) -> Option<Experiment> {
         let last = store.experiment(self.results)?;
         let is_whole = |(kind, key): &(String, allround_core::digest::Key)| {
@@ -94,7 +98,7 @@ impl Session<'_> {
         fs::create_dir_all(&logs)?;
         let _lock = self.lock()?;
         let store = Store::open(self.request.store)?;
-        // Another run may have done it all while this one waited.
+        // Another run may have made the results while this one waited for the lock.
         if let Some(last) = self.last(&store) {
             return Ok(unchanged(last));
         }
@@ -108,7 +112,8 @@ impl Session<'_> {
         self.planned.inputs.save()?;
         let earlier = store.experiment(self.results);
         self.warn_replaced(earlier.as_ref())?;
-        // A failed or stopped run needs its artefacts, and so do the numbers in the folder: `clean` must take none of them.
+        // `clean` must remove neither the artefacts of a failed or stopped run nor those of the
+        // numbers in the folder.
         let mut begun = self.experiment(None);
         if let Some(earlier) = &earlier {
             begun.add_artefacts(&earlier.artefacts);
@@ -129,7 +134,7 @@ impl Session<'_> {
         }
     }
 
-    /// Draws figures, tables and the report, and remembers the run.
+    /// Draws figures, tables and the report, and records the run.
     fn publish(
         &self,
         store: &Store,
@@ -137,7 +142,7 @@ impl Session<'_> {
         ending: Ending,
     ) -> anyhow::Result<Ended> {
         let summary = match ending {
-            // Whoever stops a run does not want to wait for figures.
+            // A stopped run ends at once, without figures.
             Ending::Interrupted => String::new(),
             Ending::Success | Ending::Failed => {
                 render::all(self.results)?;
@@ -154,7 +159,7 @@ impl Session<'_> {
         })
     }
 
-    /// Ends a run without a number over a folder that has some: the folder stays as it is.
+    /// Ends a run without numbers. The folder has earlier numbers and is not changed.
     fn keep(
         &self,
         store: &Store,
@@ -162,7 +167,7 @@ impl Session<'_> {
         ending: Ending,
     ) -> anyhow::Result<Ended> {
         if let Some(mut earlier) = earlier {
-            // `clean` must take neither the artefacts of the numbers nor those of this run.
+            // `clean` must remove neither the artefacts of the numbers nor those of this run.
             earlier.add_artefacts(&self.experiment(None).artefacts);
             store.remember(&earlier)?;
         }
@@ -215,7 +220,7 @@ impl Session<'_> {
                 if let StageEvent::Ended(outcome) = event
                     && let Err(error) = writer.record_outcome(id, outcome)
                 {
-                    // Results that cannot be written end the run; what was computed stays in the store.
+                    // The run ends if results cannot be written. Its artefacts stay in the store.
                     failure.get_or_insert(error);
                     stop.request();
                 }
@@ -245,9 +250,9 @@ impl Session<'_> {
                 ));
             }
         }
-        // Stages would compete for a GPU's memory, unless somebody says that they fit.
+        // Stages would compete for a GPU's memory, so `--jobs` is needed for more than one.
         let most = match spec.run.device.as_str() {
-            // The pool never gives out more threads than there are cores.
+            // The pool never assigns more threads than there are cores.
             "cpu" => (cores / spec.run.threads.min(spec.run.cf_threads).max(1)).max(1),
             _ => 1,
         };
@@ -266,7 +271,7 @@ impl Session<'_> {
         })
     }
 
-    /// The worker program; it may be missing where nothing is left to run.
+    /// The worker program. It may be missing if no stage is left to run.
     fn worker(&self, store: &Store) -> anyhow::Result<PathBuf> {
         match locate::worker(self.request.worker) {
             Ok(path) => Ok(path),
@@ -278,14 +283,14 @@ impl Session<'_> {
         }
     }
 
-    /// Whether a stage is not in the store.
+    /// Whether a stage is missing in the store.
     fn is_work_left(&self, store: &Store) -> bool {
         exec::pool::survey(&self.planned.plan.graph, store)
             .iter()
             .any(|state| *state != Presence::Whole)
     }
 
-    /// Says so where the folder holds the results of another file's experiment of the same name.
+    /// Prints a note if the folder has the results of another experiment with the same name.
     fn warn_replaced(&self, earlier: Option<&Experiment>) -> anyhow::Result<()> {
         let own = absolute(self.request.spec)?;
         let Some(earlier) = earlier else {
@@ -342,7 +347,7 @@ fn warn_of_other_workers(writer: &ResultsWriter<'_>) {
     }
 }
 
-/// How the run ended; prints every failure.
+/// How the run ended. Prints every failure.
 fn ending(outcomes: &[Outcome], session: &Session<'_>, writer: &ResultsWriter<'_>) -> Ending {
     let unmeasured = writer.unmeasured();
     for (error, cells) in &unmeasured {

@@ -1,4 +1,5 @@
-//! The results folder while a run goes on: rewritten after finished cells, in the order of cells whatever order they end in.
+//! Writes the results folder during a run, after finished cells. The order of rows does not depend
+//! on the order in which cells end.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,32 +18,32 @@ use crate::store::Store;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
-/// Writes the results folder while a run goes on.
+/// Writes the results folder during a run.
 pub(crate) struct ResultsWriter<'a> {
     /// The resolved spec as text.
     spec: &'a str,
     source: RowSource<'a>,
     results: PathBuf,
     outcomes: Vec<Option<Outcome>>,
-    /// Every stage of each cell, in graph order: rows are made from the artefacts of all of them.
+    /// All stages of each cell, in graph order.
     stages: Vec<Vec<NodeId>>,
-    /// Cells by stage that their rows wait for.
+    /// The cells that use each stage.
     waiting: Vec<Vec<usize>>,
     cells: Vec<Option<CellRows>>,
-    /// Rows of each stage that a finished cell uses: a stage is read once, however many cells share it.
+    /// Rows of each stage that a finished cell uses. They are read once, also if cells share it.
     stage_rows: Vec<Option<StageRows>>,
     written: Option<Written>,
-    /// Whether the folder holds earlier numbers and this run has none yet: then nothing there is touched.
+    /// Whether the folder has earlier numbers and this run has none yet. No file is changed then.
     keeps_earlier: bool,
 }
 
-/// When the files were last written, and how long that took.
+/// When the files were last written, and how long it took.
 struct Written {
     at: Instant,
     duration: Duration,
 }
 
-/// Whether a results folder holds the number of some cell. What cannot be read holds none.
+/// Whether a results folder has a number. A file that cannot be read has none.
 fn has_numbers(results: &Path) -> bool {
     let rows: Result<Vec<MetricRow>, _> = results::read(&results.join("metrics.csv"));
     rows.is_ok_and(|rows| rows.iter().any(is_measured))
@@ -57,13 +58,13 @@ struct CellRows {
     metrics: Vec<MetricRow>,
     cell: CellRow,
     stages: Vec<CellStageRow>,
-    /// Counts of the data; `None` where they could not be made.
+    /// Counts of the data; `None` if the data could not be made.
     data: Option<DataRow>,
 }
 
 impl<'a> ResultsWriter<'a> {
-    /// Opens the writer of a results folder and writes down what is being run, unless earlier numbers there wait for better
-    /// ones.
+    /// Opens the writer of a results folder and writes `spec.toml`, unless the folder has earlier
+    /// numbers.
     pub(crate) fn open(
         planned: &'a Planned,
         store: &'a Store,
@@ -101,32 +102,33 @@ impl<'a> ResultsWriter<'a> {
         fs::write_if_changed(&self.results.join("spec.toml"), self.spec.as_bytes())
     }
 
-    /// Whether the folder was left as earlier runs made it, since no cell of this run has a number.
+    /// Whether the folder was not changed, since no cell of this run has a number.
     pub(crate) fn keeps_earlier(&self) -> bool {
         self.keeps_earlier
     }
 
-    /// Takes in how a stage ended; writes the files when a cell is finished by it.
+    /// Records how a stage ended. Writes the files if that finishes a cell.
     pub(crate) fn record_outcome(&mut self, id: NodeId, outcome: &Outcome) -> anyhow::Result<()> {
         self.outcomes[id] = Some(outcome.clone());
         let mut is_changed = false;
         for at in self.waiting[id].clone() {
             is_changed |= self.finish_cell(at)?;
         }
-        // A thousand cells are not written a thousand times: writing takes at most a tenth of the time.
+        // Writing takes at most a tenth of the time, also with a thousand cells.
         let is_due = self
             .written
             .as_ref()
             .is_none_or(|last| last.at.elapsed() > 10 * last.duration);
-        // What comes from the store comes at once; the folder is not cut down to the first of it.
+        // Cached stages follow one another at once. The files are not written for each of them, as
+        // that would first remove the rows of later cells.
         if is_changed && is_due && !self.keeps_earlier && *outcome != Outcome::Cached {
             self.write()?;
         }
         Ok(())
     }
 
-    /// Makes a cell's rows once all its stages have an outcome: what is made anew since it was damaged is read, too. Ranks that
-    /// are there are numbers, whatever becomes of a stage behind them; only the data that they are of must be there as well.
+    /// Makes a cell's rows once all its stages have an outcome, so that repaired artefacts are read
+    /// too. Existing ranks count even if an earlier stage failed, as long as the data exist.
     fn finish_cell(&mut self, at: usize) -> anyhow::Result<bool> {
         let (cell, stages) = (&self.source.plan.cells[at], &self.stages[at]);
         let outcome = |id: NodeId| self.outcomes[id].as_ref();
@@ -149,7 +151,7 @@ impl<'a> ResultsWriter<'a> {
         let mut measured = Vec::new();
         for measure in &cell.measures {
             if let Some(ended) = outcome(measure.evaluate) {
-                // Ranks of the store are worth nothing without the data that they are of.
+                // Ranks in the store cannot be used without their data.
                 let ended = lost.as_ref().filter(|_| ended.is_good()).unwrap_or(ended);
                 let found = self.source.measure(cell, measure, ended, &self.outcomes)?;
                 measured.push(found);
@@ -209,7 +211,7 @@ impl<'a> ResultsWriter<'a> {
         self.cells.iter().flatten().flat_map(of)
     }
 
-    /// Rows of `cells.csv`, with what their numbers stand in for.
+    /// Rows of `cells.csv`, with their stand-ins.
     fn cells(
         &self,
         counts: &[&DataRow],
@@ -239,7 +241,8 @@ impl<'a> ResultsWriter<'a> {
         .collect()
     }
 
-    /// Removes ranks, answers and scores of cells that the experiment no longer has, or that have no numbers any more.
+    /// Removes ranks, answers and scores of cells that the experiment no longer has, or that no
+    /// longer have numbers.
     fn drop_old_files(&self) -> Result<(), FsError> {
         let plan = self.source.plan;
         let measured = plan
@@ -272,24 +275,26 @@ impl<'a> ResultsWriter<'a> {
         Ok(())
     }
 
-    /// Writes everything, unless this would put failures in the place of earlier numbers; called once, after the last stage.
+    /// Writes all files, unless this would replace earlier numbers by failures. Called once, after
+    /// the last stage.
     pub(crate) fn finish_run(&mut self) -> anyhow::Result<()> {
         if self.keeps_earlier {
             return Ok(());
         }
         self.write()?;
         self.drop_old_files()?;
-        // The ranks are all there: what an earlier run or program computed is not needed.
+        // All ranks exist, so earlier statistics are not needed.
         Statistics::remove(&self.results)?;
-        self.note_machine()?;
+        self.write_machine()?;
         Ok(())
     }
 
-    /// Writes down the machine, unless everything came from the store: then the note of those who computed it stays.
-    fn note_machine(&self) -> Result<(), FsError> {
-        let has_worked = self.outcomes.contains(&Some(Outcome::Made));
+    /// Writes `machine.toml`. If all stages came from the store, the machine that made them is
+    /// kept.
+    fn write_machine(&self) -> Result<(), FsError> {
+        let made_any = self.outcomes.contains(&Some(Outcome::Made));
         let digest = self.source.digest();
-        if !has_worked && self.results.join("machine.toml").exists() {
+        if !made_any && self.results.join("machine.toml").exists() {
             let mut machine = Machine::load(&self.results)?;
             machine.experiment.digest = digest;
             return machine.save(&self.results);
@@ -303,7 +308,7 @@ impl<'a> ResultsWriter<'a> {
         Machine::here(digest, starts.iter(), makers).save(&self.results)
     }
 
-    /// Cells in which no user is measured, by the reason.
+    /// Cells without measured users, by reason.
     pub(crate) fn unmeasured(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for rows in self.cells.iter().flatten() {
@@ -315,7 +320,8 @@ impl<'a> ResultsWriter<'a> {
         found
     }
 
-    /// Workers of other builds than this program, with how many stages each made in this run.
+    /// Workers of other builds than this program, with the number of stages that each made in this
+    /// run.
     pub(crate) fn other_workers(&self) -> BTreeMap<String, usize> {
         let own = Program::this().to_string();
         let mut others = BTreeMap::new();
@@ -352,7 +358,8 @@ mod tests {
     const SPEC: &str = "spec_version = 1\nname = \"small\"\nseeds = [1]\n\
         [dataset.toys.source.synthetic]\nusers = 20\n[model.gru4rec.gru4rec]\n";
 
-    /// What is in `results` after a run whose every stage ended with `outcome`, and whether it was left as it was.
+    /// The files in `results` after a run in which every stage ended with `outcome`, and whether
+    /// earlier results were kept.
     fn after(results: &Path, outcome: &Outcome) -> (String, bool) {
         let store = Store::at(&results.join("store"));
         let checked = experiment::load_text("small.toml", SPEC, results, &[]).unwrap();
@@ -378,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_number_leaves_earlier_numbers_whole() {
+    fn a_run_without_numbers_does_not_change_earlier_numbers() {
         let failed = Outcome::Failed("the file is empty".to_owned());
         for outcome in [failed.clone(), Outcome::Interrupted] {
             let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A folder with a small experiment, and the command in it, on the fake worker.
+//! A folder with a small experiment, in which the command runs with the fake worker.
 
 // Each test program that includes this file uses a part of it.
 #![allow(dead_code)]
@@ -82,7 +82,7 @@ impl Desk {
     }
 }
 
-/// What it said on standard error.
+/// Its standard error.
 pub fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

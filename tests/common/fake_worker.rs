@@ -1,9 +1,20 @@
-//! A worker that speaks the protocol and computes nothing: the whole path around it is tested in milliseconds.
+//! A worker that implements the protocol without computing, so that tests of the command take
+//! milliseconds.
 //!
-//! `FAKE_WORKER` says how it behaves, as `KIND[/MODEL]=ACTION` rules between semicolons, the first that matches wins:
-//! `sleep:MS` (before every epoch and before the end), `crash`, `kill`, `hang`, `nan`, `silent`, `print`, `full`,
-//! `flood`, `line`, `shout` (prints without end: lines, one line, on standard error),
-//! `once` (fails the first time only), `old` (speaks another version of the protocol, then hangs), `commit:NAME` (built from another commit). `FAKE_WORKER_LOG` names a file that gets a line for each start.
+//! `FAKE_WORKER` has rules `KIND[/MODEL]=ACTION`, separated by semicolons. The first rule that
+//! matches a stage applies:
+//!
+//! - `sleep:MS`: sleep before every epoch and before the end
+//! - `crash`, `kill`, `hang`: panic, die of a signal, never end
+//! - `nan`, `full`: fail as if the loss were NaN, or the disk full
+//! - `silent`: end without the last event
+//! - `print`: print a line that is not an event
+//! - `flood`, `line`, `shout`: print endlessly: lines, one line, or on standard error
+//! - `once`: fail at the first attempt only
+//! - `old`: report another version of the protocol, then hang
+//! - `commit:NAME`: report another commit
+//!
+//! A line per start is appended to the file `FAKE_WORKER_LOG`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -29,7 +40,7 @@ fn main() {
     let path = std::env::args().nth(1).expect("a job file");
     let bytes = fs::read(Path::new(&path)).expect("a readable job");
     let job: Job = serde_json::from_slice(&bytes).expect("a job");
-    note_start(&job);
+    log_start(&job);
     let action = action(&job);
     match work(&job, &action) {
         Ok(()) if action == "silent" => {}
@@ -52,7 +63,7 @@ fn send(event: &Event) {
         .expect("a reader");
 }
 
-fn note_start(job: &Job) {
+fn log_start(job: &Job) {
     if let Some(path) = std::env::var_os("FAKE_WORKER_LOG") {
         let line = format!("{} {}\n", job.stage.settings.kind(), job.key.short());
         let mut file = fs::append(Path::new(&path)).expect("a log");
@@ -213,7 +224,7 @@ fn pause(action: &str) {
 
 fn misbehave(job: &Job, action: &str) -> Result<(), String> {
     match action {
-        "crash" => panic!("the fake worker crashes as asked"),
+        "crash" => panic!("the fake worker crashes on request"),
         "kill" => {
             // SAFETY: a signal to this very process.
             unsafe { libc::raise(libc::SIGKILL) };
@@ -245,16 +256,16 @@ fn misbehave(job: &Job, action: &str) -> Result<(), String> {
     }
 }
 
-/// Writes the same words until nobody reads them.
-fn without_end(out: &mut dyn Write, words: &[u8]) -> Result<(), String> {
-    let words = words.repeat(1000);
+/// Writes the same text until writing fails.
+fn without_end(out: &mut dyn Write, text: &[u8]) -> Result<(), String> {
+    let text = text.repeat(1000);
     loop {
-        out.write_all(&words).map_err(|error| error.to_string())?;
+        out.write_all(&text).map_err(|error| error.to_string())?;
     }
 }
 
-/// Writes the artefact of a stage: data and candidates are real, models are a text, ranks a function of the key. Without
-/// data to start from, everything is a text.
+/// Writes the artefact of a stage. Data and candidates are real, models are a text file, and ranks
+/// are a function of the key. A stage without prepared data only writes the text file.
 fn artefact(job: &Job, loss: f64) -> Result<(), String> {
     let text = format!("{} {loss}\n", job.key);
     fs::write_atomic(&job.output.join("fake.txt"), text.as_bytes())
@@ -296,7 +307,8 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
     saved.map_err(|error| error.to_string())
 }
 
-/// Answers as a language model would leave them: one title a user, or a score of yes, as the settings ask.
+/// Writes answers like those of a language model: one title per user, or scores of yes, depending
+/// on the settings.
 fn answer(
     job: &Job,
     (ranking, prepared): (&LlmRanking, &Prepared),
@@ -314,21 +326,23 @@ fn answer(
         }
     };
     let titles = Titles::new(&prepared.items);
-    let n = lists.n.expect("a prompt tells a list");
+    let n = lists
+        .n
+        .expect("a prompt lists a fixed number of candidates");
     let mut rows = Vec::new();
     let mut found = Vec::new();
     for (at, (&user, &target)) in lists.users.iter().zip(&lists.targets).enumerate() {
-        let mut told = vec![titles.of(target)];
+        let mut listed = vec![titles.of(target)];
         let negatives = &lists.negatives[at * n..(at + 1) * n];
-        told.extend(negatives.iter().map(|&item| titles.of(item)));
-        // Every third user gets the target, every fifth no candidate at all.
+        listed.extend(negatives.iter().map(|&item| titles.of(item)));
+        // Every third answer names the target, and every fifth of the others no candidate.
         let raw = match at % 15 {
-            at if at % 3 == 0 => format!("\"{}\" of course", told[0]),
+            at if at % 3 == 0 => format!("\"{}\" of course", listed[0]),
             at if at % 5 == 0 => "=\"Nothing".to_owned(),
-            at => format!("\"{}\"", told[at % told.len()]),
+            at => format!("\"{}\"", listed[at % listed.len()]),
         };
-        let audit = audit(&raw, told[0], &told);
-        found.push(audit.rank(accept, told.len()));
+        let audit = audit(&raw, listed[0], &listed);
+        found.push(audit.rank(accept, listed.len()));
         rows.push(Answer {
             user,
             target,
@@ -355,7 +369,9 @@ fn answer(
 }
 
 fn likes(lists: &CandidateLists) -> Likes {
-    let n = lists.n.expect("a prompt tells a list");
+    let n = lists
+        .n
+        .expect("a prompt lists a fixed number of candidates");
     let others = 0..lists.users.len() * n;
     Likes {
         part: lists.part,
@@ -365,7 +381,7 @@ fn likes(lists: &CandidateLists) -> Likes {
     }
 }
 
-/// Every candidate's score is its number.
+/// Scores that equal the numbers of the candidates.
 fn scores(prepared: &Prepared, lists: &CandidateLists) -> Scores {
     let mut scores = Scores::nothing(lists.part);
     let most = data::scores::bound(lists, prepared.n_items());
@@ -380,7 +396,7 @@ fn scores(prepared: &Prepared, lists: &CandidateLists) -> Scores {
     scores
 }
 
-/// Somebody's scores are read as the real worker reads them.
+/// Reads imported scores as the real worker does.
 fn read_scores(
     job: &Job,
     (given, keep_scores): (&GivenScores, bool),

@@ -1,10 +1,10 @@
-//! The fake worker, and graphs for it.
+//! Builds the fake worker.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The program of `tests/common/fake_worker.rs`, built if need be.
+/// Path of the program of `tests/common/fake_worker.rs`, which is built once.
 pub fn fake_worker() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build).clone()
@@ -12,15 +12,16 @@ pub fn fake_worker() -> PathBuf {
 
 fn build() -> PathBuf {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_allround"));
-    let profile = program.parent().expect("a program lies in a folder");
+    let profile = program.parent().expect("a program is in a folder");
     let target = profile
         .parent()
-        .expect("a profile's folder lies in the target folder");
+        .expect("a profile's folder is in the target folder");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args([
         "build",
         "--quiet",
-        // The features of the whole workspace: with those of one package, dependencies would be compiled once more.
+        // Use the features of the whole workspace: with those of one package, dependencies would be
+        // compiled again.
         "--workspace",
         "--example",
         "fake_worker",

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-/// The file or folder `name` of the real data sets; `None`, reported on standard error, where it is missing.
+/// The file or folder `name` of the real data sets. `None` if it is missing, with a message on
+/// standard error.
 ///
-/// The environment variable `ALLROUND_TEST_DATA` names their folder; the default is `../shared/data` next to the repository.
+/// The environment variable `ALLROUND_TEST_DATA` names their folder; the default is
+/// `../shared/data` next to the repository.
 pub fn test_data(name: &str) -> Option<PathBuf> {
     let folder = match std::env::var_os("ALLROUND_TEST_DATA") {
         Some(folder) => PathBuf::from(folder),
@@ -21,7 +23,7 @@ pub fn test_data(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The repository's root: the nearest folder above the package that holds the workspace's lock file.
+/// The repository's root: the nearest folder above the package with a `Cargo.lock`.
 fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = package.ancestors();

@@ -1,7 +1,7 @@
-//! The area under the receiver-operating curve: how often a positive is scored above a negative.
+//! The area under the receiver operating characteristic curve.
 
-/// The share of pairs of a positive and a negative in which the positive's score is higher, equal scores counting half;
-/// `None` without pairs.
+/// The share of pairs of a positive and a negative in which the positive has the higher score.
+/// Equal scores count half. `None` without pairs.
 ///
 /// # Panics
 /// When a score is NaN.
@@ -29,7 +29,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_to_compare_is_no_area() {
+    fn without_pairs_there_is_no_area() {
         assert_eq!(auc(&[], &[1.0]), None);
         assert_eq!(auc(&[1.0], &[]), None);
     }
@@ -43,7 +43,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_share_of_pairs(
+        fn the_area_is_the_share_of_pairs(
             positives in proptest::collection::vec(0i8..6, 1..9),
             negatives in proptest::collection::vec(0i8..6, 1..9),
         ) {

@@ -1,8 +1,9 @@
 //! Confidence intervals of a mean over users and seeds, by the percentile bootstrap.
 //!
-//! Seeds are drawn with replacement, then users, once for all the drawn seeds: the same users are measured under every
-//! seed, so that a user's own difficulty must not average out over seeds (the crossed or pigeonhole bootstrap, Owen 2007).
-//! With one seed only users are drawn. With two or three seeds the interval knows little of their spread, as any would.
+//! Seeds and users are drawn with replacement, users once for all the drawn seeds (the crossed or
+//! pigeonhole bootstrap, Owen 2007). The same users are measured under every seed, so a user's
+//! difficulty must not average out over seeds. With one seed only users are drawn. Two or three
+//! seeds give a rough estimate of the spread over seeds.
 
 use rand::Rng;
 use rayon::prelude::*;
@@ -18,10 +19,11 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// One quantity of users under several seeds: for each seed the users measured (numbers below a common count) and their values.
+/// Values of one quantity: for each seed the measured users, as numbers below a common count, and
+/// their values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
-    /// One list a seed; none is empty.
+    /// One list per seed; none is empty.
     pub seeds: Vec<Vec<(u32, f64)>>,
 }
 
@@ -36,8 +38,10 @@ pub struct Resampling {
     pub seed: u64,
 }
 
-/// An interval for each panel, of the mean over seeds of the mean over users. Users are drawn alike for all panels, and no
-/// panel's interval depends on the others. `None` for a panel without values, or with one user.
+/// An interval for each panel, of the mean over seeds of the mean over users.
+///
+/// The same users are drawn for all panels, and an interval does not depend on the other panels.
+/// `None` for a panel without values, or with one user.
 ///
 /// # Panics
 /// When a panel names a user that is not below `n_users`.
@@ -85,7 +89,8 @@ fn below(n: usize, bits: u32) -> usize {
     usize::try_from(product >> 32).expect("below a length in memory")
 }
 
-/// The mean over drawn seeds of the means over drawn users; NaN when a drawn seed has none of the drawn users.
+/// The mean over drawn seeds of the means over drawn users. NaN when a drawn seed measured none of
+/// the drawn users.
 fn resampled_mean(panel: &Panel, counts: &[f64], seed: u64, index: u64) -> f64 {
     let n = panel.seeds.len();
     let mut random = stream(seed, Stream::Resample, 2 * index + 1);
@@ -206,7 +211,7 @@ mod tests {
             let mut counts = vec![0.0; 12];
             draw_users(&mut counts, 7, index);
             prop_assert_eq!(counts.iter().sum::<f64>(), 12.0);
-            // Naively: write down the drawn users and seeds one by one, and average what they point at.
+            // The naive way: list the drawn users and seeds one by one, and average their values.
             let draw = |n: usize, stream_index| -> Vec<usize> {
                 let mut random = stream(7, Stream::Resample, stream_index);
                 (0..n).map(|_| below(n, random.next_u32())).collect()
@@ -220,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_spread_to_learn_from_has_no_interval() {
+    fn no_values_or_one_user_give_no_interval() {
         assert_eq!(intervals(&[Panel::default()], 10, HOW), [None]);
         assert_eq!(intervals(&[panel(&[&[1.0]])], 1, HOW), [None]);
     }
 
     #[test]
-    fn nine_in_ten_intervals_of_ninety_percent_hold_the_truth() {
+    fn nine_in_ten_intervals_of_ninety_percent_contain_the_true_mean() {
         let how = Resampling {
             confidence: 0.9,
             times: 400,

@@ -3,8 +3,8 @@
 use super::wilcoxon::Wilcoxon;
 use super::{mean, standard_deviation};
 
-/// Matched-pairs rank-biserial correlation (Kerby 2014): the share of positive rank sum less that of negative, -1 to 1;
-/// 0 when every difference is 0.
+/// Matched-pairs rank-biserial correlation (Kerby 2014), -1 to 1: the share of the positive rank
+/// sum minus that of the negative one. 0 when every difference is 0.
 pub fn rank_biserial(test: &Wilcoxon) -> f64 {
     let total = test.plus + test.minus;
     if total == 0.0 {
@@ -13,8 +13,8 @@ pub fn rank_biserial(test: &Wilcoxon) -> f64 {
     (test.plus - test.minus) / total
 }
 
-/// Cohen's dz: the mean difference over the standard deviation of differences. `None` with fewer than two differences, or
-/// when they are all the same.
+/// Cohen's dz: the mean difference divided by the standard deviation of differences. `None` with
+/// fewer than two differences, or when all are equal.
 pub fn cohen_dz(differences: &[f64]) -> Option<f64> {
     let sd = standard_deviation(differences).filter(|sd| *sd > 0.0)?;
     Some(mean(differences)? / sd)

@@ -1,6 +1,8 @@
-//! Holm's step-down adjustment (Holm 1979): the family-wise error rate stays below the level for any dependence.
+//! Holm's step-down adjustment (Holm 1979). It bounds the family-wise error rate under any
+//! dependence of the tests.
 
-/// Adjusted p values, in the order given. An adjusted value below the level rejects at that level.
+/// Adjusted p values, in the given order. A test is rejected at a level if its adjusted value is
+/// not above that level.
 pub fn adjust(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));

@@ -1,4 +1,4 @@
-//! Statistics: numbers in, numbers out. Checked against SciPy and statsmodels (`tests/fixtures/statistics.json`).
+//! Statistics, checked against SciPy and statsmodels (`tests/fixtures/statistics.json`).
 
 pub mod auc;
 pub mod bootstrap;

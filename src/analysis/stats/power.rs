@@ -1,4 +1,5 @@
-//! How many seeds a paired t test over seeds needs to see a gap: two-sided, level 0.05, power 0.8 (Cohen 1988).
+//! Seeds that a paired t test over seeds needs to detect a difference: two-sided, level 0.05, power
+//! 0.8 (Cohen 1988).
 
 use statrs::distribution::{ChiSquared, Continuous, ContinuousCDF, Normal, StudentsT};
 
@@ -7,25 +8,28 @@ use super::mean;
 
 /// Two-sided level of the test.
 const LEVEL: f64 = 0.05;
-/// Chance of seeing a gap that is there.
+/// Probability of detecting an existing difference.
 const POWER: f64 = 0.8;
-/// More seeds than this are called out of reach.
+/// Upper limit of the search.
 const MOST: u64 = 100_000;
 
-/// Seeds needed to see a gap like the mean of `differences` (one a seed) when seeds spread as these do. `None` with fewer
-/// than two seeds, without a gap, or when more than 100,000 seeds would be needed.
+/// Seeds needed to detect a difference like the mean of `differences`, one per seed, with their
+/// standard deviation.
+///
+/// `None` with fewer than two seeds, for a mean of 0, or when more than 100,000 seeds are needed.
 pub fn seeds_needed(differences: &[f64]) -> Option<u64> {
     if differences.len() < 2 || mean(differences) == Some(0.0) {
         return None;
     }
     match cohen_dz(differences) {
         Some(effect) => pairs_needed(effect),
-        // Every seed shows the very same gap: two are enough for any test to be possible.
+        // Every seed has the same difference: two are the fewest of any test.
         None => Some(2),
     }
 }
 
-/// The least number of pairs at which the test has the wanted power for Cohen's dz `effect`.
+/// The smallest number of pairs with which the test reaches the power for Cohen's dz `effect`;
+/// `None` above 100,000.
 pub fn pairs_needed(effect: f64) -> Option<u64> {
     let is_enough = |n: u64| power(effect, n) >= POWER;
     let mut high = 2;
@@ -47,8 +51,10 @@ pub fn pairs_needed(effect: f64) -> Option<u64> {
     Some(high)
 }
 
-/// Power of the test with `n` pairs (2 at least): both tails of the non-central t distribution, by Simpson's rule over the
-/// estimated standard deviation.
+/// Power of the test with `n` pairs, at least 2.
+///
+/// It is the probability of both tails of the non-central t distribution, integrated over the
+/// estimated standard deviation by Simpson's rule.
 pub fn power(effect: f64, n: u64) -> f64 {
     let freedom = (n - 1) as f64;
     let shift = effect * (n as f64).sqrt();
@@ -56,9 +62,10 @@ pub fn power(effect: f64, n: u64) -> f64 {
     let spread = ChiSquared::new(freedom).expect("at least one degree of freedom");
     let normal = Normal::new(0.0, 1.0).expect("a standard normal");
     let critical = student.inverse_cdf(1.0 - LEVEL / 2.0);
-    // s is the estimated over the true standard deviation: freedom * s^2 is chi-squared.
+    // s is the ratio of the estimated to the true standard deviation: freedom * s^2 is chi-squared.
     let integrand = |s: f64| {
-        // The density itself overflows on its way for some hundreds of degrees of freedom.
+        // The density is computed from its logarithm: it overflows for a few hundred degrees of
+        // freedom.
         let density = 2.0 * freedom * s * spread.ln_pdf(freedom * s * s).exp();
         density * (normal.cdf(shift - critical * s) + normal.cdf(-shift - critical * s))
     };
@@ -86,14 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_in_every_textbook_is_met() {
+    fn pairs_needed_are_those_of_the_standard_table() {
         // Cohen's small, medium and large effects, paired, as G*Power gives them.
         let needed = [0.2, 0.5, 0.8].map(pairs_needed);
         assert_eq!(needed, [Some(199), Some(34), Some(15)]);
     }
 
     #[test]
-    fn what_cannot_be_answered_is_absent() {
+    fn an_undefined_number_of_seeds_is_absent() {
         assert_eq!(seeds_needed(&[0.1]), None);
         assert_eq!(seeds_needed(&[0.1, -0.1]), None);
         assert_eq!(seeds_needed(&[0.1, 0.1, 0.1]), Some(2));
@@ -112,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sign_of_the_gap_does_not_matter() {
+    fn the_sign_of_the_difference_does_not_matter() {
         assert_eq!(
             seeds_needed(&[0.1, 0.2, 0.15]),
             seeds_needed(&[-0.1, -0.2, -0.15])

@@ -1,9 +1,12 @@
-//! Randomisation (sign-flip) test of a mean paired difference, two-sided (Fisher 1935; Smucker et al. 2007 for rankings).
+//! Randomisation (sign-flip) test of a mean paired difference, two-sided (Fisher 1935; Smucker et
+//! al. 2007 for rankings).
 //!
-//! If two models are alike, each user's difference might as well have had the other sign. Up to 32 non-zero differences all
-//! patterns are counted (`exact`). Above, random flips are drawn, and p = (1 + as extreme) / (1 + flips). Flips cannot
-//! resolve small p values, and a table of many tests needs them: where fewer than `FEWEST` flips are as extreme, p is the
-//! tail of the distribution by its `saddlepoint`.
+//! Under the null hypothesis both signs of each user's difference are equally likely. Up to 32
+//! non-zero differences, all sign patterns are counted (`exact`). Above, random flips are drawn,
+//! and p = (1 + as extreme) / (1 + flips).
+//!
+//! Holm's adjustment of a large table needs p values that are too small for random flips. Where
+//! fewer than `FEWEST` flips are as extreme, p is a `saddlepoint` approximation of the tail.
 
 mod exact;
 mod saddlepoint;
@@ -13,16 +16,17 @@ use rayon::prelude::*;
 
 use allround_core::seed::{Stream, stream};
 
-/// Flips that draw from one stream; a constant, so that the number of threads changes nothing.
+/// Flips per random stream. It is constant, so the result does not depend on the number of threads.
 const BLOCK: usize = 256;
 
-/// Sums closer than this, as a share of the sum of absolute differences, are equal: rounding must not break a tie.
+/// Sums closer than this, as a share of the sum of absolute differences, are equal. Rounding does
+/// not break ties.
 const TOLERANCE: f64 = 1e-12;
 
-/// Fewest extreme flips from which p is estimated: its standard error is then at most a tenth.
+/// Fewest extreme flips for an estimate of p. Its relative standard error is then at most a tenth.
 const FEWEST: usize = 100;
 
-/// Where p is certainly below this, no flips are drawn.
+/// No flips are drawn where p is known to be below this.
 const SMALL: f64 = 1e-3;
 
 /// The two-sided p value of the mean of `differences`; 1 when every difference is 0.
@@ -48,13 +52,13 @@ pub fn test(differences: &[f64], flips: usize, seed: u64) -> f64 {
     }
 }
 
-/// How many flips are drawn, and from which seed.
+/// Number of random flips, and their seed.
 struct Flips {
     flips: usize,
     seed: u64,
 }
 
-/// The flips whose sum is at least `bound` in size.
+/// Number of flips with an absolute sum of at least `bound`.
 fn count_extreme(kept: &[f64], bound: f64, Flips { flips, seed }: Flips) -> usize {
     let tables = tables(kept);
     (0..flips.div_ceil(BLOCK))
@@ -67,7 +71,8 @@ fn count_extreme(kept: &[f64], bound: f64, Flips { flips, seed }: Flips) -> usiz
         .sum()
 }
 
-/// For each eight differences their sum under each of the 256 sign patterns: one look-up does eight flips.
+/// For each group of eight differences, their sums under the 256 sign patterns. One look-up flips
+/// eight signs.
 fn tables(values: &[f64]) -> Vec<[f64; 256]> {
     let table = |values: &[f64]| {
         let mut values = values.to_vec();
@@ -97,13 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_differences_nothing_is_found() {
+    fn without_differences_p_is_one() {
         assert_eq!(test(&[], 100, 1), 1.0);
         assert_eq!(test(&[0.0; 100], 100, 1), 1.0);
     }
 
     #[test]
-    fn few_differences_are_counted_out() {
+    fn p_of_few_differences_is_exact() {
         // Only all plus and all minus are as extreme: 2 of 2^5.
         assert_eq!(test(&[1.0, 2.0, 3.0, 4.0, 5.0], 0, 1), 2.0 / 32.0);
         assert_eq!(test(&[1.0, -1.0], 0, 1), 1.0);
@@ -111,7 +116,8 @@ mod tests {
 
     #[test]
     fn random_flips_agree_with_the_binomial_distribution() {
-        // 56 of 100 unit differences are positive: P(|2B - 100| >= 12) = 0.2713 for B of Binomial(100, 1/2).
+        // 56 of 100 unit differences are positive: P(|2B - 100| >= 12) = 0.2713 for
+        // B ~ Binomial(100, 1/2).
         let differences: Vec<f64> = (0..100).map(|i| if i < 56 { 1.0 } else { -1.0 }).collect();
         let p = test(&differences, 200_000, 3);
         assert!((p - 0.271_253).abs() < 0.004, "{p}");
@@ -133,13 +139,14 @@ mod tests {
 
     #[test]
     fn p_is_not_bounded_by_the_number_of_flips() {
-        // Ten million tests of differences like these would each be significant after Holm's adjustment.
+        // Small enough to be significant after Holm's adjustment over ten million tests.
         assert_eq!(test(&[0.5; 200], 999, 1), 2f64.powi(-199));
     }
 
     #[test]
-    fn a_few_differences_that_outweigh_all_others_give_too_large_a_p_and_not_too_small_a_one() {
-        // The sums lie in clusters: all ten have one sign in 2 of 2^10 patterns, and half of those have larger sums.
+    fn p_is_overestimated_when_a_few_differences_dominate() {
+        // The sums form clusters: in 2 of 2^10 patterns the ten large ones have the same sign, and
+        // half of these patterns have larger sums.
         let small = |at: i32| if at % 2 == 0 { 1e-4 } else { -1e-4 };
         let mut differences: Vec<f64> = (0..100).map(small).collect();
         differences.extend([1.0; 10]);

@@ -1,6 +1,6 @@
-//! Ranks from scores, and ranks of values among themselves.
+//! The rank of a target's score, and the ranks of values in a list.
 
-/// A score that is not a number: what a diverged model gives.
+/// A score that is not a number, as a diverged model returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("score {at} is NaN: expected a number")]
 pub struct NanScore {
@@ -8,10 +8,11 @@ pub struct NanScore {
     pub at: usize,
 }
 
-/// The rank of a target among other scores: 1 + the greater ones + half of the equal ones.
+/// The rank of a target among other scores: 1 + the number of greater ones + half the number of
+/// equal ones.
 ///
 /// # Errors
-/// When a score is NaN: the order of a sort must not decide what a diverged model is worth.
+/// When a score is NaN: its rank would depend on the sort algorithm.
 pub fn of_target(target: f64, others: &[f64]) -> Result<f64, NanScore> {
     let all = std::iter::once(&target).chain(others);
     if let Some(at) = all.into_iter().position(|score| score.is_nan()) {
@@ -22,8 +23,10 @@ pub fn of_target(target: f64, others: &[f64]) -> Result<f64, NanScore> {
     Ok(1.0 + greater as f64 + 0.5 * equal as f64)
 }
 
-/// Doubled ranks of values in ascending order from 2 (so that shared ranks stay whole), equal values sharing their mean.
-/// Values that differ by less than `tolerance` from the first of their group are equal.
+/// Doubled ranks of values in ascending order, from 2.
+///
+/// Equal values share their mean rank, which is whole when doubled. Values are equal if they differ
+/// by at most `tolerance` from the first of their group.
 pub(super) fn doubled(values: &[f64], tolerance: f64) -> Vec<u64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -49,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn equal_scores_share_the_middle_rank_and_nan_is_refused() {
+    fn equal_scores_share_their_mean_rank_and_nan_is_refused() {
         assert_eq!(of_target(1.0, &[2.0, 1.0, 1.0, 0.0]), Ok(3.0));
         assert_eq!(of_target(0.0, &[0.0; 19]), Ok(10.5));
         assert_eq!(of_target(f64::NAN, &[0.0]), Err(NanScore { at: 0 }));
@@ -65,7 +68,7 @@ mod tests {
             let others = |at: usize| [&scores[..at], &scores[at + 1..]].concat();
             let ranks: Vec<f64> = (0..scores.len()).map(|at| of_target(scores[at], &others(at)).unwrap()).collect();
             prop_assert_eq!(ranks.iter().sum::<f64>(), n * (n + 1.0) / 2.0);
-            // Ascending ranks are the mirror image of a target's.
+            // Ranks of targets are in descending order of scores.
             for (rank, doubled) in ranks.iter().zip(doubled(&scores, 0.0)) {
                 prop_assert_eq!(2.0 * (n + 1.0 - rank), doubled as f64);
             }

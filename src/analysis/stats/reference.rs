@@ -1,4 +1,5 @@
-//! The numbers of SciPy and statsmodels, made by `scripts/make-statistics-fixture.py`.
+//! Comparison with SciPy and statsmodels, whose numbers `scripts/make-statistics-fixture.py`
+//! writes.
 
 use serde::Deserialize;
 
@@ -75,7 +76,7 @@ fn paired_tests_and_effects_are_scipys() {
 }
 
 #[test]
-fn p_values_below_what_flips_resolve_are_those_of_scipys_binomial_test() {
+fn p_values_too_small_for_flips_are_those_of_scipys_binomial_test() {
     for Signs { plus, minus, p } in fixture().signs {
         let differences = [vec![1.0; plus], vec![-1.0; minus]].concat();
         let ratio = randomisation::test(&differences, 10_000, 1) / p;
@@ -89,6 +90,7 @@ fn p_values_below_what_flips_resolve_are_those_of_scipys_binomial_test() {
 #[test]
 fn holms_adjustment_is_that_of_statsmodels() {
     let Adjusted { p, adjusted } = fixture().holm;
+    assert_eq!(p.len(), adjusted.len());
     for (found, expected) in holm::adjust(&p).into_iter().zip(adjusted) {
         near(found, expected, "holm");
     }

@@ -1,17 +1,19 @@
 //! Wilcoxon's signed-rank test (Wilcoxon 1945), two-sided.
 //!
-//! Zero differences are dropped and counted; equal absolute differences share their mean rank. Up to 50 differences the p
-//! value is exact: all sign patterns of the ranks that are there, ties included. Above, it is the normal approximation with
-//! the variance corrected for ties and without continuity correction (SciPy's `zero_method="wilcox", correction=False`).
+//! Zero differences are dropped. Equal absolute differences share their mean rank. Up to 50
+//! differences the p value is exact: all sign patterns of the ranks are counted, with ties. Above,
+//! it is the normal approximation with tie correction and without continuity correction, as SciPy's
+//! `zero_method="wilcox", correction=False`.
 
 use statrs::function::erf::erfc;
 
 use super::rank::doubled;
 
-/// Up to this many differences the distribution is counted out: 2^50 patterns are still whole numbers in an `f64`.
+/// Up to this many differences the p value is exact: an `f64` represents counts of up to 2^50
+/// patterns exactly.
 const MOST_EXACT: usize = 50;
 
-/// Differences closer than this, as a share of the largest, are rounding errors of the same difference.
+/// Differences closer than this, as a share of the largest, are equal up to rounding.
 const TOLERANCE: f64 = 1e-12;
 
 /// The outcome of the test.
@@ -81,8 +83,9 @@ fn exact(ranks: &[u64], plus: u64) -> f64 {
 }
 
 fn normal(ranks: &[u64], plus: u64) -> f64 {
-    // Under the null hypothesis each rank is positive with probability one half; ties are in the ranks already, and
-    // sum(rank^2) / 4 equals n (n + 1) (2n + 1) / 24 less sum(t^3 - t) / 48.
+    // Under the null hypothesis each rank is positive with probability one half. The tie correction
+    // follows from the shared ranks: sum(rank^2) / 4 equals
+    // n (n + 1) (2n + 1) / 24 - sum(t^3 - t) / 48.
     let mean = ranks.iter().sum::<u64>() as f64 / 4.0;
     let squares: f64 = ranks.iter().map(|rank| (*rank as f64 / 2.0).powi(2)).sum();
     let z = (plus as f64 / 2.0 - mean) / (squares / 4.0).sqrt();
@@ -95,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn without_differences_nothing_is_found() {
+    fn without_differences_p_is_one() {
         assert_eq!(test(&[0.0, 0.0]).p, 1.0);
         assert_eq!((test(&[]).n, test(&[]).p), (0, 1.0));
     }

@@ -1,4 +1,4 @@
-//! From rows and per-user ranks to the summary table.
+//! Computes the summary table from metric rows and per-user ranks.
 
 mod places;
 mod table;
@@ -27,7 +27,7 @@ pub use table::{
 /// What a summary is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurements<'a> {
-    /// The results folder, which may hold ranks.
+    /// The results folder, which may contain ranks.
     pub folder: &'a Path,
     /// Rows of `metrics.csv`.
     pub metrics: &'a [MetricRow],
@@ -36,7 +36,7 @@ pub struct Measurements<'a> {
 }
 
 impl<'a> Measurements<'a> {
-    /// Those of a results folder.
+    /// The measurements of a results folder.
     pub fn of(results: &'a Results) -> Self {
         Measurements {
             folder: &results.folder,
@@ -46,8 +46,10 @@ impl<'a> Measurements<'a> {
     }
 }
 
-/// The summary that `query` describes. Intervals and tests come from per-user ranks; where a model has
-/// no ranks, from those computed earlier. Without either there are means and deviations alone.
+/// The summary that `query` describes.
+///
+/// Intervals and tests are computed from per-user ranks. For a model without ranks they are those
+/// computed earlier. Without either there are only means and standard deviations.
 ///
 /// # Errors
 /// When a rank file is damaged, or two rows of one column were measured under different protocols.
@@ -101,18 +103,18 @@ fn method(baseline: &str) -> String {
         "Mean and standard deviation over seeds. Intervals: 95 % percentile bootstrap over seeds and users, {} resamples. \
          Tests: {against}, two-sided randomisation test of the mean difference over paired users ({FLIPS} sign flips, \
          small p by saddlepoint, exact up to 32 differences), \
-         a user's difference averaged over seeds; Wilcoxon's signed-rank test beside it; Holm-adjusted over the table, \
+         a user's difference averaged over seeds; also Wilcoxon's signed-rank test; Holm-adjusted over the table, \
          level {ALPHA}.",
         RESAMPLING.times
     )
 }
 
-/// What was asked for, or everything there is.
-fn chosen(asked: &[String], there: BTreeSet<&str>) -> Vec<String> {
-    if asked.is_empty() {
-        return there.into_iter().map(str::to_owned).collect();
+/// The requested names, or all names if none is requested.
+fn chosen(requested: &[String], all: BTreeSet<&str>) -> Vec<String> {
+    if requested.is_empty() {
+        return all.into_iter().map(str::to_owned).collect();
     }
-    asked.to_vec()
+    requested.to_vec()
 }
 
 fn metrics(rows: &[&MetricRow], query: &SummaryQuery) -> Vec<Metric> {
@@ -144,7 +146,8 @@ fn blank(name: &str, query: &SummaryQuery) -> SummaryRow {
     }
 }
 
-/// The rows of each data set and scenario, in the order of columns; combinations that were never run are left out.
+/// The rows of each data set and scenario, in the order of columns. Combinations without rows are
+/// left out.
 fn groups<'a>(rows: &[&'a MetricRow], query: &SummaryQuery) -> Vec<Vec<&'a MetricRow>> {
     let datasets = rows.iter().map(|row| row.dataset.as_str()).collect();
     let scenarios = rows.iter().map(|row| row.scenario.as_str()).collect();
@@ -265,7 +268,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The summaries of each model, along the metrics.
+    /// The summaries of each model, one per metric.
     fn summaries(&self, metrics: &[Metric]) -> Vec<Vec<Summary>> {
         let panels: Vec<_> = self
             .ranks
@@ -310,7 +313,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Gives the places and comparisons of the columns from `first` on, which are this group's.
+    /// Sets the places and comparisons of this group's columns, which begin at `first`.
     fn compare(&self, table: &mut SummaryTable, first: usize, baseline: &str) {
         let columns = first..table.columns.len();
         let mut pairs = Vec::new();

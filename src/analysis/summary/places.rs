@@ -1,8 +1,8 @@
-//! Who stands where in a column, and who is compared with whom.
+//! Places of the rows in a column, and which rows are compared.
 
 use super::table::{Place, SummaryRow, SummaryTable};
 
-/// The standing of every row in column `at`.
+/// The place of each row in column `at`.
 pub(super) fn places(table: &SummaryTable, at: usize) -> Vec<Place> {
     let ranked = |row: &SummaryRow| {
         let mean = row.summaries[at].mean.filter(|_| row.is_ranked);
@@ -28,12 +28,12 @@ pub(super) fn places(table: &SummaryTable, at: usize) -> Vec<Place> {
     means.iter().map(place).collect()
 }
 
-/// A mean without its last bits, which depend on the order in which seeds were added up: equal means are equal places.
+/// A mean without its last bits, which depend on the order of summation.
 fn rounded(mean: f64) -> f64 {
     format!("{mean:.12e}").parse().unwrap_or(mean)
 }
 
-/// Which rows of column `at` are compared with which.
+/// The compared rows of column `at`: each row with its baseline.
 pub(super) fn opponents(
     table: &SummaryTable,
     at: usize,
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_that_differ_by_the_order_of_adding_are_one_place() {
+    fn means_that_differ_by_the_order_of_summation_share_a_place() {
         let (one, other) = (
             (1.0 / 12.0 + 4.0 / 12.0 + 3.0 / 12.0) / 3.0,
             (3.0 / 12.0 + 5.0 / 12.0) / 3.0,

@@ -1,6 +1,6 @@
-//! The summary table: models against data set, scenario and metric, with everything that a reader needs to judge a number.
+//! The summary table: rows are models, columns are combinations of data set, scenario and metric.
 //!
-//! One function computes it from the rows; the terminal, the tables and the report all show the same one.
+//! Terminal, tables and report all show the one table that `summary` computes.
 
 use super::super::paired::FEWEST_STARRED;
 pub use super::super::stats::Interval;
@@ -9,7 +9,7 @@ use crate::results::{IntervalRow, Statistics, TestRow};
 use allround_core::data::Part;
 use allround_core::metric::Metric;
 
-/// What a summary table is asked for.
+/// What a summary table contains.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SummaryQuery {
     /// Name of the protocol, without its fingerprint.
@@ -24,9 +24,10 @@ pub struct SummaryQuery {
     pub scenarios: Vec<String>,
     /// Models and variants to show, in this order; empty: all, each model before its variants.
     pub models: Vec<String>,
-    /// Models that take no place and no test, since their weights are random.
+    /// Models that are not ranked and not tested, since their weights are random.
     pub unranked: Vec<String>,
-    /// Model that the others are tested against; empty: in each column the best is tested against the second best.
+    /// Model that the others are tested against; empty: the best of each column is tested against
+    /// the second best.
     pub baseline: String,
 }
 
@@ -37,9 +38,9 @@ pub struct SummaryTable {
     pub protocol: String,
     /// Part of the split whose targets were measured.
     pub part: Part,
-    /// What the numbers in a column are of.
+    /// What each column measures.
     pub columns: Vec<Column>,
-    /// One a model or variant; `summaries` runs along `columns`.
+    /// One per model or variant; its `summaries` are in the order of `columns`.
     pub rows: Vec<SummaryRow>,
     /// Confidence of the intervals (0.95).
     pub confidence: f64,
@@ -49,7 +50,7 @@ pub struct SummaryTable {
     pub n_tests: usize,
     /// How intervals and tests were computed, in full sentences, for captions.
     pub method: String,
-    /// How many of the table's cells have neither per-user ranks nor earlier intervals.
+    /// Number of the table's cells without per-user ranks and without earlier intervals.
     pub coverage: Coverage,
 }
 
@@ -128,25 +129,25 @@ pub struct Column {
     pub scenario: String,
     /// The metric.
     pub metric: Metric,
-    /// `NAME:FINGERPRINT` that every number of the column has.
+    /// `NAME:FINGERPRINT`, the same for every number of the column.
     pub protocol: String,
 }
 
 /// A row of a summary table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryRow {
-    /// Whether it may take a place and be tested.
+    /// Whether it has a place and is tested.
     pub is_ranked: bool,
     /// Name of the variant, or of the model itself.
     pub name: String,
-    /// One a column.
+    /// One per column.
     pub summaries: Vec<Summary>,
 }
 
-/// One number of a summary table. Absent values are unknown, never 0.
+/// One number of a summary table. A missing value is unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Whether there is a number, and why not.
+    /// Whether there is a number, and if not, why.
     pub state: State,
     /// Mean over seeds of the mean over users.
     pub mean: Option<f64>,
@@ -158,18 +159,19 @@ pub struct Summary {
     pub n_users: Option<u64>,
     /// Bootstrap interval over users and seeds; `None` without per-user ranks.
     pub interval: Option<Interval>,
-    /// Best or second best mean of the column; equal means share a place.
+    /// Whether its mean is the best or second best of the column; equal means share a place.
     pub place: Place,
-    /// The comparison with the baseline; `None` for the baseline itself and where nothing is compared.
+    /// The comparison with the baseline; `None` for the baseline and for rows that are not
+    /// compared.
     pub against: Option<Against>,
 }
 
-/// Whether a number is there.
+/// Whether there is a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Every seed of the row has a value.
     Measured,
-    /// Some seeds failed or are missing; the number is of the others.
+    /// Some seeds failed or are missing. The number is the mean of the others.
     Partial,
     /// No user is in the slice.
     Empty,
@@ -180,39 +182,40 @@ pub enum State {
     Missing,
 }
 
-/// Standing in a column.
+/// Place in a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// The largest mean.
     Best,
-    /// The largest mean but the best.
+    /// The second largest mean.
     Second,
     /// Neither.
     #[default]
     Other,
 }
 
-/// How a number compares with the baseline's.
+/// Comparison of a number with that of the baseline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Against {
-    /// Name of the row that is compared with.
+    /// Name of the baseline.
     pub baseline: String,
-    /// This mean less the baseline's.
+    /// This mean minus the baseline's.
     pub difference: f64,
     /// `difference` as a share of the baseline's mean; `None` when that is 0.
     pub improvement: Option<f64>,
-    /// Paired tests over the users that both measured; `None` without per-user ranks or with fewer than two such users.
+    /// Paired tests over the users that both measured; `None` without per-user ranks, or with fewer
+    /// than two such users.
     pub test: Option<PairedTest>,
 }
 
-/// Paired tests over users; a user's difference is the mean over the seeds that both models share.
+/// Paired tests over users. A user's difference is its mean over the seeds that both models have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairedTest {
     /// Users in the test.
     pub n_pairs: usize,
     /// Randomisation (sign-flip) test of the mean difference, two-sided.
     pub randomisation_p: f64,
-    /// The same, Holm-adjusted over the table; this one decides [`PairedTest::is_significant`].
+    /// The same, Holm-adjusted over the table. [`PairedTest::is_significant`] uses this one.
     pub randomisation_p_holm: f64,
     /// Wilcoxon signed-rank test, two-sided.
     pub wilcoxon_p: f64,
@@ -220,14 +223,17 @@ pub struct PairedTest {
     pub wilcoxon_p_holm: f64,
     /// Matched-pairs rank-biserial correlation, -1 to 1.
     pub rank_biserial: f64,
-    /// Cohen's dz: mean difference over its standard deviation between users; `None` when that is 0.
+    /// Cohen's dz: mean difference divided by its standard deviation over users; `None` when that
+    /// is 0.
     pub cohen_dz: Option<f64>,
-    /// Seeds at which a paired t test over seeds would see this gap with power 0.8; `None` with fewer than two seeds.
+    /// Seeds with which a paired t test over seeds detects this difference with power 0.8; `None`
+    /// with fewer than two seeds.
     pub seeds_needed: Option<u64>,
 }
 
 impl PairedTest {
-    /// Whether the adjusted randomisation test rejects at `alpha` over enough users: what a star in a table means.
+    /// Whether the adjusted randomisation test rejects at `alpha` over enough users. A star in a
+    /// table marks this.
     pub fn is_significant(&self, alpha: f64) -> bool {
         self.n_pairs >= FEWEST_STARRED && self.randomisation_p_holm < alpha
     }
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_over_few_users_has_no_star_however_small_its_p() {
+    fn a_test_over_few_users_has_no_star_even_if_its_p_is_small() {
         let of = |n_pairs| PairedTest {
             n_pairs,
             randomisation_p: 0.0,

@@ -1,4 +1,4 @@
-//! Summaries of a made-up folder.
+//! Summaries of a generated folder.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,8 @@ use crate::results::file::to_bytes;
 use crate::results::{RankRow, ranks};
 use allround_core::fs;
 
-/// A folder with three models, two seeds and sixty users; `good` is better than `plain`, `broken` fails with seed 2.
+/// A folder with three models, two seeds and sixty users. `good` is better than `plain`, and
+/// `broken` fails with seed 2.
 struct Folder {
     dir: tempfile::TempDir,
     rows: Vec<MetricRow>,
@@ -153,13 +154,13 @@ fn doubled_hits_are_significant_in_a_table_of_six_hundred_tests() {
 }
 
 #[test]
-fn a_named_baseline_is_compared_with_everyone_else() {
+fn a_named_baseline_is_compared_with_all_other_models() {
     let Folder { dir, rows } = folder();
     let table = summary(of(dir.path(), &rows), &query("good")).unwrap();
     let against = |row: usize| table.rows[row].summaries[0].against.is_some();
     assert_eq!([0, 1, 2].map(against), [true, false, true]);
     assert_eq!(table.n_tests, 4);
-    let unknown = summary(of(dir.path(), &rows), &query("nobody")).unwrap();
+    let unknown = summary(of(dir.path(), &rows), &query("unknown")).unwrap();
     assert_eq!(unknown.n_tests, 0);
 }
 
@@ -175,7 +176,7 @@ fn without_rank_files_there_are_means_but_no_tests() {
 }
 
 #[test]
-fn what_was_not_run_is_missing_and_what_had_no_user_is_empty() {
+fn a_model_that_did_not_run_is_missing_and_a_slice_without_users_is_empty() {
     let rows = ranks::metric_rows(&row("m", 1), &[Metric::Mrr], &[]);
     let query = SummaryQuery {
         models: vec!["m".to_owned(), "n".to_owned()],
@@ -229,7 +230,7 @@ fn a_folder_without_ranks_keeps_the_intervals_and_tests_that_were_written() {
     assert_eq!(again(&rows, "plain"), whole);
     // Tests against another model were not written.
     assert_eq!(again(&rows, "broken").n_tests, 0);
-    // Nothing is said about numbers that have changed since.
+    // Numbers that have changed since have neither.
     let at = rows.iter().position(|row| row.name == "good").unwrap();
     rows[at].value = Some(0.75);
     let changed = again(&rows, "plain");

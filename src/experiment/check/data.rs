@@ -1,4 +1,4 @@
-//! Data sets, scenarios and protocols, each for itself.
+//! Checks of single data sets, scenarios and protocols.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             Some(Value::List(metrics)) => !metrics.is_empty(),
             _ => false,
         };
-        // Metrics that are none have their faults already.
+        // Values that are not metrics have been reported.
         if protocol.metrics.is_empty() && !check.layers.iter().any(is_written) {
             let place = check.place(&path);
             check.push(
@@ -61,7 +61,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     }
 }
 
-/// At least one part of the split, none twice.
+/// Reports a protocol without a part of the split, and parts that are repeated.
 fn splits(check: &mut Check<'_>, protocol: &str, splits: &[Part]) {
     let path = ["protocol", protocol, "splits"];
     let is_written = |layer: &Node| match layer.at(&path).map(|node| &node.value) {
@@ -79,7 +79,8 @@ fn splits(check: &mut Check<'_>, protocol: &str, splits: &[Part]) {
     check.no_repeats(splits, &path);
 }
 
-/// Items of another domain were never trained on: drawn by training counts, none of them is a candidate.
+/// Reports candidates by training counts in a cross-domain scenario: items of the other domain have
+/// no training counts, so they would never be drawn.
 fn untrained(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
     let Candidates::Popularity { .. } = candidates else {
         return;
@@ -96,11 +97,11 @@ fn untrained(check: &mut Check<'_>, protocol: &str, candidates: &Candidates) {
     check.push(
         Fault::at(place, message)
             .label("nothing to draw from there")
-            .hint("use `candidates.uniform`, or put the scenario into an experiment of its own"),
+            .hint("use `candidates.uniform`, or put the scenario into a separate experiment"),
     );
 }
 
-/// A cut-off that every rank reaches says nothing about a model.
+/// Reports a cut-off that every rank is below.
 pub(super) fn cut_off(
     check: &mut Check<'_>,
     metric: Metric,
@@ -121,7 +122,7 @@ pub(super) fn cut_off(
     }
 }
 
-/// More candidates than items, where the number of items is known before the data are.
+/// Reports more candidates than items, if the number of items is known before data are prepared.
 pub(super) fn sizes(
     check: &mut Check<'_>,
     ranked_by: &str,
@@ -149,7 +150,7 @@ pub(super) fn sizes(
                     .label(format!("expected fewer than {}", generated.items))
                     .hint(match path {
                         ["protocol", _] => "lower `n`, or use `candidates.full = {}`".to_owned(),
-                        // A default is not there to be lowered.
+                        // The file has no value to lower where the default is used.
                         _ => format!(
                             "write fewer, for example `train.stop.early.candidates.{kind}.n = {}`",
                             generated.items / 2
@@ -196,15 +197,15 @@ fn filters(check: &mut Check<'_>, name: &str, dataset: &Dataset) {
                     place,
                     format!("no user has at least {minimum} and at most {maximum} interactions"),
                 )
-                .label("this filter drops everybody")
-                .hint("`maximum = 0` is no bound"),
+                .label("this filter drops all users")
+                .hint("`maximum = 0` means no maximum"),
             );
         }
     }
 }
 
-/// Reports a path, written at `place`, that leads to no file, or to no folder where one `is_folder`; returns whether it does lead
-/// there.
+/// Reports a path at `place` that is not a file, or not a folder if `is_folder`. Returns whether it
+/// is.
 pub(super) fn is_there(
     check: &mut Check<'_>,
     path: &str,

@@ -1,4 +1,4 @@
-//! What a local Hugging Face folder holds that the worker would refuse after the data are prepared.
+//! Checks local Hugging Face folders for what the worker would refuse after preparing the data.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ impl Kind {
     }
 }
 
-/// The folder of an encoder's transformer, where `modules.json` names another.
+/// The folder of an encoder's transformer, if `modules.json` refers to a subfolder.
 const TRANSFORMER: &str = "0_Transformer";
 /// Files of a LoRA adapter.
 const ADAPTER: [&str; 3] = [
@@ -36,7 +36,7 @@ const ADAPTER: [&str; 3] = [
     "adapter_model.bin",
 ];
 
-/// Checks the folder `dir`, which `path` names; an empty one is none.
+/// Checks the folder `dir`, which is written at `path`. An empty `dir` means no folder.
 pub(super) fn check(check: &mut Check<'_>, (dir, base): (&str, &Path), path: &[&str], kind: Kind) {
     let folder = base.join(dir);
     if dir.is_empty() || !folder.is_dir() {
@@ -62,14 +62,14 @@ pub(super) fn check(check: &mut Check<'_>, (dir, base): (&str, &Path), path: &[&
     }
 }
 
-/// A fault in one of the folder's files.
+/// A fault in a file of the folder.
 struct Found {
     file: &'static str,
     reason: String,
     hint: String,
 }
 
-/// The value of a file; `None` where it is not there, an error in words where it is not JSON.
+/// The JSON of a file; `None` if there is no such file.
 fn json(folder: &Path, file: &'static str) -> Option<Result<Value, Found>> {
     let path = folder.join(file);
     if !path.is_file() {
@@ -114,7 +114,7 @@ fn config(folder: &Path, kind: Kind) -> Option<Found> {
     })
 }
 
-/// An adapter that cannot be merged, or that lacks a part.
+/// Reports an adapter that is incomplete or cannot be merged.
 fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
     let there = |file: &str| folder.join(file).is_file();
     let first = ADAPTER.into_iter().find(|file| there(file))?;
@@ -150,7 +150,7 @@ fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
     })
 }
 
-/// An adapter without the model that it adapts.
+/// Reports an adapter without the model that it adapts.
 fn alone(folder: &Path, file: &'static str) -> Found {
     let value = json(folder, ADAPTER[0]).and_then(Result::ok);
     let base = value

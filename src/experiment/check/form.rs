@@ -1,4 +1,4 @@
-//! What is known of a language model before any weight is read: its positions and its modules.
+//! Checks of a language model that need no weights: its positions and its modules.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use allround_core::config::Llm;
 use allround_core::lm_config::{Family, LmConfig};
 use allround_core::models::llm_method::Inference;
 
-/// A language model's form, as far as the experiment and its files say.
+/// A language model's form, as far as the experiment and its files determine it.
 pub(super) struct Form {
     /// Most tokens of a prompt with its answer.
     positions: usize,
     /// Modules that adapters can be added to.
     pub(super) modules: &'static [&'static str],
-    /// The field of `llm.NAME` that says so.
+    /// The field of `llm.NAME` that determines it.
     field: [&'static str; 2],
 }
 
-/// `None` where the files are not on this machine, or where another check refuses them.
+/// `None` if the files are not on this machine, or if another check refuses them.
 pub(super) fn of(llm: &Llm, base: &Path) -> Option<Form> {
     match llm {
         Llm::Small(small) => Some(Form {
@@ -49,7 +49,7 @@ impl Form {
     }
 }
 
-/// Generated text names one title, so only hit@1 can be read from it.
+/// Reports metrics that cannot be computed from one generated title: all but hit@1.
 pub(super) fn one_title(
     check: &mut Check<'_>,
     inference: Option<&Inference>,
@@ -77,7 +77,7 @@ pub(super) fn one_title(
             .hint(
                 "write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
             );
-        // A protocol that the defaults declare has no place to point at.
+        // A protocol of the defaults has no place in the file.
         check.push(match related == Place::top() {
             true => fault,
             false => fault.related(related, "needs a ranking"),
@@ -85,7 +85,7 @@ pub(super) fn one_title(
     }
 }
 
-/// Generated text scores no candidate, so there is nothing to keep.
+/// Reports `keep_scores` for generated text, which has no scores of candidates.
 pub(super) fn scores(
     check: &mut Check<'_>,
     inference: Option<&Inference>,
@@ -115,11 +115,12 @@ pub(super) fn scores(
     );
 }
 
-/// A language model whose positions cannot hold the candidates and an answer, whatever the tokenizer makes of the titles.
+/// Reports a language model with too few positions for the candidates and an answer, even if every
+/// title is short.
 pub(super) fn positions(
     check: &mut Check<'_>,
     (llm, inference): (&str, Option<&Inference>),
-    told: usize,
+    n_titles: usize,
     protocol: &str,
 ) {
     let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
@@ -127,9 +128,9 @@ pub(super) fn positions(
         return;
     };
     let positions = form.positions;
-    // Two quotes or a comma between them, a word, a vector; and the sentences around the lists.
-    let titles = told * 4 + 32;
-    let (answer, room, lower) = match inference {
+    // Per title two quotes, a token and a vector, and the sentences around the lists.
+    let titles = n_titles * 4 + 32;
+    let (answer, with_answer, lower) = match inference {
         Some(Inference::Generate { max_new_tokens, .. }) => (
             *max_new_tokens,
             format!(" and an answer of {max_new_tokens} tokens"),
@@ -147,7 +148,7 @@ pub(super) fn positions(
             _ => "name a language model with more positions",
         };
         let message = format!(
-            "{positions} positions cannot hold the {told} titles that protocol `{protocol}` queries{room}"
+            "{positions} positions cannot hold the {n_titles} titles that protocol `{protocol}` queries{with_answer}"
         );
         check.push(
             Fault::at(place, message)

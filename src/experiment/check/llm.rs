@@ -1,4 +1,4 @@
-//! Encoders, language models and prompts, each for itself.
+//! Checks of single encoders, language models and prompts.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use allround_core::config::{Encoder, Llm};
 use allround_core::lm_config::LmConfig;
 use allround_core::models::problem::divisors;
 
-/// Files of which a Hugging Face folder has one: weights, whole or in shards.
+/// Files with the weights of a Hugging Face folder, whole or in shards; it has one of them.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -19,7 +19,7 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// Files of which it has one: the tokenizer.
+/// Files with the tokenizer of a Hugging Face folder; it has one of them.
 const TOKENIZER: [&str; 3] = ["tokenizer.json", "vocab.json", "vocab.txt"];
 
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
@@ -61,13 +61,13 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     }
 }
 
-/// Where weights come from: a folder that holds them, or a name on the hub.
+/// Checks where weights come from: a folder, or a name on the hub.
 fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: &Path) {
     match (dir.is_empty(), hub.is_empty()) {
         (true, true) => {
             let place = check.place(path);
             check.push(
-                Fault::at(place, format!("`{}` says nowhere where its weights are", path.join(".")))
+                Fault::at(place, format!("`{}` does not say where its weights are", path.join(".")))
                     .label("expected `folder` or `hub`")
                     .hint("write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched"),
             );
@@ -86,7 +86,7 @@ fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: 
     }
 }
 
-/// A folder with one file of each of the wanted.
+/// Checks that a folder has one file of each of the wanted kinds.
 fn has_files(
     check: &mut Check<'_>,
     dir: &str,
@@ -153,7 +153,7 @@ fn heads(check: &mut Check<'_>, name: &str, small: &SmallLlm) {
     }
 }
 
-/// A template of one's own must tell the candidates, and its other places must be known ones.
+/// Reports a template without candidates, and unknown placeholders.
 fn template(check: &mut Check<'_>, name: &str, prompt: &Prompt) {
     if prompt.template.is_empty() {
         return;
@@ -165,15 +165,18 @@ fn template(check: &mut Check<'_>, name: &str, prompt: &Prompt) {
         };
         if !TEMPLATE_PLACES.contains(&word) {
             check.push(
-                Fault::at(place, format!("`{{{word}}}` is no place of a template"))
-                    .label("not a place")
-                    .hint(suggest::hint(word, TEMPLATE_PLACES, "places")),
+                Fault::at(
+                    place,
+                    format!("`{{{word}}}` is not a placeholder of a template"),
+                )
+                .label("unknown placeholder")
+                .hint(suggest::hint(word, TEMPLATE_PLACES, "placeholders")),
             );
         }
     }
     if !prompt.template.contains("{candidates}") {
         check.push(
-            Fault::at(place, "the template does not tell the candidates, so nothing can be chosen")
+            Fault::at(place, "the template has no candidates to choose from")
                 .label("expected `{candidates}` in it")
                 .hint("for example `{user}This user has {past} {history}. Choose the next from {candidates}: `"),
         );

@@ -1,4 +1,4 @@
-//! The matrix: names, what is left out, what is added, and combinations that cannot be.
+//! Checks of the matrix: names, excludes, includes, and impossible combinations.
 
 use super::Check;
 use crate::experiment::config::MatrixEntry;
@@ -48,7 +48,8 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
 }
 
-/// Whether every written entry was resolved: else combinations are missing that the file does declare.
+/// Whether every written entry was resolved. Otherwise combinations that the file declares are
+/// missing.
 fn whole(check: &Check<'_>) -> bool {
     let spec = check.spec;
     check.names("dataset").len() == spec.dataset.len()
@@ -129,7 +130,7 @@ fn include(check: &mut Check<'_>, entry: &MatrixEntry, path: &[&str], product: &
     }
 }
 
-/// A combination that no data can fill.
+/// Reports a combination that has no data.
 fn possible(check: &mut Check<'_>, cell: &Selected) {
     let spec = check.spec;
     let (Some(dataset), Some(scenario)) = (
@@ -180,7 +181,7 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
     }
 }
 
-/// Users of `length` interactions, where the filters keep none as short.
+/// Reports a scenario of users with `length` interactions if the filters drop all of them.
 fn cold_users(check: &mut Check<'_>, cell: &Selected, filters: &[Filter], length: u64) {
     let shortest = filters.iter().filter_map(|filter| match filter {
         Filter::KCore { users, .. } => Some(*users),

@@ -1,4 +1,5 @@
-//! Methods that query a language model: what they name must exist, and they must be able to answer what is measured.
+//! Checks of methods that query a language model: names that they refer to, and whether they can be
+//! measured under every protocol.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +52,7 @@ fn below<'a>(path: &[&'a str], steps: &[&'a str]) -> Vec<&'a str> {
     path.iter().chain(steps).copied().collect()
 }
 
-/// Every name that a method gives.
+/// Checks every name that a method refers to.
 fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     let Some(method) = model.llm_method() else {
         return;
@@ -72,7 +73,8 @@ fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     }
 }
 
-/// The names that a model gives whose settings could not be resolved, since a field of it is missing or wrong.
+/// Checks the names in a model whose settings could not be resolved, since a field is missing or
+/// wrong.
 fn written_names(check: &mut Check<'_>, model: &str) {
     let layers = check.layers;
     let kinds = layers
@@ -99,7 +101,7 @@ fn written_names(check: &mut Check<'_>, model: &str) {
     }
 }
 
-/// The CF model that a method reads has a vector for each user and item.
+/// Reports a backbone without a vector for each user and item.
 fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
     let spec = check.spec;
     let named = spec.model_named(name);
@@ -130,7 +132,7 @@ fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
     );
 }
 
-/// Whether a method can answer what every protocol measures.
+/// Reports protocols under which a method cannot be measured.
 fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
     let spec = check.spec;
     let inference = method.inference();
@@ -167,7 +169,7 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
     }
 }
 
-/// A language model reads titles: a data set without any cannot be used with it.
+/// Reports a data set without titles for a method that reads titles.
 fn titled(check: &mut Check<'_>, cell: &Selected) {
     let Some(dataset) = check.spec.dataset.get(&cell.dataset) else {
         return;

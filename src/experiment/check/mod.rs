@@ -1,4 +1,4 @@
-//! Meaning: what the structure allows and the experiment does not. One file a part of the spec.
+//! Checks of meaning, after those of structure. One file per part of the spec.
 
 mod data;
 mod folder;
@@ -26,8 +26,10 @@ use super::suggest;
 use super::written::Node;
 use allround_core::problem::Problem;
 
-/// Collects every fault of meaning. `tree` is the resolved spec with places; `layers` is what was written, also where it
-/// was too faulty to be resolved: its names still count as declared.
+/// Collects every fault of meaning.
+///
+/// `tree` is the resolved spec with places. `layers` are the values as written, with those that
+/// could not be resolved: their names count as declared.
 pub(super) fn meaning(
     spec: &Spec,
     tree: &Node,
@@ -52,7 +54,8 @@ pub(super) fn meaning(
     outputs::check(&mut check);
 }
 
-/// Collects the names of a resolved spec that can be no names of files: somebody may have changed it since it was written.
+/// Reports names in a resolved spec that cannot be names of files. It may have been changed since
+/// it was written.
 pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
     let layers = std::slice::from_ref(tree);
     name::all(&mut Check {
@@ -64,14 +67,14 @@ pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
     });
 }
 
-/// What a file has that declares nothing of its kind.
+/// Sections with a default entry. A file has it unless it declares entries itself.
 const BUILT_IN: [(&str, &str); 3] = [
     ("prompt", "default"),
     ("scenario", "overall"),
     ("protocol", "strict"),
 ];
 
-/// A section's word in a sentence.
+/// What an entry of a section is called in messages.
 fn words(section: &str) -> &str {
     match section {
         "dataset" => "data set",
@@ -91,7 +94,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Where the value at a path was written; the nearest table around it where only a default speaks.
+    /// Where the value at a path was written. For a default it is the nearest table around it.
     fn place(&self, path: &[&str]) -> Place {
         (0..=path.len())
             .rev()
@@ -101,7 +104,7 @@ impl Check<'_> {
             .unwrap_or(Place::top())
     }
 
-    /// Whether the file gives a value here that is none, so that a default stands in for it: it has its fault already.
+    /// Whether a default replaces an invalid value of the file. That value has been reported.
     fn is_stand_in(&self, path: &[&str]) -> bool {
         let written = |layer: &Node| layer.at(path).is_some_and(|node| node.place.is_written());
         let resolved = self.tree.at(path);
@@ -109,14 +112,14 @@ impl Check<'_> {
         is_default && self.layers.iter().any(written)
     }
 
-    /// Where a name of a section stands as a key.
+    /// Where the name of an entry of a section is written as a key.
     fn key_place(&self, section: &str, name: &str) -> Place {
         let written = |layer: &Node| Some(layer.get(section)?.table()?.get(name)?.key);
         let place = self.layers.iter().rev().find_map(written);
         place.unwrap_or_else(|| self.place(&[section, name]))
     }
 
-    /// Names that a section declares, faulty entries included.
+    /// Names that a section declares, including those of invalid entries.
     fn names(&self, section: &str) -> BTreeSet<String> {
         let resolved = self.tree.get(section).into_iter();
         let all = self.layers.iter().filter_map(|layer| layer.get(section));
@@ -150,13 +153,13 @@ impl Check<'_> {
         self.push(fault);
     }
 
-    /// Reports a name that nothing has; `true` when it is known.
+    /// Reports an unknown name in the value at a path. Returns whether it is known.
     fn known(&mut self, what: &str, name: &str, known: &BTreeSet<String>, path: &[&str]) -> bool {
         let place = self.place(path);
         self.known_at(what, name, known, place)
     }
 
-    /// Reports a name that stands at a place and that nothing has; `true` when it is known.
+    /// Reports an unknown name at a place. Returns whether it is known.
     fn known_at(&mut self, what: &str, name: &str, known: &BTreeSet<String>, place: Place) -> bool {
         if known.contains(name) {
             return true;
@@ -166,7 +169,7 @@ impl Check<'_> {
         let names = known.iter().map(String::as_str);
         let hint = match is_built_in {
             true => format!(
-                "a file that declares a {what} has none but its own: declare `{name}` too, or name one of them"
+                "the default `{name}` is missing in a file that declares a {what}: declare `{name}` too, or name another {what}"
             ),
             false => suggest::hint(name, names, &format!("{what}s")),
         };
@@ -178,7 +181,7 @@ impl Check<'_> {
         false
     }
 
-    /// Reports what a list says twice.
+    /// Reports repeated items of a list.
     fn no_repeats<T: ToString>(&mut self, items: &[T], path: &[&str]) {
         let mut seen: Vec<String> = Vec::new();
         for (at, item) in items.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Models and variants: settings that contradict each other.
+//! Checks of models and variants: settings that contradict each other.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         if let Some(model) = &variant.resolved {
             let path = ["variant", name, "resolved", model.kind()];
             one(check, model, &path);
-            // Settings that it shares with its model are reported there.
+            // Settings that it shares with its model are reported for the model.
             let stop = |model: &Model| Some(model.training()?.train.stop.clone());
             if spec.model.get(&variant.of).and_then(stop) != stop(model) {
                 early(check, name, model, &path);
@@ -65,14 +65,14 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     }
 }
 
-/// The tables that are written of a model, the strongest first.
+/// The written tables of a model, in order of precedence.
 fn written(check: &Check<'_>, name: &str, model: &Model) -> Vec<Node> {
     let path = ["model", name, model.kind()];
     let tables = check.layers.iter().filter_map(|layer| layer.at(&path));
     tables.cloned().collect()
 }
 
-/// The file of weights must be there and fit, and so must what it is verified with.
+/// Checks the file of weights, and the file that verifies it.
 fn imported(check: &mut Check<'_>, model: &Model, path: &[&str], base: &Path) {
     if let Some(file) = model.weights() {
         let path = [path, &["weights"]].concat();
@@ -98,7 +98,8 @@ fn imported(check: &mut Check<'_>, model: &Model, path: &[&str], base: &Path) {
     }
 }
 
-/// Files of several networks may look alike: what decides between them must be written, not left to a preset.
+/// Reports imported weights whose network is not stated next to them. Files of several networks can
+/// have the same names and shapes, so a preset must not decide.
 fn stated(check: &mut Check<'_>, model: &Model, path: &[&str], tables: &[Node]) {
     let Some(model) = model.cf().filter(|model| model.weights().is_some()) else {
         return;
@@ -112,7 +113,7 @@ fn stated(check: &mut Check<'_>, model: &Model, path: &[&str], tables: &[Node]) 
     }
 }
 
-/// The files of scores must be there, one for every part of the split that is measured.
+/// Checks that there is a file of scores for every measured part of the split.
 fn given(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str], base: &Path) {
     let Model::Scores(scores) = model else {
         return;
@@ -142,15 +143,15 @@ fn given(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str], base: 
             check.push(
                 Fault::at(place, message)
                     .label("validation is measured here")
-                    .related(related, "scores of the test alone")
-                    .hint("name the file of validation scores: `valid = \"...\"`, or measure the test alone"),
+                    .related(related, "only has scores of the test")
+                    .hint("name the file of validation scores: `valid = \"...\"`, or measure only the test"),
             );
         }
     }
 }
 
-/// Settings of a training that never happens: those that are written where `weights` is, or over it. Those below it are
-/// of the model that a variant or a flag gives weights to.
+/// Reports training settings of an imported model, written next to `weights` or in an overriding
+/// layer. Settings in layers below are those of a model that a variant or flag gives weights to.
 fn untrained(check: &mut Check<'_>, tables: &[Node]) {
     let found = tables.iter().enumerate();
     let mut found = found.filter_map(|(at, table)| Some((at, table.get("weights")?)));
@@ -175,8 +176,8 @@ fn untrained(check: &mut Check<'_>, tables: &[Node]) {
     }
 }
 
-/// Contradictions within a model's settings. Messages name no model: a fault that a variant has from its model is at the same
-/// place and reported once.
+/// Reports contradictions within a model's settings. Messages do not name the model, so that a
+/// fault which a variant inherits is reported once.
 fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     let mut problems = Vec::new();
     if let Some(model) = model.cf() {
@@ -199,7 +200,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     }
 }
 
-/// Early stopping ranks candidates: its metric must mean something among them, and they must exist.
+/// Checks the metric and the candidates of early stopping.
 fn early(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str]) {
     let train = model.training().map(|training| training.train);
     if let Some(Stop::Early {

@@ -1,4 +1,4 @@
-//! Names, seeds, and the parts that must be there.
+//! Checks of names, seeds and required sections.
 
 use super::Check;
 use crate::experiment::fault::Fault;
@@ -14,8 +14,8 @@ const SECTIONS: [&str; 10] = [
 /// Most bytes of a name.
 const MOST: usize = 100;
 
-/// Most bytes of the names of a cell and a protocol. File systems allow names of 255: the ending of a file of ranks and the
-/// name of the file that is written before it takes its place need the rest.
+/// Most bytes of the names of a cell and a protocol. File systems allow 255: the file extension of
+/// ranks and the suffix of temporary files need the rest.
 const MOST_OF_CELL: usize = 220;
 
 pub(super) fn check(check: &mut Check<'_>) {
@@ -39,7 +39,7 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
 }
 
-/// Every name of the spec.
+/// Checks every name of the spec.
 pub(super) fn all(check: &mut Check<'_>) {
     let name = check.spec.name.clone();
     one(check, &name, "experiment", check.place(&["name"]));
@@ -55,14 +55,14 @@ fn is_right(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '-' || letter == '_'
 }
 
-/// Why a name cannot be one, as the end of a sentence.
+/// Why a name is invalid, as the end of a sentence.
 pub(in crate::experiment) fn fault(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
     } else if name.len() > MOST {
         Some("is longer than 100 characters")
     } else if !name.chars().all(is_right) {
-        Some("holds more than letters, digits, `-` and `_`")
+        Some("has characters other than letters, digits, `-` and `_`")
     } else if name.starts_with('-') {
         Some("begins with `-`")
     } else {
@@ -70,7 +70,7 @@ pub(in crate::experiment) fn fault(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Names become names of files and of cells, whose parts a dot separates.
+/// Checks a name. It becomes part of names of files and of cells, whose parts a dot separates.
 fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
     let Some(fault) = fault(name) else {
         return;
@@ -96,7 +96,7 @@ fn one(check: &mut Check<'_>, name: &str, what: &str, place: Place) {
     );
 }
 
-/// Names of a cell and its protocol become one name of a file.
+/// Checks that the names of a cell and its protocol are not too long for a file name.
 fn lengths(check: &mut Check<'_>) {
     let seeds = check.spec.seeds.iter().map(|seed| seed.to_string().len());
     let Some(seed) = seeds.max() else {
@@ -132,7 +132,7 @@ fn lengths(check: &mut Check<'_>) {
         false => section,
     };
     let message = format!(
-        "the names of data set, scenario, model and protocol make a file name of {} characters, and {MOST_OF_CELL} is the most",
+        "the names of data set, scenario, model and protocol make a file name of {} characters; the limit is {MOST_OF_CELL}",
         length(cell)
     );
     let listed: Vec<&str> = parts.iter().map(|(_, name)| *name).collect();
@@ -151,7 +151,7 @@ fn shared(check: &mut Check<'_>) {
         )
         .label("the variant")
         .related(check.key_place("model", name), "the model")
-        .hint("the results tell them apart by name alone: rename the variant");
+        .hint("results identify both by name only: rename the variant");
         check.push(fault);
     }
 }

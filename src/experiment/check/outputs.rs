@@ -1,4 +1,5 @@
-//! Expected values, figures and tables: what they name must be there, and must be measured.
+//! Checks of expected values, figures and tables: names that they refer to must be declared and
+//! measured.
 
 use super::Check;
 use crate::experiment::config::outputs::{FigureReads, PublishedCost, Shown};
@@ -76,14 +77,17 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
 }
 
-/// The value of expected value number `at`.
+/// Checks the value of expected value number `at`.
 fn expected_value(check: &mut Check<'_>, at: &str, expected: &Expected) {
     if !(0.0..=1.0).contains(&expected.value) {
         let place = check.place(&["expected", at, "value"]);
         check.push(
             Fault::at(
                 place,
-                format!("`{}` is no value of `{}`", expected.value, expected.metric),
+                format!(
+                    "`{}` is not a value of `{}`",
+                    expected.value, expected.metric
+                ),
             )
             .label("expected a number from 0 to 1")
             .hint("percentages are written as shares: 25.7 % is 0.257"),
@@ -91,8 +95,8 @@ fn expected_value(check: &mut Check<'_>, at: &str, expected: &Expected) {
     }
 }
 
-/// The names in expected values as they are written: one that lacks a field or has a wrong one is not resolved, and its
-/// names are told all the same. What is said twice is told once.
+/// Checks the names in expected values as written, so that those of an invalid entry, which is not
+/// resolved, are reported too. Equal faults are reported once.
 fn expected_names(check: &mut Check<'_>) {
     let layers = check.layers;
     let written = layers.iter().filter_map(|layer| layer.get("expected"));
@@ -117,7 +121,7 @@ fn expected_names(check: &mut Check<'_>) {
     }
 }
 
-/// Whether every name on the matrix's axes is that of something.
+/// Whether every name on the axes of the matrix is declared.
 fn matrix_is_known(check: &Check<'_>) -> bool {
     let matrix = &check.spec.matrix;
     let all = |axis: &[String], known: &std::collections::BTreeSet<String>| {
@@ -128,7 +132,7 @@ fn matrix_is_known(check: &Check<'_>) -> bool {
         && all(&matrix.model, &check.model_names())
 }
 
-/// Whether a protocol is there and measures the metrics.
+/// Checks that a protocol is declared and measures the metrics.
 fn measured(
     check: &mut Check<'_>,
     protocol: &str,
@@ -162,7 +166,7 @@ fn measured(
     }
 }
 
-/// Whether a protocol measures `part`; one that is not declared has its fault already.
+/// Checks that a protocol measures `part`. A protocol that is not declared has been reported.
 fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
     let Some(found) = check.spec.protocol.get(protocol) else {
         return;
@@ -178,14 +182,14 @@ fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
     check.push(
         Fault::at(place, message)
             .label(format!("reads numbers of `{part}`"))
-            .related(related, "measured are these")
+            .related(related, "the measured splits")
             .hint(format!(
                 "write `protocol.{protocol}.splits = [\"valid\", \"test\"]`, or name another split here"
             )),
     );
 }
 
-/// A name that may be empty.
+/// Checks a name that may be empty.
 fn named_if_given(check: &mut Check<'_>, what: &str, name: &str, path: &[&str]) {
     if !name.is_empty() {
         let known = check.names(what);
@@ -216,7 +220,7 @@ fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
     }
 }
 
-/// A curve needs a model that records its value.
+/// Checks that a model records the value of a curve.
 fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
     let spec = check.spec;
     let place = check.place(path);
@@ -242,7 +246,8 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
     if broken || models.is_empty() {
         return;
     }
-    // What a fixed-epoch validation records is the worker's choice, so only its absence is certain.
+    // The worker chooses the metrics of a fixed-epoch validation, so any metric is accepted if a
+    // model has one.
     let mut trains = trains.map(|training| training.train);
     let records = trains.any(|train| match &train.stop {
         _ if value == "loss" => true,
@@ -267,7 +272,7 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
     }
 }
 
-/// Published costs of table `name`: whose they are, and where they come from.
+/// Checks the published costs of table `name`: their models and their sources.
 fn published(check: &mut Check<'_>, name: &str, costs: &[PublishedCost]) {
     let known = check.model_names();
     let models: Vec<&String> = costs.iter().map(|cost| &cost.model).collect();

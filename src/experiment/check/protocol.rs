@@ -1,4 +1,4 @@
-//! What candidates from a file, and candidates of a class, can be combined with.
+//! Checks of candidates from a file, and of candidates of a class.
 
 use std::io::{BufRead, Read};
 
@@ -9,7 +9,7 @@ use allround_core::config::protocol::{Candidates, CandidatesFile, NegativesForm,
 use allround_core::config::scenario::{ItemShare, Scenario, ShareOf};
 use allround_core::fs;
 
-/// Most bytes of a file's first line that are looked at.
+/// Most bytes of a file's first line that are read.
 const FIRST_LINE: u64 = 1 << 20;
 
 pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
@@ -32,7 +32,7 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
     }
 }
 
-/// Kind and share of a scenario that ranks within its class.
+/// Kind and share of a scenario that ranks within its class of items.
 fn class(scenario: &Scenario) -> Option<(&'static str, &ItemShare)> {
     let found = match scenario {
         Scenario::ColdItems(share) => ("cold_items", share),
@@ -54,7 +54,7 @@ fn files(check: &mut Check<'_>, name: &str, file: &CandidatesFile) {
     }
 }
 
-/// A data set cut to its first users lacks items that the file names.
+/// Reports a limit on users together with candidates of a file: items that it names may be missing.
 fn limit(check: &mut Check<'_>, name: &str) {
     let limit = check.spec.run.limit;
     if limit == 0 {
@@ -87,7 +87,8 @@ fn given(check: &mut Check<'_>, name: &str, (scenario, kind): (&str, &str)) {
     );
 }
 
-/// More negatives than the class has items, where their number is known before the data are.
+/// Reports more negatives than the class has items, if their number is known before data are
+/// prepared.
 fn class_size(
     check: &mut Check<'_>,
     (protocol, n): (&str, usize),
@@ -117,7 +118,7 @@ fn class_size(
     }
 }
 
-/// Early stopping validates on lists of its own.
+/// Checks the candidates of early stopping, which cannot come from a file.
 pub(super) fn stopping(check: &mut Check<'_>, candidates: &Candidates, path: &[&str]) {
     if matches!(candidates, Candidates::File(_)) {
         let place = check.place(path);
@@ -131,7 +132,8 @@ pub(super) fn stopping(check: &mut Check<'_>, candidates: &Candidates, path: &[&
     }
 }
 
-/// Negatives of each target, as far as they are known before data are: of a file, those of its first line.
+/// Number of negatives of each target, if it is known before data are prepared. For a file it is
+/// that of its first line.
 pub(super) fn n(check: &Check<'_>, candidates: &Candidates) -> Option<usize> {
     let Candidates::File(file) = candidates else {
         return candidates.n();
@@ -143,7 +145,7 @@ pub(super) fn n(check: &Check<'_>, candidates: &Candidates) -> Option<usize> {
     let mut line = Vec::new();
     let mut bytes = fs::open(&path).ok()?.take(FIRST_LINE);
     bytes.read_until(b'\n', &mut line).ok()?;
-    // What is cut off or compressed is left for the run to count.
+    // A line that is too long or compressed is not counted here.
     let text = std::str::from_utf8(&line)
         .ok()
         .filter(|_| line.len() < FIRST_LINE as usize)?;

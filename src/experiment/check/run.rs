@@ -1,4 +1,4 @@
-//! How stages are run: what it names must be there.
+//! Checks of `[run]`: names must be declared.
 
 use super::Check;
 use crate::experiment::config::Alone;

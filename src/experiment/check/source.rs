@@ -1,4 +1,4 @@
-//! Sources: files that are there, settings that fit them, and what filters and splits need of them.
+//! Checks of sources: their files, their settings, and what filters and splits need.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use allround_core::config::Dataset;
 use allround_core::config::dataset::{Filter, Split};
 use allround_core::source::{DataSource, Provided};
 
-/// Checks the source of a data set, and what the other settings of the data set need of it.
+/// Checks the source of a data set, and that it has what filters and split need.
 pub(super) fn check(check: &mut Check<'_>, name: &str, dataset: &Dataset, base: &Path) {
     let source = dataset.source.as_source();
     let path = ["dataset", name, "source", source.kind()];
@@ -49,7 +49,7 @@ fn ratings(check: &mut Check<'_>, name: &str, dataset: &Dataset, base: &Path) {
     }
 }
 
-/// A split that needs times or parts, and files of a split that no split uses.
+/// Reports a split that needs times or files of a split, and files of a split that are not used.
 fn split(check: &mut Check<'_>, name: &str, dataset: &Dataset, base: &Path) {
     let source = dataset.source.as_source();
     let has_parts = source.split_files().is_some_and(|files| !files.is_empty());
@@ -79,7 +79,7 @@ fn split(check: &mut Check<'_>, name: &str, dataset: &Dataset, base: &Path) {
     }
 }
 
-/// A given split needs both of its files.
+/// Reports a given split without its two files.
 fn given(check: &mut Check<'_>, name: &str, source: &dyn DataSource) {
     let files = source.split_files();
     let hint = match files.map(|files| (files.valid.is_empty(), files.test.is_empty())) {
@@ -87,7 +87,7 @@ fn given(check: &mut Check<'_>, name: &str, source: &dyn DataSource) {
         None => "CSV and atomic sources have files of a split; use another split",
         Some((true, true)) => "name `valid` and `test` in the source",
         Some((true, false)) => "name `valid` in the source: validation chooses when to stop",
-        Some((false, true)) => "name `test` in the source: without it nobody is measured",
+        Some((false, true)) => "name `test` in the source: without it no user is measured",
     };
     let place = check.place(&["dataset", name, "split", "given"]);
     let message = format!("data set `{name}` does not have the files of a split");

@@ -1,6 +1,8 @@
-//! Files of imported weights: their form, names, number types and shapes, read from the header before anything is trained.
+//! Checks files of imported weights before training: format, names, number types and shapes, from
+//! the header.
 //!
-//! How many rows the tables of items and users need is known once the data are prepared; here those of one file must agree.
+//! The expected number of rows in tables of items and users is known once the data are prepared.
+//! Here, tables of one file must have the same number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,12 +16,12 @@ use allround_core::fs;
 use allround_core::models::weights::{Size, Weight};
 use allround_core::models::{CfModel, Model};
 
-/// Most bytes of a header: a thousand times that of the largest model here.
+/// Most bytes of a header: a thousand times that of the largest supported model.
 const LONGEST_HEADER: u64 = 64 << 20;
 /// Most names that one message lists.
 const NAMED: usize = 4;
 
-/// What is wrong with a file, and what to do.
+/// A fault of a file, and its hint.
 struct Wrong {
     message: String,
     label: String,
@@ -31,14 +33,14 @@ struct Wrong {
 pub struct TableRows {
     /// Name of the tensor.
     pub name: String,
-    /// What the rows are.
+    /// Whether the rows are items or users.
     pub size: Size,
-    /// How many there are.
+    /// Number of rows.
     pub rows: usize,
 }
 
-/// Tables of items and users in the file of weights at `path`; nothing of a file that cannot be read, which the check of
-/// the experiment reports.
+/// Tables of items and users in the file of weights at `path`. A file that cannot be read has none;
+/// the check of the experiment reports it.
 pub fn table_rows(model: &Model, path: &Path) -> Vec<TableRows> {
     let Ok(header) = header(path, &path.display().to_string()) else {
         return Vec::new();
@@ -60,7 +62,8 @@ fn tensors(model: &Model) -> Vec<Weight> {
     model.cf().map(CfModel::tensors).unwrap_or_default()
 }
 
-/// Checks the header of `file`, a path from `base` that exists, against the weights of `model`.
+/// Checks the header of `file`, an existing path relative to `base`, against the weights of
+/// `model`.
 pub(super) fn file(check: &mut Check<'_>, model: &Model, place: Place, base: &Path, file: &str) {
     let wrong = match header(&base.join(file), file) {
         Ok(header) => differences(model, &header, file),
@@ -76,7 +79,7 @@ pub(super) fn file(check: &mut Check<'_>, model: &Model, place: Place, base: &Pa
     }
 }
 
-/// The header of a safetensors file, or why it is none.
+/// The header of a safetensors file, or why the file is not one.
 fn header(path: &Path, file: &str) -> Result<Metadata, Wrong> {
     let unreadable = |error: fs::FsError| Wrong {
         message: error.to_string(),
@@ -89,7 +92,7 @@ fn header(path: &Path, file: &str) -> Result<Metadata, Wrong> {
         label: "expected a safetensors file".to_owned(),
         hint: "write it with `safetensors.torch.save_file`; docs/WEIGHTS.md shows how".to_owned(),
     };
-    // The length of the header, and the header, which is JSON.
+    // The length of the header, then the header in JSON.
     let count = match start.split_first_chunk::<8>() {
         Some((count, [b'{'])) => u64::from_le_bytes(*count),
         _ => {
@@ -118,7 +121,7 @@ fn header(path: &Path, file: &str) -> Result<Metadata, Wrong> {
     }
 }
 
-/// What `torch.save` writes begins as a zip archive, or in old versions as a pickle.
+/// A file of `torch.save`: it begins as a zip archive, or in old versions as a pickle.
 fn pickled(start: &[u8], file: &str) -> Option<Wrong> {
     let is_pickled = start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x80");
     let stem = Path::new(file).with_extension("safetensors");
@@ -159,13 +162,13 @@ fn differences(model: &Model, header: &Metadata, file: &str) -> Vec<Wrong> {
         }
     }
     wrong.extend(rows(&expected, &held, file));
-    // One setting that differs shows in many tensors; the first one says enough.
+    // One wrong setting changes many tensors, so only the first is reported.
     let mut said = BTreeSet::new();
     wrong.retain(|wrong| said.insert(wrong.hint.clone()));
     wrong
 }
 
-/// Names that the file lacks or has too many of.
+/// Missing and unknown names of a file.
 fn names(
     model: &Model,
     expected: &[Weight],
@@ -204,7 +207,7 @@ fn names(
     })
 }
 
-/// What names that do not fit come from.
+/// The likely reason for wrong names.
 fn about_names(model: &Model, held: &BTreeMap<String, &TensorInfo>) -> String {
     for prefix in ["module.", "model.", "_orig_mod."] {
         if held.keys().all(|name| name.starts_with(prefix)) {
@@ -220,11 +223,11 @@ fn about_names(model: &Model, held: &BTreeMap<String, &TensorInfo>) -> String {
     if let Some(change) = change {
         return change;
     }
-    "docs/WEIGHTS.md lists every name; how many layers there are follows from the model's settings"
+    "docs/WEIGHTS.md lists every name; the number of layers follows from the model's settings"
         .to_owned()
 }
 
-/// What to do about a shape that does not fit; `None` where it does.
+/// A hint for a wrong shape; `None` if the shape is right.
 fn shape(model: &Model, weight: &Weight, found: &[usize]) -> Option<String> {
     let known = |sizes: &[Size], found: &[usize]| {
         let fits = |(size, found): (&Size, &usize)| size.known().is_none_or(|size| size == *found);
@@ -257,7 +260,7 @@ fn shape(model: &Model, weight: &Weight, found: &[usize]) -> Option<String> {
     Some(by_settings(model, weight, found))
 }
 
-/// Which setting gives the shape that was found.
+/// The setting that gives the shape in the file.
 fn by_settings(model: &Model, weight: &Weight, found: &[usize]) -> String {
     let general = "the shape follows from the model's settings: give it those that the weights were trained with";
     if found.len() != weight.shape.len() {
@@ -295,7 +298,7 @@ fn by_settings(model: &Model, weight: &Weight, found: &[usize]) -> String {
     }
 }
 
-/// Tables of the same things must have the same number of rows.
+/// Reports tables of items, or of users, with different numbers of rows.
 fn rows(expected: &[Weight], held: &BTreeMap<String, &TensorInfo>, file: &str) -> Option<Wrong> {
     let mut first: Option<(&str, usize)> = None;
     let tables = expected
@@ -321,7 +324,7 @@ fn rows(expected: &[Weight], held: &BTreeMap<String, &TensorInfo>, file: &str) -
     None
 }
 
-/// A shape in words: numbers where they are known, letters where the data decide.
+/// A shape as text, with `items + 1` and `users` for sizes that depend on the data.
 fn words(shape: &[Size]) -> String {
     let one = |size: &Size| match size {
         Size::Items => "items + 1".to_owned(),
@@ -334,7 +337,7 @@ fn words(shape: &[Size]) -> String {
     format!("[{}]", all.join(", "))
 }
 
-/// The first of many.
+/// The first few names, and the number of the others.
 fn listed(all: &[String]) -> String {
     let text = all[..all.len().min(NAMED)].join(", ");
     match all.len().saturating_sub(NAMED) {

@@ -1,5 +1,6 @@
-//! The resolved experiment: what every other room reads. No field has a default here; all defaults stand in
-//! `defaults.toml`, and the names of fields are the keys of the TOML file.
+//! The resolved experiment, which all other modules read.
+//!
+//! Names of fields are keys of the TOML file. All defaults are in `defaults.toml`.
 
 pub mod outputs;
 
@@ -26,19 +27,20 @@ pub struct Spec {
     pub spec_version: u32,
     /// Name of the experiment and of its results folder: letters, digits, `-` and `_`.
     pub name: String,
-    /// The question that the experiment answers, in words.
+    /// The question that the experiment answers.
     pub question: String,
-    /// What one expects to see, written down before running.
+    /// The expected outcome, written before the run.
     pub expectation: String,
-    /// What was seen, for the report: Markdown with lists, bold, italics, code and web links. The
+    /// The findings, for the report: Markdown with lists, bold, italics, code and web links. The
     /// report begins with its first sentence. Empty until written.
     pub analysis: String,
-    /// Name of the profile that is applied; empty for none. Usually chosen with `--set profile=NAME`. Results go to the
-    /// folder `NAME-PROFILE`, and every table and figure says so.
+    /// Name of the profile that is applied; empty for none. Usually chosen with
+    /// `--set profile=NAME`. Results go to the folder `NAME-PROFILE`, and every table and figure
+    /// says so.
     #[serde(default)]
     pub profile: String,
-    /// Changes to the file under a name: dotted keys and values, as `--set` gives them. The resolved spec holds what came of
-    /// the chosen one and none of the others.
+    /// Named sets of changes to the file: dotted keys and values, as in `--set`. The resolved spec
+    /// has the changes of the chosen profile only.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// One run of every cell for each seed.
@@ -57,9 +59,11 @@ pub struct Spec {
     pub model: BTreeMap<String, Model>,
     /// Variants (ablations): a model with some keys changed.
     pub variant: BTreeMap<String, Variant>,
-    /// Scenarios by name, each a table named after its kind. A file that declares one has no `overall` but its own.
+    /// Scenarios by name, each a table named after its kind. A file that declares one has no
+    /// `overall` but its own.
     pub scenario: BTreeMap<String, Scenario>,
-    /// Evaluation protocols by name. Every cell is measured under each of them. A file that declares one has no `strict` but its own.
+    /// Evaluation protocols by name. Every cell is measured under each of them. A file that
+    /// declares one has no `strict` but its own.
     pub protocol: BTreeMap<String, Protocol>,
     /// Which combinations are run.
     pub matrix: Matrix,
@@ -76,19 +80,21 @@ pub struct Spec {
     pub labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// How stages are run. Everything here but `alone` is part of a stage's key where it can change a result.
+/// How stages are run. Everything here but `alone` is part of a stage's key where it can change a
+/// result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// `cpu` or `cuda:N`. `--device` overrides it.
     #[schemars(regex(pattern = r"^(cpu|cuda:[0-9]+)$"))]
     pub device: String,
-    /// CPU threads of a stage that runs a text encoder or a language model. Part of the key of these stages, since another
-    /// count may change the last bits of their results.
+    /// CPU threads of a stage that runs a text encoder or a language model. Part of the key of
+    /// these stages, since another count may change the last bits of their results.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
-    /// CPU threads of a stage that trains or evaluates a CF model. Their operations are too small for a second thread: two
-    /// stages of one thread each finish sooner than one stage of two. Part of the key of these stages.
+    /// CPU threads of a stage that trains or evaluates a CF model. Their operations are too small
+    /// for a second thread: two stages of one thread each finish sooner than one stage of two. Part
+    /// of the key of these stages.
     #[schemars(range(min = 1, max = 1024))]
     pub cf_threads: usize,
     /// What runs alone, so that no other stage disturbs its times. `true`: every stage. A list of
@@ -103,9 +109,9 @@ pub struct Run {
     /// change the last bits.
     #[schemars(range(min = 1))]
     pub answer_token_budget: usize,
-    /// Most epochs between two checkpoints of a training stage: at 1 a killed program loses the
-    /// running epoch and nothing else. Above 1, there is also one after any epoch that ends at
-    /// least two seconds after the last checkpoint.
+    /// Most epochs between two checkpoints of a training stage. At 1, a killed program loses only
+    /// the running epoch. Above 1, there is also a checkpoint after any epoch that ends at least
+    /// two seconds after the last one.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides
@@ -114,13 +120,13 @@ pub struct Run {
     pub limit: u64,
 }
 
-/// What runs with nothing beside it.
+/// Stages that run while no other stage runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Alone {
     /// Every stage, or none.
     All(bool),
-    /// What the models and variants of these names cost.
+    /// The stages of these models and variants.
     Of(Vec<String>),
 }
 

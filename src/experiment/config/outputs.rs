@@ -1,4 +1,5 @@
-//! `[[expected]]`, `[figure.NAME.KIND]`, `[table.NAME.KIND]`: what to compare with and what to draw.
+//! `[[expected]]`, `[figure.NAME.KIND]`, `[table.NAME.KIND]`: what to compare with and what to
+//! draw.
 
 use std::fmt;
 
@@ -57,7 +58,7 @@ split = "test"
 title = ""
 "#;
 
-/// A value that somebody has published or measured, to hold the results against.
+/// A published or earlier value to compare the results with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
@@ -260,7 +261,7 @@ pub enum Cost {
     PeakRssBytes,
 }
 
-/// What somebody has published of a model's cost.
+/// Published costs of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedCost {

@@ -1,8 +1,8 @@
-//! Folders of models that `check` refuses before anything is prepared.
+//! Folders of models that `check` refuses.
 
 use std::path::Path;
 
-use super::bad::said;
+use super::bad::faults_of;
 use crate::experiment::load_text;
 use crate::experiment::lone_blanks;
 
@@ -33,7 +33,7 @@ encoder = "texts"
 llm = "little"
 "#;
 
-/// A language model's and an encoder's folder with these further files in the first or the second.
+/// The faults of a language model's folder and an encoder's folder with these additional files.
 fn faults(llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, kind: &str, files: &[(&str, &str)]| {
@@ -57,7 +57,7 @@ fn faults(llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
         .replace("ENCODER", &make("encoder", "bert", encoder))
         .replace("LLM", &make("llm", "llama", llm));
     let root = folder.path().display().to_string();
-    let faults = said(&text, &[]).into_iter();
+    let faults = faults_of(&text, &[]).into_iter();
     faults.map(|fault| fault.replace(&root, "ROOT")).collect()
 }
 

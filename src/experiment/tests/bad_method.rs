@@ -1,6 +1,6 @@
-//! Refusals of what asks a language model, word by word.
+//! Messages of refusals of methods that query a language model.
 
-use super::bad::{Case, refused, said};
+use super::bad::{Case, faults_of, refused};
 
 /// A file without faults; the cases replace a part of it.
 const GOOD: &str = r#"spec_version = 1
@@ -27,7 +27,7 @@ template = "{user}{history} {candidates} "
 
 [model.sasrec.sasrec]
 
-[model.floor.popularity]
+[model.naive.popularity]
 
 [model.full.allmrec]
 backbone = "sasrec"
@@ -48,7 +48,7 @@ tune.lora.targets = ["q_proj"]
 prompt = "plain"
 "#;
 
-/// The good file with a folder that holds a tokenizer.
+/// The good file, and the folder of its tokenizer.
 fn good() -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("vocab.json"), "{}").unwrap();
@@ -59,11 +59,11 @@ fn good() -> (tempfile::TempDir, String) {
 #[test]
 fn the_good_file_is_good() {
     let (_dir, text) = good();
-    assert_eq!(said(&text, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(&text, &[]), Vec::<String>::new());
 }
 
 #[test]
-fn every_bad_method_is_refused_in_these_words() {
+fn every_bad_method_is_refused_with_these_messages() {
     let (_dir, text) = good();
     refused(&text, CASES);
 }
@@ -80,13 +80,13 @@ const CASES: &[Case] = &[
     Case {
         what: "a backbone without a vector for a user",
         old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"",
-        new: "[model.mlp.mlp_llm]\nbackbone = \"floor\"",
+        new: "[model.mlp.mlp_llm]\nbackbone = \"naive\"",
         faults: &[
-            "36:12: `floor` is of kind `popularity`, which has no vector for a user | expected the name of a trained CF model | the CF models are `sasrec`",
+            "36:12: `naive` is of kind `popularity`, which has no vector for a user | expected the name of a trained CF model | the CF models are `sasrec`",
         ],
     },
     Case {
-        what: "a backbone that is no CF model",
+        what: "a backbone that is not a CF model",
         old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"",
         new: "[model.mlp.mlp_llm]\nbackbone = \"full\"",
         faults: &[
@@ -134,7 +134,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "unknown names beside a missing field",
+        what: "unknown names next to a missing field",
         old: "backbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"",
         new: "backbone = \"sasrek\"\nllm = \"litle\"",
         faults: &[
@@ -201,7 +201,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a projection without end",
+        what: "too many hidden layers of a projection",
         old: "inference.score = {}",
         new: "inference.score = {}\nproject.hidden_layers = 17",
         faults: &[
@@ -209,7 +209,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a short user's unknown fate",
+        what: "an unknown rule for users with one item",
         old: "inference.score = {}",
         new: "inference.score = {}\nproject.one_item = \"keep\"",
         faults: &[
@@ -241,11 +241,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "weights from nowhere",
+        what: "weights without a folder or a hub name",
         old: "[llm.little.small]\nnum_heads = 4",
         new: "[llm.little.pretrained]",
         faults: &[
-            "13:1: `llm.little.pretrained` says nowhere where its weights are | expected `folder` or `hub` | write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched",
+            "13:1: `llm.little.pretrained` does not say where its weights are | expected `folder` or `hub` | write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched",
         ],
     },
     Case {
@@ -267,7 +267,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "adapters on nothing",
+        what: "adapters without modules",
         old: "tune.lora.targets = [\"q_proj\"]",
         new: "tune.lora.targets = []",
         faults: &[
@@ -292,7 +292,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "questions about one title each, which fit however many candidates there are",
+        what: "prompts with one title each, which fit with any number of candidates",
         old: "[model.tallrec.tallrec]\nllm = \"little\"",
         new: "[llm.tiny.small]\npositions = 96\n\n[model.tallrec.tallrec]\ntune.form = \"yes_no\"\nllm = \"tiny\"",
         faults: &[],
@@ -307,11 +307,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a template with an unknown place",
+        what: "a template with an unknown placeholder",
         old: "{user}{history} {candidates} ",
         new: "{user}{histroy} {candidates} ",
         faults: &[
-            "21:12: `{histroy}` is no place of a template | not a place | did you mean `history`?",
+            "21:12: `{histroy}` is not a placeholder of a template | unknown placeholder | did you mean `history`?",
         ],
     },
     Case {
@@ -319,7 +319,7 @@ const CASES: &[Case] = &[
         old: "{user}{history} {candidates} ",
         new: "{history}",
         faults: &[
-            "21:12: the template does not tell the candidates, so nothing can be chosen | expected `{candidates}` in it | for example `{user}This user has {past} {history}. Choose the next from {candidates}: `",
+            "21:12: the template has no candidates to choose from | expected `{candidates}` in it | for example `{user}This user has {past} {history}. Choose the next from {candidates}: `",
         ],
     },
     Case {

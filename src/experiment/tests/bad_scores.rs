@@ -1,8 +1,9 @@
-//! Scores of other programs, and scores that are kept: what is refused, word by word.
+//! Messages of refusals of imported scores and of kept scores.
 
-use super::bad::{Case, refused, said};
+use super::bad::{Case, faults_of, refused};
 
-/// A file without faults, but for the manifest in place of scores, which only a worker finds out.
+/// A file without faults that `check` finds: `Cargo.toml` has no scores, but only a worker reads
+/// it.
 const GOOD: &str = r#"spec_version = 1
 name = "scored"
 
@@ -15,7 +16,7 @@ items = 60
 [model.theirs.scores]
 file = "Cargo.toml"
 
-[model.asked.llm_only]
+[model.llm.llm_only]
 llm = "small"
 inference.score = {}
 
@@ -25,17 +26,17 @@ keep_scores = true
 "#;
 
 #[test]
-fn scores_that_are_no_file_or_cannot_be_kept_are_refused_in_these_words() {
-    assert_eq!(said(GOOD, &[]), Vec::<String>::new());
+fn missing_score_files_and_scores_that_cannot_be_kept_are_refused() {
+    assert_eq!(faults_of(GOOD, &[]), Vec::<String>::new());
     refused(GOOD, CASES);
 }
 
 #[test]
-fn validation_scores_have_a_file_of_their_own() {
+fn validation_scores_have_a_separate_file() {
     let both = GOOD
         .replace("keep_scores", "splits = [\"valid\", \"test\"]\nkeep_scores")
         .replace("file =", "valid = \"Cargo.lock\"\nfile =");
-    assert_eq!(said(&both, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(&both, &[]), Vec::<String>::new());
 }
 
 const CASES: &[Case] = &[
@@ -56,7 +57,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a form that is none",
+        what: "an unknown form",
         old: "file = \"Cargo.toml\"",
         new: "file = \"Cargo.toml\"\nform = \"list\"",
         faults: &[
@@ -64,11 +65,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "validation without scores of it",
+        what: "validation without its scores",
         old: "keep_scores = true",
         new: "splits = [\"valid\", \"test\"]",
         faults: &[
-            "19:10: protocol `p` measures validation, and `theirs` has no scores of it | validation is measured here | name the file of validation scores: `valid = \"...\"`, or measure the test alone",
+            "19:10: protocol `p` measures validation, and `theirs` has no scores of it | validation is measured here | name the file of validation scores: `valid = \"...\"`, or measure only the test",
         ],
     },
     Case {
@@ -81,8 +82,8 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "scores as a CF model of a method",
-        old: "[model.asked.llm_only]\nllm = \"small\"",
-        new: "[model.asked.mlp_llm]\nbackbone = \"theirs\"\nllm = \"small\"",
+        old: "[model.llm.llm_only]\nllm = \"small\"",
+        new: "[model.llm.mlp_llm]\nbackbone = \"theirs\"\nllm = \"small\"",
         faults: &[
             "14:12: `theirs` is of kind `scores`, which has no vector for a user | expected the name of a trained CF model | there are no CF models here",
         ],

@@ -1,6 +1,6 @@
-//! Imported weights: what is refused, word by word, and what is not.
+//! Messages of refusals of imported weights.
 
-use super::bad::{Case, refused_in, said_in};
+use super::bad::{Case, faults_in, refused_in};
 use super::*;
 use allround_core::models::weights as tensors;
 use allround_core::models::weights::Weight;
@@ -33,7 +33,7 @@ set = { maxlen = 8 }
 value = "loss"
 "#;
 
-/// A folder with files that fit the models of [`GOOD`], and with others that do not.
+/// A folder with files for the models of [`GOOD`], and with files that do not fit them.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| {
@@ -75,7 +75,7 @@ fn folder() -> tempfile::TempDir {
     put("old.pt", b"\x80\x02\x8a\x0a and so on");
     put(
         "text.safetensors",
-        b"these are words, and no weights at all",
+        b"this is text, and not a file of weights",
     );
     let whole = tensors::file_of(&of("gru"), 61, 0.5);
     put("cut.safetensors", &whole[..whole.len() - 100]);
@@ -83,7 +83,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The networks whose files [`folder`] has.
+/// The networks of the files in [`folder`].
 const UNTRAINED: &str = r#"spec_version = 1
 name = "networks"
 [dataset.d.source.synthetic]
@@ -103,13 +103,13 @@ maxlen = 200
 num_blocks = 3
 "#;
 
-fn said(text: &str, overrides: &[String]) -> Vec<String> {
-    said_in(folder().path(), text, overrides)
+fn faults_of(text: &str, overrides: &[String]) -> Vec<String> {
+    faults_in(folder().path(), text, overrides)
 }
 
 #[test]
 fn weights_of_another_form_or_shape_are_found_in_their_header() {
-    assert_eq!(said(IMPORTING, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(IMPORTING, &[]), Vec::<String>::new());
     refused_in(folder().path(), IMPORTING, FILES);
 }
 
@@ -117,18 +117,18 @@ fn weights_of_another_form_or_shape_are_found_in_their_header() {
 fn a_sasrec_with_weights_states_its_form_in_the_file_or_in_a_flag() {
     let unstated = IMPORTING.replace("form = \"allmrec\"", "preset = \"paper\"");
     assert_eq!(
-        said(&unstated, &[]),
+        faults_of(&unstated, &[]),
         [
             "8:11: `weights` of a `sasrec` need `form` next to them | which network were they trained in? | several networks have these names and shapes and give other scores: write `form = \"allmrec\"`, `form = \"kang\"`, `form = \"pmixer_pre_norm\"`, `form = \"pmixer_post_norm\"` or `form = \"recbole\"`; docs/WEIGHTS.md says which code computes which, and `weights_check` verifies it"
         ]
     );
     let flag = "model.own.sasrec.form=\"allmrec\"".to_owned();
-    assert_eq!(said(&unstated, &[flag]), Vec::<String>::new());
+    assert_eq!(faults_of(&unstated, &[flag]), Vec::<String>::new());
     let variant = "[variant.given]\nof = \"own\"\nset = { weights = \"s.safetensors\" }\n";
     let of_variant = |form: &str| {
         let trained = format!("[model.own.sasrec]\n{form}train.stop.fixed = {{}}\n");
         let start = &IMPORTING[..IMPORTING.find("[model.own").unwrap()];
-        said(&format!("{start}{trained}{variant}"), &[])
+        faults_of(&format!("{start}{trained}{variant}"), &[])
     };
     assert_eq!(of_variant("form = \"allmrec\"\n"), Vec::<String>::new());
     let faults = of_variant("");
@@ -139,27 +139,27 @@ fn a_sasrec_with_weights_states_its_form_in_the_file_or_in_a_flag() {
 }
 
 #[test]
-fn weights_that_are_no_file_or_stand_beside_training_are_refused_in_these_words() {
-    assert_eq!(said(GOOD, &[]), Vec::<String>::new());
+fn missing_weights_and_training_of_imported_weights_are_refused() {
+    assert_eq!(faults_of(GOOD, &[]), Vec::<String>::new());
     refused_in(folder().path(), GOOD, CASES);
 }
 
 #[test]
 fn a_variant_or_a_flag_gives_weights_to_a_model_with_settings_of_training() {
     let variant = GOOD.replace("dropout = 0.1", "weights = \"s.safetensors\"");
-    assert_eq!(said(&variant, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(&variant, &[]), Vec::<String>::new());
     let flag = "model.own.sasrec.weights=s.safetensors".to_owned();
     let flags = [flag, "figure.loss.curves.value=\"hit@10\"".to_owned()];
-    let told = said(GOOD, &flags);
+    let found = faults_of(GOOD, &flags);
     assert_eq!(
-        told,
+        found,
         [
             "--set 2:1:26: no model of the matrix records `hit@10` while it trains | nothing to draw | give a model `train.stop.early = { metric = \"hit@10\" }`, or draw `loss`"
         ]
     );
     let above = "model.got.gru4rec.train.lr=0.1".to_owned();
     assert_eq!(
-        said(GOOD, &[above]),
+        faults_of(GOOD, &[above]),
         [
             "--set 1:1:19: `train` is for training, and `weights` are imported instead | has no effect | remove `train`, or remove `weights` to train the model"
         ]
@@ -213,7 +213,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "training beside weights",
+        what: "training next to weights",
         old: "weights = \"w.safetensors\"",
         new: "weights = \"w.safetensors\"\ntrain.lr = 0.1\nloss.bpr = {}",
         faults: &[
@@ -222,7 +222,7 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "training beside weights in a variant",
+        what: "training next to weights in a variant",
         old: "dropout = 0.1",
         new: "weights = \"s.safetensors\", \"train.lr\" = 0.1",
         faults: &[
@@ -254,11 +254,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "weights of a floor",
+        what: "weights of a model that has none",
         old: "[model.got.gru4rec]",
-        new: "[model.floor.popularity]\nweights = \"w.safetensors\"\n\n[model.got.gru4rec]",
+        new: "[model.naive.popularity]\nweights = \"w.safetensors\"\n\n[model.got.gru4rec]",
         faults: &[
-            "14:1: unknown field `weights` in `model.floor.popularity` | not a field of this table | the kind `popularity` has no `weights`; it is a field of `gru4rec`, `ncf`, `nextitnet` and `sasrec`",
+            "14:1: unknown field `weights` in `model.naive.popularity` | not a field of this table | the kind `popularity` has no `weights`; it is a field of `gru4rec`, `ncf`, `nextitnet` and `sasrec`",
         ],
     },
     Case {
@@ -311,7 +311,7 @@ const FILES: &[Case] = &[
         ],
     },
     Case {
-        what: "a file that lacks its end",
+        what: "a truncated file",
         old: "\"s.safetensors\"",
         new: "\"cut.safetensors\"",
         faults: &[
@@ -323,7 +323,7 @@ const FILES: &[Case] = &[
         old: "\"s.safetensors\"",
         new: "\"w.safetensors\"",
         faults: &[
-            "8:11: `w.safetensors` lacks `item_emb.weight`, `pos_emb.weight`, `attention_layernorms.0.weight`, `attention_layernorms.0.bias` and 24 more; it has others: `gru.bias_hh_l0`, `gru.bias_ih_l0`, `gru.weight_hh_l0`, `gru.weight_ih_l0` and 1 more | expected the 28 tensors of `sasrec` | docs/WEIGHTS.md lists every name; how many layers there are follows from the model's settings",
+            "8:11: `w.safetensors` lacks `item_emb.weight`, `pos_emb.weight`, `attention_layernorms.0.weight`, `attention_layernorms.0.bias` and 24 more; it has others: `gru.bias_hh_l0`, `gru.bias_ih_l0`, `gru.weight_hh_l0`, `gru.weight_ih_l0` and 1 more | expected the 28 tensors of `sasrec` | docs/WEIGHTS.md lists every name; the number of layers follows from the model's settings",
         ],
     },
     Case {

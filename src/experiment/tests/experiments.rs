@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn every_committed_experiment_has_no_fault_but_absent_data() {
-    // Data and weights that the experiment says where to put.
+fn committed_experiments_have_no_faults_except_missing_data() {
+    // Data and weights that the user has to download.
     let absent_endings = ["does not exist", "is not on this machine"];
     let mut checked = 0;
     for path in allround_core::fs::walk(&root().join("experiments")).unwrap() {

@@ -20,7 +20,7 @@ fn folder(flags: &[&str]) -> String {
 }
 
 #[test]
-fn results_of_a_file_below_experiments_mirror_its_place() {
+fn results_of_a_file_below_experiments_mirror_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let folder = |file: &str, flags: &[&str]| {
         let path = dir.path().join(file);
@@ -40,7 +40,7 @@ fn results_of_a_file_below_experiments_mirror_its_place() {
 }
 
 #[test]
-fn flags_that_change_results_give_a_folder_of_its_own() {
+fn flags_that_change_results_give_a_separate_folder() {
     assert_eq!(folder(&[]), "small");
     assert_eq!(folder(&["run.limit=50"]), "small-limit-50");
     assert_eq!(folder(&["profile=offline"]), "small-offline");
@@ -95,14 +95,14 @@ fn the_name_follows_the_values_and_not_how_they_are_written() {
 }
 
 #[test]
-fn a_name_that_is_given_is_taken() {
+fn a_given_name_is_used() {
     assert_eq!(folder(&["name=mine", "model.m.sasrec.dropout=0.4"]), "mine");
     assert_eq!(folder(&["name=small", "seeds=[9]"]), "small");
     assert_eq!(folder(&["name=mine", "run.limit=5"]), "mine-limit-5");
 }
 
 #[test]
-fn a_name_is_bounded_and_still_tells_runs_apart() {
+fn a_long_name_is_cut_and_remains_unique() {
     let many = |text: &str| folder(&[&format!("question={}", text.repeat(300))]);
     let (one, other) = (many("why? "), many("who? "));
     assert!(one.len() < 130 && one != other, "{one}");
@@ -114,11 +114,11 @@ fn a_name_is_bounded_and_still_tells_runs_apart() {
 }
 
 #[test]
-fn a_profile_that_could_be_another_runs_folder_is_refused() {
+fn a_profile_whose_folder_could_be_that_of_another_run_is_refused() {
     for (name, word) in [
         ("limit-5", "is reserved"),
         ("cuda", "is reserved"),
-        ("\"../x\"", "holds more than letters"),
+        ("\"../x\"", "has characters other than letters"),
     ] {
         let text = SPEC.replace("[profiles.offline]", &format!("[profiles.{name}]"));
         let faults = load_text("small.toml", &text, root(), &[]).expect_err(name);

@@ -1,8 +1,8 @@
-//! What is generated from the types and the defaults: schema, reference, presets.
+//! Schema, reference and presets, which are generated from the types and the defaults.
 
 use super::*;
 
-/// Compares a committed file with what the program generates; `UPDATE=1 cargo test` writes it anew.
+/// Compares a committed file with the generated text. `UPDATE=1 cargo test` writes the file.
 fn is_current(path: &str, generated: &str) {
     let path = root().join(path);
     if std::env::var_os("UPDATE").is_some() {
@@ -67,9 +67,9 @@ fn the_committed_reference_is_current() {
 }
 
 #[test]
-fn every_default_belongs_to_a_field_and_fits_it() {
+fn every_default_is_valid_for_its_field() {
     let rules = layered_toml::Rules::default();
-    // The format's own rules are those of `FORMAT`, which the other tests read files with.
+    // The rules of this program are tested by the other tests, which read files with `FORMAT`.
     let of_defaults = layered_toml::Format::of::<Spec>("defaults.toml", &DEFAULTS, rules);
     of_defaults.map_or_else(|faults| panic!("{faults}"), drop);
 }

@@ -64,7 +64,7 @@ fn a_label_changes_no_results_folder() {
 }
 
 #[test]
-fn two_tables_are_not_displayed_alike() {
+fn two_tables_cannot_have_the_same_label() {
     let lines = |old: &str, new: &str| {
         let text = LABELLED.replace(old, new);
         let faults = load_text("l.toml", &text, root(), &[]);

@@ -1,9 +1,9 @@
-//! From a file and flags to a resolved spec and back.
+//! Loading of files and flags, and of resolved specs.
 
 use super::*;
 
 #[test]
-fn the_quickstart_loads_and_its_resolved_form_loads_back_equal() {
+fn the_resolved_quickstart_round_trips() {
     let path = root().join("experiments/quickstart.toml");
     let checked = load(&path, &[]).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(checked.spec.selected().len(), 3 * 12);
@@ -27,7 +27,7 @@ fn a_flag_overrides_the_file_and_says_so() {
         flags[1],
         flags[2],
     ]);
-    // The validation curve then still has other models to draw.
+    // Other models still record the validation curve of the figure.
     let checked = checked.unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(checked.spec.run.device, "cuda:0");
     assert_eq!(checked.spec.seeds, [7]);
@@ -74,7 +74,7 @@ fn a_wrong_flag_is_refused_where_it_is_wrong() {
 }
 
 #[test]
-fn a_hint_is_what_to_write() {
+fn a_hint_shows_what_to_write() {
     let hint = |flag: &str| {
         let faults = quickstart_with(&[flag]).expect_err(flag);
         faults
@@ -156,7 +156,7 @@ fn files_that_are_not_text_are_refused() {
 }
 
 #[test]
-fn a_fault_is_drawn_with_its_line_and_the_hint_apart() {
+fn a_fault_is_printed_with_its_line_and_its_hint() {
     let text = "spec_version = 1\nname = \"x\"\n[dataset.d.source.synthetic]\n[model.m.sasrec]\ndropuot = 0.1\n";
     let faults = load_text("x.toml", text, root(), &[]).expect_err("a misspelt field");
     insta::assert_snapshot!(faults.render(false), @r"
@@ -198,7 +198,7 @@ fn a_chosen_kind_replaces_the_default_one() {
 }
 
 #[test]
-fn what_runs_alone_is_everything_nothing_or_a_list_and_loads_back_equal() {
+fn run_alone_is_a_boolean_or_a_list_and_round_trips() {
     use config::Alone;
     let names = Alone::Of(vec!["sasrec".to_owned(), "sasrec-1block".to_owned()]);
     for (flag, expected) in [
@@ -217,7 +217,7 @@ fn what_runs_alone_is_everything_nothing_or_a_list_and_loads_back_equal() {
 }
 
 #[test]
-fn excludes_leave_out_and_includes_add() {
+fn exclude_removes_and_include_adds_combinations() {
     let text = "spec_version = 1\nname = \"x\"\n[dataset.a.source.synthetic]\n[dataset.b.source.synthetic]\n\
                 [model.m.sasrec]\n[model.p.popularity]\n\
                 [matrix]\ndataset = [\"a\"]\nexclude = [{ model = \"p\" }]\n\
@@ -235,7 +235,7 @@ fn excludes_leave_out_and_includes_add() {
 
 proptest::proptest! {
     #[test]
-    fn every_resolved_spec_loads_back_equal(
+    fn every_resolved_spec_round_trips(
         question in "\\PC{0,40}",
         analysis in proptest::collection::vec("[ -~\"'\\\\é]{0,30}", 0..4),
         seeds in proptest::collection::btree_set(0u64..i64::MAX as u64, 1..4),
@@ -292,7 +292,7 @@ fn a_resolved_spec_whose_name_leads_out_of_the_folder_is_refused() {
         let lines = resolved_from_text("spec.toml", &changed)
             .expect_err(what)
             .lines();
-        let expected = format!("the {what} name `../../out` holds more than letters");
+        let expected = format!("the {what} name `../../out` has characters other than letters");
         assert!(lines.contains(&expected), "{lines}");
     }
 }

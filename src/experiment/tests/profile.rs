@@ -1,4 +1,4 @@
-//! Profiles: changes to a file under a name.
+//! Profiles: named sets of changes to a file.
 
 use super::*;
 
@@ -18,7 +18,7 @@ seeds = [9]
 "#;
 
 #[test]
-fn a_profile_stands_above_the_file_and_below_the_flags() {
+fn a_profile_overrides_the_file_and_flags_override_the_profile() {
     let load = |flags: &[&str]| {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         load_text("p.toml", PROFILES, root(), &flags)
@@ -56,7 +56,7 @@ fn a_profile_stands_above_the_file_and_below_the_flags() {
 }
 
 #[test]
-fn a_profile_that_is_not_chosen_is_checked_all_the_same() {
+fn an_unused_profile_is_checked_too() {
     let text = PROFILES.replace("seeds = [9]", "sedes = [9]");
     let faults = load_text("p.toml", &text, root(), &["profile=offline".to_owned()]);
     let lines = faults.expect_err("a slip in a profile").lines();

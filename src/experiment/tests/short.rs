@@ -31,7 +31,7 @@ protocol = "strict"
 [table.cost.cost]
 "#;
 
-/// The file with every kind table left out whose name is that of its table.
+/// The file in the short form: without kinds that equal the name of their table.
 fn short() -> String {
     let line = |line: &str| match line.trim_matches(['[', ']']).split('.').collect::<Vec<_>>()[..] {
         [section, name, kind] if name == kind => format!("[{section}.{name}]\n"),
@@ -46,7 +46,7 @@ fn load_with(text: &str, flags: &[&str]) -> Checked {
 }
 
 #[test]
-fn a_file_in_the_short_form_means_the_same() {
+fn short_and_long_form_of_a_file_are_equal() {
     let short = short();
     assert!(!short.contains("sasrec.sasrec"), "{short}");
     let (long, short) = (load_with(LONG, &[]), load_with(&short, &[]));
@@ -67,7 +67,7 @@ fn flags_in_both_forms_lead_to_the_same_results_folder() {
 }
 
 #[test]
-fn a_fault_of_meaning_is_at_its_line_in_the_short_form_too() {
+fn a_fault_of_meaning_has_the_right_line_in_the_short_form() {
     let text = short().replace("dropout = 0.3", "num_heads = 7\nlr = 1");
     let faults = load_text("short.toml", &text, root(), &[]).expect_err("two faults");
     let lines = faults.lines();

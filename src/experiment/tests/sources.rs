@@ -1,4 +1,4 @@
-//! Settings against the headers of the files that they name, word by word.
+//! Messages about settings that do not fit the header of their file.
 
 use super::*;
 

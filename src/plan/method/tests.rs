@@ -1,4 +1,4 @@
-//! Which cells share which stages, and what a cell reads.
+//! Stages that cells share, and stages that they read.
 
 mod threads;
 
@@ -69,7 +69,7 @@ unmatched = { of = "allmrec", set = { align.matching = 0.0 } }
 constrained = { of = "allmrec", set = { inference.constrained = {} } }
 "#;
 
-/// The key of a cell's stage of a kind; `None` where it has none, a failure where it has several.
+/// The key of a cell's stage of a kind; `None` if it has none. Panics if it has several.
 fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
     let stages = cell.stages(&plan.graph).into_iter();
     let nodes = stages.map(|id| &plan.graph.nodes[id]);
@@ -79,7 +79,7 @@ fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
     key
 }
 
-/// Two cells, and of which kinds both have the same stage.
+/// Two cells, and the kinds of the stages that they share.
 const SHARED: [(&str, &str, &[&str]); 15] = [
     ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
     (
@@ -158,7 +158,7 @@ const SHARED: [(&str, &str, &[&str]); 15] = [
 ];
 
 #[test]
-fn cells_share_exactly_the_stages_that_are_the_same_work() {
+fn cells_share_exactly_the_equal_stages() {
     let plan = plan_of(SPEC, &[]);
     let kinds = [
         "encode-text",
@@ -183,7 +183,7 @@ fn cells_share_exactly_the_stages_that_are_the_same_work() {
 }
 
 #[test]
-fn a_cell_knows_what_is_trained_for_it_and_which_cf_model_it_reads() {
+fn a_cell_lists_its_trained_stages_and_its_cf_model() {
     let plan = plan_of(SPEC, &[]);
     let table: [(&str, &[&str], &str, &[&str]); 5] = [
         ("sasrec", &["backbone"], "sasrec", &["backbone"]),
@@ -237,7 +237,7 @@ fn a_prompt_has_the_words_of_the_data_set() {
 }
 
 #[test]
-fn a_trained_encoder_is_read_by_the_alignment_itself() {
+fn a_trained_encoder_has_no_encoding_stage() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("minilm")).unwrap();
     let config = r#"{"model_type": "bert"}"#;
@@ -268,7 +268,7 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
     let (trained, other) = (with(&text, "weights"), with(&text, "others"));
     let name = "toys.overall.allmrec.s1";
     assert_eq!(key(&trained, cell(&trained, name), "encode-text"), None);
-    // The folder's contents are in the keys of what reads it, and of what reads that.
+    // The folder's contents change the keys of stages that read it, and of later ones.
     for (kind, changes) in [
         ("backbone", false),
         ("pretrain-lm", false),
@@ -285,7 +285,7 @@ fn a_trained_encoder_is_read_by_the_alignment_itself() {
     assert!(key(&frozen, cell(&frozen, name), "encode-text").is_some());
 }
 
-/// Keys of A-LLMRec's stages, and of MLP-LLM's projections, with this setting beside those of [`SPEC`].
+/// Keys of A-LLMRec's stages, and of MLP-LLM's projections, with this setting added to [`SPEC`].
 fn keys(setting: &str) -> [Key; 3] {
     let [allmrec, mlp] = ["[model.allmrec.allmrec]\n", "[model.mlp.mlp_llm]\n"];
     let mut text = SPEC.replace(allmrec, &format!("{allmrec}{setting}\n"));
@@ -305,9 +305,10 @@ fn keys(setting: &str) -> [Key; 3] {
 }
 
 #[test]
-fn choices_that_the_paper_leaves_open_are_in_the_keys_of_the_stages_that_they_change() {
+fn settings_that_the_paper_leaves_open_change_the_keys_of_their_stages() {
     let [align, project, mlp] = keys("");
-    // A setting's line, and whether it changes the keys of A-LLMRec's stages and of MLP-LLM's projections.
+    // A setting's line, and whether it changes the keys of A-LLMRec's stages and of MLP-LLM's
+    // projections.
     for (line, changes) in [
         ("align.one_item = \"skip\"", [false, false, false]),
         ("align.one_item = \"empty_history\"", [true, true, false]),
@@ -342,7 +343,7 @@ fn choices_that_the_paper_leaves_open_are_in_the_keys_of_the_stages_that_they_ch
 }
 
 #[test]
-fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
+fn the_published_code_preset_differs_from_the_paper_in_all_known_points() {
     let method = |preset: &str| {
         let text = SPEC.replace(
             "[model.allmrec.allmrec]\n",
@@ -373,13 +374,13 @@ fn the_published_code_departs_from_the_paper_in_all_that_is_known_of_it() {
         ("/inference/generate/stop_at_quote", "", "false"),
         ("/inference/generate/accept", "", "\"substring\""),
     ];
-    let told = |value: &serde_json::Value, path: &str| {
+    let text = |value: &serde_json::Value, path: &str| {
         let found = value.pointer(path);
         found.map(ToString::to_string).unwrap_or_default()
     };
-    for (path, paper_says, code_does) in table {
-        assert_eq!(told(&paper, path), paper_says, "{path}");
-        assert_eq!(told(&code, path), code_does, "{path}");
+    for (path, in_paper, in_code) in table {
+        assert_eq!(text(&paper, path), in_paper, "{path}");
+        assert_eq!(text(&code, path), in_code, "{path}");
     }
 }
 
@@ -422,7 +423,7 @@ fn methods_on_an_imported_cf_model_read_the_import_of_the_plain_model() {
 }
 
 #[test]
-fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
+fn stages_of_a_listed_model_run_alone_even_if_shared() {
     let plan = plan_of(SPEC, &[]);
     let alone = |names: &[&str]| {
         let names = names.iter().map(|&name| name.to_owned());
@@ -439,7 +440,7 @@ fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
             settings.kind()
         );
     }
-    // What is alone among the stages of cells that are not listed: what they share with it.
+    // Of cells that are not listed, only the stages that they share with it run alone.
     for (name, shared) in [
         ("toys.overall.sasrec.s1", &["backbone"][..]),
         ("toys.overall.tallrec.s1", &["pretrain-lm"]),
@@ -454,7 +455,7 @@ fn what_a_listed_model_costs_runs_alone_also_where_others_share_it() {
             .collect();
         assert_eq!(found, shared.iter().copied().collect(), "{name}");
     }
-    // A variant is listed by its own name.
+    // A variant is listed by its name.
     let [last] = cell(&plan, "toys.overall.text.s1").measures.as_slice() else {
         panic!("one protocol");
     };

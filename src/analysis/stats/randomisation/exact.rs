@@ -1,10 +1,13 @@
-//! The exact p value: every sign pattern is counted.
+//! The exact p value: all sign patterns are counted.
 
-/// Most differences: two lists of 2^16 sums are sorted and compared, which takes milliseconds.
+/// Most differences. Two lists of 2^16 sums are then sorted and merged, in milliseconds.
 pub(super) const MOST: usize = 32;
 
-/// The share of sign patterns whose sum is at least `bound` in size. Counted over two halves: for each sum of the first
-/// half, those of the second half that are large enough are found by their order (Horowitz and Sahni 1974).
+/// The share of sign patterns with an absolute sum of at least `bound`.
+///
+/// The differences are split into two halves, and the sums of each are sorted. For each sum of one
+/// half, the order of the other gives the number of sums that reach `bound` (Horowitz and Sahni
+/// 1974).
 pub(super) fn p(differences: &[f64], bound: f64) -> f64 {
     if bound <= 0.0 {
         return 1.0;
@@ -27,7 +30,7 @@ pub(super) fn p(differences: &[f64], bound: f64) -> f64 {
     2.0 * count as f64 / (first.len() as f64 * second.len() as f64)
 }
 
-/// The sums under every sign pattern.
+/// The sums of `values` under all sign patterns.
 pub(super) fn sums(values: &[f64]) -> Vec<f64> {
     values.iter().fold(vec![0.0], |sums, value| {
         sums.iter()
@@ -41,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_count_what_all_patterns_count() {
+    fn counting_by_halves_equals_counting_all_patterns() {
         let differences = [0.5, -1.5, 2.0, 0.25, 3.0, -0.125, 1.0];
         for bound in [0.1, 1.0, 3.0, 8.0, 9.0] {
             let all = sums(&differences);

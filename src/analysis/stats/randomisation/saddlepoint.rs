@@ -1,22 +1,24 @@
-//! The tail of the sign-flip distribution by its saddlepoint, for p values that random flips cannot resolve.
+//! Saddlepoint approximation of the tail of the sign-flip distribution, for p values that are too
+//! small for random flips.
 //!
-//! A sum of differences under random signs has the cumulant generating function K(t) = sum ln cosh(t d). Lugannani and Rice
-//! (1980) give its tail from the t with K'(t) = sum; Robinson (1982) for permutation tests. The relative error is small
-//! however far out the tail is. Sums on a lattice (hit@k) take the continuity correction of Daniels (1987).
+//! A sum of differences d under random signs has the cumulant generating function
+//! K(t) = sum ln cosh(t d). Lugannani and Rice (1980) approximate its tail from the t with
+//! K'(t) = sum; Robinson (1982) applies this to permutation tests. The relative error is small even
+//! far out in the tail. Sums on a lattice (hit@k) use the continuity correction of Daniels (1987).
 
 use std::f64::consts::{LN_2, PI, SQRT_2};
 
 use statrs::function::erf::erfc;
 
-/// Steps of Newton's method at most. It converges from below, so that the last step is a bound in any case.
+/// Most steps of Newton's method. It converges from below, so the last step is a bound in any case.
 const STEPS: usize = 200;
 
-/// Differences are multiples of a common step when at most this many of them make the largest.
+/// Differences are multiples of a common step if the largest is at most this many steps.
 const MOST_MULTIPLES: f64 = 1000.0;
 
 /// The distribution of the sum of differences under random signs.
 pub(super) struct Signs {
-    /// Sizes of the differences, ascending, each with how often it occurs.
+    /// Absolute differences, ascending, each with its number of occurrences.
     sizes: Vec<(f64, f64)>,
     /// The step of which all differences are multiples; `None` where there is none.
     step: Option<f64>,
@@ -38,7 +40,8 @@ impl Signs {
         Signs { sizes, step }
     }
 
-    /// The two-sided p value of a sum of size `sum` > 0: never 0, and at least the share of the one pattern that is seen.
+    /// The two-sided p value of an absolute sum `sum` > 0. It is at least the share of the observed
+    /// pattern and its mirror image, and never 0.
     pub(super) fn p(&self, sum: f64) -> f64 {
         let total: f64 = self.add(|size| size);
         let number: f64 = self.sizes.iter().map(|(_, count)| count).sum();
@@ -46,7 +49,8 @@ impl Signs {
         if sum >= total * (1.0 - 1e-12) {
             return least;
         }
-        // A sum on a lattice of span two steps stands for all values that are nearer to it than to its neighbours.
+        // Continuity correction: sums are two steps apart, and the tail begins halfway between two
+        // of them.
         let at = sum - self.step.unwrap_or(0.0);
         if at <= 0.0 {
             return 1.0;
@@ -58,13 +62,14 @@ impl Signs {
         let rate = self.step.map_or(t, |step| (t * step).sinh() / step);
         let u = rate * curvature.sqrt();
         let tail = exponent.exp() * (mills(w) + 1.0 / u - 1.0 / w) / (2.0 * PI).sqrt();
-        // Chernoff's bound holds always; where the approximation fails, it takes its place.
+        // Chernoff's bound always holds. It replaces an approximation that fails.
         let bound = exponent.exp();
         let tail = if tail > 0.0 { tail.min(bound) } else { bound };
         (2.0 * tail).clamp(least, 1.0)
     }
 
-    /// The t > 0 with K'(t) = `sum`. K' is concave there, so that Newton's method climbs towards it from below.
+    /// The t > 0 with K'(t) = `sum`. K' is concave there, so Newton's method approaches it from
+    /// below.
     fn saddlepoint(&self, sum: f64) -> f64 {
         let mut t = sum / self.add(|size| size * size);
         for _ in 0..STEPS {
@@ -91,7 +96,7 @@ fn log_cosh(x: f64) -> f64 {
     x.abs() + (-2.0 * x.abs()).exp().ln_1p() - LN_2
 }
 
-/// Mills' ratio: the normal tail above `w` over the normal density at `w`.
+/// Mills' ratio: the normal tail above `w` divided by the normal density at `w`.
 fn mills(w: f64) -> f64 {
     if w < 10.0 {
         return (PI / 2.0).sqrt() * (w * w / 2.0).exp() * erfc(w / SQRT_2);
@@ -109,7 +114,7 @@ fn common_step(sizes: &[(f64, f64)]) -> Option<f64> {
         let (mut a, mut b) = (step, size);
         while b > tolerance {
             let rest = a % b;
-            // What is nearly b is a rounding error of it.
+            // A remainder close to b is a rounding error of 0.
             (a, b) = (b, if b - rest <= tolerance { 0.0 } else { rest });
         }
         step = a;
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_is_within_a_fiftieth_of_the_exact_one_for_continuous_differences() {
+    fn the_tail_of_continuous_differences_is_within_two_percent_of_the_exact_one() {
         let mut random = stream(1, Stream::Resample, 0);
         for minus in 2..12 {
             let mut draw = |at: usize| {
@@ -143,14 +148,14 @@ mod tests {
             };
             let differences: Vec<f64> = (0..exact::MOST).map(&mut draw).collect();
             let ratio = ratio(&differences);
-            // With two of one sign, p is below 1e-6.
+            // The smallest p values are less accurate.
             let near = if minus < 4 { 0.9..1.1 } else { 0.98..1.02 };
             assert!(near.contains(&ratio), "{minus} negative: {ratio}");
         }
     }
 
     #[test]
-    fn the_tail_is_within_a_twentieth_of_the_exact_one_on_a_lattice() {
+    fn the_tail_on_a_lattice_is_within_five_percent_of_the_exact_one() {
         for minus in 1..11 {
             let units: Vec<f64> = (0..32)
                 .map(|at| if at < minus { -1.0 } else { 1.0 })
@@ -177,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn no_p_value_is_nothing() {
+    fn p_values_are_never_zero() {
         assert_eq!(Signs::new(&[1.0; 40]).p(40.0), 2f64.powi(-39));
         let far = Signs::new(&[0.5; 30_000]).p(15_000.0);
         assert!(far > 0.0 && far < 1e-300);

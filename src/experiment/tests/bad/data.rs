@@ -20,11 +20,11 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a filter that drops everybody",
+        what: "a filter that drops all users",
         old: "[{ k_core = { users = 5, items = 5 } }]",
         new: "[{ length = { minimum = 9, maximum = 5 } }]",
         faults: &[
-            "6:11: no user has at least 9 and at most 5 interactions | this filter drops everybody | `maximum = 0` is no bound",
+            "6:11: no user has at least 9 and at most 5 interactions | this filter drops all users | `maximum = 0` means no maximum",
         ],
     },
     Case {
@@ -115,7 +115,7 @@ source.json = { form = "steam", interactions = "Cargo.toml" }"#,
         ],
     },
     Case {
-        what: "a generator of more than memory holds",
+        what: "more generated data than fit in memory",
         old: "users = 100\nitems = 60\n",
         new: "users = 10_000_000\nitems = 60\nmean_length = 50\n",
         faults: &[

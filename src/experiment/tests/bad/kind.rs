@@ -1,4 +1,4 @@
-//! Fields, sections and kinds that are not known, are missing, or are there twice.
+//! Fields, sections and kinds that are unknown, missing or repeated.
 
 use super::Case;
 
@@ -12,7 +12,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a field that nothing resembles",
+        what: "a field that is similar to no other",
         old: "dropout = 0.2",
         new: "temperature = 0.2",
         faults: &[
@@ -37,35 +37,35 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         what: "a kind as a text",
-        old: "[model.floor.popularity]",
-        new: r#"[model.floor]
+        old: "[model.naive.popularity]",
+        new: r#"[model.naive]
 kind = "popularity""#,
         faults: &[
-            r#"23:1: unknown kind `kind` in `model.floor` | not a kind of model | a kind is a table name: write `[model.floor.popularity]` instead of `kind = "popularity"`"#,
+            r#"23:1: unknown kind `kind` in `model.naive` | not a kind of model | a kind is a table name: write `[model.naive.popularity]` instead of `kind = "popularity"`"#,
         ],
     },
     Case {
         what: "fields without a kind",
-        old: "[model.floor.popularity]",
-        new: "[model.floor]\nsmoothing = 1.0",
+        old: "[model.naive.popularity]",
+        new: "[model.naive]\nsmoothing = 1.0",
         faults: &[
-            "23:1: unknown kind `smoothing` in `model.floor` | not a kind of model | `smoothing` is a field of `markov`: put it into a table named after the kind, such as `[model.floor.markov]`",
+            "23:1: unknown kind `smoothing` in `model.naive` | not a kind of model | `smoothing` is a field of `markov`: put it into a table named after the kind, such as `[model.naive.markov]`",
         ],
     },
     Case {
         what: "a model without a kind",
-        old: "[model.floor.popularity]",
-        new: "[model.floor]",
+        old: "[model.naive.popularity]",
+        new: "[model.naive]",
         faults: &[
-            "22:1: `model.floor` has no kind | expected one of `allmrec`, `gru4rec`, `llm_only`, `markov`, `mlp_llm`, `ncf`, `nextitnet`, `popularity`, `sasrec`, `scores` or `tallrec` | name the table after its kind, such as `[model.floor.allmrec]`",
+            "22:1: `model.naive` has no kind | expected one of `allmrec`, `gru4rec`, `llm_only`, `markov`, `mlp_llm`, `ncf`, `nextitnet`, `popularity`, `sasrec`, `scores` or `tallrec` | name the table after its kind, such as `[model.naive.allmrec]`",
         ],
     },
     Case {
         what: "two kinds in one model",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.popularity]\n[model.floor.markov]",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.popularity]\n[model.naive.markov]",
         faults: &[
-            "23:14: `model.floor` has two kinds: `popularity` and `markov` | the second kind | keep one of them, or give each its own name",
+            "23:14: `model.naive` has two kinds: `popularity` and `markov` | the second kind | keep one of them, or give each its own name",
         ],
     },
     Case {

@@ -12,7 +12,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "another field's word for a metric",
+        what: "another name for a metric",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "ndcg@10", "HR@10"]"#,
         faults: &[
@@ -68,7 +68,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a split twice, and one that is none",
+        what: "a split twice",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"splits = ["test", "test"]"#,
         faults: &[
@@ -84,7 +84,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "answers that read the test where validation alone is measured",
+        what: "outputs that read the test where only validation is measured",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"splits = ["valid"]"#,
         faults: &[
@@ -102,7 +102,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "cut-offs behind the end of the list, by other names",
+        what: "cut-offs after the end of the list",
         old: r#"metrics = ["hit@1", "ndcg@10"]"#,
         new: r#"metrics = ["hit@1", "recall@20", "mrr@21", "map@20"]"#,
         faults: &[
@@ -144,15 +144,15 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         what: "an exclude of an unknown name",
-        old: r#"exclude = [{ model = "floor", scenario = "cold" }]"#,
-        new: r#"exclude = [{ model = "flor" }]"#,
+        old: r#"exclude = [{ model = "naive", scenario = "cold" }]"#,
+        new: r#"exclude = [{ model = "nave" }]"#,
         faults: &[
-            "39:22: no model is called `flor` | expected the name of a model | did you mean `floor`?",
+            "39:22: no model is called `nave` | expected the name of a model | did you mean `naive`?",
         ],
     },
     Case {
         what: "an exclude that matches nothing",
-        old: r#"exclude = [{ model = "floor", scenario = "cold" }]"#,
+        old: r#"exclude = [{ model = "naive", scenario = "cold" }]"#,
         new: r#"exclude = [{ dataset = "other" }]"#,
         faults: &[
             "39:12: this `exclude` matches nothing | no combination of the matrix has these names | remove it, or correct its names",
@@ -160,16 +160,16 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         what: "an exclude of everything",
-        old: r#"exclude = [{ model = "floor", scenario = "cold" }]"#,
+        old: r#"exclude = [{ model = "naive", scenario = "cold" }]"#,
         new: r#"exclude = [{ dataset = "small" }]
-model = ["floor"]"#,
+model = ["naive"]"#,
         faults: &[
             "37:1: the matrix is empty, so nothing would run | exclude less, or include a combination",
         ],
     },
     Case {
         what: "an incomplete include",
-        old: r#"exclude = [{ model = "floor", scenario = "cold" }]"#,
+        old: r#"exclude = [{ model = "naive", scenario = "cold" }]"#,
         new: r#"include = [{ dataset = "other" }]"#,
         faults: &[
             "39:12: this `include` names no scenario and no model | expected a data set, a scenario and a model | an `include` adds one combination; leave names out only in `exclude`",
@@ -177,7 +177,7 @@ model = ["floor"]"#,
     },
     Case {
         what: "an include of what is there",
-        old: r#"exclude = [{ model = "floor", scenario = "cold" }]"#,
+        old: r#"exclude = [{ model = "naive", scenario = "cold" }]"#,
         new: r#"include = [{ dataset = "small", scenario = "cold", model = "tiny" }]"#,
         faults: &[
             "39:12: this `include` adds what the matrix already has | already there | remove it",
@@ -210,7 +210,7 @@ target = "other"
 [protocol.strict]
 candidates.popularity = { n = 19 }"#,
         faults: &[
-            "34:25: protocol `strict` draws candidates by training counts, and scenario `cold` measures items that were not trained on | nothing to draw from there | use `candidates.uniform`, or put the scenario into an experiment of its own",
+            "34:25: protocol `strict` draws candidates by training counts, and scenario `cold` measures items that were not trained on | nothing to draw from there | use `candidates.uniform`, or put the scenario into a separate experiment",
         ],
     },
     Case {

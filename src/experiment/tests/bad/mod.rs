@@ -1,4 +1,4 @@
-//! Refusals, word by word: each case changes the good file in one place and lists every fault that follows.
+//! Messages of refusals: each case changes the good file in one place and lists all its faults.
 
 mod data;
 mod kind;
@@ -34,7 +34,7 @@ dropout = 0.2
 loss.bce = { negatives = 1 }
 train.epochs = 4
 
-[model.floor.popularity]
+[model.naive.popularity]
 
 [variant.flat]
 of = "tiny"
@@ -51,7 +51,7 @@ metrics = ["hit@1", "ndcg@10"]
 
 [matrix]
 dataset = ["small"]
-exclude = [{ model = "floor", scenario = "cold" }]
+exclude = [{ model = "naive", scenario = "cold" }]
 
 [[expected]]
 dataset = "small"
@@ -71,7 +71,7 @@ value = "loss"
 
 [table.main.comparison]
 protocol = "strict"
-baseline = "floor"
+baseline = "naive"
 "#;
 
 #[derive(Clone, Copy)]
@@ -79,16 +79,16 @@ pub(super) struct Case {
     pub(super) what: &'static str,
     pub(super) old: &'static str,
     pub(super) new: &'static str,
-    /// Per fault: `line:column: message`, then what was expected and the hint where there are.
+    /// Per fault: `line:column: message`, then the label and the hint if it has them.
     pub(super) faults: &'static [&'static str],
 }
 
-pub(super) fn said(text: &str, overrides: &[String]) -> Vec<String> {
-    said_in(root(), text, overrides)
+pub(super) fn faults_of(text: &str, overrides: &[String]) -> Vec<String> {
+    faults_in(root(), text, overrides)
 }
 
-/// The faults of a file in `folder`, which they call `DIR`.
-pub(super) fn said_in(folder: &Path, text: &str, overrides: &[String]) -> Vec<String> {
+/// The faults of a file in `folder`, whose path is replaced by `DIR`.
+pub(super) fn faults_in(folder: &Path, text: &str, overrides: &[String]) -> Vec<String> {
     let faults = match load_text("bad.toml", text, folder, overrides) {
         Ok(_) => return Vec::new(),
         Err(faults) => faults,
@@ -112,7 +112,7 @@ pub(super) fn said_in(folder: &Path, text: &str, overrides: &[String]) -> Vec<St
 
 #[test]
 fn the_good_file_is_good() {
-    assert_eq!(said(GOOD, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(GOOD, &[]), Vec::<String>::new());
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn a_generator_of_more_than_a_hundred_million_interactions_is_accepted() {
     let large = "users = 10_000_000\nitems = 1_000_000\nmean_length = 20\n";
     let text = GOOD.replacen("users = 100\nitems = 60\n", large, 1);
     assert!(text.contains(large));
-    assert_eq!(said(&text, &[]), Vec::<String>::new());
+    assert_eq!(faults_of(&text, &[]), Vec::<String>::new());
 }
 
 #[test]
-fn every_bad_file_is_refused_in_these_words() {
+fn every_bad_file_is_refused_with_these_messages() {
     let all = [
         kind::CASES,
         value::CASES,
@@ -139,7 +139,7 @@ fn every_bad_file_is_refused_in_these_words() {
     refused(GOOD, &all.concat());
 }
 
-/// Fails with every case that says something else than it should.
+/// Fails with all cases whose faults are not the expected ones.
 pub(super) fn refused(good: &str, cases: &[Case]) {
     refused_in(root(), good, cases);
 }
@@ -148,7 +148,7 @@ pub(super) fn refused_in(folder: &Path, good: &str, cases: &[Case]) {
     let mut wrong = Vec::new();
     for case in cases {
         assert!(good.contains(case.old), "{}", case.what);
-        let faults = said_in(folder, &good.replacen(case.old, case.new, 1), &[]);
+        let faults = faults_in(folder, &good.replacen(case.old, case.new, 1), &[]);
         if faults != case.faults {
             wrong.push(format!(
                 "{}\n{faults:#?}\nexpected {:#?}",

@@ -53,10 +53,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         what: "sequences of a model that reads none",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
         faults: &[
-            "24:1: unknown field `sequences` in `model.floor.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `gru4rec`, `nextitnet` and `sasrec`",
+            "24:1: unknown field `sequences` in `model.naive.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `gru4rec`, `nextitnet` and `sasrec`",
         ],
     },
     Case {
@@ -69,39 +69,39 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         what: "a preset of a model without any",
-        old: "[model.floor.popularity]",
-        new: r#"[model.floor.popularity]
+        old: "[model.naive.popularity]",
+        new: r#"[model.naive.popularity]
 preset = "paper""#,
         faults: &[
-            "23:1: unknown field `preset` in `model.floor.popularity` | not a field of this table | there are no fields here",
+            "23:1: unknown field `preset` in `model.naive.popularity` | not a field of this table | there are no fields here",
         ],
     },
     Case {
         what: "more candidates to stop by than items",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.gru4rec]",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.gru4rec]",
         faults: &[
-            "22:1: the early stopping of `floor` ranks 101 candidates, data set `small` has 60 items | expected fewer than 60 | write fewer, for example `train.stop.early.candidates.uniform.n = 30`",
+            "22:1: the early stopping of `naive` ranks 101 candidates, data set `small` has 60 items | expected fewer than 60 | write fewer, for example `train.stop.early.candidates.uniform.n = 30`",
         ],
     },
     Case {
         what: "no dilations",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = []",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.nextitnet]\ntrain.stop.fixed = {}\ndilations = []",
         faults: &[
             "24:13: `dilations` is empty, so the network has no block | expected one dilation a block | for example `dilations = [1, 4]`",
         ],
     },
     Case {
         what: "a dilation of zero",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.nextitnet]\ntrain.stop.fixed = {}\ndilations = [1, 0]",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.nextitnet]\ntrain.stop.fixed = {}\ndilations = [1, 0]",
         faults: &["24:17: `dilations` contains `0` | expected a whole number from 1 to 65536"],
     },
     Case {
         what: "a loss that a model cannot use",
-        old: "[model.floor.popularity]",
-        new: "[model.floor.ncf]\ntrain.stop.fixed = {}\nloss.top1_max = {}",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.ncf]\ntrain.stop.fixed = {}\nloss.top1_max = {}",
         faults: &[
             "24:1: `ncf` cannot use the loss `top1_max`, which is defined over sessions | not for `ncf` | use `bce`, `bpr`, `full_softmax` or `sampled_softmax`",
         ],
@@ -115,7 +115,7 @@ preset = "paper""#,
         ],
     },
     Case {
-        what: "early stopping on a cut-off behind the list",
+        what: "early stopping on a cut-off after the end of the list",
         old: "train.epochs = 4",
         new: r#"train.epochs = 4
 train.stop.early = { every = 1, metric = "hit@10", candidates.uniform = { n = 9 } }"#,

@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = &[
         old: r#"name = "bad""#,
         new: r#"name = "../x""#,
         faults: &[
-            "2:8: the experiment name `../x` holds more than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `x`",
+            "2:8: the experiment name `../x` has characters other than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `x`",
         ],
     },
     Case {
@@ -47,7 +47,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[figure.loss.curves]",
         new: r#"[figure."my loss".curves]"#,
         faults: &[
-            "54:9: the figure name `my loss` holds more than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `my-loss`",
+            "54:9: the figure name `my loss` has characters other than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `my-loss`",
         ],
     },
     Case {
@@ -55,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[dataset.other.source.synthetic]",
         new: r#"[dataset."o.ther".source.synthetic]"#,
         faults: &[
-            "12:10: the data set name `o.ther` holds more than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `o-ther`",
+            "12:10: the data set name `o.ther` has characters other than letters, digits, `-` and `_` | expected letters, digits, `-` and `_`: it becomes a file name | for example `o-ther`",
         ],
     },
     Case {
@@ -63,7 +63,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[variant.flat]",
         new: "[variant.tiny]",
         faults: &[
-            "24:10: `tiny` names a model and a variant | the variant | the results tell them apart by name alone: rename the variant",
+            "24:10: `tiny` names a model and a variant | the variant | results identify both by name only: rename the variant",
         ],
     },
     Case {
@@ -110,12 +110,12 @@ pub(super) const CASES: &[Case] = &[
         what: "an unknown model that runs alone",
         old: "[dataset.small]\n",
         new: r#"[run]
-alone = ["tiny", "floot"]
+alone = ["tiny", "naivt"]
 
 [dataset.small]
 "#,
         faults: &[
-            "6:18: no model is called `floot` | expected the name of a model | did you mean `floor`?",
+            "6:18: no model is called `naivt` | expected the name of a model | did you mean `naive`?",
         ],
     },
     Case {

@@ -40,7 +40,7 @@ model"#,
         old: "value = 0.5",
         new: "value = 25.7",
         faults: &[
-            "46:9: `25.7` is no value of `hit@1` | expected a number from 0 to 1 | percentages are written as shares: 25.7 % is 0.257",
+            "46:9: `25.7` is not a value of `hit@1` | expected a number from 0 to 1 | percentages are written as shares: 25.7 % is 0.257",
         ],
     },
     Case {
@@ -88,7 +88,7 @@ protocol = "strict"
         ],
     },
     Case {
-        what: "a curve of nothing known",
+        what: "a curve of an unknown value",
         old: r#"value = "loss""#,
         new: r#"value = "los""#,
         faults: &[
@@ -97,52 +97,52 @@ protocol = "strict"
     },
     Case {
         what: "a table with an unknown baseline",
-        old: r#"baseline = "floor""#,
-        new: r#"baseline = "floors""#,
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naives""#,
         faults: &[
-            "59:12: no model is called `floors` | expected the name of a model | did you mean `floor`?",
+            "59:12: no model is called `naives` | expected the name of a model | did you mean `naive`?",
         ],
     },
     Case {
-        what: "published costs of an unknown model, and of nobody",
-        old: r#"baseline = "floor""#,
-        new: r#"baseline = "floor"
+        what: "published costs of an unknown model, and without a source",
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naive"
 
 [table.cost.cost]
-published = [{ model = "floors", train_seconds = 1.0, evaluate_seconds = 1.0, source = " " }]"#,
+published = [{ model = "naives", train_seconds = 1.0, evaluate_seconds = 1.0, source = " " }]"#,
         faults: &[
-            "62:24: no model is called `floors` | expected the name of a model | did you mean `floor`?",
+            "62:24: no model is called `naives` | expected the name of a model | did you mean `naive`?",
             "62:88: the published cost has no source | expected where it comes from, such as `Kim et al. 2024, table 10, 4 A6000`",
         ],
     },
     Case {
         what: "two published costs of a model",
-        old: r#"baseline = "floor""#,
-        new: r#"baseline = "floor"
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naive"
 
 [table.cost.cost]
 published = [
-  { model = "floor", train_seconds = 1.0, evaluate_seconds = 1.0, source = "a paper" },
-  { model = "floor", train_seconds = 2.0, evaluate_seconds = 1.0, source = "a paper" },
+  { model = "naive", train_seconds = 1.0, evaluate_seconds = 1.0, source = "a paper" },
+  { model = "naive", train_seconds = 2.0, evaluate_seconds = 1.0, source = "a paper" },
 ]"#,
         faults: &[
-            "64:3: `floor` is in `table.cost.cost.published` twice | again here | remove one of the two",
+            "64:3: `naive` is in `table.cost.cost.published` twice | again here | remove one of the two",
         ],
     },
     Case {
-        what: "a published cost of nothing",
-        old: r#"baseline = "floor""#,
-        new: r#"baseline = "floor"
+        what: "a published cost of zero",
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naive"
 
 [table.cost.cost]
-published = [{ model = "floor", train_seconds = 0.0, evaluate_seconds = 1.0, source = "a paper" }]"#,
+published = [{ model = "naive", train_seconds = 0.0, evaluate_seconds = 1.0, source = "a paper" }]"#,
         faults: &[
             "62:49: `table.cost.cost.published[0].train_seconds` must be a number above 0, found `0.0` | expected a number above 0",
         ],
     },
     Case {
         what: "a table of an unknown scenario",
-        old: r#"baseline = "floor""#,
+        old: r#"baseline = "naive""#,
         new: r#"scenarios = ["warm"]"#,
         faults: &[
             "59:14: no scenario is called `warm` | expected the name of a scenario | the scenarios are `cold` and `overall`",

@@ -23,7 +23,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         // The first line of the file is `MIT License`: one negative after the user.
-        what: "a cut-off that says nothing among the candidates of a file's first line",
+        what: "a cut-off that is longer than a file's first list of candidates",
         old: DRAWN,
         new: r#"candidates.file = { path = "LICENSE-MIT", form = "user_negatives" }"#,
         faults: &[

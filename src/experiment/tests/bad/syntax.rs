@@ -1,4 +1,4 @@
-//! Files that are no TOML, and faults of every sort at once.
+//! Files that are not TOML, and several kinds of faults at once.
 
 use super::Case;
 
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "faults of every sort at once",
+        what: "several kinds of faults at once",
         old: "num_heads = 2\ndropout = 0.2",
         new: r#"num_heads = 3
 dropuot = 0.2

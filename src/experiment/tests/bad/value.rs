@@ -1,4 +1,4 @@
-//! Values of another type, form or range than their field takes.
+//! Values with the wrong type, format or range.
 
 use super::Case;
 
@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
         faults: &["46:9: `expected[0].value` must be a number, found `inf` | expected a number"],
     },
     Case {
-        what: "unknown names beside a wrong value",
+        what: "unknown names next to a wrong value",
         old: "dataset = \"small\"\nmodel = \"tiny\"\nprotocol = \"strict\"\nmetric = \"hit@1\"\nvalue = 0.5",
         new: "dataset = \"smal\"\nmodel = \"tini\"\nprotocol = \"strict\"\nmetric = \"hit@1\"\nvalue = inf",
         faults: &[

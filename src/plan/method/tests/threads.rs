@@ -23,11 +23,10 @@ fn a_thread_count_is_in_the_keys_of_the_stages_that_it_can_change() {
         "[model.sasrec.sasrec]",
         "[model.popularity.popularity]\n[model.sasrec.sasrec]",
     );
-    let backbones = |flag: &str| -> Vec<Key> {
+    let backbone = |flag: &str| -> Key {
         let plan = plan_of(&popularity, &[flag]);
-        let found = key(&plan, cell(&plan, "toys.overall.popularity.s1"), "backbone");
-        found.into_iter().collect()
+        key(&plan, cell(&plan, "toys.overall.popularity.s1"), "backbone").unwrap()
     };
-    assert_eq!(backbones("run.cf_threads=2"), backbones("run.threads=2"));
+    assert_eq!(backbone("run.cf_threads=2"), backbone("run.threads=2"));
     assert!(changed_by("run.cf_threads=2").contains("backbone"));
 }
