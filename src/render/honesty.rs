@@ -71,7 +71,7 @@ fn every_figure_and_table_says_in_every_format_what_all_its_numbers_stand_in_for
         let text = text(&folder.path().join(file));
         for words in [
             "Made with the profile offline",
-            "The program made the data up",
+            "The program generated the data",
             "Protocol strict measures at most 64 users",
         ] {
             assert!(text.contains(words), "{file}: {words}");
