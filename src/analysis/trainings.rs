@@ -1,4 +1,4 @@
-//! Which cells share a training, from the stages that they use.
+//! Trainings that cells share, from the stages that they use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,13 @@ use crate::results::Results;
 use allround_core::config::Scenario;
 use allround_core::stage::StageKind;
 
-/// One training: cells of one model on one data set with one seed that use the same trained stages.
+/// One training: the cells of one model on one data set with one seed that use the same trained
+/// stages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Training<'a> {
     /// Name of the data set.
     pub dataset: &'a str,
-    /// Scenarios that change what is trained on; empty where the cells' scenarios only select users.
+    /// Scenarios that change the training data; empty if the cells' scenarios only select users.
     pub scenario: String,
     /// Name of the variant, or of the model itself.
     pub name: &'a str,
@@ -21,12 +22,12 @@ pub struct Training<'a> {
     pub stages: BTreeSet<(&'a str, &'a str)>,
 }
 
-/// What a stage is to the models that use it.
+/// The role of a stage for the models that use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Data and candidates, made for every model.
+    /// Data and candidates, for all models.
     Data,
-    /// The training of a language model, made once for a data set.
+    /// The training of a small language model, once per data set.
     Pretraining,
     /// The training of a CF model.
     CfModel,
@@ -58,7 +59,8 @@ struct Group<'a> {
     stages: BTreeSet<(&'a str, &'a str)>,
 }
 
-/// The trainings of a results folder: by model in the order of tables, then by data set, scenario and seed.
+/// The trainings of a results folder, sorted by model in the order of tables, then by data set,
+/// scenario and seed.
 pub fn trainings(results: &Results) -> Vec<Training<'_>> {
     let mut stages: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
     for row in &results.cell_stages {

@@ -185,7 +185,8 @@ impl Planner<'_> {
         node
     }
 
-    /// The language model with its prompt in the words of the data set, and the stage that trains it where it is a small one.
+    /// The language model with its prompt in the words of the data set, and the stage that trains
+    /// it if it is a small one.
     fn prompted_llm(
         &mut self,
         cell: &CellContext<'_>,

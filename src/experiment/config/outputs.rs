@@ -87,12 +87,12 @@ pub struct Expected {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Figure {
-    /// Grouped bars with whiskers (95 % intervals). More than nine models become a dot plot with one
-    /// row a model.
+    /// Grouped bars with whiskers (95 % intervals). More than nine models become a dot plot with
+    /// one row per model.
     Bars(BarsFigure),
     /// Curves over epochs with a band over seeds. More than nine curves become small multiples.
     Curves(CurvesFigure),
-    /// Quality against cost, a point a model.
+    /// Quality against cost, one point per model.
     Scatter(ScatterFigure),
 }
 
