@@ -120,7 +120,7 @@ fn the_report_begins_with_the_answer_and_its_figure() {
         "<p class=\"answer\"><strong>sasrec</strong> has the highest Hit@1 on toys, overall: 0.",
         " above ",
         "SASRec leads on both data sets, and every model falls on cold items. <a",
-        "The program made the data up",
+        "The program generated the data",
         "id=\"figure-models\"",
         "<nav",
         "<section id=\"results\">",

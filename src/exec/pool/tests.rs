@@ -108,7 +108,7 @@ fn an_endless_queue_of_short_stages_does_not_starve_one_that_runs_alone() {
 }
 
 #[test]
-fn what_is_not_ready_yet_holds_nobody_up() {
+fn a_stage_that_is_not_ready_delays_no_other() {
     // Stage 2 runs alone and needs 0, which takes long.
     let graph = graph(&[vec![], vec![], vec![0], vec![], vec![]]);
     let spans = spans((&graph, &options(&[2])), &[9, 1, 1, 1, 1], &BTreeSet::new());

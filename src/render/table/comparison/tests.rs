@@ -101,7 +101,7 @@ fn a_narrow_latex_table_shows_everything_in_a_column_of_the_page() {
     // How numbers were computed is below the table.
     let (_, notes) = latex.split_once("\\begin{minipage}").unwrap();
     assert!(notes.contains("Mean $\\pm$ standard deviation"), "{notes}");
-    assert!(notes.contains("The program made the data up"), "{notes}");
+    assert!(notes.contains("The program generated the data"), "{notes}");
 }
 
 #[test]
