@@ -78,8 +78,8 @@ fn cut(grid: &Grid, most: f64) -> Vec<Grid> {
     let mut parts = Vec::new();
     let mut first = leading;
     while first < grid.width() {
-        let ends = starts.iter().copied().chain([grid.width()]);
-        let at_group = ends.filter(|&end| end > first && fits(first, end)).last();
+        let mut ends = starts.iter().copied().chain([grid.width()]);
+        let at_group = ends.rfind(|&end| end > first && fits(first, end));
         let anywhere = || {
             (first + 1..=grid.width())
                 .rev()

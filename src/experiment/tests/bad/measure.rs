@@ -76,6 +76,22 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "a table that shows deviations without means",
+        old: "[table.main.comparison]",
+        new: "[table.main.comparison]\nshow = [\"deviation\", \"change\"]",
+        faults: &[
+            "58:8: the table shows deviations without means | add `\"mean\"` | for example `show = [\"mean\", \"star\"]`",
+        ],
+    },
+    Case {
+        what: "a table that shows neither means nor changes",
+        old: "[table.main.comparison]",
+        new: "[table.main.comparison]\nshow = [\"star\"]",
+        faults: &[
+            "58:8: the table shows neither means nor changes | add `\"mean\"` | for example `show = [\"mean\", \"star\"]`",
+        ],
+    },
+    Case {
         what: "a table of a split that is not measured",
         old: "[table.main.comparison]",
         new: "[table.main.comparison]\nsplit = \"valid\"",
