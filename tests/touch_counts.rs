@@ -83,6 +83,7 @@ fn production_files() -> Vec<PathBuf> {
                 "testing.rs",
                 "behaviour.rs",
                 "fixture.rs",
+                "fixtures.rs",
             ]
             .contains(&name.as_str());
             if path.is_dir() && !is_test {

@@ -22,4 +22,5 @@ fn main() {
         .compile("allround_shim");
     println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", library.display());
+    println!("cargo:libtorch={}", library.display());
 }

@@ -3,7 +3,8 @@
 //! # Start here
 //!
 //! [`stages::run`] runs one job: it reads artefacts of earlier stages, reports events, and leaves
-//! an artefact. Each kind of stage is one file of [`stages`]. It puts together:
+//! an artefact. Each kind of stage is one file of [`stages`], except `pretrain-lm`, which is in the
+//! package `allround-small-lm`. It puts together:
 //!
 //! - [`models`]: one file per CF model, built by [`models::fresh`];
 //! - [`methods`]: the tasks of LLM recommenders, such as [`methods::align::AlignTask`], and
@@ -27,7 +28,8 @@
 //!
 //! let text = std::fs::read("job.json")?;
 //! let job: Job = serde_json::from_slice(&text)?;
-//! allround_worker::stages::run(&job, &mut |event| println!("{event:?}"))?;
+//! let pretrain: allround_worker::stages::Pretrain = |_, _, _, _| Ok(());
+//! allround_worker::stages::run(&job, pretrain, &mut |event| println!("{event:?}"))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

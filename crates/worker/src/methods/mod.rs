@@ -1,11 +1,11 @@
-//! A-LLMRec's stages, its baselines with language models, and what trains a small language model
-//! for them.
+//! A-LLMRec's stages, and its baselines with language models.
 //!
 //! Letters: N examples, V items (0 is padding), D width of a CF model, J width of the joint space
 //! (the paper's d'). W is the width of text vectors or of a language model's inputs.
 
 pub mod align;
-pub mod pretrain;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 pub mod project;
 pub mod prompted_lm;
 pub mod rank;

@@ -7,10 +7,10 @@ mod candidates;
 mod encode_text;
 mod evaluate;
 mod prepare;
-mod pretrain_lm;
 mod project;
 mod prompted_lm;
 pub mod report;
+mod saved_lm;
 mod tune;
 
 use std::path::Path;
@@ -19,14 +19,24 @@ use crate::torch_ext::device;
 use crate::train::trainer::resumed_epoch;
 use allround_core::event::{Event, PROTOCOL, Started};
 use allround_core::program::Program;
-use allround_core::stage::{Job, Settings};
+use allround_core::stage::{Job, PretrainLm, Settings};
 pub use report::StageError;
+pub use saved_lm::save_opt;
+use tch::Device;
 
-/// Runs `job` and reports its events to `observe`.
+/// Runs `pretrain-lm` on a device: the package `allround-small-lm` has this stage, which is apart
+/// from everything else.
+pub type Pretrain = fn(&Job, &PretrainLm, Device, &mut dyn FnMut(Event)) -> Result<(), StageError>;
+
+/// Runs `job` and reports its events to `observe`; `pretrain` runs the stage `pretrain-lm`.
 ///
 /// # Errors
 /// When the stage cannot be done; the error says what is wrong and what to do.
-pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> {
+pub fn run(
+    job: &Job,
+    pretrain: Pretrain,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
     let device = device::named(&job.device)?;
     tch::set_num_threads(i32::try_from(job.threads).unwrap_or(i32::MAX));
     // Sized once a process; a test that runs several stages keeps the first size.
@@ -61,14 +71,17 @@ pub fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> 
         Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
         Settings::Align(settings) => align::run(job, settings, device, observe),
         Settings::Project(settings) => project::run(job, settings, device, observe),
-        Settings::PretrainLm(settings) => pretrain_lm::run(job, settings, device, observe),
+        Settings::PretrainLm(settings) => pretrain(job, settings, device, observe),
         Settings::Tune(settings) => tune::run(job, settings, device, observe),
         Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
     }
 }
 
 /// The folder of what the stage needs in the role `role`.
-fn need<'a>(job: &'a Job, role: &str) -> Result<&'a Path, StageError> {
+///
+/// # Errors
+/// When the job names none.
+pub fn need<'a>(job: &'a Job, role: &str) -> Result<&'a Path, StageError> {
     let folder = job.needs.get(role);
     folder
         .map(AsRef::as_ref)

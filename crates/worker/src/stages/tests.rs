@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use allround_core::config::Encoder;
 use allround_core::config::encoder::{HashedEncoder, PretrainedEncoder};
-use allround_core::config::llm::Llm;
+use allround_core::config::llm::{Dtype, Llm};
 use allround_core::config::protocol::{Candidates, Rules, Ties};
 use allround_core::data::{
     Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, candidates,
@@ -24,15 +24,22 @@ use allround_core::models::llm_method::{
 };
 use allround_core::models::tallrec::{TallrecForm, Tune};
 use allround_core::stage::{
-    Compute, EncodeText, Evaluate, Job, LlmRanking, PretrainLm, PromptedLlm, Settings, Stage,
-    TrainAlign, TrainBackbone, TrainProject, TrainTune,
+    Compute, EncodeText, Evaluate, Job, LlmRanking, PromptedLlm, Settings, Stage, TrainAlign,
+    TrainBackbone, TrainProject, TrainTune,
 };
 
 use super::*;
-use crate::methods::tests::{backbone, data, prompt, sasrec, small, training_candidates, words};
+use crate::methods::fixtures::{loaded_with, texts};
+use crate::methods::tests::{backbone, data, prompt, sasrec, small, training_candidates};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
 use crate::testing::training;
+
+/// Runs a job of any stage but `pretrain-lm`.
+pub(super) fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> {
+    let pretrain: Pretrain = |_, _, _, _| Err(StageError::new("another package has `pretrain-lm`"));
+    super::run(job, pretrain, observe)
+}
 
 /// A folder in which stages leave their artefacts by name.
 pub(super) struct Desk(tempfile::TempDir);
@@ -112,6 +119,13 @@ impl Desk {
         events
     }
 
+    /// Leaves a tiny language model with random weights in `llm`.
+    pub(super) fn save_lm(&self) {
+        std::fs::create_dir_all(self.folder("llm")).unwrap();
+        let loaded = loaded_with(&texts(), 512, false);
+        save_opt(&self.folder("llm"), &loaded, Dtype::Fp32).unwrap();
+    }
+
     pub(super) fn ranks(&self, name: &str) -> Vec<f64> {
         Ranks::load(&self.folder(name), Part::Test).unwrap().ranks
     }
@@ -129,13 +143,6 @@ fn reading(user: bool, item: ItemEmbedding) -> PromptedLlm {
         item,
         text_below: 0,
     }
-}
-
-fn pretrain() -> Settings {
-    Settings::PretrainLm(PretrainLm {
-        llm: small(),
-        words: words(),
-    })
 }
 
 fn encode() -> Settings {
@@ -211,7 +218,7 @@ const SCORE: Inference = Inference::Score {
 /// Runs what every A-LLMRec cell reads.
 fn aligned() -> Desk {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     desk.run("encoded", encode(), &["prepared"]);
     desk.run("align", align(), &["prepared", "backbone", "encoded"]);
     desk
@@ -342,7 +349,7 @@ fn ablations_change_what_is_read() {
 #[test]
 fn tallrec_is_tuned_and_answers_in_both_forms() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let lora = Lora {
         rank: 2,
         alpha: 4.0,

@@ -43,6 +43,14 @@ impl DeviceError {
     }
 }
 
+/// How many CUDA devices LibTorch sees.
+///
+/// # Errors
+/// When it sees none, or its CUDA part is missing.
+pub fn cuda_devices() -> Result<i64, DeviceError> {
+    named("cuda:0").map(|_| Cuda::device_count())
+}
+
 /// The device called `name`. Must be called before the first tensor is made: the linker drops
 /// LibTorch's CUDA part as unused, so it is loaded here.
 ///

@@ -8,7 +8,7 @@ use allround_core::models::train::Loss;
 use allround_core::stage::Evaluate;
 use allround_core::stage::Settings;
 
-use super::super::tests::Desk;
+use super::super::tests::{Desk, run};
 use super::*;
 use crate::models::behaviour::configurations;
 
@@ -60,7 +60,7 @@ fn imported_weights_of_every_model_leave_the_artefact_and_the_ranks_of_the_train
         std::fs::copy(weights, desk.folder("w.safetensors")).unwrap();
         let mut events = Vec::new();
         let job = import_job(&desk, &model, "w.safetensors");
-        super::super::run(&job, &mut |event| events.push(event)).unwrap();
+        run(&job, &mut |event| events.push(event)).unwrap();
         for file in [artefact::WEIGHTS, artefact::DESCRIPTION] {
             let bytes = |stage: &str| std::fs::read(desk.folder(stage).join(file)).unwrap();
             assert!(bytes("trained") == bytes("imported"), "{model:?}: {file}");
@@ -103,7 +103,7 @@ fn a_file_that_has_changed_since_it_was_planned_with_is_refused() {
     std::fs::copy(desk.folder("backbone").join(artefact::WEIGHTS), &file).unwrap();
     let job = import_job(&desk, &model, "w.safetensors");
     std::fs::write(&file, "other weights").unwrap();
-    let failure = super::super::run(&job, &mut |_| ()).unwrap_err().failure();
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
     let message = format!(
         "`{}` has changed since the experiment was planned",
         file.display()
@@ -128,7 +128,7 @@ fn a_table_of_another_data_set_is_refused_with_the_file_that_lists_the_items() {
     let file = desk.folder("w.safetensors");
     models::weights::write(&file, &net.weights()).unwrap();
     let job = import_job(&desk, &model, "w.safetensors");
-    let failure = super::super::run(&job, &mut |_| ()).unwrap_err().failure();
+    let failure = run(&job, &mut |_| ()).unwrap_err().failure();
     let message = format!(
         "`{}`: tensor `item_emb.weight` has shape [12, 8]; expected [13, 8]",
         file.display()

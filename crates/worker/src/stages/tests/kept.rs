@@ -36,7 +36,7 @@ fn half(desk: &Desk, name: &str) -> RankedUsers {
 #[test]
 fn an_evaluation_goes_on_behind_the_users_that_are_done() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let generate = Inference::Generate {
         max_new_tokens: 8,
         repetition_penalty: 1.0,
@@ -134,7 +134,7 @@ fn what_is_kept_is_read_back_to_the_last_bit_and_a_damaged_file_is_none() {
 #[test]
 fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let lora = Lora {
         rank: 2,
         alpha: 4.0,
@@ -181,7 +181,7 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
 #[test]
 fn a_smaller_token_budget_asks_fewer_users_together_and_ranks_alike() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let needs = ["prepared", "candidates", "llm"];
     let passes = |name: &str, token_budget| {
         let Settings::Evaluate(mut settings) =

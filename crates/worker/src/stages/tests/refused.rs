@@ -64,7 +64,7 @@ const ASKING: [&str; 4] = ["prepared", "candidates", "backbone", "llm"];
 #[test]
 fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let mut prepared = data();
     for item in &mut prepared.items[..2] {
         item.title = Some("red ".repeat(999));
@@ -80,7 +80,7 @@ fn titles_longer_than_the_context_are_cut_and_counted_in_every_stage() {
 #[test]
 fn what_titles_and_descriptions_lack_is_counted_in_every_stage_that_reads_them() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let mut prepared = data();
     let titles = [
         None,
@@ -116,7 +116,7 @@ fn what_titles_and_descriptions_lack_is_counted_in_every_stage_that_reads_them()
 /// A desk whose small language model has WordPiece of these words, with nothing around a text.
 fn spelling_only(words: &[&str]) -> Desk {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let folder = desk.folder("llm");
     let tokens = [&["[PAD]", "[UNK]"], words].concat();
     let vocabulary: serde_json::Map<String, serde_json::Value> = tokens
@@ -150,8 +150,7 @@ fn titles_that_the_tokenizer_cannot_spell_are_counted_in_every_stage() {
         assert_eq!(count, Some(12 - whole), "{name}");
     }
     let known = Desk::new();
-    let events = known.run("llm", pretrain(), &["prepared"]);
-    assert_eq!(counted(&events, "cannot represent whole"), None);
+    known.save_lm();
     let [(name, settings), ..] = asking(reading(false, ItemEmbedding::None));
     let events = known.run(name, settings, &ASKING);
     assert_eq!(counted(&events, "cannot represent whole"), None);
@@ -180,7 +179,7 @@ fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked()
 #[test]
 fn titles_longer_than_a_generated_answer_are_counted() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let mut prepared = data();
     prepared.items[3].title = Some("red ".repeat(12));
     prepared.save(&desk.folder("prepared")).unwrap();
@@ -202,7 +201,7 @@ fn titles_longer_than_a_generated_answer_are_counted() {
 #[test]
 fn a_prompt_that_leaves_no_room_is_refused_with_its_user_and_advice_in_every_stage() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let mut read = reading(false, ItemEmbedding::None);
     read.prompt.template = format!("{} {{history}} {{candidates}}", "red ".repeat(999));
     for (name, settings) in asking(read) {
@@ -301,7 +300,7 @@ fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
 #[test]
 fn likelihoods_that_overflow_are_refused_with_the_user() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let path = desk.folder("llm").join("model.safetensors");
     let tensors = weights::read_tensors(&path).unwrap();
     let named: Vec<(String, Tensor)> = tensors.into_iter().collect();
@@ -330,7 +329,7 @@ fn likelihoods_that_overflow_are_refused_with_the_user() {
 #[test]
 fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let mut read = reading(false, ItemEmbedding::None);
     read.prompt.candidates = 12;
     let [(name, settings), ..] = asking(read);
@@ -345,33 +344,9 @@ fn more_candidates_than_there_are_items_are_refused_with_the_user_and_advice() {
 }
 
 #[test]
-fn long_titles_shorten_the_lessons_of_a_small_language_model_and_are_counted() {
-    let desk = Desk::new();
-    let mut prepared = data();
-    for item in &mut prepared.items {
-        item.title = Some(format!("{} {}", item.id, "red ".repeat(60)));
-    }
-    prepared.save(&desk.folder("prepared")).unwrap();
-    let Settings::PretrainLm(mut settings) = pretrain() else {
-        unreachable!("pretrain gives its own settings")
-    };
-    settings.llm.positions = 64;
-    settings.llm.steps = 12;
-    let batch = settings.llm.batch_size as u64;
-    let events = desk.run("llm", Settings::PretrainLm(settings), &["prepared"]);
-    let count = counted(&events, "shortened or replaced");
-    // Short lists come four times a step.
-    let texts = 12 * 4 * batch;
-    assert!(
-        count.is_some_and(|count| count > 6 && count <= texts),
-        "{count:?}"
-    );
-}
-
-#[test]
 fn answers_without_enough_memory_name_the_tokens_tried_and_the_setting() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     let settings = evaluate(reading(false, ItemEmbedding::None), SCORE, None);
     let job = desk.job("full", settings, &["prepared", "candidates", "llm"]);
     // Progress is reported between the language model's steps. So this is as if one of them had

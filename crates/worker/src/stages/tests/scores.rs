@@ -46,7 +46,7 @@ fn agree(desk: &Desk, name: &str, part: Part) {
 #[test]
 fn kept_scores_of_a_cf_model_and_of_a_language_model_give_the_ranks() {
     let desk = Desk::new();
-    desk.run("llm", pretrain(), &["prepared"]);
+    desk.save_lm();
     for part in [Part::Valid, Part::Test] {
         let name = format!("cf-{part}");
         desk.run(

@@ -19,9 +19,9 @@ use super::PretrainTask;
 use super::choice::{Choice, Made};
 use super::texts::{Answer, Text};
 use super::vectors::{Gathered, Place};
-use crate::nn::embedding::indices;
-use crate::torch_ext::transfer::to_device_async;
-use crate::train::task::Loss;
+use allround_worker::nn::embedding::indices;
+use allround_worker::torch_ext::transfer::to_device_async;
+use allround_worker::train::task::Loss;
 
 /// Weight of the prompts' own tokens next to the answers'.
 pub(super) const TEXT_WEIGHT: f64 = 0.1;

@@ -1,3 +1,5 @@
+mod stages;
+
 use allround_core::config::llm::Look;
 
 use super::choice::{Choice, Made};
@@ -5,8 +7,20 @@ use super::losses::{LOOK_WEIGHT, TEXT_WEIGHT, TITLE_WEIGHT};
 use super::texts::{Answer, Hint};
 use super::vectors::{Gathered, Place, VectorRecipe};
 use super::*;
-use crate::methods::tests::{data, loaded, small, words};
-use crate::train::trainer::tests::drawn;
+use allround_worker::methods::fixtures::{data, loaded_with, small, words};
+
+/// A tiny language model with random weights, and the tokenizer of [`data`]'s corpus.
+fn loaded(trainable: bool) -> LoadedLm {
+    loaded_with(&corpus(&data(), &words()), 256, trainable)
+}
+
+/// The examples of an epoch, step by step.
+fn drawn(task: &PretrainTask<'_>, epoch: u32) -> Vec<Vec<Text>> {
+    let steps = task.source().steps(epoch).unwrap();
+    let made: Vec<Vec<Text>> = steps.made.map(Result::unwrap).collect();
+    assert_eq!(made.len(), steps.count);
+    made
+}
 
 #[test]
 fn texts_are_drawn_again_the_same_and_hold_their_answer() {

@@ -2,9 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use crate::lm::Lm;
-use crate::nn::embedding::indices;
-use crate::torch_ext::transfer::to_device_async;
+use allround_worker::lm::Lm;
+use allround_worker::nn::embedding::indices;
+use allround_worker::torch_ext::transfer::to_device_async;
 
 /// A vector: a weighted sum of means of words' embeddings, each at a deviation of 1, and of random
 /// vectors.

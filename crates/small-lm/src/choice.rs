@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::vectors::VectorRecipe;
-use crate::nn::embedding::indices;
-use crate::torch_ext::transfer::to_device_async;
+use allround_worker::nn::embedding::indices;
+use allround_worker::torch_ext::transfer::to_device_async;
 
 /// Factor of cosines under the softmax that gives candidates their chances. A cosine that is
 /// larger by 0.1 makes a candidate seven times as likely.

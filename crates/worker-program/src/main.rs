@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     };
     torch_ext::keep_memory();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        stages::run(&job, &mut |event| send(&event))
+        stages::run(&job, allround_small_lm::run, &mut |event| send(&event))
     }));
     let failure = match done {
         Ok(Ok(())) => {
@@ -56,8 +56,8 @@ fn main() -> ExitCode {
 
 /// Prints what `allround doctor` shows: this program, LibTorch, and the CUDA devices that it sees.
 fn version() -> ExitCode {
-    let cuda = match torch_ext::device::named("cuda:0") {
-        Ok(_) => format!("{} CUDA devices", tch::Cuda::device_count()),
+    let cuda = match torch_ext::device::cuda_devices() {
+        Ok(count) => format!("{count} CUDA devices"),
         Err(error) => format!("no CUDA device ({error})"),
     };
     let text = format!(

@@ -1,8 +1,12 @@
 //! A small language model from scratch, trained on item texts and on instructions made from item
-//! texts alone.
+//! texts alone. Tests and small experiments use it in place of a pretrained one.
 //!
-//! It never sees an interaction. It learns to read a prompt: to copy and to choose titles, and to
-//! follow the user's slot. The user's slot holds one of four things:
+//! [`run`] is the stage `pretrain-lm`. [`PretrainTask`] is what the worker's training loop trains.
+//! `texts` draws prompts, `plain` draws texts without prompts. `vectors` and `choice` make the
+//! vectors of prompts and the choices among titles.
+//!
+//! The model never sees an interaction. It learns to read a prompt: to copy and to choose titles,
+//! and to follow the user's slot. The user's slot holds one of four things:
 //!
 //! - a vector close to the item vector of the target;
 //! - a weighted sum of all candidates' vectors;
@@ -17,9 +21,12 @@
 //! words in its vectors, does not learn to compare vectors. `losses` has two auxiliary losses for
 //! that.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod choice;
 mod losses;
 mod plain;
+mod stage;
 mod texts;
 mod vectors;
 
@@ -30,22 +37,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use allround_core::config::llm::{Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Item, Prepared};
 use allround_core::event::{Counted, Event};
-use allround_core::models::train::Decay;
-use allround_core::models::train::Optimizer;
-use allround_core::models::train::OutOfMemory;
-use allround_core::models::train::{Stop, Train};
+use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Stop, Train};
 use allround_core::seed::{Stream, stream};
 use allround_core::text::{Piece, Titles, Vectors, answer_of, render};
 use rand::RngExt;
 use tch::Tensor;
 
-use super::prompted_lm::LoadedLm;
-use crate::hf::tokenizer::Tokenizer;
-use crate::lm::Lm;
-use crate::train::BoxError;
-use crate::train::task::{Loss, Source, Steps, Task};
-use crate::train::trainer;
-use texts::{Lesson, Text};
+use allround_worker::hf::tokenizer::Tokenizer;
+use allround_worker::lm::Lm;
+use allround_worker::methods::prompted_lm::LoadedLm;
+use allround_worker::train::BoxError;
+use allround_worker::train::task::{Loss, Source, Steps, Task};
+use allround_worker::train::trainer;
+
+pub use stage::run;
+use texts::Lesson;
+pub use texts::Text;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 4;
