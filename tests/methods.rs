@@ -264,7 +264,12 @@ fn missing_ranks_are_reported_and_restored_by_the_next_run() {
     };
     let words = "The per-user ranks of every cell are missing (folder ranks), so there are no intervals and no tests: run the experiment again";
     assert!(!report().contains(words) && !desk.file("report.html").contains(words));
-    std::fs::remove_dir_all(desk.path().join("results/methods/ranks")).unwrap();
+    let results = desk.path().join("results/methods");
+    std::fs::remove_dir_all(results.join("ranks")).unwrap();
+    assert!(!report().contains("per-user ranks"), "intervals are kept");
+    for file in ["intervals.csv", "tests.csv"] {
+        std::fs::remove_file(results.join(file)).unwrap();
+    }
     assert!(report().contains(words));
     assert!(desk.file("report.html").contains(words));
     let (code, printed) = desk.run("all=crash");
