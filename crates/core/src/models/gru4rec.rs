@@ -103,15 +103,9 @@ impl CfModel for Gru4rec {
             sequences: Some(&self.sequences),
             maxlen: Some(self.maxlen),
             l2_emb: self.l2_emb,
+            weights: self.weights.as_deref(),
+            weights_check: self.weights_check.as_deref(),
         })
-    }
-
-    fn weights(&self) -> Option<&str> {
-        self.weights.as_deref()
-    }
-
-    fn weights_check(&self) -> Option<&str> {
-        self.weights_check.as_deref()
     }
 
     fn tensors(&self) -> Vec<Weight> {

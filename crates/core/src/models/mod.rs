@@ -146,6 +146,10 @@ pub struct Training<'a> {
     pub maxlen: Option<usize>,
     /// L2 penalty on the item embeddings.
     pub l2_emb: f64,
+    /// File of weights that are imported in place of training, as written in the experiment file.
+    pub weights: Option<&'a str>,
+    /// File that imported weights are verified with.
+    pub weights_check: Option<&'a str>,
 }
 
 impl Training<'_> {
@@ -192,7 +196,7 @@ impl Training<'_> {
 /// A collaborative-filtering model. The default methods describe a model that only counts
 /// interactions.
 pub trait CfModel {
-    /// How it is trained when no weights are imported; `None` for a model that only counts. A
+    /// How it is trained, or which weights are imported; `None` for a model that only counts. A
     /// trained model has a vector for each user and item, which LLM methods can read.
     fn training(&self) -> Option<Training<'_>> {
         None
@@ -200,12 +204,12 @@ pub trait CfModel {
 
     /// File of imported weights, as written in the experiment file.
     fn weights(&self) -> Option<&str> {
-        None
+        self.training()?.weights
     }
 
     /// File that imported weights are verified with, as written in the experiment file.
     fn weights_check(&self) -> Option<&str> {
-        None
+        self.training()?.weights_check
     }
 
     /// Names and shapes of its tensors, in any order.

@@ -83,15 +83,9 @@ impl CfModel for Ncf {
             sequences: None,
             maxlen: None,
             l2_emb: self.l2_emb,
+            weights: self.weights.as_deref(),
+            weights_check: self.weights_check.as_deref(),
         })
-    }
-
-    fn weights(&self) -> Option<&str> {
-        self.weights.as_deref()
-    }
-
-    fn weights_check(&self) -> Option<&str> {
-        self.weights_check.as_deref()
     }
 
     fn tensors(&self) -> Vec<Weight> {

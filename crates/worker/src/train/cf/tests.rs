@@ -83,6 +83,8 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
             sequences: Some(&Sequences::Whole {}),
             maxlen: Some(10),
             l2_emb: 0.0,
+            weights: None,
+            weights_check: None,
         },
         seed: 1,
         checkpoint: folder.path(),
