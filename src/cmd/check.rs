@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Exit, data, planned, print};
 use crate::cli::{Check, Common, FaultFormat};
-use crate::experiment::{self, Faults};
+use crate::experiment::Faults;
 use crate::observe::print_message;
 use crate::plan::{self, NodeId, Settings};
 use crate::run::{Planned, absolute};
@@ -23,10 +23,6 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
         Err(error) if arguments.format == FaultFormat::Lines => return lines(error),
         Err(error) => return Err(error),
     };
-    let checked = &planned.checked;
-    for note in experiment::lone_blanks(&checked.spec, &checked.base) {
-        print_message(&format!("warning: {note}"));
-    }
     for note in planned.notes() {
         print_message(&format!("note: {note}"));
     }

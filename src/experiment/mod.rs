@@ -14,7 +14,6 @@ mod folder;
 mod format;
 mod labels;
 mod load;
-mod lone_blanks;
 mod reference;
 mod select;
 
@@ -29,6 +28,5 @@ pub use config::Spec;
 pub use format::DEFAULTS;
 pub use layered_toml::{FaultLine, Faults, Origin};
 pub use load::{load, load_resolved, load_text};
-pub use lone_blanks::lone_blanks;
 pub use reference::{format_markdown, schema_json};
 pub use select::Selected;

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use allround_core::config::llm::{Prompt, SmallLlm, Wording, Words};
+use allround_core::config::llm::{FinalBlank, Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Item, Prepared};
 use allround_core::event::{Counted, Event};
 use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Stop, Train};
@@ -140,6 +140,10 @@ fn asked(wording: Wording, words: &Words) -> Prompt {
     Prompt {
         wording,
         template: String::new(),
+        list: true,
+        chat: false,
+        system: String::new(),
+        final_blank: FinalBlank::Auto,
         past: words.past.clone(),
         verb: words.verb.clone(),
         noun: words.noun.clone(),

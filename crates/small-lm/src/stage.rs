@@ -60,6 +60,8 @@ pub fn run(
         lm,
         tokenizer: Arc::new(tokenizer),
         ends: vec![eos],
+        chat: None,
+        turn: None,
         remarks: Vec::new(),
     };
     let task = PretrainTask::new(small, &settings.words, &prepared, loaded);

@@ -174,11 +174,22 @@ fn template(check: &mut Check<'_>, name: &str, prompt: &Prompt) {
             );
         }
     }
-    if !prompt.template.contains("{candidates}") {
-        check.push(
-            Fault::at(place, "the template has no candidates to choose from")
+    match (prompt.template.contains("{candidates}"), prompt.list) {
+        (false, true) => check.push(
+            Fault::at(place, "the template does not list the candidates")
                 .label("expected `{candidates}` in it")
-                .hint("for example `{user}This user has {past} {history}. Choose the next from {candidates}: `"),
-        );
+                .hint(
+                    "for example `{user}This user has {past} {history}. Choose the next from {candidates}: `; or set `list = false` to rank without the list",
+                ),
+        ),
+        (true, false) => {
+            let place = check.place(&["prompt", name, "list"]);
+            check.push(
+                Fault::at(place, "`list = false`, but the template lists the candidates")
+                    .label("contradicts `template`")
+                    .hint("remove `{candidates}` from the template, or set `list = true`"),
+            );
+        }
+        (true, true) | (false, false) => {}
     }
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use allround_core::config::protocol::Candidates;
+use allround_core::models::llm_method::Inference;
 use allround_core::models::{LlmMethod, Model};
 
-use super::{Check, form, protocol};
+use super::{Check, chat, form, protocol};
 use crate::experiment::fault::Fault;
 use crate::experiment::select::Selected;
 use crate::experiment::suggest;
@@ -35,6 +36,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             titled(check, &cell);
             if seen.insert(cell.model.clone()) {
                 answers(check, &path_of(check, &cell.model, model), method);
+                chat::check(check, method);
             }
         }
     }
@@ -136,6 +138,12 @@ fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
 fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
     let spec = check.spec;
     let inference = method.inference();
+    let prompt = spec.prompt.get(method.prompt());
+    let prompt = prompt.filter(|_| method.uses_template());
+    let has_list = prompt.is_none_or(|prompt| prompt.list);
+    if !has_list {
+        without_list(check, path, method);
+    }
     for (protocol, settings) in &spec.protocol {
         form::one_title(check, inference, path, protocol);
         form::scores(check, inference, path, protocol);
@@ -156,7 +164,7 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
             }
             // A yes-or-no question is about one title.
             Candidates::Uniform { .. } | Candidates::Popularity { .. } | Candidates::File(_)
-                if inference.is_none() =>
+                if inference.is_none() || !has_list =>
             {
                 1
             }
@@ -166,6 +174,38 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
             },
         };
         form::positions(check, (method.llm(), inference), titles, protocol);
+    }
+}
+
+/// Settings that need the list of candidates in the prompt, which has none.
+fn without_list(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
+    let prompt = method.prompt();
+    let list = check.place(&["prompt", prompt, "list"]);
+    match method.inference() {
+        Some(Inference::Generate { .. }) => {
+            let place = check.place(&below(path, &["inference", "generate"]));
+            let message = format!(
+                "an answer names a title of the list, and prompt `{prompt}` lists no candidates"
+            );
+            check.push(
+                Fault::at(place, message)
+                    .label("needs the list")
+                    .related(list, "no list here")
+                    .hint("rank the candidates with `inference.score = {}`"),
+            );
+        }
+        Some(Inference::Score { orders, .. }) if *orders > 1 => {
+            let place = check.place(&below(path, &["inference", "score", "orders"]));
+            let message =
+                format!("`orders = {orders}` has no effect: prompt `{prompt}` lists no candidates");
+            check.push(
+                Fault::at(place, message)
+                    .label("orders of the list")
+                    .related(list, "no list here")
+                    .hint("remove `orders`"),
+            );
+        }
+        Some(Inference::Score { .. } | Inference::Constrained {}) | None => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! Checks of meaning, after those of structure. One file per part of the spec.
 
+mod chat;
 mod data;
 mod folder;
 mod form;

@@ -1,10 +1,6 @@
 //! Folders of models that `check` refuses.
 
-use std::path::Path;
-
 use super::bad::faults_of;
-use crate::experiment::load_text;
-use crate::experiment::lone_blanks;
 
 const SPEC: &str = r#"spec_version = 1
 name = "folders"
@@ -35,6 +31,11 @@ llm = "little"
 
 /// The faults of a language model's folder and an encoder's folder with these additional files.
 fn faults(llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
+    faults_with(SPEC, llm, encoder)
+}
+
+/// The same of another file.
+fn faults_with(spec: &str, llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, kind: &str, files: &[(&str, &str)]| {
         let own = folder.path().join(name);
@@ -53,7 +54,7 @@ fn faults(llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
         }
         own.display().to_string()
     };
-    let text = SPEC
+    let text = spec
         .replace("ENCODER", &make("encoder", "bert", encoder))
         .replace("LLM", &make("llm", "llama", llm));
     let root = folder.path().display().to_string();
@@ -145,42 +146,56 @@ fn an_adapter_is_accepted_whole_and_refused_in_parts() {
 }
 
 #[test]
-fn a_template_that_ends_in_a_blank_is_warned_about_for_byte_level_tokenizers() {
-    let folder = tempfile::tempdir().unwrap();
-    let notes = |template: &str, pre_tokenizer: &str| {
-        let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        file("config.json", r#"{"model_type": "opt"}"#);
-        file("model.safetensors", "");
-        file(
-            "tokenizer.json",
-            &format!(r#"{{"pre_tokenizer": {{"type": "{pre_tokenizer}"}}}}"#),
-        );
-        let path = folder.path().display().to_string();
-        let text = SPEC
-            .replace(
-                "[encoder.texts.pretrained]\nfolder = \"ENCODER\"",
-                "[encoder.texts.hashed]",
-            )
-            .replace(
-                "encoder = \"texts\"",
-                "encoder = \"texts\"\nalign.train_encoder = false",
-            )
-            .replace("LLM", &path)
-            .replace("The next is", template);
-        let checked = load_text("notes.toml", &text, Path::new("/"), &[]);
-        lone_blanks(
-            &checked.map_err(|faults| faults.lines()).unwrap().spec,
-            Path::new("/"),
-        )
+fn a_chat_template_that_cannot_be_used_is_refused_before_anything_is_trained() {
+    let refused = |template: &str, prompt: &str| {
+        let spec = SPEC.replace("[prompt.default]", &format!("[prompt.default]\n{prompt}"));
+        let files: &[(&str, &str)] = match template {
+            "" => &[],
+            template => &[("chat_template.jinja", template)],
+        };
+        faults_with(&spec, files, &[])
     };
-    let found = notes("The next is ", "ByteLevel");
-    assert_eq!(found.len(), 1);
-    assert!(
-        found[0].starts_with(
-            "`prompt.default.template` ends in a blank, which the tokenizer of `llm.little`"
+    let hint = "remove `chat`, or name an instruct model with `chat_template.jinja` or `chat_template` in `tokenizer_config.json`";
+    let no_system = "{% if messages[0].role == 'system' %}{{ raise_exception('No system text') }}{% endif %}{{ messages[0].content }}";
+    for (template, prompt, expected) in [
+        (
+            "",
+            "chat = true",
+            format!("18:8: `ROOT/llm` holds no chat template | needs a chat template | {hint}"),
         ),
-        "{found:?}"
-    );
-    assert!(notes("The next is", "ByteLevel").is_empty());
-    assert!(notes("The next is ", "Metaspace").is_empty());
+        (
+            "{% for one in messages %}",
+            "chat = true",
+            format!(
+                "18:8: `ROOT/llm`: the chat template cannot be used: syntax error: unexpected end of input, expected end of block (in <string>:1) | needs a chat template | {hint}"
+            ),
+        ),
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}",
+            "chat = true",
+            format!(
+                "18:8: `ROOT/llm`: the chat template takes more than 1000000 steps, so it may never end | needs a chat template | {hint}"
+            ),
+        ),
+        (
+            "nothing",
+            "chat = true",
+            format!(
+                "18:8: `ROOT/llm`: the chat template writes the user's text 0 times; expected once | needs a chat template | {hint}"
+            ),
+        ),
+        (
+            no_system,
+            "chat = true\nsystem = \"Recommend.\"",
+            "19:10: the chat template refuses the prompt: No system text | in `ROOT/llm` | the template may take no system text: remove `system`".to_owned(),
+        ),
+        (
+            no_system,
+            "system = \"Recommend.\"",
+            "18:10: `system` has no effect without `chat = true` | text of a chat | add `chat = true`, or remove `system`".to_owned(),
+        ),
+    ] {
+        assert_eq!(refused(template, prompt), [expected], "{template}");
+    }
+    assert_eq!(refused(no_system, "chat = true"), Vec::<String>::new());
 }

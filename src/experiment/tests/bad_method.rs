@@ -319,7 +319,25 @@ const CASES: &[Case] = &[
         old: "{user}{history} {candidates} ",
         new: "{history}",
         faults: &[
-            "21:12: the template has no candidates to choose from | expected `{candidates}` in it | for example `{user}This user has {past} {history}. Choose the next from {candidates}: `",
+            "21:12: the template does not list the candidates | expected `{candidates}` in it | for example `{user}This user has {past} {history}. Choose the next from {candidates}: `; or set `list = false` to rank without the list",
+        ],
+    },
+    Case {
+        what: "a template with candidates, and no list",
+        old: "{user}{history} {candidates} \"",
+        new: "{user}{history} {candidates} \"\nlist = false",
+        faults: &[
+            "22:8: `list = false`, but the template lists the candidates | contradicts `template` | remove `{candidates}` from the template, or set `list = true`",
+        ],
+    },
+    Case {
+        what: "settings that need the list, and no list",
+        old: "template = \"{user}{history} {candidates} \"\n\n[model.sasrec.sasrec]\n\n[model.floor.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score = {}",
+        new: "list = false\n\n[model.sasrec.sasrec]\n\n[model.floor.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score.orders = 2\n\n[model.generated.llm_only]\nllm = \"little\"\nprompt = \"plain\"\ninference.generate = {}",
+        faults: &[
+            "33:26: `orders = 2` has no effect: prompt `plain` lists no candidates | orders of the list | remove `orders`",
+            "38:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
+            "38:22: an answer names a title of the list, and prompt `plain` lists no candidates | needs the list | rank the candidates with `inference.score = {}`",
         ],
     },
     Case {

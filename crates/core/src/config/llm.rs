@@ -142,6 +142,17 @@ pub struct Prompt {
     /// `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, to fit the noun). `{user}` is the
     /// user's vector and the sentence about it.
     pub template: String,
+    /// Whether the prompt lists the candidates. Without the list, the language model sees the history
+    /// alone, training teaches it the next title, and `inference.score` ranks the candidates' titles.
+    /// A `template` must agree: `{candidates}` in it is the list.
+    pub list: bool,
+    /// Whether the prompt is a user's turn in the chat template of the language model's folder, as an
+    /// instruct model has been trained on. The answer is then the next turn.
+    pub chat: bool,
+    /// System text of the chat; empty: none, or what the template has in its place.
+    pub system: String,
+    /// Where the blank between prompt and answer is tokenized.
+    pub final_blank: FinalBlank,
     /// The verb's past form, such as `bought`. This and the two settings below apply to data sets
     /// that `words` does not list.
     pub past: String,
@@ -155,7 +166,7 @@ pub struct Prompt {
     #[schemars(range(min = 1, max = 1000))]
     pub history: usize,
     /// Number of candidates in a training prompt, including the target. At inference the protocol
-    /// sets it.
+    /// sets it. Has no effect without `list`.
     #[schemars(range(min = 2, max = 1000))]
     pub candidates: usize,
     /// Maximum number of tokens in a title; longer ones are cut and counted. 0: only the language
@@ -180,6 +191,14 @@ impl Prompt {
         prompt
     }
 
+    /// Candidates of a training prompt, the target among them: only the target without a list.
+    pub fn training_candidates(&self) -> usize {
+        match self.list {
+            true => self.candidates,
+            false => 1,
+        }
+    }
+
     /// The prompt's own words.
     pub fn own_words(&self) -> Words {
         Words {
@@ -188,6 +207,20 @@ impl Prompt {
             noun: self.noun.clone(),
         }
     }
+}
+
+/// Where the blank between a prompt and its answer is tokenized. Byte-level tokenizers make a blank at
+/// the end of a text a separate token. Few words follow such a token in the texts that a model was
+/// trained on, since words there begin with their blank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalBlank {
+    /// With the answer where it would be a separate token, except for OPT with a published wording.
+    Auto,
+    /// At the end of the prompt, as in the A-LLMRec code.
+    Prompt,
+    /// At the beginning of the answer.
+    Answer,
 }
 
 /// Words in the prompts of one data set.

@@ -36,9 +36,28 @@ pub struct Vectors {
 const PUBLISHED_CODE: &str = "{user}This user has {past} {history} in the previous. Recommend one next {noun} for this \
     user to {verb} next from the following {noun} title set, {candidates}. The recommendation is ";
 
+/// The same without the list of candidates.
+const PUBLISHED_CODE_WITHOUT_LIST: &str = "{user}This user has {past} {history} in the previous. Recommend one next \
+    {noun} for this user to {verb} next. The recommendation is ";
+
 /// The wording of the paper's figure 3.
 const PAPER: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this user to {verb} \
     next from the following set of {noun} titles, {candidates}. The recommendation is ";
+
+/// The same without the list of candidates.
+const PAPER_WITHOUT_LIST: &str = "{user}This user has {past} {history} in the past. Recommend {article} {noun} for this \
+    user to {verb} next. The recommendation is ";
+
+/// The template of a prompt.
+fn template(prompt: &Prompt) -> &str {
+    match (prompt.template.as_str(), prompt.wording, prompt.list) {
+        ("", Wording::PublishedCode, true) => PUBLISHED_CODE,
+        ("", Wording::PublishedCode, false) => PUBLISHED_CODE_WITHOUT_LIST,
+        ("", Wording::Paper, true) => PAPER,
+        ("", Wording::Paper, false) => PAPER_WITHOUT_LIST,
+        (own, Wording::PublishedCode | Wording::Paper, _) => own,
+    }
+}
 
 /// The prompt for one user: the last `prompt.history` items of `history`, oldest first, and all of
 /// `candidates`, in the given order. It ends right before the answer, which is [`answer_of`].
@@ -52,14 +71,9 @@ pub fn render(
     candidates: &[u32],
     titles: &Titles,
 ) -> Vec<Piece> {
-    let template = match (prompt.template.as_str(), prompt.wording) {
-        ("", Wording::PublishedCode) => PUBLISHED_CODE,
-        ("", Wording::Paper) => PAPER,
-        (own, _) => own,
-    };
     let recent = &history[history.len().saturating_sub(prompt.history)..];
     let mut pieces = Pieces::default();
-    for part in parts(template) {
+    for part in parts(template(prompt)) {
         match part {
             Part::Text(text) => pieces.text(text),
             Part::Place("user") if vectors.user => {
@@ -176,11 +190,16 @@ impl Pieces {
 mod tests {
     use super::super::titles::tests::titles;
     use super::*;
+    use crate::config::llm::FinalBlank;
 
     fn prompt(wording: Wording, template: &str) -> Prompt {
         Prompt {
             wording,
             template: template.to_owned(),
+            list: true,
+            chat: false,
+            system: String::new(),
+            final_blank: FinalBlank::Auto,
             past: "watched".to_owned(),
             verb: "watch".to_owned(),
             noun: "movie".to_owned(),
@@ -244,6 +263,28 @@ mod tests {
             ),
             "[U] is a user representation. This user has watched \"A\",\"B\" in the past. Recommend a movie for this user \
              to watch next from the following set of movie titles, \"{verb} [U]\",\"A\". The recommendation is "
+        );
+    }
+
+    #[test]
+    fn a_prompt_without_the_list_has_the_history_alone() {
+        let titles = titles(&[Some("A"), Some("B")]);
+        let shown = |wording| {
+            let prompt = Prompt {
+                list: false,
+                ..prompt(wording, "")
+            };
+            shown(&render(&prompt, BOTH, &[1], &[1, 2], &titles))
+        };
+        assert_eq!(
+            shown(Wording::PublishedCode),
+            "[U] is a user representation.This user has watched \"A\"[H1] in the previous. Recommend one next movie for \
+             this user to watch next. The recommendation is "
+        );
+        assert_eq!(
+            shown(Wording::Paper),
+            "[U] is a user representation. This user has watched \"A\"[H1] in the past. Recommend a movie for this user \
+             to watch next. The recommendation is "
         );
     }
 

@@ -9,6 +9,7 @@ mod around;
 mod class;
 mod older;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use allround_core::fs::{self, FsError};
@@ -120,11 +121,7 @@ impl Tokenizer {
         probe.map_err(|error| wrong(format!("it cannot tokenize an unusual letter: {error}")))?;
         let around = around::around(&inner).map_err(wrong)?;
         let of_json = path.ends_with("tokenizer.json");
-        let mut remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
-        let template = folder.join("chat_template.jinja").is_file();
-        if template || !files.config["chat_template"].is_null() {
-            remarks.push("the model's chat template is not applied".to_owned());
-        }
+        let remarks = remarks(&files, &around, of_json.then_some(&changed[..]));
         Ok(Self {
             remarks,
             ..Self::with_ends(inner, around, &files)
@@ -224,6 +221,41 @@ impl Tokenizer {
     pub fn encode_later(&self, text: &str) -> Vec<u32> {
         let tokens = self.later.encode(text, &self.inner);
         tokens.expect("a tokenizer that was opened tokenizes any text")
+    }
+
+    /// The tokens of a text in which the names of special tokens are these tokens, as in a chat
+    /// template: those up to the last special one, and the text after it.
+    pub fn through_special(&self, text: &str) -> (Vec<u32>, String) {
+        let (ids, special) = self.with_special(text);
+        match special.last() {
+            Some((at, place)) => (ids[..=*at].to_vec(), text[place.end..].to_owned()),
+            None => (Vec::new(), text.to_owned()),
+        }
+    }
+
+    /// The same from the first special token on: the text before it, and the tokens.
+    pub fn from_special(&self, text: &str) -> (String, Vec<u32>) {
+        let (ids, special) = self.with_special(text);
+        match special.first() {
+            Some((at, place)) => (text[..place.start].to_owned(), ids[*at..].to_vec()),
+            None => (text.to_owned(), Vec::new()),
+        }
+    }
+
+    /// The tokens of a text with special tokens, and where these are: their numbers among the tokens,
+    /// and their bytes in the text.
+    fn with_special(&self, text: &str) -> (Vec<u32>, Vec<(usize, Range<usize>)>) {
+        let mut inner = self.inner.clone();
+        inner.set_encode_special_tokens(false);
+        let encoding = inner.encode(text, false);
+        let encoding = encoding.expect("a tokenizer that was opened tokenizes any text");
+        let added = inner.get_added_tokens_decoder();
+        let ids = encoding.get_ids().to_vec();
+        let places = ids.iter().zip(encoding.get_offsets()).enumerate();
+        let special = places.filter(|(_, (id, _))| added.contains_key(id));
+        let special = special.map(|(at, (_, &(start, end)))| (at, start..end));
+        let special = special.collect();
+        (ids, special)
     }
 
     /// The tokens of many texts, as [`Tokenizer::encode`] gives them, on all threads.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use allround_core::config::llm::{Dtype, Look, Prompt, SmallLlm, Wording, Words};
+use allround_core::config::llm::{Dtype, FinalBlank, Look, Prompt, SmallLlm, Wording, Words};
 use allround_core::data::{Facts, Item, Prepared};
 use allround_core::text::{Piece, Titles, Vectors, answer_of, render};
 use tch::{Device, Kind};
@@ -61,6 +61,10 @@ pub fn words() -> Words {
 pub fn prompt() -> Prompt {
     let words = words();
     Prompt {
+        list: true,
+        chat: false,
+        system: String::new(),
+        final_blank: FinalBlank::Auto,
         wording: Wording::PublishedCode,
         template: String::new(),
         past: words.past,
@@ -118,6 +122,8 @@ pub fn loaded_with(texts: &[String], positions: i64, trainable: bool) -> LoadedL
     LoadedLm {
         lm: Lm::random(config, holding),
         ends: vec![tokenizer.eos().expect("its own")],
+        chat: None,
+        turn: None,
         remarks: Vec::new(),
         tokenizer: Arc::new(tokenizer),
     }

@@ -383,7 +383,11 @@ impl<'a> ProjectTask<'a> {
                 sequences: inputs.sequences,
                 pool: Pool::of(inputs.prepared),
                 batch_size: settings.train.batch_size,
-                candidates: inputs.prompted_lm.encoder.prompt_settings().candidates,
+                candidates: inputs
+                    .prompted_lm
+                    .encoder
+                    .prompt_settings()
+                    .training_candidates(),
                 rule: settings.candidates,
             },
             encoder: &inputs.prompted_lm.encoder,

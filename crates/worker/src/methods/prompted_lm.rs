@@ -9,6 +9,7 @@
 
 mod error;
 mod prompt_encoder;
+mod turn;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use allround_core::config::llm::{Dtype, Llm, Prompt};
 use allround_core::data::{Item, Prepared};
 use allround_core::seed::{Stream, foreign};
 use allround_core::text::{Titles, Vectors};
+use chat_template::ChatTemplate;
 use tch::{Device, Kind, Tensor};
 
 use crate::hf::checkpoint::Checkpoint;
@@ -28,6 +30,7 @@ use crate::nn::embedding::indices;
 use crate::train::trainer::index;
 pub use error::PromptedLmError;
 pub use prompt_encoder::{ContextNeeds, EncodedPrompt, PromptEncoder, Slot};
+pub use turn::EncodedTurn;
 
 /// The number of random language models among random streams.
 const STAGE: u64 = 6;
@@ -42,6 +45,10 @@ pub struct LoadedLm {
     /// The tokens that end a text: the first is written after answers to train on, any ends a
     /// generated one. Not empty.
     pub ends: Vec<u32>,
+    /// The chat template of its folder.
+    pub chat: Option<ChatTemplate>,
+    /// The text around a prompt, where prompts are turns of a chat.
+    pub turn: Option<EncodedTurn>,
     /// What belongs to every number made with the model: adapters that were merged, files of the
     /// folder that do not count.
     pub remarks: Vec<String>,
@@ -111,6 +118,7 @@ impl LoadedLm {
             }
         };
         let mut loaded = Self::with(lm, tokenizer, folder)?;
+        loaded.chat = ChatTemplate::of_folder(folder)?;
         loaded.remarks.extend(remarks);
         Ok(loaded)
     }
@@ -134,9 +142,21 @@ impl LoadedLm {
         Ok(Self {
             lm,
             ends,
+            chat: None,
+            turn: None,
             remarks: tokenizer.remarks().to_vec(),
             tokenizer: Arc::new(tokenizer),
         })
+    }
+
+    /// Makes every prompt a user's turn after a system text; none if it is empty.
+    ///
+    /// # Errors
+    /// When the folder has no chat template, or the template cannot be used.
+    pub fn begin_chat(&mut self, system: &str) -> Result<(), PromptedLmError> {
+        let template = self.chat.as_ref().ok_or(PromptedLmError::NoChat)?;
+        self.turn = Some(EncodedTurn::new(&template.turn(system)?, &self.tokenizer));
+        Ok(())
     }
 
     /// How many parameters the model has.

@@ -2,28 +2,26 @@
 //! generates, or by yes and no.
 
 pub mod checkpoint;
+mod generated;
+mod likelihood;
 mod target_rank;
 mod yes_no;
 
-use std::rc::Rc;
+use std::collections::HashMap;
 
 use allround_core::config::protocol::Ties;
 use allround_core::data::scores::Scored;
 use allround_core::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
-use allround_core::models::llm_method::Accept;
 use allround_core::models::llm_method::Inference;
-use allround_core::models::llm_method::ScoreBy;
 use allround_core::seed::{Stream, stream};
-use allround_core::text::audit;
 use rand::seq::SliceRandom;
 use tch::Tensor;
 
-use self::target_rank::{averaged, rank_at};
+use self::target_rank::rank_at;
 use super::project::Projections;
 use super::prompted_lm::{PromptedLm, PromptedLmError, Slot};
 use super::sequences::user_states;
 use crate::data::history;
-use crate::lm::{Generation, NotFinite, QuoteRule, Trie};
 use crate::models::Backbone;
 use crate::models::weights::WeightsError;
 
@@ -157,6 +155,7 @@ impl LlmRanker<'_> {
     ) -> Result<RankedUsers, RankError> {
         let _guard = tch::no_grad_guard();
         let count = lists.n.ok_or(RankError::Full)?;
+        let likelihoods = self.without_history(lists, &mut answers);
         let mut waiting: Vec<EncodedQuery> = Vec::new();
         let mut tokens = 0;
         for place in answers.ranks.ranks.len()..lists.users.len() {
@@ -177,7 +176,7 @@ impl LlmRanker<'_> {
             let asks_much = self.inference.is_none();
             let last = place + 1 == lists.users.len();
             if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
-                self.pass(&std::mem::take(&mut waiting), &mut answers)?;
+                self.pass(&std::mem::take(&mut waiting), &likelihoods, &mut answers)?;
                 tokens = 0;
                 done(&answers)?;
             }
@@ -226,10 +225,15 @@ impl LlmRanker<'_> {
         }
     }
 
-    fn pass(&self, batch: &[EncodedQuery], answers: &mut RankedUsers) -> Result<(), RankError> {
+    fn pass(
+        &self,
+        batch: &[EncodedQuery],
+        likelihoods: &HashMap<u32, f64>,
+        answers: &mut RankedUsers,
+    ) -> Result<(), RankError> {
         let outcomes = match self.inference {
             None => self.yes_no(batch, answers)?,
-            Some(Inference::Score { by, orders }) => self.score(batch, *by, *orders, answers),
+            Some(Inference::Score { by, .. }) => self.score(batch, *by, likelihoods, answers),
             Some(Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
             Some(Inference::Constrained {}) => self.constrained(batch, answers)?,
         };
@@ -258,21 +262,6 @@ impl LlmRanker<'_> {
         RankError::NotANumber { user }
     }
 
-    /// RankedUsers from the language model.
-    fn written(
-        &self,
-        batch: &[EncodedQuery],
-        settings: &Generation,
-        tries: Option<&[Trie]>,
-        answers: &mut RankedUsers,
-    ) -> Result<Vec<Vec<u32>>, RankError> {
-        let rows = self.rows(batch, answers);
-        let written = self.prompted_lm.lm().generate(&rows, settings, tries);
-        let written = written.map_err(|NotFinite { row }| self.not_a_number(&batch[row].0))?;
-        answers.tokens += written.iter().map(|one| one.len() as u64).sum::<u64>();
-        Ok(written)
-    }
-
     /// Input vectors of the prompts.
     fn rows(&self, batch: &[EncodedQuery], answers: &mut RankedUsers) -> Vec<Tensor> {
         let prompts: Vec<Vec<Slot>> = batch.iter().map(|(_, prompt)| prompt.clone()).collect();
@@ -295,165 +284,12 @@ impl LlmRanker<'_> {
         };
         self.prompted_lm.rows(&prompts, users.as_ref(), &items)
     }
-
-    /// One outcome for every `orders` prompts, which are of the same user.
-    fn score(
-        &self,
-        batch: &[EncodedQuery],
-        by: ScoreBy,
-        orders: usize,
-        answers: &mut RankedUsers,
-    ) -> Vec<Outcome> {
-        let rows = self.rows(batch, answers);
-        let continuations: Vec<Vec<Vec<u32>>> = batch
-            .iter()
-            .map(|(query, _)| {
-                query
-                    .candidates
-                    .iter()
-                    .map(|&item| self.prompted_lm.encoder.answer(item))
-                    .collect()
-            })
-            .collect();
-        answers.tokens += continuations
-            .iter()
-            .flatten()
-            .map(|one| one.len() as u64)
-            .sum::<u64>();
-        let mut scores = self.prompted_lm.lm().score(&rows, &continuations);
-        if by == ScoreBy::Mean {
-            let titles = continuations.iter().flatten();
-            for (score, title) in scores.iter_mut().flatten().zip(titles) {
-                *score /= title.len() as f64;
-            }
-        }
-        let groups = batch.chunks(orders).zip(scores.chunks(orders));
-        let outcome = |(queries, scores): (&[EncodedQuery], &[Vec<f64>])| {
-            let orders: Vec<&[u32]> = queries
-                .iter()
-                .map(|(query, _)| &query.candidates[..])
-                .collect();
-            let scores = averaged(&orders, scores);
-            Outcome {
-                rank: rank(&scores, &queries[0].0),
-                scores,
-                ..Outcome::default()
-            }
-        };
-        groups.map(outcome).collect()
-    }
-
-    fn generate(
-        &self,
-        batch: &[EncodedQuery],
-        accept: Accept,
-        answers: &mut RankedUsers,
-    ) -> Result<Vec<Outcome>, RankError> {
-        let written = self.written(batch, &self.generation(), None, answers)?;
-        let written = batch.iter().zip(&written);
-        let audited = written.map(|((query, _), tokens)| self.audited(query, tokens, accept));
-        Ok(audited.collect())
-    }
-
-    /// What a generated answer says.
-    fn audited(&self, query: &Query, tokens: &[u32], accept: Accept) -> Outcome {
-        let titles = self.prompted_lm.encoder.titles();
-        let raw = self.prompted_lm.loaded.tokenizer.decode(tokens);
-        let candidates: Vec<&str> = query
-            .candidates
-            .iter()
-            .map(|&item| titles.of(item))
-            .collect();
-        let audit = audit(&raw, titles.of(query.target), &candidates);
-        Outcome {
-            rank: audit.rank(accept, candidates.len()),
-            generated: Some(Answer {
-                user: query.user,
-                target: query.target,
-                raw,
-                extracted: audit.extracted,
-                exact: audit.exact,
-                normalised: audit.normalised,
-                substring: audit.substring,
-                valid: audit.valid,
-                position: audit.position,
-                named: audit.named,
-            }),
-            ..Outcome::default()
-        }
-    }
-
-    fn generation(&self) -> Generation {
-        let plain = Generation {
-            max_new_tokens: 0,
-            min_new_tokens: 0,
-            repetition_penalty: 1.0,
-            penalise_eos_from_start: false,
-            ends: self.prompted_lm.loaded.ends.clone(),
-            stop_after: None,
-        };
-        let Some(Inference::Generate {
-            max_new_tokens,
-            repetition_penalty,
-            penalise_eos,
-            stop_at_quote,
-            ..
-        }) = self.inference
-        else {
-            return plain;
-        };
-        Generation {
-            max_new_tokens: *max_new_tokens,
-            repetition_penalty: *repetition_penalty,
-            penalise_eos_from_start: *penalise_eos,
-            stop_after: stop_at_quote.then(|| QuoteRule {
-                quotes: self.quotes(),
-            }),
-            ..plain
-        }
-    }
-
-    /// Double quotes in each token's text.
-    fn quotes(&self) -> Rc<[u8]> {
-        let count = |token: u32| {
-            let text = self.prompted_lm.loaded.tokenizer.decode(&[token]);
-            text.matches('"').count() as u8
-        };
-        (0..self.prompted_lm.lm().config().vocab_size as u32)
-            .map(count)
-            .collect()
-    }
-
-    fn constrained(
-        &self,
-        batch: &[EncodedQuery],
-        answers: &mut RankedUsers,
-    ) -> Result<Vec<Outcome>, RankError> {
-        let (mut tries, mut longest) = (Vec::new(), 0);
-        for (query, _) in batch {
-            let titles = query.candidates.iter().map(|&item| {
-                let mut answer = self.prompted_lm.encoder.answer(item);
-                // The end of text is the trie's own business.
-                answer.pop();
-                longest = longest.max(answer.len() + 1);
-                answer
-            });
-            let titles: Vec<Vec<u32>> = titles.collect();
-            tries.push(Trie::new(titles.iter().map(Vec::as_slice)));
-        }
-        let settings = Generation {
-            max_new_tokens: longest,
-            ..self.generation()
-        };
-        let written = self.written(batch, &settings, Some(&tries), answers)?;
-        let written = batch.iter().zip(&written);
-        let audited =
-            written.map(|((query, _), tokens)| self.audited(query, tokens, Accept::Exact));
-        Ok(audited.collect())
-    }
 }
 
 /// The rank of the target among the scores of `query`'s candidates.
 fn rank(scores: &[f64], query: &Query) -> f64 {
     rank_at(scores, query.place(), query.ties)
 }
+
+#[cfg(test)]
+mod tests;

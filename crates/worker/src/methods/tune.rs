@@ -172,7 +172,7 @@ impl<'a> TuneTask<'a> {
                 sequences,
                 pool: Pool::of(prepared),
                 batch_size: settings.tune.train.batch_size,
-                candidates: prompted_lm.encoder.prompt_settings().candidates,
+                candidates: prompted_lm.encoder.prompt_settings().training_candidates(),
                 rule: settings.tune.candidates,
             },
             encoder: &prompted_lm.encoder,

@@ -20,7 +20,7 @@ use crate::torch_ext::memory;
 /// Positions for a list of titles and its answer in training.
 pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
     ContextNeeds::List {
-        candidates: settings.prompt.candidates,
+        candidates: settings.prompt.training_candidates(),
         answer: 0,
     }
 }
@@ -35,11 +35,14 @@ pub(super) fn open(
 ) -> Result<PromptedLm, StageError> {
     let small = job.needs.get("llm").map(AsRef::<Path>::as_ref);
     let loaded = memory::caught(|| LoadedLm::open(&settings.llm, small, &job.base, device));
-    let loaded = loaded.map_err(|message| {
+    let mut loaded = loaded.map_err(|message| {
         let remedy =
             "hold the language model in fewer bits (`dtype`, `int8`), or name a smaller one";
         StageError::memory("while the language model was read", &message, remedy)
     })??;
+    if settings.prompt.chat {
+        loaded.begin_chat(&settings.prompt.system)?;
+    }
     let vectors = Vectors {
         user: settings.user,
         item: settings.item != ItemEmbedding::None,

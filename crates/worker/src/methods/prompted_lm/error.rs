@@ -1,6 +1,7 @@
 //! Why a language model cannot be opened, or a prompt cannot be made.
 
 use allround_core::data::Prepared;
+use chat_template::ChatError;
 
 use crate::hf::checkpoint::CheckpointError;
 use crate::hf::hub::HubError;
@@ -25,6 +26,12 @@ pub enum PromptedLmError {
     /// Its tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// Its chat template.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// A chat needs a template.
+    #[error("the language model has no chat template, and the prompt has `chat = true`")]
+    NoChat,
     /// It cannot be fetched.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -107,6 +114,8 @@ impl PromptedLmError {
             | PromptedLmError::Adapter(_)
             | PromptedLmError::Tokenizer(_)
             | PromptedLmError::Hub(_)
+            | PromptedLmError::Chat(_)
+            | PromptedLmError::NoChat
             | PromptedLmError::End { .. }
             | PromptedLmError::NoSmall => None,
         }

@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use allround_core::config::llm::Prompt;
+use allround_core::config::llm::{FinalBlank, Prompt};
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
 use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
-use super::{LoadedLm, PromptedLmError, shorter};
+use super::{EncodedTurn, LoadedLm, PromptedLmError, shorter};
 use crate::hf::tokenizer::Tokenizer;
 use crate::lm::Family;
 
@@ -96,11 +96,12 @@ pub struct PromptEncoder {
     titles: Titles,
     prompt: Prompt,
     vectors: Vectors,
+    /// The text around a prompt, where it is a turn of a chat.
+    turn: Option<EncodedTurn>,
     cache: Mutex<TokenCache>,
     remarks: Vec<String>,
-    /// Whether a blank at the prompt's end is noted: not for OPT with the published words, nor
-    /// without titles as answers.
-    watches_blank: bool,
+    /// Whether the blank at the prompt's end begins the answer instead.
+    blank_with_answer: bool,
     /// Prompts whose history was shortened to fit.
     shortened: AtomicU64,
 }
@@ -125,12 +126,25 @@ impl PromptEncoder {
             titles: loaded.titles(&prepared.items, prompt.title_tokens),
             prompt: prompt.clone(),
             vectors,
+            turn: loaded.turn.clone(),
             cache: Mutex::default(),
             remarks: loaded.remarks.clone(),
-            watches_blank: needs != ContextNeeds::YesNo
-                && !(prompt.template.is_empty() && loaded.lm.config().family == Family::Opt),
+            blank_with_answer: false,
             shortened: AtomicU64::new(0),
         };
+        // OPT was asked in these words when A-LLMRec was published.
+        let is_published = prompt.template.is_empty() && loaded.lm.config().family == Family::Opt;
+        encoder.blank_with_answer = needs != ContextNeeds::YesNo
+            && encoder.turn.is_none()
+            && match prompt.final_blank {
+                FinalBlank::Auto => !is_published && encoder.has_lone_blank(),
+                FinalBlank::Prompt => false,
+                FinalBlank::Answer => encoder.last_text().ends_with(' '),
+            };
+        if encoder.turn.is_none() && loaded.chat.is_some() {
+            let remark = "the model's chat template is not applied (`prompt.NAME.chat`)";
+            encoder.remarks.push(remark.to_owned());
+        }
         encoder.fit_titles(needs);
         encoder
     }
@@ -178,7 +192,7 @@ impl PromptEncoder {
         let (prompt, answer) = match needs {
             ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
             ContextNeeds::List { answer, .. } => {
-                let title = self.ended(&answer_of(titles, items[0])).len();
+                let title = self.ended(&self.named(titles, items[0])).len();
                 let prompt = render(&self.prompt, self.vectors, &[], items, titles);
                 (prompt, answer.max(title))
             }
@@ -219,7 +233,7 @@ impl PromptEncoder {
                 "titles that the language model's tokenizer cannot represent whole".to_owned();
             observe(Event::Counted(Counted { what, count }));
         }
-        for text in self.remarks.iter().cloned().chain(self.lone_blank()) {
+        for text in self.remarks.iter().cloned() {
             observe(Event::Remark { text });
         }
         let count = self.shortened();
@@ -257,29 +271,39 @@ impl PromptEncoder {
         known.expect("nothing panics between two spellings")
     }
 
-    /// A note if the prompt for a title ends in a blank that becomes a separate token. Words of the
-    /// model's training begin with their blank. After a lone blank it expects something else.
-    fn lone_blank(&self) -> Option<String> {
+    /// The text right before the answer; empty if a vector is there.
+    fn last_text(&self) -> String {
         let pieces = render(&self.prompt, self.vectors, &[], &[], &self.titles);
-        let Some(Piece::Text(text)) = pieces.last() else {
-            return None;
-        };
-        if !self.watches_blank || !text.ends_with(' ') {
-            return None;
+        match pieces.last() {
+            Some(Piece::Text(text)) => text.clone(),
+            Some(Piece::User | Piece::HistoryItem(_) | Piece::CandidateItem(_)) | None => {
+                String::new()
+            }
         }
-        let place = match pieces.len() {
-            1 => Place::First,
-            _ => Place::Later,
-        };
-        let tokens = self.tokenize_at(place, text);
-        let without = self.tokenize_at(place, text.trim_end());
-        let lone = tokens.len() > without.len() && tokens.starts_with(&without);
-        lone.then(|| "the prompt ends in a blank, which becomes a separate token".to_owned())
+    }
+
+    /// Whether the prompt ends in a blank that becomes a separate token. Words of the model's training
+    /// begin with their blank. After a lone blank it expects something else.
+    fn has_lone_blank(&self) -> bool {
+        let text = self.last_text();
+        if !text.ends_with(' ') {
+            return false;
+        }
+        // The place makes no difference for the end of a text.
+        let tokens = self.tokenize_at(Place::Later, &text);
+        let without = self.tokenize_at(Place::Later, text.trim_end());
+        tokens.len() > without.len() && tokens.starts_with(&without)
     }
 
     /// The answer that names `item`: its title in quotes and the end of text.
     pub fn answer(&self, item: u32) -> Vec<u32> {
-        self.ended(&answer_of(&self.titles, item))
+        self.ended(&self.named(&self.titles, item))
+    }
+
+    /// The text that names `item`, with its blank where that is the answer's.
+    fn named(&self, titles: &Titles, item: u32) -> String {
+        let blank = if self.blank_with_answer { " " } else { "" };
+        format!("{blank}{}", answer_of(titles, item))
     }
 
     /// The tokens of a text and its end.
@@ -300,8 +324,10 @@ impl PromptEncoder {
     /// last token changes.
     fn continued(&self, word: &str) -> Vec<u32> {
         let pieces = render_yes_no(&self.prompt, &[], 1, &self.titles);
-        let Some(Piece::Text(text)) = pieces.last() else {
-            return self.tokenize(word).to_vec();
+        let text = match (&self.turn, pieces.last()) {
+            (Some(turn), _) => &turn.line,
+            (None, Some(Piece::Text(text))) => text,
+            (None, _) => return self.tokenize(word).to_vec(),
         };
         // The line in front of the answer is the same in every prompt.
         let line = text.trim_end_matches('\n');
@@ -351,6 +377,16 @@ impl PromptEncoder {
         })
     }
 
+    /// The prompt for the next item without history and vectors: what `gain` compares with.
+    pub fn without_history(&self, candidates: &[u32]) -> Vec<Slot> {
+        let vectors = Vectors {
+            user: false,
+            item: false,
+        };
+        let pieces = render(&self.prompt, vectors, &[], candidates, &self.titles);
+        self.slots(&pieces)
+    }
+
     /// TALLRec's question whether the user likes `item`.
     ///
     /// # Errors
@@ -393,24 +429,37 @@ impl PromptEncoder {
     }
 
     fn slots(&self, pieces: &[Piece]) -> Vec<Slot> {
-        let front = || {
-            self.tokenizer
-                .front()
-                .iter()
-                .map(|&token| Slot::Token(token))
-        };
+        let tokens = |tokens: &[u32]| tokens.iter().copied().map(Slot::Token).collect::<Vec<_>>();
+        if let Some(turn) = &self.turn {
+            let mut slots = tokens(&turn.before);
+            let place = match slots.is_empty() {
+                true => Place::First,
+                false => Place::Later,
+            };
+            self.extend(&mut slots, place, &turn.around(pieces));
+            slots.extend(tokens(&turn.after));
+            return slots;
+        }
+        let mut pieces = pieces.to_vec();
+        if self.blank_with_answer
+            && let Some(Piece::Text(text)) = pieces.last_mut()
+        {
+            text.truncate(text.trim_end().len());
+        }
         let mut slots = Vec::new();
         // As in the A-LLMRec code, a user's vector at the front precedes the tokens that begin a
         // text.
-        let pieces = match pieces.split_first() {
-            Some((Piece::User, rest)) => {
-                slots.push(Slot::User);
-                rest
-            }
-            _ => pieces,
-        };
-        slots.extend(front());
-        let mut place = Place::First;
+        if pieces.first() == Some(&Piece::User) {
+            slots.push(Slot::User);
+            pieces.remove(0);
+        }
+        slots.extend(tokens(self.tokenizer.front()));
+        self.extend(&mut slots, Place::First, &pieces);
+        slots
+    }
+
+    /// Adds pieces, the first of which is at `place`.
+    fn extend(&self, slots: &mut Vec<Slot>, mut place: Place, pieces: &[Piece]) {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => {
@@ -424,6 +473,5 @@ impl PromptEncoder {
             }
             place = Place::Later;
         }
-        slots
     }
 }

@@ -1,3 +1,4 @@
+use allround_core::config::llm::FinalBlank;
 use allround_core::event::Event;
 use allround_core::text::prompt;
 
@@ -325,32 +326,87 @@ fn a_tokenizer_that_ends_every_text_is_refused() {
     assert!(error.hint().unwrap().contains("`add_eos_token`"));
 }
 
+/// An encoder of prompts with this template, and with `blank` as their final blank.
+fn encoder(name: &str, template: &str, blank: FinalBlank) -> PromptEncoder {
+    let mut settings = prompt();
+    settings.template = template.to_owned();
+    settings.final_blank = blank;
+    let loaded = opened_with(name).unwrap();
+    PromptedLm::new(loaded, &data(), &settings, NEITHER, needs(4)).encoder
+}
+
 #[test]
-fn a_template_that_ends_in_a_lone_blank_is_remarked() {
-    let remarks = |name: &str, template: &str| {
-        let mut settings = prompt();
-        settings.template = template.to_owned();
-        let prompted_lm = PromptedLm::new(
-            opened_with(name).unwrap(),
-            &data(),
-            &settings,
-            NEITHER,
-            needs(4),
-        );
-        let mut remarks = Vec::new();
-        prompted_lm.encoder.report(&mut |event| {
-            if let Event::Remark { text } = event {
-                remarks.push(text);
-            }
-        });
-        remarks
+fn a_lone_blank_is_tokenized_with_the_answer_except_in_opts_own_words() {
+    let template = "{history} {candidates}. The next is ";
+    let texts = |name: &str, template: &str, blank: FinalBlank| {
+        let encoder = encoder(name, template, blank);
+        let prompt = encoder.prompt(&[1], &[4, 5], 5).unwrap();
+        let prompt: Vec<u32> = prompt
+            .iter()
+            .map(|slot| match slot {
+                Slot::Token(token) => *token,
+                Slot::User | Slot::Item(_) => panic!("no vectors"),
+            })
+            .collect();
+        let text = |tokens: &[u32]| opened_with(name).unwrap().tokenizer.decode(tokens);
+        (text(&prompt), text(&encoder.answer(5)))
     };
-    let with = remarks("opt", "{history} {candidates}. The next is ");
-    assert_eq!(with.len(), 1, "{with:?}");
-    assert!(with[0].contains("ends in a blank, which becomes a separate token"));
-    assert!(remarks("opt", "{history} {candidates}. The next is").is_empty());
-    // The published wording is OPT's own.
-    assert!(remarks("opt", "").is_empty());
+    for blank in [FinalBlank::Auto, FinalBlank::Answer] {
+        let (prompt, answer) = texts("opt", template, blank);
+        assert!(
+            prompt.ends_with("next is") && answer.starts_with(" \""),
+            "{prompt}{answer}"
+        );
+    }
+    let (prompt, answer) = texts("opt", template, FinalBlank::Prompt);
+    assert!(
+        prompt.ends_with("next is ") && answer.starts_with('"'),
+        "{prompt}{answer}"
+    );
+    let (prompt, answer) = texts("opt", "", FinalBlank::Auto);
+    assert!(
+        prompt.ends_with("is ") && answer.starts_with('"'),
+        "{prompt}{answer}"
+    );
+}
+
+#[test]
+fn turns_of_a_chat_have_the_tokens_of_transformers() {
+    let fixture = include_str!("../../../tests/fixtures/folders/chats.json");
+    let cases: Vec<serde_json::Value> = serde_json::from_str(fixture).unwrap();
+    assert_eq!(cases.len(), 24);
+    for case in cases {
+        let text = |field: &str| case[field].as_str().unwrap();
+        let mut loaded = opened_with(text("tokenizer")).unwrap();
+        assert!(matches!(
+            loaded.begin_chat(""),
+            Err(PromptedLmError::NoChat)
+        ));
+        let (bos, eos) = (case["bos"].as_str(), case["eos"].as_str());
+        loaded.chat = Some(ChatTemplate::new(text("template"), bos, eos));
+        loaded.begin_chat(text("system")).unwrap();
+        let mut settings = prompt();
+        settings.template = text("user").to_owned();
+        let prompted_lm = PromptedLm::new(loaded, &data(), &settings, NEITHER, needs(4));
+        let slots = prompted_lm.encoder.prompt(&[], &[1], 1).unwrap();
+        let ids = slots.iter().map(|slot| match slot {
+            Slot::Token(token) => u64::from(*token),
+            Slot::User | Slot::Item(_) => panic!("no vectors"),
+        });
+        let expected: Vec<u64> = case["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|id| id.as_u64())
+            .collect();
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            expected,
+            "{}: {}",
+            text("tokenizer"),
+            text("template")
+        );
+    }
 }
 
 #[test]

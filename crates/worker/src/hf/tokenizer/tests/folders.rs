@@ -157,15 +157,3 @@ fn a_class_that_transformers_builds_otherwise_and_code_of_ones_own_are_refused()
         );
     }
 }
-
-#[test]
-fn a_chat_template_is_not_applied_which_is_remarked() {
-    let folder = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(fixtures().join("tokenizers/llama-3")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-    }
-    std::fs::write(folder.path().join("chat_template.jinja"), "{{ messages }}").unwrap();
-    let remarks = Tokenizer::open(folder.path()).unwrap().remarks().to_vec();
-    assert_eq!(remarks, ["the model's chat template is not applied"]);
-}
