@@ -93,10 +93,10 @@ pub fn folder_of_encoder(encoder: &Encoder) -> Option<&str> {
     .filter(|folder| !folder.is_empty())
 }
 
-/// The folder that a language model, or its tokenizer, is read from.
+/// The folder or file that a language model, or its tokenizer, is read from.
 pub fn folder_of_llm(llm: &Llm) -> Option<&str> {
     match llm {
-        Llm::Pretrained(llm) => Some(llm.folder.as_str()),
+        Llm::Pretrained(llm) => Some(llm.path()),
         Llm::Random(llm) => Some(llm.tokenizer.as_str()),
         Llm::Small(_) => None,
     }

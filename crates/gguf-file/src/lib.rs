@@ -159,6 +159,12 @@ impl<'a> GgufFile<'a> {
         self.value("tokenizer.chat_template")?.as_text()
     }
 
+    /// The text of a token of the file's vocabulary.
+    pub fn token(&self, id: u32) -> Option<&'a str> {
+        let tokens = self.value("tokenizer.ggml.tokens")?.as_list()?;
+        tokens.texts()?.nth(usize::try_from(id).ok()?)
+    }
+
     /// The tokenizer of the file's vocabulary.
     ///
     /// # Errors

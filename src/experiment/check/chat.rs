@@ -2,7 +2,7 @@
 
 use chat_template::{ChatError, ChatTemplate};
 
-use super::Check;
+use super::{Check, gguf};
 use crate::experiment::fault::Fault;
 use allround_core::config::Llm;
 use allround_core::models::LlmMethod;
@@ -26,7 +26,7 @@ pub(super) fn check(check: &mut Check<'_>, method: &dyn LlmMethod) {
         return;
     }
     let folder = match spec.llm.get(llm) {
-        Some(Llm::Pretrained(pretrained)) if !pretrained.folder.is_empty() => &pretrained.folder,
+        Some(Llm::Pretrained(pretrained)) if !pretrained.path().is_empty() => pretrained.path(),
         // A folder of the hub may not be here yet.
         Some(Llm::Pretrained(_)) | None => return,
         Some(Llm::Random(_) | Llm::Small(_)) => {
@@ -34,8 +34,16 @@ pub(super) fn check(check: &mut Check<'_>, method: &dyn LlmMethod) {
             return;
         }
     };
-    let turn = ChatTemplate::of_folder(&check.base.join(folder))
-        .and_then(|template| template.map(|it| it.turn(&prompt.system)).transpose());
+    let path = check.base.join(folder);
+    let template = match path.is_dir() {
+        true => ChatTemplate::of_folder(&path),
+        // A file that cannot be read is refused by itself.
+        false => match gguf::read(&path) {
+            Ok(file) => Ok(file.chat),
+            Err(_) => return,
+        },
+    };
+    let turn = template.and_then(|template| template.map(|it| it.turn(&prompt.system)).transpose());
     match turn {
         Ok(Some(_)) => {}
         Ok(None) => refuse(check, name, &format!("`{folder}` holds no chat template")),

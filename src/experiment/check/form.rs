@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Check;
+use super::{Check, gguf};
 use crate::experiment::fault::Fault;
 use crate::experiment::place::Place;
 use allround_core::config::Llm;
@@ -34,6 +34,10 @@ pub(super) fn of(llm: &Llm, base: &Path) -> Option<Form> {
         Llm::Pretrained(llm) if !llm.folder.is_empty() => {
             let config = LmConfig::open(&base.join(&llm.folder)).ok()?;
             Some(Form::of(&config, ["pretrained", "folder"]))
+        }
+        Llm::Pretrained(llm) if !llm.gguf.is_empty() => {
+            let file = gguf::read(&base.join(&llm.gguf)).ok()?;
+            Some(Form::of(&file.config, ["pretrained", "gguf"]))
         }
         Llm::Pretrained(_) => None,
     }

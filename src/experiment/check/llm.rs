@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::Check;
 use super::folder::{self, Kind};
+use super::{Check, gguf};
 use crate::experiment::fault::Fault;
 use crate::experiment::suggest;
-use allround_core::config::llm::{Prompt, SmallLlm, TEMPLATE_PLACES};
+use allround_core::config::llm::{PretrainedLlm, Prompt, SmallLlm, TEMPLATE_PLACES};
 use allround_core::config::{Encoder, Llm};
 use allround_core::lm_config::LmConfig;
 use allround_core::models::problem::divisors;
@@ -35,8 +35,12 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
         match llm {
             Llm::Pretrained(llm) => {
                 let path = ["llm", name, "pretrained"];
-                source(check, (&llm.folder, &llm.hub), &path, base);
-                folder::check(check, (&llm.folder, base), &path, Kind::Llm);
+                if llm.gguf.is_empty() {
+                    source(check, (&llm.folder, &llm.hub), &path, base);
+                    folder::check(check, (&llm.folder, base), &path, Kind::Llm);
+                } else {
+                    gguf_source(check, name, llm);
+                }
             }
             Llm::Random(llm) => {
                 shape(check, name, &llm.shape);
@@ -68,7 +72,7 @@ fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: 
             let place = check.place(path);
             check.push(
                 Fault::at(place, format!("`{}` does not say where its weights are", path.join(".")))
-                    .label("expected `folder` or `hub`")
+                    .label("expected `folder`, `gguf` or `hub`")
                     .hint("write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched"),
             );
         }
@@ -83,6 +87,32 @@ fn source(check: &mut Check<'_>, (dir, hub): (&str, &str), path: &[&str], base: 
             path.push("folder");
             has_files(check, dir, &path, (base, &wanted));
         }
+    }
+}
+
+/// Checks a GGUF file, which excludes a folder and a name on the hub.
+fn gguf_source(check: &mut Check<'_>, name: &str, llm: &PretrainedLlm) {
+    let place = check.place(&["llm", name, "pretrained", "gguf"]);
+    for (other, value) in [("folder", &llm.folder), ("hub", &llm.hub)] {
+        if !value.is_empty() {
+            let related = check.place(&["llm", name, "pretrained", other]);
+            check.push(
+                Fault::at(
+                    place,
+                    format!("`llm.{name}` names a GGUF file and a `{other}`"),
+                )
+                .label("weights come from one place")
+                .related(related, "also named")
+                .hint(format!("remove `gguf` or `{other}`")),
+            );
+        }
+    }
+    if let Err(message) = gguf::read(&check.base.join(&llm.gguf)) {
+        check.push(
+            Fault::at(place, message)
+                .label("cannot be read as a language model")
+                .hint("name a GGUF file of a Llama-type model, such as the one of `scripts/setup-smollm2.sh`"),
+        );
     }
 }
 

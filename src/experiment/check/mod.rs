@@ -4,6 +4,7 @@ mod chat;
 mod data;
 mod folder;
 mod form;
+mod gguf;
 mod llm;
 mod matrix;
 mod method;

@@ -245,7 +245,7 @@ const CASES: &[Case] = &[
         old: "[llm.little.small]\nnum_heads = 4",
         new: "[llm.little.pretrained]",
         faults: &[
-            "13:1: `llm.little.pretrained` does not say where its weights are | expected `folder` or `hub` | write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched",
+            "13:1: `llm.little.pretrained` does not say where its weights are | expected `folder`, `gguf` or `hub` | write `folder = \"...\"` for a folder on this machine, or `hub = \"OWNER/NAME\"` for one to be fetched",
         ],
     },
     Case {

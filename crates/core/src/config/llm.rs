@@ -18,14 +18,18 @@ pub enum Llm {
     Small(SmallLlm),
 }
 
-/// A Hugging Face folder with a language model.
+/// A Hugging Face folder, or a GGUF file, with a language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedLlm {
     /// Folder with `config.json`, weights and tokenizer. A LoRA adapter of peft in it is merged.
-    /// Empty: the folder is fetched by `hub`.
+    /// Empty: `gguf` or `hub`.
     pub folder: String,
-    /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`. Used if `folder` is empty.
+    /// GGUF file with configuration, weights and tokenizer, such as those of llama.cpp. Quantised
+    /// weights are read to `dtype`.
+    pub gguf: String,
+    /// Name on the Hugging Face hub, such as `facebook/opt-6.7b`. Used if `folder` and `gguf` are
+    /// empty.
     pub hub: String,
     /// Number type of the weights.
     pub dtype: Dtype,
@@ -173,6 +177,16 @@ pub struct Prompt {
     /// model's positions are a limit. Where a prompt with the longest titles and its answer does
     /// not fit, titles are cut no further than necessary.
     pub title_tokens: usize,
+}
+
+impl PretrainedLlm {
+    /// The folder or file that the model is read from; empty for a name on the hub.
+    pub fn path(&self) -> &str {
+        match self.folder.as_str() {
+            "" => &self.gguf,
+            folder => folder,
+        }
+    }
 }
 
 impl Prompt {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use allround_core::fs::{self, FsError};
+use gguf_file::GgufTokenizer;
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::{ModelWrapper, TrainerWrapper};
@@ -125,6 +126,30 @@ impl Tokenizer {
         Ok(Self {
             remarks,
             ..Self::with_ends(inner, around, &files)
+        })
+    }
+
+    /// The tokenizer of a GGUF file; `path` is for errors.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn of_gguf(tokenizer: GgufTokenizer, path: &Path) -> Result<Self, TokenizerError> {
+        let mut inner = tokenizer.tokenizer;
+        plain(&mut inner);
+        let around = around::around(&inner).map_err(|reason| TokenizerError::Format {
+            path: path.display().to_string(),
+            reason,
+        })?;
+        let special = tokenizer.special;
+        Ok(Self {
+            later: Later::new(&inner),
+            around,
+            bos: special.bos,
+            eos: special.eos.first().copied(),
+            pad: special.pad,
+            unknown: unknown(&inner),
+            inner,
+            remarks: Vec::new(),
         })
     }
 

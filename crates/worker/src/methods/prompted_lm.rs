@@ -16,12 +16,15 @@ use std::sync::Arc;
 
 use allround_core::config::llm::{Dtype, Llm, Prompt};
 use allround_core::data::{Item, Prepared};
+use allround_core::fs;
 use allround_core::seed::{Stream, foreign};
 use allround_core::text::{Titles, Vectors};
 use chat_template::ChatTemplate;
+use gguf_file::{GgufFile, Model};
 use tch::{Device, Kind, Tensor};
 
 use crate::hf::checkpoint::Checkpoint;
+use crate::hf::gguf::GgufWeights;
 use crate::hf::hub;
 use crate::hf::tokenizer::Tokenizer;
 use crate::lm::{Holding, Lm, LmConfig, Merged};
@@ -79,6 +82,10 @@ impl LoadedLm {
             ..Holding::frozen(kind_of(dtype), device)
         };
         match llm {
+            Llm::Pretrained(config) if !config.gguf.is_empty() => {
+                let path = base.join(&config.gguf);
+                Self::read_gguf(&path, held(config.dtype, config.int8))
+            }
             Llm::Pretrained(config) => {
                 let folder = match config.folder.as_str() {
                     "" => hub::folder(&config.hub)?,
@@ -121,6 +128,29 @@ impl LoadedLm {
         loaded.chat = ChatTemplate::of_folder(folder)?;
         loaded.remarks.extend(remarks);
         Ok(loaded)
+    }
+
+    /// The language model of a GGUF file.
+    fn read_gguf(path: &Path, holding: Holding) -> Result<Self, PromptedLmError> {
+        let bytes = fs::map(path)?;
+        let file = GgufFile::read(path, &bytes)?;
+        let model = Model::new(&file)?;
+        let config = LmConfig::read(path, &model.config().to_json())?;
+        let tokenizer = Tokenizer::of_gguf(file.tokenizer()?, path)?;
+        tokenizer.check_fits(config.vocab_size, path)?;
+        let weights = GgufWeights {
+            model: &model,
+            path: path.display().to_string(),
+        };
+        let lm = Lm::from_weights(config, &weights, holding)?;
+        let special = &model.config().special;
+        let bos = special.bos.and_then(|id| file.token(id));
+        let eos = special.eos.first().and_then(|&id| file.token(id));
+        let chat = file.chat_template();
+        Ok(Self {
+            chat: chat.map(|source| ChatTemplate::new(source, bos, eos)),
+            ..Self::with(lm, tokenizer, path)?
+        })
     }
 
     fn with(lm: Lm, tokenizer: Tokenizer, folder: &Path) -> Result<Self, PromptedLmError> {

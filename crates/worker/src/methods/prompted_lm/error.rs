@@ -1,7 +1,9 @@
 //! Why a language model cannot be opened, or a prompt cannot be made.
 
 use allround_core::data::Prepared;
+use allround_core::fs::FsError;
 use chat_template::ChatError;
+use gguf_file::GgufError;
 
 use crate::hf::checkpoint::CheckpointError;
 use crate::hf::hub::HubError;
@@ -23,6 +25,12 @@ pub enum PromptedLmError {
     /// An adapter next to them.
     #[error(transparent)]
     Adapter(#[from] MergedError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// Its GGUF file.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
     /// Its tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -114,6 +122,8 @@ impl PromptedLmError {
             | PromptedLmError::Adapter(_)
             | PromptedLmError::Tokenizer(_)
             | PromptedLmError::Hub(_)
+            | PromptedLmError::Fs(_)
+            | PromptedLmError::Gguf(_)
             | PromptedLmError::Chat(_)
             | PromptedLmError::NoChat
             | PromptedLmError::End { .. }

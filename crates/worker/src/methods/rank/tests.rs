@@ -17,7 +17,7 @@ fn lists() -> CandidateLists {
     };
     let targets = users.iter().map(target).collect();
     let negatives = users.iter().flat_map(unknown).collect();
-    CandidateLists::listed(Part::Valid, users.clone(), targets, (3, negatives))
+    CandidateLists::listed(Part::Valid, users.clone(), targets, 3, negatives)
 }
 
 #[test]
