@@ -332,8 +332,8 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "settings that need the list, and no list",
-        old: "template = \"{user}{history} {candidates} \"\n\n[model.sasrec.sasrec]\n\n[model.floor.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score = {}",
-        new: "list = false\n\n[model.sasrec.sasrec]\n\n[model.floor.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score.orders = 2\n\n[model.generated.llm_only]\nllm = \"little\"\nprompt = \"plain\"\ninference.generate = {}",
+        old: "template = \"{user}{history} {candidates} \"\n\n[model.sasrec.sasrec]\n\n[model.naive.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score = {}",
+        new: "list = false\n\n[model.sasrec.sasrec]\n\n[model.naive.popularity]\n\n[model.full.allmrec]\nbackbone = \"sasrec\"\nencoder = \"hashed\"\nllm = \"little\"\nalign.train_encoder = false\nprompt = \"plain\"\ninference.score.orders = 2\n\n[model.generated.llm_only]\nllm = \"little\"\nprompt = \"plain\"\ninference.generate = {}",
         faults: &[
             "33:26: `orders = 2` has no effect: prompt `plain` lists no candidates | orders of the list | remove `orders`",
             "38:22: `generate` answers with one title, and protocol `strict` measures `hit@5` | only `hit@1` can be read from one title | write `metrics = [\"hit@1\"]`, or rank all candidates with `inference.score = {}`",
