@@ -1,7 +1,8 @@
 //! Stages: the settings that are hashed into a key, and the job of a worker process.
 
+mod kind;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ use crate::config::llm::{Llm, Prompt, SmallLlm, Words};
 use crate::config::protocol::{Candidates, Part, Rules, Ties};
 use crate::config::{Encoder, Scenario};
 use crate::digest::Key;
+
+pub use kind::StageKind;
 
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,101 +81,6 @@ pub enum Settings {
     Tune(TrainTune),
     /// Ranks the targets of measured users.
     Evaluate(Evaluate),
-}
-
-/// A kind of stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StageKind {
-    /// See [`Settings::Prepare`].
-    Prepare,
-    /// See [`Settings::Candidates`].
-    Candidates,
-    /// See [`Settings::Backbone`].
-    Backbone,
-    /// See [`Settings::EncodeText`].
-    EncodeText,
-    /// See [`Settings::PretrainLm`].
-    PretrainLm,
-    /// See [`Settings::Align`].
-    Align,
-    /// See [`Settings::Project`].
-    Project,
-    /// See [`Settings::Tune`].
-    Tune,
-    /// See [`Settings::Evaluate`].
-    Evaluate,
-}
-
-impl StageKind {
-    /// Every kind.
-    pub const ALL: [StageKind; 9] = [
-        StageKind::Prepare,
-        StageKind::Candidates,
-        StageKind::Backbone,
-        StageKind::EncodeText,
-        StageKind::PretrainLm,
-        StageKind::Align,
-        StageKind::Project,
-        StageKind::Tune,
-        StageKind::Evaluate,
-    ];
-
-    /// The name in the store, in results and in messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StageKind::Prepare => "prepare",
-            StageKind::Candidates => "candidates",
-            StageKind::Backbone => "backbone",
-            StageKind::EncodeText => "encode-text",
-            StageKind::PretrainLm => "pretrain-lm",
-            StageKind::Align => "align",
-            StageKind::Project => "project",
-            StageKind::Tune => "tune",
-            StageKind::Evaluate => "evaluate",
-        }
-    }
-
-    /// The kind with this name.
-    pub fn named(name: &str) -> Option<StageKind> {
-        StageKind::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-
-    /// Whether the stage belongs to a model, so that its cost and its failure are those of the
-    /// model. Data and candidates are prepared for all models.
-    pub fn is_of_a_model(self) -> bool {
-        match self {
-            StageKind::Prepare | StageKind::Candidates => false,
-            StageKind::Backbone
-            | StageKind::EncodeText
-            | StageKind::PretrainLm
-            | StageKind::Align
-            | StageKind::Project
-            | StageKind::Tune
-            | StageKind::Evaluate => true,
-        }
-    }
-
-    /// Whether the command itself reads the artefact: data sets and ranks. Workers read the others.
-    pub fn is_read_by_command(self) -> bool {
-        match self {
-            StageKind::Prepare | StageKind::Evaluate => true,
-            StageKind::Candidates
-            | StageKind::Backbone
-            | StageKind::EncodeText
-            | StageKind::PretrainLm
-            | StageKind::Align
-            | StageKind::Project
-            | StageKind::Tune => false,
-        }
-    }
-}
-
-impl fmt::Display for StageKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
 }
 
 impl Settings {
