@@ -1,6 +1,6 @@
-//! A results folder as a run would leave it, with everything that rendering must bear: several data sets, scenarios,
-//! models and seeds, a failed seed, a model that failed whole, an empty slice, and texts full of HTML, LaTeX, CSV and
-//! Markdown specials.
+//! A results folder as a run writes it, with everything that rendering must handle. It has several
+//! data sets, scenarios, models and seeds. One seed failed, one model failed with every seed, and
+//! one slice is empty. Texts hold special characters of HTML, LaTeX, CSV and Markdown.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::experiment;
 /// A text that means something in every format it may land in.
 pub const HOSTILE: &str = "<script>alert('x')</script> & 50% of $x_1^2$ #{\\} \"q\" | `c` *b* [l](javascript:alert(1)) \u{1}=1+1";
 
-/// The experiment that the fixture belongs to; [`HOSTILE`] stands where its name does.
+/// The experiment of the fixture, with a placeholder for [`HOSTILE`].
 const EXPERIMENT: &str = r#"
 spec_version = 1
 name = "fixture"

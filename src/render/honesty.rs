@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{all, fixture};
 use allround_core::fs;
 
-/// An LLM method in the fixture's experiment, on a language model of random weights, a small one, or a folder.
+/// LLM methods for the fixture's experiment, on language models with random weights and on a small
+/// one.
 const METHODS: &str = r#"
 [llm.random.random]
 shape = "opt-1.3b"

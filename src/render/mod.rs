@@ -1,7 +1,8 @@
-//! Figures, tables and the report, from a results folder alone: no store, no LibTorch, no clock, no network.
+//! Figures, tables and the report, from a results folder alone. No store, LibTorch, clock or
+//! network is used.
 //!
-//! Everything that is drawn is made in memory first, so that the same results always give the same bytes, and so that
-//! [`stale`] can say which files on disk are not what the results would give.
+//! Everything is made in memory first. The same results always give the same bytes, and [`stale`]
+//! can list the files on disk that differ.
 
 mod colour;
 pub mod escape;
@@ -48,7 +49,7 @@ pub enum RenderError {
 struct Context {
     results: Results,
     hues: BTreeMap<String, Hue>,
-    /// What the numbers stand in for.
+    /// Statements about numbers that are stand-ins.
     stand_ins: StandIns,
     /// Intervals and tests of all summaries so far.
     computed: RefCell<Statistics>,
@@ -139,8 +140,8 @@ struct NamedFigure {
 /// A file to write: its path below the results folder and its bytes.
 type Output = (PathBuf, Vec<u8>);
 
-/// Renders a results folder anew and returns the paths of everything that belongs there. Files that are already right
-/// are not touched; figures and tables that the spec no longer has are removed.
+/// Renders a results folder and returns the paths of everything that belongs there. Files that are
+/// current are not touched. Figures and tables that the spec no longer has are removed.
 ///
 /// # Errors
 /// When the results cannot be read or a file cannot be written.
@@ -161,8 +162,9 @@ pub fn all(results: &Path) -> Result<Vec<PathBuf>, RenderError> {
     Ok(paths)
 }
 
-/// Renders in memory and returns the paths on disk that are missing, differ, or should not be there: empty when
-/// `figures/`, `tables/`, `intervals.csv`, `tests.csv` and `report.html` are what the results give. Nothing is written.
+/// Renders in memory and returns the paths on disk that are missing, differ, or should not be
+/// there. Compared are `figures/`, `tables/`, `intervals.csv`, `tests.csv` and `report.html`.
+/// Nothing is written.
 ///
 /// # Errors
 /// When the results cannot be read.
@@ -236,7 +238,8 @@ fn tables(context: &Context) -> Result<Vec<table::Drawn>, RenderError> {
         .collect()
 }
 
-/// Files in `figures/` and `tables/` of the kinds that are written there, which no figure or table of the spec has.
+/// Files in `figures/` and `tables/`, of the kinds that are written there, that belong to no figure
+/// or table of the spec.
 fn leftovers(folder: &Path, outputs: &[Output]) -> Result<Vec<PathBuf>, RenderError> {
     let mut leftovers = Vec::new();
     // A folder of an earlier version may have PNG files.

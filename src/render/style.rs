@@ -5,16 +5,18 @@ use crate::analysis::OverSeeds;
 /// An RGB colour.
 pub type Colour = (u8, u8, u8);
 
-/// Background of figures. The report's style sheet replaces it, [`INK`], [`QUIET`] and [`GRID`] when it is dark.
+/// Background of figures. In dark mode the report's style sheet replaces it, [`INK`], [`QUIET`] and
+/// [`GRID`].
 pub const PAPER: Colour = (0xFF, 0xFF, 0xFF);
 /// Titles, whiskers and axes.
 pub const INK: Colour = (0x1F, 0x25, 0x2B);
-/// Tick labels and remarks.
+/// Tick labels and notes.
 pub const QUIET: Colour = (0x56, 0x5F, 0x69);
 /// Grid lines.
 pub const GRID: Colour = (0xE3, 0xE6, 0xE9);
 
-/// Font of all figures: the committed one first, then one of the same widths, for viewers without it.
+/// Font of all figures: the committed one first, then one of the same widths for viewers without
+/// it.
 pub const FONT_FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 /// Size of a figure's title in pixels.
 pub const TITLE_SIZE: f64 = 15.0;
@@ -29,7 +31,7 @@ pub const PANEL_HEIGHT: f64 = 260.0;
 /// White space around a figure in pixels.
 pub const MARGIN: f64 = 16.0;
 
-/// What stands where a value is not known.
+/// The text for a value that is not known.
 pub const UNKNOWN: &str = "–";
 
 /// A metric's value: four decimals, as the field prints them.

@@ -1,4 +1,4 @@
-//! Comparison tables for a terminal: readable without colour, never wider than asked.
+//! Comparison tables for a terminal: readable without colour, never wider than the given width.
 
 use std::path::Path;
 
@@ -18,8 +18,8 @@ pub struct Look {
     pub styled: bool,
 }
 
-/// The comparison tables of a results folder, and how many cells failed: what `run` and `show` print. Best values are
-/// followed by `^`, second best by `'`, starred ones by `*`.
+/// The comparison tables of a results folder and the number of failed cells, as `run` and `show`
+/// print them. Best values are followed by `^`, second best by `'`, starred ones by `*`.
 ///
 /// # Errors
 /// When the results cannot be read.
@@ -35,7 +35,7 @@ pub fn summary(folder: &Path, look: Look) -> Result<String, RenderError> {
     Ok(parts.join("\n"))
 }
 
-/// One grid as text; its columns go on below when they are wider than the terminal.
+/// One grid as text. Columns that do not fit the terminal follow below.
 pub fn text(grid: &Grid, look: Look) -> String {
     let mut parts = vec![one_line(&grid.title)];
     let mut first = 0;
@@ -47,7 +47,7 @@ pub fn text(grid: &Grid, look: Look) -> String {
         parts.push(block(grid, first, count, look).to_string());
         first += count;
     }
-    // Changes against the baseline have no room here.
+    // There is no space for changes against the baseline.
     let notes = grid
         .notes
         .iter()

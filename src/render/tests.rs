@@ -8,7 +8,8 @@ fn text(folder: &Path, file: &str) -> String {
     fs::read_to_string(&folder.join(file)).unwrap()
 }
 
-/// The fixture, rendered once for all tests that only look at it, where `scripts/check-report.sh` finds it too.
+/// The fixture, rendered once for all tests that only read it. `scripts/check-report.sh` reads it
+/// too.
 fn rendered() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let render = || {

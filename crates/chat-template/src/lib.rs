@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 
 /// Steps of a template before it counts as endless. A template for one turn takes a few hundred.
 const STEPS: u64 = 1_000_000;
-/// What stands for the user's text while a template is taken apart.
+/// Placeholder for the user's text while a template is taken apart.
 const MARK: &str = "\u{fdd0}text\u{fdd1}";
 
 /// Why a chat template cannot be used.
@@ -71,8 +71,8 @@ pub enum ChatError {
 /// The text around a user's turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Before the user's text: the marks of the conversation's beginning, the system text, and those of
-    /// the turn.
+    /// Before the user's text: the marks of the conversation's beginning, the system text, and
+    /// those of the turn.
     pub before: String,
     /// After it: the marks of the turn's end, and those that begin the answer.
     pub after: String,
@@ -180,7 +180,7 @@ impl ChatTemplate {
     }
 }
 
-/// Begins the message of a template's own refusal, to tell it from faults of the template.
+/// Begins the message of a template's own refusal. Faults of the template lack it.
 const RAISED: &str = "\u{fdd2}";
 
 fn explained(error: minijinja::Error) -> ChatError {

@@ -1,5 +1,5 @@
-//! What language models answered: how often the answer names the target by each rule, how often it
-//! names any candidate, and the AUC of yes-or-no answers.
+//! What language models answered. Columns are how often an answer names the target by each rule,
+//! how often it names any candidate, and the AUC of yes-or-no answers.
 
 use std::collections::BTreeMap;
 

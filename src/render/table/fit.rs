@@ -14,8 +14,8 @@ pub(super) struct Layout {
     pub gap: f64,
 }
 
-/// Width of a column in points, less a margin for rounding. It is that of `article` with `twocolumn`
-/// and 10 pt letters; those of ACM and IEEE are wider.
+/// Width of a column in points, less a margin for rounding. It is that of `article` with
+/// `twocolumn` at 10 pt. Those of ACM and IEEE are wider.
 const COLUMN: f64 = 229.5 - 4.0;
 /// Width of the page's text, likewise.
 const PAGE: f64 = 469.7 - 6.0;

@@ -146,12 +146,12 @@ pub struct Prompt {
     /// `{past}`, `{verb}`, `{noun}` and `{article}` (`a` or `an`, to fit the noun). `{user}` is the
     /// user's vector and the sentence about it.
     pub template: String,
-    /// Whether the prompt lists the candidates. Without the list, the language model sees the history
-    /// alone, training teaches it the next title, and `inference.score` ranks the candidates' titles.
-    /// A `template` must agree: `{candidates}` in it is the list.
+    /// Whether the prompt lists the candidates. Without the list, the language model sees the
+    /// history alone, training teaches it the next title, and `inference.score` ranks the
+    /// candidates' titles. A `template` must agree: `{candidates}` in it is the list.
     pub list: bool,
-    /// Whether the prompt is a user's turn in the chat template of the language model's folder, as an
-    /// instruct model has been trained on. The answer is then the next turn.
+    /// Whether the prompt is a user's turn in the chat template of the language model's folder, as
+    /// an instruct model has been trained on. The answer is then the next turn.
     pub chat: bool,
     /// System text of the chat; empty: none, or what the template has in its place.
     pub system: String,
@@ -223,9 +223,9 @@ impl Prompt {
     }
 }
 
-/// Where the blank between a prompt and its answer is tokenized. Byte-level tokenizers make a blank at
-/// the end of a text a separate token. Few words follow such a token in the texts that a model was
-/// trained on, since words there begin with their blank.
+/// Where the blank between a prompt and its answer is tokenized. Byte-level tokenizers make a blank
+/// at the end of a text a separate token. Few words follow such a token in the texts that a model
+/// was trained on, since words there begin with their blank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FinalBlank {

@@ -270,8 +270,8 @@ pub enum ScoreBy {
     Sum,
     /// Their mean, so that long titles are not at a disadvantage.
     Mean,
-    /// The sum minus the same sum after the prompt without history and vectors: what the history adds
-    /// to the likelihood of the title. A title is then not better for being common or short.
+    /// The sum minus the same sum after the prompt without history and vectors: what the history
+    /// adds to the likelihood of the title. A title is then not better for being common or short.
     Gain,
 }
 

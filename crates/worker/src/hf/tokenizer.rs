@@ -248,8 +248,8 @@ impl Tokenizer {
         tokens.expect("a tokenizer that was opened tokenizes any text")
     }
 
-    /// The tokens of a text in which the names of special tokens are these tokens, as in a chat
-    /// template: those up to the last special one, and the text after it.
+    /// The tokens of a text up to its last special token, and the text after it. Names of special
+    /// tokens in the text are these tokens, as in a chat template.
     pub fn through_special(&self, text: &str) -> (Vec<u32>, String) {
         let (ids, special) = self.with_special(text);
         match special.last() {
@@ -267,8 +267,8 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of a text with special tokens, and where these are: their numbers among the tokens,
-    /// and their bytes in the text.
+    /// The tokens of a text with special tokens, and where these are: their numbers among the
+    /// tokens, and their bytes in the text.
     fn with_special(&self, text: &str) -> (Vec<u32>, Vec<(usize, Range<usize>)>) {
         let mut inner = self.inner.clone();
         inner.set_encode_special_tokens(false);

@@ -132,7 +132,7 @@ impl PromptEncoder {
             blank_with_answer: false,
             shortened: AtomicU64::new(0),
         };
-        // OPT was asked in these words when A-LLMRec was published.
+        // A-LLMRec was published with OPT and this wording.
         let is_published = prompt.template.is_empty() && loaded.lm.config().family == Family::Opt;
         encoder.blank_with_answer = needs != ContextNeeds::YesNo
             && encoder.turn.is_none()
@@ -282,8 +282,8 @@ impl PromptEncoder {
         }
     }
 
-    /// Whether the prompt ends in a blank that becomes a separate token. Words of the model's training
-    /// begin with their blank. After a lone blank it expects something else.
+    /// Whether the prompt ends in a blank that becomes a separate token. Words of the model's
+    /// training begin with their blank. After a lone blank it expects something else.
     fn has_lone_blank(&self) -> bool {
         let text = self.last_text();
         if !text.ends_with(' ') {
@@ -458,7 +458,7 @@ impl PromptEncoder {
         slots
     }
 
-    /// Adds pieces, the first of which is at `place`.
+    /// Adds the parts of a prompt, the first of which is at `place`.
     fn extend(&self, slots: &mut Vec<Slot>, mut place: Place, pieces: &[Piece]) {
         for piece in pieces {
             match piece {

@@ -37,7 +37,7 @@ impl EncodedTurn {
         }
     }
 
-    /// The pieces of a prompt with the text around them.
+    /// The parts of a prompt with the text around them.
     pub fn around(&self, pieces: &[Piece]) -> Vec<Piece> {
         let mut pieces = pieces.to_vec();
         if self.trims

@@ -71,8 +71,8 @@ impl LlmRanker<'_> {
         groups.map(outcome).collect()
     }
 
-    /// Log-likelihoods of the titles of all candidates of `lists` after the prompt without history and
-    /// vectors. Empty where no score needs them, or where that prompt depends on the user.
+    /// Log-likelihoods of the titles of all candidates of `lists` after the prompt without history
+    /// and vectors. Empty where no score needs them, or where that prompt depends on the user.
     pub(super) fn without_history(
         &self,
         lists: &CandidateLists,
@@ -112,8 +112,9 @@ impl LlmRanker<'_> {
         likelihoods
     }
 
-    /// Log-likelihoods of all titles of `continuations`, in order, after the prompts of `batch` without
-    /// history and vectors. They are known from `likelihoods`, unless a prompt lists the candidates.
+    /// Log-likelihoods of all titles of `continuations`, in order, after the prompts of `batch`
+    /// without history and vectors. They are known from `likelihoods`, unless a prompt lists the
+    /// candidates.
     fn without_user(
         &self,
         batch: &[EncodedQuery],
