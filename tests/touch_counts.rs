@@ -144,6 +144,27 @@ fn an_addition_touches_no_more_files_than_contributing_says() {
 }
 
 #[test]
+fn contributing_states_the_numbers_that_are_counted() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONTRIBUTING.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    for (section, what) in [
+        ("Add a CF model", "a CF model (GRU4Rec)"),
+        (
+            "Add an LLM method",
+            "an LLM method without a separate stage (MLP-LLM)",
+        ),
+        ("Add a metric", "a metric (precision)"),
+        ("Add a figure", "a figure (scatter)"),
+    ] {
+        let sample = SAMPLES.iter().find(|sample| sample.what == what).unwrap();
+        let number = ["No", "One", "Two", "Three", "Four"][sample.most];
+        let (_, rest) = text.split_once(&format!("## {section}\n\n")).unwrap();
+        let words = format!("{number} production file");
+        assert!(rest.starts_with(&words), "{section}: {words}");
+    }
+}
+
+#[test]
 fn comments_and_tests_are_not_counted() {
     let text = "use a::Gru4rec; // Nextitnet\n/// nextitnet\nfn f() {}\n#[cfg(test)]\nmod tests {\n    fn nextitnet() {}\n}\n";
     assert!(!names(&code(text), &["nextitnet", "Nextitnet"]));

@@ -15,6 +15,7 @@ use crate::observe::may_style;
 use crate::render::style;
 use crate::render::terminal::{self, Look};
 use crate::results::{CellRow, MetricRow, Results, Status};
+use allround_core::metric;
 
 /// Prints the comparison tables of a results folder, or all metrics that pass the filters.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
@@ -219,7 +220,7 @@ fn failures<'a>(cells: impl Iterator<Item = &'a CellRow>) -> String {
 /// Number of users of a block: `60`, or `58 to 60` if it differs. Metrics of generated answers are
 /// left out: some count answers and not users.
 fn users(values: &[(Subject, OverSeeds)]) -> Option<String> {
-    let is_of_users = |subject: &Subject| matches!(&*subject.metric, "hit" | "ndcg" | "mrr");
+    let is_of_users = |subject: &Subject| metric::families().any(|family| family == subject.metric);
     let counts = || {
         let values = values.iter().filter(|(subject, _)| is_of_users(subject));
         values.filter_map(|(_, values)| values.n_users)

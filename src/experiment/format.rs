@@ -105,7 +105,12 @@ fn nearest_metric(text: &str) -> Option<String> {
     let family = family.trim().to_lowercase();
     let family = metric::family_of_alias(&family)
         .or_else(|| suggest::nearest(&family, metric::families()))?;
-    let meant = format!("{family}{k}");
+    let has_cut_off = format!("{family}@1").parse::<Metric>().is_ok();
+    let meant = if has_cut_off {
+        format!("{family}{k}")
+    } else {
+        family.to_owned()
+    };
     let is_metric = meant.parse::<Metric>().is_ok();
     is_metric.then(|| format!("did you mean `{meant}`?"))
 }

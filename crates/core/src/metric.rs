@@ -35,8 +35,8 @@ struct Family {
     name: &'static str,
     /// The name as papers print it.
     title: &'static str,
-    /// The metric with a cut-off.
-    at: fn(u32) -> Metric,
+    /// The metric with a cut-off, if there is one.
+    at: Option<fn(u32) -> Metric>,
     /// The metric without a cut-off, if there is one.
     whole: Option<Metric>,
     /// Other names for it.
@@ -47,42 +47,42 @@ const FAMILIES: [Family; 6] = [
     Family {
         name: "hit",
         title: "Hit",
-        at: Metric::Hit,
+        at: Some(Metric::Hit),
         whole: None,
         aliases: &["hr", "hits", "hitrate", "hit_rate", "hit_ratio"],
     },
     Family {
         name: "recall",
         title: "Recall",
-        at: Metric::Recall,
+        at: Some(Metric::Recall),
         whole: None,
         aliases: &["rec"],
     },
     Family {
         name: "precision",
         title: "Precision",
-        at: Metric::Precision,
+        at: Some(Metric::Precision),
         whole: None,
         aliases: &["prec"],
     },
     Family {
         name: "ndcg",
         title: "NDCG",
-        at: Metric::Ndcg,
+        at: Some(Metric::Ndcg),
         whole: None,
         aliases: &["ndcg_cut"],
     },
     Family {
         name: "map",
         title: "MAP",
-        at: Metric::Map,
+        at: Some(Metric::Map),
         whole: None,
         aliases: &["ap"],
     },
     Family {
         name: "mrr",
         title: "MRR",
-        at: Metric::MrrAt,
+        at: Some(Metric::MrrAt),
         whole: Some(Metric::Mrr),
         aliases: &["rr"],
     },
@@ -90,10 +90,8 @@ const FAMILIES: [Family; 6] = [
 
 /// The form of metric names, in words that can follow "expected".
 pub fn words() -> String {
-    let at: Vec<String> = FAMILIES
-        .iter()
-        .map(|family| format!("`{}@k`", family.name))
-        .collect();
+    let at = FAMILIES.iter().filter(|family| family.at.is_some());
+    let at: Vec<String> = at.map(|family| format!("`{}@k`", family.name)).collect();
     let whole: Vec<String> = FAMILIES
         .iter()
         .filter_map(|family| Some(format!("`{}`", family.whole?)))
@@ -101,13 +99,14 @@ pub fn words() -> String {
     format!(
         "{} with k of at least 1, or {}",
         at.join(", "),
-        whole.join(", ")
+        whole.join(" or ")
     )
 }
 
 /// A regular expression of all names, for the JSON schema.
 pub fn pattern() -> String {
-    let at: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+    let at = FAMILIES.iter().filter(|family| family.at.is_some());
+    let at: Vec<&str> = at.map(|family| family.name).collect();
     let whole: Vec<String> = FAMILIES
         .iter()
         .filter_map(|family| Some(family.whole?.to_string()))
@@ -134,7 +133,7 @@ impl Metric {
         let family = FAMILIES.iter().find(|known| known.name == family)?;
         match k {
             Some(0) => None,
-            Some(k) => Some((family.at)(k)),
+            Some(k) => Some(family.at?(k)),
             None => family.whole,
         }
     }

@@ -43,8 +43,13 @@ fn nets(loss: &Loss) -> Vec<Box<dyn Backbone>> {
 
 fn nets_with_dropout(loss: &Loss, dropout: f64) -> Vec<Box<dyn Backbone>> {
     tch::manual_seed(3);
+    let has_dropout = |model: &&Model| {
+        let settings = serde_json::to_value(model).unwrap().to_string();
+        settings.contains("dropout\":")
+    };
     configurations(loss, dropout)
         .iter()
+        .filter(|model| dropout == 0.0 || has_dropout(model))
         .map(|model| build(model, SIZES, Device::Cpu).unwrap())
         .collect()
 }
