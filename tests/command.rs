@@ -437,6 +437,7 @@ fn damaged_artefacts_are_rebuilt_and_no_row_is_lost() {
     }
     damage(&desk, "prepare", "cut");
     let doctor = desk.run("doctor --full");
+    assert!(out(&doctor).contains("`scripts/setup-smollm2.sh` fetches it"));
     assert!(out(&doctor).contains("prepare"), "{}", out(&doctor));
 }
 

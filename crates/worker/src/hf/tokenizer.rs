@@ -7,13 +7,13 @@
 
 mod around;
 mod class;
+mod gguf;
 mod older;
+mod special;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use allround_core::fs::{self, FsError};
-use gguf_file::GgufTokenizer;
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::{ModelWrapper, TrainerWrapper};
@@ -129,30 +129,6 @@ impl Tokenizer {
         })
     }
 
-    /// The tokenizer of a GGUF file; `path` is for errors.
-    ///
-    /// # Errors
-    /// When it cannot be used.
-    pub fn of_gguf(tokenizer: GgufTokenizer, path: &Path) -> Result<Self, TokenizerError> {
-        let mut inner = tokenizer.tokenizer;
-        plain(&mut inner);
-        let around = around::around(&inner).map_err(|reason| TokenizerError::Format {
-            path: path.display().to_string(),
-            reason,
-        })?;
-        let special = tokenizer.special;
-        Ok(Self {
-            later: Later::new(&inner),
-            around,
-            bos: special.bos,
-            eos: special.eos.first().copied(),
-            pad: special.pad,
-            unknown: unknown(&inner),
-            inner,
-            remarks: Vec::new(),
-        })
-    }
-
     /// A byte-level BPE of `vocab_size` tokens, fewer if the texts have no more. The same texts
     /// give the same tokenizer.
     ///
@@ -246,41 +222,6 @@ impl Tokenizer {
     pub fn encode_later(&self, text: &str) -> Vec<u32> {
         let tokens = self.later.encode(text, &self.inner);
         tokens.expect("a tokenizer that was opened tokenizes any text")
-    }
-
-    /// The tokens of a text up to its last special token, and the text after it. Names of special
-    /// tokens in the text are these tokens, as in a chat template.
-    pub fn through_special(&self, text: &str) -> (Vec<u32>, String) {
-        let (ids, special) = self.with_special(text);
-        match special.last() {
-            Some((at, place)) => (ids[..=*at].to_vec(), text[place.end..].to_owned()),
-            None => (Vec::new(), text.to_owned()),
-        }
-    }
-
-    /// The same from the first special token on: the text before it, and the tokens.
-    pub fn from_special(&self, text: &str) -> (String, Vec<u32>) {
-        let (ids, special) = self.with_special(text);
-        match special.first() {
-            Some((at, place)) => (text[..place.start].to_owned(), ids[*at..].to_vec()),
-            None => (text.to_owned(), Vec::new()),
-        }
-    }
-
-    /// The tokens of a text with special tokens, and where these are: their numbers among the
-    /// tokens, and their bytes in the text.
-    fn with_special(&self, text: &str) -> (Vec<u32>, Vec<(usize, Range<usize>)>) {
-        let mut inner = self.inner.clone();
-        inner.set_encode_special_tokens(false);
-        let encoding = inner.encode(text, false);
-        let encoding = encoding.expect("a tokenizer that was opened tokenizes any text");
-        let added = inner.get_added_tokens_decoder();
-        let ids = encoding.get_ids().to_vec();
-        let places = ids.iter().zip(encoding.get_offsets()).enumerate();
-        let special = places.filter(|(_, (id, _))| added.contains_key(id));
-        let special = special.map(|(at, (_, &(start, end)))| (at, start..end));
-        let special = special.collect();
-        (ids, special)
     }
 
     /// The tokens of many texts, as [`Tokenizer::encode`] gives them, on all threads.
