@@ -24,10 +24,9 @@ use gguf_file::{GgufFile, Model};
 use tch::{Device, Kind, Tensor};
 
 use crate::hf::checkpoint::Checkpoint;
-use crate::hf::gguf::GgufWeights;
 use crate::hf::hub;
 use crate::hf::tokenizer::Tokenizer;
-use crate::lm::{Holding, Lm, LmConfig, Merged};
+use crate::lm::{GgufWeights, Holding, Lm, LmConfig, Merged};
 use crate::models::weights;
 use crate::nn::embedding::indices;
 use crate::train::trainer::index;

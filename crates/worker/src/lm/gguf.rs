@@ -3,7 +3,7 @@
 use gguf_file::{GgufError, Model};
 use tch::Tensor;
 
-use crate::lm::WeightSource;
+use super::WeightSource;
 
 /// The tensors of a GGUF model by transformers' names, in single precision.
 #[derive(Debug)]
