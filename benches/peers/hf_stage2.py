@@ -4,29 +4,39 @@
     hf_stage2.py WORK.json [--without-cudnn]
 
 WORK.json is what `lm_steps` reads too, and the output has the same form: for each
-measurement, the seconds of each step. OPT has random weights
-and is frozen; two projections turn a user state and item vectors into its input vectors. Texts of a batch are padded.
+measurement, the seconds of each step. The language model has random weights and is frozen; two projections turn a user
+state and item vectors into its input vectors. Texts of a batch are padded.
 Needs torch and transformers.
 """
 import argparse, json, time
 
 import torch
 from torch import nn
-from transformers import OPTConfig, OPTForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, OPTConfig
 
-# Width, layers, heads.
-SHAPES = {"opt-125m": (768, 12, 12), "opt-1.3b": (2048, 24, 32), "opt-6.7b": (4096, 32, 32)}
+
+def opt(width, layers, heads):
+    return OPTConfig(hidden_size=width, word_embed_proj_dim=width, ffn_dim=4 * width, num_hidden_layers=layers,
+                     num_attention_heads=heads)
+
+
+# The shapes that `lm_steps` knows by the same names.
+SHAPES = {
+    "opt-125m": opt(768, 12, 12),
+    "opt-1.3b": opt(2048, 24, 32),
+    "opt-6.7b": opt(4096, 32, 32),
+    "smollm2-135m": LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
+                                num_attention_heads=9, num_key_value_heads=3, max_position_embeddings=8192,
+                                rope_theta=100000.0, tie_word_embeddings=True),
+}
 STATES, CODES, ITEMS, NEW_TOKENS = 50, 128, 1000, 32
 
 
-def opt(shape, dtype, device):
-    width, layers, heads = SHAPES[shape]
-    config = OPTConfig(hidden_size=width, word_embed_proj_dim=width, ffn_dim=4 * width, num_hidden_layers=layers,
-                       num_attention_heads=heads)
+def frozen(shape, dtype, device):
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     with torch.device(device):
-        model = OPTForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(SHAPES[shape])
     torch.set_default_dtype(before)
     return model.eval().requires_grad_(False)
 
@@ -40,7 +50,7 @@ class Stage2:
 
     def __init__(self, work):
         self.device, dtype = work["device"], getattr(torch, work["dtype"])
-        self.model = opt(work["shape"], dtype, self.device)
+        self.model = frozen(work["shape"], dtype, self.device)
         width = self.model.config.hidden_size
         self.user = projection(STATES, width, nn.LeakyReLU()).to(self.device)
         self.item = projection(CODES, width, nn.GELU()).to(self.device)

@@ -4,9 +4,10 @@
     benches/peers/stage2.py --python PYTHON_WITH_TRANSFORMERS
     benches/peers/stage2.py --device cuda:0 --device-name "NVIDIA H100" --shapes opt-125m,opt-1.3b --dtypes bfloat16 --out FILE
 
-Both sides read the same prompts of the paper's length: 10 titles of the history, 20 candidates, about 850 tokens with
-random ids, a user vector in front and 30 item vectors. A frozen OPT with random weights, two trained projections, Adam.
-Of the steps, all but the first --warm-up, the median counts. A side that fails leaves its cells empty, with the reason in
+Both sides read the same prompts. OPT gets those of the paper's length: 10 titles of the history, 20 candidates, about
+850 tokens with random ids, a user vector in front and 30 item vectors. SmolLM2 gets short ones without a list: 5 titles,
+about 190 tokens, 5 item vectors. A frozen language model with random weights, two trained projections, Adam. Of the
+steps, all but the first --warm-up, the median counts. A side that fails leaves its cells empty, with the reason in
 the last column.
 
 On CUDA the peer is measured twice: as it comes, and with PyTorch's attention kept from cuDNN, which plans anew for each
@@ -19,10 +20,10 @@ from common import RESULTS, ROOT, last_json, parser
 
 PEER = pathlib.Path(__file__).with_name("hf_stage2.py")
 # Parameters of the blocks.
-PARAMETERS = {"opt-125m": 85e6, "opt-1.3b": 1.208e9, "opt-6.7b": 6.44e9}
+PARAMETERS = {"opt-125m": 85e6, "opt-1.3b": 1.208e9, "opt-6.7b": 6.44e9, "smollm2-135m": 106e6}
 # Dense bfloat16 operations a second, by a part of the device's name.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A6000": 155e12, "4090": 165e12}
-LENGTH, SPREAD, ITEMS, ANSWER, TITLES = 850, 40, 30, 15, 20
+ANSWER, TITLES = 15, 20
 COLUMNS = ["what", "ours", "peer", "ratio", "peer_without_cudnn", "ratio_without_cudnn", "tokens_per_s", "share_of_peak",
            "shape", "dtype", "device", "device_name", "threads", "clock", "rounds", "error"]
 
@@ -44,13 +45,26 @@ TASKS = [
 ]
 
 
-def prompts(draw, batch, titles):
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """Tokens of a prompt, how far the length of one may be from it, and item vectors among them."""
+
+    tokens: int
+    spread: int
+    items: int
+
+
+LISTED = Length(850, 40, 30)
+LENGTHS = {"smollm2-135m": Length(190, 10, 5)}
+
+
+def prompts(draw, length, batch, titles):
     """A batch of prompts: each of another length, with item vectors at negative ids."""
-    text = lambda: [draw.randrange(4, 50_000) for _ in range(ANSWER)]
+    text = lambda: [draw.randrange(4, 49_000) for _ in range(ANSWER)]
     drawn = []
     for _ in range(batch):
-        ids = [draw.randrange(4, 50_000) for _ in range(LENGTH + draw.randint(-SPREAD, SPREAD))]
-        for place in draw.sample(range(10, len(ids)), ITEMS):
+        ids = [draw.randrange(4, 49_000) for _ in range(length.tokens + draw.randint(-length.spread, length.spread))]
+        for place in draw.sample(range(10, len(ids)), length.items):
             ids[place] = -1
         drawn.append({"ids": ids, "answer": text(), "continuations": [text() for _ in range(titles)]})
     return drawn
@@ -83,7 +97,8 @@ def work_of(args, shape, dtype):
     """The file that both sides read."""
     def steps(batch, titles):
         draw = random.Random(1)
-        return [prompts(draw, batch, titles) for _ in range(args.warm_up + args.steps)]
+        length = LENGTHS.get(shape, LISTED)
+        return [prompts(draw, length, batch, titles) for _ in range(args.warm_up + args.steps)]
 
     measurements = [{"task": task.name, "steps": steps(task.batch, task.titles)} for task in TASKS]
     return {"shape": shape, "dtype": dtype, "int8": False, "device": args.device, "threads": args.threads,
@@ -104,7 +119,7 @@ def measurements(args):
             for number, task in enumerate(TASKS):
                 speed = lambda side: medians[side][number] if medians.get(side) else None
                 mine, other, plain = speed("ours"), speed("peer"), speed("peer without cuDNN")
-                tokens = mine * (LENGTH + ANSWER) if mine and task.name == "train" else None
+                tokens = mine * (LENGTHS.get(shape, LISTED).tokens + ANSWER) if mine and task.name == "train" else None
                 share = tokens * 4 * PARAMETERS[shape] / peak if tokens and peak else None
                 ratio = lambda other: mine / other if mine and other else None
                 numbers = [mine, other, ratio(other), plain, ratio(plain), tokens, share]
@@ -116,7 +131,7 @@ def measurements(args):
 def main():
     cli = parser(__doc__)
     cli.add_argument("--program", default=ROOT / "target/release/examples/lm_steps")
-    cli.add_argument("--shapes", default="opt-125m")
+    cli.add_argument("--shapes", default="opt-125m,smollm2-135m")
     cli.add_argument("--dtypes", default="float32,bfloat16")
     cli.add_argument("--device", default="cpu")
     cli.add_argument("--device-name", default="")

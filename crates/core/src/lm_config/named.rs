@@ -2,7 +2,7 @@
 //!
 //! From the models' `config.json` on the Hugging Face hub: facebook/opt-*,
 //! TinyLlama/TinyLlama-1.1B-Chat-v1.0, lmsys/vicuna-7b-v1.5, meta-llama/Llama-3.2-1B and -3B,
-//! meta-llama/Meta-Llama-3-8B.
+//! meta-llama/Meta-Llama-3-8B, HuggingFaceTB/SmolLM2-135M-Instruct.
 
 use super::{Activation, ConfigError, Family, LmConfig, Rope, RopeScaling};
 
@@ -21,7 +21,8 @@ const OPT: [(&str, i64, usize, i64); 9] = [
 
 /// Name, hidden size, blocks, heads, key heads, MLP, vocabulary, positions.
 #[rustfmt::skip]
-const LLAMA: [(&str, [i64; 7]); 5] = [
+const LLAMA: [(&str, [i64; 7]); 6] = [
+    ("smollm2-135m", [576, 30, 9, 3, 1536, 49152, 8192]),
     ("tinyllama-1.1b", [2048, 22, 32, 4, 5632, 32000, 2048]),
     ("vicuna-7b", [4096, 32, 32, 32, 11008, 32000, 4096]),
     ("llama-3-8b", [4096, 32, 32, 8, 14336, 128_256, 8192]),
@@ -106,6 +107,7 @@ fn llama_shape(name: &str, numbers: [i64; 7]) -> LmConfig {
         positions,
     ] = numbers;
     let third = name.starts_with("llama-3");
+    let small = name.starts_with("smollm2");
     let scaling = name
         .starts_with("llama-3.2")
         .then_some(RopeScaling::Llama3 {
@@ -132,9 +134,13 @@ fn llama_shape(name: &str, numbers: [i64; 7]) -> LmConfig {
         attention_bias: false,
         mlp_bias: false,
         activation: Activation::Silu,
-        tied: scaling.is_some(),
+        tied: scaling.is_some() || small,
         rope: Some(Rope {
-            theta: if third { 500_000.0 } else { 10_000.0 },
+            theta: match (third, small) {
+                (true, _) => 500_000.0,
+                (_, true) => 100_000.0,
+                _ => 10_000.0,
+            },
             scaling,
         }),
         init_std: 0.02,
