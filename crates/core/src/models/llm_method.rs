@@ -15,6 +15,7 @@ pub const DEFAULTS: &str = r#"
 one_item = "skip"
 candidates = {}
 hidden_layers = 1
+max_samples = 0
 
 [default.training_candidates]
 drawn = "each_epoch"
@@ -168,6 +169,9 @@ pub struct Project {
     pub hidden_layers: usize,
     /// Whether the frozen CF model keeps its dropout, as in the authors' code.
     pub backbone_dropout: bool,
+    /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
+    /// within an epoch. A decaying learning rate reaches its end there. Stage 1 is not limited.
+    pub max_samples: u64,
     /// Epochs, batch size, optimizer.
     pub train: Train,
 }

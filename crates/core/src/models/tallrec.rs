@@ -23,6 +23,7 @@ prompt = "default"
 [default.tune]
 one_item = "skip"
 candidates = {}
+max_samples = 0
 
 # The paper's batch size and maximum number of epochs. It does not give rank and targets; these are
 # TALLRec's.
@@ -73,6 +74,9 @@ pub struct Tune {
     pub one_item: OneItem,
     /// The candidates of a training prompt in the form `title`.
     pub candidates: TrainingCandidates,
+    /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
+    /// within an epoch. A decaying learning rate reaches its end there.
+    pub max_samples: u64,
     /// Epochs, batch size, optimizer.
     pub train: Train,
 }

@@ -30,6 +30,7 @@ use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Norm, Start};
 use crate::train::BoxError;
+use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::{self, EpochSeed};
 
@@ -314,9 +315,19 @@ struct ProjectExamples<'a> {
     ranking: RankingExamples<'a>,
     encoder: &'a PromptEncoder,
     seed: u64,
+    limit: SampleLimit,
 }
 
 impl ProjectExamples<'_> {
+    /// What the draws of `epoch` depend on.
+    fn draw(&self, epoch: u32) -> EpochSeed {
+        EpochSeed {
+            seed: self.seed,
+            stage: STAGE,
+            epoch,
+        }
+    }
+
     fn example(&self, example: &RankingExample) -> Result<ProjectExample, PromptedLmError> {
         let (target, prepared) = (example.target, self.ranking.prepared);
         let answer = self.encoder.answer(target.item(prepared));
@@ -334,11 +345,8 @@ impl Source for ProjectExamples<'_> {
     type Example = ProjectExample;
 
     fn steps(&self, epoch: u32) -> Result<Steps<'_, ProjectExample>, BoxError> {
-        let steps = self.ranking.steps(EpochSeed {
-            seed: self.seed,
-            stage: STAGE,
-            epoch,
-        })?;
+        let mut steps = self.ranking.steps(self.draw(epoch))?;
+        self.limit.cut(epoch, &mut steps);
         let example = |step: Vec<RankingExample>| {
             step.iter()
                 .map(|example| Ok(self.example(example)?))
@@ -347,6 +355,18 @@ impl Source for ProjectExamples<'_> {
         Ok(Steps {
             count: steps.len(),
             made: Box::new(steps.into_iter().map(example)),
+        })
+    }
+
+    fn in_all(&self, epochs: u32) -> Option<u64> {
+        let RankingExamples {
+            prepared,
+            sequences,
+            batch_size,
+            ..
+        } = self.ranking;
+        self.limit.steps(epochs, |epoch| {
+            sequences.steps(prepared, batch_size, self.draw(epoch))
         })
     }
 
@@ -392,6 +412,10 @@ impl<'a> ProjectTask<'a> {
             },
             encoder: &inputs.prompted_lm.encoder,
             seed,
+            limit: SampleLimit::new(
+                settings.max_samples,
+                inputs.sequences.count(inputs.prepared),
+            ),
         };
         Self {
             settings,

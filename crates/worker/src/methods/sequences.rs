@@ -89,6 +89,12 @@ impl Sequences {
         &self.users
     }
 
+    /// Targets of an epoch.
+    pub fn count(&self, prepared: &Prepared) -> u64 {
+        let targets = |&user: &u32| self.targets(prepared, user).len() as u64;
+        self.users.iter().map(targets).sum()
+    }
+
     /// Reports how many users give nothing to do `what` on, and how many are kept for one item.
     pub fn report(&self, what: &str, observe: &mut dyn FnMut(Event)) {
         let too_few = match self.rule.one_item {

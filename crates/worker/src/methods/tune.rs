@@ -20,6 +20,7 @@ use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmErr
 use super::sequences::{Pool, Sequences, Target};
 use crate::models::weights;
 use crate::train::BoxError;
+use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::{self, EpochSeed};
 
@@ -46,16 +47,30 @@ struct TuneExamples<'a> {
     settings: &'a TrainTune,
     ranking: RankingExamples<'a>,
     encoder: &'a PromptEncoder,
+    limit: SampleLimit,
+}
+
+/// Prompts of a target.
+fn prompts_of(form: TallrecForm) -> usize {
+    match form {
+        TallrecForm::Title => 1,
+        TallrecForm::YesNo => 2,
+    }
 }
 
 impl TuneExamples<'_> {
-    /// The examples of an epoch by steps.
-    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
-        let draw = EpochSeed {
+    /// What the draws of `epoch` depend on.
+    fn draw(&self, epoch: u32) -> EpochSeed {
+        EpochSeed {
             seed: self.settings.seed,
             stage: STAGE,
             epoch,
-        };
+        }
+    }
+
+    /// The examples of an epoch by steps.
+    fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
+        let draw = self.draw(epoch);
         match self.settings.tune.form {
             TallrecForm::Title => {
                 let steps = self.ranking.steps(draw)?.into_iter();
@@ -128,7 +143,8 @@ impl Source for TuneExamples<'_> {
     type Example = EncodedPrompt;
 
     fn steps(&self, epoch: u32) -> Result<Steps<'_, EncodedPrompt>, BoxError> {
-        let steps = self.drawn(epoch)?;
+        let mut steps = self.drawn(epoch)?;
+        self.limit.cut(epoch, &mut steps);
         let encoded = |step: Vec<TuneExample>| {
             step.iter()
                 .map(|example| Ok(self.encoded(example)?))
@@ -137,6 +153,21 @@ impl Source for TuneExamples<'_> {
         Ok(Steps {
             count: steps.len(),
             made: Box::new(steps.into_iter().map(encoded)),
+        })
+    }
+
+    fn in_all(&self, epochs: u32) -> Option<u64> {
+        let RankingExamples {
+            prepared,
+            sequences,
+            batch_size,
+            ..
+        } = self.ranking;
+        let prompts = prompts_of(self.settings.tune.form);
+        self.limit.steps(epochs, |epoch| {
+            let steps = sequences.steps(prepared, batch_size, self.draw(epoch));
+            let steps = steps.into_iter();
+            steps.map(|step| step.repeat(prompts)).collect()
         })
     }
 
@@ -176,6 +207,10 @@ impl<'a> TuneTask<'a> {
                 rule: settings.tune.candidates,
             },
             encoder: &prompted_lm.encoder,
+            limit: SampleLimit::new(
+                settings.tune.max_samples,
+                sequences.count(prepared) * prompts_of(settings.tune.form) as u64,
+            ),
         };
         Self {
             settings,

@@ -183,6 +183,7 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
             targets: Targets::Last,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
+            max_samples: 0,
             hidden_layers: 1,
             backbone_dropout: true,
             train: training(3, 2),
@@ -366,6 +367,7 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
             train_on_inputs,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
+            max_samples: 0,
             train: training(2, 2),
         };
         let settings = Settings::Tune(TrainTune {

@@ -6,6 +6,7 @@ pub mod cf;
 pub mod checkpoint;
 pub mod error;
 mod gradients;
+pub mod limit;
 pub mod loss_meter;
 pub mod microbatch;
 pub mod optimizer;

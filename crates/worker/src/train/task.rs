@@ -17,8 +17,8 @@ pub trait Source: Sync {
     /// When examples cannot be drawn.
     fn steps(&self, epoch: u32) -> Result<Steps<'_, Self::Example>, BoxError>;
 
-    /// Steps of `epochs` epochs together, where these do not all have as many; the learning rate
-    /// falls by them.
+    /// Steps of `epochs` epochs together, where these do not all have as many. The learning rate
+    /// falls by them, and training ends after them.
     fn in_all(&self, _epochs: u32) -> Option<u64> {
         None
     }

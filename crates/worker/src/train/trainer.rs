@@ -119,6 +119,8 @@ struct Trainer<'a, T: Task> {
     task: &'a T,
     optimizer: Optimizer,
     progress: Progress,
+    /// Steps of all epochs, where these do not all have as many.
+    all_steps: Option<u64>,
     /// Weights of the best validation so far; empty before the first one.
     best: Vec<(String, Tensor)>,
 }
@@ -149,6 +151,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             task,
             optimizer: Optimizer::new(&plan.train.optimizer, plan.train.lr, task.weights()),
             progress: Progress::default(),
+            all_steps: task.source().in_all(plan.train.epochs),
             best: Vec::new(),
         };
         if let Some(checkpoint) = Checkpoint::load(plan.checkpoint) {
@@ -195,7 +198,8 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.progress.changed = self.task.source().changed();
         self.progress.train += elapsed;
         self.progress.examples += done.examples;
-        self.progress.ended = number >= total;
+        let is_last = |all| self.progress.steps >= all;
+        self.progress.ended = number >= total || self.all_steps.is_some_and(is_last);
         let timer = Timer::begin(self.device());
         let validation = self.validation(number, validate)?;
         self.progress.validate += timer.end();
@@ -397,8 +401,8 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// The learning rate of the next step, in an epoch of `steps`.
     fn lr(&self, steps: usize) -> f64 {
         let train = self.plan.train;
-        let known = self.task.source().in_all(train.epochs);
-        let all = known.unwrap_or(u64::from(train.epochs) * steps as u64);
+        let whole = u64::from(train.epochs) * steps as u64;
+        let all = self.all_steps.unwrap_or(whole);
         learning_rate(train, self.progress.steps, all)
     }
 

@@ -16,6 +16,7 @@ fn settings(targets: Targets) -> Project {
         targets,
         one_item: OneItem::Skip,
         candidates: training_candidates(),
+        max_samples: 0,
         hidden_layers: 1,
         backbone_dropout: false,
         train: training(12, 4),
@@ -399,6 +400,40 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
         assert!((one - other).abs() < 1e-5, "{one} against {other}");
     }
     assert_eq!(whole, losses(1 << 20), "a budget that holds every step");
+}
+
+#[test]
+fn training_ends_within_an_epoch_after_the_samples_that_it_may_see() {
+    let run = |max_samples| {
+        let settings = Project {
+            max_samples,
+            ..settings(Targets::All)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let plan = trainer::Plan {
+            train: &settings.train,
+            seed: 1,
+            stage: STAGE,
+            checkpoint: folder.path(),
+            checkpoint_every: 1000,
+        };
+        let mut examples = Vec::new();
+        with_dropout(&settings, |task| {
+            let whole = 12 * 5;
+            let is_limited = (1..whole).contains(&max_samples);
+            assert_eq!(task.source().in_all(12).is_some(), is_limited);
+            let phases = trainer::train(&plan, task, &mut trainer::no_validation, &mut |event| {
+                if let allround_core::event::Event::Epoch(epoch) = event {
+                    examples.push(epoch.examples);
+                }
+            });
+            assert_eq!(phases.unwrap()[0].examples, Some(examples.iter().sum()));
+        });
+        examples
+    };
+    assert_eq!(run(8), [5, 3]);
+    assert_eq!(run(10), [5, 5]);
+    assert_eq!(run(60), [5; 12]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
             train_on_inputs,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
+            max_samples: 0,
             train: training(1, 3),
         },
         seed: 1,
@@ -190,6 +191,19 @@ fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
         assert_eq!(about[0], (target.clone(), "Yes."));
         assert_eq!(about[1].1, "No.");
         assert!(about[1].0 != target && !history.contains(&about[1].0));
+    }
+}
+
+#[test]
+fn a_limit_counts_prompts_and_not_targets() {
+    let (prepared, prompted_lm) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
+    for (form, lengths) in [(TallrecForm::Title, [3, 1]), (TallrecForm::YesNo, [4, 0])] {
+        let mut settings = settings(form, false);
+        settings.tune.max_samples = 4;
+        let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+        let drawn = [1, 2].map(|epoch| drawn(&task, epoch).concat().len());
+        assert_eq!(drawn, lengths, "{form:?}");
     }
 }
 

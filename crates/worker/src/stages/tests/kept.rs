@@ -147,6 +147,7 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         train_on_inputs: false,
         one_item: OneItem::Skip,
         candidates: training_candidates(),
+        max_samples: 0,
         train: training(1, 2),
     };
     let tuned = Settings::Tune(TrainTune {

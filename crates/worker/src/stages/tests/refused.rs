@@ -24,6 +24,7 @@ fn tuned(form: TallrecForm) -> Tune {
         train_on_inputs: false,
         one_item: OneItem::Skip,
         candidates: training_candidates(),
+        max_samples: 0,
         train: training(1, 2),
     }
 }
