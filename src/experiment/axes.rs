@@ -1,27 +1,48 @@
-//! The axes of the matrix in declared order.
+//! Names in declared order: the axes of the matrix, and the figures and tables of the report.
 
 use std::collections::BTreeSet;
 
 use layered_toml::place::Place;
 use layered_toml::written::{Node, Value};
 
-/// Axes, and the sections that declare their names.
-const AXES: [(&str, &[&str]); 3] = [
-    ("dataset", &["dataset"]),
-    ("model", &["model", "variant"]),
-    ("scenario", &["scenario"]),
+/// A list of names that is everything declared, where the file leaves it empty.
+struct List {
+    path: [&'static str; 2],
+    /// The sections that declare the names.
+    sections: &'static [&'static str],
+}
+
+const LISTS: [List; 5] = [
+    List::new("matrix", "dataset", &["dataset"]),
+    List::new("matrix", "model", &["model", "variant"]),
+    List::new("matrix", "scenario", &["scenario"]),
+    List::new("report", "figures", &["figure"]),
+    List::new("report", "tables", &["table"]),
 ];
 
-/// Fills each empty axis of the matrix with every declared name, in the order of the file, which
-/// tables and figures keep. `file` is the file without flags, profile and defaults.
+impl List {
+    const fn new(
+        table: &'static str,
+        key: &'static str,
+        sections: &'static [&'static str],
+    ) -> List {
+        List {
+            path: [table, key],
+            sections,
+        }
+    }
+}
+
+/// Fills each empty list with every declared name, in the order of the file, which tables, figures
+/// and the report keep. `file` is the file without flags, profile and defaults.
 pub(super) fn fill(tree: &mut Node, file: Option<&Node>) {
-    for (axis, sections) in AXES {
+    for List { path, sections } in LISTS {
         let mut names = declared(tree, file, sections);
         names.sort();
         // A name of both a model and a variant is a fault that `check` reports.
         let mut seen = BTreeSet::new();
         names.retain(|(_, name)| seen.insert(name.clone()));
-        if let Some(node) = empty_axis(tree, axis) {
+        if let Some(node) = empty_list(tree, path) {
             let text = |(place, name)| Node::new(place, Value::Text(name));
             node.value = Value::List(names.into_iter().map(text).collect());
         }
@@ -42,14 +63,14 @@ fn declared(tree: &Node, file: Option<&Node>, sections: &[&str]) -> Vec<(Place, 
     names
 }
 
-/// The list of an axis, if it is empty.
-fn empty_axis<'t>(tree: &'t mut Node, axis: &str) -> Option<&'t mut Node> {
-    let Value::Table(root) = &mut tree.value else {
-        return None;
-    };
-    let Value::Table(matrix) = &mut root.get_mut("matrix")?.node.value else {
-        return None;
-    };
-    let node = &mut matrix.get_mut(axis)?.node;
+/// The list at a path, if it is empty.
+fn empty_list<'t>(tree: &'t mut Node, path: [&str; 2]) -> Option<&'t mut Node> {
+    let mut node = tree;
+    for key in path {
+        let Value::Table(table) = &mut node.value else {
+            return None;
+        };
+        node = &mut table.get_mut(key)?.node;
+    }
     matches!(&node.value, Value::List(names) if names.is_empty()).then_some(node)
 }

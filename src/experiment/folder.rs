@@ -134,9 +134,15 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
         spec.run.alone = Alone::All(false);
         spec.run.device = device_kind(&spec).to_owned();
         spec.labels.clear();
-        let matrix = &mut spec.matrix;
-        for axis in [&mut matrix.dataset, &mut matrix.model, &mut matrix.scenario] {
-            axis.sort();
+        let (matrix, report) = (&mut spec.matrix, &mut spec.report);
+        for names in [
+            &mut matrix.dataset,
+            &mut matrix.model,
+            &mut matrix.scenario,
+            &mut report.figures,
+            &mut report.tables,
+        ] {
+            names.sort();
         }
         spec
     };

@@ -139,6 +139,11 @@ const TASKS: &[Task] = &[
     ),
     task("Results", "draw a figure", &["[figure.NAME]"]),
     task("Results", "write a table", &["[table.NAME]"]),
+    task(
+        "Results",
+        "choose what the report shows first",
+        &["[report]"],
+    ),
 ];
 
 /// The headings of a task, with placeholders replaced.

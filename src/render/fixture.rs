@@ -86,11 +86,6 @@ tolerance = 0.01
 source = "the paper"
 not_comparable = "other data"
 
-[figure.quality.bars]
-title = HOSTILE
-metric = "hit@1"
-protocol = "strict"
-group = "scenario"
 [figure.models.bars]
 title = "Hit@1 of every model"
 metric = "hit@1"
@@ -98,6 +93,11 @@ protocol = "strict"
 group = "model"
 dataset = "toys"
 scenario = "overall"
+[figure.quality.bars]
+title = HOSTILE
+metric = "hit@1"
+protocol = "strict"
+group = "scenario"
 [figure.learning.curves]
 title = "Training loss"
 value = "loss"

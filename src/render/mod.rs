@@ -227,12 +227,12 @@ fn figures(context: &Context) -> Result<Vec<NamedFigure>, RenderError> {
         let name = name.clone();
         Ok(NamedFigure { name, title, drawn })
     };
-    context.results.spec.figure.iter().map(draw).collect()
+    context.results.spec.figures().map(draw).collect()
 }
 
 /// The spec's tables, drawn.
 fn tables(context: &Context) -> Result<Vec<table::Drawn>, RenderError> {
-    let tables = context.results.spec.table.iter();
+    let tables = context.results.spec.tables();
     tables
         .map(|(name, settings)| table::draw(context, name, settings))
         .collect()

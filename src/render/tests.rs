@@ -358,3 +358,19 @@ fn the_terminal_table_fits_any_width_and_names_failures() {
         );
     }
 }
+
+#[test]
+fn the_report_begins_with_the_first_bar_chart_of_its_order() {
+    let folder = without_ranks();
+    let path = folder.path().join("spec.toml");
+    let mut spec: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    for (first, second) in [("models", "quality"), ("quality", "models")] {
+        let order = toml::Value::from(vec!["learning", first, second, "cost"]);
+        spec["report"]["figures"] = order;
+        fs::write_atomic(&path, spec.to_string().as_bytes()).unwrap();
+        all(folder.path()).unwrap();
+        let report = text(folder.path(), "report.html");
+        let place = |figure: &str| report.find(&format!("id=\"figure-{figure}\"")).unwrap();
+        assert!(place(first) < place("learning") && place("learning") < place(second));
+    }
+}

@@ -69,12 +69,23 @@ pub(super) fn check(check: &mut Check<'_>) {
         expected_value(check, &at, expected);
     }
     expected_names(check);
+    order(check, "figures", "figure", &spec.report.figures);
+    order(check, "tables", "table", &spec.report.tables);
     for (name, figure) in &spec.figure {
         one_figure(check, name, figure);
     }
     for (name, table) in &spec.table {
         one_table(check, name, table);
     }
+}
+
+/// Checks the names in the report's order of a section.
+fn order(check: &mut Check<'_>, list: &str, section: &str, names: &[String]) {
+    let known = check.names(section);
+    for (at, name) in names.iter().enumerate() {
+        check.known(section, name, &known, &["report", list, &at.to_string()]);
+    }
+    check.no_repeats(names, &["report", list]);
 }
 
 /// Checks the value of expected value number `at`.

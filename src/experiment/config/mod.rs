@@ -73,6 +73,8 @@ pub struct Spec {
     pub figure: BTreeMap<String, Figure>,
     /// Tables by name, each a table named after its kind.
     pub table: BTreeMap<String, Table>,
+    /// What the report shows first.
+    pub report: Report,
     /// Labels by section and name. A file writes each as `label` in the table that it belongs to;
     /// only the resolved file collects them here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,6 +130,41 @@ pub enum Alone {
     All(bool),
     /// The stages of these models and variants.
     Of(Vec<String>),
+}
+
+/// The order of figures and tables in the report. An empty list means the order of the file. What a
+/// list does not name follows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Names of figures. The report begins with the first bar chart of test numbers among them.
+    pub figures: Vec<String>,
+    /// Names of tables.
+    pub tables: Vec<String>,
+}
+
+impl Report {
+    /// The entries of a section, those in `first` before the others.
+    fn ordered<'s, T>(
+        first: &'s [String],
+        section: &'s BTreeMap<String, T>,
+    ) -> impl Iterator<Item = (&'s String, &'s T)> {
+        let named = first.iter().filter_map(|name| section.get_key_value(name));
+        let others = section.iter().filter(|(name, _)| !first.contains(name));
+        named.chain(others)
+    }
+}
+
+impl Spec {
+    /// The figures in the report's order.
+    pub fn figures(&self) -> impl Iterator<Item = (&String, &Figure)> {
+        Report::ordered(&self.report.figures, &self.figure)
+    }
+
+    /// The tables in the report's order.
+    pub fn tables(&self) -> impl Iterator<Item = (&String, &Table)> {
+        Report::ordered(&self.report.tables, &self.table)
+    }
 }
 
 /// The axes of the matrix. An empty axis means everything that the file declares on it. Tables and

@@ -9,8 +9,13 @@ use serde::{Deserialize, Serialize};
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 
-/// Defaults of figures and tables, as TOML.
-pub const DEFAULTS: &str = r#"# ---- Figures ----
+/// Defaults of figures, tables and the report, as TOML.
+pub const DEFAULTS: &str = r#"# An empty list is the order of the file.
+[report]
+figures = []
+tables = []
+
+# ---- Figures ----
 
 [default.figure.bars]
 title = ""

@@ -98,3 +98,40 @@ fn an_empty_axis_has_all_names_in_the_order_of_the_file() {
         (vec!["toys".to_owned()], vec!["overall".to_owned()])
     );
 }
+
+const DRAWN: &str = r#"
+[figure.wide.bars]
+metric = "hit@1"
+protocol = "strict"
+[figure.more.bars]
+metric = "mrr"
+protocol = "strict"
+[table.z.cost]
+[table.a.cost]
+"#;
+
+#[test]
+fn the_report_has_figures_and_tables_in_the_order_of_the_file_unless_it_lists_them() {
+    let order = |report: &str| {
+        let text = format!("{LABELLED}{DRAWN}{report}");
+        let checked = load_text("l.toml", &text, root(), &[]);
+        let spec = checked.unwrap_or_else(|faults| panic!("{faults}")).spec;
+        let names = spec.figures().map(|(name, _)| name);
+        let names = names.chain(spec.tables().map(|(name, _)| name));
+        names.cloned().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(""), "wide more z a");
+    assert_eq!(order("[report]\nfigures = [\"more\"]\n"), "more wide z a");
+    assert_eq!(order("[report]\ntables = [\"a\"]\n"), "wide more a z");
+}
+
+#[test]
+fn the_report_cannot_list_what_is_not_drawn() {
+    let text = format!("{LABELLED}{DRAWN}[report]\nfigures = [\"wides\", \"more\", \"more\"]\n");
+    let faults = load_text("l.toml", &text, root(), &[]).unwrap_err();
+    assert_eq!(
+        faults.lines(),
+        "l.toml:30:12: no figure is called `wides`\n\
+         l.toml:30:29: `more` is in `report.figures` twice\n"
+    );
+}

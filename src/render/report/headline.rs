@@ -60,7 +60,7 @@ pub fn answer(
 fn main(context: &Context, figure: Option<&Figure>) -> Option<(SummaryQuery, Wanted)> {
     let spec = &context.results.spec;
     let tables = || {
-        let queries = spec.table.values().filter_map(of_table);
+        let queries = spec.tables().filter_map(|(_, table)| of_table(table));
         queries.filter(|query| query.part == Part::Test)
     };
     let first_metric = |query: &SummaryQuery| {
