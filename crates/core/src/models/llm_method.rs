@@ -15,6 +15,7 @@ pub const DEFAULTS: &str = r#"
 one_item = "skip"
 candidates = {}
 hidden_layers = 1
+start = "xavier"
 max_samples = 0
 
 [default.training_candidates]
@@ -167,6 +168,8 @@ pub struct Project {
     /// code has 1; 0 is a single linear layer.
     #[schemars(range(min = 0, max = 16))]
     pub hidden_layers: usize,
+    /// The size of the projections' outputs before training.
+    pub start: ProjectionStart,
     /// Whether the frozen CF model keeps its dropout, as in the authors' code.
     pub backbone_dropout: bool,
     /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
@@ -174,6 +177,19 @@ pub struct Project {
     pub max_samples: u64,
     /// Epochs, batch size, optimizer.
     pub train: Train,
+}
+
+/// The size of the projections' outputs before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionStart {
+    /// Xavier-normal matrices, as in the authors' code: outputs have a root mean square of about
+    /// 0.65.
+    Xavier,
+    /// The last layer starts smaller, by the root mean square of the language model's token
+    /// embeddings. Vectors are then about as long as those of words, which are some five times
+    /// shorter than with `xavier` in a small model.
+    TokenScale,
 }
 
 /// Which items of a training sequence are targets.

@@ -173,6 +173,13 @@ impl Lm {
         Tensor::embedding(&self.table, ids, -1, false, false)
     }
 
+    /// Root mean square of the token embeddings.
+    pub fn token_scale(&self) -> f64 {
+        let rows = Tensor::arange(self.config.vocab_size, (Kind::Int64, self.device()));
+        let squares = self.embed(&rows).to_kind(Kind::Float).square();
+        squares.mean(Kind::Float).sqrt().double_value(&[])
+    }
+
     /// States [sum of wanted, W] after the last block and norm, for the `wanted` places of each
     /// row.
     ///

@@ -21,6 +21,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
+mod mlp;
+
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::{Tables, frozen_rows};
@@ -28,64 +30,14 @@ use crate::data::row;
 use crate::models::{Backbone, weights};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
-use crate::nn::linear::{Linear, Norm, Start};
 use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::{self, EpochSeed};
+use mlp::Mlp;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
-
-/// Hidden layers (linear, norm, activation) and a linear layer. Upstream has one hidden layer; its
-/// names count all parts.
-#[derive(Debug)]
-struct Mlp {
-    hidden: Vec<(Linear, Norm)>,
-    leaky: bool,
-    last: Linear,
-}
-
-impl Mlp {
-    fn new(
-        parameters: &mut Parameters,
-        name: &str,
-        inputs: i64,
-        shape: Shape,
-        leaky: bool,
-    ) -> Self {
-        let start = Start::XavierNormal;
-        let (mut width, mut part) = (inputs, 0);
-        let mut hidden = Vec::with_capacity(shape.hidden_layers);
-        for _ in 0..shape.hidden_layers {
-            let layer = format!("{name}.{part}");
-            hidden.push((
-                Linear::new(parameters, &layer, width, shape.lm, start),
-                Norm::new(parameters, &format!("{name}.{}", part + 1), shape.lm),
-            ));
-            (width, part) = (shape.lm, part + 3);
-        }
-        let layer = format!("{name}.{part}");
-        Self {
-            hidden,
-            leaky,
-            last: Linear::new(parameters, &layer, width, shape.lm, start),
-        }
-    }
-
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let mut x = x.shallow_clone();
-        for (linear, norm) in &self.hidden {
-            let normed = norm.forward(&linear.forward(&x));
-            x = if self.leaky {
-                normed.leaky_relu()
-            } else {
-                normed.gelu("none")
-            };
-        }
-        self.last.forward(&x)
-    }
-}
 
 /// F_U and F_I, with the item vectors that F_I reads.
 #[derive(Debug)]
@@ -146,6 +98,13 @@ impl Projections {
             item: projection,
             table,
             frozen_random: item == ItemEmbedding::Random,
+        }
+    }
+
+    /// Multiplies the outputs of both projections by a factor, before they are trained.
+    pub fn shrink(&self, factor: f64) {
+        for mlp in self.user.iter().chain(&self.item) {
+            mlp.scale(factor);
         }
     }
 

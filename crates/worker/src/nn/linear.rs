@@ -44,6 +44,15 @@ impl Linear {
         }
     }
 
+    /// Multiplies matrix and bias by a factor, and so the outputs.
+    pub fn scale(&self, factor: f64) {
+        tch::no_grad(|| {
+            for part in [&self.weight, &self.bias] {
+                let _ = part.shallow_clone().g_mul_scalar_(factor);
+            }
+        });
+    }
+
     /// [N, inputs] -> [N, outputs].
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, Some(&self.bias))

@@ -3,6 +3,7 @@
 use allround_core::data::Prepared;
 use allround_core::event::Event;
 use allround_core::models::allmrec::UserOrder;
+use allround_core::models::llm_method::ProjectionStart;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainProject;
@@ -42,6 +43,10 @@ pub(super) fn run(
         prompted_lm: &prompted_lm,
     };
     let projections = prompted_lm::projections(job, &inputs, device)?;
+    match settings.project.start {
+        ProjectionStart::Xavier => {}
+        ProjectionStart::TokenScale => projections.shrink(prompted_lm.lm().token_scale()),
+    }
     let inputs = Inputs {
         prepared: &prepared,
         sequences: &sequences,

@@ -19,8 +19,8 @@ use allround_core::data::{
 use allround_core::event::Event;
 use allround_core::models::allmrec::{Align, ItemText, UserOrder};
 use allround_core::models::llm_method::{
-    Accept, Drawn, Exclude, Inference, ItemEmbedding, Lora, OneItem, Project, ScoreBy, Targets,
-    TrainingCandidates,
+    Accept, Drawn, Exclude, Inference, ItemEmbedding, Lora, OneItem, Project, ProjectionStart,
+    ScoreBy, Targets, TrainingCandidates,
 };
 use allround_core::models::tallrec::{TallrecForm, Tune};
 use allround_core::stage::{
@@ -185,6 +185,7 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
             candidates: training_candidates(),
             max_samples: 0,
             hidden_layers: 1,
+            start: ProjectionStart::TokenScale,
             backbone_dropout: true,
             train: training(3, 2),
         },

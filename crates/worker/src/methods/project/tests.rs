@@ -1,4 +1,4 @@
-use allround_core::models::llm_method::{OneItem, Targets};
+use allround_core::models::llm_method::{OneItem, ProjectionStart, Targets};
 use allround_core::models::train::Train;
 use allround_core::text::Vectors;
 
@@ -18,6 +18,7 @@ fn settings(targets: Targets) -> Project {
         candidates: training_candidates(),
         max_samples: 0,
         hidden_layers: 1,
+        start: ProjectionStart::Xavier,
         backbone_dropout: false,
         train: training(12, 4),
     }

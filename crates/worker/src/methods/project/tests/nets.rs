@@ -99,3 +99,19 @@ fn projections_are_as_deep_as_they_are_asked_to_be() {
         );
     }
 }
+
+#[test]
+fn shrunk_projections_give_outputs_that_are_smaller_by_the_factor() {
+    let states = Tensor::ones([2, 8], (Kind::Float, Device::Cpu));
+    let outputs = |factor: Option<f64>| {
+        let projections = projections(true, 1, ItemEmbedding::Joint);
+        factor
+            .into_iter()
+            .for_each(|factor| projections.shrink(factor));
+        let users = projections.users(&states).unwrap();
+        Tensor::cat(&[users, projections.items(&[1, 2])], 0)
+    };
+    let gap = outputs(None) * 0.25 - outputs(Some(0.25));
+    assert!(gap.abs().max().double_value(&[]) < 1e-6);
+    assert!(outputs(None).abs().max().double_value(&[]) > 0.1);
+}
