@@ -1,12 +1,14 @@
-//! The output of a run: progress bars on a terminal or plain lines elsewhere, and a log of JSON
-//! lines.
+//! The output of a run: progress bars on a terminal or plain lines elsewhere, one a minute about a
+//! long stage, and a log of JSON lines.
 
 mod bars;
 mod line;
 mod log;
+mod minutes;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::Instant;
 
 use crate::exec::StageEvent;
 use crate::plan::{self, NodeId, Plan, StageLabel};
@@ -14,6 +16,7 @@ use allround_core::fs::FsError;
 use allround_core::visible;
 use bars::Bars;
 use log::Log;
+use minutes::Minutes;
 
 /// How much a run prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,7 @@ pub struct Observer {
     labels: Vec<String>,
     verbosity: Verbosity,
     bars: Option<Bars>,
+    minutes: Minutes,
     log: Log,
 }
 
@@ -49,6 +53,7 @@ impl Observer {
                 .collect(),
             verbosity,
             bars: is_terminal.then(|| Bars::new(plan.graph.nodes.len())),
+            minutes: Minutes::default(),
             log: Log::open(&logs.join("run.jsonl"))?,
         })
     }
@@ -57,7 +62,11 @@ impl Observer {
     pub fn event(&mut self, id: NodeId, event: &StageEvent) {
         let label = &self.labels[id];
         self.log.write(label, event);
-        let line = line::of(label, event, self.verbosity);
+        let mut line = line::of(label, event, self.verbosity);
+        if self.bars.is_none() && self.verbosity != Verbosity::Quiet {
+            let long = self.minutes.line(id, event, Instant::now());
+            line = line.or(long.map(|text| format!("{label}: {text}")));
+        }
         let line = line.map(|line| visible::lines(&line).into_owned());
         match &mut self.bars {
             Some(bars) => bars.event((id, label), event, line.as_deref()),
