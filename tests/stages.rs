@@ -13,7 +13,7 @@ use allround::plan::{Graph, NodeId, Settings};
 use allround::store::{Presence, Store};
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround_core::data::Part;
-use allround_core::stage::{Compute, DrawCandidates, Evaluate};
+use allround_core::stage::{Compute, DrawCandidates, Evaluate, SliceUsers};
 
 /// A graph with a `candidates` stage per seed, and an `evaluate` stage for each of them.
 fn graph(seeds: u64) -> Graph {
@@ -27,6 +27,7 @@ fn graph(seeds: u64) -> Graph {
             ties: Ties::Half,
             class: None,
             max_users: 0,
+            slices: SliceUsers::default(),
             seed,
         });
         let draw = graph.add(draw, None, BTreeMap::new(), BTreeMap::new());
@@ -87,6 +88,7 @@ impl Bench {
                 fail_fast: false,
                 timeout: None,
                 checkpoint_every: 1,
+                checkpoint_minutes: 10.0,
             },
             dir,
         }

@@ -80,6 +80,7 @@ mod tests {
             libtorch: None,
             threads: 1,
             resumed_epoch,
+            resumed_step: 0,
             protocol: allround_core::event::PROTOCOL,
             program: allround_core::program::Program::this(),
         })

@@ -50,6 +50,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Epochs between two checkpoints.
     pub checkpoint_every: u32,
+    /// Minutes between two checkpoints within an epoch.
+    pub checkpoint_minutes: f64,
 }
 
 /// What happens to a stage while a graph is executed.

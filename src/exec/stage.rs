@@ -140,6 +140,7 @@ impl Task<'_> {
             device: self.options.device.clone(),
             threads: self.threads,
             checkpoint_every: self.options.checkpoint_every,
+            checkpoint_minutes: self.options.checkpoint_minutes,
         };
         let path = claim.work().join("job.json");
         let text = serde_json::to_vec_pretty(&job).expect("a job is plain data");
@@ -255,6 +256,7 @@ impl Output {
                 self.notes += line.len() + LINE_OVERHEAD;
             }
             Some(Event::Started(_) | Event::Phase(_) | Event::Epoch(_))
+            | Some(Event::Validation(_) | Event::Reference { .. })
             | Some(Event::Failed(_) | Event::Finished) => self.events += line.len() + 1,
         }
         match () {
@@ -275,9 +277,13 @@ impl Output {
             }
             Event::Phase(phase) => self.last = format!("phase `{}`", phase.phase),
             Event::Epoch(epoch) => self.last = format!("epoch {}", epoch.epoch),
+            Event::Validation(validation) => {
+                self.last = format!("validation after {} samples", validation.samples);
+            }
             Event::Failed(failure) => self.failure = Some(failure.clone()),
             Event::Finished => self.is_finished = true,
             Event::Progress(_) | Event::Counted(_) | Event::Note { .. } | Event::Remark { .. } => {}
+            Event::Reference { .. } => {}
         }
     }
 }

@@ -131,6 +131,7 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
         let mut spec = spec.clone();
         spec.run.retries = 0;
         spec.run.checkpoint_every = 1;
+        spec.run.checkpoint_minutes = 1.0;
         spec.run.alone = Alone::All(false);
         spec.run.device = device_kind(&spec).to_owned();
         spec.labels.clear();

@@ -1,10 +1,12 @@
 //! Stage events as lines of text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Verbosity;
 use crate::exec::{Outcome, StageEvent};
-use allround_core::event::{Epoch, Event, Phase};
+use allround_core::event::{Epoch, Event, Phase, Started, Validation};
+use allround_core::metric::Metric;
 
 /// The line for an event; `None` when this verbosity leaves it out.
 pub(super) fn of(label: &str, event: &StageEvent, verbosity: Verbosity) -> Option<String> {
@@ -33,8 +35,10 @@ pub(super) fn of(label: &str, event: &StageEvent, verbosity: Verbosity) -> Optio
 fn event_text(event: &Event, verbosity: Verbosity) -> Option<String> {
     match event {
         Event::Epoch(epoch) => Some(epoch_text(epoch)),
-        Event::Started(started) if started.resumed_epoch > 0 => {
-            Some(format!("continues after epoch {}", started.resumed_epoch))
+        Event::Validation(validation) => Some(validation_text(validation)),
+        Event::Reference { metrics } => Some(format!("CF model{}", metrics_text(metrics))),
+        Event::Started(started) if started.resumed_epoch > 0 || started.resumed_step > 0 => {
+            Some(continues(started))
         }
         Event::Remark { text } => Some(text.clone()),
         _ if verbosity != Verbosity::Verbose => None,
@@ -51,10 +55,35 @@ fn epoch_text(epoch: &Epoch) -> String {
         "epoch {} training [time: {:.2}s, train loss: {:.4}]",
         epoch.epoch, epoch.wall_s, epoch.loss
     );
-    for (metric, value) in &epoch.validation {
-        write!(text, " valid {metric}: {value:.4}").expect("a string takes everything");
-    }
+    text += &metrics_text(&epoch.validation);
     text
+}
+
+/// In RecBole's wording too, with the samples seen.
+fn validation_text(validation: &Validation) -> String {
+    format!(
+        "epoch {} evaluating [time: {:.2}s, samples: {}]{}",
+        validation.epoch,
+        validation.wall_s,
+        validation.samples,
+        metrics_text(&validation.metrics)
+    )
+}
+
+fn metrics_text(metrics: &BTreeMap<Metric, f64>) -> String {
+    let metrics = metrics.iter();
+    metrics
+        .map(|(metric, value)| format!(" valid {metric}: {value:.4}"))
+        .collect()
+}
+
+/// Where a resumed training continues.
+fn continues(started: &Started) -> String {
+    let epoch = started.resumed_epoch;
+    match started.resumed_step {
+        0 => format!("continues after epoch {epoch}"),
+        step => format!("continues after step {step} of epoch {}", epoch + 1),
+    }
 }
 
 fn phase_text(phase: &Phase) -> String {
@@ -79,7 +108,6 @@ fn phase_text(phase: &Phase) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn epoch() -> StageEvent {
         StageEvent::Reported(Event::Epoch(Epoch {
@@ -97,6 +125,20 @@ mod tests {
         assert_eq!(
             of("backbone a.b.c.s1", &epoch(), Verbosity::Normal).unwrap(),
             "backbone a.b.c.s1: epoch 3 training [time: 14.42s, train loss: 0.7265] valid ndcg@10: 0.1235"
+        );
+    }
+
+    #[test]
+    fn a_validation_has_the_samples_that_were_seen() {
+        let validation = StageEvent::Reported(Event::Validation(Validation {
+            epoch: 1,
+            samples: 2000,
+            metrics: BTreeMap::from([(Metric::Hit(1), 0.25), (Metric::Mrr, 0.4)]),
+            wall_s: 3.0,
+        }));
+        assert_eq!(
+            of("project x", &validation, Verbosity::Normal).unwrap(),
+            "project x: epoch 1 evaluating [time: 3.00s, samples: 2000] valid hit@1: 0.2500 valid mrr: 0.4000"
         );
     }
 

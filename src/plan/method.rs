@@ -96,6 +96,7 @@ impl Planner<'_> {
             llm: &llm,
             encoder,
             seed: cell.seed,
+            token_budget: self.spec.run.answer_token_budget,
         };
         for settings in method.stages(&context) {
             let role = settings.kind().as_str().to_owned();

@@ -26,7 +26,9 @@ use allround_core::data::Part;
 use allround_core::digest::Key;
 use allround_core::fs::FsError;
 use allround_core::models::Model;
-use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare};
+use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare, SliceUsers};
+use serde_json::{Value, json};
+
 use inputs::Inputs;
 use method::{CellContext, ModelStages};
 
@@ -154,12 +156,12 @@ impl Planner<'_> {
         };
         // Candidates come before training in the graph: without measured users, nothing is trained.
         for (name, protocol) in &self.spec.protocol {
-            self.draw(context.prepared, name, protocol, scenario, axis, seed);
+            self.draw(context.prepared, name, protocol, combination, axis, seed);
         }
         let stages = self.model_stages(&context, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(context.prepared, name, protocol, scenario, axis, seed);
+            let candidates = self.draw(context.prepared, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
             for &part in &protocol.splits {
                 let reads = roles([("prepared", context.prepared), ("candidates", candidates)]);
@@ -240,7 +242,7 @@ impl Planner<'_> {
         prepared: NodeId,
         name: &str,
         protocol: &Protocol,
-        scenario: &str,
+        combination: &Selected,
         axis: &Scenario,
         cell_seed: u64,
     ) -> NodeId {
@@ -250,7 +252,7 @@ impl Planner<'_> {
             prepared,
             name.to_owned(),
             seed,
-            class.then(|| scenario.to_owned()),
+            class.then(|| combination.scenario.clone()),
         );
         if let Some(&node) = self.candidates.get(&id) {
             return node;
@@ -261,12 +263,35 @@ impl Planner<'_> {
             ties: protocol.ties,
             class: class.then(|| axis.clone()),
             max_users: protocol.max_users,
+            slices: self.slice_users(&combination.dataset, protocol, axis),
             seed,
         });
         let inputs = self.inputs.of_protocol[name].clone();
         let node = self.add(settings, roles([("prepared", prepared)]), inputs);
         self.candidates.insert(id, node);
         node
+    }
+
+    /// Users that are drawn for the slices of the matrix. Candidates of a class are drawn for one
+    /// slice alone; a scenario that changes training has no slices.
+    fn slice_users(&self, dataset: &str, protocol: &Protocol, axis: &Scenario) -> SliceUsers {
+        let least = protocol.users_per_slice;
+        if least == 0 || protocol.max_users == 0 || !axis.is_slice() {
+            return SliceUsers::default();
+        }
+        let selected = self.spec.selected().into_iter();
+        let names: BTreeSet<String> = selected
+            .filter(|cell| cell.dataset == dataset)
+            .map(|cell| cell.scenario)
+            .collect();
+        let scenarios = names.iter().filter_map(|name| self.spec.scenario.get(name));
+        let has_list = |scenario: &&Scenario| {
+            scenario.is_part() && !scenario.ranks_within_class() && !axis.ranks_within_class()
+        };
+        SliceUsers {
+            least,
+            scenarios: scenarios.filter(has_list).cloned().collect(),
+        }
     }
 
     /// The evaluation of `part`. It reads the stages `needs` and those of the model.
@@ -326,7 +351,7 @@ impl Planner<'_> {
                 &self.inputs.of_protocol[name],
             ),
             (protocol.rules, protocol.ties),
-            (protocol.max_users, protocol.candidates_seed),
+            (users_of(protocol, axis), protocol.candidates_seed),
             data(dataset, config),
             (axis, target, limit(self.spec)),
         ));
@@ -382,6 +407,17 @@ fn samples_users(scenario: &Scenario) -> bool {
         | Scenario::ColdItems(_)
         | Scenario::WarmItems(_)
         | Scenario::CrossDomain { .. } => false,
+    }
+}
+
+/// How many users a protocol draws for a scenario. Numbers of all users do not depend on how many
+/// are drawn for slices.
+fn users_of(protocol: &Protocol, axis: &Scenario) -> Value {
+    match protocol.users_per_slice {
+        least if least > 0 && protocol.max_users > 0 && axis.is_part() => {
+            json!([protocol.max_users, least])
+        }
+        _ => json!(protocol.max_users),
     }
 }
 

@@ -157,6 +157,7 @@ fn texts_metrics_and_scheduling_change_no_key() {
     for flag in [
         "question=\"Another?\"",
         "run.checkpoint_every=7",
+        "run.checkpoint_minutes=0.5",
         "run.alone=true",
         // No stage here has a language model or a text encoder.
         "run.threads=2",
@@ -437,4 +438,32 @@ fn imported_scores_are_evaluations_keyed_by_the_contents_of_their_file() {
     let (first, changed) = (keys(["test", "valid"]), keys(["test", "other"]));
     assert_ne!(first[0], changed[0]);
     assert_eq!(first[1], changed[1]);
+}
+
+#[test]
+fn users_for_slices_change_the_lists_and_the_numbers_of_slices_alone() {
+    let of = |flags: &[&str]| {
+        let plan = plan_of(SPEC, flags);
+        ["overall", "cold", "few"].map(|scenario| {
+            let cell = cell(&plan, &format!("toys.{scenario}.sasrec.s1"));
+            let measure = &cell.measures[0];
+            let lists = plan.graph.nodes[measure.candidates].key;
+            (measure.protocol.clone(), lists)
+        })
+    };
+    let (most, least) = (
+        "protocol.strict.max_users=20",
+        "protocol.strict.users_per_slice=10",
+    );
+    let [overall, cold, few] = of(&[most]);
+    let [more_overall, more_cold, more_few] = of(&[most, least]);
+    assert_eq!(overall.0, more_overall.0);
+    assert_ne!(cold.0, more_cold.0);
+    assert_eq!(few, more_few);
+    assert_ne!(overall.1, more_overall.1);
+    assert_eq!(more_overall.1, more_cold.1);
+    // Which slices there are matters only where users are drawn for them.
+    let two = "matrix.scenario=[\"overall\", \"cold\", \"few\"]";
+    assert_eq!(of(&[most, two])[0].1, overall.1);
+    assert_ne!(of(&[most, least, two])[0].1, more_overall.1);
 }

@@ -200,6 +200,7 @@ mod tests {
             libtorch: Some("2.11.0".to_owned()),
             threads,
             resumed_epoch: 0,
+            resumed_step: 0,
             protocol: allround_core::event::PROTOCOL,
             program: allround_core::program::Program::this(),
         }

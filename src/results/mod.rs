@@ -1,6 +1,7 @@
 //! Reads and writes the files of a results folder. No other module knows their formats.
 
 pub mod counts;
+pub mod epochs;
 pub mod file;
 pub mod folder;
 pub mod format;
@@ -12,6 +13,7 @@ pub mod statistics;
 pub mod texts;
 
 pub use counts::{data_notes, data_row, notes, without_history};
+pub use epochs::{epoch_rows, reference_quantity};
 pub use file::{read, write};
 pub use folder::{ReadError, Results};
 pub use format::format_markdown;

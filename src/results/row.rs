@@ -170,7 +170,8 @@ pub struct StageRow {
 }
 
 /// A row of `epochs.csv`: one quantity of one epoch of one stage. It is the loss, a part of the
-/// loss, or a validation metric.
+/// loss, or a validation metric. A method that is validated by samples has several rows of a metric
+/// in an epoch, and others before training (epoch 0).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRow {
     /// Kind of the stage.
@@ -180,13 +181,18 @@ pub struct EpochRow {
     /// 1 for the first.
     pub epoch: u32,
     /// `loss`, a part of it such as `loss_matching`, or a validation metric such as `ndcg@10`.
+    /// `cf_hit@1` is that metric of the frozen CF model that a method reads, for the same users and
+    /// candidates.
     pub quantity: String,
     /// Its value.
     pub value: f64,
-    /// Wall time of the epoch's training in seconds.
+    /// Wall time of the epoch's training in seconds, or of the validation.
     pub wall_s: f64,
-    /// Training sequences seen.
+    /// Training sequences seen in the epoch; 0 for a validation by samples.
     pub examples: u64,
+    /// Training sequences or prompts seen since the start of training.
+    #[serde(default)]
+    pub samples: u64,
 }
 
 /// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user. Ranks, answers and scores of

@@ -11,10 +11,11 @@ use crate::experiment::Spec;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::results::{self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Status};
 use crate::store::{EVENTS, Manifest, Store};
+use allround_core::data::candidates::users;
 use allround_core::data::{
     Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
 };
-use allround_core::event::{Epoch, Event, Phase, Started};
+use allround_core::event::{Event, Phase, Started};
 use allround_core::fs::FsError;
 
 /// Prepared data sets that are kept in memory. Cells of one data set mostly end together.
@@ -105,7 +106,7 @@ impl<'a> RowSource<'a> {
         let (part, split) = (measure.part, measure.part.name());
         let ranks = Ranks::load(&folder, part)?;
         let prepared = self.prepared(cell.prepared)?;
-        let mask = scenario::slice(&prepared, &self.spec.scenario[&cell.scenario], part);
+        let mask = self.counted(cell, measure, &prepared);
         let rows = results::ranks::rows(&ranks, &prepared, &mask);
         let path = results::ranks::path(self.results, &cell.name, &measure.protocol, split);
         results::ranks::write(&path, &rows)?;
@@ -140,6 +141,15 @@ impl<'a> RowSource<'a> {
             rows: found,
             ..Measured::default()
         })
+    }
+
+    /// Whether each user counts in the numbers of a cell.
+    fn counted(&self, cell: &Cell, measure: &Measure, prepared: &Prepared) -> Vec<bool> {
+        let scenario = &self.spec.scenario[&cell.scenario];
+        match &self.plan.graph.nodes[measure.candidates].stage.settings {
+            Settings::Candidates(draw) => users::counted(prepared, draw, scenario, measure.part),
+            _ => scenario::slice(prepared, scenario, measure.part),
+        }
     }
 
     /// A row without a number: `failed` if a stage of the model failed, `blocked` if the data could
@@ -315,14 +325,14 @@ impl<'a> RowSource<'a> {
             cached,
             ..StageRow::default()
         };
-        let mut rows = StageRows::default();
-        for event in &events {
-            match event {
-                Event::Phase(phase) => rows.phases.push(phase_row(&blank, phase)),
-                Event::Epoch(epoch) => rows.epochs.extend(epoch_rows(&blank, epoch)),
-                _ => {}
-            }
-        }
+        let phases = events.iter().filter_map(|event| match event {
+            Event::Phase(phase) => Some(phase_row(&blank, phase)),
+            _ => None,
+        });
+        let mut rows = StageRows {
+            phases: phases.collect(),
+            epochs: results::epoch_rows(&blank, &events),
+        };
         if rows.phases.is_empty() {
             rows.phases.push(blank);
         }
@@ -428,28 +438,4 @@ fn phase_row(blank: &StageRow, phase: &Phase) -> StageRow {
         trained_params: phase.trained_params,
         ..blank.clone()
     }
-}
-
-fn epoch_rows(stage: &StageRow, epoch: &Epoch) -> Vec<EpochRow> {
-    let row = |quantity: String, value: f64| EpochRow {
-        kind: stage.kind.clone(),
-        key: stage.key.clone(),
-        epoch: epoch.epoch,
-        quantity,
-        value,
-        wall_s: epoch.wall_s,
-        examples: epoch.examples,
-    };
-    let validation = epoch
-        .validation
-        .iter()
-        .map(|(metric, value)| row(metric.to_string(), *value));
-    let parts = epoch
-        .losses
-        .iter()
-        .map(|(name, value)| row(format!("loss_{name}"), *value));
-    std::iter::once(row("loss".to_owned(), epoch.loss))
-        .chain(parts)
-        .chain(validation)
-        .collect()
 }

@@ -268,6 +268,7 @@ impl Session<'_> {
             fail_fast: self.request.fail_fast,
             timeout: self.request.timeout,
             checkpoint_every: spec.run.checkpoint_every,
+            checkpoint_minutes: spec.run.checkpoint_minutes,
         })
     }
 

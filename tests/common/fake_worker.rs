@@ -27,8 +27,9 @@ use allround_core::data::scores::Scored;
 use allround_core::data::{
     self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
 };
-use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started};
+use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started, Validation};
 use allround_core::fs;
+use allround_core::metric::Metric;
 use allround_core::models::llm_method::Accept;
 use allround_core::models::llm_method::Inference;
 use allround_core::program::Program;
@@ -102,6 +103,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
         libtorch: None,
         threads: job.threads,
         resumed_epoch: done,
+        resumed_step: 0,
         protocol: match action {
             "old" => 0,
             _ => PROTOCOL,
@@ -116,6 +118,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
     }));
     misbehave(job, action)?;
     let mut loss = f64::from(job.key.bytes()[0]);
+    validation(job, 0);
     for epoch in 1..=epochs(job) {
         loss *= 0.9;
         let is_new = epoch > done;
@@ -123,6 +126,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
             pause(action);
         }
         send(&Event::Epoch(epoch_event(epoch, loss)));
+        validation(job, epoch);
         if is_new {
             fs::write_atomic(&marker, epoch.to_string().as_bytes())
                 .map_err(|error| error.to_string())?;
@@ -214,6 +218,27 @@ fn epoch_event(epoch: u32, loss: f64) -> Epoch {
         wall_s: 0.25,
         examples: 10,
     }
+}
+
+/// The validation after an epoch, of a stage 2 that is validated.
+fn validation(job: &Job, epoch: u32) {
+    let Settings::Project(settings) = &job.stage.settings else {
+        return;
+    };
+    if settings.ranking.is_none() {
+        return;
+    }
+    let metrics = |value| BTreeMap::from([(Metric::Mrr, value)]);
+    if epoch == 0 {
+        let metrics = metrics(0.5);
+        send(&Event::Reference { metrics });
+    }
+    send(&Event::Validation(Validation {
+        epoch,
+        samples: 10 * u64::from(epoch),
+        metrics: metrics(0.25 + 0.125 * f64::from(epoch)),
+        wall_s: 0.5,
+    }));
 }
 
 fn pause(action: &str) {

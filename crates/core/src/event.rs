@@ -11,7 +11,7 @@ use crate::program::Program;
 /// Version of the protocol with the worker: the form of jobs, events and artefacts. It is raised
 /// when an older worker would read a job or write an artefact differently. A worker with another
 /// version is refused.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// One line from a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,14 @@ pub enum Event {
     Phase(Phase),
     /// A training epoch ended.
     Epoch(Epoch),
+    /// Validation within training, after a number of samples.
+    Validation(Validation),
+    /// Validation metrics of the frozen CF model that a method reads, on the same users and
+    /// candidates as those of the method: the level to reach.
+    Reference {
+        /// The metrics.
+        metrics: BTreeMap<Metric, f64>,
+    },
     /// Progress of the current phase; never recorded.
     Progress(Progress),
     /// A rule changed or dropped something, with a count.
@@ -59,6 +67,9 @@ pub struct Started {
     /// epochs up to it are sent again after this one, since a killed program may not have recorded
     /// them.
     pub resumed_epoch: u32,
+    /// Steps of the next epoch that the checkpoint has, too.
+    #[serde(default)]
+    pub resumed_step: u64,
     /// The worker's [`PROTOCOL`]; 0 for a worker that does not report one.
     #[serde(default)]
     pub protocol: u32,
@@ -112,6 +123,19 @@ pub struct Epoch {
     pub examples: u64,
 }
 
+/// Results of a validation within training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Number of the epoch that is under way; 0 before training.
+    pub epoch: u32,
+    /// Samples trained on so far, over all epochs.
+    pub samples: u64,
+    /// The metrics.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// Wall time in seconds.
+    pub wall_s: f64,
+}
+
 /// Progress of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -121,7 +145,7 @@ pub struct Progress {
     pub done: u64,
     /// Total units, where known.
     pub total: Option<u64>,
-    /// The unit: `epochs`, `users`, `reviews`.
+    /// The unit: `samples`, `steps`, `users`, `reviews`.
     pub unit: String,
     /// Short additional text, such as the latest loss.
     pub remark: String,

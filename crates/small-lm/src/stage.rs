@@ -13,6 +13,7 @@ use allround_worker::hf::tokenizer::Tokenizer;
 use allround_worker::lm::{Holding, Lm, LmConfig};
 use allround_worker::methods::prompted_lm::LoadedLm;
 use allround_worker::stages::{StageError, need, save_opt};
+use allround_worker::train::checkpoint::CheckpointPlan;
 use allround_worker::train::trainer::{self, Plan, no_validation};
 
 use super::{INIT_STD, PretrainTask, STAGE, corpus, start_alike, training_of};
@@ -70,8 +71,8 @@ pub fn run(
         train: &train,
         seed: small.seed,
         stage: STAGE,
-        checkpoint: &job.checkpoint,
-        checkpoint_every: job.checkpoint_every,
+        validation: None,
+        checkpoint: CheckpointPlan::of(job),
     };
     for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
         observe(Event::Phase(phase));

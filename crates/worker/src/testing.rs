@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use allround_core::config::protocol::Candidates;
+use allround_core::metric::Metric;
 use allround_core::models::Model;
+use allround_core::models::llm_method::Validation;
 use allround_core::models::sasrec::Sasrec;
 use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Stop, Train};
 use serde_json::Value;
+
+use crate::train::checkpoint::CheckpointPlan;
 
 /// Adam at a rate of 0.01, without warm-up, decay, clipping or validation.
 pub(crate) fn training(epochs: u32, batch_size: usize) -> Train {
@@ -26,6 +32,26 @@ pub(crate) fn training(epochs: u32, batch_size: usize) -> Train {
         token_budget: 0,
         out_of_memory: OutOfMemory::Fail,
         stop: Stop::Fixed { validate_every: 0 },
+    }
+}
+
+/// No validation in training; three other candidates where `every` is raised.
+pub(crate) fn unvalidated() -> Validation {
+    Validation {
+        every: 0,
+        users: 0,
+        metric: Metric::Mrr,
+        patience: 0,
+        candidates: Candidates::Uniform { n: 3 },
+    }
+}
+
+/// Checkpoints in `folder` after this many epochs, and none within an epoch.
+pub(crate) fn checkpoints(folder: &Path, every: u32) -> CheckpointPlan<'_> {
+    CheckpointPlan {
+        folder,
+        every,
+        within: Duration::from_secs(3600),
     }
 }
 

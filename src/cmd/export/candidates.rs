@@ -14,7 +14,9 @@ use crate::plan::{self, Cell, Measure, NodeId, Plan};
 use crate::run::absolute;
 use crate::store::inputs::Inputs;
 use crate::store::{Presence, Store};
-use allround_core::data::{CandidateLists, Prepared, scenario, scores};
+use allround_core::data::candidates::users;
+use allround_core::data::{CandidateLists, Prepared, scores};
+use allround_core::stage::Settings;
 
 /// A user with history and candidates.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -161,9 +163,12 @@ impl Kept {
     fn rows(&self, cell: &Cell, measure: &Measure) -> anyhow::Result<Vec<CandidateRow>> {
         let prepared = Prepared::load(&self.folder(cell.prepared)?)?;
         let lists = CandidateLists::load(&self.folder(measure.candidates)?, measure.part)?;
-        let mask = match self.spec.scenario.get(&cell.scenario) {
-            Some(config) => scenario::slice(&prepared, config, measure.part),
-            None => vec![true; prepared.n_users()],
+        let draw = &self.plan.graph.nodes[measure.candidates].stage.settings;
+        let mask = match (self.spec.scenario.get(&cell.scenario), draw) {
+            (Some(config), Settings::Candidates(draw)) => {
+                users::counted(&prepared, draw, config, measure.part)
+            }
+            _ => vec![true; prepared.n_users()],
         };
         let item = |&item: &u32| prepared.items[item as usize - 1].id.clone();
         let users = lists.users.iter().enumerate();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
-use allround_core::stage::DrawCandidates;
+use allround_core::stage::{DrawCandidates, SliceUsers};
 
 /// A graph of one-thread stages, each with the stages that it needs.
 fn graph(needs: &[Vec<NodeId>]) -> Graph {
@@ -21,6 +21,7 @@ fn graph(needs: &[Vec<NodeId>]) -> Graph {
             ties: Ties::Half,
             class: None,
             max_users: 0,
+            slices: SliceUsers::default(),
             seed,
         });
         let roles = needs.iter().map(|&need| (format!("n{need}"), need));
@@ -42,6 +43,7 @@ fn options(alone: &[NodeId]) -> Options {
         fail_fast: false,
         timeout: None,
         checkpoint_every: 1,
+        checkpoint_minutes: 10.0,
     }
 }
 

@@ -151,10 +151,12 @@ pub(super) fn sizes(
                     .hint(match path {
                         ["protocol", _] => "lower `n`, or use `candidates.full = {}`".to_owned(),
                         // The file has no value to lower where the default is used.
-                        _ => format!(
-                            "write fewer, for example `train.stop.early.candidates.{kind}.n = {}`",
+                        ["variant", _, "resolved", _, key @ ..] | [_, _, _, key @ ..] => format!(
+                            "write fewer, for example `{}.candidates.{kind}.n = {}`",
+                            key.join("."),
                             generated.items / 2
                         ),
+                        _ => "lower `n`".to_owned(),
                     }),
             );
         }

@@ -125,7 +125,7 @@ pub(super) fn positions(
     check: &mut Check<'_>,
     (llm, inference): (&str, Option<&Inference>),
     n_titles: usize,
-    protocol: &str,
+    who: &str,
 ) {
     let form = check.spec.llm.get(llm).and_then(|llm| of(llm, check.base));
     let Some(form) = form else {
@@ -152,7 +152,7 @@ pub(super) fn positions(
             _ => "name a language model with more positions",
         };
         let message = format!(
-            "{positions} positions cannot hold the {n_titles} titles that protocol `{protocol}` queries{with_answer}"
+            "{positions} positions cannot hold the {n_titles} titles that {who} queries{with_answer}"
         );
         check.push(
             Fault::at(place, message)

@@ -173,7 +173,14 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
                 None => continue,
             },
         };
-        form::positions(check, (method.llm(), inference), titles, protocol);
+        let who = format!("protocol `{protocol}`");
+        form::positions(check, (method.llm(), inference), titles, &who);
+    }
+    let validation = method.validation().map(|(_, validation)| validation);
+    let validation = validation.filter(|it| it.is_on() && has_list && inference.is_some());
+    if let Some(n) = validation.and_then(|it| it.candidates.n()) {
+        // Candidates are ranked by likelihoods, whatever is generated at inference.
+        form::positions(check, (method.llm(), None), n + 1, "validation in training");
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use allround_core::config::protocol::Part;
 use allround_core::models::llm_method::ProblemContext;
 use allround_core::models::train::Stop;
-use allround_core::models::{CfModel, Model, Problem, Training};
+use allround_core::models::{CfModel, LlmMethod, Model, Problem, Training};
 
 use super::data::{cut_off, is_there, sizes};
 use super::{Check, form, protocol, weights};
@@ -47,8 +47,12 @@ pub(super) fn check(check: &mut Check<'_>, base: &Path) {
             let path = ["variant", name, "resolved", model.kind()];
             one(check, model, &path);
             // Settings that it shares with its model are reported for the model.
-            let stop = |model: &Model| Some(model.training()?.train.stop.clone());
-            if spec.model.get(&variant.of).and_then(stop) != stop(model) {
+            let validated = |model: &Model| {
+                let stop = model.training().map(|training| training.train.stop.clone());
+                let validation = model.llm_method().and_then(LlmMethod::validation);
+                (stop, validation.map(|(_, validation)| validation.clone()))
+            };
+            if spec.model.get(&variant.of).map(validated) != Some(validated(model)) {
                 early(check, name, model, &path);
             }
             imported(check, model, &path, base);
@@ -194,13 +198,15 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
             encoder,
             modules: form.as_ref().map(|form| form.modules),
         }));
+        let validation = method.validation();
+        problems.extend(validation.iter().flat_map(|(key, it)| it.problems(key)));
     }
     for problem in problems {
         check.problem(path, problem);
     }
 }
 
-/// Checks the metric and the candidates of early stopping.
+/// Checks the metric and the candidates of early stopping, and of validation in training.
 fn early(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str]) {
     let train = model.training().map(|training| training.train);
     if let Some(Stop::Early {
@@ -221,5 +227,13 @@ fn early(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str]) {
             &[&path[..], &["metric"]].concat(),
         );
         protocol::stopping(check, candidates, &[&path[..], &["candidates"]].concat());
+    }
+    let validation = model.llm_method().and_then(LlmMethod::validation);
+    if let Some((key, validation)) = validation.filter(|(_, validation)| validation.is_on()) {
+        let path: Vec<&str> = path.iter().copied().chain(key.split('.')).collect();
+        let what = format!("the validation of `{name}`");
+        sizes(check, &what, &validation.candidates, &path);
+        let metric = [&path[..], &["metric"]].concat();
+        cut_off(check, validation.metric, &validation.candidates, &metric);
     }
 }

@@ -13,6 +13,7 @@ use allround_core::fs;
 const FIRST_LINE: u64 = 1 << 20;
 
 pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
+    slices(check, name, protocol);
     if let Candidates::File(file) = &protocol.candidates {
         files(check, name, file);
         limit(check, name);
@@ -30,6 +31,29 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
             }
         }
     }
+}
+
+/// Reports users for slices where all users are measured, or no scenario is a slice.
+fn slices(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
+    let has_slice = check.spec.scenario.values().any(Scenario::is_part);
+    let (why, hint) = match (protocol.users_per_slice, protocol.max_users) {
+        (0, _) => return,
+        (_, 0) => (
+            "all users are measured (`max_users = 0`)",
+            "remove it, or set `max_users`",
+        ),
+        _ if !has_slice => (
+            "no scenario is a slice",
+            "remove it, or declare a scenario such as `[scenario.cold.cold_items]`",
+        ),
+        _ => return,
+    };
+    let place = check.place(&["protocol", name, "users_per_slice"]);
+    check.push(
+        Fault::at(place, format!("`users_per_slice` has no effect: {why}"))
+            .label("expected 0")
+            .hint(hint),
+    );
 }
 
 /// Kind and share of a scenario that ranks within its class of items.

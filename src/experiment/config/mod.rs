@@ -2,6 +2,7 @@
 //!
 //! Names of fields are keys of the TOML file. All defaults are in `defaults.toml`.
 
+mod expected;
 pub mod outputs;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use allround_core::config::Protocol;
 use allround_core::config::Scenario;
 use allround_core::models::Model;
 use allround_core::models::Variant;
-pub use outputs::{Expected, Figure, Table};
+pub use expected::Expected;
+pub use outputs::{Figure, Table};
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +118,10 @@ pub struct Run {
     /// two seconds after the last one.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
+    /// Minutes between two checkpoints within an epoch of a training stage: what a killed program
+    /// loses at most. 0 writes one after every step.
+    #[schemars(range(min = 0.0))]
+    pub checkpoint_minutes: f64,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides
     /// it. Results of a limited run go to the folder `NAME-limit-N`; they show only that the
     /// program runs.

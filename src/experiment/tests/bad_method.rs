@@ -70,6 +70,31 @@ fn every_bad_method_is_refused_with_these_messages() {
 
 const CASES: &[Case] = &[
     Case {
+        what: "a validation that ranks every item",
+        old: "prompt = \"plain\"\ninference.score = {}\n",
+        new: "prompt = \"plain\"\ninference.score = {}\nproject.validate = { every = 100, candidates.full = {} }\n",
+        faults: &[
+            "34:53: a language model ranks lists of candidates | expected `uniform` or `popularity` | for example `candidates.uniform = { n = 19 }`",
+        ],
+    },
+    Case {
+        what: "patience without validation",
+        old: "tune.lora.targets = [\"q_proj\"]\n",
+        new: "tune.lora.targets = [\"q_proj\"]\ntune.validate.patience = 3\n",
+        faults: &[
+            "43:26: `patience` has no effect: training is not validated | expected `every` above 0 with it | write for example `every = 1000`, the prompts between two validations",
+        ],
+    },
+    Case {
+        what: "a validation with more candidates than items, and a cut-off beyond them",
+        old: "tune.lora.targets = [\"q_proj\"]\n",
+        new: "tune.lora.targets = [\"q_proj\"]\ntune.validate = { every = 9, metric = \"hit@80\", candidates.uniform = { n = 70 } }\n",
+        faults: &[
+            "43:39: `hit@80` is always 1 in a list of 71 candidates | expected a cut-off below 71 | lower k, or draw more candidates",
+            "43:76: the validation of `tallrec` ranks 71 candidates, data set `small` has 60 items | expected fewer than 60 | write fewer, for example `tune.validate.candidates.uniform.n = 30`",
+        ],
+    },
+    Case {
         what: "a misspelt backbone",
         old: "[model.full.allmrec]\nbackbone = \"sasrec\"",
         new: "[model.full.allmrec]\nbackbone = \"sasrek\"",

@@ -69,6 +69,7 @@ fn flags_that_change_no_result_keep_the_folder() {
         "run.alone=true",
         "run.retries=3",
         "run.checkpoint_every=5",
+        "run.checkpoint_minutes=0.5",
         "run.device=cpu",
     ] {
         assert_eq!(folder(&[flag]), "small", "{flag}");

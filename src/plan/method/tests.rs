@@ -463,3 +463,27 @@ fn stages_of_a_listed_model_run_alone_even_if_shared() {
     assert!(alone(&[]).is_empty() && plan.alone(&Alone::All(false)).is_empty());
     assert_eq!(plan.alone(&Alone::All(true)).len(), plan.graph.nodes.len());
 }
+
+#[test]
+fn a_training_with_validation_depends_on_how_the_method_ranks() {
+    let keys = |flags: &[&str]| {
+        let plan = plan_of(SPEC, flags);
+        ["allmrec", "mlp", "tallrec"].map(|model| {
+            let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
+            let trained = cell.trained.last().unwrap();
+            plan.graph.nodes[*trained].key
+        })
+    };
+    let generate = "model.mlp.mlp_llm.inference.generate={}";
+    let every = "model.mlp.mlp_llm.project.validate.every=100";
+    let budget = "run.answer_token_budget=512";
+    let [_, plain, _] = keys(&[]);
+    assert_eq!(keys(&[generate, budget])[1], plain);
+    let [_, validated, _] = keys(&[every]);
+    assert_ne!(validated, plain);
+    // Generated titles are validated by the sum of likelihoods, as the default ranks.
+    assert_eq!(keys(&[every, generate])[1], validated);
+    assert_ne!(keys(&[every, budget])[1], validated);
+    let gain = "model.mlp.mlp_llm.inference.score.by=\"gain\"";
+    assert_ne!(keys(&[every, gain])[1], validated);
+}

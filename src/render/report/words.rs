@@ -49,9 +49,14 @@ pub fn protocol(protocol: &Protocol) -> String {
             "As in the A-LLMRec code, only training items are excluded: the validation item, the target and repeats may be drawn."
         }
     };
-    let users = match protocol.max_users {
-        0 => "Every user with a target is measured.".to_owned(),
-        users => format!("At most {users} users with a target are measured, drawn at random."),
+    let users = match (protocol.max_users, protocol.users_per_slice) {
+        (0, _) => "Every user with a target is measured.".to_owned(),
+        (users, 0) => {
+            format!("At most {users} users with a target are measured, drawn at random.")
+        }
+        (users, least) => format!(
+            "At most {users} users with a target are measured, drawn at random, and for cold and warm items at least {least} where there are as many."
+        ),
     };
     let ties = match protocol.ties {
         Ties::Half => "plus half of those that score the same",

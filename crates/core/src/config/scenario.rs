@@ -131,6 +131,11 @@ impl Scenario {
         )
     }
 
+    /// Whether the scenario is a slice of some of the users that `overall` measures.
+    pub fn is_part(&self) -> bool {
+        self.is_slice() && *self != Scenario::Overall {}
+    }
+
     /// Whether the scenario only selects test users, so that it uses models trained for `overall`.
     pub fn is_slice(&self) -> bool {
         matches!(

@@ -4,12 +4,12 @@
 //! user's list. Lists of other programs are read from a file and checked.
 
 pub mod file;
+pub mod users;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rand::RngExt;
-use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -121,7 +121,7 @@ pub fn make(
 ) -> Result<CandidateLists, DataError> {
     let lists = match &settings.candidates {
         Candidates::File(source) => {
-            let users = measured_users(data, settings, part, None);
+            let users = users::measured(data, settings, part);
             let lists = file::read(data, source, part, settings.rules, &users, base, observe)?;
             CandidateLists {
                 ties: settings.ties,
@@ -151,7 +151,7 @@ pub fn draw(
 ) -> Result<CandidateLists, DataError> {
     let class = settings.class.as_ref();
     let class = class.and_then(|scenario| scenario::class(data, scenario));
-    let users = measured_users(data, settings, part, class.as_deref());
+    let users = users::measured(data, settings, part);
     let targets: Vec<u32> = users.iter().map(|&user| target(data, user, part)).collect();
     let lists = CandidateLists {
         ties: settings.ties,
@@ -199,38 +199,6 @@ fn target(data: &Prepared, user: u32, part: Part) -> u32 {
 
 fn user_index(part: Part, user: u32) -> u64 {
     u64::from(user) + 1 + (u64::from(part == Part::Test) << 32)
-}
-
-/// Measured users, ascending: at most `max_users` of those with a target. With a class of items,
-/// users with another target are then left out, so that the users are those of a slice.
-fn measured_users(
-    data: &Prepared,
-    settings: &DrawCandidates,
-    part: Part,
-    class: Option<&[bool]>,
-) -> Vec<u32> {
-    let mut users = users_with_target(data, settings, part);
-    if let Some(class) = class {
-        users.retain(|&user| class[target(data, user, part) as usize - 1]);
-    }
-    users
-}
-
-fn users_with_target(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec<u32> {
-    let has = |user: &usize| data.measured[*user] && part.target_at(data, *user).is_some();
-    let word = |user| u32::try_from(user).expect("fewer users than 32 bits hold");
-    let users: Vec<u32> = (0..data.n_users()).filter(has).map(word).collect();
-    let most = usize::try_from(settings.max_users).unwrap_or(usize::MAX);
-    if most == 0 || users.len() <= most {
-        return users;
-    }
-    let mut rng = stream(settings.seed, Stream::Candidates, 0);
-    let mut drawn: Vec<u32> = index::sample(&mut rng, users.len(), most)
-        .into_iter()
-        .map(|at| users[at])
-        .collect();
-    drawn.sort_unstable();
-    drawn
 }
 
 /// The items that negatives are drawn from.

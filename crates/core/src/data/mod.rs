@@ -22,7 +22,7 @@ pub mod stats;
 
 use std::path::Path;
 
-pub use crate::models::stage::{DrawCandidates, Prepare};
+pub use crate::models::stage::{DrawCandidates, Prepare, SliceUsers};
 pub use crate::source::{DataError, RawData, raw};
 pub use answers::{Answer, Answers, Likes};
 pub use candidates::{CandidateLists, Part};

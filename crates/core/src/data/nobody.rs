@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::config::dataset::Filter;
     use crate::config::protocol::{Candidates, Rules, Seen, Ties};
-    use crate::data::{DrawCandidates, Part, Prepare, candidates, prepare};
+    use crate::data::{DrawCandidates, Part, Prepare, SliceUsers, candidates, prepare};
 
     /// Four users with `each` interactions of rising time; the first of each has rating 5, the
     /// others 1.
@@ -205,6 +205,7 @@ mod tests {
             ties: Ties::Half,
             class: None,
             max_users: 0,
+            slices: SliceUsers::default(),
             seed: 1,
         };
         let base = std::path::Path::new(".");

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::llm_method::{
     Inference, ItemEmbedding, LlmMethod, OneItem, ProblemContext, Project, StageContext, Targets,
-    Vectors,
+    Validation, Vectors,
 };
 use super::problem::Problem;
-use super::stage::{PromptedLlm, Settings, TrainAlign, TrainProject};
+use super::stage::{PromptedLlm, Settings, TrainAlign, TrainProject, ValidationRanking};
 use super::train::Train;
 use super::{Group, Hue, Kind};
 use crate::config::Encoder;
@@ -245,10 +245,15 @@ impl LlmMethod for Allmrec {
                 text_below: 0,
                 ..context.llm.clone()
             },
+            ranking: ValidationRanking::of(&self.project.validate, self.inference(), context),
             project: self.project.clone(),
             seed: context.seed,
         }));
         stages
+    }
+
+    fn validation(&self) -> Option<(&'static str, &Validation)> {
+        Some(("project.validate", &self.project.validate))
     }
 
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {

@@ -8,6 +8,8 @@ use super::stage::{PromptedLlm, Settings};
 use super::tallrec::Tune;
 use super::train::Train;
 use crate::config::Encoder;
+use crate::config::protocol::Candidates;
+use crate::metric::Metric;
 
 /// Defaults of the settings that LLM methods share.
 pub const DEFAULTS: &str = r#"
@@ -17,6 +19,15 @@ candidates = {}
 hidden_layers = 1
 start = "xavier"
 max_samples = 0
+validate = {}
+
+# MRR among 20 candidates: less noisy than Hit@1 on the same users.
+[default.validation]
+every = 0
+users = 500
+metric = "mrr"
+patience = 0
+candidates.uniform = { n = 19 }
 
 [default.training_candidates]
 drawn = "each_epoch"
@@ -94,6 +105,12 @@ pub trait LlmMethod {
         Vec::new()
     }
 
+    /// Validation while the method is trained, with the dotted key of its settings; `None` where
+    /// nothing is trained by answers.
+    fn validation(&self) -> Option<(&'static str, &Validation)> {
+        None
+    }
+
     /// Adapters of the language model; `None` where it is frozen.
     fn tuned(&self) -> Option<&Tune> {
         None
@@ -125,6 +142,8 @@ pub struct StageContext<'a> {
     pub encoder: Option<&'a Encoder>,
     /// The cell's seed.
     pub seed: u64,
+    /// Maximum number of prompt tokens in a forward pass of validation.
+    pub token_budget: usize,
 }
 
 /// Context in which a method's settings are checked.
@@ -175,6 +194,8 @@ pub struct Project {
     /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
     /// within an epoch. A decaying learning rate reaches its end there. Stage 1 is not limited.
     pub max_samples: u64,
+    /// Validation while the projections are trained.
+    pub validate: Validation,
     /// Epochs, batch size, optimizer.
     pub train: Train,
 }
@@ -190,6 +211,70 @@ pub enum ProjectionStart {
     /// embeddings. Vectors are then about as long as those of words, which are some five times
     /// shorter than with `xavier` in a small model.
     TokenScale,
+}
+
+/// Validation of an LLM method while it is trained: the same users are ranked after every number of
+/// samples, and the best weights are kept. Prompts are those of the model, and candidates are ranked
+/// as in its `inference`; by the sum of log-likelihoods where it generates titles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Number of prompts trained on between two validations; 0: no validation, and the last weights
+    /// are kept. The first validation is before training, the last after it.
+    pub every: u64,
+    /// Number of users, drawn at random by the seed; 0 takes all. They are users of the training
+    /// with a validation target.
+    pub users: u64,
+    /// The metric that decides which weights are kept.
+    pub metric: Metric,
+    /// Validations without an improvement before training ends; 0: it does not end early.
+    pub patience: u32,
+    /// Candidates in validation.
+    pub candidates: Candidates,
+}
+
+impl Validation {
+    /// Whether there is any.
+    pub fn is_on(&self) -> bool {
+        self.every > 0
+    }
+
+    /// The metrics that are recorded: Hit@1, MRR and the one that decides.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = vec![Metric::Hit(1), Metric::Mrr];
+        if !metrics.contains(&self.metric) {
+            metrics.push(self.metric);
+        }
+        metrics
+    }
+
+    /// Settings without an effect, and candidates that a prompt cannot have; `key` is the dotted key
+    /// of these settings.
+    pub fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut found = Vec::new();
+        if self.patience > 0 && !self.is_on() {
+            let message = "`patience` has no effect: training is not validated";
+            found.push(
+                Problem::at(format!("{key}.patience"), message)
+                    .label("expected `every` above 0 with it")
+                    .hint("write for example `every = 1000`, the prompts between two validations"),
+            );
+        }
+        let (kind, message) = match &self.candidates {
+            Candidates::Uniform { .. } | Candidates::Popularity { .. } => return found,
+            Candidates::Full { .. } => ("full", "a language model ranks lists of candidates"),
+            Candidates::File(_) => (
+                "file",
+                "candidates from a file belong to a protocol, and validation in training draws its own",
+            ),
+        };
+        found.push(
+            Problem::at(format!("{key}.candidates.{kind}"), message)
+                .label("expected `uniform` or `popularity`")
+                .hint("for example `candidates.uniform = { n = 19 }`"),
+        );
+        found
+    }
 }
 
 /// Which items of a training sequence are targets.

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::llm_method::{
-    Inference, ItemEmbedding, LlmMethod, ProblemContext, Project, StageContext, Vectors,
+    Inference, ItemEmbedding, LlmMethod, ProblemContext, Project, StageContext, Validation, Vectors,
 };
 use super::problem::Problem;
-use super::stage::{Settings, TrainProject};
+use super::stage::{Settings, TrainProject, ValidationRanking};
 use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
@@ -73,9 +73,14 @@ impl LlmMethod for MlpLlm {
     fn stages(&self, context: &StageContext<'_>) -> Vec<Settings> {
         vec![Settings::Project(TrainProject {
             llm: context.llm.clone(),
+            ranking: ValidationRanking::of(&self.project.validate, self.inference(), context),
             project: self.project.clone(),
             seed: context.seed,
         })]
+    }
+
+    fn validation(&self) -> Option<(&'static str, &Validation)> {
+        Some(("project.validate", &self.project.validate))
     }
 
     fn problems(&self, _context: &ProblemContext<'_>) -> Vec<Problem> {

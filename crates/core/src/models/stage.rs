@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Model;
 use super::allmrec::{Align, ItemText};
-use super::llm_method::{Inference, ItemEmbedding, Project};
+use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
 use super::scores::{Missing, ScoresForm, Unknown};
 use super::tallrec::Tune;
 use crate::config::dataset::Dataset;
@@ -60,8 +60,6 @@ pub struct Compute {
 /// The settings of a stage, one variant for each kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-// A plan has thousands of these, not millions, so that boxing the large variants is not worthwhile.
-#[expect(clippy::large_enum_variant)]
 pub enum Settings {
     /// Reads a source and makes a filtered, split, numbered data set.
     Prepare(Prepare),
@@ -212,8 +210,19 @@ pub struct DrawCandidates {
     pub class: Option<Scenario>,
     /// Maximum number of users evaluated; 0 is all.
     pub max_users: u64,
+    /// Further users, for slices with too few of these.
+    pub slices: SliceUsers,
     /// Seed of the draw.
     pub seed: u64,
+}
+
+/// Users that are drawn for slices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SliceUsers {
+    /// Least number of users of a slice, where it has as many; 0: those of the common draw.
+    pub least: u64,
+    /// The slices that are measured.
+    pub scenarios: Vec<Scenario>,
 }
 
 /// Settings of `backbone`.
@@ -293,6 +302,8 @@ pub struct TrainProject {
     pub llm: PromptedLlm,
     /// Targets and training.
     pub project: Project,
+    /// How validation ranks; `None` without validation.
+    pub ranking: Option<ValidationRanking>,
     /// The cell's seed.
     pub seed: u64,
 }
@@ -304,8 +315,41 @@ pub struct TrainTune {
     pub llm: PromptedLlm,
     /// Question, adapters and training.
     pub tune: Tune,
+    /// How validation ranks; `None` without validation.
+    pub ranking: Option<ValidationRanking>,
     /// The cell's seed.
     pub seed: u64,
+}
+
+/// How validation ranks while a method is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationRanking {
+    /// By likelihoods of titles; `None` where candidates are ranked by the likelihood of a yes.
+    pub inference: Option<Inference>,
+    /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
+    pub token_budget: usize,
+}
+
+impl ValidationRanking {
+    /// As in the method's `inference`. Where titles are generated, candidates are ranked by the sum
+    /// of log-likelihoods: one hit or miss for each user says too little.
+    pub fn of(
+        validation: &Validation,
+        inference: Option<&Inference>,
+        context: &StageContext<'_>,
+    ) -> Option<Self> {
+        let scores = |inference: &Inference| match inference {
+            Inference::Score { .. } => inference.clone(),
+            Inference::Generate { .. } | Inference::Constrained {} => Inference::Score {
+                by: ScoreBy::Sum,
+                orders: 1,
+            },
+        };
+        validation.is_on().then(|| Self {
+            inference: inference.map(scores),
+            token_budget: context.token_budget,
+        })
+    }
 }
 
 /// How a language model ranks: needs `backbone`, `align`, `project`, `tune` and `llm`, if the
@@ -372,6 +416,8 @@ pub struct Job {
     pub threads: usize,
     /// Number of epochs between two checkpoints.
     pub checkpoint_every: u32,
+    /// Minutes between two checkpoints within an epoch.
+    pub checkpoint_minutes: f64,
 }
 
 /// `settings` as JSON. The path of an input file is replaced by its digest, and that of a folder by

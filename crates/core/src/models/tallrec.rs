@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::llm_method::{
     Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, TrainingCandidates,
+    Validation,
 };
 use super::problem::Problem;
-use super::stage::{Settings, TrainTune};
+use super::stage::{Settings, TrainTune, ValidationRanking};
 use super::train::Train;
 use super::{Group, Hue, Kind};
 
@@ -24,6 +25,7 @@ prompt = "default"
 one_item = "skip"
 candidates = {}
 max_samples = 0
+validate = {}
 
 # The paper's batch size and maximum number of epochs. It does not give rank and targets; these are
 # TALLRec's.
@@ -77,6 +79,8 @@ pub struct Tune {
     /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
     /// within an epoch. A decaying learning rate reaches its end there.
     pub max_samples: u64,
+    /// Validation while the adapters are trained.
+    pub validate: Validation,
     /// Epochs, batch size, optimizer.
     pub train: Train,
 }
@@ -118,9 +122,14 @@ impl LlmMethod for Tallrec {
     fn stages(&self, context: &StageContext<'_>) -> Vec<Settings> {
         vec![Settings::Tune(TrainTune {
             llm: context.llm.clone(),
+            ranking: ValidationRanking::of(&self.tune.validate, self.inference(), context),
             tune: self.tune.clone(),
             seed: context.seed,
         })]
+    }
+
+    fn validation(&self) -> Option<(&'static str, &Validation)> {
+        Some(("tune.validate", &self.tune.validate))
     }
 
     fn tuned(&self) -> Option<&Tune> {

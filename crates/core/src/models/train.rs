@@ -99,8 +99,8 @@ pub struct Train {
     /// What happens when the device runs out of memory. CF models have no micro-batches and need
     /// `fail`.
     pub out_of_memory: OutOfMemory,
-    /// When training ends, and which weights are kept. LLM methods keep the last weights and need
-    /// `fixed`.
+    /// When training ends, and which weights are kept. LLM methods need `fixed`: they have a
+    /// separate `validate`.
     pub stop: Stop,
 }
 
@@ -250,11 +250,13 @@ impl Train {
     pub fn problems_of_llm_stage(&self, key: &str) -> Vec<Problem> {
         let mut found = self.problems(key);
         if self.stop != (Stop::Fixed { validate_every: 0 }) {
-            let message = "a stage of an LLM method is not validated while it trains";
+            let message = "`stop` counts epochs of CF models, and this is a stage of an LLM method";
             found.push(
                 Problem::at(format!("{key}.stop"), message)
                     .label("expected `stop.fixed = {}`")
-                    .hint("remove `stop`: the weights of the last epoch are kept"),
+                    .hint(
+                        "remove `stop`; `project.validate` and `tune.validate` validate by samples",
+                    ),
             );
         }
         found

@@ -44,6 +44,7 @@ impl Desk {
             device: "cpu".to_owned(),
             threads: 1,
             checkpoint_every: 1,
+            checkpoint_minutes: 10.0,
         }
     }
 
@@ -103,7 +104,7 @@ fn a_killed_stage_ends_with_the_bytes_of_a_whole_one_which_are_a_language_model(
         })
     }));
     assert!(killed.is_err());
-    assert_eq!(trainer::resumed_epoch(&resumed.checkpoint), 1);
+    assert_eq!(trainer::resumed(&resumed.checkpoint), (1, 0));
     run_job(&resumed);
     for file in ["config.json", "model.safetensors", "tokenizer.json"] {
         let [one, other] = ["whole", "resumed"].map(|name| desk.bytes(name, file));

@@ -22,6 +22,7 @@ mod score;
 mod tests;
 mod trie;
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
@@ -65,7 +66,7 @@ pub struct Lm {
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
     named: Vec<(String, Tensor)>,
-    train: bool,
+    train: Cell<bool>,
 }
 
 impl Lm {
@@ -139,7 +140,7 @@ impl Lm {
             frequencies,
             blocks,
             final_norm,
-            train: false,
+            train: Cell::new(false),
         })
     }
 
@@ -164,8 +165,8 @@ impl Lm {
     }
 
     /// Turns the adapters' dropout on or off; it is off at first.
-    pub fn set_train(&mut self, train: bool) {
-        self.train = train;
+    pub fn set_train(&self, train: bool) {
+        self.train.set(train);
     }
 
     /// Input vectors [N, W] of tokens `[N]` (whole numbers), in the model's number type.
@@ -249,7 +250,7 @@ impl Lm {
         } else {
             states.shallow_clone()
         };
-        [&block.query, &block.key].map(|linear| linear.forward(&read, self.train))
+        [&block.query, &block.key].map(|linear| linear.forward(&read, self.train.get()))
     }
 
     /// Logits [N, V] of states [N, D] between two blocks, as if no block came after.
@@ -315,7 +316,7 @@ impl Lm {
         let rows: Vec<Tensor> = rows.iter().map(|row| row.to_kind(self.kind())).collect();
         let mut x = attention::cat(rows);
         if let Some([into, _]) = &self.project {
-            x = into.forward(&x, self.train);
+            x = into.forward(&x, self.train.get());
         }
         let places = there(places);
         if let Some(table) = &self.positions {
@@ -330,7 +331,7 @@ impl Lm {
                 .as_ref()
                 .map(|frequencies| angles(frequencies, &places, self.kind())),
             wanted: wanted.filter(|_| !all).map(there),
-            train: self.train,
+            train: self.train.get(),
         };
         let mut before = None;
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -349,7 +350,7 @@ impl Lm {
             None => x.shallow_clone(),
         };
         match &self.project {
-            Some([_, out]) => out.forward(&x, self.train),
+            Some([_, out]) => out.forward(&x, self.train.get()),
             None => x,
         }
     }

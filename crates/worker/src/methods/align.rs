@@ -197,6 +197,10 @@ impl Source for AlignExamples<'_> {
             ),
         })
     }
+
+    fn samples(&self, epochs: u32) -> Option<u64> {
+        Some(self.sequences.count(self.prepared) * u64::from(epochs))
+    }
 }
 
 /// Stage 1 in training.

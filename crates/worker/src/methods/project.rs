@@ -329,6 +329,10 @@ impl Source for ProjectExamples<'_> {
         })
     }
 
+    fn samples(&self, epochs: u32) -> Option<u64> {
+        Some(self.limit.samples(epochs))
+    }
+
     fn changed(&self) -> u64 {
         self.encoder.shortened()
     }

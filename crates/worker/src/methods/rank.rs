@@ -19,7 +19,7 @@ use tch::Tensor;
 
 use self::target_rank::rank_at;
 use super::project::Projections;
-use super::prompted_lm::{PromptedLm, PromptedLmError, Slot};
+use super::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::user_states;
 use crate::data::history;
 use crate::models::Backbone;
@@ -74,6 +74,8 @@ pub struct LlmRanker<'a> {
     pub prepared: &'a Prepared,
     /// The language model.
     pub prompted_lm: &'a PromptedLm,
+    /// What tokenizes its prompts, and counts those that are shortened.
+    pub encoder: &'a PromptEncoder,
     /// The frozen CF model with the projections of its users and items; `None` if prompts have
     /// titles alone.
     pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
@@ -153,9 +155,24 @@ impl LlmRanker<'_> {
         mut answers: RankedUsers,
         done: &mut dyn FnMut(&RankedUsers) -> Result<(), RankError>,
     ) -> Result<RankedUsers, RankError> {
+        lists.n.ok_or(RankError::Full)?;
+        let likelihoods = self.without_history(lists, &mut answers);
+        self.answer_given(lists, &likelihoods, answers, done)
+    }
+
+    /// The same, given the likelihoods of the titles [`LlmRanker::without_history`].
+    ///
+    /// # Errors
+    /// As [`LlmRanker::answer`].
+    pub fn answer_given(
+        &self,
+        lists: &CandidateLists,
+        likelihoods: &HashMap<u32, f64>,
+        mut answers: RankedUsers,
+        done: &mut dyn FnMut(&RankedUsers) -> Result<(), RankError>,
+    ) -> Result<RankedUsers, RankError> {
         let _guard = tch::no_grad_guard();
         let count = lists.n.ok_or(RankError::Full)?;
-        let likelihoods = self.without_history(lists, &mut answers);
         let mut waiting: Vec<EncodedQuery> = Vec::new();
         let mut tokens = 0;
         for place in answers.ranks.ranks.len()..lists.users.len() {
@@ -164,7 +181,6 @@ impl LlmRanker<'_> {
                 let prompt = match self.inference {
                     None => Vec::new(),
                     Some(_) => self
-                        .prompted_lm
                         .encoder
                         .prompt(query.history, &query.candidates, self.needs(&query))
                         .map_err(|error| error.of_user(self.prepared, query.user))?,
@@ -176,7 +192,7 @@ impl LlmRanker<'_> {
             let asks_much = self.inference.is_none();
             let last = place + 1 == lists.users.len();
             if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
-                self.pass(&std::mem::take(&mut waiting), &likelihoods, &mut answers)?;
+                self.pass(&std::mem::take(&mut waiting), likelihoods, &mut answers)?;
                 tokens = 0;
                 done(&answers)?;
             }
@@ -219,7 +235,7 @@ impl LlmRanker<'_> {
                 let answers = query
                     .candidates
                     .iter()
-                    .map(|&item| self.prompted_lm.encoder.answer(item).len());
+                    .map(|&item| self.encoder.answer(item).len());
                 answers.max().unwrap_or(0)
             }
         }

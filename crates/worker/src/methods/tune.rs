@@ -171,6 +171,10 @@ impl Source for TuneExamples<'_> {
         })
     }
 
+    fn samples(&self, epochs: u32) -> Option<u64> {
+        Some(self.limit.samples(epochs))
+    }
+
     fn changed(&self) -> u64 {
         self.encoder.shortened()
     }

@@ -21,6 +21,7 @@ use crate::methods::sequences::{Sequences, TargetRule};
 use crate::methods::tables::Tables;
 use crate::models::{artefact, weights};
 use crate::torch_ext::memory;
+use crate::train::checkpoint::CheckpointPlan;
 use crate::train::task::Task;
 use crate::train::trainer::{self, Plan, no_validation};
 
@@ -70,8 +71,8 @@ pub(super) fn run(
         train: &settings.align.train,
         seed: settings.seed,
         stage: STAGE,
-        checkpoint: &job.checkpoint,
-        checkpoint_every: job.checkpoint_every,
+        validation: None,
+        checkpoint: CheckpointPlan::of(job),
     };
     for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
         observe(Event::Phase(phase));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
-use allround_core::data::{DrawCandidates, Part, Prepared, candidates};
+use allround_core::config::protocol::{Candidates, Seen};
+use allround_core::data::{CandidateLists, Prepared};
 use allround_core::digest::Key;
 use allround_core::event::{Counted, Event};
 use allround_core::metric::Metric;
@@ -18,6 +18,7 @@ use tch::Device;
 use super::evaluate::scored;
 use super::need;
 use super::report::{StageError, timed};
+use super::validation::{self, ListSettings};
 use crate::data::TrainingSet;
 use crate::eval;
 use crate::models::artefact::{self, Description};
@@ -27,6 +28,7 @@ use crate::models::weights;
 use crate::models::{self, Backbone, Fresh, Sizes};
 use crate::train::BoxError;
 use crate::train::cf::{self, CfPlan};
+use crate::train::checkpoint::CheckpointPlan;
 
 /// Metrics that every validation records, next to the one that decides.
 const RECORDED: [Metric; 2] = [Metric::Hit(10), Metric::Ndcg(10)];
@@ -142,8 +144,7 @@ fn train(
         users: &prepared.users,
         training,
         seed: settings.seed,
-        checkpoint: &job.checkpoint,
-        checkpoint_every: job.checkpoint_every,
+        checkpoint: CheckpointPlan::of(job),
     };
     let lists = validation_lists(prepared, training.train, settings.seed)?;
     let metrics = validation_metrics(training.train);
@@ -165,7 +166,7 @@ fn validation_lists(
     prepared: &Prepared,
     train: &Train,
     seed: u64,
-) -> Result<Option<candidates::CandidateLists>, StageError> {
+) -> Result<Option<CandidateLists>, StageError> {
     let candidates = match &train.stop {
         Stop::Early { candidates, .. } => candidates.clone(),
         Stop::Fixed { validate_every: 0 } => return Ok(None),
@@ -173,15 +174,13 @@ fn validation_lists(
             seen: Seen::Exclude,
         },
     };
-    let settings = DrawCandidates {
+    let wanted = ListSettings {
         candidates,
-        rules: Rules::Strict,
-        ties: Ties::Half,
-        class: None,
         max_users: 0,
+        trained: &prepared.trained,
         seed,
     };
-    let lists = candidates::draw(&validated(prepared), &settings, Part::Valid);
+    let lists = validation::lists(prepared, wanted);
     let lists = lists.map_err(|error| {
         StageError::from(error).within("the lists of `train.stop.early.candidates`")
     })?;
@@ -191,15 +190,6 @@ fn validation_lists(
         return Err(StageError::new(message).with_hint(remedy));
     }
     Ok(Some(lists))
-}
-
-/// Validation measures whom training knows: cold and target-domain users have no say in when to
-/// stop.
-fn validated(prepared: &Prepared) -> Prepared {
-    let mut prepared = prepared.clone();
-    prepared.measured.clone_from(&prepared.trained);
-    prepared.in_candidates.clone_from(&prepared.in_training);
-    prepared
 }
 
 fn validation_metrics(train: &Train) -> Vec<Metric> {

@@ -17,7 +17,7 @@ use super::{need, prompted_lm};
 use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{ContextNeeds, PromptedLm};
-use crate::methods::rank::{LlmRanker, RankedUsers, USERS_AT_ONCE};
+use crate::methods::rank::{LlmRanker, RankedUsers};
 use crate::models::{Backbone, Scorer, artefact, weights};
 use crate::torch_ext::memory;
 use crate::torch_ext::timer::{Elapsed, Timer};
@@ -220,6 +220,7 @@ fn ask(
     let ranker = LlmRanker {
         prepared,
         prompted_lm: &prompted_lm,
+        encoder: &prompted_lm.encoder,
         projected: projected
             .as_ref()
             .map(|(backbone, projections)| (backbone.as_ref(), projections)),
@@ -285,12 +286,8 @@ fn answered(
     };
     let answers = memory::caught(|| ranker.answer(lists, start, &mut done));
     elapsed += timer.end();
-    let answers = answers.map_err(|message| {
-        let budget = ranker.token_budget;
-        let when =
-            format!("with up to {budget} prompt tokens of {USERS_AT_ONCE} users computed together");
-        StageError::memory(&when, &message, "lower `run.answer_token_budget`")
-    })??;
+    let answers =
+        answers.map_err(|message| prompted_lm::out_of_memory(ranker.token_budget, &message))??;
     Ok((answers, elapsed))
 }
 

@@ -12,11 +12,12 @@ mod prompted_lm;
 pub mod report;
 mod saved_lm;
 mod tune;
+mod validation;
 
 use std::path::Path;
 
 use crate::torch_ext::device;
-use crate::train::trainer::resumed_epoch;
+use crate::train::trainer::resumed;
 use allround_core::event::{Event, PROTOCOL, Started};
 use allround_core::program::Program;
 use allround_core::stage::{Job, PretrainLm, Settings};
@@ -44,22 +45,24 @@ pub fn run(
         .num_threads(job.threads)
         .build_global();
     let settings = &job.stage.settings;
+    let (resumed_epoch, resumed_step) = match settings {
+        Settings::Backbone(_)
+        | Settings::PretrainLm(_)
+        | Settings::Align(_)
+        | Settings::Project(_)
+        | Settings::Tune(_) => resumed(&job.checkpoint),
+        Settings::Prepare(_)
+        | Settings::Candidates(_)
+        | Settings::EncodeText(_)
+        | Settings::Evaluate(_) => (0, 0),
+    };
     observe(Event::Started(Started {
         device: job.device.clone(),
         device_name: report::device_name(device),
         libtorch: Some(device::LIBTORCH.to_owned()),
         threads: job.threads,
-        resumed_epoch: match settings {
-            Settings::Backbone(_)
-            | Settings::PretrainLm(_)
-            | Settings::Align(_)
-            | Settings::Project(_)
-            | Settings::Tune(_) => resumed_epoch(&job.checkpoint),
-            Settings::Prepare(_)
-            | Settings::Candidates(_)
-            | Settings::EncodeText(_)
-            | Settings::Evaluate(_) => 0,
-        },
+        resumed_epoch,
+        resumed_step,
         protocol: PROTOCOL,
         program: Program::this(),
     }));

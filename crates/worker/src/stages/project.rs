@@ -11,10 +11,12 @@ use tch::Device;
 
 use super::prompted_lm::ProjectionInputs;
 use super::report::StageError;
+use super::validation::{LlmValidation, ValidationInputs};
 use super::{need, prompted_lm};
 use crate::methods::project::{Inputs, ProjectTask, STAGE};
 use crate::methods::sequences::{Sequences, TargetRule};
 use crate::models::{artefact, weights};
+use crate::train::checkpoint::CheckpointPlan;
 use crate::train::trainer::{self, Plan, no_validation};
 
 pub(super) fn run(
@@ -25,7 +27,7 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
-    let needs = prompted_lm::training_needs(&settings.llm);
+    let needs = prompted_lm::training_needs(&settings.llm, &settings.project.validate);
     let prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
     let rule = TargetRule {
         targets: settings.project.targets,
@@ -53,15 +55,30 @@ pub(super) fn run(
         backbone: backbone.as_ref(),
         prompted_lm: &prompted_lm,
     };
+    let mut validation = LlmValidation::new(ValidationInputs {
+        settings: &settings.project.validate,
+        ranking: settings.ranking.as_ref(),
+        prepared: &prepared,
+        prompted_lm: &prompted_lm,
+        seed: settings.seed,
+        key: "project.validate",
+    })?;
+    if let Some(validation) = &validation {
+        observe(validation.reference(backbone.as_ref())?);
+    }
     let task = ProjectTask::new(&settings.project, inputs, projections, settings.seed);
     let plan = Plan {
         train: &settings.project.train,
         seed: settings.seed,
         stage: STAGE,
-        checkpoint: &job.checkpoint,
-        checkpoint_every: job.checkpoint_every,
+        validation: Some(&settings.project.validate).filter(|it| it.is_on()),
+        checkpoint: CheckpointPlan::of(job),
     };
-    for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
+    let mut validate = |observe: &mut dyn FnMut(Event)| match &mut validation {
+        Some(it) => Ok(it.of_projections(backbone.as_ref(), &task.projections, observe)?),
+        None => no_validation(observe),
+    };
+    for phase in trainer::train(&plan, &task, &mut validate, observe)? {
         observe(Event::Phase(phase));
     }
     prompted_lm.encoder.report(observe);

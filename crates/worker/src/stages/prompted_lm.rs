@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use allround_core::data::Prepared;
-use allround_core::models::llm_method::ItemEmbedding;
+use allround_core::models::llm_method::{ItemEmbedding, Validation};
 use allround_core::stage::Job;
 use allround_core::stage::{LlmRanking, PromptedLlm, TrainProject};
 use allround_core::text::Vectors;
@@ -13,16 +13,28 @@ use super::need;
 use super::report::StageError;
 use crate::methods::project::{Projections, Shape, item_table};
 use crate::methods::prompted_lm::{ContextNeeds, LoadedLm, PromptedLm};
+use crate::methods::rank::USERS_AT_ONCE;
 use crate::methods::tables::Tables;
 use crate::models::{Backbone, artefact, weights};
 use crate::torch_ext::memory;
 
-/// Positions for a list of titles and its answer in training.
-pub(super) fn training_needs(settings: &PromptedLlm) -> ContextNeeds {
+/// Positions for a list of titles and its answer, in training and its validation.
+pub(super) fn training_needs(settings: &PromptedLlm, validation: &Validation) -> ContextNeeds {
+    let in_training = settings.prompt.training_candidates();
+    let others = validation.candidates.n();
+    let others = others.filter(|_| validation.is_on() && settings.prompt.list);
     ContextNeeds::List {
-        candidates: settings.prompt.training_candidates(),
+        candidates: others.map_or(in_training, |others| in_training.max(others + 1)),
         answer: 0,
     }
+}
+
+/// Memory ran out while prompts were ranked.
+pub(super) fn out_of_memory(token_budget: usize, message: &str) -> StageError {
+    let when = format!(
+        "with up to {token_budget} prompt tokens of {USERS_AT_ONCE} users computed together"
+    );
+    StageError::memory(&when, message, "lower `run.answer_token_budget`")
 }
 
 /// The language model of `settings` with the titles of `prepared`, cut to what `needs` leaves.

@@ -14,7 +14,7 @@ use allround_core::config::encoder::{HashedEncoder, PretrainedEncoder};
 use allround_core::config::llm::{Dtype, Llm};
 use allround_core::config::protocol::{Candidates, Rules, Ties};
 use allround_core::data::{
-    Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, candidates,
+    Answers, CandidateLists, DrawCandidates, Likes, Part, Ranks, SliceUsers, candidates,
 };
 use allround_core::event::Event;
 use allround_core::models::allmrec::{Align, ItemText, UserOrder};
@@ -33,7 +33,7 @@ use crate::methods::fixtures::{loaded_with, texts};
 use crate::methods::tests::{backbone, data, prompt, sasrec, small, training_candidates};
 use crate::models::Sizes;
 use crate::models::artefact::{self, Description};
-use crate::testing::training;
+use crate::testing::{training, unvalidated};
 
 /// Runs a job of any stage but `pretrain-lm`.
 pub(super) fn run(job: &Job, observe: &mut dyn FnMut(Event)) -> Result<(), StageError> {
@@ -57,6 +57,7 @@ impl Desk {
             ties: Ties::Half,
             class: None,
             max_users: 0,
+            slices: SliceUsers::default(),
             seed: 1,
         };
         std::fs::create_dir(desk.folder("candidates")).unwrap();
@@ -108,6 +109,7 @@ impl Desk {
             device: "cpu".to_owned(),
             threads: 1,
             checkpoint_every: 1,
+            checkpoint_minutes: 10.0,
         }
     }
 
@@ -178,12 +180,14 @@ fn align() -> Settings {
 
 fn project(user: bool, item: ItemEmbedding) -> Settings {
     Settings::Project(TrainProject {
+        ranking: None,
         llm: reading(user, item),
         project: Project {
             targets: Targets::Last,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
             max_samples: 0,
+            validate: unvalidated(),
             hidden_layers: 1,
             start: ProjectionStart::TokenScale,
             backbone_dropout: true,
@@ -369,9 +373,11 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
             one_item: OneItem::Skip,
             candidates: training_candidates(),
             max_samples: 0,
+            validate: unvalidated(),
             train: training(2, 2),
         };
         let settings = Settings::Tune(TrainTune {
+            ranking: None,
             llm: reading(false, ItemEmbedding::None),
             tune: tune.clone(),
             seed: 1,

@@ -11,11 +11,13 @@ use allround_core::stage::TrainTune;
 use tch::Device;
 
 use super::report::StageError;
+use super::validation::{LlmValidation, ValidationInputs};
 use super::{need, prompted_lm};
 use crate::methods::prompted_lm::ContextNeeds;
 use crate::methods::sequences::{Sequences, TargetRule};
 use crate::methods::tune::{STAGE, TuneTask};
 use crate::models::{artefact, weights};
+use crate::train::checkpoint::CheckpointPlan;
 use crate::train::task::Task;
 use crate::train::trainer::{self, Plan, no_validation};
 
@@ -27,7 +29,7 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let needs = match settings.tune.form {
-        TallrecForm::Title => prompted_lm::training_needs(&settings.llm),
+        TallrecForm::Title => prompted_lm::training_needs(&settings.llm, &settings.tune.validate),
         TallrecForm::YesNo => ContextNeeds::YesNo,
     };
     let mut prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
@@ -41,15 +43,27 @@ pub(super) fn run(
     };
     let sequences = Sequences::of(&prepared, rule);
     sequences.report("tune", observe);
+    let validation = LlmValidation::new(ValidationInputs {
+        settings: &settings.tune.validate,
+        ranking: settings.ranking.as_ref(),
+        prepared: &prepared,
+        prompted_lm: &prompted_lm,
+        seed: settings.seed,
+        key: "tune.validate",
+    })?;
     let task = TuneTask::new(settings, &prepared, &sequences, &prompted_lm);
     let plan = Plan {
         train: &settings.tune.train,
         seed: settings.seed,
         stage: STAGE,
-        checkpoint: &job.checkpoint,
-        checkpoint_every: job.checkpoint_every,
+        validation: Some(&settings.tune.validate).filter(|it| it.is_on()),
+        checkpoint: CheckpointPlan::of(job),
     };
-    for phase in trainer::train(&plan, &task, &mut no_validation, observe)? {
+    let mut validate = |observe: &mut dyn FnMut(Event)| match &validation {
+        Some(it) => Ok(it.of_adapters(observe)?),
+        None => no_validation(observe),
+    };
+    for phase in trainer::train(&plan, &task, &mut validate, observe)? {
         observe(Event::Phase(phase));
     }
     prompted_lm.encoder.report(observe);

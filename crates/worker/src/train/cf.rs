@@ -2,7 +2,6 @@
 //! compare its targets.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use allround_core::event::{Counted, Event, Phase};
 use allround_core::metric::Metric;
@@ -10,6 +9,7 @@ use allround_core::models::Training;
 use tch::Tensor;
 
 use super::batches::{NoNegative, Recipe, Sampler};
+use super::checkpoint::CheckpointPlan;
 use super::error::{BoxError, TrainError};
 use super::task::{Loss, Source, Steps, Task};
 use super::trainer;
@@ -30,10 +30,8 @@ pub struct CfPlan<'a> {
     pub training: Training<'a>,
     /// Cell seed.
     pub seed: u64,
-    /// Folder of the checkpoint.
-    pub checkpoint: &'a Path,
-    /// Epochs between two checkpoints.
-    pub checkpoint_every: u32,
+    /// Where and when checkpoints are written.
+    pub checkpoint: CheckpointPlan<'a>,
 }
 
 /// Validation metrics of a model.
@@ -69,10 +67,10 @@ pub fn train(
         train: plan.training.train,
         seed: plan.seed,
         stage: STAGE,
+        validation: None,
         checkpoint: plan.checkpoint,
-        checkpoint_every: plan.checkpoint_every,
     };
-    trainer::train(&plan, &task, &mut || validate(net), observe)
+    trainer::train(&plan, &task, &mut |_| validate(net), observe)
 }
 
 struct CfTask<'a> {
@@ -89,6 +87,10 @@ impl Source for Sampler<'_> {
             count: self.batches(),
             made: Box::new(self.epoch(epoch).map(|batch| Ok(vec![batch]))),
         })
+    }
+
+    fn samples(&self, epochs: u32) -> Option<u64> {
+        Some(self.sequences() as u64 * u64::from(epochs))
     }
 }
 

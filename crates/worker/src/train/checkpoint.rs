@@ -8,26 +8,56 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use allround_core::event::Epoch;
+use allround_core::event::Event;
 use allround_core::fs;
+use allround_core::stage::Job;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::timer::Elapsed;
 
-/// State of training after an epoch.
+/// Where and when checkpoints are written. None of it changes a result.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointPlan<'a> {
+    /// Their folder.
+    pub folder: &'a Path,
+    /// Most epochs between two of them.
+    pub every: u32,
+    /// Time between two of them within an epoch.
+    pub within: Duration,
+}
+
+impl<'a> CheckpointPlan<'a> {
+    /// As the run says.
+    pub fn of(job: &'a Job) -> Self {
+        Self {
+            folder: &job.checkpoint,
+            every: job.checkpoint_every,
+            within: Duration::try_from_secs_f64(60.0 * job.checkpoint_minutes)
+                .unwrap_or(Duration::MAX),
+        }
+    }
+}
+
+/// State of training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Epochs done.
     pub epoch: u32,
-    /// What was reported of each, first to last: reported again on resuming, so that no epoch is
-    /// missing from the results.
-    pub history: Vec<Epoch>,
-    /// Best value of the stopping metric so far.
-    pub best: Option<f64>,
-    /// Epoch of the best value.
-    pub best_epoch: u32,
+    /// The epoch that is under way; `None` between two epochs.
+    #[serde(default)]
+    pub within: Option<Within>,
+    /// Epochs and validations as they were reported, first to last: reported again on resuming, so
+    /// that none is missing from the results.
+    pub history: Vec<Event>,
+    /// Best value of the metric that decides so far.
+    pub best: Option<Exact>,
+    /// Examples seen at the best value.
+    pub best_samples: u64,
+    /// Examples seen at the last validation by samples; `None` before the first one.
+    #[serde(default)]
+    pub validated: Option<u64>,
     /// Validations since the best value.
     pub stale: u32,
     /// Whether training has ended.
@@ -40,7 +70,7 @@ pub struct Progress {
     pub validate: Elapsed,
     /// Targets trained on so far.
     pub tokens: u64,
-    /// Examples trained on so far, where an epoch's number is not that of the data set.
+    /// Examples trained on so far.
     #[serde(default)]
     pub examples: u64,
     /// Steps done, where the learning rate follows them.
@@ -55,6 +85,40 @@ pub struct Progress {
     /// How often a rule has changed what is read so far.
     #[serde(default)]
     pub changed: u64,
+}
+
+/// What an epoch that is under way has so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Within {
+    /// Steps done.
+    pub steps: usize,
+    /// Sum of the losses, weighted.
+    pub loss: Exact,
+    /// Sum of the weights.
+    pub weight: u64,
+    /// Weighted sums of the parts of the loss.
+    pub parts: BTreeMap<String, Exact>,
+    /// Examples.
+    pub examples: u64,
+    /// Time of training.
+    pub elapsed: Elapsed,
+}
+
+/// A number that is read back bit by bit: JSON parsers may round the last digit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Exact(pub f64);
+
+impl From<u64> for Exact {
+    fn from(bits: u64) -> Self {
+        Self(f64::from_bits(bits))
+    }
+}
+
+impl From<Exact> for u64 {
+    fn from(number: Exact) -> Self {
+        number.0.to_bits()
+    }
 }
 
 /// A checkpoint: progress and tensors by role (`weights/...`, `best/...`, `optimizer/...`).
@@ -75,16 +139,27 @@ pub const AT_MOST: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Pace {
     every: u32,
+    within: Duration,
     last: Instant,
 }
 
 impl Pace {
-    /// A checkpoint every `every` epochs at least, counted from now.
-    pub fn new(every: u32) -> Self {
+    /// Checkpoints as `plan` says, counted from now.
+    pub fn new(plan: &CheckpointPlan<'_>) -> Self {
         Self {
-            every: every.max(1),
+            every: plan.every.max(1),
+            within: plan.within,
             last: Instant::now(),
         }
+    }
+
+    /// Whether a checkpoint is to be written within an epoch; the caller then writes it.
+    pub fn due_within(&mut self) -> bool {
+        let due = self.last.elapsed() >= self.within;
+        if due {
+            self.last = Instant::now();
+        }
+        due
     }
 
     /// Whether a checkpoint is to be written now; the caller then writes it.
@@ -159,7 +234,12 @@ mod tests {
         assert!(Checkpoint::load(folder.path()).is_none());
         let mut checkpoint = Checkpoint::default();
         checkpoint.progress.epoch = 3;
-        checkpoint.progress.best = Some(0.1 + 0.2);
+        // A parser of JSON that is not exact reads back another number.
+        checkpoint.progress.best = Some(Exact(2.029_841_290_334_765_5));
+        checkpoint.progress.within = Some(Within {
+            loss: Exact(f64::MIN_POSITIVE),
+            ..Within::default()
+        });
         let named = vec![("a.weight".to_owned(), Tensor::from_slice(&[1.0f32, 2.5]))];
         checkpoint.put("weights", named);
         checkpoint.save(folder.path()).unwrap();
@@ -180,7 +260,11 @@ mod tests {
             epoch,
             ..Progress::default()
         };
-        let mut pace = Pace::new(10);
+        let mut pace = Pace::new(&CheckpointPlan {
+            folder: Path::new("/nowhere"),
+            every: 10,
+            within: Duration::from_secs(3600),
+        });
         assert!(!pace.due(&at(9)));
         assert!(pace.due(&at(10)));
         assert!(!pace.due(&at(11)));
@@ -192,5 +276,8 @@ mod tests {
             ..at(14)
         };
         assert!(pace.due(&ended));
+        assert!(!pace.due_within());
+        pace.last -= Duration::from_secs(3600);
+        assert!(pace.due_within() && !pace.due_within());
     }
 }

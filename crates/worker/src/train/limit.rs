@@ -30,10 +30,19 @@ impl SampleLimit {
         });
     }
 
+    /// Examples of `epochs` epochs together.
+    pub fn samples(self, epochs: u32) -> u64 {
+        let all = self.an_epoch * u64::from(epochs);
+        match self.most {
+            0 => all,
+            most => most.min(all),
+        }
+    }
+
     /// Steps of `epochs` epochs together, where the limit shortens them. `steps_of` gives the steps
     /// of a whole epoch; all epochs have the same number of them.
     pub fn steps<E>(self, epochs: u32, steps_of: impl Fn(u32) -> Vec<Vec<E>>) -> Option<u64> {
-        let is_limited = self.most > 0 && self.most < self.an_epoch * u64::from(epochs);
+        let is_limited = self.samples(epochs) < self.an_epoch * u64::from(epochs);
         is_limited.then(|| {
             let whole = self.most / self.an_epoch;
             let last = whole as u32 + 1;

@@ -3,6 +3,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::checkpoint::Within;
 use super::error::TrainError;
 
 /// How many wait at most.
@@ -20,15 +21,16 @@ pub struct LossMeter {
 }
 
 impl LossMeter {
-    /// No losses yet of `epoch` with this many steps.
-    pub fn new(epoch: u32, steps: usize) -> Self {
+    /// The losses of `epoch`, which has this many steps. Those of the steps that `within` has are in
+    /// it already.
+    pub fn new(epoch: u32, steps: usize, within: &Within) -> Self {
         Self {
             epoch,
             steps,
-            seen: 0,
+            seen: within.steps,
             unseen: Vec::new(),
-            sum: 0.0,
-            weight: 0,
+            sum: within.loss.0,
+            weight: within.weight,
         }
     }
 
@@ -51,13 +53,13 @@ impl LossMeter {
         self.weight
     }
 
-    /// The mean over all targets so far.
+    /// The weighted sum over all targets so far.
     ///
     /// # Errors
     /// When a loss is not a number.
-    pub fn mean(&mut self) -> Result<f64, TrainError> {
+    pub fn sum(&mut self) -> Result<f64, TrainError> {
         self.look()?;
-        Ok(self.sum / self.weight.max(1) as f64)
+        Ok(self.sum)
     }
 
     fn look(&mut self) -> Result<(), TrainError> {

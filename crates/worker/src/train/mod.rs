@@ -11,6 +11,7 @@ pub mod loss_meter;
 pub mod microbatch;
 pub mod optimizer;
 pub mod prefetch;
+mod running;
 mod schedule;
 pub mod task;
 pub mod trainer;

@@ -23,6 +23,11 @@ pub trait Source: Sync {
         None
     }
 
+    /// Examples of `epochs` epochs together, where that is known beforehand.
+    fn samples(&self, _epochs: u32) -> Option<u64> {
+        None
+    }
+
     /// How often a rule has changed what is read so far, such as a history that was too long; 0
     /// where no rule does.
     fn changed(&self) -> u64 {

@@ -3,7 +3,10 @@
 //! A source draws an epoch's examples and prepares them on the host, in a thread ahead of the step.
 //! The loop splits a step into micro-batches where the token budget or memory requires it; their
 //! gradients add up to the step's. All randomness of a step except dropout is in its examples.
-//! LibTorch's generator is seeded for every step, so a resumed run continues with the same numbers.
+//! LibTorch's generator is seeded for every step, so a resumed run continues with the same numbers,
+//! also within an epoch.
+
+mod validation;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,22 +14,22 @@ use std::time::{Duration, Instant};
 
 use allround_core::event::{Counted, Epoch, Event, Phase, Progress as Shown};
 use allround_core::metric::Metric;
-use allround_core::models::train::{OutOfMemory, Stop, Train};
+use allround_core::models::llm_method::Validation;
+use allround_core::models::train::{OutOfMemory, Train};
 use allround_core::seed::{Stream, foreign};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-use super::checkpoint::{Checkpoint, Pace, Progress};
+use super::checkpoint::{Checkpoint, CheckpointPlan, Pace, Progress};
 use super::error::{BoxError, TrainError};
 use super::gradients::{StepLoss, gradients};
-use super::loss_meter::LossMeter;
 use super::microbatch;
 use super::optimizer::Optimizer;
 use super::prefetch::Prefetch;
+use super::running::{Done, Running};
 use super::schedule::learning_rate;
 use super::task::{Steps, Task};
 use crate::models::weights;
 use crate::torch_ext::memory;
-use crate::torch_ext::timer::Timer;
 
 /// Least time between two reports of progress within an epoch.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -43,10 +46,10 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// Number of the kind of stage: stages of one seed draw from separate streams.
     pub stage: u64,
-    /// Folder of the checkpoint.
-    pub checkpoint: &'a Path,
-    /// Most epochs between two checkpoints.
-    pub checkpoint_every: u32,
+    /// Validation after a number of samples; `None` where `train.stop` says when.
+    pub validation: Option<&'a Validation>,
+    /// Where and when checkpoints are written.
+    pub checkpoint: CheckpointPlan<'a>,
 }
 
 /// The index of a stream that `stage` draws in `epoch`; step 0 is the epoch's own.
@@ -65,11 +68,12 @@ pub struct EpochSeed {
     pub epoch: u32,
 }
 
-/// Validation metrics of the weights as they are.
-pub type Validate<'a> = dyn FnMut() -> Result<BTreeMap<Metric, f64>, BoxError> + 'a;
+/// Validation metrics of the weights as they are. It may report progress.
+pub type Validate<'a> =
+    dyn FnMut(&mut dyn FnMut(Event)) -> Result<BTreeMap<Metric, f64>, BoxError> + 'a;
 
 /// For tasks that are not validated while they train.
-pub fn no_validation() -> Result<BTreeMap<Metric, f64>, BoxError> {
+pub fn no_validation(_observe: &mut dyn FnMut(Event)) -> Result<BTreeMap<Metric, f64>, BoxError> {
     Ok(BTreeMap::new())
 }
 
@@ -86,17 +90,21 @@ pub fn train<T: Task>(
     observe: &mut dyn FnMut(Event),
 ) -> Result<Vec<Phase>, TrainError> {
     let mut trainer = Trainer::begin(plan, task)?;
-    for epoch in trainer.progress.history.clone() {
-        observe(Event::Epoch(epoch));
+    for event in trainer.progress.history.clone() {
+        observe(event);
     }
-    let mut pace = Pace::new(plan.checkpoint_every);
     while !trainer.progress.ended {
         trainer.epoch(validate, observe)?;
-        if pace.due(&trainer.progress) {
+        if trainer.pace.due(&trainer.progress) {
             trainer.save()?;
         }
     }
     trainer.restore_best()?;
+    // Steps that were made ahead of an early end do not count.
+    task.source().count_from(trainer.progress.changed);
+    if let Some(text) = trainer.kept() {
+        observe(Event::Remark { text });
+    }
     if let Some(part) = trainer.progress.part {
         observe(Event::Remark {
             text: format!("memory ran out: steps of {part} examples or fewer, added up"),
@@ -109,9 +117,12 @@ pub fn train<T: Task>(
     Ok(trainer.phases())
 }
 
-/// The last epoch of the checkpoint in `folder`; 0 without one.
-pub fn resumed_epoch(folder: &Path) -> u32 {
-    Checkpoint::load(folder).map_or(0, |checkpoint| checkpoint.progress.epoch)
+/// The last epoch of the checkpoint in `folder`, and the steps of the next one; 0 without one.
+pub fn resumed(folder: &Path) -> (u32, u64) {
+    Checkpoint::load(folder).map_or((0, 0), |Checkpoint { progress, .. }| {
+        let steps = progress.within.map_or(0, |within| within.steps);
+        (progress.epoch, steps as u64)
+    })
 }
 
 struct Trainer<'a, T: Task> {
@@ -119,8 +130,11 @@ struct Trainer<'a, T: Task> {
     task: &'a T,
     optimizer: Optimizer,
     progress: Progress,
+    pace: Pace,
     /// Steps of all epochs, where these do not all have as many.
     all_steps: Option<u64>,
+    /// Steps of the epoch under way.
+    epoch_steps: usize,
     /// Weights of the best validation so far; empty before the first one.
     best: Vec<(String, Tensor)>,
 }
@@ -132,16 +146,6 @@ struct StepPlace {
     epoch: u32,
     /// Step of the epoch, from 1.
     step: usize,
-    /// Steps of the epoch.
-    steps: usize,
-}
-
-/// What an epoch's steps leave: their mean loss, what it is made of, and how many examples they
-/// had.
-struct Done {
-    loss: f64,
-    parts: BTreeMap<String, f64>,
-    examples: u64,
 }
 
 impl<'a, T: Task> Trainer<'a, T> {
@@ -151,10 +155,12 @@ impl<'a, T: Task> Trainer<'a, T> {
             task,
             optimizer: Optimizer::new(&plan.train.optimizer, plan.train.lr, task.weights()),
             progress: Progress::default(),
+            pace: Pace::new(&plan.checkpoint),
             all_steps: task.source().in_all(plan.train.epochs),
+            epoch_steps: 0,
             best: Vec::new(),
         };
-        if let Some(checkpoint) = Checkpoint::load(plan.checkpoint) {
+        if let Some(checkpoint) = Checkpoint::load(plan.checkpoint.folder) {
             weights::fill(&task.weights(), &checkpoint.get("weights"))?;
             trainer.optimizer.restore(&checkpoint.get("optimizer"))?;
             trainer.best = checkpoint.get("best").into_iter().collect();
@@ -172,15 +178,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         checkpoint.put("weights", self.task.weights());
         checkpoint.put("optimizer", self.optimizer.state());
         checkpoint.put("best", copies(&self.best));
-        Ok(checkpoint.save(self.plan.checkpoint)?)
-    }
-
-    fn restore_best(&self) -> Result<(), TrainError> {
-        if self.best.is_empty() {
-            return Ok(());
-        }
-        let best = copies(&self.best).into_iter().collect();
-        Ok(weights::fill(&self.task.weights(), &best)?)
+        Ok(checkpoint.save(self.plan.checkpoint.folder)?)
     }
 
     fn epoch(
@@ -189,127 +187,138 @@ impl<'a, T: Task> Trainer<'a, T> {
         observe: &mut dyn FnMut(Event),
     ) -> Result<(), TrainError> {
         let number = self.progress.epoch + 1;
-        let total = self.plan.train.epochs;
-        let timer = Timer::begin(self.device());
-        let done = self.steps(number, observe)?;
-        let elapsed = timer.end();
+        let done = self.steps(number, validate, observe)?;
+        self.progress.within = None;
+        self.progress.train += done.elapsed;
+        if done.examples == 0 {
+            // A validation has ended training before the first step.
+            return Ok(());
+        }
         self.progress.epoch = number;
-        // Nothing of the next epoch is prepared yet.
-        self.progress.changed = self.task.source().changed();
-        self.progress.train += elapsed;
-        self.progress.examples += done.examples;
-        let is_last = |all| self.progress.steps >= all;
-        self.progress.ended = number >= total || self.all_steps.is_some_and(is_last);
-        let timer = Timer::begin(self.device());
-        let validation = self.validation(number, validate)?;
-        self.progress.validate += timer.end();
-        let epoch = Epoch {
-            epoch: number,
-            loss: done.loss,
-            losses: done.parts,
-            validation,
-            wall_s: elapsed.wall_s,
-            examples: done.examples,
-        };
-        self.progress.history.push(epoch.clone());
-        let loss = epoch.loss;
-        observe(Event::Epoch(epoch));
-        let (done, total) = (u64::from(number), u64::from(total));
-        observe(shown("epochs", done, total, format!("loss {loss:.4}")));
+        self.progress.ended |= self.is_last(number);
+        let validation = self.after_epoch(number, validate, observe)?;
+        let loss = done.loss;
+        self.report(
+            Event::Epoch(Epoch {
+                epoch: number,
+                loss,
+                losses: done.parts,
+                validation,
+                wall_s: done.elapsed.wall_s,
+                examples: done.examples,
+            }),
+            observe,
+        );
+        observe(self.shown(format!("epoch {number}, loss {loss:.4}")));
         Ok(())
     }
 
-    /// Validates when it is due, and decides whether training ends.
-    fn validation(
+    /// Whether training ends after `epoch`.
+    fn is_last(&self, epoch: u32) -> bool {
+        let is_done = |all| self.progress.steps >= all;
+        epoch >= self.plan.train.epochs || self.all_steps.is_some_and(is_done)
+    }
+
+    /// Reports an event that a resumed training reports again.
+    fn report(&mut self, event: Event, observe: &mut dyn FnMut(Event)) {
+        self.progress.history.push(event.clone());
+        observe(event);
+    }
+
+    /// All steps of an epoch, each made ready while those before it are computed. Those that a
+    /// checkpoint has are made again and not computed.
+    fn steps(
         &mut self,
         epoch: u32,
         validate: &mut Validate,
-    ) -> Result<BTreeMap<Metric, f64>, TrainError> {
-        let every = match &self.plan.train.stop {
-            Stop::Fixed { validate_every } => *validate_every,
-            Stop::Early { every, .. } => *every,
-        };
-        if every == 0 || !epoch.is_multiple_of(every) {
-            return Ok(BTreeMap::new());
-        }
-        let guard = tch::no_grad_guard();
-        let metrics = validate().map_err(|source| TrainError::Validation { epoch, source })?;
-        drop(guard);
-        if let Stop::Early {
-            metric, patience, ..
-        } = &self.plan.train.stop
-        {
-            let value = metrics.get(metric).copied();
-            self.compare_with_best(value.unwrap_or(0.0), epoch, *patience);
-        }
-        Ok(metrics)
-    }
-
-    fn compare_with_best(&mut self, value: f64, epoch: u32, patience: u32) {
-        if self.progress.best.is_none_or(|best| value > best) {
-            self.progress.best = Some(value);
-            self.progress.best_epoch = epoch;
-            self.progress.stale = 0;
-            let weights = self.task.weights().into_iter();
-            self.best = weights
-                .map(|(name, weight)| (name, weight.detach().copy()))
-                .collect();
-        } else {
-            self.progress.stale += 1;
-            self.progress.ended |= self.progress.stale >= patience;
-        }
-    }
-
-    /// All steps of an epoch, each made ready while those before it are computed.
-    fn steps(&mut self, epoch: u32, observe: &mut dyn FnMut(Event)) -> Result<Done, TrainError> {
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<Done, TrainError> {
         let task = self.task;
         let Steps { count, made } = task.source().steps(epoch).map_err(TrainError::Example)?;
         if count == 0 {
             return Err(TrainError::Empty);
         }
-        let mut losses = LossMeter::new(epoch, count);
-        let mut parts: BTreeMap<&'static str, Tensor> = BTreeMap::new();
-        let mut examples = 0;
+        self.epoch_steps = count;
+        let within = self.progress.within.take().unwrap_or_default();
+        let (skipped, changed) = (within.steps, self.progress.changed);
+        let mut running = Running::begin(epoch, count, within, self.device());
         let mut reported = Instant::now();
         std::thread::scope(|scope| {
-            for (place, step) in Prefetch::new(scope, made, AHEAD).enumerate() {
-                let step = step.map_err(TrainError::Example)?;
-                let weight: u64 = step.iter().map(|example| task.weight(example)).sum();
-                let at = StepPlace {
-                    epoch,
-                    step: place + 1,
-                    steps: count,
-                };
-                let loss = self.step(&step, at, observe)?;
-                self.progress.tokens += loss.tokens;
-                examples += step.iter().map(|example| task.count(example)).sum::<u64>();
-                for (name, part) in loss.parts {
-                    let part = part.to_kind(Kind::Double) * weight as f64;
-                    let sum = parts.remove(name);
-                    parts.insert(
-                        name,
-                        sum.map_or_else(|| part.shallow_clone(), |sum| sum + &part),
-                    );
+            let source = task.source();
+            let made = made.enumerate().filter_map(move |(place, step)| {
+                if place < skipped {
+                    // The checkpoint has counted them.
+                    source.count_from(changed);
+                    return None;
                 }
-                losses.push(weight, loss.mean)?;
+                Some((step, source.changed()))
+            });
+            for (step, changed) in Prefetch::new(scope, made, AHEAD) {
+                if self.validate_if_due(&mut running, epoch, validate, observe)? {
+                    return Ok(());
+                }
+                if self.pace.due_within() {
+                    running.pause();
+                    self.progress.within = Some(running.within()?);
+                    self.save()?;
+                    running.resume();
+                }
+                let step = step.map_err(TrainError::Example)?;
+                self.train_on(&step, epoch, &mut running, observe)?;
+                self.progress.changed = changed;
                 if reported.elapsed() > REPORT_EVERY {
                     reported = Instant::now();
-                    let (done, total) = (place as u64 + 1, count as u64);
-                    observe(shown("steps", done, total, format!("epoch {epoch}")));
+                    observe(self.shown(format!("epoch {epoch}")));
                 }
             }
             Ok::<(), TrainError>(())
         })?;
-        let loss = losses.mean()?;
-        let share = |(name, sum): (&'static str, Tensor)| {
-            let mean = sum.double_value(&[]) / losses.weight() as f64;
-            (name.to_owned(), mean)
+        if self.is_last(epoch) {
+            self.validate_if_due(&mut running, epoch, validate, observe)?;
+        }
+        running.end()
+    }
+
+    /// Computes one step of the epoch under way.
+    fn train_on(
+        &mut self,
+        step: &[T::Example],
+        epoch: u32,
+        running: &mut Running,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<(), TrainError> {
+        let weight = step.iter().map(|example| self.task.weight(example)).sum();
+        let examples = step.iter().map(|example| self.task.count(example)).sum();
+        let at = StepPlace {
+            epoch,
+            step: running.steps() + 1,
         };
-        Ok(Done {
-            loss,
-            parts: parts.into_iter().map(share).collect(),
-            examples,
+        let loss = self.step(step, at, observe)?;
+        self.progress.tokens += loss.tokens;
+        self.progress.examples += examples;
+        running.push(loss, weight, examples)
+    }
+
+    /// How far training is: in samples where their number is known, else in steps.
+    fn shown(&self, remark: String) -> Event {
+        let epochs = self.plan.train.epochs;
+        let (done, total, unit) = match self.task.source().samples(epochs) {
+            Some(samples) => (self.progress.examples, samples, "samples"),
+            None => (self.progress.steps, self.steps_in_all(), "steps"),
+        };
+        Event::Progress(Shown {
+            phase: "train".to_owned(),
+            done,
+            total: Some(total),
+            unit: unit.to_owned(),
+            remark,
         })
+    }
+
+    /// Steps of all epochs.
+    fn steps_in_all(&self) -> u64 {
+        let whole = u64::from(self.plan.train.epochs) * self.epoch_steps as u64;
+        self.all_steps.unwrap_or(whole)
     }
 
     /// One step, in parts if the budget or memory requires it.
@@ -319,7 +328,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         at: StepPlace,
         observe: &mut dyn FnMut(Event),
     ) -> Result<StepLoss, TrainError> {
-        let StepPlace { epoch, step, steps } = at;
+        let StepPlace { epoch, step } = at;
         let loss = loop {
             let parts = self.parts(examples);
             let seed = index(self.plan.stage, epoch, step);
@@ -348,7 +357,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.plan.train.clip_norm > 0.0 {
             self.optimizer.clip(self.plan.train.clip_norm);
         }
-        self.optimizer.set_lr(self.lr(steps));
+        self.optimizer.set_lr(self.lr());
         self.optimizer.step();
         self.progress.steps += 1;
         Ok(loss)
@@ -398,12 +407,9 @@ impl<'a, T: Task> Trainer<'a, T> {
             .map_or(Device::Cpu, |(_, weight)| weight.device())
     }
 
-    /// The learning rate of the next step, in an epoch of `steps`.
-    fn lr(&self, steps: usize) -> f64 {
-        let train = self.plan.train;
-        let whole = u64::from(train.epochs) * steps as u64;
-        let all = self.all_steps.unwrap_or(whole);
-        learning_rate(train, self.progress.steps, all)
+    /// The learning rate of the next step.
+    fn lr(&self) -> f64 {
+        learning_rate(self.plan.train, self.progress.steps, self.steps_in_all())
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -420,8 +426,12 @@ impl<'a, T: Task> Trainer<'a, T> {
             trained_params: Some(trained),
             ..Phase::default()
         }];
-        let mut epochs = progress.history.iter();
-        if epochs.any(|epoch| !epoch.validation.is_empty()) {
+        let mut events = progress.history.iter();
+        let is_validated = |event: &Event| match event {
+            Event::Epoch(epoch) => !epoch.validation.is_empty(),
+            event => matches!(event, Event::Validation(_)),
+        };
+        if events.any(is_validated) {
             phases.push(Phase {
                 phase: "validate".to_owned(),
                 wall_s: progress.validate.wall_s,
@@ -441,16 +451,6 @@ fn copies(named: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
     named
         .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
         .collect()
-}
-
-fn shown(unit: &str, done: u64, total: u64, remark: String) -> Event {
-    Event::Progress(Shown {
-        phase: "train".to_owned(),
-        done,
-        total: Some(total),
-        unit: unit.to_owned(),
-        remark,
-    })
 }
 
 #[cfg(test)]

@@ -96,6 +96,15 @@ protocol = "strict"
         ],
     },
     Case {
+        what: "a reference that no validated model reads",
+        old: r#"value = "loss""#,
+        new: r#"value = "loss"
+reference = "naive""#,
+        faults: &[
+            "56:13: no model of the matrix reads `naive` and is validated by `loss` while it trains | nothing to draw | set `project.validate` of a model with this `backbone`, or remove `reference`",
+        ],
+    },
+    Case {
         what: "a table with an unknown baseline",
         old: r#"baseline = "naive""#,
         new: r#"baseline = "naives""#,

@@ -39,6 +39,14 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "users for slices where all users are measured",
+        old: DRAWN,
+        new: "users_per_slice = 100",
+        faults: &[
+            "34:19: `users_per_slice` has no effect: all users are measured (`max_users = 0`) | expected 0 | remove it, or set `max_users`",
+        ],
+    },
+    Case {
         what: "a class of items and candidates of a file",
         old: "share = 0.35\n\n[protocol.strict]\ncandidates.uniform = { n = 19 }",
         new: "candidates = \"class\"\n\n[protocol.strict]\ncandidates.file = { path = \"Cargo.lock\", form = \"pair_negatives\" }",

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Scenario;
 use crate::config::scenario::{CandidatesOf, CountedOn, ItemShare, ShareOf};
+use crate::data::SliceUsers;
 use crate::data::prepared::tests::sample_data;
 
 fn settings(candidates: Candidates, rules: Rules) -> DrawCandidates {
@@ -12,6 +13,7 @@ fn settings(candidates: Candidates, rules: Rules) -> DrawCandidates {
         ties: Ties::Half,
         class: None,
         max_users: 0,
+        slices: SliceUsers::default(),
         seed: 5,
     }
 }

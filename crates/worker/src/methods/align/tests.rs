@@ -5,7 +5,7 @@ use allround_core::models::train::Train;
 use super::*;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, target_rule};
-use crate::testing::training;
+use crate::testing::{checkpoints, training};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {
@@ -251,8 +251,8 @@ fn training_brings_the_codes_of_an_item_and_its_text_together() {
         train: &settings.train,
         seed: 1,
         stage: STAGE,
-        checkpoint: folder.path(),
-        checkpoint_every: 1000,
+        validation: None,
+        checkpoint: checkpoints(folder.path(), 1000),
     };
     trainer::train(&plan, &task, &mut trainer::no_validation, &mut |_| {}).unwrap();
     assert!(apart(&task) < 0.5 * before);

@@ -6,7 +6,7 @@ use super::*;
 use crate::methods::prompted_lm::Slot;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, prompted_lm, target_rule, training_candidates};
-use crate::testing::training;
+use crate::testing::{checkpoints, training, unvalidated};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 mod nets;
@@ -17,6 +17,7 @@ fn settings(targets: Targets) -> Project {
         one_item: OneItem::Skip,
         candidates: training_candidates(),
         max_samples: 0,
+        validate: unvalidated(),
         hidden_layers: 1,
         start: ProjectionStart::Xavier,
         backbone_dropout: false,
@@ -292,8 +293,8 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
         train: &settings.train,
         seed: 1,
         stage: STAGE,
-        checkpoint: folder.path(),
-        checkpoint_every: 1000,
+        validation: None,
+        checkpoint: checkpoints(folder.path(), 1000),
     };
     let mut losses = Vec::new();
     let phase = trainer::train(&plan, &task, &mut trainer::no_validation, &mut |event| {
@@ -370,8 +371,8 @@ fn a_budget_of_tokens_changes_neither_loss_nor_gradients() {
             train: &settings.train,
             seed: 1,
             stage: STAGE,
-            checkpoint: folder.path(),
-            checkpoint_every: 1000,
+            validation: None,
+            checkpoint: checkpoints(folder.path(), 1000),
         };
         let mut losses = Vec::new();
         with_dropout(&settings, |task| {
@@ -415,8 +416,8 @@ fn training_ends_within_an_epoch_after_the_samples_that_it_may_see() {
             train: &settings.train,
             seed: 1,
             stage: STAGE,
-            checkpoint: folder.path(),
-            checkpoint_every: 1000,
+            validation: None,
+            checkpoint: checkpoints(folder.path(), 1000),
         };
         let mut examples = Vec::new();
         with_dropout(&settings, |task| {

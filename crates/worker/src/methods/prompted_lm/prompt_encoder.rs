@@ -149,6 +149,23 @@ impl PromptEncoder {
         encoder
     }
 
+    /// The same encoder with a separate count of shortened prompts.
+    pub fn with_own_count(&self) -> Self {
+        Self {
+            tokenizer: Arc::clone(&self.tokenizer),
+            eos: self.eos,
+            positions: self.positions,
+            titles: self.titles.clone(),
+            prompt: self.prompt.clone(),
+            vectors: self.vectors,
+            turn: self.turn.clone(),
+            cache: Mutex::default(),
+            remarks: self.remarks.clone(),
+            blank_with_answer: self.blank_with_answer,
+            shortened: AtomicU64::new(0),
+        }
+    }
+
     fn fit_titles(&mut self, needs: ContextNeeds) {
         let mut longest: Vec<(usize, u32)> = (1..)
             .zip(self.titles.iter())

@@ -37,12 +37,7 @@ impl LlmRanker<'_> {
         answers: &RankedUsers,
         elapsed: Elapsed,
     ) -> Result<(), WeightsError> {
-        save(
-            folder,
-            answers,
-            self.prompted_lm.encoder.shortened(),
-            elapsed,
-        )
+        save(folder, answers, self.encoder.shortened(), elapsed)
     }
 
     /// What is kept in `folder` for `lists`, and its time. `None` if there is nothing or it is
@@ -52,7 +47,7 @@ impl LlmRanker<'_> {
         if answers.scores.is_some() != self.keep_scores {
             return None;
         }
-        self.prompted_lm.encoder.count_from(shortened);
+        self.encoder.count_from(shortened);
         Some((answers, elapsed))
     }
 }

@@ -24,7 +24,7 @@ impl LlmRanker<'_> {
 
     /// What a generated answer says.
     fn audited(&self, query: &Query, tokens: &[u32], accept: Accept) -> Outcome {
-        let titles = self.prompted_lm.encoder.titles();
+        let titles = self.encoder.titles();
         let raw = self.prompted_lm.loaded.tokenizer.decode(tokens);
         let candidates: Vec<&str> = query
             .candidates
@@ -99,7 +99,7 @@ impl LlmRanker<'_> {
         let (mut tries, mut longest) = (Vec::new(), 0);
         for (query, _) in batch {
             let titles = query.candidates.iter().map(|&item| {
-                let mut answer = self.prompted_lm.encoder.answer(item);
+                let mut answer = self.encoder.answer(item);
                 // The end of text is the trie's own business.
                 answer.pop();
                 longest = longest.max(answer.len() + 1);

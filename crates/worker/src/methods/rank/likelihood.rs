@@ -29,7 +29,7 @@ impl LlmRanker<'_> {
                 query
                     .candidates
                     .iter()
-                    .map(|&item| self.prompted_lm.encoder.answer(item))
+                    .map(|&item| self.encoder.answer(item))
                     .collect()
             })
             .collect();
@@ -73,12 +73,13 @@ impl LlmRanker<'_> {
 
     /// Log-likelihoods of the titles of all candidates of `lists` after the prompt without history
     /// and vectors. Empty where no score needs them, or where that prompt depends on the user.
-    pub(super) fn without_history(
+    pub fn without_history(
         &self,
         lists: &CandidateLists,
         answers: &mut RankedUsers,
     ) -> HashMap<u32, f64> {
-        let encoder = &self.prompted_lm.encoder;
+        let _guard = tch::no_grad_guard();
+        let encoder = &self.encoder;
         let by = match self.inference {
             Some(Inference::Score { by, .. }) => Some(*by),
             Some(Inference::Generate { .. } | Inference::Constrained {}) | None => None,
@@ -123,7 +124,7 @@ impl LlmRanker<'_> {
         answers: &mut RankedUsers,
     ) -> Vec<f64> {
         let queries = batch.iter().map(|(query, _)| query);
-        let encoder = &self.prompted_lm.encoder;
+        let encoder = &self.encoder;
         if !encoder.prompt_settings().list {
             let items = queries.flat_map(|query| &query.candidates);
             return items.map(|item| likelihoods[item]).collect();

@@ -43,6 +43,7 @@ fn gain_is_what_the_history_adds_to_the_likelihood_of_a_title() {
             keep_scores: true,
             prepared: &prepared,
             prompted_lm: &prompted_lm,
+            encoder: &prompted_lm.encoder,
             projected: None,
             inference: Some(inference),
             seed: 1,

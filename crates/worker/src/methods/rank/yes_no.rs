@@ -13,12 +13,12 @@ impl LlmRanker<'_> {
         batch: &[EncodedQuery],
         answers: &mut RankedUsers,
     ) -> Result<Vec<Outcome>, RankError> {
-        let both = self.prompted_lm.encoder.yes_and_no()?;
+        let both = self.encoder.yes_and_no()?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for (query, _) in batch {
             let mut prompts = Vec::with_capacity(query.candidates.len());
             for &item in &query.candidates {
-                let prompt = self.prompted_lm.encoder.yes_no(query.history, item, 1);
+                let prompt = self.encoder.yes_no(query.history, item, 1);
                 let of_user = |error: PromptedLmError| error.of_user(self.prepared, query.user);
                 prompts.push(prompt.map_err(of_user)?);
             }

@@ -14,11 +14,12 @@ use super::*;
 use crate::lm::{Holding, Lm, LmConfig};
 use crate::methods::rank::{LlmRanker, RankedUsers};
 use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule, training_candidates};
-use crate::testing::training;
+use crate::testing::{checkpoints, training, unvalidated};
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
     TrainTune {
+        ranking: None,
         llm: PromptedLlm {
             llm: Llm::Small(small()),
             prompt: prompt(),
@@ -38,6 +39,7 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
             one_item: OneItem::Skip,
             candidates: training_candidates(),
             max_samples: 0,
+            validate: unvalidated(),
             train: training(1, 3),
         },
         seed: 1,
@@ -230,8 +232,8 @@ fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
         train: &settings.tune.train,
         seed: 1,
         stage: STAGE,
-        checkpoint: folder.path(),
-        checkpoint_every: 1000,
+        validation: None,
+        checkpoint: checkpoints(folder.path(), 1000),
     };
     let mut losses = Vec::new();
     let phase = trainer::train(&plan, &task, &mut trainer::no_validation, &mut |event| {
@@ -264,6 +266,7 @@ fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
         keep_scores: false,
         prepared: &prepared,
         prompted_lm,
+        encoder: &prompted_lm.encoder,
         projected: None,
         inference: match form {
             TallrecForm::Title => Some(&Inference::Score {

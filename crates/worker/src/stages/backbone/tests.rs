@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use allround_core::data::Part;
 use allround_core::digest;
 use allround_core::event::Phase;
 use allround_core::models::train::Loss;

@@ -148,9 +148,11 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         one_item: OneItem::Skip,
         candidates: training_candidates(),
         max_samples: 0,
+        validate: unvalidated(),
         train: training(1, 2),
     };
     let tuned = Settings::Tune(TrainTune {
+        ranking: None,
         llm: reading(false, ItemEmbedding::None),
         tune: tune.clone(),
         seed: 1,

@@ -9,8 +9,9 @@ use tch::Tensor;
 use super::*;
 use crate::models::weights;
 
-fn tune(llm: PromptedLlm, form: TallrecForm) -> Settings {
+pub(super) fn tune(llm: PromptedLlm, form: TallrecForm) -> Settings {
     Settings::Tune(TrainTune {
+        ranking: None,
         llm,
         tune: tuned(form),
         seed: 1,
@@ -25,6 +26,7 @@ fn tuned(form: TallrecForm) -> Tune {
         one_item: OneItem::Skip,
         candidates: training_candidates(),
         max_samples: 0,
+        validate: unvalidated(),
         train: training(1, 2),
     }
 }

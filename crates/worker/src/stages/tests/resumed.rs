@@ -1,5 +1,9 @@
 //! Stages that are killed and continue.
 
+use allround_core::metric::Metric;
+use allround_core::models::llm_method::Validation;
+use allround_core::stage::ValidationRanking;
+
 use super::choices::projected;
 use super::*;
 
@@ -18,7 +22,7 @@ fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&st
         })
     }));
     assert!(killed.is_err());
-    assert_eq!(resumed_epoch(&job.checkpoint), 1);
+    assert_eq!(crate::train::trainer::resumed(&job.checkpoint), (1, 0));
     desk.run(&resumed, settings.clone(), needs);
     for file in std::fs::read_dir(desk.folder(&whole)).unwrap() {
         let file = file.unwrap().file_name();
@@ -53,4 +57,134 @@ fn a_killed_stage_ends_with_the_same_bytes() {
         };
     });
     is_resumed_exactly(&desk, "random-trained", &settings, &needs);
+}
+
+/// `settings` with validation after every two samples, which ranks by `inference`.
+fn validated(mut settings: Settings, inference: Option<Inference>) -> Settings {
+    let validation = Validation {
+        every: 2,
+        ..unvalidated()
+    };
+    let ranking = Some(ValidationRanking {
+        inference,
+        token_budget: 16_384,
+    });
+    match &mut settings {
+        Settings::Project(settings) => {
+            settings.project.validate = validation;
+            settings.ranking = ranking;
+        }
+        Settings::Tune(settings) => {
+            settings.tune.validate = validation;
+            settings.ranking = ranking;
+        }
+        other => panic!("{other:?} is not validated by samples"),
+    }
+    settings
+}
+
+/// Samples and metrics of validations, which begin before training and end after it.
+fn validations(events: &[Event]) -> Vec<(u64, BTreeMap<Metric, f64>)> {
+    let validations = events.iter().filter_map(|event| match event {
+        Event::Validation(it) => Some((it.samples, it.metrics.clone())),
+        _ => None,
+    });
+    validations.collect()
+}
+
+/// Runs a stage that is validated and killed at the third validation, and again.
+fn is_validated_exactly(
+    desk: &Desk,
+    name: &str,
+    settings: &Settings,
+    needs: &[&str],
+) -> Vec<Event> {
+    let whole = format!("{name}-whole");
+    let events = desk.run(&whole, settings.clone(), needs);
+    let resumed = format!("{name}-resumed");
+    let mut job = desk.job(&resumed, settings.clone(), needs);
+    job.checkpoint_minutes = 0.0;
+    let mut count = 0;
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run(&job, &mut |event| {
+            count += u32::from(matches!(event, Event::Validation(_)));
+            assert!(count < 3, "killed");
+        })
+    }));
+    assert!(killed.is_err());
+    let mut again = Vec::new();
+    run(&job, &mut |event| again.push(event)).unwrap();
+    let (again, found) = (validations(&again), validations(&events));
+    assert_eq!(again.len(), found.len(), "{name}");
+    for (one, other) in again.iter().zip(&found) {
+        assert_eq!(one.0, other.0, "{name}");
+        // JSON parsers may round the last digit of what is reported again.
+        let is_near = |metric: &Metric| (one.1[metric] - other.1[metric]).abs() < 1e-14;
+        assert!(other.1.keys().all(is_near), "{name}: {one:?} for {other:?}");
+    }
+    for file in [artefact::WEIGHTS, artefact::DESCRIPTION] {
+        let bytes = |name: &str| std::fs::read(desk.folder(name).join(file)).unwrap();
+        assert!(bytes(&whole) == bytes(&resumed), "{name}: {file} differs");
+    }
+    events
+}
+
+#[test]
+fn a_method_is_validated_as_an_evaluation_measures_it() {
+    let desk = aligned();
+    let needs = ["prepared", "backbone", "align", "llm"];
+    let gain = Inference::Score {
+        by: ScoreBy::Gain,
+        orders: 1,
+    };
+    // The lists of the validation.
+    let draw = DrawCandidates {
+        candidates: Candidates::Uniform { n: 3 },
+        rules: Rules::Strict,
+        ties: Ties::Half,
+        class: None,
+        max_users: 0,
+        slices: SliceUsers::default(),
+        seed: 1,
+    };
+    std::fs::create_dir(desk.folder("lists")).unwrap();
+    let lists = candidates::draw(&data(), &draw, Part::Valid).unwrap();
+    lists.save(&desk.folder("lists")).unwrap();
+    let settings = validated(project(true, ItemEmbedding::Joint), Some(gain.clone()));
+    let events = is_validated_exactly(&desk, "project", &settings, &needs);
+    let found = validations(&events);
+    let samples: Vec<u64> = found.iter().map(|it| it.0).collect();
+    assert_eq!(samples, [0, 2, 5, 6, 8, 9]);
+    let Settings::Evaluate(mut measure) = evaluate(reading(true, ItemEmbedding::Joint), gain, None)
+    else {
+        unreachable!("evaluate gives its own settings")
+    };
+    measure.part = Part::Valid;
+    let mut needs = answer_needs("project=project-whole");
+    needs[1] = "candidates=lists";
+    desk.run("measured", Settings::Evaluate(measure), &needs);
+    let ranks = Ranks::load(&desk.folder("measured"), Part::Valid).unwrap();
+    let measured = Metric::Mrr.mean(&ranks.ranks).unwrap();
+    let best = found.iter().map(|(_, metrics)| metrics[&Metric::Mrr]);
+    assert_eq!(best.fold(0.0, f64::max), measured);
+    let reference = events.iter().find_map(|event| match event {
+        Event::Reference { metrics } => Some(metrics[&Metric::Mrr]),
+        _ => None,
+    });
+    assert!((0.25..=1.0).contains(&reference.unwrap()));
+}
+
+#[test]
+fn adapters_are_validated_without_their_dropout_in_both_forms() {
+    let desk = Desk::new();
+    desk.save_lm();
+    for (form, inference) in [
+        (TallrecForm::Title, Some(SCORE)),
+        (TallrecForm::YesNo, None),
+    ] {
+        let settings = super::refused::tune(reading(false, ItemEmbedding::None), form);
+        let settings = validated(settings, inference);
+        let name = format!("{form:?}");
+        is_validated_exactly(&desk, &name, &settings, &["prepared", "llm"]);
+    }
 }

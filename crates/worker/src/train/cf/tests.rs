@@ -4,7 +4,7 @@ use tch::Device;
 use super::*;
 use crate::data::{Histories, TrainingBatch};
 use crate::models::Scorer;
-use crate::testing::training;
+use crate::testing::{checkpoints, training};
 
 /// A net that always needs more memory than there is.
 #[derive(Debug)]
@@ -87,8 +87,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
             weights_check: None,
         },
         seed: 1,
-        checkpoint: folder.path(),
-        checkpoint_every: 1,
+        checkpoint: checkpoints(folder.path(), 1),
     };
     let error = train(&plan, &Full, &mut |_| Ok(BTreeMap::new()), &mut |_| ()).unwrap_err();
     assert_eq!(

@@ -1,11 +1,14 @@
 use std::cell::Cell;
 
 use allround_core::models::train::Decay;
+use tch::Kind;
 
-use crate::testing::training;
+use crate::testing::{checkpoints, training};
 use crate::train::task::{Loss, Source};
 
 use super::*;
+
+mod validated;
 
 /// Examples of [`Centre`].
 #[derive(Default)]
@@ -150,8 +153,8 @@ fn trained(task: &Centre, train: &Train, folder: &Path) -> Result<(Phase, Vec<Ev
         train,
         seed: 1,
         stage: 9,
-        checkpoint: folder,
-        checkpoint_every: 1,
+        validation: None,
+        checkpoint: checkpoints(folder, 1),
     };
     let mut events = Vec::new();
     let mut observe = |event| events.push(event);
@@ -170,8 +173,8 @@ fn first_step<T: Task>(task: &T, token_budget: usize) -> (f64, Vec<Tensor>, Vec<
         train: &fit,
         seed: 1,
         stage: 1,
-        checkpoint: Path::new("/nowhere"),
-        checkpoint_every: 1,
+        validation: None,
+        checkpoint: checkpoints(Path::new("/nowhere"), 1),
     };
     let mut trainer = Trainer::begin(&plan, task).unwrap();
     let step = drawn(task, 1).remove(0);
@@ -230,8 +233,8 @@ fn a_resumed_run_ends_with_the_same_weights() {
         train: &four,
         seed: 1,
         stage: 9,
-        checkpoint: Path::new("/nowhere"),
-        checkpoint_every: 1,
+        validation: None,
+        checkpoint: checkpoints(Path::new("/nowhere"), 1),
     };
     let mut trainer = Trainer::begin(&plan, &killed).unwrap();
     for _ in 0..2 {
@@ -260,17 +263,17 @@ fn steps_made_ahead_are_those_made_one_by_one() {
         train: &three,
         seed: 1,
         stage: 9,
-        checkpoint: Path::new("/nowhere"),
-        checkpoint_every: 1,
+        validation: None,
+        checkpoint: checkpoints(Path::new("/nowhere"), 1),
     };
     let mut trainer = Trainer::begin(&plan, &by_hand).unwrap();
+    trainer.epoch_steps = 2;
     for epoch in 1..=3 {
         let steps = drawn(&by_hand, epoch);
         for (place, step) in steps.iter().enumerate() {
             let at = StepPlace {
                 epoch,
                 step: place + 1,
-                steps: steps.len(),
             };
             trainer.step(step, at, &mut |_| {}).unwrap();
         }
@@ -426,13 +429,14 @@ fn rates(decay: Decay, lacking: u64) -> Vec<f64> {
         train: &fit,
         seed: 1,
         stage: 1,
-        checkpoint: Path::new("/nowhere"),
-        checkpoint_every: 1,
+        validation: None,
+        checkpoint: checkpoints(Path::new("/nowhere"), 1),
     };
     let mut trainer = Trainer::begin(&plan, &task).unwrap();
+    trainer.epoch_steps = 2;
     let rates = (0..=10).map(|done| {
         trainer.progress.steps = done;
-        trainer.lr(if done < 8 { 2 } else { 2 - lacking as usize })
+        trainer.lr()
     });
     rates.collect()
 }

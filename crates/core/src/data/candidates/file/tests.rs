@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::protocol::{Candidates, Seen, Ties};
 use crate::data::candidates::make;
-use crate::data::{DrawCandidates, Item};
+use crate::data::{DrawCandidates, Item, SliceUsers};
 
 /// Users `ann`, `bob` and `cat` with test targets i3, i5 and i1. `dan` has one item and is not
 /// measured. Items i1 to i9.
@@ -54,6 +54,7 @@ impl Desk {
             ties: Ties::TargetFirst,
             class: None,
             max_users: 0,
+            slices: SliceUsers::default(),
             seed: 0,
         };
         Self {

@@ -1,0 +1,196 @@
+//! Validation within training: whose targets are ranked among which candidates.
+
+use std::collections::{BTreeMap, HashMap};
+
+use allround_core::config::protocol::{Candidates, Rules, Ties};
+use allround_core::data::{
+    CandidateLists, DataError, DrawCandidates, Part, Prepared, SliceUsers, candidates,
+};
+use allround_core::event::{Event, Progress};
+use allround_core::metric::Metric;
+use allround_core::models::llm_method::Validation;
+use allround_core::stage::ValidationRanking;
+
+use super::evaluate::scored;
+use super::prompted_lm::out_of_memory;
+use super::report::StageError;
+use crate::eval;
+use crate::methods::project::Projections;
+use crate::methods::prompted_lm::{PromptEncoder, PromptedLm};
+use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::models::Backbone;
+use crate::torch_ext::memory;
+
+/// What validation ranks.
+pub(super) struct ListSettings<'a> {
+    /// The candidates.
+    pub(super) candidates: Candidates,
+    /// Most users; 0: all.
+    pub(super) max_users: u64,
+    /// Whether each user of the data set is trained on. Cold users and those of a target domain have
+    /// no say in when to stop.
+    pub(super) trained: &'a [bool],
+    /// The cell's seed.
+    pub(super) seed: u64,
+}
+
+/// The lists of the validation targets of users of a training.
+pub(super) fn lists(
+    prepared: &Prepared,
+    settings: ListSettings<'_>,
+) -> Result<CandidateLists, DataError> {
+    let mut prepared = prepared.clone();
+    prepared.measured = settings.trained.to_vec();
+    prepared.in_candidates.clone_from(&prepared.in_training);
+    let draw = DrawCandidates {
+        candidates: settings.candidates,
+        rules: Rules::Strict,
+        ties: Ties::Half,
+        class: None,
+        max_users: settings.max_users,
+        slices: SliceUsers::default(),
+        seed: settings.seed,
+    };
+    candidates::draw(&prepared, &draw, Part::Valid)
+}
+
+/// What the validation of an LLM method reads.
+#[derive(Clone, Copy)]
+pub(super) struct ValidationInputs<'a> {
+    /// Users, candidates and metric.
+    pub(super) settings: &'a Validation,
+    /// How a language model ranks; `None` without validation.
+    pub(super) ranking: Option<&'a ValidationRanking>,
+    /// The data set.
+    pub(super) prepared: &'a Prepared,
+    /// The language model.
+    pub(super) prompted_lm: &'a PromptedLm,
+    /// The cell's seed.
+    pub(super) seed: u64,
+    /// Dotted key of the settings.
+    pub(super) key: &'static str,
+}
+
+/// Validation of an LLM method while it is trained.
+pub(super) struct LlmValidation<'a> {
+    inputs: ValidationInputs<'a>,
+    ranking: &'a ValidationRanking,
+    lists: CandidateLists,
+    /// Prompts of validation do not count among those of training that were shortened.
+    encoder: PromptEncoder,
+    /// Likelihoods of titles without a user, where the language model stays as it is.
+    likelihoods: Option<HashMap<u32, f64>>,
+}
+
+impl<'a> LlmValidation<'a> {
+    /// Draws users and candidates; `None` without validation.
+    pub(super) fn new(inputs: ValidationInputs<'a>) -> Result<Option<Self>, StageError> {
+        let Some(ranking) = inputs.ranking else {
+            return Ok(None);
+        };
+        let ValidationInputs {
+            settings,
+            prepared,
+            seed,
+            key,
+            ..
+        } = inputs;
+        let wanted = ListSettings {
+            candidates: settings.candidates.clone(),
+            max_users: settings.users,
+            trained: &prepared.aligned,
+            seed,
+        };
+        let lists = lists(prepared, wanted);
+        let lists = lists.map_err(|error| {
+            StageError::from(error).within(&format!("the lists of `{key}.candidates`"))
+        })?;
+        if lists.users.is_empty() {
+            let message = format!(
+                "`{key}` has no user to validate on: no training user has an item in the validation part"
+            );
+            let remedy =
+                "train without validation (`every = 0`), or split so that validation has a share";
+            return Err(StageError::new(message).with_hint(remedy));
+        }
+        Ok(Some(Self {
+            encoder: inputs.prompted_lm.encoder.with_own_count(),
+            inputs,
+            ranking,
+            lists,
+            likelihoods: None,
+        }))
+    }
+
+    /// The level of the frozen CF model on the same users and candidates.
+    pub(super) fn reference(&self, backbone: &dyn Backbone) -> Result<Event, StageError> {
+        let ranks = scored(backbone, self.inputs.prepared, &self.lists)?;
+        let metrics = eval::means(&ranks, &self.inputs.settings.metrics());
+        Ok(Event::Reference { metrics })
+    }
+
+    /// The metrics of a frozen language model with projections as they are.
+    pub(super) fn of_projections(
+        &mut self,
+        backbone: &dyn Backbone,
+        projections: &Projections,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<BTreeMap<Metric, f64>, StageError> {
+        let known = self.likelihoods.take();
+        let (metrics, known) = self.metrics(Some((backbone, projections)), known, observe)?;
+        self.likelihoods = Some(known);
+        Ok(metrics)
+    }
+
+    /// The metrics of a language model with adapters as they are.
+    pub(super) fn of_adapters(
+        &self,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<BTreeMap<Metric, f64>, StageError> {
+        let lm = self.inputs.prompted_lm.lm();
+        lm.set_train(false);
+        let metrics = self.metrics(None, None, observe);
+        lm.set_train(true);
+        Ok(metrics?.0)
+    }
+
+    /// The metrics, and the likelihoods of titles without a user.
+    fn metrics(
+        &self,
+        projected: Option<(&dyn Backbone, &Projections)>,
+        known: Option<HashMap<u32, f64>>,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<(BTreeMap<Metric, f64>, HashMap<u32, f64>), StageError> {
+        let ranker = LlmRanker {
+            prepared: self.inputs.prepared,
+            prompted_lm: self.inputs.prompted_lm,
+            encoder: &self.encoder,
+            projected,
+            inference: self.ranking.inference.as_ref(),
+            seed: self.inputs.seed,
+            token_budget: self.ranking.token_budget,
+            keep_scores: false,
+        };
+        let total = self.lists.users.len() as u64;
+        let mut done = |answers: &RankedUsers| {
+            observe(Event::Progress(Progress {
+                phase: "validate".to_owned(),
+                done: answers.ranks.ranks.len() as u64,
+                total: Some(total),
+                unit: "users".to_owned(),
+                remark: String::new(),
+            }));
+            Ok(())
+        };
+        let ranked = memory::caught(|| {
+            let mut answers = ranker.nothing(&self.lists);
+            let known = known.unwrap_or_else(|| ranker.without_history(&self.lists, &mut answers));
+            let answers = ranker.answer_given(&self.lists, &known, answers, &mut done);
+            answers.map(|answers| (answers, known))
+        });
+        let ranked = ranked.map_err(|message| out_of_memory(self.ranking.token_budget, &message));
+        let (answers, known) = ranked??;
+        let metrics = eval::means(&answers.ranks, &self.inputs.settings.metrics());
+        Ok((metrics, known))
+    }
+}
