@@ -276,3 +276,35 @@ fn missing_ranks_are_reported_and_restored_by_the_next_run() {
     assert_eq!(code, Some(0), "{printed}");
     assert!(!desk.file("report.html").contains(words) && !report().contains(words));
 }
+
+#[test]
+fn a_figure_shows_validation_against_samples_with_the_level_of_the_cf_model() {
+    let desk = Desk::new();
+    let figure =
+        "\n[figure.samples.curves]\nvalue = \"mrr\"\nx = \"samples\"\nreference = \"gru4rec\"\n";
+    std::fs::write(desk.path().join("spec.toml"), format!("{SPEC}{figure}")).unwrap();
+    let every = "model.mlp.mlp_llm.project.validate.every=10";
+    let train = "model.mlp.mlp_llm.project.train.epochs=2";
+    let run = format!("run spec.toml --set {every} --set {train}");
+    let output = desk.command(&run, "").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    let line = "epoch 1 evaluating [time: 0.50s, samples: 10] valid mrr: 0.3750";
+    assert!(printed.contains(line), "{printed}");
+    let csv = desk.file("figures/samples.csv");
+    let rows: Vec<&str> = csv.lines().skip(1).collect();
+    let expected = [
+        "0,0.25,0.25,0.25,1",
+        "10,0.375,0.375,0.375,1",
+        "20,0.5,0.5,0.5,1",
+        ",0.5,,,",
+    ];
+    assert_eq!(rows.len(), expected.len(), "{csv}");
+    for (row, end) in rows.iter().zip(expected) {
+        assert!(row.ends_with(end), "{csv}");
+    }
+    assert!(
+        rows[0].contains("mlp") && rows[3].contains("gru4rec"),
+        "{csv}"
+    );
+}

@@ -1,10 +1,11 @@
-//! Curves over epochs: means over seeds with a band, one curve per training.
+//! Curves over epochs or samples: means over seeds with a band, one curve per training.
 
 use std::collections::BTreeMap;
 
 use super::stats::mean;
 use super::trainings::{Role, role, trainings};
-use crate::results::Results;
+use crate::experiment::config::outputs::CurveAxis;
+use crate::results::{EpochRow, Results, reference_quantity};
 use allround_core::models::Model;
 
 /// A curve of one model's stage in one panel.
@@ -18,15 +19,15 @@ pub struct ModelCurve {
     pub model: String,
     /// Kind of the stage if the model has several; otherwise empty.
     pub stage: String,
-    /// Points by epoch.
+    /// Points in the order of training.
     pub points: Vec<CurvePoint>,
 }
 
 /// A point of a curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// 1 for the first.
-    pub epoch: u32,
+    /// Epoch, 1 for the first, or samples seen.
+    pub at: u64,
     /// Mean over seeds.
     pub mean: f64,
     /// Smallest value of a seed.
@@ -50,28 +51,79 @@ struct CurveKey {
 
 /// The curves of a quantity of `epochs.csv`, by panel and model. An empty `dataset` means all data
 /// sets.
-pub fn curves(results: &Results, quantity: &str, dataset: &str) -> Vec<ModelCurve> {
+pub fn curves(
+    results: &Results,
+    quantity: &str,
+    axis: CurveAxis,
+    dataset: &str,
+) -> Vec<ModelCurve> {
     let owners = owners(results, dataset);
-    let mut seeds: BTreeMap<CurveKey, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
-    let rows = results.epochs.iter();
-    for row in rows.filter(|row| row.quantity == quantity && row.value.is_finite()) {
-        if let Some(owner) = owners.get(&(&*row.kind, &*row.key)) {
-            let epochs = seeds.entry(owner.clone()).or_default();
-            epochs.entry(row.epoch).or_default().push(row.value);
+    // By stage, so that the last validation of an epoch replaces earlier ones of this seed.
+    let mut seeds: BTreeMap<(&str, &str), BTreeMap<u64, (u64, f64)>> = BTreeMap::new();
+    for row in rows(results, quantity) {
+        let at = match axis {
+            CurveAxis::Epoch => u64::from(row.epoch),
+            CurveAxis::Samples => row.samples,
+        };
+        let points = seeds.entry((&row.kind, &row.key)).or_default();
+        let last = points.entry(at).or_insert((row.samples, row.value));
+        if row.samples >= last.0 {
+            *last = (row.samples, row.value);
         }
     }
-    let curve = |(key, epochs): (CurveKey, BTreeMap<u32, Vec<f64>>)| {
-        let points = epochs.into_iter();
-        let points = points.filter_map(|(epoch, values)| point(epoch, &values));
+    let mut curves: BTreeMap<&CurveKey, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
+    for (stage, points) in seeds {
+        if let Some(owner) = owners.get(&stage) {
+            let curve = curves.entry(owner).or_default();
+            for (at, (_, value)) in points {
+                curve.entry(at).or_default().push(value);
+            }
+        }
+    }
+    let curve = |(key, points): (&CurveKey, BTreeMap<u64, Vec<f64>>)| {
+        let points = points.into_iter();
+        let points = points.filter_map(|(at, values)| point(at, &values));
         ModelCurve {
             dataset: results.datasets[key.dataset].clone(),
-            scenario: Some(key.scenario).filter(|scenario| !scenario.is_empty()),
+            scenario: Some(key.scenario.clone()).filter(|scenario| !scenario.is_empty()),
             model: results.models[key.model].clone(),
-            stage: key.stage,
+            stage: key.stage.clone(),
             points: points.collect(),
         }
     };
-    seeds.into_iter().map(curve).collect()
+    curves.into_iter().map(curve).collect()
+}
+
+/// The level of CF model `backbone` in a metric, by data set and scenario of a panel: the mean over
+/// the stages of the methods that read it, for the users that these are validated on.
+pub fn reference(
+    results: &Results,
+    metric: &str,
+    backbone: &str,
+    panel: (&str, Option<&str>),
+) -> Option<f64> {
+    let reads = |name: &str| {
+        let method = results.spec.model_named(name).and_then(Model::llm_method);
+        method.is_some_and(|method| method.backbone() == Some(backbone))
+    };
+    let owners = owners(results, panel.0);
+    let is_its = |key: &&CurveKey| {
+        panel.1.unwrap_or_default() == key.scenario && reads(&results.models[key.model])
+    };
+    let quantity = reference_quantity(metric);
+    let levels = rows(results, &quantity).filter_map(|row| {
+        owners
+            .get(&(row.kind.as_str(), row.key.as_str()))
+            .filter(is_its)
+            .map(|_| row.value)
+    });
+    mean(&levels.collect::<Vec<_>>())
+}
+
+/// The rows of a quantity that have a number.
+fn rows<'a>(results: &'a Results, quantity: &str) -> impl Iterator<Item = &'a EpochRow> {
+    let rows = results.epochs.iter();
+    rows.filter(move |row| row.quantity == quantity && row.value.is_finite())
 }
 
 /// The curve of each stage. A stage that several models share has one curve, under the first model:
@@ -117,9 +169,9 @@ fn curve_stage<'a>(results: &Results, model: &str, kind: &'a str) -> Option<&'a 
     }
 }
 
-fn point(epoch: u32, values: &[f64]) -> Option<CurvePoint> {
+fn point(at: u64, values: &[f64]) -> Option<CurvePoint> {
     Some(CurvePoint {
-        epoch,
+        at,
         mean: mean(values)?,
         low: values.iter().copied().fold(f64::INFINITY, f64::min),
         high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -355,6 +355,7 @@ fn stages(rows: &mut Rows, cell: &MetricRow, skill: f64) {
         value: floor + 1.0 / f64::from(epoch),
         wall_s: 0.5,
         examples: 1200,
+        samples: 1200 * u64::from(epoch),
     }));
 }
 

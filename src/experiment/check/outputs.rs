@@ -224,9 +224,16 @@ fn one_figure(check: &mut Check<'_>, name: &str, figure: &Figure) {
             named_if_given(check, "dataset", numbers.dataset, &path("dataset"));
             named_if_given(check, "scenario", numbers.scenario, &path("scenario"));
         }
-        FigureReads::Epochs { value, dataset } => {
+        FigureReads::Epochs {
+            value,
+            reference,
+            dataset,
+        } => {
             named_if_given(check, "dataset", dataset, &path("dataset"));
             curve(check, value, &path("value"));
+            if !reference.is_empty() {
+                curve_reference(check, (value, reference), &path("reference"));
+            }
         }
     }
 }
@@ -253,6 +260,8 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         .filter_map(|cell| spec.model_named(&cell.model))
         .collect();
     let trains = models.iter().filter_map(|model| model.training());
+    let methods = models.iter().filter_map(|model| model.llm_method());
+    let mut validations = methods.filter_map(|method| Some(method.validation()?.1));
     let broken = check.names("model").len() != spec.model.len();
     if broken || models.is_empty() {
         return;
@@ -265,6 +274,8 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         Stop::Early { metric, .. } => metric.to_string() == value,
         Stop::Fixed { validate_every } => *validate_every > 0,
     });
+    let is_it = |metric: &Metric| metric.to_string() == value;
+    let records = records || validations.any(|it| it.is_on() && it.metrics().iter().any(is_it));
     if !records {
         let hint = match value {
             "loss" => "add a model that is trained".to_owned(),
@@ -279,6 +290,37 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
             )
             .label("nothing to draw")
             .hint(hint),
+        );
+    }
+}
+
+/// Checks that a model is validated against the reference of a curve.
+fn curve_reference(check: &mut Check<'_>, (value, reference): (&str, &str), path: &[&str]) {
+    let known = check.model_names();
+    if !check.known("model", reference, &known, path) {
+        return;
+    }
+    let spec = check.spec;
+    let selected = spec.selected();
+    let models = selected
+        .iter()
+        .filter_map(|cell| spec.model_named(&cell.model));
+    let mut methods = models.filter_map(|model| model.llm_method());
+    let is_read = methods.any(|method| {
+        let records = |metric: &Metric| metric.to_string() == value;
+        let validation = method.validation().map(|(_, validation)| validation);
+        method.backbone() == Some(reference)
+            && validation.is_some_and(|it| it.is_on() && it.metrics().iter().any(records))
+    });
+    if !is_read {
+        let place = check.place(path);
+        let message = format!(
+            "no model of the matrix reads `{reference}` and is validated by `{value}` while it trains"
+        );
+        check.push(
+            Fault::at(place, message).label("nothing to draw").hint(
+                "set `project.validate` of a model with this `backbone`, or remove `reference`",
+            ),
         );
     }
 }

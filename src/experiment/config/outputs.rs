@@ -1,5 +1,4 @@
-//! `[[expected]]`, `[figure.NAME.KIND]`, `[table.NAME.KIND]`: what to compare with and what to
-//! draw.
+//! `[figure.NAME.KIND]`, `[table.NAME.KIND]`: what to draw.
 
 use std::fmt;
 
@@ -27,6 +26,8 @@ scenario = ""
 [default.figure.curves]
 title = ""
 value = "loss"
+x = "epoch"
+reference = ""
 dataset = ""
 
 [default.figure.scatter]
@@ -62,31 +63,6 @@ split = "test"
 [default.table.data]
 title = ""
 "#;
-
-/// A published or earlier value to compare the results with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Expected {
-    /// Name of a data set.
-    pub dataset: String,
-    /// Name of a scenario.
-    pub scenario: String,
-    /// Name of a model or variant.
-    pub model: String,
-    /// Name of a protocol.
-    pub protocol: String,
-    /// The metric.
-    pub metric: Metric,
-    /// The expected mean over seeds.
-    pub value: f64,
-    /// Largest difference that counts as `within`.
-    #[schemars(range(min = 0.0))]
-    pub tolerance: f64,
-    /// Where the value comes from.
-    pub source: String,
-    /// Why the value is not comparable (other data, another LLM); empty when it is.
-    pub not_comparable: String,
-}
 
 /// One figure; one file in `render/figure/` each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,6 +101,8 @@ pub enum FigureReads<'a> {
     Epochs {
         /// `loss`, or a validation metric.
         value: &'a str,
+        /// A CF model whose level is drawn; empty: none.
+        reference: &'a str,
         /// Only this data set; empty: all.
         dataset: &'a str,
     },
@@ -155,6 +133,7 @@ impl Figure {
             Figure::Bars(figure) => FigureReads::Numbers(figure.measured()),
             Figure::Curves(figure) => FigureReads::Epochs {
                 value: &figure.value,
+                reference: &figure.reference,
                 dataset: &figure.dataset,
             },
             Figure::Scatter(figure) => FigureReads::Numbers(figure.measured()),
@@ -203,8 +182,36 @@ pub struct CurvesFigure {
     pub title: String,
     /// `loss`, or a validation metric.
     pub value: String,
+    /// Horizontal axis.
+    #[serde(default)]
+    pub x: CurveAxis,
+    /// A CF model whose level is drawn as a horizontal line: its metric for the users and candidates
+    /// that the methods which read it are validated on. Empty: none.
+    #[serde(default)]
+    pub reference: String,
     /// Only this data set; empty: all, one panel each.
     pub dataset: String,
+}
+
+/// What training is measured by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CurveAxis {
+    /// Epochs. Of several validations in an epoch, the last one counts.
+    #[default]
+    Epoch,
+    /// Training sequences or prompts seen.
+    Samples,
+}
+
+impl CurveAxis {
+    /// The name on the axis.
+    pub fn name(self) -> &'static str {
+        match self {
+            CurveAxis::Epoch => "epoch",
+            CurveAxis::Samples => "samples",
+        }
+    }
 }
 
 /// Quality against cost.

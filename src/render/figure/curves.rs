@@ -1,12 +1,12 @@
-//! Curves over epochs: the mean over seeds, with a band from the lowest to the highest seed. More
-//! curves than colours become small multiples.
+//! Curves over epochs or samples: the mean over seeds, with a band from the lowest to the highest
+//! seed. More curves than colours become small multiples.
 
 use super::canvas::{Canvas, Point};
 use super::frame::{self, Area, Dash, Key, Layout, Shape, Swatch, legend};
 use super::scale::Scale;
 use super::{Drawn, Name, Series, csv_text, data, marker, multiples, number, share_colours};
-use crate::analysis::curves::{CurvePoint, ModelCurve, curves};
-use crate::experiment::config::outputs::{Axis, CurvesFigure};
+use crate::analysis::curves::{CurvePoint, ModelCurve, curves, reference};
+use crate::experiment::config::outputs::{Axis, CurveAxis, CurvesFigure};
 use crate::render::Context;
 use allround_core::metric::Metric;
 use allround_core::models::Hue;
@@ -16,6 +16,8 @@ use allround_core::models::Hue;
 pub struct Curves {
     /// Caption.
     pub title: String,
+    /// Name of the horizontal axis.
+    pub axis: CurveAxis,
     /// Name of the vertical axis.
     pub value: String,
     /// Panels, two side by side.
@@ -29,6 +31,17 @@ pub struct CurvePanel {
     pub title: Name,
     /// One curve a model.
     pub curves: Vec<Curve>,
+    /// A level to compare with.
+    pub reference: Option<Level>,
+}
+
+/// The level of a model that is not trained here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// The model.
+    pub model: Series,
+    /// Its value.
+    pub value: f64,
 }
 
 /// One curve.
@@ -36,7 +49,7 @@ pub struct CurvePanel {
 pub struct Curve {
     /// The model.
     pub model: Series,
-    /// Points in the order of their epochs.
+    /// Points in the order of training.
     pub points: Vec<CurvePoint>,
 }
 
@@ -48,7 +61,17 @@ const MARKERS: usize = 12;
 /// Draws the figure that the settings describe.
 pub(in crate::render) fn figure(context: &Context, settings: &CurvesFigure) -> Drawn {
     let mut panels: Vec<CurvePanel> = Vec::new();
-    for curve in curves(&context.results, &settings.value, &settings.dataset) {
+    let found = curves(
+        &context.results,
+        &settings.value,
+        settings.x,
+        &settings.dataset,
+    );
+    // The reference has a level, not a curve: it was validated on other users.
+    for curve in found
+        .into_iter()
+        .filter(|it| it.model != settings.reference)
+    {
         let title = panel_title(context, &curve);
         let stage = match curve.stage.as_str() {
             "" => String::new(),
@@ -66,6 +89,11 @@ pub(in crate::render) fn figure(context: &Context, settings: &CurvesFigure) -> D
             None => panels.push(CurvePanel {
                 title,
                 curves: vec![shown],
+                reference: level(
+                    context,
+                    settings,
+                    (&curve.dataset, curve.scenario.as_deref()),
+                ),
             }),
         }
     }
@@ -74,11 +102,29 @@ pub(in crate::render) fn figure(context: &Context, settings: &CurvesFigure) -> D
     }
     draw(&Curves {
         title: settings.title.clone(),
+        axis: settings.x,
         value: match settings.value.parse::<Metric>() {
             Ok(metric) => metric.title(),
             Err(_) => settings.value.clone(),
         },
         panels,
+    })
+}
+
+/// The level of the reference in the panel of a data set and scenario.
+fn level(context: &Context, settings: &CurvesFigure, panel: (&str, Option<&str>)) -> Option<Level> {
+    if settings.reference.is_empty() {
+        return None;
+    }
+    let value = reference(
+        &context.results,
+        &settings.value,
+        &settings.reference,
+        panel,
+    )?;
+    Some(Level {
+        model: data::series(context, &settings.reference),
+        value,
     })
 }
 
@@ -94,11 +140,20 @@ fn panel_title(context: &Context, curve: &ModelCurve) -> Name {
 pub fn draw(curves: &Curves) -> Drawn {
     let csv = csv(curves);
     let all = || curves.panels.iter().flat_map(|panel| &panel.curves);
-    let keys = legend(all().map(|curve| &curve.model), Swatch::Line(Dash::Solid));
+    let mut keys = legend(all().map(|curve| &curve.model), Swatch::Line(Dash::Solid));
     if keys.len() > MOST || share_colours(all().map(|curve| &curve.model)) {
         let svg = multiples::draw(curves, &keys);
         return Drawn { svg, csv };
     }
+    let mut levels = curves
+        .panels
+        .iter()
+        .filter_map(|panel| panel.reference.as_ref());
+    keys.extend(levels.next().map(|level| Key {
+        label: level.model.name.label.clone(),
+        hue: level.model.hue,
+        swatch: Swatch::Level,
+    }));
     let shape = Shape {
         columns: 2,
         ..Shape::default()
@@ -107,7 +162,7 @@ pub fn draw(curves: &Curves) -> Drawn {
     let svg = super::canvas::paint(layout.size(), |canvas| {
         layout.draw(canvas);
         for (index, panel) in curves.panels.iter().enumerate() {
-            draw_panel(canvas, &layout.area(index), panel, (&curves.value, &keys));
+            draw_panel(canvas, &layout.area(index), panel, (curves, &keys));
         }
     });
     Drawn { svg, csv }
@@ -117,7 +172,7 @@ fn draw_panel(
     canvas: &mut Canvas<'_>,
     area: &Area,
     panel: &CurvePanel,
-    (value, keys): (&str, &[Key]),
+    (chart, keys): (&Curves, &[Key]),
 ) {
     area.title(canvas, &panel.title.label);
     let Some(axes) = axes([panel].into_iter()) else {
@@ -125,8 +180,14 @@ fn draw_panel(
         return;
     };
     let axes = axes.on(area);
-    area.vertical(canvas, &axes.values, value);
-    area.horizontal(canvas, &axes.epochs, &axes.epochs.whole_ticks(), "epoch");
+    area.vertical(canvas, &axes.values, &chart.value);
+    area.horizontal(
+        canvas,
+        &axes.along,
+        &axes.along.whole_ticks(),
+        chart.axis.name(),
+    );
+    draw_level(canvas, area, panel, &axes);
     for curve in &panel.curves {
         band(canvas, curve, &axes);
     }
@@ -135,22 +196,33 @@ fn draw_panel(
     }
 }
 
+/// Draws the level of the reference across a panel.
+pub(super) fn draw_level(canvas: &mut Canvas<'_>, area: &Area, panel: &CurvePanel, axes: &Axes) {
+    if let Some(level) = &panel.reference {
+        let y = axes.values.at(level.value);
+        let ends = [(area.left, y), (area.right, y)];
+        frame::line(canvas, &ends, level.model.colour(), Dash::Dashed);
+    }
+}
+
 /// The axes of panels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axes {
-    pub(super) epochs: Scale,
+    pub(super) along: Scale,
     pub(super) values: Scale,
 }
 
 /// Axes for all curves of some panels; `None` where nothing was measured.
 pub(super) fn axes<'a>(panels: impl Iterator<Item = &'a CurvePanel>) -> Option<Axes> {
-    let curves = panels.flat_map(|panel| &panel.curves);
+    let panels: Vec<&CurvePanel> = panels.collect();
+    let curves = panels.iter().flat_map(|panel| &panel.curves);
     let points: Vec<&CurvePoint> = curves.flat_map(|curve| &curve.points).collect();
-    let last = points.iter().map(|point| point.epoch).max()?;
+    let last = points.iter().map(|point| point.at).max()?;
     let ends = points.iter().flat_map(|point| [point.low, point.high]);
+    let levels = panels.iter().filter_map(|panel| panel.reference.as_ref());
     Some(Axes {
-        epochs: Scale::between(0.0, f64::from(last)),
-        values: Scale::around(ends),
+        along: Scale::between(0.0, last as f64),
+        values: Scale::around(ends.chain(levels.map(|level| level.value))),
     })
 }
 
@@ -158,19 +230,14 @@ impl Axes {
     /// The axes of an area.
     pub(super) fn on(self, area: &Area) -> Self {
         Axes {
-            epochs: self.epochs.on(area.left, area.right),
+            along: self.along.on(area.left, area.right),
             values: self.values.on(area.bottom, area.top),
         }
     }
 
     /// The line of a curve.
     pub(super) fn line(&self, curve: &Curve) -> Vec<Point> {
-        let at = |point: &CurvePoint| {
-            (
-                self.epochs.at(f64::from(point.epoch)),
-                self.values.at(point.mean),
-            )
-        };
+        let at = |point: &CurvePoint| (self.along.at(point.at as f64), self.values.at(point.mean));
         curve.points.iter().map(at).collect()
     }
 }
@@ -180,7 +247,7 @@ fn dash(curve: &Curve, keys: &[Key]) -> Dash {
     let is_its = |key: &&Key| key.label == curve.model.name.label && key.hue == curve.model.hue;
     match keys.iter().find(is_its).map(|key| key.swatch) {
         Some(Swatch::Line(dash)) => dash,
-        Some(Swatch::Square | Swatch::Marker) | None => Dash::Solid,
+        Some(Swatch::Square | Swatch::Marker | Swatch::Level) | None => Dash::Solid,
     }
 }
 
@@ -198,12 +265,8 @@ pub(super) fn draw_curve(canvas: &mut Canvas<'_>, curve: &Curve, axes: &Axes, da
 
 /// Draws the range of the seeds.
 pub(super) fn band(canvas: &mut Canvas<'_>, curve: &Curve, axes: &Axes) {
-    let at = |point: &CurvePoint, value: f64| {
-        (
-            axes.epochs.at(f64::from(point.epoch)),
-            axes.values.at(value),
-        )
-    };
+    let at =
+        |point: &CurvePoint, value: f64| (axes.along.at(point.at as f64), axes.values.at(value));
     let upper = curve.points.iter().map(|point| at(point, point.high));
     let lower = curve.points.iter().rev();
     let lower = lower.map(|point| at(point, point.low));
@@ -214,7 +277,8 @@ pub(super) fn band(canvas: &mut Canvas<'_>, curve: &Curve, axes: &Axes) {
 }
 
 fn csv(curves: &Curves) -> Vec<u8> {
-    let header = ["panel", "model", "epoch", "mean", "low", "high", "n_seeds"];
+    let axis = curves.axis.name();
+    let header = ["panel", "model", axis, "mean", "low", "high", "n_seeds"];
     let mut rows = Vec::new();
     for panel in &curves.panels {
         for curve in &panel.curves {
@@ -222,12 +286,20 @@ fn csv(curves: &Curves) -> Vec<u8> {
                 let mut row = vec![
                     panel.title.plain.clone(),
                     curve.model.name.plain.clone(),
-                    point.epoch.to_string(),
+                    point.at.to_string(),
                 ];
                 row.extend([point.mean, point.low, point.high].map(|value| number(Some(value))));
                 row.push(point.seeds.to_string());
                 rows.push(row);
             }
+        }
+        // A level has no place on the axis, no range and no number of seeds.
+        if let Some(level) = &panel.reference {
+            let (panel, model) = (&panel.title.plain, &level.model.name.plain);
+            let mut row = vec![panel.clone(), model.clone(), String::new()];
+            row.push(number(Some(level.value)));
+            row.extend([String::new(), String::new(), String::new()]);
+            rows.push(row);
         }
     }
     csv_text(&header, &rows)

@@ -30,6 +30,8 @@ pub enum Swatch {
     Marker,
     /// A line with the marker.
     Line(Dash),
+    /// A dashed line without a marker.
+    Level,
 }
 
 /// How a line is drawn. The second and third lines of a model have its colour and gaps.
@@ -168,7 +170,7 @@ impl Layout {
 fn swatch_width(swatch: Swatch) -> f64 {
     match swatch {
         Swatch::Square | Swatch::Marker => SWATCH,
-        Swatch::Line(_) => 2.0 * SWATCH,
+        Swatch::Line(_) | Swatch::Level => 2.0 * SWATCH,
     }
 }
 
@@ -186,6 +188,10 @@ fn swatch(canvas: &mut Canvas<'_>, key: &Key, left: Point) {
             let ends = [left, (left.0 + 2.0 * SWATCH, left.1)];
             line(canvas, &ends, colour::light(key.hue), dash);
             marker::draw(canvas, key.hue, middle, 3.2);
+        }
+        Swatch::Level => {
+            let ends = [left, (left.0 + 2.0 * SWATCH, left.1)];
+            line(canvas, &ends, colour::light(key.hue), Dash::Dashed);
         }
     }
 }

@@ -2,8 +2,9 @@
 //! as the title and the other curves in grey.
 
 use super::canvas::{Anchor, Canvas, Ink, wrapped};
-use super::curves::{Axes, Curve, CurvePanel, Curves, axes, band, draw_curve};
+use super::curves::{Axes, Curve, CurvePanel, Curves, axes, band, draw_curve, draw_level};
 use super::frame::{Area, Dash, Key, Layout, Shape, below_numeric};
+use crate::experiment::config::outputs::CurveAxis;
 use crate::render::style::{INK, LABEL_SIZE, QUIET, TICK_SIZE};
 
 const COLUMNS: usize = 4;
@@ -12,6 +13,8 @@ const COLUMNS: usize = 4;
 struct Plot<'a> {
     key: &'a Key,
     panel: &'a CurvePanel,
+    /// Name of the horizontal axis.
+    axis: CurveAxis,
     curve: Option<&'a Curve>,
 }
 
@@ -49,6 +52,7 @@ pub fn draw(curves: &Curves, keys: &[Key]) -> String {
                 let plot = Plot {
                     key,
                     panel,
+                    axis: curves.axis,
                     curve: panel.curves.iter().find(is_its),
                 };
                 let is_first = index.is_multiple_of(COLUMNS);
@@ -70,10 +74,11 @@ fn draw_plot(canvas: &mut Canvas<'_>, area: &Area, plot: &Plot<'_>, scales: Opti
     area.grid(canvas, &scales.values);
     area.horizontal(
         canvas,
-        &scales.epochs,
-        &scales.epochs.whole_ticks(),
-        "epoch",
+        &scales.along,
+        &scales.along.whole_ticks(),
+        plot.axis.name(),
     );
+    draw_level(canvas, area, plot.panel, &scales);
     for curve in &plot.panel.curves {
         canvas.line(&scales.line(curve), QUIET, 0.5);
     }

@@ -2,10 +2,11 @@
 //! it.
 
 use super::bars::{Bar, BarGroup, BarPanel, Bars};
-use super::curves::{Curve, CurvePanel, Curves};
+use super::curves::{Curve, CurvePanel, Curves, Level};
 use super::scatter::{Scatter, ScatterPanel, ScatterPoint};
 use super::{Name, Series, bars, curves, scatter};
 use crate::analysis::curves::CurvePoint;
+use crate::experiment::config::outputs::CurveAxis;
 use allround_core::models::Hue;
 
 fn model(position: usize) -> Series {
@@ -80,10 +81,10 @@ fn a_bar_axis_starts_at_zero_and_bars_are_as_high_as_their_values() {
 
 #[test]
 fn curves_have_not_changed() {
-    let point = |epoch: u32, shift: f64| {
-        let mean = shift + 1.0 / f64::from(epoch);
+    let point = |at: u64, shift: f64| {
+        let mean = shift + 1.0 / at as f64;
         CurvePoint {
-            epoch,
+            at,
             mean,
             low: mean - 0.1,
             high: mean + 0.1,
@@ -99,13 +100,49 @@ fn curves_have_not_changed() {
     let panel = |title: &str| CurvePanel {
         title: Name::plain(title),
         curves: vec![curve(0), curve(1)],
+        reference: None,
     };
     let drawn = curves::draw(&Curves {
         title: "Training loss".to_owned(),
         value: "loss".to_owned(),
         panels: vec![panel("games"), panel("toys")],
+        ..Curves::default()
     });
     insta::assert_snapshot!("curves", drawn.svg);
+}
+
+#[test]
+fn the_level_of_a_reference_is_a_dashed_line_with_a_key_and_a_row() {
+    let panel = CurvePanel {
+        title: Name::plain("toys"),
+        curves: vec![Curve {
+            model: model(1),
+            points: [1000, 2000].map(straight).to_vec(),
+        }],
+        reference: Some(Level {
+            model: model(0),
+            value: 1.25,
+        }),
+    };
+    let drawn = curves::draw(&Curves {
+        axis: CurveAxis::Samples,
+        panels: vec![panel],
+        ..Curves::default()
+    });
+    let is_dash = |line: &&str| line.starts_with("<polyline") || line.starts_with("<line");
+    let dashes = drawn.svg.lines().filter(|line| line.contains("#005FB6"));
+    assert!(dashes.filter(is_dash).count() > 10);
+    let texts = texts(&drawn.svg);
+    for wanted in ["SASRec", "samples"] {
+        assert!(texts.iter().any(|(text, _)| text == wanted), "{texts:?}");
+    }
+    assert_eq!(
+        String::from_utf8(drawn.csv).unwrap(),
+        "panel,model,samples,mean,low,high,n_seeds\n\
+         toys,GRU4Rec & <co>,1000,1,1,1,1\n\
+         toys,GRU4Rec & <co>,2000,1,1,1,1\n\
+         toys,SASRec,,1.25,,,\n"
+    );
 }
 
 #[test]
@@ -120,8 +157,8 @@ fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
     let drawn = |names: &[&str]| {
         let curves = names.iter().map(|name| curve(name)).collect();
         let panel = CurvePanel {
-            title: Name::default(),
             curves,
+            ..CurvePanel::default()
         };
         let svg = curves::draw(&Curves {
             panels: vec![panel],
@@ -139,9 +176,9 @@ fn the_second_curve_of_a_model_is_dashed_in_the_same_colour() {
     assert!(dashes > 10, "{dashes} dashes");
 }
 
-fn straight(epoch: u32) -> CurvePoint {
+fn straight(at: u64) -> CurvePoint {
     CurvePoint {
-        epoch,
+        at,
         mean: 1.0,
         low: 1.0,
         high: 1.0,
