@@ -94,8 +94,8 @@ pub fn curves(
     curves.into_iter().map(curve).collect()
 }
 
-/// The level of CF model `backbone` in a metric, by data set and scenario of a panel: the mean over
-/// the stages of the methods that read it, for the users that these are validated on.
+/// The level of CF model `backbone` in a metric, in the panel of a data set and scenario. It is the
+/// mean over the stages of methods that read the model, for the users they are validated on.
 pub fn reference(
     results: &Results,
     metric: &str,

@@ -126,7 +126,7 @@ mod tests {
             "train: 1100 of 16000 samples, 1.2 samples/s, 3 h 19 min left (epoch 1)"
         );
         assert_eq!(at(100, &progress("train", 1130)), None);
-        // Another phase has its own clock, and one that begins again starts anew.
+        // Another phase has its own clock, and so has one that begins again.
         assert_eq!(at(110, &progress("validate", 500)), None);
         assert_eq!(at(200, &progress("validate", 64)), None);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The output of a run: progress bars on a terminal or plain lines elsewhere, one a minute about a
-//! long stage, and a log of JSON lines.
+//! The output of a run: a log of JSON lines, and progress bars on a terminal. Elsewhere there are
+//! plain lines, one a minute about a long stage.
 
 mod bars;
 mod line;

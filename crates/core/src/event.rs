@@ -25,8 +25,8 @@ pub enum Event {
     Epoch(Epoch),
     /// Validation within training, after a number of samples.
     Validation(Validation),
-    /// Validation metrics of the frozen CF model that a method reads, on the same users and
-    /// candidates as those of the method: the level to reach.
+    /// Validation metrics of the frozen CF model that a method reads: the level to reach. Users and
+    /// candidates are those of the method's validation.
     Reference {
         /// The metrics.
         metrics: BTreeMap<Metric, f64>,

@@ -185,8 +185,8 @@ pub struct CurvesFigure {
     /// Horizontal axis.
     #[serde(default)]
     pub x: CurveAxis,
-    /// A CF model whose level is drawn as a horizontal line: its metric for the users and candidates
-    /// that the methods which read it are validated on. Empty: none.
+    /// A CF model whose level is drawn as a horizontal line; empty: none. The level is its metric
+    /// for the users and candidates that the methods which read it are validated on.
     #[serde(default)]
     pub reference: String,
     /// Only this data set; empty: all, one panel each.

@@ -213,9 +213,9 @@ pub enum ProjectionStart {
     TokenScale,
 }
 
-/// Validation of an LLM method while it is trained: the same users are ranked after every number of
-/// samples, and the best weights are kept. Prompts are those of the model, and candidates are ranked
-/// as in its `inference`; by the sum of log-likelihoods where it generates titles.
+/// Validation of an LLM method while it is trained: the same users are ranked after every number
+/// of samples, and the best weights are kept. Prompts are those of the model, and candidates are
+/// ranked as in its `inference`; by the sum of log-likelihoods where it generates titles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
@@ -248,8 +248,8 @@ impl Validation {
         metrics
     }
 
-    /// Settings without an effect, and candidates that a prompt cannot have; `key` is the dotted key
-    /// of these settings.
+    /// Settings without an effect, and candidates that a prompt cannot have; `key` is the dotted
+    /// key of these settings.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         let mut found = Vec::new();
         if self.patience > 0 && !self.is_on() {

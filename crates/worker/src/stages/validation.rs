@@ -27,8 +27,8 @@ pub(super) struct ListSettings<'a> {
     pub(super) candidates: Candidates,
     /// Most users; 0: all.
     pub(super) max_users: u64,
-    /// Whether each user of the data set is trained on. Cold users and those of a target domain have
-    /// no say in when to stop.
+    /// Whether each user of the data set is trained on. Cold users and those of a target domain
+    /// have no say in when to stop.
     pub(super) trained: &'a [bool],
     /// The cell's seed.
     pub(super) seed: u64,

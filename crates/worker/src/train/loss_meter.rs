@@ -21,8 +21,8 @@ pub struct LossMeter {
 }
 
 impl LossMeter {
-    /// The losses of `epoch`, which has this many steps. Those of the steps that `within` has are in
-    /// it already.
+    /// The losses of `epoch`, which has this many steps. Those of the steps that `within` has are
+    /// in it already.
     pub fn new(epoch: u32, steps: usize, within: &Within) -> Self {
         Self {
             epoch,

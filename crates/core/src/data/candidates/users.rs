@@ -1,6 +1,6 @@
 //! Measured users: a random sample, and more users of slices that have too few in it.
 //!
-//! Users that are drawn for a slice count in its numbers alone: with them, a sample of all users
+//! Users that are drawn for a slice count in its numbers alone. With them, a sample of all users
 //! would have too many of the slice.
 
 use rand::seq::{SliceRandom, index};

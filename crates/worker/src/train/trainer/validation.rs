@@ -51,8 +51,8 @@ impl<T: Task> Trainer<'_, T> {
         Ok(metrics)
     }
 
-    /// Validates where enough samples were seen since the last time; before the first step and after
-    /// the last one, too. Whether training ends early.
+    /// Validates where enough samples were seen since the last time; before the first step and
+    /// after the last one, too. Whether training ends early.
     pub(super) fn validate_if_due(
         &mut self,
         running: &mut Running,
