@@ -1,9 +1,12 @@
 //! The shape of a decoder, read from a Hugging Face folder's `config.json`.
 //!
-//! Upstream: transformers' `OPTConfig` and `LlamaConfig`, with their defaults for missing keys.
-//! Both forms of the rotary settings are read: `rope_theta` with `rope_scaling` (transformers 4)
-//! and `rope_parameters` (transformers 5).
+//! One structure describes all families: what they differ in are its switches. Upstream: the
+//! configurations of transformers, with their defaults for missing keys. Both forms of the rotary
+//! settings are read: `rope_theta` with `rope_scaling` (transformers 4) and `rope_parameters`
+//! (transformers 5).
 
+mod families;
+mod keys;
 mod named;
 mod rope;
 mod unsupported;
@@ -12,15 +15,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use rope::rope;
+pub use families::MODEL_TYPES;
+use keys::Keys;
 pub use unsupported::{unsupported, unsupported_adapter};
 
-/// An architecture.
+/// Layout and names of a model's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// OPT (Zhang et al. 2022): learned positions, LayerNorm, biases.
     Opt,
-    /// Llama (Touvron et al. 2023) and models like it: rotary positions, RMSNorm, gated MLP.
+    /// Llama (Touvron et al. 2023), Mistral, Qwen 2 and 3, Gemma 3: rotary positions, RMSNorm,
+    /// gated MLP.
     Llama,
 }
 
@@ -49,6 +54,8 @@ pub enum Activation {
     Relu,
     /// x Phi(x).
     Gelu,
+    /// The same with an approximation of Phi by tanh.
+    GeluTanh,
     /// x sigmoid(x).
     Silu,
 }
@@ -79,6 +86,17 @@ pub struct Rope {
     pub theta: f64,
     /// Scaling of the frequencies, if any.
     pub scaling: Option<RopeScaling>,
+}
+
+/// Layers whose tokens see only the tokens shortly before them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Local {
+    /// Most tokens that a token sees, itself included.
+    pub window: usize,
+    /// Whether a layer is one of them, for each layer.
+    pub layers: Vec<bool>,
+    /// Their rotary position embeddings.
+    pub rope: Rope,
 }
 
 /// The shape of a decoder-only language model.
@@ -113,16 +131,33 @@ pub struct LmConfig {
     pub norm_eps: f64,
     /// Whether norms have weights (and, in OPT, biases).
     pub norm_affine: bool,
-    /// Whether the attention's linear layers have biases.
+    /// Whether norms multiply by 1 plus their weight (Gemma 3).
+    pub norm_offset: bool,
+    /// Whether each head's queries and keys are normalised before they are rotated (Qwen 3, Gemma
+    /// 3).
+    pub head_norms: bool,
+    /// Whether the results of attention and MLP are normalised too (Gemma 3).
+    pub result_norms: bool,
+    /// Whether the linear layers of queries, keys and values have biases.
     pub attention_bias: bool,
+    /// Whether the attention's output layer has a bias.
+    pub output_bias: bool,
     /// Whether the MLP's linear layers have biases.
     pub mlp_bias: bool,
     /// The activation of the MLP.
     pub activation: Activation,
+    /// Products of queries and keys are divided by the root of this: the width of a head, but in
+    /// Gemma 3 a separate setting.
+    pub query_divisor: f64,
+    /// What token embeddings are multiplied by: 1, but the root of D in Gemma 3. Other input
+    /// vectors are not scaled.
+    pub embedding_scale: f64,
     /// Whether the output layer shares the embedding table; otherwise `lm_head.weight` is read.
     pub tied: bool,
-    /// Rotary position embeddings of Llama.
+    /// Rotary position embeddings; none in OPT.
     pub rope: Option<Rope>,
+    /// Layers with a window, if any.
+    pub local: Option<Local>,
     /// Standard deviation of random weights.
     pub init_std: f64,
     /// Token that begins a text.
@@ -217,13 +252,15 @@ impl LmConfig {
                 reason,
             });
         }
-        let config = match keys.text("model_type")?.as_str() {
-            "opt" => opt(&keys)?,
-            "llama" => llama(&keys)?,
-            other => return Err(keys.wrong("model_type", other, "`opt` or `llama`")),
-        };
+        let config = families::read(&keys)?;
         config.check(&keys)?;
         Ok(config)
+    }
+
+    /// Whether a layer has a window.
+    pub fn is_local(&self, layer: usize) -> bool {
+        let local = self.local.as_ref();
+        local.is_some_and(|local| local.layers[layer])
     }
 
     fn check(&self, keys: &Keys) -> Result<(), ConfigError> {
@@ -235,7 +272,10 @@ impl LmConfig {
         };
         let fits = match self.family {
             Family::Opt => self.head_size * self.heads == self.hidden_size,
-            Family::Llama => self.heads % self.kv_heads == 0 && self.head_size % 2 == 0,
+            Family::Llama => {
+                let pairs = self.head_size > 0 && self.head_size % 2 == 0;
+                self.heads % self.kv_heads == 0 && pairs
+            }
         };
         if fits {
             return Ok(());
@@ -262,166 +302,12 @@ impl LmConfig {
     }
 }
 
-/// The keys of a `config.json` or of an object in it.
-struct Keys<'a> {
-    path: &'a Path,
-    prefix: &'static str,
-    map: &'a Map<String, Value>,
-}
-
 /// The value of a JSON file.
 fn json(path: &Path) -> Result<Value, ConfigError> {
     let bytes = crate::fs::read_text(path)?;
     serde_json::from_slice(&bytes).map_err(|error| ConfigError::Json {
         path: path.to_owned(),
         error,
-    })
-}
-
-impl<'a> Keys<'a> {
-    /// The keys of a file's value, or of `nothing` if it is not an object.
-    fn new(path: &'a Path, value: &'a Value, nothing: &'a Map<String, Value>) -> Self {
-        Self {
-            path,
-            prefix: "",
-            map: value.as_object().unwrap_or(nothing),
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    fn shown(&self, key: &str) -> String {
-        self.get(key).map_or("absent".to_owned(), Value::to_string)
-    }
-
-    fn wrong(&self, key: &str, found: &str, expected: &str) -> ConfigError {
-        ConfigError::Key {
-            path: self.path.to_owned(),
-            key: format!("{}{key}", self.prefix),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<String, ConfigError> {
-        let value = self.get(key).and_then(Value::as_str);
-        let wrong = || self.wrong(key, &self.shown(key), "a text");
-        value.map(str::to_owned).ok_or_else(wrong)
-    }
-
-    fn positive(&self, key: &str) -> Result<i64, ConfigError> {
-        let value = self.get(key).and_then(Value::as_i64);
-        let value = value.filter(|&number| number > 0);
-        value.ok_or_else(|| self.wrong(key, &self.shown(key), "a whole number above 0"))
-    }
-
-    fn positive_or(&self, key: &str, default: i64) -> Result<i64, ConfigError> {
-        self.get(key).map_or(Ok(default), |_| self.positive(key))
-    }
-
-    fn number(&self, key: &str) -> Result<f64, ConfigError> {
-        let value = self.get(key).and_then(Value::as_f64);
-        let value = value.filter(|&number| number > 0.0);
-        value.ok_or_else(|| self.wrong(key, &self.shown(key), "a number above 0"))
-    }
-
-    fn number_or(&self, key: &str, default: f64) -> Result<f64, ConfigError> {
-        self.get(key).map_or(Ok(default), |_| self.number(key))
-    }
-
-    fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
-        let Some(value) = self.get(key) else {
-            return Ok(default);
-        };
-        let wrong = || self.wrong(key, &value.to_string(), "true or false");
-        value.as_bool().ok_or_else(wrong)
-    }
-
-    /// A token, or a list of tokens, as for Llama 3's end of text.
-    fn tokens(&self, key: &str) -> Result<Vec<u32>, ConfigError> {
-        let Some(value) = self.get(key) else {
-            return Ok(Vec::new());
-        };
-        let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        let ids: Option<Vec<u32>> = match value {
-            Value::Array(list) => list.iter().map(one).collect(),
-            single => one(single).map(|id| vec![id]),
-        };
-        ids.ok_or_else(|| self.wrong(key, &value.to_string(), "a token number or a list of them"))
-    }
-
-    fn activation(&self, key: &str, default: &str) -> Result<Activation, ConfigError> {
-        let name = self
-            .get(key)
-            .map_or(Ok(default.to_owned()), |_| self.text(key))?;
-        match name.as_str() {
-            "relu" => Ok(Activation::Relu),
-            "gelu" => Ok(Activation::Gelu),
-            "silu" => Ok(Activation::Silu),
-            other => Err(self.wrong(key, other, "`relu`, `gelu` or `silu`")),
-        }
-    }
-}
-
-fn opt(keys: &Keys) -> Result<LmConfig, ConfigError> {
-    let hidden_size = keys.positive("hidden_size")?;
-    let heads = keys.positive("num_attention_heads")?;
-    let norm_first = keys.flag_or("do_layer_norm_before", true)?;
-    let bias = keys.flag_or("enable_bias", true)?;
-    Ok(LmConfig {
-        family: Family::Opt,
-        vocab_size: keys.positive("vocab_size")?,
-        hidden_size,
-        embedding_size: keys.positive_or("word_embed_proj_dim", hidden_size)?,
-        layers: keys.positive("num_hidden_layers")? as usize,
-        heads,
-        kv_heads: heads,
-        head_size: hidden_size / heads,
-        ffn_size: keys.positive("ffn_dim")?,
-        positions: keys.positive("max_position_embeddings")?,
-        norm_first,
-        final_norm: norm_first && !keys.flag_or("_remove_final_layer_norm", false)?,
-        norm_eps: 1e-5,
-        norm_affine: keys.flag_or("layer_norm_elementwise_affine", true)?,
-        attention_bias: bias,
-        mlp_bias: bias,
-        activation: keys.activation("activation_function", "relu")?,
-        tied: keys.flag_or("tie_word_embeddings", true)?,
-        rope: None,
-        init_std: keys.number_or("init_std", 0.02)?,
-        bos: keys.tokens("bos_token_id")?.first().copied(),
-        eos: keys.tokens("eos_token_id")?,
-    })
-}
-
-fn llama(keys: &Keys) -> Result<LmConfig, ConfigError> {
-    let hidden_size = keys.positive("hidden_size")?;
-    let heads = keys.positive("num_attention_heads")?;
-    Ok(LmConfig {
-        family: Family::Llama,
-        vocab_size: keys.positive("vocab_size")?,
-        hidden_size,
-        embedding_size: hidden_size,
-        layers: keys.positive("num_hidden_layers")? as usize,
-        heads,
-        kv_heads: keys.positive_or("num_key_value_heads", heads)?,
-        head_size: keys.positive_or("head_dim", hidden_size / heads)?,
-        ffn_size: keys.positive("intermediate_size")?,
-        positions: keys.positive_or("max_position_embeddings", 2048)?,
-        norm_first: true,
-        final_norm: true,
-        norm_eps: keys.number_or("rms_norm_eps", 1e-6)?,
-        norm_affine: true,
-        attention_bias: keys.flag_or("attention_bias", false)?,
-        mlp_bias: keys.flag_or("mlp_bias", false)?,
-        activation: keys.activation("hidden_act", "silu")?,
-        tied: keys.flag_or("tie_word_embeddings", false)?,
-        rope: Some(rope(keys)?),
-        init_std: keys.number_or("initializer_range", 0.02)?,
-        bos: keys.tokens("bos_token_id")?.first().copied(),
-        eos: keys.tokens("eos_token_id")?,
     })
 }
 

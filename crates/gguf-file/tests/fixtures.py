@@ -282,7 +282,7 @@ def tiny():
     parts = pieces(special, True)
     config = Gemma3TextConfig(**SIZES | {"vocab_size": len(parts["tokens"])}, head_dim=16, query_pre_attn_scalar=16, sliding_window=16,
                               tie_word_embeddings=True, bos_token_id=2, eos_token_id=1, pad_token_id=0)
-    save("gemma3", expected(model("gemma3", "gemma3", config, T.Q5_0, parts)))
+    save("gemma3", expected(model("gemma3", "gemma3", config, T.Q5_0, parts), query_pre_attn_scalar=16))
 
 
 def real():

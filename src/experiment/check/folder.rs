@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::Check;
 use crate::experiment::fault::Fault;
+use crate::experiment::shape::either;
 use allround_core::fs;
-use allround_core::lm_config::{unsupported, unsupported_adapter};
+use allround_core::lm_config::{LmConfig, MODEL_TYPES, unsupported, unsupported_adapter};
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn model_types(self) -> [&'static str; 2] {
+    fn model_types(self) -> &'static [&'static str] {
         match self {
-            Kind::Llm => ["opt", "llama"],
-            Kind::Encoder => ["bert", "distilbert"],
+            Kind::Llm => &MODEL_TYPES,
+            Kind::Encoder => &["bert", "distilbert"],
         }
     }
 }
@@ -99,19 +100,28 @@ fn config(folder: &Path, kind: Kind) -> Option<Found> {
         return Some(Found {
             file,
             reason: format!(
-                "its `model_type` is {}; expected `{}` or `{}`",
+                "its `model_type` is {}; expected {}",
                 found.map_or("absent".to_owned(), |found| format!("`{found}`")),
-                types[0],
-                types[1]
+                either(types)
             ),
             hint: "take a model of one of these kinds".to_owned(),
         });
     }
-    unsupported(&value).map(|reason| Found {
-        file,
-        reason,
-        hint: "take another model, or one that was saved in a plain form".to_owned(),
-    })
+    let hint = "take another model, or one that was saved in a plain form".to_owned();
+    match kind {
+        Kind::Encoder => unsupported(&value).map(|reason| Found { file, reason, hint }),
+        Kind::Llm => {
+            let message = LmConfig::open(folder).err()?.to_string();
+            let of = |file: &'static str| {
+                let front = format!("{}: ", folder.join(file).display());
+                let reason = message.strip_prefix(&front)?.to_owned();
+                Some((file, reason))
+            };
+            let found = of(file).or_else(|| of("generation_config.json"));
+            let (file, reason) = found.unwrap_or((file, message.clone()));
+            Some(Found { file, reason, hint })
+        }
+    }
 }
 
 /// Reports an adapter that is incomplete or cannot be merged.

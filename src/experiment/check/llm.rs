@@ -111,7 +111,7 @@ fn gguf_source(check: &mut Check<'_>, name: &str, llm: &PretrainedLlm) {
         check.push(
             Fault::at(place, message)
                 .label("cannot be read as a language model")
-                .hint("name a GGUF file of a Llama-type model, such as the one of `scripts/setup-smollm2.sh`"),
+                .hint("name a GGUF file of a Llama, Mistral, Qwen 2, Qwen 3 or Gemma 3, such as the one of `scripts/setup-smollm2.sh`"),
         );
     }
 }

@@ -29,6 +29,10 @@ encoder = "texts"
 llm = "little"
 "#;
 
+/// The configuration of a language model, with space for more keys.
+const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 24, REST}"#;
+
 /// The faults of a language model's folder and an encoder's folder with these additional files.
 fn faults(llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Vec<String> {
     faults_with(SPEC, llm, encoder)
@@ -40,7 +44,10 @@ fn faults_with(spec: &str, llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Ve
     let make = |name: &str, kind: &str, files: &[(&str, &str)]| {
         let own = folder.path().join(name);
         std::fs::create_dir(&own).unwrap();
-        let config = format!(r#"{{"model_type": "{kind}"}}"#);
+        let config = match kind {
+            "llama" => LLAMA.replace(", REST", ""),
+            kind => format!(r#"{{"model_type": "{kind}"}}"#),
+        };
         let plain = [
             ("config.json", config.as_str()),
             ("model.safetensors", ""),
@@ -65,11 +72,27 @@ fn faults_with(spec: &str, llm: &[(&str, &str)], encoder: &[(&str, &str)]) -> Ve
 #[test]
 fn files_that_change_a_model_and_are_not_supported_are_refused_by_name() {
     assert_eq!(faults(&[], &[]), [""; 0]);
-    let config = |rest: &str| format!(r#"{{"model_type": "llama", {rest}}}"#);
+    let config = |rest: &str| LLAMA.replace("REST", rest);
+    let families = "expected `opt`, `llama`, `mistral`, `qwen2`, `qwen3` or `gemma3_text`";
+    let gpt2 = format!("its `model_type` is `gpt2`; {families}");
+    let images = format!("its `model_type` is `gemma3`; {families}");
     let cases = [
+        (r#"{"model_type": "gpt2"}"#.to_owned(), gpt2.as_str()),
         (
-            r#"{"model_type": "gpt2"}"#.to_owned(),
-            "its `model_type` is `gpt2`; expected `opt` or `llama`",
+            r#"{"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}}"#.to_owned(),
+            images.as_str(),
+        ),
+        (
+            r#"{"model_type": "qwen3", "vocab_size": 40}"#.to_owned(),
+            "`hidden_size` is absent; expected a whole number above 0",
+        ),
+        (
+            config(r#""hidden_act": "swish""#),
+            "`hidden_act` is swish; expected `relu`, `gelu`, `gelu_pytorch_tanh` or `silu`",
+        ),
+        (
+            config(r#""layer_types": ["full_attention", "sliding_attention"]"#),
+            "`layer_types` has `sliding_attention`; expected `full_attention` alone",
         ),
         ("{".to_owned(), "`config.json` cannot be read"),
         (

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Llm {
-    /// OPT or Llama weights in a Hugging Face folder.
+    /// Weights of an OPT, Llama, Mistral, Qwen 2, Qwen 3 or Gemma 3.
     Pretrained(PretrainedLlm),
     /// Random weights in a published shape, for measurements of cost. Results made with them are
     /// marked.
@@ -52,8 +52,8 @@ pub const TEMPLATE_PLACES: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomLlm {
-    /// The shape: `opt-125m`, `opt-350m`, `opt-1.3b`, `opt-2.7b`, `opt-6.7b`, `llama-3.2-3b`,
-    /// `vicuna-7b`, ...
+    /// The shape: `opt-125m`, `opt-1.3b`, `opt-6.7b`, `llama-3.2-3b`, `vicuna-7b`, `mistral-7b`,
+    /// `qwen2.5-0.5b`, `qwen3-0.6b`, `gemma3-270m`, `gemma3-1b`, ...
     pub shape: String,
     /// Folder with the tokenizer's files.
     pub tokenizer: String,

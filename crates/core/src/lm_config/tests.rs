@@ -29,6 +29,102 @@ fn published_files_say_what_the_names_say() {
     assert_eq!(read(&LLAMA.replace("ROPE", &new)).unwrap(), named);
 }
 
+/// Published files.
+const QWEN2: &str = r#"{"model_type":"qwen2","hidden_act":"silu","hidden_size":896,"initializer_range":0.02,
+    "intermediate_size":4864,"max_position_embeddings":32768,"max_window_layers":24,"num_attention_heads":14,
+    "num_hidden_layers":24,"num_key_value_heads":2,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"sliding_window":32768,
+    "tie_word_embeddings":true,"use_sliding_window":false,"vocab_size":151936,"bos_token_id":151643,
+    "eos_token_id":151643}"#;
+const QWEN3: &str = r#"{"model_type":"qwen3","attention_bias":false,"head_dim":128,"hidden_act":"silu",
+    "hidden_size":1024,"intermediate_size":3072,"max_position_embeddings":40960,"max_window_layers":28,
+    "num_attention_heads":16,"num_hidden_layers":28,"num_key_value_heads":8,"rms_norm_eps":1e-06,"rope_scaling":null,
+    "rope_theta":1000000,"sliding_window":null,"tie_word_embeddings":true,"use_sliding_window":false,
+    "vocab_size":151936,"bos_token_id":151643,"eos_token_id":151645}"#;
+const MISTRAL: &str = r#"{"model_type":"mistral","hidden_act":"silu","hidden_size":4096,"intermediate_size":14336,
+    "max_position_embeddings":32768,"num_attention_heads":32,"num_hidden_layers":32,"num_key_value_heads":8,
+    "rms_norm_eps":1e-05,"rope_theta":1000000.0,"sliding_window":null,"tie_word_embeddings":false,"vocab_size":32768,
+    "bos_token_id":1,"eos_token_id":2}"#;
+const GEMMA3: &str = r#"{"model_type":"gemma3_text","attention_bias":false,"attn_logit_softcapping":null,
+    "final_logit_softcapping":null,"head_dim":256,"hidden_activation":"gelu_pytorch_tanh","hidden_size":640,
+    "intermediate_size":2048,"max_position_embeddings":32768,"num_attention_heads":4,"num_hidden_layers":18,
+    "num_key_value_heads":1,"query_pre_attn_scalar":256,"rms_norm_eps":1e-06,ROPE,"sliding_window":512,
+    "vocab_size":262144,"bos_token_id":2,"eos_token_id":1}"#;
+
+#[test]
+fn published_files_of_later_families_say_what_the_names_say() {
+    let old = r#""rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":null,
+        "sliding_window_pattern":6"#;
+    let new = r#""rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":1000000.0},
+        "sliding_attention":{"rope_type":"default","rope_theta":10000.0}},"layer_types":LAYERS"#;
+    let layers = (1..=18).map(|layer| match layer % 6 {
+        0 => "full_attention",
+        _ => "sliding_attention",
+    });
+    let layers = serde_json::to_string(&layers.collect::<Vec<_>>()).unwrap();
+    for (json, name) in [
+        (QWEN2, "qwen2.5-0.5b"),
+        (QWEN3, "qwen3-0.6b"),
+        (MISTRAL, "mistral-7b"),
+        (&GEMMA3.replace("ROPE", old), "gemma3-270m"),
+        (
+            &GEMMA3.replace("ROPE", &new.replace("LAYERS", &layers)),
+            "gemma3-270m",
+        ),
+    ] {
+        assert_eq!(
+            read(json).unwrap(),
+            LmConfig::named(name).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn layers_with_a_window_are_those_of_transformers() {
+    let local = |json: String| read(&json).unwrap().local.unwrap();
+    let mistral = MISTRAL.replace(r#""sliding_window":null"#, r#""sliding_window":4096"#);
+    let found = local(mistral);
+    assert_eq!((found.window, found.layers), (4096, vec![true; 32]));
+    let absent = MISTRAL.replace(r#""sliding_window":null,"#, "");
+    assert_eq!(local(absent).window, 4096);
+    let used = QWEN2
+        .replace("false", "true")
+        .replace("\"max_window_layers\":24", "\"max_window_layers\":20");
+    let found = local(used);
+    assert_eq!(found.window, 32768);
+    assert_eq!(found.layers, [vec![false; 20], vec![true; 4]].concat());
+    let gemma = local(GEMMA3.replace("ROPE", r#""sliding_window_pattern":2"#));
+    assert_eq!(gemma.layers[..4], [true, false, true, false]);
+    assert_eq!(gemma.rope.theta, 10_000.0);
+    for (json, words) in [
+        (
+            QWEN3.replace("28,\"num_key", "2,\"num_key").replace(
+                "\"sliding_window\":null",
+                r#""layer_types":["full_attention","sliding_attention"]"#,
+            ),
+            "`layer_types` is a list with `sliding_attention`, but no window is used",
+        ),
+        (
+            GEMMA3.replace("ROPE", r#""layer_types":["full_attention"]"#),
+            "`layer_types` is a list of 1; expected `full_attention` or `sliding_attention` for each of 18 layers",
+        ),
+        (
+            GEMMA3.replace("ROPE", r#""rope_parameters":{"rope_theta":1000.0}"#),
+            "expected an object with `full_attention` and `sliding_attention`",
+        ),
+        (
+            MISTRAL.replace(
+                "\"num_hidden_layers\":32",
+                "\"num_hidden_layers\":1000000000000",
+            ),
+            "`num_hidden_layers` is 1000000000000; expected a whole number from 1 to 10000",
+        ),
+    ] {
+        let error = read(&json).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
 /// `hidden_size`, `num_hidden_layers`, `num_attention_heads`, `ffn_dim`, `word_embed_proj_dim` of
 /// facebook/opt-*.
 const OPTS: [(&str, [i64; 5]); 9] = [
@@ -72,7 +168,7 @@ fn a_key_that_is_missing_or_not_supported_is_named_with_its_file() {
     let cases = [
         (
             OPT.replace("\"opt\"", "\"gpt2\""),
-            "m/config.json: `model_type` is gpt2; expected `opt` or `llama`",
+            "m/config.json: `model_type` is gpt2; expected `opt`, `llama`, `mistral`, `qwen2`, `qwen3` or `gemma3_text`",
         ),
         (
             OPT.replace("\"ffn_dim\":3072,", ""),
@@ -84,7 +180,7 @@ fn a_key_that_is_missing_or_not_supported_is_named_with_its_file() {
         ),
         (
             OPT.replace("relu", "swish"),
-            "m/config.json: `activation_function` is swish; expected `relu`, `gelu` or `silu`",
+            "m/config.json: `activation_function` is swish; expected `relu`, `gelu`, `gelu_pytorch_tanh` or `silu`",
         ),
         (
             OPT.replace(":768,\"num", ":769,\"num"),
@@ -126,11 +222,7 @@ fn an_unknown_shape_is_refused_with_the_known_ones() {
     );
     for name in LmConfig::names() {
         let config = LmConfig::named(name).unwrap();
-        assert_eq!(
-            config.heads * config.head_size,
-            config.hidden_size,
-            "{name}"
-        );
+        assert_eq!(config.heads % config.kv_heads, 0, "{name}");
     }
 }
 

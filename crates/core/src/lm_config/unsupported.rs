@@ -35,11 +35,32 @@ pub fn unsupported(config: &Value) -> Option<String> {
                 .to_owned(),
         );
     }
+    for key in ["final_logit_softcapping", "attn_logit_softcapping"] {
+        if there(key) {
+            return Some(format!(
+                "`{key}` is {}; expected null, since bounded logits are not supported",
+                config[key]
+            ));
+        }
+    }
+    if config["use_bidirectional_attention"] == true {
+        return Some(
+            "`use_bidirectional_attention` is true; expected a model whose tokens see only those before them"
+                .to_owned(),
+        );
+    }
     window(config).or_else(|| rope(config))
 }
 
-/// Attention over a window, which does not reach the first token.
+/// Families whose layers can have a window.
+const WITH_WINDOWS: [&str; 4] = ["mistral", "qwen2", "qwen3", "gemma3_text"];
+
+/// Attention over a window, in a family whose models have none.
 fn window(config: &Value) -> Option<String> {
+    let family = config["model_type"].as_str();
+    if family.is_some_and(|family| WITH_WINDOWS.contains(&family)) {
+        return None;
+    }
     let layers = config["layer_types"].as_array().into_iter().flatten();
     let other = layers
         .filter_map(Value::as_str)
@@ -54,7 +75,7 @@ fn window(config: &Value) -> Option<String> {
     let used = config["use_sliding_window"].as_bool().unwrap_or(true);
     (used && window < positions).then(|| {
         format!(
-            "`sliding_window` is {window} with {positions} positions; expected null, since attention over a window is not supported"
+            "`sliding_window` is {window} with {positions} positions; expected null, since models of this `model_type` have no window"
         )
     })
 }
@@ -72,16 +93,30 @@ fn rope(config: &Value) -> Option<String> {
         true => ("rope_scaling", older),
         false => ("rope_parameters", newer),
     };
-    let share = [
-        &config["partial_rotary_factor"],
-        &map["partial_rotary_factor"],
-    ];
-    if let Some(share) = share.into_iter().find_map(Value::as_f64)
+    if let Some(share) = config["partial_rotary_factor"].as_f64()
         && share != 1.0
     {
-        return Some(format!(
-            "`partial_rotary_factor` is {share}; expected 1, since partly rotated heads are not supported"
-        ));
+        return Some(partly(share));
+    }
+    // Gemma 3 has settings for each kind of layer.
+    let kinds = ["full_attention", "sliding_attention"];
+    let inner = kinds.map(|kind| (format!("{key}.{kind}"), &map[kind]));
+    let mut all = std::iter::once((key.to_owned(), map)).chain(inner);
+    all.find_map(|(key, map)| rope_object(&key, map))
+}
+
+fn partly(share: f64) -> String {
+    format!(
+        "`partial_rotary_factor` is {share}; expected 1, since partly rotated heads are not supported"
+    )
+}
+
+/// Why the rotary settings in the object at `key` are not supported.
+fn rope_object(key: &str, map: &Value) -> Option<String> {
+    if let Some(share) = map["partial_rotary_factor"].as_f64()
+        && share != 1.0
+    {
+        return Some(partly(share));
     }
     let kind = ["rope_type", "type"]
         .into_iter()
@@ -198,6 +233,18 @@ mod tests {
                 "`sliding_window` is 512",
             ),
             (
+                json!({"final_logit_softcapping": 30.0}),
+                "`final_logit_softcapping` is 30.0",
+            ),
+            (
+                json!({"use_bidirectional_attention": true}),
+                "`use_bidirectional_attention` is true",
+            ),
+            (
+                json!({"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}),
+                "`rope_parameters.full_attention.rope_type` is yarn",
+            ),
+            (
                 json!({"rope_parameters": {"rope_type": "yarn"}}),
                 "`rope_parameters.rope_type` is yarn",
             ),
@@ -223,6 +270,7 @@ mod tests {
             json!({"sliding_window": null, "quantization_config": null}),
             json!({"sliding_window": 4096, "max_position_embeddings": 4096}),
             json!({"sliding_window": 5, "use_sliding_window": false}),
+            json!({"sliding_window": 5, "model_type": "mistral", "layer_types": ["sliding_attention"]}),
             json!({"rope_scaling": {"type": "linear", "factor": 2.0}, "layer_types": ["full_attention"]}),
         ] {
             assert_eq!(unsupported(&config), None, "{config}");

@@ -372,7 +372,7 @@ fn described(
         })?;
         let class = match class {
             Class::Qwen2 => Class::Qwen2,
-            Class::Gpt2 | Class::Backend | Class::Llama | Class::Bert => Class::Gpt2,
+            Class::Gpt2 | Class::Backend | Class::Llama | Class::Gemma | Class::Bert => Class::Gpt2,
         };
         let description = older::byte_level(&path, &merges, files, class)?;
         return Ok((path, Some(class), description.to_string().into_bytes()));

@@ -1,4 +1,5 @@
-//! Who looks at whom among packed tokens: rows that never see each other, each causal.
+//! Who looks at whom among packed tokens: rows that never see each other, each causal. In layers
+//! with a window a token sees itself and the `window - 1` tokens before it.
 //!
 //! Letters: N tokens of a pass, H query heads, G key heads, d head size.
 
@@ -13,9 +14,19 @@ use crate::torch_ext::transfer::to_device_async;
 pub(super) trait Pattern {
     /// Values mixed for the queries, [Nq, H d].
     ///
-    /// `parts` are query [Nq, H, d], key and value [N, G, d], with rotary angles applied. `last`
-    /// says that only the wanted tokens have queries.
-    fn attend(&mut self, layer: usize, last: bool, parts: [&Tensor; 3]) -> Tensor;
+    /// `parts` are query [Nq, H, d], key and value [N, G, d], with rotary angles applied.
+    fn attend(&mut self, at: At, parts: [&Tensor; 3]) -> Tensor;
+}
+
+/// Where attention is computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// Number of the block.
+    pub layer: usize,
+    /// Whether only the wanted tokens have queries.
+    pub last: bool,
+    /// Whether the block has a window.
+    pub local: bool,
 }
 
 /// Rows longer than this on average are computed one by one on the CPU, without padding.
@@ -31,19 +42,27 @@ pub(super) struct Causal {
     rows: Vec<Range<usize>>,
     /// Within each row, the tokens with queries in the last block.
     wanted: Vec<Range<usize>>,
+    /// Tokens that a token sees in layers with a window.
+    window: Option<usize>,
     padded: Option<Padded>,
 }
 
 impl Causal {
     /// Rows of these lengths one after the other; `wanted` counts within each row.
-    pub fn new(lengths: &[usize], wanted: &[Range<usize>], device: Device) -> Self {
+    pub fn new(
+        lengths: &[usize],
+        wanted: &[Range<usize>],
+        window: Option<usize>,
+        device: Device,
+    ) -> Self {
         let rows = ranges(lengths);
         let tokens: usize = lengths.iter().sum();
         let long = tokens > LONG * lengths.len() && !device.is_cuda();
-        let padded = (rows.len() > 1 && !long).then(|| Padded::new(&rows, wanted, device));
+        let padded = (rows.len() > 1 && !long).then(|| Padded::new(&rows, wanted, window, device));
         Self {
             rows,
             wanted: wanted.to_vec(),
+            window,
             padded,
         }
     }
@@ -60,39 +79,31 @@ pub(super) fn ranges(lengths: &[usize]) -> Vec<Range<usize>> {
 }
 
 impl Pattern for Causal {
-    fn attend(&mut self, _layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
+    fn attend(&mut self, at: At, [query, key, value]: [&Tensor; 3]) -> Tensor {
         if let Some(padded) = &self.padded {
-            return padded.attend(last, query, key, value);
+            return padded.attend(at, query, key, value);
         }
+        let window = self.window.filter(|_| at.local);
+        let part = |x: &Tensor, from: usize, count: usize| x.narrow(0, from as i64, count as i64);
         let mut asked = 0;
         let mut mixed = Vec::with_capacity(self.rows.len());
         for (row, wanted) in self.rows.iter().zip(&self.wanted) {
-            let asking = if last { wanted.clone() } else { 0..row.len() };
-            if asking.is_empty() {
+            let range = if at.last {
+                wanted.clone()
+            } else {
+                0..row.len()
+            };
+            if range.is_empty() {
                 continue;
             }
-            let known = row.start..row.start + asking.end;
-            if keeps_weights([query, key], asking.len(), row.len()) {
-                let part = |x: &Tensor, from: usize| x.narrow(0, from as i64, row.len() as i64);
-                let (key, value) = (part(key, row.start), part(value, row.start));
-                let value = attention::causal(&part(query, asked), &key, &value);
-                mixed.push(value.flatten(1, 2));
-                asked += row.len();
-                continue;
-            }
-            let query = slice(query, asked..asked + asking.len());
-            let (key, value) = (slice(key, known.clone()), slice(value, known));
-            let mask =
-                (asking.start > 0 && asking.len() > 1).then(|| staircase(&asking, query.device()));
-            let causal = asking.start == 0;
-            mixed.push(joined(&scaled_dot_product(
-                &query,
-                &key,
-                &value,
-                mask.as_ref(),
-                causal,
-            )));
-            asked += asking.len();
+            let own = part(query, asked, range.len());
+            let [key, value] = [key, value].map(|x| part(x, row.start, row.len()));
+            let seen = Seen { range, window };
+            mixed.push(match seen.keeps_weights([&own, &key], row.len()) {
+                true => attention::causal(&own, &key, &value).flatten(1, 2),
+                false => seen.attend([&own, &key, &value]),
+            });
+            asked += seen.range.len();
         }
         if mixed.is_empty() {
             return query.flatten(1, 2);
@@ -101,10 +112,60 @@ impl Pattern for Causal {
     }
 }
 
-/// Whether a whole row has queries on the CPU, and a gradient is needed.
-fn keeps_weights([query, key]: [&Tensor; 2], asking: usize, row: usize) -> bool {
-    let whole = asking == row && row <= KEPT && query.size()[1] == key.size()[1];
-    whole && query.device() == Device::Cpu && query.requires_grad()
+/// Tokens `range` of a row, each of which sees itself and those before it, at most `window` tokens
+/// in all.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub range: Range<usize>,
+    pub window: Option<usize>,
+}
+
+impl Seen {
+    /// Values mixed for these tokens, [n, H d]. `query` [n, H, d] is theirs; `key` and `value` [m,
+    /// G, d] are those of the row from its beginning.
+    pub fn attend(&self, [query, key, value]: [&Tensor; 3]) -> Tensor {
+        let Range { start, end } = self.range;
+        let window = self.limit();
+        let first = window.map_or(0, |window| (start + 1).saturating_sub(window));
+        let causal = start == 0 && window.is_none();
+        // A single query sees all of what is passed.
+        let mask = (!causal && self.range.len() > 1).then(|| {
+            let ahead = (start - first) as i64;
+            let mask = Tensor::ones(
+                [(end - start) as i64, (end - first) as i64],
+                (Kind::Bool, query.device()),
+            );
+            band(&mask, ahead, window)
+        });
+        joined(&scaled_dot_product(
+            &slice(query, 0..end - start),
+            &slice(key, first..end),
+            &slice(value, first..end),
+            mask.as_ref(),
+            causal,
+        ))
+    }
+
+    /// The window, if it hides something.
+    fn limit(&self) -> Option<usize> {
+        self.window.filter(|&window| window < self.range.end)
+    }
+
+    /// Whether a whole row has queries on the CPU, and a gradient is needed.
+    fn keeps_weights(&self, [query, key]: [&Tensor; 2], row: usize) -> bool {
+        let whole = self.range.len() == row && row <= KEPT && self.limit().is_none();
+        let grouped = query.size()[1] != key.size()[1];
+        whole && !grouped && query.device() == Device::Cpu && query.requires_grad()
+    }
+}
+
+/// What queries [n, m] see: key `ahead` + r for query r, and those before it, `window` in all.
+fn band(ones: &Tensor, ahead: i64, window: Option<usize>) -> Tensor {
+    let before = ones.tril(ahead);
+    match window {
+        Some(window) => before.triu(ahead + 1 - window as i64),
+        None => before,
+    }
 }
 
 /// One tensor of several; nothing is copied for one.
@@ -125,15 +186,6 @@ pub(super) fn slice(packed: &Tensor, range: Range<usize>) -> Tensor {
 pub(super) fn joined(mixed: &Tensor) -> Tensor {
     let (rows, heads, count, each) = mixed.size4().expect("mixed values are [B, H, n, d]");
     mixed.transpose(1, 2).reshape([rows * count, heads * each])
-}
-
-/// What tokens `asking` of a row see of the row's first `asking.end` tokens, [n, end].
-fn staircase(asking: &Range<usize>, device: Device) -> Tensor {
-    let mask = Tensor::ones(
-        [asking.len() as i64, asking.end as i64],
-        (Kind::Bool, device),
-    );
-    mask.tril(asking.start as i64)
 }
 
 /// Attention of `query` [B, H, n, d] over `key` and `value` [B, G, m, d]; `mask` [.., n, m] is true
@@ -170,10 +222,18 @@ struct Padded {
     wanted_places: Tensor,
     /// What the wanted see, [B, 1, W, T].
     mask: Tensor,
+    /// What all see in layers with a window, [T, T], and what the wanted see there; `None` where no
+    /// row is longer than the window.
+    local: Option<[Tensor; 2]>,
 }
 
 impl Padded {
-    fn new(rows: &[Range<usize>], wanted: &[Range<usize>], device: Device) -> Self {
+    fn new(
+        rows: &[Range<usize>],
+        wanted: &[Range<usize>],
+        window: Option<usize>,
+        device: Device,
+    ) -> Self {
         let longest = rows.iter().map(Range::len).max().unwrap_or(0);
         let widest = wanted.iter().map(Range::len).max().unwrap_or(0).max(1);
         let asked = ranges(&wanted.iter().map(Range::len).collect::<Vec<_>>());
@@ -197,29 +257,40 @@ impl Padded {
         let (wanted_tokens, wanted_places) = place(&asked, widest);
         let seen = Tensor::from_slice(&seen).view([rows.len() as i64, 1, widest as i64, 1]);
         let keys = Tensor::arange(longest as i64, (Kind::Int64, Device::Cpu));
+        let mask = seen.ge_tensor(&keys);
+        let local = window.filter(|&window| window < longest).map(|window| {
+            let ones = Tensor::ones([longest as i64; 2], (Kind::Bool, Device::Cpu));
+            let near = (seen - window as i64).lt_tensor(&keys);
+            [band(&ones, 0, Some(window)), mask.logical_and(&near)]
+                .map(|mask| to_device_async(&mask, device))
+        });
         Self {
             rows: rows.len() as i64,
             tokens,
             places,
             wanted: wanted_tokens,
             wanted_places,
-            mask: to_device_async(&seen.ge_tensor(&keys), device),
+            mask: to_device_async(&mask, device),
+            local,
         }
     }
 
-    fn attend(&self, last: bool, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    fn attend(&self, at: At, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         let spread = |packed: &Tensor, tokens: &Tensor| {
             let rows = packed.index_select(0, tokens);
             rows.unflatten(0, [self.rows, -1]).transpose(1, 2)
         };
         let (key, value) = (spread(key, &self.tokens), spread(value, &self.tokens));
-        if last {
+        let local = self.local.as_ref().filter(|_| at.local);
+        if at.last {
             let query = spread(query, &self.wanted);
-            let mixed = scaled_dot_product(&query, &key, &value, Some(&self.mask), false);
+            let mask = local.map_or(&self.mask, |[_, wanted]| wanted);
+            let mixed = scaled_dot_product(&query, &key, &value, Some(mask), false);
             return joined(&mixed).index_select(0, &self.wanted_places);
         }
         let query = spread(query, &self.tokens);
-        let mixed = scaled_dot_product(&query, &key, &value, None, true);
+        let mask = local.map(|[all, _]| all);
+        let mixed = scaled_dot_product(&query, &key, &value, mask, mask.is_none());
         joined(&mixed).index_select(0, &self.places)
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use super::attention::{Causal, Pattern, joined, ranges, scaled_dot_product};
+use super::attention::{At, Causal, Pattern, joined, ranges, scaled_dot_product};
 use allround_core::lm_config::LmConfig;
 
 /// The cache of a batch.
@@ -25,6 +25,8 @@ pub(super) struct Cache {
     prompts: Option<(Range<usize>, Causal)>,
     /// Whether every row has the same length, so that no place is masked.
     even: bool,
+    /// Tokens that a token sees in layers with a window.
+    window: Option<usize>,
 }
 
 impl Cache {
@@ -54,6 +56,7 @@ impl Cache {
             mask: mask.view([rows, 1, 1, places]).to_device(device),
             prompts: None,
             even: starts.iter().all(|&start| start == 0),
+            window: config.local.as_ref().map(|local| local.window),
         }
     }
 
@@ -84,18 +87,22 @@ impl Cache {
 }
 
 impl Pattern for Cache {
-    fn attend(&mut self, layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
+    fn attend(&mut self, at: At, [query, key, value]: [&Tensor; 3]) -> Tensor {
         if let Some((rows, pattern)) = &mut self.prompts {
-            let mixed = pattern.attend(layer, last, [query, key, value]);
+            let mixed = pattern.attend(at, [query, key, value]);
             let rows = rows.clone();
-            self.fill(rows, layer, [key, value]);
+            self.fill(rows, at.layer, [key, value]);
             return mixed;
         }
-        let [keys, values] = &self.layers[layer];
+        let [keys, values] = &self.layers[at.layer];
         keys.select(2, self.filled - 1).copy_(key);
         values.select(2, self.filled - 1).copy_(value);
-        let known = |all: &Tensor| all.narrow(2, 0, self.filled);
-        let mask = (!self.even).then(|| self.mask.narrow(3, 0, self.filled));
+        // All rows end in the last filled place, so that a window is the same places for all.
+        let window = self.window.filter(|_| at.local);
+        let count = window.map_or(self.filled, |window| self.filled.min(window as i64));
+        let first = self.filled - count;
+        let known = |all: &Tensor| all.narrow(2, first, count);
+        let mask = (!self.even).then(|| self.mask.narrow(3, first, count));
         let query = query.unsqueeze(2);
         joined(&scaled_dot_product(
             &query,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
-use super::attention::{Causal, cat};
+use super::attention::cat;
 use super::cache::Cache;
 use super::trie::Trie;
 use super::{Lm, chosen, places};
@@ -162,7 +162,7 @@ impl Lm {
             let lengths = &lengths[group.clone()];
             let last: Vec<_> = lengths.iter().map(|&length| length - 1..length).collect();
             let chosen = chosen(lengths, &last);
-            cache.expect(group.clone(), Causal::new(lengths, &last, self.device()));
+            cache.expect(group.clone(), self.causal(lengths, &last));
             self.pass(&rows[group], &places(lengths), cache, Some(&chosen))
         });
         cat(ends.collect())

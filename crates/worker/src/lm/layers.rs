@@ -5,8 +5,9 @@ use std::cell::OnceCell;
 use tch::{Device, Kind, Tensor};
 
 use super::adapter::Adapter;
-use super::attention::Pattern;
+use super::attention::{At, Pattern};
 use super::int8::Int8;
+use super::rope::Angles;
 use crate::torch_ext::linear::{Back, Packed};
 use allround_core::lm_config::{Activation, Family, LmConfig};
 
@@ -86,6 +87,7 @@ impl Linear {
             // In place: nothing else reads the layer's output.
             Activation::Relu => y.relu_(),
             Activation::Gelu => y.gelu("none"),
+            Activation::GeluTanh => y.gelu("tanh"),
             Activation::Silu => y.silu(),
         }
     }
@@ -133,12 +135,14 @@ pub(super) struct Norm {
     pub weight: Option<Tensor>,
     /// What is added, `[width]`; none in Llama.
     pub bias: Option<Tensor>,
+    /// Whether 1 is added to the factors, as in Gemma.
+    pub offset: bool,
     /// Added to the variance.
     pub eps: f64,
 }
 
 impl Norm {
-    /// The normalised rows of `x` [N, width].
+    /// The normalised rows of `x` [.., width].
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let (weight, bias) = (self.weight.as_ref(), self.bias.as_ref());
         match self.family {
@@ -147,10 +151,14 @@ impl Norm {
                 // In single precision, as upstream.
                 let wide = x.to_kind(Kind::Float);
                 let mean = wide.square().mean_dim(-1, true, Kind::Float);
-                let scaled = (wide * (mean + self.eps).rsqrt()).to_kind(x.kind());
+                let scaled = wide * (mean + self.eps).rsqrt();
                 match weight {
-                    Some(weight) => scaled * weight,
-                    None => scaled,
+                    // Gemma multiplies in single precision too.
+                    Some(weight) if self.offset => {
+                        (scaled * (weight.to_kind(Kind::Float) + 1.0)).to_kind(x.kind())
+                    }
+                    Some(weight) => scaled.to_kind(x.kind()) * weight,
+                    None => scaled.to_kind(x.kind()),
                 }
             }
         }
@@ -199,46 +207,28 @@ impl Mlp {
     }
 }
 
-/// Rotary angles of the tokens of one pass.
-#[derive(Debug)]
-pub(super) struct Angles {
-    /// [N, 1, head size / 2] in the model's number type.
-    pub cos: Tensor,
-    /// As `cos`.
-    pub sin: Tensor,
-}
-
-impl Angles {
-    /// The angles of the tokens numbered `kept`.
-    fn of(&self, kept: &Tensor) -> Self {
-        Self {
-            cos: self.cos.index_select(0, kept),
-            sin: self.sin.index_select(0, kept),
-        }
-    }
-
-    /// `x` [N, heads, head size], first half against second half.
-    fn turn(&self, x: &Tensor) -> Tensor {
-        let halves = x.chunk(2, -1);
-        let (first, second) = (&halves[0], &halves[1]);
-        let turned = [
-            first * &self.cos - second * &self.sin,
-            second * &self.cos + first * &self.sin,
-        ];
-        Tensor::cat(&turned, -1)
-    }
-}
-
 /// One pass of packed tokens through the blocks.
 pub(super) struct Pass<'a> {
     /// Who looks at whom.
     pub pattern: &'a mut dyn Pattern,
-    /// Rotary angles, of Llama.
+    /// Rotary angles; none in OPT.
     pub angles: Option<Angles>,
+    /// Those of blocks with a window.
+    pub local_angles: Option<Angles>,
     /// Tokens that go through the last block; `None`: all.
     pub wanted: Option<Tensor>,
     /// Whether adapters drop out.
     pub train: bool,
+}
+
+impl Pass<'_> {
+    /// The rows of `x` that go through the MLP: all, or in the last block the wanted ones.
+    fn of_wanted(&self, x: &Tensor, last: bool) -> Tensor {
+        match &self.wanted {
+            Some(wanted) if last => x.index_select(0, wanted),
+            Some(_) | None => x.shallow_clone(),
+        }
+    }
 }
 
 /// Attention and MLP with their norms.
@@ -254,6 +244,10 @@ pub(super) struct Block {
     pub value: Linear,
     /// Back to the width.
     pub output: Linear,
+    /// Norms of each head's queries and keys (Qwen 3, Gemma 3).
+    pub head_norms: Option<[Norm; 2]>,
+    /// Norms of the results of attention and MLP (Gemma 3).
+    pub result_norms: Option<[Norm; 2]>,
     /// The MLP's norm, in the same position as the attention's.
     pub mlp_norm: Norm,
     /// The MLP.
@@ -261,34 +255,22 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// States `x` [N, D] to [N, D], or to the wanted tokens' states where `last`.
+    /// States `x` [N, D] to [N, D], or to the wanted tokens' states in the last block.
     pub fn forward(&self, x: &Tensor, layer: usize, config: &LmConfig, pass: &mut Pass) -> Tensor {
         let train = pass.train;
-        let heads = |x: Tensor, count| x.view([-1, count, config.head_size]);
-        let wanted = pass.wanted.as_ref().filter(|_| layer + 1 == config.layers);
-        let of_wanted =
-            |x: &Tensor| wanted.map_or_else(|| x.shallow_clone(), |kept| x.index_select(0, kept));
-
+        let at = At {
+            layer,
+            last: layer + 1 == config.layers && pass.wanted.is_some(),
+            local: config.is_local(layer),
+        };
         let read = if config.norm_first {
             self.norm.forward(x)
         } else {
             x.shallow_clone()
         };
-        let mut key = heads(self.key.forward(&read, train), config.kv_heads);
-        let value = heads(self.value.forward(&read, train), config.kv_heads);
-        let mut query = heads(self.query.forward(&of_wanted(&read), train), config.heads);
-        if let Some(angles) = &pass.angles {
-            key = angles.turn(&key);
-            query = match wanted {
-                Some(kept) => angles.of(kept).turn(&query),
-                None => angles.turn(&query),
-            };
-        }
-        let x = of_wanted(x);
-        let mixed = pass
-            .pattern
-            .attend(layer, wanted.is_some(), [&query, &key, &value]);
-        let mut x = x + self.output.forward(&mixed, train);
+        let x = pass.of_wanted(x, at.last);
+        let mixed = self.attend(&read, at, config, pass);
+        let mut x = x + self.result(0, self.output.forward(&mixed, train));
         if !config.norm_first {
             x = self.norm.forward(&x);
         }
@@ -298,11 +280,49 @@ impl Block {
         } else {
             x.shallow_clone()
         };
-        let x = x + self.mlp.forward(&read, config.activation, train);
+        let x = x + self.result(1, self.mlp.forward(&read, config.activation, train));
         if config.norm_first {
             x
         } else {
             self.mlp_norm.forward(&x)
+        }
+    }
+
+    /// Values mixed for the queries that states `read` [N, D] make.
+    fn attend(&self, read: &Tensor, at: At, config: &LmConfig, pass: &mut Pass) -> Tensor {
+        let train = pass.train;
+        let heads = |x: Tensor, count| x.view([-1, count, config.head_size]);
+        let mut key = heads(self.key.forward(read, train), config.kv_heads);
+        let value = heads(self.value.forward(read, train), config.kv_heads);
+        let wanted = pass.of_wanted(read, at.last);
+        let mut query = heads(self.query.forward(&wanted, train), config.heads);
+        if let Some([of_queries, of_keys]) = &self.head_norms {
+            query = of_queries.forward(&query);
+            key = of_keys.forward(&key);
+        }
+        let angles = if at.local {
+            &pass.local_angles
+        } else {
+            &pass.angles
+        };
+        if let Some(angles) = angles {
+            key = angles.turn(&key);
+            query = match pass.wanted.as_ref().filter(|_| at.last) {
+                Some(kept) => angles.of(kept).turn(&query),
+                None => angles.turn(&query),
+            };
+        }
+        // The attention divides by the root of the head size.
+        let scale = (config.head_size as f64 / config.query_divisor).sqrt();
+        let query = if scale == 1.0 { query } else { query * scale };
+        pass.pattern.attend(at, [&query, &key, &value])
+    }
+
+    /// The result of the attention (0) or the MLP (1), normalised where it has a norm.
+    fn result(&self, part: usize, x: Tensor) -> Tensor {
+        match &self.result_norms {
+            Some(norms) => norms[part].forward(&x),
+            None => x,
         }
     }
 

@@ -85,7 +85,7 @@ impl Holding {
 pub(super) enum Source<'a> {
     /// Upstream's.
     Held(&'a dyn WeightSource),
-    /// Drawn: matrices normal with this deviation, biases 0, norms 1.
+    /// Drawn: matrices normal with this deviation, biases 0, norms the factor 1.
     Drawn(f64),
 }
 
@@ -95,6 +95,8 @@ pub(super) struct Loader<'a> {
     holding: Holding,
     /// Whether matrices are packed for the CPU.
     pub pack: bool,
+    /// What the weights of norms start at when they are drawn.
+    norm_start: f64,
     /// Front of every name in the source; published OPT files lack `model.`.
     cut: usize,
     /// Names in the source of what was read.
@@ -121,6 +123,7 @@ impl<'a> Loader<'a> {
         let matrix = config.hidden_size * config.ffn_size;
         Self {
             pack: !holding.trainable && config.layers as i64 * matrix < LARGEST_PACKED,
+            norm_start: if config.norm_offset { 0.0 } else { 1.0 },
             source,
             holding,
             cut,
@@ -205,7 +208,10 @@ impl<'a> Loader<'a> {
     fn draw(&self, name: &str, shape: &[i64], deviation: f64) -> Tensor {
         let Holding { kind, device, .. } = self.holding;
         if shape.len() == 1 {
-            let start = if name.ends_with(".bias") { 0.0 } else { 1.0 };
+            let start = match name.ends_with(".bias") {
+                true => 0.0,
+                false => self.norm_start,
+            };
             return Tensor::full(shape, start, (kind, device));
         }
         // What is trained starts on the CPU, so that every device begins with the same numbers;
@@ -266,12 +272,16 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// The norm `name`.
+    /// The norm `name` of states.
     ///
     /// # Errors
     /// As [`Loader::linear`].
     pub fn norm(&mut self, name: &str, config: &LmConfig) -> Result<Norm, LmError> {
-        let width = config.hidden_size;
+        self.norm_of(name, config.hidden_size, config)
+    }
+
+    /// The norm `name` of rows of `width` numbers.
+    fn norm_of(&mut self, name: &str, width: i64, config: &LmConfig) -> Result<Norm, LmError> {
         let mut part = |part: &str, there: bool| {
             let name = format!("{name}.{part}");
             there.then(|| self.take(&name, &[width])).transpose()
@@ -281,8 +291,24 @@ impl<'a> Loader<'a> {
             width,
             weight: part("weight", config.norm_affine)?,
             bias: part("bias", config.norm_affine && config.family == Family::Opt)?,
+            offset: config.norm_offset,
             eps: config.norm_eps,
         })
+    }
+
+    /// The norms `names` of rows of `width` numbers, if they are `there`.
+    fn norms(
+        &mut self,
+        there: bool,
+        names: [String; 2],
+        width: i64,
+        config: &LmConfig,
+    ) -> Result<Option<[Norm; 2]>, LmError> {
+        if !there {
+            return Ok(None);
+        }
+        let [first, second] = names.map(|name| self.norm_of(&name, width, config));
+        Ok(Some([first?, second?]))
     }
 
     /// Block `number`, 0 for the first.
@@ -290,57 +316,70 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// As [`Loader::linear`].
     pub fn block(&mut self, number: usize, config: &LmConfig) -> Result<Block, LmError> {
-        let front = match config.family {
-            Family::Opt => format!("model.decoder.layers.{number}"),
-            Family::Llama => format!("model.layers.{number}"),
-        };
-        let part = |part: &str| format!("{front}.{part}");
-        let (width, inner) = (config.hidden_size, config.ffn_size);
-        let asked = config.heads * config.head_size;
-        let known = config.kv_heads * config.head_size;
-        let (attention, mlp) = (config.attention_bias, config.mlp_bias);
-        let opt = config.family == Family::Opt;
+        let names = Names::of(config);
+        let part = |part: &str| format!("{}.{number}.{part}", names.front);
+        let (width, head) = (config.hidden_size, config.head_size);
+        let (asked, known) = (config.heads * head, config.kv_heads * head);
+        let bias = config.attention_bias;
+        let of_heads = ["self_attn.q_norm", "self_attn.k_norm"].map(part);
+        let of_results = ["post_attention_layernorm", "post_feedforward_layernorm"].map(part);
         Ok(Block {
-            query: self.linear(&part("self_attn.q_proj"), [asked, width], attention)?,
-            key: self.linear(&part("self_attn.k_proj"), [known, width], attention)?,
-            value: self.linear(&part("self_attn.v_proj"), [known, width], attention)?,
-            output: {
-                let name = if opt {
-                    "self_attn.out_proj"
-                } else {
-                    "self_attn.o_proj"
-                };
-                self.linear(&part(name), [width, asked], attention)?
-            },
-            norm: self.norm(
-                &part(if opt {
-                    "self_attn_layer_norm"
-                } else {
-                    "input_layernorm"
-                }),
-                config,
-            )?,
-            mlp: if opt {
-                Mlp::Plain {
-                    inner: self.linear(&part("fc1"), [inner, width], mlp)?,
-                    outer: self.linear(&part("fc2"), [width, inner], mlp)?,
-                }
-            } else {
-                Mlp::Gated {
-                    gate: self.linear(&part("mlp.gate_proj"), [inner, width], mlp)?,
-                    up: self.linear(&part("mlp.up_proj"), [inner, width], mlp)?,
-                    down: self.linear(&part("mlp.down_proj"), [width, inner], mlp)?,
-                }
-            },
-            mlp_norm: self.norm(
-                &part(if opt {
-                    "final_layer_norm"
-                } else {
-                    "post_attention_layernorm"
-                }),
-                config,
-            )?,
+            query: self.linear(&part("self_attn.q_proj"), [asked, width], bias)?,
+            key: self.linear(&part("self_attn.k_proj"), [known, width], bias)?,
+            value: self.linear(&part("self_attn.v_proj"), [known, width], bias)?,
+            output: self.linear(&part(names.output), [width, asked], config.output_bias)?,
+            head_norms: self.norms(config.head_norms, of_heads, head, config)?,
+            norm: self.norm(&part(names.norm), config)?,
+            result_norms: self.norms(config.result_norms, of_results, width, config)?,
+            mlp: self.mlp(&part, config)?,
+            mlp_norm: self.norm(&part(names.mlp_norm), config)?,
         })
+    }
+
+    fn mlp(&mut self, part: &dyn Fn(&str) -> String, config: &LmConfig) -> Result<Mlp, LmError> {
+        let (width, inner, bias) = (config.hidden_size, config.ffn_size, config.mlp_bias);
+        Ok(match config.family {
+            Family::Opt => Mlp::Plain {
+                inner: self.linear(&part("fc1"), [inner, width], bias)?,
+                outer: self.linear(&part("fc2"), [width, inner], bias)?,
+            },
+            Family::Llama => Mlp::Gated {
+                gate: self.linear(&part("mlp.gate_proj"), [inner, width], bias)?,
+                up: self.linear(&part("mlp.up_proj"), [inner, width], bias)?,
+                down: self.linear(&part("mlp.down_proj"), [width, inner], bias)?,
+            },
+        })
+    }
+}
+
+/// Upstream's names in a block that depend on the family.
+struct Names {
+    front: &'static str,
+    output: &'static str,
+    norm: &'static str,
+    mlp_norm: &'static str,
+}
+
+impl Names {
+    fn of(config: &LmConfig) -> Self {
+        match config.family {
+            Family::Opt => Names {
+                front: "model.decoder.layers",
+                output: "self_attn.out_proj",
+                norm: "self_attn_layer_norm",
+                mlp_norm: "final_layer_norm",
+            },
+            Family::Llama => Names {
+                front: "model.layers",
+                output: "self_attn.o_proj",
+                norm: "input_layernorm",
+                // Llama's norm after the attention is the one before the MLP. Gemma 3 has both.
+                mlp_norm: match config.result_norms {
+                    true => "pre_feedforward_layernorm",
+                    false => "post_attention_layernorm",
+                },
+            },
+        }
     }
 }
 
@@ -348,10 +387,11 @@ impl<'a> Loader<'a> {
 fn said(config: &LmConfig) -> String {
     let with = |there: bool| if there { "with" } else { "without" };
     format!(
-        "{} layers, {} a final norm, {} weights in norms, {} biases in attention, {} biases in MLPs",
+        "{} layers, {} a final norm, {} weights in norms, {} norms of heads, {} biases in attention, {} biases in MLPs",
         config.layers,
         with(config.final_norm),
         with(config.norm_affine),
+        with(config.head_norms),
         with(config.attention_bias),
         with(config.mlp_bias),
     )

@@ -1,9 +1,11 @@
-//! A decoder-only language model, OPT or Llama, over rows of input vectors.
+//! A decoder-only language model over rows of input vectors: OPT, Llama, Mistral, Qwen 2 and 3,
+//! Gemma 3.
 //!
-//! Papers: Zhang et al. 2022, OPT; Touvron et al. 2023, Llama. Upstream: transformers'
-//! `modeling_opt.py` and `modeling_llama.py`, whose names the weights keep. Deviations: no dropout
-//! in the model itself; tokens are computed, padding is not; the last block computes only the
-//! states that are requested.
+//! Papers: Zhang et al. 2022, OPT; Touvron et al. 2023, Llama; Jiang et al. 2023, Mistral. Reports:
+//! Qwen Team 2024 and 2025, Qwen2.5 and Qwen3; Gemma Team 2025, Gemma 3. Upstream: the
+//! `modeling_*.py` of transformers, whose names the weights keep. Deviations: no dropout in the
+//! model itself; tokens are computed, padding is not; the last block computes only the states that
+//! are requested.
 //!
 //! Letters: N tokens of a pass, D width of states, W width of input vectors, V vocabulary.
 
@@ -17,6 +19,7 @@ mod int8;
 mod layers;
 mod loader;
 mod merged;
+mod rope;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -34,10 +37,11 @@ use attention::{Causal, Pattern};
 pub use error::LmError;
 pub use generate::{Generation, NotFinite, QuoteRule};
 pub use gguf::GgufWeights;
-use layers::{Angles, Block, Linear, Matrix, Norm, Pass};
+use layers::{Block, Linear, Matrix, Norm, Pass};
 pub use loader::{Holding, WeightSource};
 use loader::{Loader, Source};
 pub use merged::{Merged, MergedError};
+use rope::{Angles, frequencies};
 pub use trie::Trie;
 
 use crate::torch_ext::transfer::to_device_async;
@@ -61,8 +65,11 @@ pub struct Lm {
     positions: Option<Tensor>,
     /// OPT-350m's way from W to D and back.
     project: Option<[Linear; 2]>,
-    /// Llama's frequencies, [head size / 2].
+    /// Rotary frequencies, [head size / 2], and those of layers with a window.
     frequencies: Option<Tensor>,
+    local_frequencies: Option<Tensor>,
+    /// What token embeddings are multiplied by, in the model's number type as upstream.
+    embedding_scale: f64,
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
     named: Vec<(String, Tensor)>,
@@ -126,10 +133,12 @@ impl Lm {
             loader.full_linear("lm_head", [config.vocab_size, inputs], false)?
         };
         loader.check_all_taken(&config)?;
-        let frequencies = config
-            .rope
-            .map(|rope| frequencies(rope, config.head_size, holding.device));
+        let frequencies = |rope| frequencies(rope, config.head_size, holding.device);
+        let embedding_scale = Tensor::from(config.embedding_scale).to_kind(holding.kind);
         Ok(Self {
+            frequencies: config.rope.map(frequencies),
+            local_frequencies: config.local.as_ref().map(|local| frequencies(local.rope)),
+            embedding_scale: embedding_scale.double_value(&[]),
             named: loader.named,
             config,
             holding,
@@ -137,7 +146,6 @@ impl Lm {
             head,
             positions,
             project,
-            frequencies,
             blocks,
             final_norm,
             train: Cell::new(false),
@@ -171,7 +179,21 @@ impl Lm {
 
     /// Input vectors [N, W] of tokens `[N]` (whole numbers), in the model's number type.
     pub fn embed(&self, ids: &Tensor) -> Tensor {
-        Tensor::embedding(&self.table, ids, -1, false, false)
+        let vectors = Tensor::embedding(&self.table, ids, -1, false, false);
+        match self.embedding_scale {
+            1.0 => vectors,
+            scale => vectors * scale,
+        }
+    }
+
+    /// Tokens that a token sees in layers with a window.
+    fn window(&self) -> Option<usize> {
+        self.config.local.as_ref().map(|local| local.window)
+    }
+
+    /// Rows of these lengths, each causal.
+    fn causal(&self, lengths: &[usize], wanted: &[Range<usize>]) -> Causal {
+        Causal::new(lengths, wanted, self.window(), self.device())
     }
 
     /// Root mean square of the token embeddings.
@@ -231,7 +253,7 @@ impl Lm {
         }
         let states = self.groups(&lengths).into_iter().map(|group| {
             let (lengths, wanted) = (&lengths[group.clone()], &wanted[group.clone()]);
-            let mut pattern = Causal::new(lengths, wanted, self.device());
+            let mut pattern = self.causal(lengths, wanted);
             let chosen = chosen(lengths, wanted);
             let rows = &rows[group];
             self.pass_keeping(rows, &places(lengths), &mut pattern, Some(&chosen), kept)
@@ -242,7 +264,7 @@ impl Lm {
     }
 
     /// Queries and keys [N, D] (keys narrower with grouped queries) that block `layer` makes of
-    /// states [N, D] in front of it, before any rotation.
+    /// states [N, D] in front of it. Norms of heads and rotation are not applied.
     pub fn queries_and_keys(&self, layer: usize, states: &Tensor) -> [Tensor; 2] {
         let block = &self.blocks[layer];
         let read = if self.config.norm_first {
@@ -324,12 +346,11 @@ impl Lm {
             x = Tensor::embedding(table, &(&places + OPT_OFFSET), -1, false, false) + x;
         }
         let all = wanted.is_none_or(|wanted| wanted.len() as i64 == x.size()[0]);
+        let angles = |frequencies: &Tensor| Angles::new(frequencies, &places, self.kind());
         let mut pass = Pass {
             pattern,
-            angles: self
-                .frequencies
-                .as_ref()
-                .map(|frequencies| angles(frequencies, &places, self.kind())),
+            angles: self.frequencies.as_ref().map(angles),
+            local_angles: self.local_frequencies.as_ref().map(angles),
             wanted: wanted.filter(|_| !all).map(there),
             train: self.train.get(),
         };
@@ -440,40 +461,4 @@ fn chosen(lengths: &[usize], wanted: &[Range<usize>]) -> Vec<i64> {
     let chosen =
         rows.flat_map(|(row, wanted)| wanted.clone().map(move |place| (row.start + place) as i64));
     chosen.collect()
-}
-
-/// Rotary frequencies [head size / 2], in single precision as upstream.
-fn frequencies(rope: Rope, head_size: i64, device: Device) -> Tensor {
-    let frequency = |pair: i64| {
-        let plain = rope.theta.powf(-2.0 * pair as f64 / head_size as f64);
-        match rope.scaling {
-            None => plain,
-            Some(RopeScaling::Linear(factor)) => plain / factor,
-            Some(RopeScaling::Llama3 {
-                factor,
-                low_freq_factor,
-                high_freq_factor,
-                original_positions,
-            }) => {
-                let turns = original_positions * plain / std::f64::consts::TAU;
-                // 0 for long waves, 1 for short ones.
-                let share = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
-                let share = share.clamp(0.0, 1.0);
-                plain * (share + (1.0 - share) / factor)
-            }
-        }
-    };
-    let all: Vec<f32> = (0..head_size / 2)
-        .map(|pair| frequency(pair) as f32)
-        .collect();
-    Tensor::from_slice(&all).to_device(device)
-}
-
-fn angles(frequencies: &Tensor, places: &Tensor, kind: Kind) -> Angles {
-    let angles = places.to_kind(Kind::Float).unsqueeze(1) * frequencies.unsqueeze(0);
-    let angles = angles.unsqueeze(1);
-    Angles {
-        cos: angles.cos().to_kind(kind),
-        sin: angles.sin().to_kind(kind),
-    }
 }

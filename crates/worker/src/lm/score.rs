@@ -8,7 +8,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Lm;
-use super::attention::{Pattern, cat, joined, scaled_dot_product, slice};
+use super::attention::{At, Pattern, Seen, cat, joined, scaled_dot_product, slice};
 
 /// Rows of logits that are computed at a time.
 const CHUNK: i64 = 512;
@@ -37,17 +37,19 @@ impl Tree {
     }
 
     /// What the prompt's last token and the nodes see of `prompt` tokens and the nodes, [1 + M,
-    /// prompt + M].
-    fn mask(&self, prompt: usize) -> Tensor {
+    /// prompt + M]. With a window, only what is that near.
+    fn mask(&self, prompt: usize, window: Option<usize>) -> Tensor {
         let (count, width) = (self.tokens.len(), prompt + self.tokens.len());
+        let first = |place: usize| window.map_or(0, |window| (place + 1).saturating_sub(window));
         let mut seen = vec![false; (1 + count) * width];
-        for row in seen.chunks_mut(width) {
-            row[..prompt].fill(true);
-        }
-        for node in 0..count {
+        let (before, nodes) = seen.split_at_mut(width);
+        before[first(prompt - 1)..prompt].fill(true);
+        for (node, row) in nodes.chunks_mut(width).enumerate() {
+            let first = first(prompt + self.depths[node]);
+            row[first.min(prompt)..prompt].fill(true);
             let mut ancestor = Some(node);
-            while let Some(at) = ancestor {
-                seen[(1 + node) * width + prompt + at] = true;
+            while let Some(at) = ancestor.filter(|&at| prompt + self.depths[at] >= first) {
+                row[prompt + at] = true;
                 ancestor = self.parents[at];
             }
         }
@@ -69,28 +71,37 @@ struct Branching {
     prompts: Vec<usize>,
     trees: Vec<usize>,
     masks: Vec<Tensor>,
+    /// Tokens that a token sees in layers with a window, and what is seen there.
+    window: Option<usize>,
+    local_masks: Vec<Tensor>,
 }
 
 impl Pattern for Branching {
-    fn attend(&mut self, _layer: usize, last: bool, [query, key, value]: [&Tensor; 3]) -> Tensor {
+    fn attend(&mut self, at: At, [query, key, value]: [&Tensor; 3]) -> Tensor {
+        let window = self.window.filter(|_| at.local);
+        let masks = match window {
+            Some(_) => &self.local_masks,
+            None => &self.masks,
+        };
+        let part = |x: &Tensor, from: usize, count: usize| x.narrow(0, from as i64, count as i64);
         let mut mixed = Vec::new();
         let (mut asked, mut start) = (0, 0);
-        for ((&prompt, &nodes), mask) in self.prompts.iter().zip(&self.trees).zip(&self.masks) {
-            let known = |part: &Tensor, count| slice(part, start..start + count);
-            if !last {
-                let own = slice(query, asked..asked + prompt);
-                let (key, value) = (known(key, prompt), known(value, prompt));
-                mixed.push(joined(&scaled_dot_product(&own, &key, &value, None, true)));
+        for ((&prompt, &nodes), mask) in self.prompts.iter().zip(&self.trees).zip(masks) {
+            if !at.last {
+                let own = part(query, asked, prompt);
+                let [key, value] = [key, value].map(|x| part(x, start, prompt));
+                let range = 0..prompt;
+                mixed.push(Seen { range, window }.attend([&own, &key, &value]));
                 asked += prompt;
             }
             // In the last block the prompt's last token is a query too: it predicts the first
             // token.
-            let skipped = usize::from(!last);
-            let asking = 1 + nodes - skipped;
-            if asking > 0 {
-                let own = slice(query, asked..asked + asking);
-                let (key, value) = (known(key, prompt + nodes), known(value, prompt + nodes));
-                let mask = mask.narrow(0, skipped as i64, asking as i64);
+            let skipped = usize::from(!at.last);
+            let queries = 1 + nodes - skipped;
+            if queries > 0 {
+                let own = slice(query, asked..asked + queries);
+                let [key, value] = [key, value].map(|x| slice(x, start..start + prompt + nodes));
+                let mask = mask.narrow(0, skipped as i64, queries as i64);
                 mixed.push(joined(&scaled_dot_product(
                     &own,
                     &key,
@@ -98,7 +109,7 @@ impl Pattern for Branching {
                     Some(&mask),
                     false,
                 )));
-                asked += asking;
+                asked += queries;
             }
             start += prompt + nodes;
         }
@@ -135,14 +146,18 @@ impl Lm {
     fn score_group(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         let (trees, targets) = grow(continuations);
+        let masks = |window| {
+            let masks = trees.iter().zip(&lengths);
+            let masks = masks.map(|(tree, &length)| tree.mask(length, window));
+            masks.map(|mask| mask.to_device(self.device())).collect()
+        };
+        let window = self.window();
         let mut pattern = Branching {
             prompts: lengths.clone(),
             trees: trees.iter().map(|tree| tree.tokens.len()).collect(),
-            masks: trees
-                .iter()
-                .zip(&lengths)
-                .map(|(tree, &length)| tree.mask(length).to_device(self.device()))
-                .collect(),
+            masks: masks(None),
+            window,
+            local_masks: window.map_or_else(Vec::new, |window| masks(Some(window))),
         };
         let (mut parts, mut places, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
         for ((row, tree), &length) in rows.iter().zip(&trees).zip(&lengths) {

@@ -9,9 +9,19 @@ use super::*;
 use crate::hf::checkpoint::Checkpoint;
 use crate::models::weights;
 
+mod families;
 mod holding;
 
-const SHAPES: [&str; 4] = ["opt", "opt-350m", "llama", "llama-tied"];
+const SHAPES: [&str; 8] = [
+    "opt",
+    "opt-350m",
+    "llama",
+    "llama-tied",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma3",
+];
 
 /// A fixture: the model, and what transformers made of it.
 struct Fixture {

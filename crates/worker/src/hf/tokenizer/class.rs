@@ -29,7 +29,6 @@ const OTHERS: &[&str] = &[
     "FNetTokenizer",
     "FunnelTokenizer",
     "GPTNeoXTokenizer",
-    "GemmaTokenizer",
     "HerbertTokenizer",
     "LEDTokenizer",
     "LasrTokenizer",
@@ -73,6 +72,8 @@ pub(super) enum Class {
     Qwen2,
     /// BPE of SentencePiece tokens with bytes for unknown letters.
     Llama,
+    /// The same without a blank in front of a text.
+    Gemma,
     /// WordPiece.
     Bert,
 }
@@ -113,13 +114,22 @@ impl Files {
                     .to_owned(),
             );
         }
+        let family = self.model["model_type"].as_str();
+        match family {
+            // The model decides, whatever class is written.
+            Some("mistral") => return Ok(Class::Backend),
+            Some("qwen2") => return Ok(Class::Qwen2),
+            Some(_) | None => {}
+        }
         let written = [&self.config, &self.model];
         let written = written
             .into_iter()
             .find_map(|file| file["tokenizer_class"].as_str());
         let Some(written) = written else {
-            return Ok(match self.model["model_type"].as_str() {
+            return Ok(match family {
                 Some("opt") => Class::Gpt2,
+                Some("qwen3") => Class::Qwen2,
+                Some("gemma3_text") => Class::Gemma,
                 Some("bert" | "distilbert") => Class::Bert,
                 _ => Class::Backend,
             });
@@ -127,6 +137,7 @@ impl Files {
         match written.strip_suffix("Fast").unwrap_or(written) {
             "LlamaTokenizer" if byte_level => Ok(Class::Backend),
             "LlamaTokenizer" => Ok(Class::Llama),
+            "GemmaTokenizer" => Ok(Class::Gemma),
             "GPT2Tokenizer" => Ok(Class::Gpt2),
             "Qwen2Tokenizer" => Ok(Class::Qwen2),
             "BertTokenizer" | "DistilBertTokenizer" => Ok(Class::Bert),
@@ -155,6 +166,7 @@ pub(super) fn rebuild(
         Class::Gpt2 => gpt2(files),
         Class::Qwen2 => qwen2(files),
         Class::Llama => llama(files),
+        Class::Gemma => gemma(),
         Class::Bert => bert(inner, files)?,
     };
     let mut changed = Vec::new();
@@ -176,7 +188,7 @@ pub(super) fn rebuild(
         let post_processor: Option<PostProcessorWrapper> = part(post_processor)?;
         inner.with_post_processor(post_processor);
     }
-    model(inner, class)?;
+    model(inner, class, files)?;
     Ok(changed)
 }
 
@@ -247,6 +259,18 @@ fn llama(files: &Files) -> Parts {
     }
 }
 
+fn gemma() -> Parts {
+    let blank = json!({"String": "\u{2581}"});
+    Parts {
+        normalizer: json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}),
+        pre_tokenizer: json!({"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}),
+        decoder: json!({"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": blank, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        ]}),
+        post_processor: None,
+    }
+}
+
 fn bert(inner: &Inner, files: &Files) -> Result<Parts, String> {
     let config = &files.config;
     let flag = |key: &str| config[key].as_bool();
@@ -284,7 +308,7 @@ fn bert(inner: &Inner, files: &Files) -> Result<Parts, String> {
 }
 
 /// Sets what a class sets of its model.
-fn model(inner: &mut Inner, class: Class) -> Result<(), String> {
+fn model(inner: &mut Inner, class: Class, files: &Files) -> Result<(), String> {
     let mut model = inner.get_model().clone();
     match (class, &mut model) {
         (Class::Gpt2 | Class::Qwen2, ModelWrapper::BPE(bpe)) => {
@@ -297,6 +321,14 @@ fn model(inner: &mut Inner, class: Class) -> Result<(), String> {
         (Class::Llama, ModelWrapper::BPE(bpe)) => {
             bpe.dropout = None;
             bpe.unk_token = None;
+            bpe.fuse_unk = true;
+            bpe.byte_fallback = true;
+            bpe.ignore_merges = false;
+        }
+        (Class::Gemma, ModelWrapper::BPE(bpe)) => {
+            bpe.dropout = None;
+            let unknown = files.token("unk_token").flatten().unwrap_or("<unk>");
+            bpe.unk_token = Some(unknown.to_owned());
             bpe.fuse_unk = true;
             bpe.byte_fallback = true;
             bpe.ignore_merges = false;

@@ -4,8 +4,13 @@ use super::*;
 use crate::torch_ext::adam::{AdamSettings, AdamTensors, fused_adam};
 
 /// The fixtures that have adapters, and where: TALLRec's are the second.
-const ADAPTED: [(&str, [&str; 2]); 2] =
-    [("opt", ["q_proj", "fc1"]), ("llama", ["q_proj", "v_proj"])];
+const ADAPTED: [(&str, [&str; 2]); 5] = [
+    ("opt", ["q_proj", "fc1"]),
+    ("llama", ["q_proj", "v_proj"]),
+    ("qwen2", ["q_proj", "v_proj"]),
+    ("qwen3", ["k_proj", "up_proj"]),
+    ("gemma3", ["q_proj", "down_proj"]),
+];
 
 /// The fixture's adapters in the model, with the weights that peft's had.
 fn adapted((name, targets): (&'static str, [&str; 2]), holding: Holding) -> Fixture {
@@ -225,7 +230,14 @@ fn weights_without_a_place_in_the_configuration_are_refused() {
         ("llama-tied", |config: &mut LmConfig| {
             config.attention_bias = false;
         }),
-    ] as [(&str, fn(&mut LmConfig)); 3]
+        ("qwen2", |config: &mut LmConfig| {
+            config.attention_bias = false
+        }),
+        ("qwen3", |config: &mut LmConfig| config.head_norms = false),
+        ("gemma3", |config: &mut LmConfig| {
+            config.result_norms = false
+        }),
+    ] as [(&str, fn(&mut LmConfig)); 6]
     {
         let Fixture { lm, known, .. } = Fixture::open(name);
         let mut changed = lm.config().clone();

@@ -58,7 +58,7 @@ fn with_places(tokenizer: &Tokenizer, prompt: &str) -> Vec<i64> {
 #[test]
 fn every_folder_gives_the_tokens_that_auto_tokenizer_gives() {
     let expected = expected();
-    assert_eq!(expected.len(), 17);
+    assert_eq!(expected.len(), 21);
     for (name, cases) in expected {
         let tokenizer = opened(&name);
         for (text, tokens) in cases["texts"].as_object().unwrap() {
@@ -91,6 +91,7 @@ fn only_tokenizers_that_say_so_put_a_token_in_front() {
         assert_eq!(front(name), "</s>", "{name}");
     }
     assert_eq!(front("llama-2"), "<s>");
+    assert_eq!(front("gemma"), "<bos>");
     assert_eq!(front("llama-3"), "<|begin_of_text|>");
     let back = opened("opt-back");
     assert_eq!(back.decode_whole(back.back()), "</s>");
@@ -110,7 +111,15 @@ fn what_of_a_folder_does_not_count_is_remarked() {
         remarks[0].contains("`GPT2Tokenizer` without the file's pre_tokenizer"),
         "{remarks:?}"
     );
-    for name in ["llama-3", "prepend", "metaspace-first", "opt", "small-lm"] {
+    for name in [
+        "llama-3",
+        "prepend",
+        "metaspace-first",
+        "mistral",
+        "gemma",
+        "opt",
+        "small-lm",
+    ] {
         assert_eq!(opened(name).remarks(), [""; 0], "{name}");
     }
 }
@@ -140,8 +149,8 @@ fn a_class_that_transformers_builds_otherwise_and_code_of_ones_own_are_refused()
     .unwrap();
     for (config, words) in [
         (
-            r#"{"tokenizer_class": "GemmaTokenizerFast"}"#,
-            "`GemmaTokenizerFast`",
+            r#"{"tokenizer_class": "CodeLlamaTokenizerFast"}"#,
+            "`CodeLlamaTokenizerFast`",
         ),
         (
             r#"{"auto_map": {"AutoTokenizer": ["t.T", null]}}"#,

@@ -63,7 +63,7 @@ fn distance(found: &[f32], fixture: &serde_json::Value) -> f64 {
 #[test]
 fn models_in_gguf_files_have_the_logits_of_transformers() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gguf-file/tests/fixtures");
-    for name in ["llama", "llama3", "mistral"] {
+    for name in ["llama", "llama3", "mistral", "qwen2", "qwen3", "gemma3"] {
         let text = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
         let fixture: serde_json::Value = serde_json::from_str(&text).unwrap();
         let ids = fixture["ids"].as_array().unwrap();
