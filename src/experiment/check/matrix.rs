@@ -177,6 +177,8 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
         Scenario::Overall {}
         | Scenario::ColdItems(_)
         | Scenario::WarmItems(_)
+        | Scenario::RepeatTargets {}
+        | Scenario::NewTargets {}
         | Scenario::CrossDomain { .. } => {}
     }
 }

@@ -62,6 +62,8 @@ fn class(scenario: &Scenario) -> Option<(&'static str, &ItemShare)> {
         Scenario::ColdItems(share) => ("cold_items", share),
         Scenario::WarmItems(share) => ("warm_items", share),
         Scenario::Overall {}
+        | Scenario::RepeatTargets {}
+        | Scenario::NewTargets {}
         | Scenario::ColdUsers { .. }
         | Scenario::FewShot { .. }
         | Scenario::CrossDomain { .. } => return None,

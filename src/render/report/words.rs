@@ -78,6 +78,8 @@ pub fn scenario(scenario: &Scenario) -> String {
         Scenario::Overall {} => "All users with a test target.".to_owned(),
         Scenario::ColdItems(share) => share_of(share, "least"),
         Scenario::WarmItems(share) => share_of(share, "most"),
+        Scenario::RepeatTargets {} => "Users whose target is in their history.".to_owned(),
+        Scenario::NewTargets {} => "Users whose target is not in their history.".to_owned(),
         Scenario::ColdUsers { length, users } => {
             let sample = if *users == 0 {
                 String::new()

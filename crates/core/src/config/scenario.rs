@@ -14,6 +14,10 @@ pub enum Scenario {
     ColdItems(ItemShare),
     /// Users whose target is among the most popular items. Nothing is trained again.
     WarmItems(ItemShare),
+    /// Users whose target is in their history: repeated consumption. Nothing is trained again.
+    RepeatTargets {},
+    /// Users whose target is not in their history. Nothing is trained again.
+    NewTargets {},
     /// Users with few interactions, left out of training, then measured.
     ColdUsers {
         /// Exact number of interactions of such a user (paper: 3).
@@ -117,6 +121,8 @@ impl Scenario {
             Scenario::Overall {}
             | Scenario::ColdItems(_)
             | Scenario::WarmItems(_)
+            | Scenario::RepeatTargets {}
+            | Scenario::NewTargets {}
             | Scenario::ColdUsers { .. }
             | Scenario::FewShot { .. } => None,
         }
@@ -140,7 +146,11 @@ impl Scenario {
     pub fn is_slice(&self) -> bool {
         matches!(
             self,
-            Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_)
+            Scenario::Overall {}
+                | Scenario::ColdItems(_)
+                | Scenario::WarmItems(_)
+                | Scenario::RepeatTargets {}
+                | Scenario::NewTargets {}
         )
     }
 }

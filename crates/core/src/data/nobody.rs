@@ -81,9 +81,14 @@ pub fn reason(
             Some(reason) => format!("in the target data set {reason}"),
             None => "the target data set has no test target".to_owned(),
         },
-        Some(Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_)) | None => {
-            of_split(steps, split).unwrap_or_else(|| "no user has a test target".to_owned())
-        }
+        Some(
+            Scenario::Overall {}
+            | Scenario::ColdItems(_)
+            | Scenario::WarmItems(_)
+            | Scenario::RepeatTargets {}
+            | Scenario::NewTargets {},
+        )
+        | None => of_split(steps, split).unwrap_or_else(|| "no user has a test target".to_owned()),
     })
 }
 
@@ -140,6 +145,12 @@ pub fn of_slice(scenario: &Scenario, measured: u64) -> String {
     match scenario {
         Scenario::ColdItems(share) => among("cold", share.share),
         Scenario::WarmItems(share) => among("warm", share.share),
+        Scenario::RepeatTargets {} => format!(
+            "none of the {measured} measured users has a target that is in the user's history (`repeat_targets`)"
+        ),
+        Scenario::NewTargets {} => format!(
+            "each of the {measured} measured users has a target that is in the user's history, and `new_targets` leaves these out"
+        ),
         Scenario::Overall {}
         | Scenario::ColdUsers { .. }
         | Scenario::FewShot { .. }

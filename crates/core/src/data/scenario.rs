@@ -2,7 +2,7 @@
 //!
 //! | scenario | trained | aligned | measured |
 //! |---|---|---|---|
-//! | overall, cold and warm items | all | all | a slice of those with a test target |
+//! | overall, cold and warm items, repeat and new targets | all | all | a slice of those with a test target |
 //! | cold users | all but the sampled users | the same | the sampled users |
 //! | few-shot | the K users, or all when `backbone` is false | the K users | all, the K, or the others |
 //! | cross-domain | users of the source | the same | users of the target |
@@ -25,7 +25,11 @@ pub fn apply(
     seed: u64,
 ) -> Result<Prepared, DataError> {
     match *scenario {
-        Scenario::Overall {} | Scenario::ColdItems(_) | Scenario::WarmItems(_) => Ok(prepared),
+        Scenario::Overall {}
+        | Scenario::ColdItems(_)
+        | Scenario::WarmItems(_)
+        | Scenario::RepeatTargets {}
+        | Scenario::NewTargets {} => Ok(prepared),
         Scenario::ColdUsers { length, users } => cold_users(prepared, length, users, seed),
         Scenario::FewShot {
             users,
@@ -39,18 +43,39 @@ pub fn apply(
     }
 }
 
-/// Whether each of U users has a target of `part` that the scenario measures. Cold and warm refer
-/// to the target of this part.
+/// Whether each of U users has a target of `part` that the scenario measures. Cold and warm, repeat
+/// and new refer to the target of this part.
 pub fn slice(prepared: &Prepared, scenario: &Scenario, part: Part) -> Vec<bool> {
-    let Some(chosen) = class(prepared, scenario) else {
-        return prepared.measured.clone();
+    match (scenario, class(prepared, scenario)) {
+        (_, Some(class)) => by_target(prepared, part, |_, target| class[target as usize - 1]),
+        (Scenario::RepeatTargets {}, None) => {
+            by_target(prepared, part, |history, target| history.contains(&target))
+        }
+        (Scenario::NewTargets {}, None) => {
+            by_target(prepared, part, |history, target| !history.contains(&target))
+        }
+        (
+            Scenario::Overall {}
+            | Scenario::ColdItems(_)
+            | Scenario::WarmItems(_)
+            | Scenario::ColdUsers { .. }
+            | Scenario::FewShot { .. }
+            | Scenario::CrossDomain { .. },
+            None,
+        ) => prepared.measured.clone(),
+    }
+}
+
+/// Whether each of U users is measured and has a target of `part` that `selects` accepts, given
+/// the history before the target.
+fn by_target(prepared: &Prepared, part: Part, selects: impl Fn(&[u32], u32) -> bool) -> Vec<bool> {
+    let is_selected = |user: usize| {
+        let items = prepared.items_of(user);
+        let target = part.target_at(prepared, user);
+        target.is_some_and(|at| selects(&items[..at], items[at]))
     };
     (0..prepared.n_users())
-        .map(|user| {
-            let target = part.target_at(prepared, user);
-            let target = target.map(|at| prepared.items_of(user)[at]);
-            prepared.measured[user] && target.is_some_and(|item| chosen[item as usize - 1])
-        })
+        .map(|user| prepared.measured[user] && is_selected(user))
         .collect()
 }
 
@@ -61,6 +86,8 @@ pub fn class(prepared: &Prepared, scenario: &Scenario) -> Option<Vec<bool>> {
         Scenario::ColdItems(share) => Some(share_of_items(prepared, share, true)),
         Scenario::WarmItems(share) => Some(share_of_items(prepared, share, false)),
         Scenario::Overall {}
+        | Scenario::RepeatTargets {}
+        | Scenario::NewTargets {}
         | Scenario::ColdUsers { .. }
         | Scenario::FewShot { .. }
         | Scenario::CrossDomain { .. } => None,
@@ -261,6 +288,26 @@ mod tests {
             let target = data.items_of(user)[data.train_end[user] as usize];
             assert!(cold[target as usize - 1]);
         }
+    }
+
+    #[test]
+    fn repeat_and_new_targets_divide_the_measured_users_by_the_history_of_each_part() {
+        let mut data = sample_data(2, 5);
+        // Both users have two training items, one for validation and one for the test.
+        data.sequence = vec![1, 2, 1, 3, 4, 5, 2, 2];
+        data.offsets = vec![0, 4, 8];
+        data.train_end = vec![2, 2];
+        data.valid_end = vec![3, 3];
+        data.measured = vec![true, true];
+        let slices = |part| {
+            [Scenario::RepeatTargets {}, Scenario::NewTargets {}]
+                .map(|scenario| slice(&data, &scenario, part))
+        };
+        assert_eq!(slices(Part::Valid), [[true, false], [false, true]]);
+        assert_eq!(slices(Part::Test), [[false, true], [true, false]]);
+        data.measured[1] = false;
+        let repeat = slice(&data, &Scenario::RepeatTargets {}, Part::Test);
+        assert_eq!(repeat, [false, false]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
 pub mod problem;
+pub mod repeat;
 pub mod sasrec;
 pub mod scores;
 pub mod stage;
@@ -38,6 +39,7 @@ pub use ncf::Ncf;
 pub use nextitnet::Nextitnet;
 pub use popularity::Popularity;
 pub use problem::Problem;
+pub use repeat::Repeat;
 pub use sasrec::Sasrec;
 pub use scores::Scores;
 pub use tallrec::Tallrec;
@@ -61,6 +63,8 @@ pub enum Model {
     Ncf(Ncf),
     /// Items by training count: a baseline.
     Popularity(Popularity),
+    /// Items of the history first, others by training count: a baseline.
+    Repeat(Repeat),
     /// First-order Markov chain over items: a baseline.
     Markov(Markov),
     /// Scores or ranked lists in a file that another program wrote.
@@ -104,12 +108,13 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 12] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
     ncf::KIND,
     popularity::KIND,
+    repeat::KIND,
     markov::KIND,
     scores::KIND,
     allmrec::KIND,
@@ -131,6 +136,8 @@ pub enum CfKind<'a> {
     Ncf(&'a Ncf),
     /// Items by training count.
     Popularity(&'a Popularity),
+    /// Items of the history first, others by training count.
+    Repeat(&'a Repeat),
     /// A first-order Markov chain.
     Markov(&'a Markov),
 }
@@ -251,6 +258,7 @@ impl Model {
             Model::Nextitnet(_) => nextitnet::KIND.name,
             Model::Ncf(_) => ncf::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
+            Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
             Model::Scores(_) => scores::KIND.name,
             Model::Allmrec(_) => allmrec::KIND.name,
@@ -268,6 +276,7 @@ impl Model {
             Model::Nextitnet(model) => Some(CfKind::Nextitnet(model)),
             Model::Ncf(model) => Some(CfKind::Ncf(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
+            Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
             Model::Scores(_)
             | Model::Allmrec(_)
@@ -285,6 +294,7 @@ impl Model {
             CfKind::Nextitnet(model) => model,
             CfKind::Ncf(model) => model,
             CfKind::Popularity(model) => model,
+            CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
         })
     }
@@ -301,6 +311,7 @@ impl Model {
             | Model::Nextitnet(_)
             | Model::Ncf(_)
             | Model::Popularity(_)
+            | Model::Repeat(_)
             | Model::Markov(_)
             | Model::Scores(_) => None,
         }
@@ -339,6 +350,7 @@ impl Model {
             Model::Nextitnet(model) => [&mut model.weights, &mut model.weights_check],
             Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
             Model::Popularity(_)
+            | Model::Repeat(_)
             | Model::Markov(_)
             | Model::Scores(_)
             | Model::Allmrec(_)

@@ -11,6 +11,7 @@ pub mod markov;
 pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
+pub mod repeat;
 pub mod sasrec;
 pub mod weights;
 
@@ -109,6 +110,8 @@ pub enum Fresh {
 pub enum Counting {
     /// Items by training count.
     Popularity,
+    /// Items of the history first, others by training count.
+    Repeat,
     /// A first-order Markov chain with this many pseudo-counts of popularity.
     Markov(f64),
 }
@@ -123,6 +126,7 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
         }
         CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
         CfKind::Popularity(_) => Fresh::Counts(Counting::Popularity),
+        CfKind::Repeat(_) => Fresh::Counts(Counting::Repeat),
         CfKind::Markov(config) => Fresh::Counts(Counting::Markov(config.smoothing)),
     }
 }
@@ -138,14 +142,13 @@ impl Counting {
     pub fn count(self, prepared: &Prepared, set: &TrainingSet, device: Device) -> Box<dyn Scorer> {
         let items = prepared.n_items() as u64;
         match self {
-            // A user with one training item has no transition, but counts here.
             Counting::Popularity => {
-                let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
-                let rows: Vec<u32> = users
-                    .flat_map(|user| prepared.train_of(user))
-                    .map(|&item| crate::data::row(prepared, item))
-                    .collect();
+                let rows = training_rows(prepared);
                 Box::new(popularity::Popularity::count(&rows, items, device))
+            }
+            Counting::Repeat => {
+                let rows = training_rows(prepared);
+                Box::new(repeat::Repeat::count(&rows, items, device))
             }
             Counting::Markov(smoothing) => {
                 Box::new(markov::Markov::count(set, items, smoothing, device))
@@ -168,6 +171,11 @@ impl Counting {
                 let counts = counts.to_device(device);
                 Ok(Box::new(popularity::Popularity::from_counts(counts)))
             }
+            Counting::Repeat => {
+                let counts = tensors.get("counts").ok_or("needs `counts`")?;
+                let counts = Vec::try_from(counts).map_err(|_| "needs `counts` as numbers")?;
+                Ok(Box::new(repeat::Repeat::from_counts(counts, device)))
+            }
             Counting::Markov(smoothing) => {
                 let chain = markov::Markov::from_tensors(tensors, smoothing, device);
                 let chain = chain.ok_or("needs `offsets`, `next`, `counts` and `share`")?;
@@ -175,6 +183,16 @@ impl Counting {
             }
         }
     }
+}
+
+/// Table rows of all training interactions. Unlike a [`TrainingSet`], they include those of users
+/// with one training item, who have no transition.
+fn training_rows(prepared: &Prepared) -> Vec<u32> {
+    let users = (0..prepared.n_users()).filter(|&user| prepared.trained[user]);
+    let items = users.flat_map(|user| prepared.train_of(user));
+    items
+        .map(|&item| crate::data::row(prepared, item))
+        .collect()
 }
 
 /// A network with initial weights; `None` for a model that is not trained by gradient.
