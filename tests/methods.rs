@@ -187,6 +187,43 @@ fn an_experiment_with_language_models_ends_in_audited_and_annotated_results() {
 }
 
 #[test]
+fn a_fusion_is_measured_by_the_scores_of_its_models_and_marked_like_them() {
+    let desk = Desk::new();
+    let added = "[scenario.new.new_targets]\n\
+        [model.similar.text_similarity]\nencoder = \"hashed\"\n\
+        [model.gate.fusion]\nmodels = [\"gru4rec\", \"only\"]\nby = \"popularity_gate\"\n\
+        [matrix]\nmodel = [\"gate\", \"similar\", \"gru4rec\"]\n";
+    std::fs::write(desk.path().join("spec.toml"), format!("{SPEC}{added}")).unwrap();
+    let (code, printed) = desk.run("");
+    assert_eq!(code, Some(0), "{printed}");
+    let starts = std::fs::read_to_string(desk.path().join("starts")).unwrap();
+    let count = |kind: &str| starts.lines().filter(|line| line.starts_with(kind)).count();
+    // The language model of the fusion is not in the matrix. It is evaluated all the same.
+    assert_eq!(
+        ["encode-text", "backbone", "evaluate"].map(count),
+        [1, 1, 4],
+        "{starts}"
+    );
+    for cell in [
+        "toys.overall.gate.s1",
+        "toys.new.gate.s1",
+        "toys.new.similar.s1",
+    ] {
+        assert_eq!(desk.lines(cell, "hit,1").len(), 1, "{cell}");
+    }
+    let cells = desk.file("cells.csv");
+    let gate = cells
+        .lines()
+        .find(|line| line.contains("toys.overall.gate.s1"));
+    let random = ",gru4rec,1,ok,,\"made-up data, random weights\",";
+    assert!(gate.unwrap().ends_with(random), "{cells}");
+    // Scores are kept in the store, and in the results only where the protocol says so.
+    assert!(!desk.path().join("results/methods/scores").exists());
+    let (code, _) = desk.run("evaluate/llm=crash");
+    assert_eq!(code, Some(0), "the second run needs no worker");
+}
+
+#[test]
 fn a_failed_alignment_fails_only_the_models_that_need_it() {
     let desk = Desk::new();
     let (code, printed) = desk.run("align=nan");

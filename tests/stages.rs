@@ -13,7 +13,7 @@ use allround::plan::{Graph, NodeId, Settings};
 use allround::store::{Presence, Store};
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround_core::data::Part;
-use allround_core::stage::{Compute, DrawCandidates, Evaluate, SliceUsers};
+use allround_core::stage::{Compute, DrawCandidates, Evaluate, Ranking, SliceUsers};
 
 /// A graph with a `candidates` stage per seed, and an `evaluate` stage for each of them.
 fn graph(seeds: u64) -> Graph {
@@ -34,8 +34,7 @@ fn graph(seeds: u64) -> Graph {
         let evaluate = Settings::Evaluate(Evaluate {
             part: Part::Test,
             keep_scores: false,
-            given: None,
-            ranking: None,
+            ranking: Ranking::Cf,
         });
         graph.add(
             evaluate,
@@ -153,8 +152,7 @@ fn a_failure_blocks_only_the_stages_that_need_it() {
     let settings = Settings::Evaluate(Evaluate {
         part: Part::Test,
         keep_scores: false,
-        given: None,
-        ranking: None,
+        ranking: Ranking::Cf,
     });
     graph.add(
         settings,

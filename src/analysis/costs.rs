@@ -93,7 +93,11 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     const OWN: &[Role] = &[Role::CfModel, Role::Training, Role::LlmTraining];
     let wall = |row: &&StageRow| Some(row.wall_s);
     let train_s = sum(trained(OWN).map(wall));
-    let evaluate_s = sum(in_phase("evaluate").map(wall));
+    // A fusion costs what its models cost, for each user that it measures.
+    let evaluations = in_phase("evaluate").chain(in_phase("fuse"));
+    let evaluate_s = sum(evaluations.map(wall));
+    let users = |phase: &'static str| sum(in_phase(phase).map(|row| real(row.examples)));
+    let measured = users("fuse").or_else(|| users("evaluate"));
     let read_s = sum(trained(&[Role::LlmTraining]).map(wall));
     // Preparing data and drawing candidates is not the model's cost.
     let own = || {
@@ -109,10 +113,7 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
             read_s,
         ),
         trained_params: sum(trained(OWN).map(|row| real(row.trained_params))),
-        evaluate_s_per_user: ratio(
-            evaluate_s,
-            sum(in_phase("evaluate").map(|row| real(row.examples))),
-        ),
+        evaluate_s_per_user: ratio(evaluate_s, measured),
         params: real(own().filter_map(|row| row.params).max()),
         peak_rss_bytes: real(own().filter_map(|row| row.peak_rss_bytes).max()),
         peak_device_bytes: real(own().filter_map(|row| row.peak_device_bytes).max()),
@@ -187,6 +188,17 @@ mod tests {
         assert_eq!(costs.tokens_per_s, Some(100.0));
         assert_eq!(costs.evaluate_s_per_user, Some(0.5));
         assert_eq!(costs.trained_params, Some(300.0));
+    }
+
+    #[test]
+    fn a_fusion_costs_what_the_evaluations_of_its_models_cost() {
+        let rows = [
+            row("evaluate", "evaluate", 5.0, None),
+            row("evaluate", "evaluate", 3.0, None),
+            row("evaluate", "fuse", 1.0, None),
+        ];
+        let costs = of_stages(&rows.iter().collect::<Vec<_>>());
+        assert_eq!(costs.evaluate_s_per_user, Some(0.9));
     }
 
     #[test]

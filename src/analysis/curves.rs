@@ -161,7 +161,12 @@ fn place(names: &[String], name: &str) -> Option<usize> {
 /// The CF model that a method reads has its curve where it is listed as a model. The pretraining of
 /// a small language model belongs to the data set.
 fn curve_stage<'a>(results: &Results, model: &str, kind: &'a str) -> Option<&'a str> {
-    let method = results.spec.model_named(model).and_then(Model::llm_method);
+    let model = results.spec.model_named(model);
+    // The models that a fusion combines have their curves where they are listed.
+    if matches!(model, Some(Model::Fusion(_))) {
+        return None;
+    }
+    let method = model.and_then(Model::llm_method);
     match role(kind)? {
         Role::Data | Role::Evaluation | Role::Pretraining => None,
         Role::CfModel => method.is_none().then_some(""),

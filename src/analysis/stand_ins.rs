@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use crate::experiment::Spec;
 use crate::results::{CellRow, CellStageRow, DataRow, Results, StageRow};
 use allround_core::config::Llm;
-use allround_core::models::Model;
 
 /// A language model with fewer parameters is a stand-in. The smallest one that papers use
 /// (OPT-125M) has six times as many.
@@ -70,17 +69,20 @@ impl StandIns {
     /// sizes of the models' language models ([`lm_params`]).
     pub fn new(spec: &Spec, counts: &[&DataRow], params: &BTreeMap<String, u64>) -> StandIns {
         let names = spec.model.keys().chain(spec.variant.keys());
+        let of_llm = |name: &String, llm: &Llm| match llm {
+            Llm::Random(_) => Some(LmStandIn::RandomWeights),
+            Llm::Small(_) => Some(LmStandIn::Tiny),
+            Llm::Pretrained(_) => params
+                .get(name)
+                .filter(|&&params| params < FEWEST_PARAMS)
+                .map(|_| LmStandIn::Tiny),
+        };
         let of_model = |name: &String| {
-            let method = spec.model_named(name).and_then(Model::llm_method)?;
-            let found = match spec.llm.get(method.llm())? {
-                Llm::Random(_) => Some(LmStandIn::RandomWeights),
-                Llm::Small(_) => Some(LmStandIn::Tiny),
-                Llm::Pretrained(_) => params
-                    .get(name)
-                    .filter(|&&params| params < FEWEST_PARAMS)
-                    .map(|_| LmStandIn::Tiny),
-            };
-            Some((name.clone(), found?))
+            let methods = spec.llm_methods(name).into_iter();
+            let llms = methods.filter_map(|method| spec.llm.get(method.llm()));
+            // Of the models in a fusion, the least meaningful one counts.
+            let found = llms.filter_map(|llm| of_llm(name, llm)).min()?;
+            Some((name.clone(), found))
         };
         StandIns {
             facts: [profile(spec), limit(spec), made_up(spec)]
@@ -179,7 +181,7 @@ pub fn lm_params(
         let of_stage = largest.get(used.key.as_str()).copied().unwrap_or_default();
         *params = of_stage.max(*params);
     }
-    let uses_llm = |name: &str| spec.model_named(name).and_then(Model::llm_method).is_some();
+    let uses_llm = |name: &str| !spec.llm_methods(name).is_empty();
     let mut found = BTreeMap::new();
     for cell in cells.iter().filter(|cell| uses_llm(&cell.name)) {
         if let Some(&params) = of_cells

@@ -32,6 +32,8 @@ const fn task(group: &'static str, task: &'static str, headings: &'static [&'sta
 const TRAINED: &str = "trained CF models";
 /// Placeholder for the headings of all models that count interactions.
 const COUNTING: &str = "counting models";
+/// Placeholder for the headings of all models that compare texts or combine other models.
+const UNTRAINED: &str = "untrained models";
 /// Placeholder for the headings of all LLM methods.
 const LLM_METHODS: &str = "LLM methods";
 
@@ -71,6 +73,11 @@ const TASKS: &[Task] = &[
     ),
     task("Models", "train a CF model", &[TRAINED]),
     task("Models", "add a baseline without training", &[COUNTING]),
+    task(
+        "Models",
+        "rank by texts, or combine models, without training",
+        &[UNTRAINED],
+    ),
     task(
         "Models",
         "set epochs, batch size, learning rate",
@@ -157,6 +164,7 @@ fn headings(task: &Task) -> Vec<String> {
     let one = |heading: &&str| match *heading {
         TRAINED => of_group(Group::Trained),
         COUNTING => of_group(Group::Counting),
+        UNTRAINED => of_group(Group::Untrained),
         LLM_METHODS => of_group(Group::LlmMethod),
         heading => vec![heading.to_owned()],
     };

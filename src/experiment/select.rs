@@ -1,7 +1,9 @@
 //! The combinations of the matrix.
 
+use std::collections::BTreeSet;
+
 use crate::experiment::config::{MatrixEntry, Spec};
-use allround_core::models::Model;
+use allround_core::models::{LlmMethod, Model};
 
 /// A combination that is run once for each seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +66,29 @@ impl Spec {
     pub fn model_named(&self, name: &str) -> Option<&Model> {
         let variant = || self.variant.get(name)?.resolved.as_ref();
         self.model.get(name).or_else(variant)
+    }
+
+    /// The methods that query a language model in a model or variant: itself, or those that a
+    /// fusion combines.
+    pub fn llm_methods(&self, name: &str) -> Vec<&dyn LlmMethod> {
+        let Some(model) = self.model_named(name) else {
+            return Vec::new();
+        };
+        let sources = model.sources().iter();
+        let sources = sources.filter_map(|source| self.model_named(source));
+        [model]
+            .into_iter()
+            .chain(sources)
+            .filter_map(Model::llm_method)
+            .collect()
+    }
+
+    /// Names of all models and variants that a fusion combines.
+    pub fn fused(&self) -> BTreeSet<String> {
+        let variants = self.variant.values();
+        let variants = variants.filter_map(|variant| variant.resolved.as_ref());
+        let models = self.model.values().chain(variants);
+        models.flat_map(Model::sources).cloned().collect()
     }
 }
 

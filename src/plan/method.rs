@@ -6,13 +6,14 @@ use allround_core::config::llm::Llm;
 use allround_core::config::{Encoder, Scenario};
 use allround_core::digest::Key;
 use allround_core::models::llm_method::StageContext;
-use allround_core::models::{LlmMethod, Model, Scores};
+use allround_core::models::{Fusion, LlmMethod, Model, Scores, TextSimilarity};
 use allround_core::stage::{
-    Compute, EncodeText, LlmRanking, PretrainLm, PromptedLlm, Settings, TrainBackbone,
+    Compute, EncodeText, FusionRanking, LlmRanking, PretrainLm, PromptedLlm, Ranking, Settings,
+    TextRanking, TrainBackbone,
 };
 
 use super::graph::NodeId;
-use super::{PlanError, Planner, find, inputs, roles};
+use super::{PlanError, Planner, find, inputs, roles, unknown};
 
 /// What a cell's stages have in common.
 pub(super) struct CellContext<'a> {
@@ -35,10 +36,13 @@ pub(super) struct ModelStages {
     pub reads: BTreeMap<String, NodeId>,
     /// The stages that train something for this cell, in graph order.
     pub trained: Vec<NodeId>,
-    /// How a language model ranks; `None` for a CF model.
-    pub ranking: Option<LlmRanking>,
+    /// What ranks the candidates. For scores of another program it depends on the part, see
+    /// `given`.
+    pub ranking: Ranking,
     /// Scores of another program; `None` for everything that is computed here.
     pub given: Option<Scores>,
+    /// The models that a fusion combines; empty for all others.
+    pub sources: Vec<ModelStages>,
     /// Digests of the files that the language model is read from.
     pub inputs: BTreeMap<String, Key>,
     /// Kind of the CF model; empty where none is read.
@@ -62,6 +66,12 @@ impl Planner<'_> {
                 ..ModelStages::default()
             });
         }
+        if let Model::TextSimilarity(model) = model {
+            return self.text_stages(cell, model);
+        }
+        if let Model::Fusion(fusion) = model {
+            return self.fusion_stages(cell, fusion);
+        }
         let backbone = self.backbone(cell, name, model);
         Ok(ModelStages {
             reads: roles([("backbone", backbone)]),
@@ -69,6 +79,51 @@ impl Planner<'_> {
             backbone: model.kind().to_owned(),
             ..ModelStages::default()
         })
+    }
+
+    fn text_stages(
+        &mut self,
+        cell: &CellContext<'_>,
+        model: &TextSimilarity,
+    ) -> Result<ModelStages, PlanError> {
+        let encoder = find(&self.spec.encoder, "encoder", &model.encoder)?.clone();
+        let text = model.text;
+        let encoded = self.encoded(cell, EncodeText { encoder, text })?;
+        Ok(ModelStages {
+            reads: roles([("encoded", encoded)]),
+            ranking: Ranking::Texts(TextRanking { last: model.last }),
+            ..ModelStages::default()
+        })
+    }
+
+    fn fusion_stages(
+        &mut self,
+        cell: &CellContext<'_>,
+        fusion: &Fusion,
+    ) -> Result<ModelStages, PlanError> {
+        let mut found = ModelStages {
+            ranking: Ranking::Fusion(FusionRanking {
+                by: fusion.by,
+                pivot: fusion.pivot,
+            }),
+            ..ModelStages::default()
+        };
+        for name in &fusion.models {
+            let (_, _, model) = self.model(name)?;
+            // The check of a spec finds this first. A fusion of itself would never end.
+            if let Model::Fusion(_) = model {
+                return Err(unknown("model", name));
+            }
+            let source = self.model_stages(cell, name, &model)?;
+            found.trained.extend(&source.trained);
+            if found.backbone.is_empty() {
+                found.backbone.clone_from(&source.backbone);
+            }
+            found.sources.push(source);
+        }
+        found.trained.sort_unstable();
+        found.trained.dedup();
+        Ok(found)
     }
 
     fn method_stages(
@@ -107,7 +162,7 @@ impl Planner<'_> {
             found.trained.push(node);
         }
         found.inputs = self.inputs.of_model(inputs::folder_of_llm(&llm.llm));
-        found.ranking = Some(LlmRanking {
+        found.ranking = Ranking::Llm(LlmRanking {
             llm,
             inference: method.inference().cloned(),
             tuned: method.tuned().cloned(),
@@ -244,17 +299,17 @@ impl Planner<'_> {
             Settings::EncodeText(encode) if matches!(encode.encoder, Encoder::Hashed(_)) => {
                 return None;
             }
-            Settings::Evaluate(evaluate) if evaluate.given.is_some() => {
-                return None;
-            }
-            Settings::Evaluate(evaluate) if evaluate.ranking.is_none() => run.cf_threads,
+            Settings::Evaluate(evaluate) => match evaluate.ranking {
+                Ranking::Given(_) | Ranking::Fusion(_) => return None,
+                Ranking::Cf | Ranking::Texts(_) => run.cf_threads,
+                Ranking::Llm(_) => run.threads,
+            },
             Settings::Backbone(_) => run.cf_threads,
             Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)
             | Settings::Project(_)
-            | Settings::Tune(_)
-            | Settings::Evaluate(_) => run.threads,
+            | Settings::Tune(_) => run.threads,
         };
         // Which of several equal devices runs a stage does not change its result.
         let device = run.device.split(':').next().unwrap_or(&run.device);

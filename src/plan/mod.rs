@@ -26,11 +26,16 @@ use allround_core::data::Part;
 use allround_core::digest::Key;
 use allround_core::fs::FsError;
 use allround_core::models::Model;
-use allround_core::stage::{DrawCandidates, Evaluate, GivenScores, Prepare, SliceUsers};
+use allround_core::stage::{
+    DrawCandidates, Evaluate, GivenScores, Prepare, Ranking, SliceUsers, source_role,
+};
 use serde_json::{Value, json};
 
 use inputs::Inputs;
 use method::{CellContext, ModelStages};
+
+/// Most negatives of a list whose scores are always kept in the store.
+const SHORT_LIST: usize = 50;
 
 /// Computes the digest of an input file, given its path in the spec.
 pub type Digester<'a> = dyn FnMut(&str) -> Result<Key, FsError> + 'a;
@@ -112,6 +117,7 @@ pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
         trained: HashMap::new(),
         backbones: BTreeMap::new(),
         fingerprints: HashMap::new(),
+        fused: spec.fused(),
     };
     let mut cells = Vec::new();
     for combination in spec.selected() {
@@ -136,6 +142,8 @@ struct Planner<'a> {
     trained: HashMap<(NodeId, String, u64), NodeId>,
     backbones: BTreeMap<NodeId, BTreeSet<String>>,
     fingerprints: HashMap<(String, String, String), String>,
+    /// Names of the models whose scores a fusion reads.
+    fused: BTreeSet<String>,
 }
 
 impl Planner<'_> {
@@ -164,8 +172,9 @@ impl Planner<'_> {
             let candidates = self.draw(context.prepared, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
             for &part in &protocol.splits {
-                let reads = roles([("prepared", context.prepared), ("candidates", candidates)]);
-                let evaluate = self.evaluate(part, protocol.keep_scores, reads, &stages);
+                let data = roles([("prepared", context.prepared), ("candidates", candidates)]);
+                let keeps = self.keeps_scores(protocol, model, &stages);
+                let evaluate = self.evaluate(part, keeps, &data, &stages);
                 measures.push(Measure {
                     name: name.clone(),
                     part,
@@ -294,14 +303,27 @@ impl Planner<'_> {
         }
     }
 
-    /// The evaluation of `part`. It reads the stages `needs` and those of the model.
+    /// Whether an evaluation of the model `name` keeps the scores of the candidates. Those of short
+    /// lists are small, so that a fusion which is added later evaluates nothing again.
+    fn keeps_scores(&self, protocol: &Protocol, name: &str, stages: &ModelStages) -> bool {
+        let is_short = protocol.candidates.n().is_some_and(|n| n <= SHORT_LIST);
+        let is_useful = is_short || self.fused.contains(name);
+        protocol.keep_scores || is_useful && stages.ranking.has_scores()
+    }
+
+    /// The evaluation of `part`. It reads the stages `data` and those of the model.
     fn evaluate(
         &mut self,
         part: Part,
         keep_scores: bool,
-        mut needs: BTreeMap<String, NodeId>,
+        data: &BTreeMap<String, NodeId>,
         stages: &ModelStages,
     ) -> NodeId {
+        let mut needs = data.clone();
+        needs.extend(stages.reads.clone());
+        for (at, source) in stages.sources.iter().enumerate() {
+            needs.insert(source_role(at), self.evaluate(part, true, data, source));
+        }
         let given = stages.given.as_ref().map(|scores| GivenScores {
             file: scores.of(part).to_owned(),
             form: scores.form,
@@ -316,10 +338,8 @@ impl Planner<'_> {
         let settings = Settings::Evaluate(Evaluate {
             part,
             keep_scores,
-            given,
-            ranking: stages.ranking.clone(),
+            ranking: given.map_or_else(|| stages.ranking.clone(), Ranking::Given),
         });
-        needs.extend(stages.reads.clone());
         self.add(settings, needs, inputs)
     }
 
@@ -406,6 +426,8 @@ fn samples_users(scenario: &Scenario) -> bool {
         Scenario::Overall {}
         | Scenario::ColdItems(_)
         | Scenario::WarmItems(_)
+        | Scenario::RepeatTargets {}
+        | Scenario::NewTargets {}
         | Scenario::CrossDomain { .. } => false,
     }
 }

@@ -130,7 +130,12 @@ impl<'a> RowSource<'a> {
             results::texts::write(&path, &texts)?;
             found.extend(analysis::answers::metric_rows(&blank, &texts));
         }
-        if let Some(scores) = Scores::load(&folder, part)? {
+        // Scores of short lists are in the store in any case.
+        let scores = match self.spec.protocol[&measure.name].keep_scores {
+            true => Scores::load(&folder, part)?,
+            false => None,
+        };
+        if let Some(scores) = scores {
             let path = results::scores::path(self.results, &cell.name, &measure.protocol, split);
             results::scores::write(&path, &scores, &prepared, &mask)?;
         }
@@ -219,7 +224,7 @@ impl<'a> RowSource<'a> {
         for id in cell.stages(&self.plan.graph) {
             let settings = &nodes[id].stage.settings;
             let exists = outcomes[id].as_ref().is_some_and(Outcome::is_good);
-            if !exists || !self.has_notes(cell, settings) {
+            if !exists || !Self::has_notes(settings) {
                 continue;
             }
             for event in history::read(&self.folder(&nodes[id]).join(EVENTS))? {
@@ -246,44 +251,36 @@ impl<'a> RowSource<'a> {
         Ok(notes.text())
     }
 
-    /// Whether the notes of a stage belong to the numbers of a cell.
-    fn has_notes(&self, cell: &Cell, settings: &Settings) -> bool {
+    /// Whether the notes of a stage belong to the numbers of a cell that uses it.
+    fn has_notes(settings: &Settings) -> bool {
         match settings {
             // Its counts are in data.csv, and `notes_on_data` adds those that concern the numbers.
             Settings::Prepare(_) => false,
-            Settings::Candidates(_) | Settings::Backbone(_) => true,
-            Settings::EncodeText(_)
+            Settings::Candidates(_)
+            | Settings::Backbone(_)
+            | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)
             | Settings::Project(_)
             | Settings::Tune(_)
-            | Settings::Evaluate(_) => self.uses_llm(cell) || self.is_given(cell),
+            | Settings::Evaluate(_) => true,
         }
     }
 
-    fn uses_llm(&self, cell: &Cell) -> bool {
-        self.evaluations(cell)
-            .any(|evaluate| evaluate.ranking.is_some())
-    }
-
-    fn is_given(&self, cell: &Cell) -> bool {
-        self.evaluations(cell)
-            .any(|evaluate| evaluate.given.is_some())
-    }
-
-    fn evaluations(&self, cell: &Cell) -> impl Iterator<Item = &allround_core::stage::Evaluate> {
-        cell.roots()
-            .filter_map(|id| match &self.plan.graph.nodes[id].stage.settings {
-                Settings::Evaluate(evaluate) => Some(evaluate),
-                _ => None,
-            })
+    /// Whether the model of a cell reads texts, itself or in a model that it combines.
+    fn reads_texts(&self, cell: &Cell) -> bool {
+        let stages = cell.stages(&self.plan.graph).into_iter();
+        let mut settings = stages.map(|id| &self.plan.graph.nodes[id].stage.settings);
+        settings.any(|settings| {
+            matches!(settings, Settings::Evaluate(evaluate) if evaluate.ranking.reads_texts())
+        })
     }
 
     /// Notes on the data that concern a cell's numbers: users without a history, and for models
     /// that read texts, items without a record.
     fn notes_on_data(&self, cell: &Cell) -> Result<Vec<String>, DataError> {
         let prepared = self.prepared(cell.prepared)?;
-        let mut notes = match self.uses_llm(cell) {
+        let mut notes = match self.reads_texts(cell) {
             true => prepared.facts.notes(),
             false => Vec::new(),
         };

@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use allround_core::data::scores::Scored;
 use allround_core::data::{
-    self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates, given,
+    self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates,
+    fusion, given,
 };
 use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started, Validation};
 use allround_core::fs;
@@ -33,7 +34,9 @@ use allround_core::metric::Metric;
 use allround_core::models::llm_method::Accept;
 use allround_core::models::llm_method::Inference;
 use allround_core::program::Program;
-use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
+use allround_core::stage::{
+    Evaluate, FusionRanking, GivenScores, LlmRanking, Ranking, source_role,
+};
 use allround_core::stage::{Job, Settings};
 use allround_core::text::{Titles, audit};
 
@@ -76,7 +79,7 @@ fn action(job: &Job) -> String {
     let kind = job.stage.settings.kind();
     let model = match &job.stage.settings {
         Settings::Backbone(settings) => settings.model.kind(),
-        Settings::Evaluate(settings) if settings.ranking.is_some() => "llm",
+        Settings::Evaluate(settings) if settings.ranking.llm().is_some() => "llm",
         _ => "",
     };
     let rules = std::env::var("FAKE_WORKER").unwrap_or_default();
@@ -161,7 +164,7 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
 fn reads_prompts(job: &Job) -> bool {
     match &job.stage.settings {
         Settings::Project(_) | Settings::Tune(_) => true,
-        Settings::Evaluate(settings) => settings.ranking.is_some(),
+        Settings::Evaluate(settings) => settings.ranking.llm().is_some(),
         _ => false,
     }
 }
@@ -188,6 +191,10 @@ fn phase(job: &Job) -> &'static str {
         Settings::Evaluate(Evaluate {
             part: Part::Valid, ..
         }) => "evaluate_valid",
+        Settings::Evaluate(Evaluate {
+            ranking: Ranking::Fusion(_),
+            ..
+        }) => "fuse",
         Settings::Evaluate(_) => "evaluate",
     }
 }
@@ -314,22 +321,50 @@ fn artefact(job: &Job, loss: f64) -> Result<(), String> {
             })
         }
         (Settings::Evaluate(settings), Some(prepared)) => {
-            CandidateLists::load(&job.needs["candidates"], settings.part).and_then(|lists| {
-                if let Some(ranking) = &settings.ranking {
-                    return answer(job, (ranking, &prepared), lists);
-                }
-                if let Some(given) = &settings.given {
-                    return read_scores(job, (given, settings.keep_scores), (&prepared, &lists));
-                }
-                if settings.keep_scores {
-                    scores(&prepared, &lists).save(&job.output)?;
-                }
-                Ok(ranks(job, lists).save(&job.output)?)
-            })
+            CandidateLists::load(&job.needs["candidates"], settings.part)
+                .and_then(|lists| evaluate(job, settings, &prepared, lists))
         }
         _ => Ok(()),
     };
     saved.map_err(|error| error.to_string())
+}
+
+/// Imported scores and fusions are real, all other ranks are a function of the key.
+fn evaluate(
+    job: &Job,
+    settings: &Evaluate,
+    prepared: &Prepared,
+    lists: CandidateLists,
+) -> Result<(), data::DataError> {
+    let keeps = settings.keep_scores;
+    match &settings.ranking {
+        Ranking::Given(given) => return read_scores(job, (given, keeps), (prepared, &lists)),
+        Ranking::Fusion(ranking) => return fuse(job, ranking, (prepared, &lists)),
+        Ranking::Cf | Ranking::Llm(_) | Ranking::Texts(_) => {}
+    }
+    if keeps {
+        scores(prepared, &lists).save(&job.output)?;
+    }
+    match &settings.ranking {
+        Ranking::Llm(ranking) => answer(job, (ranking, prepared), lists),
+        _ => Ok(ranks(job, lists).save(&job.output)?),
+    }
+}
+
+/// Combines scores as the real worker does.
+fn fuse(
+    job: &Job,
+    ranking: &FusionRanking,
+    (prepared, lists): (&Prepared, &CandidateLists),
+) -> Result<(), data::DataError> {
+    let folders = (0..).map_while(|at| job.needs.get(&source_role(at)));
+    let sources = folders.map(|folder| Scores::load(folder, lists.part));
+    let sources = sources.collect::<Result<Option<Vec<Scores>>, _>>()?;
+    let sources = sources.expect("the models of a fusion keep their scores");
+    fusion::fuse(ranking, &sources, prepared, lists)?
+        .ranks
+        .save(&job.output)?;
+    Ok(())
 }
 
 /// Writes answers like those of a language model: one title per user, or scores of yes, depending

@@ -60,10 +60,8 @@ pub(super) fn one_title(
     path: &[&str],
     protocol: &str,
 ) {
-    let kind = match inference {
-        Some(Inference::Generate { .. }) => "generate",
-        Some(Inference::Constrained {}) => "constrained",
-        Some(Inference::Score { .. }) | None => return,
+    let Some(kind) = inference.and_then(Inference::one_title) else {
+        return;
     };
     let metrics = &check.spec.protocol[protocol].metrics;
     let other = metrics
@@ -96,10 +94,8 @@ pub(super) fn scores(
     path: &[&str],
     protocol: &str,
 ) {
-    let kind = match inference {
-        Some(Inference::Generate { .. }) => "generate",
-        Some(Inference::Constrained {}) => "constrained",
-        Some(Inference::Score { .. }) | None => return,
+    let Some(kind) = inference.and_then(Inference::one_title) else {
+        return;
     };
     if !check.spec.protocol[protocol].keep_scores {
         return;

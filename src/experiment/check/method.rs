@@ -1,5 +1,5 @@
-//! Checks of methods that query a language model: names that they refer to, and whether they can be
-//! measured under every protocol.
+//! Checks of models that read texts: names that they refer to, and whether they can be measured
+//! under every protocol.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,6 @@ use allround_core::models::{LlmMethod, Model};
 
 use super::{Check, chat, form, protocol};
 use crate::experiment::fault::Fault;
-use crate::experiment::select::Selected;
 use crate::experiment::suggest;
 
 pub(super) fn check(check: &mut Check<'_>) {
@@ -29,15 +28,23 @@ pub(super) fn check(check: &mut Check<'_>) {
     }
     let mut seen = BTreeSet::new();
     for cell in spec.selected() {
-        let Some(model) = spec.model_named(&cell.model) else {
+        // A fusion runs the models that it combines, also those that the matrix leaves out.
+        let sources = spec.model_named(&cell.model).map(Model::sources);
+        let names = sources.unwrap_or_default().iter().chain([&cell.model]);
+        for name in names {
+            if seen.insert((cell.dataset.clone(), name.clone())) {
+                titled(check, &cell.dataset, name);
+            }
+        }
+    }
+    let names: BTreeSet<String> = seen.into_iter().map(|(_, name)| name).collect();
+    for name in &names {
+        let Some(model) = spec.model_named(name) else {
             continue;
         };
         if let Some(method) = model.llm_method() {
-            titled(check, &cell);
-            if seen.insert(cell.model.clone()) {
-                answers(check, &path_of(check, &cell.model, model), method);
-                chat::check(check, method);
-            }
+            answers(check, &path_of(check, name, model), method);
+            chat::check(check, method);
         }
     }
 }
@@ -54,18 +61,16 @@ fn below<'a>(path: &[&'a str], steps: &[&'a str]) -> Vec<&'a str> {
     path.iter().chain(steps).copied().collect()
 }
 
-/// Checks every name that a method refers to.
+/// Checks every name that a model refers to, except those that a fusion combines.
 fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
-    let Some(method) = model.llm_method() else {
-        return;
-    };
-    if let Some(name) = method.backbone() {
+    let method = model.llm_method();
+    if let Some(name) = method.and_then(LlmMethod::backbone) {
         backbone(check, name, &below(path, &["backbone"]));
     }
     let named = [
-        ("encoder", method.encoder()),
-        ("llm", Some(method.llm())),
-        ("prompt", Some(method.prompt())),
+        ("encoder", model.encoder()),
+        ("llm", method.map(LlmMethod::llm)),
+        ("prompt", method.map(LlmMethod::prompt)),
     ];
     for (section, name) in named {
         if let Some(name) = name {
@@ -216,18 +221,20 @@ fn without_list(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
     }
 }
 
-/// Reports a data set without titles for a method that reads titles.
-fn titled(check: &mut Check<'_>, cell: &Selected) {
-    let Some(dataset) = check.spec.dataset.get(&cell.dataset) else {
+/// Reports a data set without titles for a model that reads titles.
+fn titled(check: &mut Check<'_>, dataset_name: &str, model: &str) {
+    let why = match check.spec.model_named(model) {
+        Some(Model::TextSimilarity(_)) => "compares texts of items",
+        Some(found) if found.llm_method().is_some() => "queries a language model about titles",
+        Some(_) | None => return,
+    };
+    let Some(dataset) = check.spec.dataset.get(dataset_name) else {
         return;
     };
     let Some(hint) = dataset.source.as_source().missing_titles() else {
         return;
     };
-    let place = check.place(&["dataset", &cell.dataset, "source", dataset.source.kind()]);
-    let message = format!(
-        "data set `{}` has no titles, and `{}` queries a language model about titles",
-        cell.dataset, cell.model
-    );
+    let place = check.place(&["dataset", dataset_name, "source", dataset.source.kind()]);
+    let message = format!("data set `{dataset_name}` has no titles, and `{model}` {why}");
     check.push(Fault::at(place, message).label("no titles here").hint(hint));
 }

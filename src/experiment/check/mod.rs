@@ -4,6 +4,7 @@ mod chat;
 mod data;
 mod folder;
 mod form;
+mod fusion;
 mod gguf;
 mod llm;
 mod matrix;
@@ -51,6 +52,7 @@ pub(super) fn meaning(
     llm::check(&mut check, base);
     model::check(&mut check, base);
     method::check(&mut check);
+    fusion::check(&mut check);
     matrix::check(&mut check);
     run::check(&mut check);
     outputs::check(&mut check);

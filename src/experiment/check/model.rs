@@ -201,6 +201,9 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
         let validation = method.validation();
         problems.extend(validation.iter().flat_map(|(key, it)| it.problems(key)));
     }
+    if let Model::Fusion(fusion) = model {
+        problems.extend(fusion.problems());
+    }
     for problem in problems {
         check.problem(path, problem);
     }

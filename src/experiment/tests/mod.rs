@@ -2,6 +2,7 @@
 
 mod bad;
 mod bad_folder;
+mod bad_fusion;
 mod bad_method;
 mod bad_scores;
 mod bad_weights;

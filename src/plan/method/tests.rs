@@ -1,6 +1,7 @@
 //! Stages that cells share, and stages that they read.
 
 mod threads;
+mod untrained;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -231,7 +232,7 @@ fn a_prompt_has_the_words_of_the_data_set() {
         let Settings::Evaluate(evaluate) = settings else {
             panic!("{settings:?}");
         };
-        let ranking = evaluate.ranking.as_ref().unwrap();
+        let ranking = evaluate.ranking.llm().unwrap();
         assert_eq!(ranking.llm.prompt.noun, noun);
     }
 }

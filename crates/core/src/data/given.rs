@@ -6,10 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::scores::{Scored, Scores, bound, candidates};
+use super::scores::{Scored, Scores, bound, candidates, rank};
 use super::{CandidateLists, DataError, Prepared, Ranks};
 use crate::cells;
-use crate::config::protocol::Ties;
 use crate::event::Counted;
 use crate::models::scores::{Missing, ScoresForm, Unknown};
 
@@ -252,15 +251,6 @@ impl Ranking<'_> {
             "`allround export RESULTS --candidates` lists all candidates; `missing = \"last\"` ranks those without a score last",
         )
     }
-}
-
-/// The rank of the first entry in `row`: 1, plus the number of greater scores, plus a share of the
-/// other equal scores.
-fn rank(row: &[Scored], ties: Ties) -> f64 {
-    let own = row[0].score;
-    let greater = row.iter().filter(|it| it.score > own).count();
-    let equal = row.iter().filter(|it| it.score == own).count() - 1;
-    ties.rank(greater, equal)
 }
 
 #[cfg(test)]

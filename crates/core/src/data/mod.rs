@@ -8,6 +8,7 @@ pub mod answers;
 pub mod arrays;
 pub mod candidates;
 pub mod filter;
+pub mod fusion;
 pub mod given;
 mod needs;
 pub mod nobody;

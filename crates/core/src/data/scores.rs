@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::arrays::{self, Array, Arrays};
 use super::{CandidateLists, DataError, Part, Prepared};
-use crate::config::protocol::Seen;
+use crate::config::protocol::{Seen, Ties};
 
 /// With more items than this, only the best of each user's full ranking are kept.
 pub const ALL_OF_ITEMS: usize = 1_000;
@@ -171,6 +171,15 @@ pub fn candidates(lists: &CandidateLists, prepared: &Prepared, place: usize) -> 
         }
     }
     found
+}
+
+/// The rank of the first entry in `row`, the target: 1, plus the number of greater scores, plus a
+/// share of the other equal scores.
+pub fn rank(row: &[Scored], ties: Ties) -> f64 {
+    let own = row[0].score;
+    let greater = row.iter().filter(|it| it.score > own).count();
+    let equal = row.iter().filter(|it| it.score == own).count() - 1;
+    ties.rank(greater, equal)
 }
 
 /// The items that a model may read of `user` before it ranks the target of `part`.

@@ -367,6 +367,18 @@ pub enum Inference {
     Constrained {},
 }
 
+impl Inference {
+    /// The kind of an inference that answers with one title, so that candidates have no scores;
+    /// `None` for likelihoods.
+    pub fn one_title(&self) -> Option<&'static str> {
+        match self {
+            Inference::Generate { .. } => Some("generate"),
+            Inference::Constrained {} => Some("constrained"),
+            Inference::Score { .. } => None,
+        }
+    }
+}
+
 /// How the log-likelihoods of a title's tokens are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,6 +5,7 @@
 //! network belongs in the worker.
 
 pub mod allmrec;
+pub mod fusion;
 pub mod gru4rec;
 mod hue;
 pub mod llm_method;
@@ -20,6 +21,7 @@ pub mod sasrec;
 pub mod scores;
 pub mod stage;
 pub mod tallrec;
+pub mod text_similarity;
 pub mod train;
 pub mod weights;
 
@@ -29,6 +31,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use allmrec::Allmrec;
+pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
 pub use hue::Hue;
 pub use llm_method::LlmMethod;
@@ -43,6 +46,7 @@ pub use repeat::Repeat;
 pub use sasrec::Sasrec;
 pub use scores::Scores;
 pub use tallrec::Tallrec;
+pub use text_similarity::TextSimilarity;
 pub use train::Train;
 use train::{Loss, Sequences, Stop};
 use weights::Weight;
@@ -69,6 +73,10 @@ pub enum Model {
     Markov(Markov),
     /// Scores or ranked lists in a file that another program wrote.
     Scores(Scores),
+    /// Candidates by the similarity of their texts to those of the history: a baseline.
+    TextSimilarity(TextSimilarity),
+    /// Models of the same experiment, combined without training.
+    Fusion(Fusion),
     /// A frozen CF model, aligned with texts and projected into a frozen language model (Kim et al.
     /// 2024).
     Allmrec(Allmrec),
@@ -89,6 +97,8 @@ pub enum Group {
     Counting,
     /// Scores or ranked lists that another program wrote.
     External,
+    /// A model that trains and counts nothing: it compares texts, or combines other models.
+    Untrained,
     /// A method that queries a language model.
     LlmMethod,
 }
@@ -108,7 +118,7 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 12] = [
+pub const KINDS: [Kind; 14] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -117,6 +127,8 @@ pub const KINDS: [Kind; 12] = [
     repeat::KIND,
     markov::KIND,
     scores::KIND,
+    text_similarity::KIND,
+    fusion::KIND,
     allmrec::KIND,
     llm_only::KIND,
     mlp_llm::KIND,
@@ -261,6 +273,8 @@ impl Model {
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
             Model::Scores(_) => scores::KIND.name,
+            Model::TextSimilarity(_) => text_similarity::KIND.name,
+            Model::Fusion(_) => fusion::KIND.name,
             Model::Allmrec(_) => allmrec::KIND.name,
             Model::LlmOnly(_) => llm_only::KIND.name,
             Model::MlpLlm(_) => mlp_llm::KIND.name,
@@ -279,6 +293,8 @@ impl Model {
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
             Model::Scores(_)
+            | Model::TextSimilarity(_)
+            | Model::Fusion(_)
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
@@ -313,8 +329,26 @@ impl Model {
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
-            | Model::Scores(_) => None,
+            | Model::Scores(_)
+            | Model::TextSimilarity(_)
+            | Model::Fusion(_) => None,
         }
+    }
+
+    /// Name of the text encoder that the model reads vectors of.
+    pub fn encoder(&self) -> Option<&str> {
+        if let Model::TextSimilarity(model) = self {
+            return Some(&model.encoder);
+        }
+        self.llm_method()?.encoder()
+    }
+
+    /// Names of the models that the model combines; empty for all but a fusion.
+    pub fn sources(&self) -> &[String] {
+        if let Model::Fusion(fusion) = self {
+            return &fusion.models;
+        }
+        &[]
     }
 
     /// Whether the model is a CF model with a vector for each user and item, which LLM methods can
@@ -353,6 +387,8 @@ impl Model {
             | Model::Repeat(_)
             | Model::Markov(_)
             | Model::Scores(_)
+            | Model::TextSimilarity(_)
+            | Model::Fusion(_)
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)

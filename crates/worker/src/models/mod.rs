@@ -13,6 +13,7 @@ pub mod nextitnet;
 pub mod popularity;
 pub mod repeat;
 pub mod sasrec;
+pub mod text_similarity;
 pub mod weights;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,9 @@ use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainAlign;
 use allround_core::text::item_text;
-use tch::{Device, Tensor};
+use tch::Device;
 
-use super::encode_text::{EMBEDDINGS, report_undescribed, report_unread};
+use super::encode_text::{embeddings, report_undescribed, report_unread};
 use super::need;
 use super::report::StageError;
 use crate::encoder::sentence;
@@ -93,20 +93,4 @@ fn save(folder: &Path, settings: &TrainAlign, task: &AlignTask<'_>) -> Result<()
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
     let path = folder.join(artefact::DESCRIPTION);
     Ok(allround_core::fs::write_atomic(&path, &text)?)
-}
-
-/// The frozen encoder's vectors [V + 1, W] of the data set's V items.
-fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tensor, StageError> {
-    let path = need(job, "encoded")?.join(EMBEDDINGS);
-    let mut tensors = weights::read_tensors(&path)?;
-    let vectors = tensors.remove("embeddings");
-    let vectors = vectors.filter(|vectors| vectors.size()[0] == items as i64 + 1);
-    vectors
-        .map(|vectors| vectors.to_device(device))
-        .ok_or_else(|| {
-            StageError::new(format!(
-                "`{}` holds no `embeddings` of {items} items",
-                path.display()
-            ))
-        })
 }

@@ -14,7 +14,7 @@ use crate::models::weights;
 use crate::torch_ext::memory;
 
 /// The vectors' file, with one tensor `embeddings` [V + 1, W]; row 0 is zero.
-pub(super) const EMBEDDINGS: &str = "embeddings.safetensors";
+const EMBEDDINGS: &str = "embeddings.safetensors";
 
 pub(super) fn run(
     job: &Job,
@@ -47,6 +47,23 @@ pub(super) fn run(
     let vectors = Tensor::cat(&[padding, vectors], 0);
     let named = [("embeddings".to_owned(), vectors)];
     Ok(weights::write(&job.output.join(EMBEDDINGS), &named)?)
+}
+
+/// The frozen encoder's vectors [V + 1, W] of the data set's V items, for a stage that needs
+/// `encoded`.
+pub(super) fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tensor, StageError> {
+    let path = need(job, "encoded")?.join(EMBEDDINGS);
+    let mut tensors = weights::read_tensors(&path)?;
+    let vectors = tensors.remove("embeddings");
+    let vectors = vectors.filter(|vectors| vectors.size()[0] == items as i64 + 1);
+    vectors
+        .map(|vectors| vectors.to_device(device))
+        .ok_or_else(|| {
+            StageError::new(format!(
+                "`{}` holds no `embeddings` of {items} items",
+                path.display()
+            ))
+        })
 }
 
 /// The vectors, or where memory ran out how much was tried.

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::time::Instant;
 
-use allround_core::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, given};
+use allround_core::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, fusion, given};
 use allround_core::event::{Counted, Event, Phase, Progress};
 use allround_core::fs;
 use allround_core::models::llm_method::Inference;
 use allround_core::stage::Job;
-use allround_core::stage::{Evaluate, GivenScores, LlmRanking};
+use allround_core::stage::{
+    Evaluate, FusionRanking, GivenScores, LlmRanking, Ranking, TextRanking, source_role,
+};
 use tch::Device;
 
+use super::encode_text::embeddings;
 use super::prompted_lm::ProjectionInputs;
 use super::report::{StageError, phase_of, timed};
 use super::{need, prompted_lm};
@@ -18,6 +21,7 @@ use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{ContextNeeds, PromptedLm};
 use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::models::text_similarity::TextSimilarity;
 use crate::models::{Backbone, Scorer, artefact, weights};
 use crate::torch_ext::memory;
 use crate::torch_ext::timer::{Elapsed, Timer};
@@ -36,10 +40,15 @@ pub(super) fn run(
         lists: &lists,
     };
     let keep = settings.keep_scores;
-    match (&settings.ranking, &settings.given) {
-        (Some(answering), _) => ask(job, answering, keep, measured, device, observe),
-        (None, Some(given)) => read(job, given, keep, measured, observe),
-        (None, None) => score(job, keep, measured, device, observe),
+    match &settings.ranking {
+        Ranking::Cf => {
+            let scorer = artefact::load(need(job, "backbone")?, device)?;
+            score(job, scorer.as_ref(), keep, measured, observe)
+        }
+        Ranking::Llm(answering) => ask(job, answering, keep, measured, device, observe),
+        Ranking::Given(given) => read(job, given, keep, measured, observe),
+        Ranking::Texts(texts) => compare(job, texts, keep, measured, device, observe),
+        Ranking::Fusion(ranking) => fuse(job, ranking, keep, measured, observe),
     }
 }
 
@@ -77,23 +86,22 @@ fn first(lists: &CandidateLists, users: usize) -> CandidateLists {
     }
 }
 
-/// By a CF model's scores.
+/// By the scores of a CF model, or of another model that scores items for histories.
 fn score(
     job: &Job,
+    scorer: &dyn Scorer,
     keep_scores: bool,
     measured: Measured<'_>,
-    device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let Measured { prepared, lists } = measured;
-    let scorer = artefact::load(need(job, "backbone")?, device)?;
-    scored(scorer.as_ref(), prepared, &first(lists, WARM_UP))?;
+    scored(scorer, prepared, &first(lists, WARM_UP))?;
     let users = Some(lists.users.len() as u64);
     let (ranked, phase) = timed(
         phase_name(lists.part),
-        Some(device),
+        Some(scorer.device()),
         |_| users,
-        || kept(scorer.as_ref(), measured, keep_scores),
+        || kept(scorer, measured, keep_scores),
     );
     let (ranks, scores) = ranked?;
     ranks.save(&job.output)?;
@@ -102,6 +110,73 @@ fn score(
     }
     observe(Event::Phase(phase));
     Ok(())
+}
+
+/// By the texts of candidates and history.
+fn compare(
+    job: &Job,
+    settings: &TextRanking,
+    keep_scores: bool,
+    measured: Measured<'_>,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
+    let items = prepared.n_items();
+    let scorer = TextSimilarity::new(embeddings(job, items, device)?, settings.last);
+    // A text belongs to an item, also where several items share a row of the trained tables.
+    let prepared = Prepared {
+        row: (1..=items as u32).collect(),
+        ..prepared.clone()
+    };
+    let measured = Measured {
+        prepared: &prepared,
+        lists,
+    };
+    score(job, &scorer, keep_scores, measured, observe)
+}
+
+/// By the scores of other evaluations. The phase has a separate name, since the models themselves
+/// are evaluated in those.
+fn fuse(
+    job: &Job,
+    settings: &FusionRanking,
+    keep_scores: bool,
+    measured: Measured<'_>,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
+    let mut sources = Vec::new();
+    while let Some(folder) = job.needs.get(&source_role(sources.len())) {
+        let scores = Scores::load(folder, lists.part)?.ok_or_else(|| {
+            let folder = folder.display();
+            StageError::new(format!("`{folder}` holds no scores of candidates"))
+                .with_hint("run the experiment again with this version of the program")
+        })?;
+        sources.push(scores);
+    }
+    let users = Some(lists.users.len() as u64);
+    let (fused, phase) = timed(
+        fused_phase_name(lists.part),
+        None,
+        |_| users,
+        || fusion::fuse(settings, &sources, prepared, lists),
+    );
+    let fused = fused?;
+    fused.ranks.save(&job.output)?;
+    if keep_scores {
+        fused.scores.save(&job.output)?;
+    }
+    observe(Event::Phase(phase));
+    Ok(())
+}
+
+/// What the combination of other evaluations is called.
+fn fused_phase_name(part: Part) -> &'static str {
+    match part {
+        Part::Valid => "fuse_valid",
+        Part::Test => "fuse",
+    }
 }
 
 /// By scores that another program has made. They cost nothing here, so that the phase is not an

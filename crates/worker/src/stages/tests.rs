@@ -5,6 +5,7 @@ mod kept;
 mod refused;
 mod resumed;
 mod scores;
+mod untrained;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,8 @@ use allround_core::models::llm_method::{
 };
 use allround_core::models::tallrec::{TallrecForm, Tune};
 use allround_core::stage::{
-    Compute, EncodeText, Evaluate, Job, LlmRanking, PromptedLlm, Settings, Stage, TrainAlign,
-    TrainBackbone, TrainProject, TrainTune,
+    Compute, EncodeText, Evaluate, Job, LlmRanking, PromptedLlm, Ranking, Settings, Stage,
+    TrainAlign, TrainBackbone, TrainProject, TrainTune,
 };
 
 use super::*;
@@ -205,8 +206,7 @@ fn evaluate(
     Settings::Evaluate(Evaluate {
         part: Part::Test,
         keep_scores: false,
-        given: None,
-        ranking: Some(LlmRanking {
+        ranking: Ranking::Llm(LlmRanking {
             llm,
             inference: inference.into(),
             tuned,

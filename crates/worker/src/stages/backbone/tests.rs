@@ -6,8 +6,8 @@ use allround_core::data::Part;
 use allround_core::digest;
 use allround_core::event::Phase;
 use allround_core::models::train::Loss;
-use allround_core::stage::Evaluate;
 use allround_core::stage::Settings;
+use allround_core::stage::{Evaluate, Ranking};
 
 use super::super::tests::{Desk, run};
 use super::*;
@@ -21,8 +21,7 @@ fn evaluate() -> Settings {
     Settings::Evaluate(Evaluate {
         part: Part::Test,
         keep_scores: false,
-        given: None,
-        ranking: None,
+        ranking: Ranking::Cf,
     })
 }
 

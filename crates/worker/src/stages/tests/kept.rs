@@ -7,6 +7,14 @@ use allround_core::data::scores::Scored;
 use crate::methods::rank::{RankedUsers, checkpoint};
 use crate::torch_ext::timer::Elapsed;
 
+/// Limits the tokens of a pass of a language model.
+fn limit(settings: &mut Evaluate, token_budget: usize) {
+    match &mut settings.ranking {
+        Ranking::Llm(ranking) => ranking.token_budget = token_budget,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What a whole evaluation left, as its first two users, whose ranks are made up so that they are
 /// known again.
 fn half(desk: &Desk, name: &str) -> RankedUsers {
@@ -164,7 +172,7 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         let Settings::Evaluate(mut settings) = evaluate(read, None, Some(tune.clone())) else {
             unreachable!("evaluate gives its own settings")
         };
-        settings.ranking.as_mut().unwrap().token_budget = token_budget;
+        limit(&mut settings, token_budget);
         let events = desk.run(name, Settings::Evaluate(settings), &needs);
         let is_progress = |event: &&Event| matches!(event, Event::Progress(_));
         assert_eq!(events.iter().filter(is_progress).count(), 4);
@@ -192,7 +200,7 @@ fn a_smaller_token_budget_asks_fewer_users_together_and_ranks_alike() {
         else {
             unreachable!("evaluate gives its own settings")
         };
-        settings.ranking.as_mut().unwrap().token_budget = token_budget;
+        limit(&mut settings, token_budget);
         let events = desk.run(name, Settings::Evaluate(settings), &needs);
         let is_progress = |event: &&Event| matches!(event, Event::Progress(_));
         events.iter().filter(is_progress).count()

@@ -15,8 +15,7 @@ fn of(part: Part, given: Option<GivenScores>) -> Settings {
     Settings::Evaluate(Evaluate {
         part,
         keep_scores: true,
-        given,
-        ranking: None,
+        ranking: given.map_or(Ranking::Cf, Ranking::Given),
     })
 }
 
