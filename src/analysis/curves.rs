@@ -49,6 +49,9 @@ struct CurveKey {
     stage: String,
 }
 
+/// The last value at each place of an axis, with the samples that were seen.
+type LastValues = BTreeMap<u64, (u64, f64)>;
+
 /// The curves of a quantity of `epochs.csv`, by panel and model. An empty `dataset` means all data
 /// sets.
 pub fn curves(
@@ -59,7 +62,7 @@ pub fn curves(
 ) -> Vec<ModelCurve> {
     let owners = owners(results, dataset);
     // By stage, so that the last validation of an epoch replaces earlier ones of this seed.
-    let mut seeds: BTreeMap<(&str, &str), BTreeMap<u64, (u64, f64)>> = BTreeMap::new();
+    let mut seeds: BTreeMap<(&str, &str), LastValues> = BTreeMap::new();
     for row in rows(results, quantity) {
         let at = match axis {
             CurveAxis::Epoch => u64::from(row.epoch),

@@ -21,6 +21,9 @@ use crate::methods::rank::{LlmRanker, RankedUsers};
 use crate::models::Backbone;
 use crate::torch_ext::memory;
 
+/// Log-likelihoods of items' titles without a user.
+type Likelihoods = HashMap<u32, f64>;
+
 /// What validation ranks.
 pub(super) struct ListSettings<'a> {
     /// The candidates.
@@ -79,7 +82,7 @@ pub(super) struct LlmValidation<'a> {
     /// Prompts of validation do not count among those of training that were shortened.
     encoder: PromptEncoder,
     /// Likelihoods of titles without a user, where the language model stays as it is.
-    likelihoods: Option<HashMap<u32, f64>>,
+    likelihoods: Option<Likelihoods>,
 }
 
 impl<'a> LlmValidation<'a> {
@@ -158,9 +161,9 @@ impl<'a> LlmValidation<'a> {
     fn metrics(
         &self,
         projected: Option<(&dyn Backbone, &Projections)>,
-        known: Option<HashMap<u32, f64>>,
+        known: Option<Likelihoods>,
         observe: &mut dyn FnMut(Event),
-    ) -> Result<(BTreeMap<Metric, f64>, HashMap<u32, f64>), StageError> {
+    ) -> Result<(BTreeMap<Metric, f64>, Likelihoods), StageError> {
         let ranker = LlmRanker {
             prepared: self.inputs.prepared,
             prompted_lm: self.inputs.prompted_lm,
