@@ -319,13 +319,12 @@ fn a_figure_shows_validation_against_samples_with_the_level_of_the_cf_model() {
     let desk = Desk::new();
     let figure =
         "\n[figure.samples.curves]\nvalue = \"mrr\"\nx = \"samples\"\nreference = \"gru4rec\"\n";
-    std::fs::write(desk.path().join("spec.toml"), format!("{SPEC}{figure}")).unwrap();
-    let every = "model.mlp.mlp_llm.project.validate.every=10";
-    let train = "model.mlp.mlp_llm.project.train.epochs=2";
-    let run = format!("run spec.toml --set {every} --set {train}");
-    let output = desk.command(&run, "").output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let printed = String::from_utf8(output.stderr).unwrap();
+    let model = "[model.mlp.mlp_llm]\n";
+    let trained = "project.validate.every = 10\nproject.train.epochs = 2\n";
+    let spec = SPEC.replace(model, &format!("{model}{trained}"));
+    std::fs::write(desk.path().join("spec.toml"), format!("{spec}{figure}")).unwrap();
+    let (code, printed) = desk.run("");
+    assert_eq!(code, Some(0), "{printed}");
     let line = "epoch 1 evaluating [time: 0.50s, samples: 10] valid mrr: 0.3750";
     assert!(printed.contains(line), "{printed}");
     let csv = desk.file("figures/samples.csv");

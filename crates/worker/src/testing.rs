@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use allround_core::config::protocol::Candidates;
 use allround_core::metric::Metric;
@@ -12,8 +11,6 @@ use allround_core::models::llm_method::Validation;
 use allround_core::models::sasrec::Sasrec;
 use allround_core::models::train::{Decay, Optimizer, OutOfMemory, Stop, Train};
 use serde_json::Value;
-
-use crate::train::checkpoint::CheckpointPlan;
 
 /// Adam at a rate of 0.01, without warm-up, decay, clipping or validation.
 pub(crate) fn training(epochs: u32, batch_size: usize) -> Train {
@@ -43,15 +40,6 @@ pub(crate) fn unvalidated() -> Validation {
         metric: Metric::Mrr,
         patience: 0,
         candidates: Candidates::Uniform { n: 3 },
-    }
-}
-
-/// Checkpoints in `folder` after this many epochs, and none within an epoch.
-pub(crate) fn checkpoints(folder: &Path, every: u32) -> CheckpointPlan<'_> {
-    CheckpointPlan {
-        folder,
-        every,
-        within: Duration::from_secs(3600),
     }
 }
 

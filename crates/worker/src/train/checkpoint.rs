@@ -40,6 +40,16 @@ impl<'a> CheckpointPlan<'a> {
     }
 }
 
+/// Checkpoints in `folder` after this many epochs, and none within an epoch.
+#[cfg(test)]
+pub(crate) fn checkpoints(folder: &Path, every: u32) -> CheckpointPlan<'_> {
+    CheckpointPlan {
+        folder,
+        every,
+        within: Duration::from_secs(3600),
+    }
+}
+
 /// State of training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

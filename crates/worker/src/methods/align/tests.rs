@@ -5,7 +5,8 @@ use allround_core::models::train::Train;
 use super::*;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, target_rule};
-use crate::testing::{checkpoints, training};
+use crate::testing::training;
+use crate::train::checkpoint::checkpoints;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 pub(crate) fn settings() -> Align {

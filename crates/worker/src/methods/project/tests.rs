@@ -6,7 +6,8 @@ use super::*;
 use crate::methods::prompted_lm::Slot;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, prompted_lm, target_rule, training_candidates};
-use crate::testing::{checkpoints, training, unvalidated};
+use crate::testing::{training, unvalidated};
+use crate::train::checkpoint::checkpoints;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 mod nets;

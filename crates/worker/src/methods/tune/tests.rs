@@ -14,7 +14,8 @@ use super::*;
 use crate::lm::{Holding, Lm, LmConfig};
 use crate::methods::rank::{LlmRanker, RankedUsers};
 use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule, training_candidates};
-use crate::testing::{checkpoints, training, unvalidated};
+use crate::testing::{training, unvalidated};
+use crate::train::checkpoint::checkpoints;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
 fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {

@@ -4,7 +4,8 @@ use tch::Device;
 use super::*;
 use crate::data::{Histories, TrainingBatch};
 use crate::models::Scorer;
-use crate::testing::{checkpoints, training};
+use crate::testing::training;
+use crate::train::checkpoint::checkpoints;
 
 /// A net that always needs more memory than there is.
 #[derive(Debug)]

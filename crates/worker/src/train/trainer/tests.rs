@@ -3,7 +3,8 @@ use std::cell::Cell;
 use allround_core::models::train::Decay;
 use tch::Kind;
 
-use crate::testing::{checkpoints, training};
+use crate::testing::training;
+use crate::train::checkpoint::checkpoints;
 use crate::train::task::{Loss, Source};
 
 use super::*;
