@@ -330,10 +330,10 @@ fn a_figure_shows_validation_against_samples_with_the_level_of_the_cf_model() {
     let csv = desk.file("figures/samples.csv");
     let rows: Vec<&str> = csv.lines().skip(1).collect();
     let expected = [
-        "0,0.25,0.25,0.25,1",
-        "10,0.375,0.375,0.375,1",
-        "20,0.5,0.5,0.5,1",
-        ",0.5,,,",
+        ",0,0.25,0.25,0.25,1,made-up data",
+        ",10,0.375,0.375,0.375,1,made-up data",
+        ",20,0.5,0.5,0.5,1,made-up data",
+        ",,0.5,,,,made-up data",
     ];
     assert_eq!(rows.len(), expected.len(), "{csv}");
     for (row, end) in rows.iter().zip(expected) {
