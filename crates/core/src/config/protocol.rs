@@ -21,9 +21,9 @@ pub struct Protocol {
     /// Maximum number of users evaluated, drawn at random by the seed; 0 is all users. The A-LLMRec
     /// code uses 10,000.
     pub max_users: u64,
-    /// Minimum number of users of each slice that is measured (cold and warm items, repeat and new
-    /// targets), where it has as many; 0: those among `max_users`. The users that are drawn for a
-    /// slice count in its numbers alone.
+    /// Minimum number of users of each measured slice, where it has as many; 0: those among
+    /// `max_users`. Slices are cold and warm items, repeat and new targets. The users that are
+    /// drawn for a slice count in its numbers alone.
     #[serde(default)]
     pub users_per_slice: u64,
     /// Seed of the candidate lists; 0 uses each cell's own seed.
