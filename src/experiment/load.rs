@@ -9,7 +9,7 @@ use layered_toml::{Fault, Faults, Reading, Resolved};
 use super::checked::Checked;
 use super::folder::{self, Flagged};
 use super::format::FORMAT;
-use super::{Spec, axes, check, labels};
+use super::{Spec, check, declared, labels};
 
 /// Reads an experiment file, with the values of `--set path.to.key=value` flags over it.
 ///
@@ -69,7 +69,7 @@ fn load_with(
 ) -> Result<(Resolved, Flagged), Faults> {
     let mut reading = FORMAT.read(name, text, flags)?;
     mark_expected(&mut reading.tree);
-    axes::fill(&mut reading.tree, reading.layers.last());
+    declared::fill(&mut reading.tree, reading.layers.last());
     let spec: Spec = reading.value()?;
     labels::check(&mut reading);
     let Reading {

@@ -7,9 +7,9 @@
 
 pub mod config;
 
-mod axes;
 mod check;
 mod checked;
+mod declared;
 mod folder;
 mod format;
 mod labels;
