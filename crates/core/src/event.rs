@@ -81,7 +81,7 @@ pub struct Started {
 /// Time and counts of one phase of a stage. Missing values are unknown, never 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `read`, `filter`, `draw`, `train`, `import`, `validate`, `evaluate`, `save`.
+    /// `read`, `filter`, `draw`, `titles`, `train`, `import`, `validate`, `evaluate`, `save`.
     pub phase: String,
     /// Wall time in seconds, without warm-up.
     pub wall_s: f64,

@@ -197,6 +197,7 @@ fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
         problems.extend(method.problems(&ProblemContext {
             encoder,
             modules: form.as_ref().map(|form| form.modules),
+            prompt: check.spec.prompt.get(method.prompt()),
         }));
         let validation = method.validation();
         problems.extend(validation.iter().flat_map(|(key, it)| it.problems(key)));

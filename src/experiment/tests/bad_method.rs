@@ -78,6 +78,15 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "a ranking loss with a list of candidates, and an inference by the plain likelihood",
+        old: "prompt = \"plain\"\ninference.score = {}\n",
+        new: "prompt = \"plain\"\ninference.score = {}\nproject.ranking_loss = { negatives = 7, temperature = 1 }\n",
+        faults: &[
+            "34:24: the ranking loss compares titles after one prompt, and the prompt lists the candidates | expected a prompt without a list | write `list = false` in the prompt, or remove `ranking_loss`",
+            "34:24: the ranking loss trains gains, and `inference` ranks by something else | expected an inference by `gain` | write `inference.score = { by = \"gain\" }`, or remove `ranking_loss`",
+        ],
+    },
+    Case {
         what: "patience without validation",
         old: "tune.lora.targets = [\"q_proj\"]\n",
         new: "tune.lora.targets = [\"q_proj\"]\ntune.validate.patience = 3\n",

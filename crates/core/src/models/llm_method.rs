@@ -8,6 +8,7 @@ use super::stage::{PromptedLlm, Settings};
 use super::tallrec::Tune;
 use super::train::Train;
 use crate::config::Encoder;
+use crate::config::llm::Prompt;
 use crate::config::protocol::Candidates;
 use crate::metric::Metric;
 
@@ -154,6 +155,8 @@ pub struct ProblemContext<'a> {
     /// Modules of the language model that can have adapters; `None` where its files are not
     /// available.
     pub modules: Option<&'a [&'a str]>,
+    /// The prompt that the method refers to, where it is declared.
+    pub prompt: Option<&'a Prompt>,
 }
 
 /// The vector after a title in the prompt.
@@ -196,8 +199,65 @@ pub struct Project {
     pub max_samples: u64,
     /// Validation while the projections are trained.
     pub validate: Validation,
+    /// Trains the rank of the target among drawn items, in place of the likelihood of its title.
+    /// Needs a prompt without a list of candidates, and an inference by `gain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking_loss: Option<RankingLoss>,
     /// Epochs, batch size, optimizer.
     pub train: Train,
+}
+
+/// Softmax cross-entropy of the target among drawn items. The logit of an item is its gain: the
+/// log-likelihood of its title after the prompt, minus that after the prompt without history and
+/// vectors. The likelihood of a title has no negatives: it also rises when all titles of a shop
+/// become likelier. Our own addition; the paper trains the likelihood alone (equation 9).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RankingLoss {
+    /// Items drawn for each target by the rules of `candidates`.
+    #[schemars(range(min = 1, max = 255))]
+    pub negatives: usize,
+    /// Logits are divided by this number of nats. Gains of a title are sums over its tokens, so
+    /// differences of ten are common.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub temperature: f64,
+}
+
+impl Project {
+    /// Training settings without an effect, and a ranking loss that does not train what `inference`
+    /// ranks by.
+    pub fn problems(&self, inference: &Inference, context: &ProblemContext<'_>) -> Vec<Problem> {
+        let mut found = self.train.problems_of_llm_stage("project.train");
+        if self.ranking_loss.is_none() {
+            return found;
+        }
+        let key = "project.ranking_loss";
+        if context.prompt.is_some_and(|prompt| prompt.list) {
+            let message = "the ranking loss compares titles after one prompt, and the prompt lists \
+                           the candidates";
+            found.push(
+                Problem::at(key, message)
+                    .label("expected a prompt without a list")
+                    .hint("write `list = false` in the prompt, or remove `ranking_loss`"),
+            );
+        }
+        let by_gain = matches!(
+            inference,
+            Inference::Score {
+                by: ScoreBy::Gain,
+                ..
+            }
+        );
+        if !by_gain {
+            let message = "the ranking loss trains gains, and `inference` ranks by something else";
+            found.push(
+                Problem::at(key, message)
+                    .label("expected an inference by `gain`")
+                    .hint("write `inference.score = { by = \"gain\" }`, or remove `ranking_loss`"),
+            );
+        }
+        found
+    }
 }
 
 /// The size of the projections' outputs before training.

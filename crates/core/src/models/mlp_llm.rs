@@ -83,7 +83,7 @@ impl LlmMethod for MlpLlm {
         Some(("project.validate", &self.project.validate))
     }
 
-    fn problems(&self, _context: &ProblemContext<'_>) -> Vec<Problem> {
-        self.project.train.problems_of_llm_stage("project.train")
+    fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
+        self.project.problems(&self.inference, context)
     }
 }

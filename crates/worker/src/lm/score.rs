@@ -127,23 +127,57 @@ impl Lm {
     /// positions: callers check.
     pub fn score(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
         let _frozen = tch::no_grad_guard();
+        let scores = self.scored_groups(rows, continuations).flat_map(|group| {
+            let Scored { tokens, targets } = group;
+            let tokens = tokens.to_kind(Kind::Double).to_device(Device::Cpu);
+            let tokens = Vec::<f64>::try_from(tokens).expect("numbers");
+            let mut tokens = tokens.into_iter();
+            let mut sum = |&count: &usize| tokens.by_ref().take(count).sum();
+            let rows = targets.iter();
+            let rows = rows.map(|row| row.iter().map(&mut sum).collect());
+            rows.collect::<Vec<Vec<f64>>>()
+        });
+        scores.collect()
+    }
+
+    /// The same sums as [`Lm::score`], of all continuations of all rows in order, [C]. They carry
+    /// gradients of the rows.
+    ///
+    /// # Panics
+    /// As [`Lm::score`], and when there is no row.
+    pub fn score_with_gradient(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Tensor {
+        let scores = self.scored_groups(rows, continuations).map(|group| {
+            let counts: Vec<usize> = group.targets.into_iter().flatten().collect();
+            let owners = counts.iter().zip(0i64..);
+            let owners = owners.flat_map(|(&count, owner)| std::iter::repeat_n(owner, count));
+            let owners = Tensor::from_slice(&owners.collect::<Vec<_>>()).to_device(self.device());
+            Tensor::zeros([counts.len() as i64], (Kind::Float, self.device())).index_add(
+                0,
+                &owners,
+                &group.tokens,
+            )
+        });
+        cat(scores.collect())
+    }
+
+    /// The likelihoods of rows that are computed together, group by group.
+    fn scored_groups<'a>(
+        &'a self,
+        rows: &'a [Tensor],
+        continuations: &'a [Vec<Vec<u32>>],
+    ) -> impl Iterator<Item = Scored> + 'a {
         assert_eq!(
             rows.len(),
             continuations.len(),
             "each row has continuations"
         );
-        if rows.is_empty() {
-            return Vec::new();
-        }
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         let groups = self.groups(&lengths).into_iter();
-        let scores =
-            groups.map(|group| self.score_group(&rows[group.clone()], &continuations[group]));
-        scores.flatten().collect()
+        let groups = groups.filter(|group| !group.is_empty());
+        groups.map(|group| self.score_group(&rows[group.clone()], &continuations[group]))
     }
 
-    /// Scores of rows that are computed together.
-    fn score_group(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Vec<Vec<f64>> {
+    fn score_group(&self, rows: &[Tensor], continuations: &[Vec<Vec<u32>>]) -> Scored {
         let lengths: Vec<usize> = rows.iter().map(|row| row.size()[0] as usize).collect();
         let (trees, targets) = grow(continuations);
         let masks = |window| {
@@ -171,16 +205,17 @@ impl Lm {
         }
         let hidden = self.pass(&parts, &places, &mut pattern, Some(&wanted));
         let flat: Vec<Target> = targets.iter().flatten().flatten().copied().collect();
-        let mut likelihoods = self.likelihoods(&hidden, &flat).into_iter();
-        let mut sum = |targets: &Vec<Target>| likelihoods.by_ref().take(targets.len()).sum();
-        targets
-            .iter()
-            .map(|row| row.iter().map(&mut sum).collect())
-            .collect()
+        Scored {
+            tokens: self.likelihoods(&hidden, &flat),
+            targets: targets
+                .iter()
+                .map(|row| row.iter().map(Vec::len).collect())
+                .collect(),
+        }
     }
 
-    /// Log-likelihoods of tokens that should follow states of `hidden` [S, W].
-    fn likelihoods(&self, hidden: &Tensor, targets: &[Target]) -> Vec<f64> {
+    /// Log-likelihoods [T] of tokens that should follow states of `hidden` [S, W].
+    fn likelihoods(&self, hidden: &Tensor, targets: &[Target]) -> Tensor {
         let list = |of: fn(&Target) -> i64| {
             let all: Vec<i64> = targets.iter().map(of).collect();
             Tensor::from_slice(&all).to_device(self.device())
@@ -209,9 +244,16 @@ impl Lm {
         }
         let (at, values): (Vec<Tensor>, Vec<Tensor>) = found.into_iter().unzip();
         let all = Tensor::zeros([targets.len() as i64], (Kind::Float, self.device()));
-        let all = all.index_copy(0, &cat(at), &cat(values));
-        Vec::<f64>::try_from(all.to_kind(Kind::Double).to_device(Device::Cpu)).expect("numbers")
+        all.index_copy(0, &cat(at), &cat(values))
     }
+}
+
+/// Likelihoods of the continuations of some rows.
+struct Scored {
+    /// Log-likelihoods of all tokens, continuation after continuation, [T].
+    tokens: Tensor,
+    /// Tokens of each row's continuations.
+    targets: Vec<Vec<usize>>,
 }
 
 /// The trees of all rows, and each continuation's targets among the computed states. These are, for

@@ -266,17 +266,50 @@ fn scores_equal_the_likelihoods_of_full_passes() {
     }
 }
 
+#[test]
+fn scores_with_gradient_are_those_scores_and_follow_the_rows_as_full_passes_do() {
+    for name in SHAPES {
+        let fixture = Fixture::open(name);
+        let continuations = fixture.continuations();
+        let rows = fixture.rows();
+        let expected: Vec<f64> = fixture.lm.score(&rows, &continuations).concat();
+        let trained = |rows: &[Tensor]| -> Vec<Tensor> {
+            let rows = rows.iter().map(|row| row.detach().copy());
+            rows.map(|row| row.set_requires_grad(true)).collect()
+        };
+        let branched = trained(&rows);
+        let scores = fixture.lm.score_with_gradient(&branched, &continuations);
+        for (score, expected) in Vec::<f64>::try_from(&scores).unwrap().iter().zip(&expected) {
+            assert!((score - expected).abs() < 1e-4, "{name}");
+        }
+        scores.sum(Kind::Float).backward();
+        let plain = trained(&rows);
+        for (row, continuations) in plain.iter().zip(&continuations) {
+            for sequence in continuations {
+                plain_sum(&fixture.lm, row, sequence).backward();
+            }
+        }
+        for (one, other) in branched.iter().zip(&plain) {
+            let away = (one.grad() - other.grad()).abs().max().double_value(&[]);
+            let scale = other.grad().abs().max().double_value(&[]);
+            assert!(away < 1e-4 * scale.max(1.0), "{name}: {away} of {scale}");
+        }
+    }
+}
+
 /// One pass over the row and the sequence.
 fn plain_score(lm: &Lm, row: &Tensor, sequence: &[u32]) -> f64 {
+    plain_sum(lm, row, sequence).double_value(&[])
+}
+
+fn plain_sum(lm: &Lm, row: &Tensor, sequence: &[u32]) -> Tensor {
     let ids: Vec<i64> = sequence.iter().map(|&id| i64::from(id)).collect();
     let ids = Tensor::from_slice(&ids);
     let text = [Tensor::cat(&[row.shallow_clone(), lm.embed(&ids)], 0)];
     let start = row.size()[0] as usize - 1;
     let hidden = lm.hidden(&text, &only(start..start + sequence.len()));
     let logs = lm.logits(&hidden).log_softmax(-1, Kind::Double);
-    logs.gather(1, &ids.unsqueeze(1), false)
-        .sum(Kind::Double)
-        .double_value(&[])
+    logs.gather(1, &ids.unsqueeze(1), false).sum(Kind::Double)
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod fixtures;
 pub mod project;
 pub mod prompted_lm;
 pub mod rank;
+pub mod ranking_examples;
 pub mod sequences;
 pub mod tables;
 pub mod tune;

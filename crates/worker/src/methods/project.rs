@@ -11,19 +11,14 @@
 //! model's inputs.
 
 use allround_core::data::Prepared;
-use allround_core::models::llm_method::Drawn;
-use allround_core::models::llm_method::Exclude;
-use allround_core::models::llm_method::ItemEmbedding;
-use allround_core::models::llm_method::Project;
-use allround_core::models::llm_method::TrainingCandidates;
-use allround_core::seed::{Stream, stream};
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
+use allround_core::models::llm_method::{ItemEmbedding, Project};
 use tch::{Device, Kind, Tensor};
 
 mod mlp;
+mod ranking;
 
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
+use super::ranking_examples::{RankingExample, RankingExamples};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::{Tables, frozen_rows};
 use crate::data::row;
@@ -33,8 +28,9 @@ use crate::nn::embedding::{self, indices};
 use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
-use crate::train::trainer::{self, EpochSeed};
+use crate::train::trainer::EpochSeed;
 use mlp::Mlp;
+use ranking::Ranking;
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 2;
@@ -171,81 +167,6 @@ pub fn item_table(
     }
 }
 
-/// A target among its candidates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RankingExample {
-    /// The target.
-    pub target: Target,
-    /// Candidates in the order of the prompt; the target among them, twice where it was drawn
-    /// again.
-    pub candidates: Vec<u32>,
-}
-
-/// Draws targets among candidates, as stage 2 and TALLRec's title form are trained on.
-#[derive(Debug)]
-pub struct RankingExamples<'a> {
-    /// The data set.
-    pub prepared: &'a Prepared,
-    /// Its training sequences.
-    pub sequences: &'a Sequences,
-    /// Items that may be drawn.
-    pub pool: Pool<'a>,
-    /// Users of a step.
-    pub batch_size: usize,
-    /// Candidates of an example, the target among them.
-    pub candidates: usize,
-    /// How the other candidates are drawn.
-    pub rule: TrainingCandidates,
-}
-
-impl RankingExamples<'_> {
-    /// The examples of an epoch by steps: each target with its candidates, shuffled.
-    ///
-    /// # Errors
-    /// When a user knows too many items to draw enough others.
-    pub fn steps(&self, draw: EpochSeed) -> Result<Vec<Vec<RankingExample>>, BoxError> {
-        let random = |epoch, step| {
-            let index = trainer::index(draw.stage, epoch, step);
-            stream(draw.seed, Stream::Prompt, index)
-        };
-        let mut drawn = Draw {
-            random_stream: random(draw.epoch, 0),
-            last_user: None,
-        };
-        let steps = self.sequences.steps(self.prepared, self.batch_size, draw);
-        let mut example = |target: Target| -> Result<RankingExample, BoxError> {
-            // With `once`, the draw is a function of the user: no epoch has the number 0.
-            let new_user = drawn.last_user.replace(target.user) != Some(target.user);
-            if self.rule.drawn == Drawn::Once && new_user {
-                drawn.random_stream = random(0, target.user as usize);
-            }
-            self.example(target, &mut drawn.random_stream)
-        };
-        let steps = steps.into_iter();
-        steps
-            .map(|step| step.into_iter().map(&mut example).collect())
-            .collect()
-    }
-
-    fn example(&self, target: Target, random: &mut ChaCha8Rng) -> Result<RankingExample, BoxError> {
-        let known = match self.rule.exclude {
-            Exclude::Training => self.prepared.train_of(target.user as usize),
-            Exclude::History => target.history(self.prepared),
-        };
-        let others = self.candidates - 1;
-        let mut candidates = self.pool.draw(target.user, known, others, random)?;
-        candidates.push(target.item(self.prepared));
-        candidates.shuffle(random);
-        Ok(RankingExample { target, candidates })
-    }
-}
-
-/// The random stream that candidates are drawn from.
-struct Draw {
-    random_stream: ChaCha8Rng,
-    last_user: Option<u32>,
-}
-
 /// What stage 2 reads.
 #[derive(Debug)]
 pub struct Inputs<'a> {
@@ -266,6 +187,33 @@ pub struct ProjectExample {
     pub target: Target,
     /// The prompt, and the target's title as answer.
     pub prompt: EncodedPrompt,
+    /// The items that the target is ranked among; none where its title's likelihood is trained.
+    pub negatives: Vec<Negative>,
+}
+
+/// An item that a target is ranked among.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negative {
+    /// The item.
+    pub item: u32,
+    /// Its title in tokens, with the end of text.
+    pub title: Vec<u32>,
+}
+
+impl ProjectExample {
+    fn count(&self, one: impl Fn(&EncodedPrompt) -> usize) -> usize {
+        let negatives = self.negatives.iter().map(|negative| negative.title.len());
+        one(&self.prompt) + negatives.sum::<usize>()
+    }
+
+    /// The target's title, then those of the negatives.
+    fn titles(&self) -> Vec<Vec<u32>> {
+        let negatives = self.negatives.iter();
+        let negatives = negatives.map(|negative| negative.title.clone());
+        std::iter::once(self.prompt.answer.clone())
+            .chain(negatives)
+            .collect()
+    }
 }
 
 /// Draws the examples of stage 2 and tokenizes them.
@@ -273,6 +221,7 @@ pub struct ProjectExample {
 struct ProjectExamples<'a> {
     ranking: RankingExamples<'a>,
     encoder: &'a PromptEncoder,
+    ranks: bool,
     seed: u64,
     limit: SampleLimit,
 }
@@ -289,14 +238,26 @@ impl ProjectExamples<'_> {
 
     fn example(&self, example: &RankingExample) -> Result<ProjectExample, PromptedLmError> {
         let (target, prepared) = (example.target, self.ranking.prepared);
-        let answer = self.encoder.answer(target.item(prepared));
+        let item = target.item(prepared);
+        let answer = self.encoder.answer(item);
+        let negatives = example.candidates.iter().copied();
+        let negatives = negatives.filter(|&other| self.ranks && other != item);
+        let negatives: Vec<Negative> = negatives
+            .map(|item| Negative {
+                item,
+                title: self.encoder.answer(item),
+            })
+            .collect();
+        let titles = negatives.iter().map(|negative| negative.title.len());
+        let longest = titles.chain([answer.len()]).max().unwrap_or_default();
         let history = target.history(prepared);
-        let prompt = self
-            .encoder
-            .prompt(history, &example.candidates, answer.len());
+        let prompt = self.encoder.prompt(history, &example.candidates, longest);
         let prompt = prompt.map_err(|error| error.of_user(prepared, target.user))?;
-        let prompt = EncodedPrompt { prompt, answer };
-        Ok(ProjectExample { target, prompt })
+        Ok(ProjectExample {
+            target,
+            prompt: EncodedPrompt { prompt, answer },
+            negatives,
+        })
     }
 }
 
@@ -350,30 +311,38 @@ pub struct ProjectTask<'a> {
     /// What is trained.
     pub projections: Projections,
     examples: ProjectExamples<'a>,
+    ranking: Option<Ranking>,
 }
 
 impl<'a> ProjectTask<'a> {
-    /// `projections` for `inputs`.
+    /// `projections` for `inputs`. With a ranking loss, the likelihoods of all titles without a user
+    /// are computed here.
     pub fn new(
         settings: &'a Project,
         inputs: Inputs<'a>,
         projections: Projections,
         seed: u64,
     ) -> Self {
+        let prompted_lm = inputs.prompted_lm;
+        let pool = Pool::of(inputs.prepared);
+        let ranking = settings.ranking_loss;
+        let ranking = ranking.map(|loss| Ranking::new(loss, prompted_lm, pool.items()));
+        let in_prompt = prompted_lm.encoder.prompt_settings().training_candidates();
+        let candidates = match settings.ranking_loss {
+            Some(loss) => 1 + loss.negatives,
+            None => in_prompt,
+        };
         let examples = ProjectExamples {
             ranking: RankingExamples {
                 prepared: inputs.prepared,
                 sequences: inputs.sequences,
-                pool: Pool::of(inputs.prepared),
+                pool,
                 batch_size: settings.train.batch_size,
-                candidates: inputs
-                    .prompted_lm
-                    .encoder
-                    .prompt_settings()
-                    .training_candidates(),
+                candidates,
                 rule: settings.candidates,
             },
-            encoder: &inputs.prompted_lm.encoder,
+            encoder: &prompted_lm.encoder,
+            ranks: ranking.is_some(),
             seed,
             limit: SampleLimit::new(
                 settings.max_samples,
@@ -385,6 +354,7 @@ impl<'a> ProjectTask<'a> {
             inputs,
             projections,
             examples,
+            ranking,
         }
     }
 }
@@ -412,11 +382,14 @@ impl Task for ProjectTask<'_> {
     }
 
     fn weight(&self, example: &ProjectExample) -> u64 {
-        example.prompt.answer.len() as u64
+        match self.ranking {
+            Some(_) => 1,
+            None => example.prompt.answer.len() as u64,
+        }
     }
 
     fn length(&self, example: &ProjectExample) -> usize {
-        example.prompt.computed()
+        example.count(EncodedPrompt::computed)
     }
 
     fn states(&self, examples: &[&ProjectExample]) -> Option<Tensor> {
@@ -437,16 +410,23 @@ impl Task for ProjectTask<'_> {
         let prompted_lm = self.inputs.prompted_lm;
         let encoded = examples.iter().map(|example| &example.prompt);
         let prompts: Vec<&[Slot]> = encoded.clone().map(|encoded| &encoded.prompt[..]).collect();
-        let answers: Vec<&[u32]> = encoded.clone().map(|encoded| &encoded.answer[..]).collect();
         let users = states.and_then(|states| self.projections.users(states));
         let rows = prompted_lm.rows(&prompts, users.as_ref(), &|items| {
             self.projections.items(items)
         });
-        let (mean, _) = prompted_lm.loss(&prompts, &answers, rows, false);
+        let mean = match &self.ranking {
+            Some(ranking) => ranking.loss(prompted_lm.lm(), examples, &rows, self.inputs.prepared),
+            None => {
+                let answers: Vec<&[u32]> = encoded.map(|encoded| &encoded.answer[..]).collect();
+                prompted_lm.loss(&prompts, &answers, rows, false).0
+            }
+        };
+        let tokens = examples.iter();
+        let tokens = tokens.map(|example| example.count(EncodedPrompt::tokens) as u64);
         Loss {
             mean,
             parts: Vec::new(),
-            tokens: encoded.map(|encoded| encoded.tokens() as u64).sum(),
+            tokens: tokens.sum(),
         }
     }
 }

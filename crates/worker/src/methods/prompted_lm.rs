@@ -8,6 +8,7 @@
 //! tokenizer has one. Answers are tokenized apart from the prompt.
 
 mod error;
+mod likelihood;
 mod prompt_encoder;
 mod turn;
 
@@ -31,6 +32,7 @@ use crate::models::weights;
 use crate::nn::embedding::indices;
 use crate::train::trainer::index;
 pub use error::PromptedLmError;
+pub use likelihood::count;
 pub use prompt_encoder::{ContextNeeds, EncodedPrompt, PromptEncoder, Slot};
 pub use turn::EncodedTurn;
 

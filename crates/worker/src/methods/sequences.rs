@@ -183,6 +183,11 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// The items, in ascending order.
+    pub fn items(&self) -> &[u32] {
+        &self.items
+    }
+
     /// `count` different items that are not among the items `known` of the user.
     ///
     /// # Errors

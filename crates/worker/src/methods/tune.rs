@@ -15,8 +15,8 @@ use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;
 
-use super::project::{RankingExample, RankingExamples};
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
+use super::ranking_examples::{RankingExample, RankingExamples};
 use super::sequences::{Pool, Sequences, Target};
 use crate::models::weights;
 use crate::train::BoxError;

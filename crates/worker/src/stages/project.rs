@@ -10,7 +10,7 @@ use allround_core::stage::TrainProject;
 use tch::Device;
 
 use super::prompted_lm::ProjectionInputs;
-use super::report::StageError;
+use super::report::{StageError, timed};
 use super::validation::{LlmValidation, ValidationInputs};
 use super::{need, prompted_lm};
 use crate::methods::project::{Inputs, ProjectTask, STAGE};
@@ -66,7 +66,15 @@ pub(super) fn run(
     if let Some(validation) = &validation {
         observe(validation.reference(backbone.as_ref())?);
     }
-    let task = ProjectTask::new(&settings.project, inputs, projections, settings.seed);
+    let (task, phase) = timed(
+        "titles",
+        Some(device),
+        |_| None,
+        || ProjectTask::new(&settings.project, inputs, projections, settings.seed),
+    );
+    if settings.project.ranking_loss.is_some() {
+        observe(Event::Phase(phase));
+    }
     let plan = Plan {
         train: &settings.project.train,
         seed: settings.seed,

@@ -184,6 +184,7 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
         ranking: None,
         llm: reading(user, item),
         project: Project {
+            ranking_loss: None,
             targets: Targets::Last,
             one_item: OneItem::Skip,
             candidates: training_candidates(),

@@ -4,14 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use allround_core::data::CandidateLists;
 use allround_core::models::llm_method::{Inference, ScoreBy};
-use tch::Tensor;
 
 use super::target_rank::averaged;
 use super::{EncodedQuery, LlmRanker, Outcome, RankedUsers, rank};
-use crate::methods::prompted_lm::Slot;
-
-/// Titles that are scored together after the prompt without history.
-const TITLES_AT_ONCE: usize = 64;
+use crate::methods::prompted_lm::{Slot, count};
 
 impl LlmRanker<'_> {
     /// One outcome for every `orders` prompts, which are of the same user.
@@ -78,13 +74,11 @@ impl LlmRanker<'_> {
         lists: &CandidateLists,
         answers: &mut RankedUsers,
     ) -> HashMap<u32, f64> {
-        let _guard = tch::no_grad_guard();
-        let encoder = &self.encoder;
         let by = match self.inference {
             Some(Inference::Score { by, .. }) => Some(*by),
             Some(Inference::Generate { .. } | Inference::Constrained {}) | None => None,
         };
-        if by != Some(ScoreBy::Gain) || encoder.prompt_settings().list {
+        if by != Some(ScoreBy::Gain) || self.encoder.prompt_settings().list {
             return HashMap::new();
         }
         let items: BTreeSet<u32> = lists
@@ -94,18 +88,7 @@ impl LlmRanker<'_> {
             .copied()
             .collect();
         let items: Vec<u32> = items.into_iter().collect();
-        let prompt = [encoder.without_history(&[])];
-        let mut tokens = 0;
-        let mut likelihoods = HashMap::new();
-        for items in items.chunks(TITLES_AT_ONCE) {
-            let titles: Vec<Vec<u32>> = items.iter().map(|&item| encoder.answer(item)).collect();
-            tokens += count(&prompt) + count(&titles);
-            let scores = self
-                .prompted_lm
-                .lm()
-                .score(&self.plain_rows(&prompt), &[titles]);
-            likelihoods.extend(items.iter().copied().zip(scores.into_iter().flatten()));
-        }
+        let (likelihoods, tokens) = self.prompted_lm.without_history(&items);
         // A resumed evaluation has counted them.
         if answers.ranks.ranks.is_empty() {
             answers.tokens += tokens;
@@ -137,18 +120,7 @@ impl LlmRanker<'_> {
         let scores = self
             .prompted_lm
             .lm()
-            .score(&self.plain_rows(&prompts), continuations);
+            .score(&self.prompted_lm.plain_rows(&prompts), continuations);
         scores.into_iter().flatten().collect()
     }
-
-    /// Input vectors of prompts that hold tokens alone.
-    fn plain_rows(&self, prompts: &[Vec<Slot>]) -> Vec<Tensor> {
-        let vectors = |_: &[u32]| unreachable!("these prompts have no vectors");
-        self.prompted_lm.rows(prompts, None, &vectors)
-    }
-}
-
-/// Tokens of prompts or titles.
-fn count<T>(texts: &[Vec<T>]) -> u64 {
-    texts.iter().map(|text| text.len() as u64).sum()
 }
