@@ -59,6 +59,8 @@ pub struct Common {
 pub enum Command {
     /// Run an experiment, or resume it.
     Run(Run),
+    /// Run all experiments of a suite, and compare them with the published numbers in one report.
+    Reproduce(Reproduce),
     /// Check an experiment file and print what it would run.
     #[command(visible_alias = "validate")]
     Check(Check),
@@ -108,6 +110,14 @@ pub struct SpecArgs {
     /// The experiment file.
     #[arg(value_name = "SPEC")]
     pub path: PathBuf,
+    /// Values other than those of the file.
+    #[command(flatten)]
+    pub changes: Changes,
+}
+
+/// Values other than those of an experiment file.
+#[derive(Clone, Debug, Args)]
+pub struct Changes {
     /// Set a value of the file, such as `--set model.sasrec.sasrec.train.lr=0.01`; may be repeated.
     /// Results go to a separate folder, which `--set name=NAME` names.
     #[arg(short = 'S', long = "set", value_name = "KEY=VALUE")]
@@ -126,7 +136,7 @@ pub struct SpecArgs {
     pub limit: Option<u64>,
 }
 
-impl SpecArgs {
+impl Changes {
     /// All overrides in the syntax of `--set`.
     pub fn overrides(&self) -> Vec<String> {
         let mut all = self.set.clone();
@@ -152,6 +162,14 @@ pub struct Run {
     /// Only print what would run.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// How it runs.
+    #[command(flatten)]
+    pub execution: Execution,
+}
+
+/// How stages are run. Nothing here changes a result.
+#[derive(Clone, Debug, Args)]
+pub struct Execution {
     /// Maximum number of stages that run at the same time [default: as many as fit the cores; 1 on
     /// a GPU].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -159,12 +177,29 @@ pub struct Run {
     /// Start no further stage after the first failure.
     #[arg(long)]
     pub fail_fast: bool,
-    /// Folder for the results folder of the experiment.
+    /// Folder for the results folders of experiments.
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub out: PathBuf,
     /// Kill a worker that reports nothing for this long, such as `90s`, `10m` or `1h 30m`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+}
+
+/// `reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct Reproduce {
+    /// The suite file, or NAME for `suites/NAME.toml`.
+    #[arg(value_name = "SUITE")]
+    pub suite: PathBuf,
+    /// Values other than those of the experiment files.
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Only print what would run.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// How it runs.
+    #[command(flatten)]
+    pub execution: Execution,
 }
 
 /// `check`.

@@ -33,7 +33,7 @@ fn flags_are_changes_of_the_file_in_their_order_of_strength() {
         "seeds=[4, 7]",
         "run.limit=9",
     ];
-    assert_eq!(run.spec.overrides(), changes);
+    assert_eq!(run.spec.changes.overrides(), changes);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn share(share: Option<f64>) -> String {
 }
 
 fn print_counts(arguments: &SpecArgs) -> anyhow::Result<Exit> {
-    let checked = experiment::load(&arguments.path, &arguments.overrides())?;
+    let checked = experiment::load(&arguments.path, &arguments.changes.overrides())?;
     for name in checked.spec.dataset.keys() {
         let mut reported = Vec::new();
         let mut observe = |event| reported.push(event);
@@ -173,7 +173,7 @@ pub(super) fn notes(prepared: &Prepared) -> Vec<String> {
 }
 
 fn write_prepared(arguments: &SpecArgs, name: Option<&str>, out: &Path) -> anyhow::Result<Exit> {
-    let checked = experiment::load(&arguments.path, &arguments.overrides())?;
+    let checked = experiment::load(&arguments.path, &arguments.changes.overrides())?;
     let names: Vec<&str> = checked.spec.dataset.keys().map(String::as_str).collect();
     let known = format!("the file declares `{}`", names.join("`, `"));
     let name = match (name, &names[..]) {

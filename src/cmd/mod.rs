@@ -15,6 +15,7 @@ mod numbers;
 mod output;
 mod plan;
 mod report;
+mod reproduce;
 mod run;
 mod show;
 mod weights;
@@ -50,7 +51,7 @@ pub enum Exit {
 
 /// Plans the experiment of `arguments`.
 pub(crate) fn planned(arguments: &SpecArgs, store: &Store) -> anyhow::Result<Planned> {
-    crate::run::plan(&arguments.path, &arguments.overrides(), store)
+    crate::run::plan(&arguments.path, &arguments.changes.overrides(), store)
 }
 
 /// Parses the command line, runs the subcommand, and prints errors.
@@ -113,6 +114,7 @@ fn internal_error(panic: &std::panic::PanicHookInfo<'_>) -> String {
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(arguments) => run::run(arguments, &cli.common),
+        Command::Reproduce(arguments) => reproduce::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::List(arguments) => list::run(arguments, &cli.common),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Exit, plan as plan_command, planned, print, show};
-use crate::cli::{Common, Run};
+use crate::cli::{Common, Execution, Run};
 use crate::observe::{Verbosity, print_message};
 use crate::results;
 use crate::run::{Ended, Ending, Planned, Request, Session, absolute};
@@ -17,20 +17,12 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         print(&plan_command::text(&planned, &store))?;
         return Ok(Exit::Success);
     }
-    let results = absolute(&arguments.out)?.join(&planned.checked.folder);
+    let execution = &arguments.execution;
+    let results = absolute(&execution.out)?.join(&planned.checked.folder);
     let session = Session {
         planned: &planned,
         results: &results,
-        request: Request {
-            spec: &arguments.spec.path,
-            store: &common.store,
-            worker: common.worker.as_deref(),
-            verbosity: verbosity(common),
-            jobs: arguments.jobs,
-            fail_fast: arguments.fail_fast,
-            timeout: arguments.timeout,
-            summarize: &show::summary,
-        },
+        request: request(&arguments.spec.path, execution, common),
     };
     let ended = session.run(&store)?;
     report(&ended, &planned, &results)?;
@@ -39,6 +31,24 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
         Ending::Failed => Exit::Failed,
         Ending::Interrupted => Exit::Interrupted,
     })
+}
+
+/// How the experiment in the file `spec` is run.
+pub(crate) fn request<'a>(
+    spec: &'a Path,
+    execution: &Execution,
+    common: &'a Common,
+) -> Request<'a> {
+    Request {
+        spec,
+        store: &common.store,
+        worker: common.worker.as_deref(),
+        verbosity: verbosity(common),
+        jobs: execution.jobs,
+        fail_fast: execution.fail_fast,
+        timeout: execution.timeout,
+        summarize: &show::summary,
+    }
 }
 
 fn verbosity(common: &Common) -> Verbosity {

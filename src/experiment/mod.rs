@@ -16,6 +16,7 @@ mod labels;
 mod load;
 mod reference;
 mod select;
+mod suite;
 
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use layered_toml::{FaultLine, Faults, Origin};
 pub use load::{load, load_resolved, load_text};
 pub use reference::{format_markdown, schema_json};
 pub use select::Selected;
+pub use suite::{Suite, suite_file};

@@ -13,6 +13,7 @@ pub(crate) mod fixture;
 mod honesty;
 mod report;
 pub mod style;
+pub mod suite;
 pub mod table;
 pub mod terminal;
 #[cfg(test)]

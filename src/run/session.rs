@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::planned::{Planned, absolute};
@@ -54,6 +55,19 @@ pub struct Ended {
     /// The summary of the results folder; `None` if this run has no numbers and earlier ones were
     /// kept.
     pub summary: Option<String>,
+}
+
+/// Requests a stop at Ctrl-C or SIGTERM from the first call on. All runs of a process share it: a
+/// stop of one run of a suite ends the next ones too.
+fn interrupts() -> Result<Stop, ctrlc::Error> {
+    static STOP: OnceLock<Stop> = OnceLock::new();
+    if let Some(stop) = STOP.get() {
+        return Ok(stop.clone());
+    }
+    let stop = Stop::default();
+    let handler = stop.clone();
+    ctrlc::set_handler(move || handler.request())?;
+    Ok(STOP.get_or_init(|| stop).clone())
 }
 
 /// One run of one experiment.
@@ -121,10 +135,7 @@ impl Session<'_> {
         store.remember(&begun)?;
         let mut writer = ResultsWriter::open(self.planned, &store, self.results)?;
         let options = self.options(&store, &logs)?;
-        let stop = Stop::default();
-        let handler = stop.clone();
-        ctrlc::set_handler(move || handler.request())?;
-        let outcomes = self.execute(&store, &options, &stop, &mut writer)?;
+        let outcomes = self.execute(&store, &options, &interrupts()?, &mut writer)?;
         writer.finish_run()?;
         let ending = ending(&outcomes, self, &writer);
         warn_of_other_workers(&writer);

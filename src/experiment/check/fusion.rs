@@ -28,19 +28,20 @@ fn sources(check: &mut Check<'_>, fusion: &str, model: &Model, path: &[&str]) {
     };
     let path = [path, &["models"]].concat();
     check.no_repeats(&settings.models, &path);
-    let known = check.model_names();
+    let is_fusion = |name: &str| matches!(spec.model_named(name), Some(Model::Fusion(_)));
+    let mut known = check.model_names();
+    known.retain(|name| !is_fusion(name));
     for (at, name) in settings.models.iter().enumerate() {
         let at = at.to_string();
         let path = [&path[..], &[&at]].concat();
         if name == fusion {
             itself(check, name, &path);
+        } else if is_fusion(name) {
+            nested(check, name, &path);
         } else if check.known("model", name, &known, &path)
             && let Some(source) = spec.model_named(name)
         {
-            match source {
-                Model::Fusion(_) => nested(check, name, &path),
-                source => one_title(check, name, source, &path),
-            }
+            one_title(check, name, source, &path);
         }
     }
     full(check, fusion, &path);

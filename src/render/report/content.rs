@@ -52,8 +52,9 @@ struct ModelKey {
     colour: String,
 }
 
+/// A figure of a report.
 #[derive(Debug, Serialize)]
-struct FigureView {
+pub struct FigureView {
     name: String,
     title: String,
     svg_html: Option<String>,
@@ -221,10 +222,15 @@ fn notes(context: &Context) -> Vec<Note> {
 }
 
 fn figure(figure: &NamedFigure) -> FigureView {
+    figure_view(figure, &figure.name)
+}
+
+/// A figure as a report shows it. `id` is its name within the report.
+pub fn figure_view(figure: &NamedFigure, id: &str) -> FigureView {
     FigureView {
         name: figure.name.clone(),
         title: figure.title.clone(),
-        svg_html: svg::inline(&figure.drawn.svg, &figure.name, &figure.title),
+        svg_html: svg::inline(&figure.drawn.svg, id, &figure.title),
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod content;
 mod headline;
-mod prose;
+pub mod prose;
 mod svg;
 pub mod theme;
 mod words;
+
+pub use content::{FigureView, figure_view};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -28,21 +30,37 @@ pub fn html(
     figures: &[NamedFigure],
     tables: &[Grid],
 ) -> Result<String, RenderError> {
+    let content = content::gather(context, figures, tables)?;
+    page(
+        "report.html",
+        TEMPLATE,
+        minijinja::context! { ..Serde(&content) },
+    )
+}
+
+/// A page made from a template, which can use the table template, the style and the script.
+///
+/// # Errors
+/// When the template fails, which is a fault of this program.
+pub fn page(
+    name: &'static str,
+    template: &'static str,
+    values: Value,
+) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let mut syntax = SyntaxConfig::builder();
     environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("table.html", TABLE)?;
-    environment.add_template("report.html", TEMPLATE)?;
+    environment.add_template(name, template)?;
     environment.add_filter("line", |text: &str| {
         Value::from_safe_string(prose::line(text))
     });
     environment.add_filter("variable", theme::variable);
-    let content = content::gather(context, figures, tables)?;
     let page = minijinja::context! {
         style => theme::css() + STYLE,
         script => SCRIPT,
-        ..Serde(&content)
+        ..values
     };
-    Ok(environment.get_template("report.html")?.render(page)?)
+    Ok(environment.get_template(name)?.render(page)?)
 }

@@ -11,6 +11,7 @@
 //! model's inputs.
 
 use allround_core::data::Prepared;
+use allround_core::event::Event;
 use allround_core::models::llm_method::{ItemEmbedding, Project};
 use tch::{Device, Kind, Tensor};
 
@@ -315,18 +316,19 @@ pub struct ProjectTask<'a> {
 }
 
 impl<'a> ProjectTask<'a> {
-    /// `projections` for `inputs`. With a ranking loss, the likelihoods of all titles without a user
-    /// are computed here.
+    /// `projections` for `inputs`. A ranking loss needs the likelihoods of all titles without a
+    /// user, which are computed here.
     pub fn new(
         settings: &'a Project,
         inputs: Inputs<'a>,
         projections: Projections,
         seed: u64,
+        observe: &mut dyn FnMut(Event),
     ) -> Self {
         let prompted_lm = inputs.prompted_lm;
         let pool = Pool::of(inputs.prepared);
         let ranking = settings.ranking_loss;
-        let ranking = ranking.map(|loss| Ranking::new(loss, prompted_lm, pool.items()));
+        let ranking = ranking.map(|loss| Ranking::new(loss, prompted_lm, pool.items(), observe));
         let in_prompt = prompted_lm.encoder.prompt_settings().training_candidates();
         let candidates = match settings.ranking_loss {
             Some(loss) => 1 + loss.negatives,

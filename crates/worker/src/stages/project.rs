@@ -70,7 +70,10 @@ pub(super) fn run(
         "titles",
         Some(device),
         |_| None,
-        || ProjectTask::new(&settings.project, inputs, projections, settings.seed),
+        || {
+            let project = &settings.project;
+            ProjectTask::new(project, inputs, projections, settings.seed, observe)
+        },
     );
     if settings.project.ranking_loss.is_some() {
         observe(Event::Phase(phase));

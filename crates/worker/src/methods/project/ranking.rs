@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use allround_core::data::Prepared;
+use allround_core::event::{Event, Progress};
 use allround_core::models::llm_method::RankingLoss;
 use tch::{Kind, Tensor};
 
@@ -20,9 +21,23 @@ pub(super) struct Ranking {
 
 impl Ranking {
     /// Computes the likelihoods of the titles of `items`, which may be drawn, without a user.
-    pub(super) fn new(settings: RankingLoss, prompted_lm: &PromptedLm, items: &[u32]) -> Self {
+    pub(super) fn new(
+        settings: RankingLoss,
+        prompted_lm: &PromptedLm,
+        items: &[u32],
+        observe: &mut dyn FnMut(Event),
+    ) -> Self {
         // Item 0 is the padding that users with one item may be trained on.
-        let (without_user, _) = prompted_lm.without_history(&[&[0], items].concat());
+        let items = [&[0], items].concat();
+        let (without_user, _) = prompted_lm.without_history(&items, &mut |done| {
+            observe(Event::Progress(Progress {
+                phase: "titles".to_owned(),
+                done: done as u64,
+                total: Some(items.len() as u64),
+                unit: "titles".to_owned(),
+                remark: String::new(),
+            }));
+        });
         Self {
             settings,
             without_user,

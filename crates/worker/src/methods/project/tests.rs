@@ -131,7 +131,7 @@ fn a_user_with_one_item_is_asked_without_a_history_for_it_or_for_no_title() {
             prompted_lm: &prompted_lm,
         };
         let projections = projections(true, 1, ItemEmbedding::Joint);
-        let task = ProjectTask::new(&settings, inputs, projections, 1);
+        let task = ProjectTask::new(&settings, inputs, projections, 1, &mut |_| {});
         let example = drawn(&task, 1).concat();
         let example: Vec<&ProjectExample> = example.iter().collect();
         let short = example
@@ -177,7 +177,7 @@ fn trained(item: ItemEmbedding) -> [Vec<(String, Tensor)>; 2] {
         prompted_lm: &prompted_lm,
     };
     let projections = projections(true, 1, item);
-    let task = ProjectTask::new(&settings, inputs, projections, 1);
+    let task = ProjectTask::new(&settings, inputs, projections, 1, &mut |_| {});
     let copy = |named: Vec<(String, Tensor)>| -> Vec<(String, Tensor)> {
         let copied = named
             .into_iter()
@@ -248,7 +248,13 @@ fn with_dropout(settings: &Project, work: impl FnOnce(&ProjectTask<'_>)) {
         prompted_lm: &prompted_lm,
     };
     let projections = projections(true, 1, ItemEmbedding::Joint);
-    work(&ProjectTask::new(settings, inputs, projections, 1));
+    work(&ProjectTask::new(
+        settings,
+        inputs,
+        projections,
+        1,
+        &mut |_| {},
+    ));
 }
 
 #[test]

@@ -11,8 +11,13 @@ const TITLES_AT_ONCE: usize = 64;
 
 impl PromptedLm {
     /// Log-likelihoods of the titles of `items` after the prompt without history, vectors and
-    /// list, and the number of tokens that were read.
-    pub fn without_history(&self, items: &[u32]) -> (HashMap<u32, f64>, u64) {
+    /// list, and the number of tokens that were read. `done` is called with the number of titles so
+    /// far.
+    pub fn without_history(
+        &self,
+        items: &[u32],
+        done: &mut dyn FnMut(usize),
+    ) -> (HashMap<u32, f64>, u64) {
         let _guard = tch::no_grad_guard();
         let prompt = [self.encoder.without_history(&[])];
         let mut tokens = 0;
@@ -25,6 +30,7 @@ impl PromptedLm {
             tokens += count(&prompt) + count(&titles);
             let scores = self.lm().score(&self.plain_rows(&prompt), &[titles]);
             likelihoods.extend(items.iter().copied().zip(scores.into_iter().flatten()));
+            done(likelihoods.len());
         }
         (likelihoods, tokens)
     }

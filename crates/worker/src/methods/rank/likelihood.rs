@@ -88,7 +88,7 @@ impl LlmRanker<'_> {
             .copied()
             .collect();
         let items: Vec<u32> = items.into_iter().collect();
-        let (likelihoods, tokens) = self.prompted_lm.without_history(&items);
+        let (likelihoods, tokens) = self.prompted_lm.without_history(&items, &mut |_| {});
         // A resumed evaluation has counted them.
         if answers.ranks.ranks.is_empty() {
             answers.tokens += tokens;

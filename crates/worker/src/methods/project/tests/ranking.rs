@@ -39,7 +39,13 @@ fn without_list(settings: &Project, work: impl FnOnce(&ProjectTask<'_>)) {
         prompted_lm: &prompted_lm,
     };
     let projections = projections(true, 1, ItemEmbedding::Joint);
-    work(&ProjectTask::new(settings, inputs, projections, 1));
+    work(&ProjectTask::new(
+        settings,
+        inputs,
+        projections,
+        1,
+        &mut |_| {},
+    ));
 }
 
 #[test]
