@@ -91,22 +91,27 @@ fn mark_expected(tree: &mut Node) {
         return;
     }
     let reason = format!("run with profile `{profile}`, which changes data or models");
-    let Value::Table(fields) = &mut tree.value else {
+    let Value::Table(sections) = &mut tree.value else {
         return;
     };
-    let expected = fields
-        .get_mut("expected")
-        .map(|entry| &mut entry.node.value);
-    let Some(Value::List(expected)) = expected else {
-        return;
-    };
-    for item in expected {
-        if let Value::Table(fields) = &mut item.value
-            && let Some(entry) = fields.get_mut("not_comparable")
-            && entry.node.text() == Some("")
-        {
-            entry.node.value = Value::Text(reason.clone());
-        }
+    let expected = sections.get_mut("expected");
+    if let Some(Value::List(values)) = expected.map(|entry| &mut entry.node.value) {
+        values.iter_mut().for_each(|value| mark(value, &reason));
+    }
+    let published = sections.get_mut("published");
+    if let Some(Value::Table(tables)) = published.map(|entry| &mut entry.node.value) {
+        let tables = tables.iter_mut();
+        tables.for_each(|(_, table)| mark(&mut table.node, &reason));
+    }
+}
+
+/// Sets the reason why a value is not comparable, where the file gives none.
+fn mark(value: &mut Node, reason: &str) {
+    if let Value::Table(fields) = &mut value.value
+        && let Some(entry) = fields.get_mut("not_comparable")
+        && entry.node.text() == Some("")
+    {
+        entry.node.value = Value::Text(reason.to_owned());
     }
 }
 

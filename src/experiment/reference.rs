@@ -134,7 +134,7 @@ const TASKS: &[Task] = &[
     task(
         "Evaluation",
         "compare with published values",
-        &["[[expected]]"],
+        &["[[expected]]", "[published.NAME]"],
     ),
     task("Runs", "choose which combinations run", &["[matrix]"]),
     task("Runs", "set device, threads and retries", &["[run]"]),

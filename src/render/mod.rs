@@ -24,9 +24,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::StandIns;
+use crate::analysis::expected::{Outcome, outcomes};
 use crate::analysis::summary::{Measurements, SummaryQuery, SummaryTable, summary};
-use crate::experiment::config::Figure;
 use crate::experiment::config::outputs::Axis;
+use crate::experiment::config::{Expected, Figure, Published};
 use crate::results::{ReadError, Results, Statistics, file};
 use allround_core::fs::{self, FsError};
 use allround_core::models::Hue;
@@ -81,6 +82,28 @@ impl Context {
                 .zip(texts)
                 .for_each(|(row, text)| row.push(text));
         }
+    }
+
+    /// The outcome of each expected value: the single ones as in the file, then those of tables by
+    /// data set and model in declared order.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let results = &self.results;
+        let spec = &results.spec;
+        let mut published: Vec<Expected> = spec
+            .published
+            .values()
+            .flat_map(Published::expected)
+            .collect();
+        published.sort_by_key(|value| {
+            (
+                results.place(Axis::Dataset, &value.dataset),
+                results.position(&value.model),
+            )
+        });
+        outcomes(
+            &[spec.expected.clone(), published].concat(),
+            &results.metrics,
+        )
     }
 
     /// The colour of a model, which it has everywhere.

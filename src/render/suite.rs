@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::report::{self, FigureView, page};
 use super::table::Grid;
 use super::{Context, RenderError, escape, style};
-use crate::analysis::expected::{Outcome, Verdict, outcomes};
+use crate::analysis::expected::{Outcome, Verdict};
 use crate::experiment::Suite;
+use crate::experiment::config::half_width;
 use crate::experiment::config::outputs::Axis;
 use crate::results::file;
 use allround_core::fs;
@@ -152,7 +153,7 @@ fn part(folder: &Path, results: &Path) -> Result<(Part, Vec<Row>), RenderError> 
     tables.iter_mut().for_each(|grid| grid.name.clear());
     let figures = super::figures(&context)?;
     let spec = &context.results.spec;
-    let outcomes = outcomes(&spec.expected, &context.results.metrics);
+    let outcomes = context.outcomes();
     let rows: Vec<Row> = outcomes
         .iter()
         .map(|outcome| row(&context, outcome))
@@ -189,8 +190,7 @@ fn row(context: &Context, outcome: &Outcome) -> Row {
     });
     let users = rows.filter_map(|row| row.n_users).min();
     let is_share = matches!(expected.metric, allround_core::metric::Metric::Hit(_));
-    let half_width = outcome.found.zip(users).filter(|_| is_share);
-    let half_width = half_width.map(|(share, users)| half_width_of(share, users));
+    let share = outcome.found.zip(users).filter(|_| is_share);
     Row {
         experiment: context.results.spec.name.clone(),
         dataset: expected.dataset.clone(),
@@ -203,18 +203,12 @@ fn row(context: &Context, outcome: &Outcome) -> Row {
         ours: outcome.found,
         difference: outcome.found.map(|found| found - expected.value),
         users,
-        half_width,
+        half_width: share.map(|(share, users)| half_width(share, users)),
         verdict: verdict(&outcome.verdict).to_owned(),
         source: expected.source.clone(),
         differs: expected.not_comparable.clone(),
         stand_in: context.stand_ins.short(Some(&expected.model)),
     }
-}
-
-/// Half of the width of the 95 % interval of a share of users, by the normal approximation.
-fn half_width_of(share: f64, users: u64) -> f64 {
-    const NORMAL_975: f64 = 1.959_963_984_540_054;
-    NORMAL_975 * (share * (1.0 - share) / users as f64).sqrt()
 }
 
 fn verdict(verdict: &Verdict) -> &'static str {
@@ -299,11 +293,5 @@ mod tests {
         let seen = relative(Path::new("/r/paper/suite"), Path::new("/r/paper/table1"));
         assert_eq!(seen, "../table1");
         assert_eq!(relative(Path::new("/r/a"), Path::new("/r/b/c")), "../b/c");
-    }
-
-    #[test]
-    fn the_noise_of_a_share_is_that_of_its_users() {
-        assert!((half_width_of(0.5, 100) - 0.098).abs() < 1e-4);
-        assert_eq!(half_width_of(0.0, 100), 0.0);
     }
 }

@@ -2,6 +2,7 @@
 
 mod chat;
 mod data;
+mod expected;
 mod folder;
 mod form;
 mod fusion;

@@ -1,74 +1,20 @@
-//! Checks of expected values, figures and tables: names that they refer to must be declared and
+//! Checks of figures and tables: names that they refer to must be declared and
 //! measured.
 
-use super::Check;
+use super::{Check, expected};
 use crate::experiment::config::outputs::{FigureReads, PublishedCost, Shown};
-use crate::experiment::config::{Expected, Figure, Table};
+use crate::experiment::config::{Figure, Table};
 use crate::experiment::fault::Fault;
 use crate::experiment::shape::either;
 use crate::experiment::suggest;
-use crate::experiment::written::Value;
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 use allround_core::models::Model;
 use allround_core::models::train::Stop;
 
 pub(super) fn check(check: &mut Check<'_>) {
+    expected::check(check);
     let spec = check.spec;
-    let selected = spec.selected();
-    let axes_known = matrix_is_known(check) && !selected.is_empty();
-    for (at, expected) in spec.expected.iter().enumerate() {
-        let at = at.to_string();
-        let path = |field: &'static str| ["expected", at.as_str(), field];
-        let datasets = check.names("dataset");
-        let scenarios = check.names("scenario");
-        let models = check.model_names();
-        let mut known = check.known("dataset", &expected.dataset, &datasets, &path("dataset"));
-        known &= check.known(
-            "scenario",
-            &expected.scenario,
-            &scenarios,
-            &path("scenario"),
-        );
-        known &= check.known("model", &expected.model, &models, &path("model"));
-        measured(
-            check,
-            &expected.protocol,
-            &[expected.metric],
-            &path("protocol"),
-            &path("metric"),
-        );
-        on_split(check, &expected.protocol, Part::Test, &path("protocol"));
-        if expected.source.trim().is_empty() {
-            let place = check.place(&path("source"));
-            check.push(
-                Fault::at(place, "the expected value has no source").label(
-                    "expected where the value comes from, such as `Kim et al. 2024, table 1`",
-                ),
-            );
-        }
-        let runs = selected.iter().any(|cell| {
-            cell.dataset == expected.dataset
-                && cell.scenario == expected.scenario
-                && cell.model == expected.model
-        });
-        let resolved = spec.dataset.contains_key(&expected.dataset)
-            && spec.scenario.contains_key(&expected.scenario)
-            && spec.model_named(&expected.model).is_some();
-        if known && axes_known && resolved && !runs {
-            let place = check.place(&["expected", &at]);
-            check.push(
-                Fault::at(
-                    place,
-                    "this expected value is for a combination that the matrix does not run",
-                )
-                .label("never measured")
-                .hint("add the combination to the matrix, or remove the expected value"),
-            );
-        }
-        expected_value(check, &at, expected);
-    }
-    expected_names(check);
     order(check, "figures", "figure", &spec.report.figures);
     order(check, "tables", "table", &spec.report.tables);
     for (name, figure) in &spec.figure {
@@ -88,63 +34,8 @@ fn order(check: &mut Check<'_>, list: &str, section: &str, names: &[String]) {
     check.no_repeats(names, &["report", list]);
 }
 
-/// Checks the value of expected value number `at`.
-fn expected_value(check: &mut Check<'_>, at: &str, expected: &Expected) {
-    if !(0.0..=1.0).contains(&expected.value) {
-        let place = check.place(&["expected", at, "value"]);
-        check.push(
-            Fault::at(
-                place,
-                format!(
-                    "`{}` is not a value of `{}`",
-                    expected.value, expected.metric
-                ),
-            )
-            .label("expected a number from 0 to 1")
-            .hint("percentages are written as shares: 25.7 % is 0.257"),
-        );
-    }
-}
-
-/// Checks the names in expected values as written, so that those of an invalid entry, which is not
-/// resolved, are reported too. Equal faults are reported once.
-fn expected_names(check: &mut Check<'_>) {
-    let layers = check.layers;
-    let written = layers.iter().filter_map(|layer| layer.get("expected"));
-    let entries = written.filter_map(|node| match &node.value {
-        Value::List(entries) => Some(entries),
-        _ => None,
-    });
-    for entry in entries.flatten() {
-        for section in ["dataset", "scenario", "model", "protocol"] {
-            let Some((node, name)) = entry
-                .get(section)
-                .and_then(|node| Some((node, node.text()?)))
-            else {
-                continue;
-            };
-            let known = match section {
-                "model" => check.model_names(),
-                section => check.names(section),
-            };
-            check.known_at(section, name, &known, node.place);
-        }
-    }
-}
-
-/// Whether every name on the axes of the matrix is declared.
-fn matrix_is_known(check: &Check<'_>) -> bool {
-    let matrix = &check.spec.matrix;
-    let all = |axis: &[String], known: &std::collections::BTreeSet<String>| {
-        axis.iter().all(|name| known.contains(name))
-    };
-    all(&matrix.dataset, &check.names("dataset"))
-        && all(&matrix.scenario, &check.names("scenario"))
-        && all(&matrix.model, &check.model_names())
-}
-
 /// Checks that a protocol is declared and measures the metrics.
-fn measured(
+pub(super) fn measured(
     check: &mut Check<'_>,
     protocol: &str,
     metrics: &[Metric],
@@ -178,7 +69,7 @@ fn measured(
 }
 
 /// Checks that a protocol measures `part`. A protocol that is not declared has been reported.
-fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
+pub(super) fn on_split(check: &mut Check<'_>, protocol: &str, part: Part, path: &[&str]) {
     let Some(found) = check.spec.protocol.get(protocol) else {
         return;
     };

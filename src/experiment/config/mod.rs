@@ -18,7 +18,7 @@ use allround_core::config::Protocol;
 use allround_core::config::Scenario;
 use allround_core::models::Model;
 use allround_core::models::Variant;
-pub use expected::Expected;
+pub use expected::{Expected, Published, half_width};
 pub use outputs::{Figure, Table};
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
@@ -71,6 +71,9 @@ pub struct Spec {
     pub matrix: Matrix,
     /// Published or earlier values to compare the results with.
     pub expected: Vec<Expected>,
+    /// Tables of published values to compare the results with, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub published: BTreeMap<String, Published>,
     /// Figures by name, each a table named after its kind.
     pub figure: BTreeMap<String, Figure>,
     /// Tables by name, each a table named after its kind.

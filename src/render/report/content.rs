@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::headline::{self, Answer};
 use super::{prose, svg, words};
-use crate::analysis::expected::{self, Outcome, Verdict};
+use crate::analysis::expected::{Outcome, Verdict};
 use crate::experiment::config::outputs::Axis;
 use crate::render::style;
 use crate::render::table::{self, Grid};
@@ -141,7 +141,8 @@ pub fn gather(
         audits: or_default(of_kind("answers"), || Ok(table::answers::defaults(context)))?,
         notes: notes(context),
         figures: others.map(|(_, other)| figure(other)).collect(),
-        expected: expected::outcomes(&spec.expected, &results.metrics)
+        expected: context
+            .outcomes()
             .iter()
             .map(|outcome| expected_view(context, outcome))
             .collect(),

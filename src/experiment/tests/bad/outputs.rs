@@ -53,6 +53,26 @@ model"#,
         ],
     },
     Case {
+        what: "a published table without tolerance, with an unknown model and a share above 1",
+        old: "[[expected]]",
+        new: "[published.t]\nsource = \"a paper\"\nprotocol = \"strict\"\nmetric = \"hit@1\"\nusers.other = 9\nvalues.naives = { small = 0.5 }\nvalues.naive = { small = 1.5 }\n[[expected]]",
+        faults: &[
+            "41:1: the values of `small` have no tolerance | expected `users` or `tolerance` | write `users.small = 10000`, the users that the source measured, or `tolerance = 0.01`",
+            "45:15: `other` has a number of users, and no value | expected a data set of `values` | remove it, or add the values",
+            "46:17: no model is called `naives` | expected the name of a model | did you mean `naive`?",
+            "47:26: `1.5` is not a value of `hit@1` | expected a number from 0 to 1 | percentages are written as shares: 25.7 % is 0.257",
+        ],
+    },
+    Case {
+        what: "a published table of a metric whose noise does not follow from users",
+        old: "[[expected]]",
+        new: "[published.t]\nsource = \" \"\nprotocol = \"strict\"\nmetric = \"ndcg@10\"\nusers.small = 9\nvalues.naive.small = 0.5\n[[expected]]",
+        faults: &[
+            "42:10: the expected value has no source | expected where the value comes from, such as `Kim et al. 2024, table 1`",
+            "45:1: the tolerance of `ndcg@10` does not follow from the number of users | only for hit@k | write `tolerance` instead",
+        ],
+    },
+    Case {
         what: "a figure of a metric that is not measured",
         old: r#"metric = "hit@1"
 protocol = "strict"
