@@ -188,7 +188,10 @@ fn a_chosen_kind_replaces_the_default_one() {
     );
     assert_eq!(
         loss("v"),
-        allround_core::models::train::Loss::SampledSoftmax { negatives: 9 }
+        allround_core::models::train::Loss::SampledSoftmax {
+            negatives: 9,
+            per_target: false,
+        }
     );
     assert_eq!(checked.spec.protocol.keys().collect::<Vec<_>>(), ["strict"]);
     assert_eq!(

@@ -56,11 +56,30 @@ train.batch_size = 128
 train.lr = 1e-3
 train.optimizer.adam = { betas = [0.9, 0.98] }
 train.stop.early = { metric = "ndcg@10", every = 20, patience = 50 }
+
+# asash/gSASRec-pytorch, config_ml1m.py. Its epoch of at most 100 batches is a whole one on ML-1M. Its
+# validation ranks the whole catalogue and leaves seen items out.
+[preset.gsasrec.sasrec]
+hidden_units = 128
+num_blocks = 2
+num_heads = 1
+dropout = 0.5
+maxlen = 200
+form = "kang"
+scale_items = false
+norm_eps = 1e-5
+output_table = true
+loss.gbce = { negatives = 256, t = 0.75 }
+train.epochs = 10000
+train.batch_size = 128
+train.lr = 1e-3
+train.optimizer.adam = {}
+train.stop.early = { metric = "ndcg@10", every = 1, patience = 200, candidates = { full = { seen = "exclude" } } }
 "#,
 };
 
 /// SASRec. `preset = "paper"` has the settings of the A-LLMRec paper, `preset = "upstream"` those
-/// of pmixer/SASRec.pytorch.
+/// of pmixer/SASRec.pytorch, `preset = "gsasrec"` those of gSASRec.
 ///
 /// Several published networks have this name. `form` selects one of them; docs/METHODOLOGY.md
 /// compares them.

@@ -63,6 +63,11 @@ negatives = 1
 [default.loss.sampled_softmax]
 negatives = 256
 
+# asash/gSASRec-pytorch, config_ml1m.py.
+[default.loss.gbce]
+negatives = 256
+t = 0.75
+
 # GRU4Rec's later paper samples 2,048; the other targets of the batch come first.
 [default.loss.top1_max]
 negatives = 0
@@ -188,8 +193,8 @@ pub enum Stop {
     },
 }
 
-/// A training loss over pairs of a state and the next item. Negatives are drawn uniformly from
-/// items that are not in the user's training sequence.
+/// A training loss over pairs of a state and the next item. Negatives of `bce` and `bpr` are drawn
+/// uniformly from items that are not in the user's training sequence, all others from all items.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Loss {
@@ -207,12 +212,27 @@ pub enum Loss {
     },
     /// Cross-entropy over all items.
     FullSoftmax {},
-    /// Cross-entropy over the target and sampled negatives that the batch shares, without
-    /// correction for the sampling.
-    SampledSoftmax {
-        /// Negatives for each batch.
+    /// Generalised binary cross-entropy (Petrov and Macdonald 2023, gSASRec): the logit of the
+    /// target is calibrated for the rate of sampling. Each target has its own negatives; the
+    /// user's items and the target itself may be drawn, as in asash/gSASRec-pytorch.
+    Gbce {
+        /// Negatives for each target.
         #[schemars(range(min = 1))]
         negatives: usize,
+        /// Calibration: 0 is binary cross-entropy, 1 gives calibrated probabilities.
+        #[schemars(range(min = 0.0, max = 1.0))]
+        t: f64,
+    },
+    /// Cross-entropy over the target and sampled negatives, without correction for the sampling.
+    SampledSoftmax {
+        /// Negatives for each batch, or for each target with `per_target`.
+        #[schemars(range(min = 1))]
+        negatives: usize,
+        /// Whether each target has its own negatives, as in RecTools. The target itself may then
+        /// be drawn and counts as a negative. Otherwise a batch shares its negatives, and one that
+        /// is the target does not count.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        per_target: bool,
     },
     /// TOP1-max (Hidasi and Karatzoglou 2018) over the other targets of the batch and additional
     /// shared samples.

@@ -5,6 +5,7 @@ use allround_core::models::train::Loss;
 
 use super::*;
 use crate::nn::embedding;
+use crate::nn::loss::Negatives;
 use crate::testing;
 
 /// Rows of the tests' nets: those of the data set that the tests of methods share.
@@ -55,9 +56,11 @@ fn nets_with_dropout(loss: &Loss, dropout: f64) -> Vec<Box<dyn Backbone>> {
 }
 
 fn batch(loss: &Loss) -> TrainingBatch {
-    let negatives = match crate::nn::loss::negatives_of(loss) {
-        (count, true) => (0..8 * count as u32).map(|n| n % 12 + 1).collect(),
-        (count, false) => (0..count as u32).map(|n| n + 1).collect(),
+    let negatives = match Negatives::of(loss) {
+        Negatives::Unseen(count) | Negatives::PerTarget(count) => {
+            (0..8 * count as u32).map(|n| n % 12 + 1).collect()
+        }
+        Negatives::Shared(count) => (0..count as u32).map(|n| n + 1).collect(),
     };
     TrainingBatch {
         users: vec![0, 1, 3],
@@ -229,7 +232,18 @@ fn every_loss_falls_on_one_batch() {
         Loss::Bce { negatives: 2 },
         Loss::Bpr { negatives: 2 },
         Loss::FullSoftmax {},
-        Loss::SampledSoftmax { negatives: 5 },
+        Loss::SampledSoftmax {
+            negatives: 5,
+            per_target: false,
+        },
+        Loss::SampledSoftmax {
+            negatives: 5,
+            per_target: true,
+        },
+        Loss::Gbce {
+            negatives: 5,
+            t: 0.75,
+        },
         Loss::Top1Max { negatives: 2 },
     ] {
         for net in nets(&loss) {

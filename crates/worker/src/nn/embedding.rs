@@ -4,6 +4,7 @@
 use allround_core::models::train::Loss;
 use tch::{Device, Tensor};
 
+use super::loss;
 use crate::data::TrainingBatch;
 use crate::torch_ext::transfer::to_device_async;
 
@@ -36,28 +37,25 @@ pub struct BatchRows {
 }
 
 impl BatchRows {
-    /// Inputs, targets and negatives of `batch` in one gather; no targets for the full softmax,
-    /// which reads the table.
+    /// Inputs, targets and negatives of `batch` in one gather; inputs alone for a loss that reads
+    /// the table.
     pub fn gather(table: &Tensor, batch: &TrainingBatch, loss: &Loss) -> Self {
-        let targets: &[u32] = match loss {
-            Loss::FullSoftmax {} => &[],
-            Loss::Bce { .. }
-            | Loss::Bpr { .. }
-            | Loss::SampledSoftmax { .. }
-            | Loss::Top1Max { .. } => &batch.targets,
+        let reads_table = loss::reads_table(loss);
+        let [targets, negatives]: [&[u32]; 2] = if reads_table {
+            [&[], &[]]
+        } else {
+            [&batch.targets, &batch.negatives]
         };
-        let all = [&batch.inputs[..], targets, &batch.negatives].concat();
+        let all = [&batch.inputs[..], targets, negatives].concat();
         let all_rows = indices(&all, table.device());
-        let gathered = match loss {
+        let gathered = if reads_table {
             // Its gradient is dense anyhow.
-            Loss::FullSoftmax {} => rows(table, &all_rows),
-            Loss::Bce { .. }
-            | Loss::Bpr { .. }
-            | Loss::SampledSoftmax { .. }
-            | Loss::Top1Max { .. } => table_rows(table, &all_rows),
+            rows(table, &all_rows)
+        } else {
+            table_rows(table, &all_rows)
         };
         let (inputs, targets) = (batch.inputs.len() as i64, targets.len() as i64);
-        let negatives = batch.negatives.len() as i64;
+        let negatives = negatives.len() as i64;
         let parts = gathered.split_with_sizes([inputs, targets, negatives], 0);
         let [inputs, targets, negatives]: [Tensor; 3] =
             parts.try_into().expect("three sizes give three parts");

@@ -9,6 +9,10 @@ use tch::{Kind, Tensor};
 use super::embedding::indices;
 use crate::data::TrainingBatch;
 
+mod catalogue;
+
+use catalogue::{Catalogue, Compare};
+
 /// Most logits that the full softmax holds at once: a chunk that stays in the processor's cache.
 const CHUNK_LOGITS: i64 = 1 << 19;
 
@@ -61,9 +65,9 @@ pub struct BatchLoss<'a> {
 impl BatchLoss<'_> {
     /// The loss, a scalar with gradient.
     ///
-    /// `table` returns the item table [V + 1, D] with the scores [V + 1] of items alone; only the
-    /// full softmax needs it. `rows` returns targets and negatives for their indices; all other
-    /// losses need them.
+    /// `table` returns the item table [V + 1, D] with the scores [V + 1] of items alone, for losses
+    /// that read it ([`reads_table`]). `rows` returns targets and negatives for their indices; all
+    /// other losses need them.
     pub fn finish(
         self,
         table: impl FnOnce() -> (Tensor, Option<Tensor>),
@@ -77,6 +81,19 @@ impl BatchLoss<'_> {
             return full_softmax(self.states, &table, bias.as_ref(), &target_items, classes);
         }
         let negative_items = indices(&self.batch.negatives, device);
+        if let Some(compare) = Compare::of(self.loss) {
+            let (table, bias) = table();
+            let classes = self.batch.classes.as_ref();
+            let catalogue = Catalogue {
+                states: self.states,
+                table: &table,
+                bias: bias.as_ref(),
+                targets: &target_items,
+                negatives: &negative_items,
+                items: classes.map_or(table.size()[0] - 1, |classes| classes.len() as i64),
+            };
+            return catalogue.loss(compare);
+        }
         let [targets, negatives] = rows(&target_items, &negative_items);
         let batch = Sampled {
             states: self.states,
@@ -90,26 +107,61 @@ impl BatchLoss<'_> {
     }
 }
 
-/// Negatives that a batch of `tokens` targets needs, and whether each target has its own.
-pub fn negatives_of(loss: &Loss) -> (usize, bool) {
-    match *loss {
-        Loss::Bce { negatives } | Loss::Bpr { negatives } => (negatives, true),
-        Loss::FullSoftmax {} => (0, false),
-        Loss::SampledSoftmax { negatives } | Loss::Top1Max { negatives } => (negatives, false),
+/// The negatives of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Negatives {
+    /// This number, shared by all targets.
+    Shared(usize),
+    /// This number for each target, from items that the user does not have in training.
+    Unseen(usize),
+    /// This number for each target, from all items.
+    PerTarget(usize),
+}
+
+impl Negatives {
+    /// Those that `loss` needs.
+    pub fn of(loss: &Loss) -> Self {
+        match *loss {
+            Loss::Bce { negatives } | Loss::Bpr { negatives } => Self::Unseen(negatives),
+            Loss::FullSoftmax {} => Self::Shared(0),
+            Loss::Gbce { negatives, .. }
+            | Loss::SampledSoftmax {
+                negatives,
+                per_target: true,
+            } => Self::PerTarget(negatives),
+            Loss::SampledSoftmax {
+                negatives,
+                per_target: false,
+            }
+            | Loss::Top1Max { negatives } => Self::Shared(negatives),
+        }
     }
+
+    /// The number for each target; `None` where a batch shares them.
+    pub fn each(self) -> Option<usize> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Unseen(count) | Self::PerTarget(count) => Some(count),
+        }
+    }
+}
+
+/// Whether a loss reads the whole item table, so that the table's gradient is dense.
+pub fn reads_table(loss: &Loss) -> bool {
+    matches!(loss, Loss::FullSoftmax {}) || Compare::of(loss).is_some()
 }
 
 /// A sampled loss, a scalar.
 ///
 /// # Panics
-/// For the full softmax, which compares with the whole table: see [`full_softmax`].
+/// For a loss that reads the whole table: see [`reads_table`].
 pub fn sampled(loss: &Loss, batch: &Sampled) -> Tensor {
     match loss {
         Loss::Bce { .. } => bce(batch),
         Loss::Bpr { .. } => bpr(batch),
         Loss::SampledSoftmax { .. } => sampled_softmax(batch),
         Loss::Top1Max { .. } => top1_max(batch),
-        Loss::FullSoftmax {} => unreachable!("the full softmax has no sampled negatives"),
+        Loss::FullSoftmax {} | Loss::Gbce { .. } => unreachable!("the loss reads the table"),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use allround_core::models::train::Loss;
 
-use super::loss;
+use super::loss::Negatives;
 use crate::data::TrainingBatch;
 
 /// How the T tokens of B rows in CSR lie in time-major order.
@@ -131,9 +131,9 @@ impl TrainingBatch {
                 order.arrange(values, width)
             }
         };
-        let negatives = match loss::negatives_of(loss) {
-            (count, true) => per_target(&self.negatives, count),
-            (_, false) => self.negatives.clone(),
+        let negatives = match Negatives::of(loss).each() {
+            Some(count) => per_target(&self.negatives, count),
+            None => self.negatives.clone(),
         };
         Self {
             users: self.users.clone(),

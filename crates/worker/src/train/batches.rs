@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{TrainingBatch, TrainingSet};
-use crate::nn::loss;
+use crate::nn::loss::Negatives;
 
 /// What decides an epoch's batches, besides the data.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ pub struct Recipe {
     pub batch_size: usize,
     /// A sequence's last `maxlen` inputs count.
     pub maxlen: usize,
-    /// Negatives, and whether each target has its own.
-    pub negatives: (usize, bool),
+    /// Negatives of a batch.
+    pub negatives: Negatives,
     /// What one example is.
     pub examples: Examples,
 }
@@ -92,7 +92,7 @@ impl Recipe {
             seed,
             batch_size: training.train.batch_size,
             maxlen,
-            negatives: loss::negatives_of(training.loss),
+            negatives: Negatives::of(training.loss),
             examples: training
                 .sequences
                 .map_or(Examples::Whole, |sequences| Examples::of(sequences, maxlen)),
@@ -129,7 +129,7 @@ impl<'a> Sampler<'a> {
         for (place, bounds) in set.offsets.windows(2).enumerate() {
             let row = &mut sorted[bounds[0] as usize..bounds[1] as usize];
             row.sort_unstable();
-            if matches!(recipe.negatives, (1.., true)) && row.len() >= pool.len() {
+            if matches!(recipe.negatives, Negatives::Unseen(1..)) && row.len() >= pool.len() {
                 let mut own = row.to_vec();
                 own.dedup();
                 if own.iter().filter(|item| pool.contains(item)).count() >= pool.len() {
@@ -213,22 +213,31 @@ impl<'a> Sampler<'a> {
             batch.inputs.extend_from_slice(inputs);
             batch.targets.extend_from_slice(targets);
             batch.offsets.push(batch.inputs.len() as u32);
-            if let (count, true) = self.recipe.negatives {
-                let count = count * targets.len();
-                self.draw_own(place as usize, count, random, &mut batch.negatives);
+            match self.recipe.negatives {
+                Negatives::Shared(_) => {}
+                Negatives::Unseen(count) => {
+                    let count = count * targets.len();
+                    self.draw_unseen(place as usize, count, random, &mut batch.negatives);
+                }
+                Negatives::PerTarget(count) => {
+                    self.draw(count * targets.len(), random, &mut batch.negatives);
+                }
             }
         }
-        if let (count, false) = self.recipe.negatives {
-            let pool = &self.set.pool;
-            batch.negatives = (0..count)
-                .map(|_| pool[random.random_range(0..pool.len())])
-                .collect();
+        if let Negatives::Shared(count) = self.recipe.negatives {
+            self.draw(count, random, &mut batch.negatives);
         }
         batch
     }
 
+    /// `count` items of the pool.
+    fn draw(&self, count: usize, random: &mut ChaCha8Rng, negatives: &mut Vec<u32>) {
+        let pool = &self.set.pool;
+        negatives.extend((0..count).map(|_| pool[random.random_range(0..pool.len())]));
+    }
+
     /// `count` items of the pool that the user at `place` has not in training.
-    fn draw_own(
+    fn draw_unseen(
         &self,
         place: usize,
         count: usize,

@@ -81,7 +81,7 @@ kind = "popularity""#,
         old: "loss.bce = { negatives = 1 }",
         new: r#"loss = "bce""#,
         faults: &[
-            "19:8: `model.tiny.sasrec.loss` must be a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max`, found the string `bce` | expected a table named after its kind: `bce`, `bpr`, `full_softmax`, `sampled_softmax` or `top1_max` | a kind is a table name: write `model.tiny.sasrec.loss.bce = {}`",
+            "19:8: `model.tiny.sasrec.loss` must be a table named after its kind: `bce`, `bpr`, `full_softmax`, `gbce`, `sampled_softmax` or `top1_max`, found the string `bce` | expected a table named after its kind: `bce`, `bpr`, `full_softmax`, `gbce`, `sampled_softmax` or `top1_max` | a kind is a table name: write `model.tiny.sasrec.loss.bce = {}`",
         ],
     },
     Case {

@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"preset = "papers""#,
         faults: &[
-            "18:10: unknown preset `papers` in `model.tiny.sasrec.preset` | expected `paper` or `upstream` | did you mean `paper`?",
+            "18:10: unknown preset `papers` in `model.tiny.sasrec.preset` | expected `gsasrec`, `paper` or `upstream` | did you mean `paper`?",
         ],
     },
     Case {

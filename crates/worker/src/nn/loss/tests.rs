@@ -2,6 +2,10 @@ use super::*;
 use tch::Device;
 
 const TOKENS: i64 = 6;
+const SHARED_SOFTMAX: Loss = Loss::SampledSoftmax {
+    negatives: 3,
+    per_target: false,
+};
 
 struct Case {
     states: Tensor,
@@ -103,10 +107,7 @@ fn sampled_softmax_leaves_out_a_negative_that_is_the_target() {
         let positive = score(&case, token, own).exp();
         sum -= (positive / (positive + negatives)).ln();
     }
-    close(
-        value(&case, &Loss::SampledSoftmax { negatives: 3 }, &shared),
-        sum / 6.0,
-    );
+    close(value(&case, &SHARED_SOFTMAX, &shared), sum / 6.0);
 }
 
 fn naive_top1_max(case: &Case, shared: &[i64]) -> f64 {
@@ -211,14 +212,65 @@ fn a_full_softmax_among_some_rows_leaves_the_others_alone() {
     }
 }
 
-#[test]
-fn losses_equal_pytorch() {
+fn fixture() -> std::collections::BTreeMap<String, Tensor> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/losses.safetensors"
     );
     let tensors = Tensor::read_safetensors(path).unwrap();
-    let fixture: std::collections::BTreeMap<String, Tensor> = tensors.into_iter().collect();
+    tensors.into_iter().collect()
+}
+
+#[test]
+fn losses_with_own_negatives_of_the_catalogue_equal_upstreams_with_their_gradients() {
+    let fixture = fixture();
+    let leaf = |name: &str| fixture[name].copy().set_requires_grad(true);
+    let ids = |name: &str| Vec::<i64>::try_from(fixture[name].reshape([-1])).unwrap();
+    let rows = |name: &str| ids(name).into_iter().map(|id| id as u32).collect();
+    let batch = TrainingBatch {
+        targets: rows("targets"),
+        negatives: rows("drawn"),
+        ..TrainingBatch::default()
+    };
+    let gbce = |t| Loss::Gbce { negatives: 3, t };
+    let softmax = Loss::SampledSoftmax {
+        negatives: 3,
+        per_target: true,
+    };
+    for (name, loss) in [
+        ("gbce_0", gbce(0.0)),
+        ("gbce_75", gbce(0.75)),
+        ("gbce_100", gbce(1.0)),
+        ("softmax", softmax),
+    ] {
+        let leaves = ["states", "table", "bias"].map(leaf);
+        let [states, table, bias] = &leaves;
+        let unfinished = BatchLoss {
+            loss: &loss,
+            states,
+            batch: &batch,
+            running: &[6],
+        };
+        let value = unfinished.finish(
+            || (table.shallow_clone(), Some(bias.shallow_clone())),
+            |_, _| unreachable!("the table is read"),
+        );
+        let expected = fixture[&format!("drawn.{name}")].double_value(&[]);
+        close(value.double_value(&[]), expected);
+        let gradients = Tensor::run_backward(&[value], &leaves, false, false);
+        for (part, gradient) in ["states", "table", "bias"].iter().zip(&gradients) {
+            let expected = &fixture[&format!("drawn.{name}.{part}")];
+            assert!(
+                gradient.allclose(expected, 1e-4, 1e-6, false),
+                "{name}: {part}"
+            );
+        }
+    }
+}
+
+#[test]
+fn losses_equal_pytorch() {
+    let fixture = fixture();
     let case = Case {
         states: fixture["states"].shallow_clone(),
         table: fixture["table"].shallow_clone(),
@@ -236,8 +288,10 @@ fn losses_equal_pytorch() {
         value(&case, &Loss::Bpr { negatives: 2 }, &own),
         expected("bpr"),
     );
-    let softmax = Loss::SampledSoftmax { negatives: 3 };
-    close(value(&case, &softmax, &shared), expected("sampled_softmax"));
+    close(
+        value(&case, &SHARED_SOFTMAX, &shared),
+        expected("sampled_softmax"),
+    );
     let full = full_softmax(
         &case.states,
         &case.table,

@@ -27,7 +27,7 @@ fn recipe(sequences: Sequences, loss: &Loss) -> Recipe {
         seed: 1,
         batch_size: 2,
         maxlen: 3,
-        negatives: loss::negatives_of(loss),
+        negatives: Negatives::of(loss),
         examples: Examples::of(&sequences, 3),
     }
 }
@@ -84,9 +84,30 @@ fn an_epoch_is_drawn_again_the_same_and_another_epoch_is_not() {
 
 #[test]
 fn shared_negatives_are_as_many_as_asked_in_every_batch() {
-    for batch in epoch(&Loss::SampledSoftmax { negatives: 4 }, 1) {
+    let loss = Loss::SampledSoftmax {
+        negatives: 4,
+        per_target: false,
+    };
+    for batch in epoch(&loss, 1) {
         assert_eq!(batch.negatives.len(), 4);
     }
+}
+
+#[test]
+fn negatives_of_each_target_are_any_items_of_the_pool() {
+    let t = 0.75;
+    let mut own = false;
+    for number in 0..20 {
+        for batch in epoch(&Loss::Gbce { negatives: 3, t }, number) {
+            assert_eq!(batch.negatives.len(), 3 * batch.targets.len());
+            assert!(batch.negatives.iter().all(|item| *item != 7));
+            let drawn = batch.negatives.chunks(3).zip(&batch.targets);
+            own |= drawn
+                .into_iter()
+                .any(|(drawn, target)| drawn.contains(target));
+        }
+    }
+    assert!(own);
 }
 
 #[test]
