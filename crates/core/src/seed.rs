@@ -20,6 +20,8 @@ pub enum Stream {
     Negatives,
     /// Dropout masks. LibTorch's generator is seeded with it, too.
     Dropout,
+    /// Items that a training example hides.
+    Masks,
     /// Candidate lists of the evaluation.
     Candidates,
     /// Order of titles and other draws in prompts.
@@ -39,6 +41,7 @@ impl Stream {
             Stream::Shuffle => "shuffle",
             Stream::Negatives => "negatives",
             Stream::Dropout => "dropout",
+            Stream::Masks => "masks",
             Stream::Candidates => "candidates",
             Stream::Prompt => "prompt",
             Stream::Scenario => "scenario",

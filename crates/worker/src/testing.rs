@@ -69,6 +69,13 @@ maxlen = 10
 hidden_units = 8
 layers = [6]
 
+[model.bert4rec.bert4rec]
+hidden_units = 8
+num_blocks = 2
+num_heads = 2
+inner_units = 16
+maxlen = 10
+
 [model.sasrec.sasrec]
 hidden_units = 8
 num_blocks = 1

@@ -5,6 +5,7 @@
 //! network belongs in the worker.
 
 pub mod allmrec;
+pub mod bert4rec;
 pub mod fusion;
 pub mod gru4rec;
 mod hue;
@@ -31,6 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use allmrec::Allmrec;
+pub use bert4rec::Bert4rec;
 pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
 pub use hue::Hue;
@@ -65,6 +67,8 @@ pub enum Model {
     Nextitnet(Nextitnet),
     /// Two towers of embeddings and MLPs (after He et al. 2017).
     Ncf(Ncf),
+    /// Bidirectional attention that fills in masked items (Sun et al. 2019).
+    Bert4rec(Bert4rec),
     /// Items by training count: a baseline.
     Popularity(Popularity),
     /// Items of the history first, others by training count: a baseline.
@@ -118,11 +122,12 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 15] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
     ncf::KIND,
+    bert4rec::KIND,
     popularity::KIND,
     repeat::KIND,
     markov::KIND,
@@ -146,6 +151,8 @@ pub enum CfKind<'a> {
     Nextitnet(&'a Nextitnet),
     /// NCF.
     Ncf(&'a Ncf),
+    /// BERT4Rec.
+    Bert4rec(&'a Bert4rec),
     /// Items by training count.
     Popularity(&'a Popularity),
     /// Items of the history first, others by training count.
@@ -269,6 +276,7 @@ impl Model {
             Model::Gru4rec(_) => gru4rec::KIND.name,
             Model::Nextitnet(_) => nextitnet::KIND.name,
             Model::Ncf(_) => ncf::KIND.name,
+            Model::Bert4rec(_) => bert4rec::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
@@ -289,6 +297,7 @@ impl Model {
             Model::Gru4rec(model) => Some(CfKind::Gru4rec(model)),
             Model::Nextitnet(model) => Some(CfKind::Nextitnet(model)),
             Model::Ncf(model) => Some(CfKind::Ncf(model)),
+            Model::Bert4rec(model) => Some(CfKind::Bert4rec(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
@@ -309,6 +318,7 @@ impl Model {
             CfKind::Gru4rec(model) => model,
             CfKind::Nextitnet(model) => model,
             CfKind::Ncf(model) => model,
+            CfKind::Bert4rec(model) => model,
             CfKind::Popularity(model) => model,
             CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
@@ -326,6 +336,7 @@ impl Model {
             | Model::Gru4rec(_)
             | Model::Nextitnet(_)
             | Model::Ncf(_)
+            | Model::Bert4rec(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
@@ -383,6 +394,7 @@ impl Model {
             Model::Gru4rec(model) => [&mut model.weights, &mut model.weights_check],
             Model::Nextitnet(model) => [&mut model.weights, &mut model.weights_check],
             Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Bert4rec(model) => [&mut model.weights, &mut model.weights_check],
             Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)

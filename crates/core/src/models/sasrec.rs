@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod form;
+
+pub use form::{Activation, NetworkOrder, PaddingSide, SasrecForm};
+
 use super::problem::{Problem, divisors};
 use super::train::{Loss, Sequences, Train};
 use super::weights::{Size, TensorList, Weight};
@@ -151,113 +155,6 @@ pub struct Sasrec {
     pub weights_check: Option<String>,
 }
 
-/// Networks published as SASRec. They differ in where a block normalises, and in how padding is
-/// treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SasrecForm {
-    /// As in A-LLMRec's code: queries are normalised, and residuals start from the normalised
-    /// query. Padding is a key like any other.
-    Allmrec,
-    /// As in kang205/SASRec, the paper's code: queries are normalised, and residuals start from the
-    /// normalised query. Padded keys are masked. There is no projection after attention.
-    Kang,
-    /// As in SASRec.pytorch with `--norm_first`: layer norm before attention and feed-forward.
-    /// Padding is a key, and its states change from block to block.
-    PmixerPreNorm,
-    /// As in SASRec.pytorch without `--norm_first`, its default: layer norm after each residual.
-    /// Padding is a key, and its states change from block to block.
-    PmixerPostNorm,
-    /// As in RecBole, and with `padding = "left"` in S3-Rec and STOSA. Layer norm on the embeddings
-    /// and after each residual; padded keys are masked; there is no last norm.
-    Recbole,
-}
-
-/// Where a block normalises, and where its residuals start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkOrder {
-    /// Queries and the feed-forward input are normalised, and residuals start after the norm.
-    NormalisedQuery,
-    /// Inputs of attention and feed-forward are normalised, and residuals start before the norm.
-    PreNorm,
-    /// The sum of each residual is normalised.
-    PostNorm,
-}
-
-impl SasrecForm {
-    /// Every form.
-    pub const ALL: [Self; 5] = [
-        Self::Allmrec,
-        Self::Kang,
-        Self::PmixerPreNorm,
-        Self::PmixerPostNorm,
-        Self::Recbole,
-    ];
-
-    /// The form's name in the experiment file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Allmrec => "allmrec",
-            Self::Kang => "kang",
-            Self::PmixerPreNorm => "pmixer_pre_norm",
-            Self::PmixerPostNorm => "pmixer_post_norm",
-            Self::Recbole => "recbole",
-        }
-    }
-
-    /// Where a block normalises.
-    pub fn order(self) -> NetworkOrder {
-        match self {
-            Self::Allmrec | Self::Kang => NetworkOrder::NormalisedQuery,
-            Self::PmixerPreNorm => NetworkOrder::PreNorm,
-            Self::PmixerPostNorm | Self::Recbole => NetworkOrder::PostNorm,
-        }
-    }
-
-    /// Whether padded positions take part in attention as keys.
-    pub fn attends_padding(self) -> bool {
-        match self {
-            Self::Allmrec | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Kang | Self::Recbole => false,
-        }
-    }
-
-    /// Whether padded positions have separate states after the first block, and row 0 of the
-    /// position table belongs to padding.
-    pub fn padding_evolves(self) -> bool {
-        match self {
-            Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Allmrec | Self::Kang | Self::Recbole => false,
-        }
-    }
-}
-
-/// Activations of the feed-forward layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// max(0, x).
-    Relu,
-    /// x Phi(x), with the error function (Hendrycks and Gimpel 2016).
-    Gelu,
-    /// x sigmoid(x), called `swish` as in RecBole.
-    Swish,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// Logistic function.
-    Sigmoid,
-}
-
-/// Sides of padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaddingSide {
-    /// Before the oldest item.
-    Left,
-    /// After the newest item.
-    Right,
-}
-
 impl CfModel for Sasrec {
     fn training(&self) -> Option<Training<'_>> {
         Some(Training {
@@ -290,14 +187,7 @@ impl CfModel for Sasrec {
             list.add("position_embedding.weight", &[positions, width]);
             list.norm("LayerNorm", width);
             for n in 0..self.num_blocks {
-                let block = format!("trm_encoder.layer.{n}");
-                for part in ["query", "key", "value", "dense"] {
-                    list.layer(&format!("{block}.multi_head_attention.{part}"), &[width; 2]);
-                }
-                list.norm(&format!("{block}.multi_head_attention.LayerNorm"), width);
-                list.layer(&format!("{block}.feed_forward.dense_1"), &[inner, width]);
-                list.layer(&format!("{block}.feed_forward.dense_2"), &[width, inner]);
-                list.norm(&format!("{block}.feed_forward.LayerNorm"), width);
+                list.bert_block(&format!("trm_encoder.layer.{n}"), width, inner);
             }
         } else {
             list.add("item_emb.weight", &[Size::Items, width]);

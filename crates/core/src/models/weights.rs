@@ -88,6 +88,17 @@ impl TensorList {
         self.add(format!("{name}.bias"), &shape[..1]);
     }
 
+    /// Adds the tensors of a block of RecBole's encoder, which is that of BERT.
+    pub fn bert_block(&mut self, name: &str, width: Size, inner: Size) {
+        for part in ["query", "key", "value", "dense"] {
+            self.layer(&format!("{name}.multi_head_attention.{part}"), &[width; 2]);
+        }
+        self.norm(&format!("{name}.multi_head_attention.LayerNorm"), width);
+        self.layer(&format!("{name}.feed_forward.dense_1"), &[inner, width]);
+        self.layer(&format!("{name}.feed_forward.dense_2"), &[width, inner]);
+        self.norm(&format!("{name}.feed_forward.LayerNorm"), width);
+    }
+
     /// Adds weight and bias of a norm over the width.
     pub fn norm(&mut self, name: &str, width: Size) {
         self.add(format!("{name}.weight"), &[width]);

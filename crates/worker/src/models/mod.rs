@@ -4,6 +4,7 @@
 //! candidates.
 
 pub mod artefact;
+pub mod bert4rec;
 pub mod forward;
 pub mod gru4rec;
 pub mod import;
@@ -126,6 +127,7 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
             Fresh::network(nextitnet::Nextitnet::new(config, sizes, device))
         }
         CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
+        CfKind::Bert4rec(config) => Fresh::network(bert4rec::Bert4rec::new(config, sizes, device)),
         CfKind::Popularity(_) => Fresh::Counts(Counting::Popularity),
         CfKind::Repeat(_) => Fresh::Counts(Counting::Repeat),
         CfKind::Markov(config) => Fresh::Counts(Counting::Markov(config.smoothing)),

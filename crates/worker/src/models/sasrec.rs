@@ -45,10 +45,10 @@ use crate::nn::packed::Padding;
 use crate::nn::parameters;
 use crate::nn::time_major::TimeMajor;
 
-mod layers;
+pub(super) mod layers;
 mod layout;
 
-use layers::{Block, Hidden, Norm, drop_some, matrix};
+use layers::{Block, BlockConfig, Hidden, Norm, drop_some, matrix};
 use layout::{Layout, Outputs};
 
 /// The table that states are compared with, where it is not that of the inputs.
@@ -101,11 +101,12 @@ impl Sasrec {
             let _ = positions.get(0).fill_(0.0);
         }
         let positions = parameters.add(positions_name, positions);
-        let norm_inputs = is_recbole.then(|| Norm::new(&mut parameters, "LayerNorm", config));
+        let block = BlockConfig::of(config);
+        let norm_inputs = is_recbole.then(|| Norm::new(&mut parameters, "LayerNorm", &block));
         let blocks = (0..config.num_blocks)
-            .map(|n| Block::new(&mut parameters, config, n))
+            .map(|n| Block::new(&mut parameters, &block, n))
             .collect();
-        let norm_last = (!is_recbole).then(|| Norm::new(&mut parameters, "last_layernorm", config));
+        let norm_last = (!is_recbole).then(|| Norm::new(&mut parameters, "last_layernorm", &block));
         let output = config.output_table.then(|| Output {
             table: parameters.add("output_embedding.weight", item_table()),
             bias: (config.output_bias)
@@ -128,6 +129,7 @@ impl Sasrec {
             maxlen: self.config.maxlen,
             right: self.config.padding() == PaddingSide::Right,
             attended: self.config.form.attends_padding(),
+            causal: true,
         }
     }
 
@@ -291,15 +293,9 @@ impl Backbone for Sasrec {
     fn token_states(&self, histories: &Histories, dropout: bool) -> Tensor {
         let device = self.device();
         let order = TimeMajor::new(&histories.offsets);
-        let mut noise = (dropout && self.config.dropout > 0.0).then(|| {
-            // The caller has seeded LibTorch's generator, which draws the seed of this noise.
-            let seed = Tensor::randint(i64::MAX, [1], (tch::Kind::Int64, Device::Cpu));
-            Noise::new(
-                self.config.dropout,
-                seed.int64_value(&[0]).unsigned_abs(),
-                device,
-            )
-        });
+        let mut noise = dropout
+            .then(|| Noise::of_generator(self.config.dropout, device))
+            .flatten();
         let items = self.item_rows(&histories.items, &order);
         let states = self.states(&items, &order, Outputs::All, &mut noise);
         states.index_select(0, &embedding::indices(&order.places(), device))

@@ -37,6 +37,14 @@ impl Noise {
         }
     }
 
+    /// Noise whose seed is drawn by LibTorch's generator, which the caller has seeded; `None` without
+    /// dropout.
+    pub fn of_generator(dropout: f64, device: Device) -> Option<Self> {
+        let seed = || Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu));
+        let new = || Self::new(dropout, seed().int64_value(&[0]).unsigned_abs(), device);
+        (dropout > 0.0).then(new)
+    }
+
     /// `x` with elements dropped and the others scaled.
     pub fn drop_some(&mut self, x: &Tensor) -> Tensor {
         x * self.multipliers(&x.size())

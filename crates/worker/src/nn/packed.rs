@@ -3,7 +3,7 @@
 //!
 //! Tokens are in time-major order, longest row first, so that a group is a run of neighbouring
 //! places. Within a group rows begin together: what a shorter row lacks lies after its last token,
-//! where a causal query never looks. Slot 0 of every row's keys is the virtual token, number T,
+//! where a query never looks. Slot 0 of every row's keys is the virtual token, number T,
 //! which represents all of the row's padding.
 
 use tch::{Device, Tensor};
@@ -26,6 +26,8 @@ pub struct Padding {
     pub right: bool,
     /// Whether padding on the left is a key that tokens see.
     pub attended: bool,
+    /// Whether tokens see no later ones.
+    pub causal: bool,
 }
 
 impl Padding {
@@ -153,7 +155,8 @@ fn group(lengths: &[usize], padding: Padding, asked: Queries, device: Device) ->
         };
         for step in steps {
             mask.push(folded);
-            let later = |key| if key <= step { 0.0 } else { f32::NEG_INFINITY };
+            let seen = if padding.causal { step + 1 } else { length };
+            let later = |key| if key < seen { 0.0 } else { f32::NEG_INFINITY };
             mask.extend((0..longest).map(later));
         }
     }
@@ -224,6 +227,7 @@ mod tests {
             maxlen: 7,
             right: false,
             attended: true,
+            causal: true,
         };
         let packed = Packed::new(&order, padding, Device::Cpu);
         let tokens = Tensor::arange(13, (tch::Kind::Int64, Device::Cpu));

@@ -13,25 +13,60 @@ use crate::nn::noise::Noise;
 use crate::nn::packed::{Group, Packed};
 use crate::nn::parameters;
 
+/// What blocks are made of.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::models) struct BlockConfig {
+    /// Where a block normalises, and how its weights are named and start.
+    pub(in crate::models) form: SasrecForm,
+    /// Width D.
+    pub(in crate::models) width: i64,
+    /// Attention heads, a divisor of the width.
+    pub(in crate::models) heads: i64,
+    /// Inner width of the feed-forward layers.
+    pub(in crate::models) inner: i64,
+    /// Activation of the feed-forward layers.
+    pub(in crate::models) activation: Activation,
+    /// Epsilon of the norms.
+    pub(in crate::models) norm_eps: f64,
+}
+
+impl BlockConfig {
+    /// Those of a SASRec.
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            form: config.form,
+            width: config.hidden_units as i64,
+            heads: config.num_heads as i64,
+            inner: config.inner() as i64,
+            activation: config.activation(),
+            norm_eps: config.norm_eps(),
+        }
+    }
+}
+
 /// A norm over the width.
 #[derive(Debug)]
-pub(super) struct Norm {
+pub(in crate::models) struct Norm {
     weight: Tensor,
     bias: Tensor,
     eps: f64,
 }
 
 impl Norm {
-    pub(super) fn new(parameters: &mut Parameters, name: &str, config: &Config) -> Self {
-        let width = config.hidden_units as i64;
+    pub(in crate::models) fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        config: &BlockConfig,
+    ) -> Self {
+        let width = config.width;
         Self {
             weight: parameters.add(format!("{name}.weight"), parameters::ones(&[width])),
             bias: parameters.add(format!("{name}.bias"), parameters::zeros(&[width])),
-            eps: config.norm_eps(),
+            eps: config.norm_eps,
         }
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+    pub(in crate::models) fn forward(&self, x: &Tensor) -> Tensor {
         let width = self.bias.size();
         x.layer_norm(
             &width,
@@ -44,7 +79,7 @@ impl Norm {
 }
 
 /// A matrix [outputs, inputs] as the form's code starts it.
-pub(super) fn matrix(form: SasrecForm, shape: &[i64; 2]) -> Tensor {
+pub(in crate::models) fn matrix(form: SasrecForm, shape: &[i64; 2]) -> Tensor {
     match form {
         SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
             parameters::xavier_normal(shape)
@@ -80,8 +115,8 @@ pub(super) struct FeedForward {
 }
 
 impl FeedForward {
-    fn new(parameters: &mut Parameters, config: &Config, n: usize) -> Self {
-        let (width, inner) = (config.hidden_units as i64, config.inner() as i64);
+    fn new(parameters: &mut Parameters, config: &BlockConfig, n: usize) -> Self {
+        let (width, inner) = (config.width, config.inner);
         let form = config.form;
         let mut layer = |number: u32, outputs: i64, inputs: i64| {
             let weight = matrix(form, &[outputs, inputs]);
@@ -110,7 +145,7 @@ impl FeedForward {
         };
         Self {
             layers: [layer(1, inner, width), layer(2, width, inner)],
-            activation: config.activation(),
+            activation: config.activation,
             drops: match form {
                 SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
                     Drops::BeforeActivation
@@ -149,7 +184,7 @@ fn activated(activation: Activation, x: &Tensor) -> Tensor {
 }
 
 /// Dropout where there is noise.
-pub(super) fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
+pub(in crate::models) fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
     match noise {
         Some(noise) => noise.drop_some(&x),
         None => x,
@@ -159,14 +194,14 @@ pub(super) fn drop_some(x: Tensor, noise: &mut Option<Noise>) -> Tensor {
 /// What a block reads and leaves: the tokens' states [T, D], and the state [1, D] that all padded
 /// slots share.
 #[derive(Debug)]
-pub(super) struct Hidden {
-    pub(super) tokens: Tensor,
-    pub(super) padding: Tensor,
+pub(in crate::models) struct Hidden {
+    pub(in crate::models) tokens: Tensor,
+    pub(in crate::models) padding: Tensor,
 }
 
 /// A block.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(in crate::models) struct Block {
     form: SasrecForm,
     norm_attention: Norm,
     attention: Attention,
@@ -175,11 +210,15 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn new(parameters: &mut Parameters, config: &Config, n: usize) -> Self {
+    pub(in crate::models) fn new(
+        parameters: &mut Parameters,
+        config: &BlockConfig,
+        n: usize,
+    ) -> Self {
         let form = config.form;
         let shape = AttentionShape {
-            width: config.hidden_units as i64,
-            heads: config.num_heads as i64,
+            width: config.width,
+            heads: config.heads,
         };
         let start = |shape: &[i64; 2]| matrix(form, shape);
         if form == SasrecForm::Recbole {
@@ -209,7 +248,12 @@ impl Block {
     }
 
     /// The block on all tokens.
-    pub(super) fn all(&self, x: &Hidden, packed: &Packed, noise: &mut Option<Noise>) -> Hidden {
+    pub(in crate::models) fn all(
+        &self,
+        x: &Hidden,
+        packed: &Packed,
+        noise: &mut Option<Noise>,
+    ) -> Hidden {
         let queries = self.queries(&x.tokens);
         let keys = self.keys(x, &queries);
         let taken = self.attention.all(&queries, &keys, packed, noise.as_mut());
@@ -220,7 +264,7 @@ impl Block {
     }
 
     /// The block on each row's last token, [T, D] -> [R, D].
-    pub(super) fn last(
+    pub(in crate::models) fn last(
         &self,
         x: &Hidden,
         packed: &Packed,
