@@ -79,11 +79,28 @@ train.batch_size = 128
 train.lr = 1e-3
 train.optimizer.adam = {}
 train.stop.early = { metric = "ndcg@10", every = 1, patience = 200, candidates = { full = { seen = "exclude" } } }
+
+# blondered/transformer_benchmark, configs/paper/loo/s3_beauty_ligr.yaml, with RecTools' defaults; the
+# same for Sports and Toys. For ML-1M it is width 64, 2 blocks, dropout 0.1, length 200, 100 epochs.
+[preset.esasrec.sasrec]
+hidden_units = 256
+num_blocks = 1
+num_heads = 1
+dropout = 0.2
+maxlen = 50
+form = "ligr"
+loss.sampled_softmax = { negatives = 256, per_target = true }
+train.epochs = 200
+train.batch_size = 128
+train.lr = 1e-3
+train.optimizer.adam = { betas = [0.9, 0.98] }
+train.stop.early = { metric = "hit@10", every = 1, patience = 50, candidates = { full = { seen = "exclude" } } }
 "#,
 };
 
 /// SASRec. `preset = "paper"` has the settings of the A-LLMRec paper, `preset = "upstream"` those
-/// of pmixer/SASRec.pytorch, `preset = "gsasrec"` those of gSASRec.
+/// of pmixer/SASRec.pytorch, `preset = "gsasrec"` those of gSASRec, `preset = "esasrec"` those of
+/// eSASRec.
 ///
 /// Several published networks have this name. `form` selects one of them; docs/METHODOLOGY.md
 /// compares them.
@@ -107,21 +124,22 @@ pub struct Sasrec {
     pub maxlen: usize,
     /// The published network to compute.
     pub form: SasrecForm,
-    /// Inner width of the feed-forward layers. Default: `hidden_units`; in the form `recbole` four
-    /// times that.
+    /// Inner width of the feed-forward layers. Default: `hidden_units`; in the forms `recbole` and
+    /// `ligr` four times that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub inner_units: Option<usize>,
-    /// Activation of the feed-forward layers. Default: `relu`; in the form `recbole` `gelu`.
+    /// Activation of the feed-forward layers. Default: `relu`; in the form `recbole` `gelu`, in
+    /// `ligr` `swish`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// Epsilon of every layer norm. Default: 1e-8; in the form `recbole` 1e-12. PyTorch's default,
-    /// which gSASRec uses, is 1e-5.
+    /// Epsilon of every layer norm. Default: 1e-8; in the form `recbole` 1e-12, in `ligr` 1e-5.
+    /// PyTorch's default, which gSASRec uses, is 1e-5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub norm_eps: Option<f64>,
     /// Whether item embeddings are multiplied by the square root of `hidden_units` at the input.
-    /// Default: `true`; in the form `recbole` `false`. gSASRec does not scale them.
+    /// Default: `true`; in the forms `recbole` and `ligr` `false`. gSASRec does not scale them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_items: Option<bool>,
     /// Side of the padding, which decides the positions: `left` gives the newest item the last
@@ -179,35 +197,27 @@ impl CfModel for Sasrec {
         };
         let inner = match self.inner_units {
             Some(inner) => Size::of("inner_units", inner),
-            None if self.form == SasrecForm::Recbole => width.times(4),
-            None => width,
+            None => width.times(self.inner() / self.hidden_units),
         };
+        for (name, rows) in self.form.tables().into_iter().zip([Size::Items, positions]) {
+            list.add(name, &[rows, width]);
+        }
         if self.form == SasrecForm::Recbole {
-            list.add("item_embedding.weight", &[Size::Items, width]);
-            list.add("position_embedding.weight", &[positions, width]);
             list.norm("LayerNorm", width);
-            for n in 0..self.num_blocks {
-                list.bert_block(&format!("trm_encoder.layer.{n}"), width, inner);
-            }
-        } else {
-            list.add("item_emb.weight", &[Size::Items, width]);
-            list.add("pos_emb.weight", &[positions, width]);
-            for n in 0..self.num_blocks {
-                list.norm(&format!("attention_layernorms.{n}"), width);
-                let attention = format!("attention_layers.{n}");
-                list.add(
-                    format!("{attention}.in_proj_weight"),
-                    &[width.times(3), width],
-                );
-                list.add(format!("{attention}.in_proj_bias"), &[width.times(3)]);
-                if self.form != SasrecForm::Kang {
-                    list.layer(&format!("{attention}.out_proj"), &[width; 2]);
+        }
+        for n in 0..self.num_blocks {
+            match self.form {
+                SasrecForm::Recbole => {
+                    list.bert_block(&format!("trm_encoder.layer.{n}"), width, inner);
                 }
-                list.norm(&format!("forward_layernorms.{n}"), width);
-                let one = Size::Fixed(1);
-                list.layer(&format!("forward_layers.{n}.conv1"), &[inner, width, one]);
-                list.layer(&format!("forward_layers.{n}.conv2"), &[width, inner, one]);
+                SasrecForm::Ligr => ligr_block(&mut list, n, width, inner),
+                SasrecForm::Allmrec
+                | SasrecForm::Kang
+                | SasrecForm::PmixerPreNorm
+                | SasrecForm::PmixerPostNorm => self.add_block(&mut list, n, width, inner),
             }
+        }
+        if self.form.has_last_norm() {
             list.norm("last_layernorm", width);
         }
         if self.output_table {
@@ -242,7 +252,7 @@ impl CfModel for Sasrec {
             let form = self.form.name();
             let message = format!("the form `{form}` is defined with padding on the left");
             found.push(Problem::at("padding", message).label("expected `left`").hint(
-                "remove `padding`, or choose the form `kang` or `recbole`, which mask padding",
+                "remove `padding`, or choose the form `kang`, `recbole` or `ligr`, which mask padding",
             ));
         }
         found
@@ -313,11 +323,49 @@ impl CfModel for Sasrec {
     }
 }
 
+/// A LiGR layer as in RecTools.
+fn ligr_block(list: &mut TensorList, n: usize, width: Size, inner: Size) {
+    let block = format!("transformer_layers.transformer_blocks.{n}");
+    let attention = format!("{block}.multi_head_attn");
+    list.add(
+        format!("{attention}.in_proj_weight"),
+        &[width.times(3), width],
+    );
+    list.add(format!("{attention}.in_proj_bias"), &[width.times(3)]);
+    list.layer(&format!("{attention}.out_proj"), &[width; 2]);
+    for part in [1, 2] {
+        list.norm(&format!("{block}.layer_norm_{part}"), width);
+        list.layer(&format!("{block}.gating_linear_{part}"), &[width; 2]);
+    }
+    let layer = |part| format!("{block}.feed_forward.ff_linear_{part}.weight");
+    list.add(layer(1), &[inner, width]);
+    list.add(layer(2), &[width, inner]);
+    list.add(layer(3), &[inner, width]);
+}
+
 impl Sasrec {
+    /// A block of the forms that follow SASRec's code.
+    fn add_block(&self, list: &mut TensorList, n: usize, width: Size, inner: Size) {
+        list.norm(&format!("attention_layernorms.{n}"), width);
+        let attention = format!("attention_layers.{n}");
+        list.add(
+            format!("{attention}.in_proj_weight"),
+            &[width.times(3), width],
+        );
+        list.add(format!("{attention}.in_proj_bias"), &[width.times(3)]);
+        if self.form != SasrecForm::Kang {
+            list.layer(&format!("{attention}.out_proj"), &[width; 2]);
+        }
+        list.norm(&format!("forward_layernorms.{n}"), width);
+        let one = Size::Fixed(1);
+        list.layer(&format!("forward_layers.{n}.conv1"), &[inner, width, one]);
+        list.layer(&format!("forward_layers.{n}.conv2"), &[width, inner, one]);
+    }
+
     /// Inner width of the feed-forward layers.
     pub fn inner(&self) -> usize {
         let own = match self.form {
-            SasrecForm::Recbole => 4 * self.hidden_units,
+            SasrecForm::Recbole | SasrecForm::Ligr => 4 * self.hidden_units,
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
@@ -330,6 +378,7 @@ impl Sasrec {
     pub fn activation(&self) -> Activation {
         let own = match self.form {
             SasrecForm::Recbole => Activation::Gelu,
+            SasrecForm::Ligr => Activation::Swish,
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
@@ -342,6 +391,7 @@ impl Sasrec {
     pub fn norm_eps(&self) -> f64 {
         let own = match self.form {
             SasrecForm::Recbole => 1e-12,
+            SasrecForm::Ligr => 1e-5,
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
@@ -352,14 +402,15 @@ impl Sasrec {
 
     /// Whether item embeddings are scaled at the input.
     pub fn scales_items(&self) -> bool {
-        self.scale_items.unwrap_or(self.form != SasrecForm::Recbole)
+        self.scale_items.unwrap_or(self.form.has_last_norm())
     }
 
     /// Side of the padding.
     pub fn padding(&self) -> PaddingSide {
         let own = match self.form {
             SasrecForm::Recbole => PaddingSide::Right,
-            SasrecForm::Allmrec
+            SasrecForm::Ligr
+            | SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
             | SasrecForm::PmixerPostNorm => PaddingSide::Left,
@@ -384,7 +435,7 @@ impl Sasrec {
         let others: Vec<String> = SasrecForm::ALL
             .into_iter()
             .filter(|form| self.maxlen + usize::from(form.padding_evolves()) == found)
-            .filter(|form| (*form == SasrecForm::Recbole) == (self.form == SasrecForm::Recbole))
+            .filter(|form| form.tables() == self.form.tables())
             .map(|form| format!("`{}`", form.name()))
             .collect();
         let other = if others.is_empty() {

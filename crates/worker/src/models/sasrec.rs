@@ -7,10 +7,11 @@
 //! - `pmixer_pre_norm`, `pmixer_post_norm`: pmixer/SASRec.pytorch at fde8a9c, with and without
 //!   `--norm_first`;
 //! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the
-//!   left.
+//!   left;
+//! - `ligr`: MobileTeleSystems/RecTools at 41a5a63, the network of eSASRec (`use_key_padding_mask`).
 //!
 //! Padding on the left is what differs most:
-//! - `kang` and `recbole` mask padded keys, so that padding changes nothing and is left out;
+//! - `kang`, `recbole` and `ligr` mask padded keys, so that padding changes nothing and is left out;
 //! - in `allmrec` a padded slot's input is zero in every block, and no mask hides it;
 //! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states,
 //!   but see only each other. They start equal and stay equal, so one virtual token represents them
@@ -65,15 +66,14 @@ struct Output {
 pub struct Sasrec {
     parameters: Parameters,
     config: Config,
-    /// `item_emb.weight` (`item_embedding.weight` in `recbole`), [V + 1, D].
+    /// The item table ([`SasrecForm::tables`]), [V + 1, D].
     items: Tensor,
-    /// `pos_emb.weight` (`position_embedding.weight` in `recbole`), [maxlen, D]; in the `pmixer`
-    /// forms one row more, of padding.
+    /// The position table, [maxlen, D]; in the `pmixer` forms one row more, of padding.
     positions: Tensor,
     /// Norm of the embeddings; `recbole` alone has one.
     norm_inputs: Option<Norm>,
     blocks: Vec<Block>,
-    /// Norm after the last block; all but `recbole` have one.
+    /// Norm after the last block; all but `recbole` and `ligr` have one.
     norm_last: Option<Norm>,
     output: Option<Output>,
 }
@@ -84,11 +84,7 @@ impl Sasrec {
         let mut parameters = Parameters::new(device);
         let (form, width) = (config.form, config.hidden_units as i64);
         let is_recbole = form == SasrecForm::Recbole;
-        let [items_name, positions_name] = if is_recbole {
-            ["item_embedding.weight", "position_embedding.weight"]
-        } else {
-            ["item_emb.weight", "pos_emb.weight"]
-        };
+        let [items_name, positions_name] = form.tables();
         let rows = sizes.items as i64 + 1;
         let item_table = || {
             let table = matrix(form, &[rows, width]);
@@ -106,7 +102,8 @@ impl Sasrec {
         let blocks = (0..config.num_blocks)
             .map(|n| Block::new(&mut parameters, &block, n))
             .collect();
-        let norm_last = (!is_recbole).then(|| Norm::new(&mut parameters, "last_layernorm", &block));
+        let norm_last =
+            (form.has_last_norm()).then(|| Norm::new(&mut parameters, "last_layernorm", &block));
         let output = config.output_table.then(|| Output {
             table: parameters.add("output_embedding.weight", item_table()),
             bias: (config.output_bias)
@@ -161,11 +158,16 @@ impl Sasrec {
     ) -> Hidden {
         let padding = self.padding();
         let first = u32::from(self.config.form.padding_evolves());
-        let slots: Vec<u32> = padding
-            .slots(order)
-            .iter()
-            .map(|slot| slot + first)
-            .collect();
+        let newest = self.config.maxlen as u32 - 1;
+        let counts_back = self.config.form.counts_back();
+        let place = |slot: &u32| {
+            if counts_back {
+                newest - slot
+            } else {
+                slot + first
+            }
+        };
+        let slots: Vec<u32> = padding.slots(order).iter().map(place).collect();
         let slots = embedding::indices(&slots, self.device());
         let positions = embedding::rows(&self.positions, &slots);
         let mut tokens = self.scaled(rows.shallow_clone()) + positions;
@@ -219,7 +221,7 @@ impl Sasrec {
     }
 
     /// The state [1, D] of a history without items: that of the last padded slot, and zero in
-    /// `recbole`, which has none.
+    /// `recbole` and `ligr`, which have none.
     fn empty_state(&self) -> Tensor {
         let padding = self.padding_input();
         let blocks = self.blocks.iter();

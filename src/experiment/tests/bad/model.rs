@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"padding = "right""#,
         faults: &[
-            "18:11: the form `allmrec` is defined with padding on the left | expected `left` | remove `padding`, or choose the form `kang` or `recbole`, which mask padding",
+            "18:11: the form `allmrec` is defined with padding on the left | expected `left` | remove `padding`, or choose the form `kang`, `recbole` or `ligr`, which mask padding",
         ],
     },
     Case {
@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"preset = "papers""#,
         faults: &[
-            "18:10: unknown preset `papers` in `model.tiny.sasrec.preset` | expected `gsasrec`, `paper` or `upstream` | did you mean `paper`?",
+            "18:10: unknown preset `papers` in `model.tiny.sasrec.preset` | expected `esasrec`, `gsasrec`, `paper` or `upstream` | did you mean `paper`?",
         ],
     },
     Case {

@@ -23,6 +23,10 @@ pub enum SasrecForm {
     /// As in RecBole, and with `padding = "left"` in S3-Rec and STOSA. Layer norm on the embeddings
     /// and after each residual; padded keys are masked; there is no last norm.
     Recbole,
+    /// LiGR layers as in RecTools, the network of eSASRec: layer norm before attention and SwiGLU
+    /// feed-forward, each residual gated by its input. Padded keys are masked; there is no last
+    /// norm, and positions count back from the newest item.
+    Ligr,
 }
 
 /// Where a block normalises, and where its residuals start.
@@ -34,16 +38,19 @@ pub enum NetworkOrder {
     PreNorm,
     /// The sum of each residual is normalised.
     PostNorm,
+    /// As `PreNorm`, and each part's output is multiplied with a gate before it is added.
+    Gated,
 }
 
 impl SasrecForm {
     /// Every form.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Allmrec,
         Self::Kang,
         Self::PmixerPreNorm,
         Self::PmixerPostNorm,
         Self::Recbole,
+        Self::Ligr,
     ];
 
     /// The form's name in the experiment file.
@@ -54,6 +61,7 @@ impl SasrecForm {
             Self::PmixerPreNorm => "pmixer_pre_norm",
             Self::PmixerPostNorm => "pmixer_post_norm",
             Self::Recbole => "recbole",
+            Self::Ligr => "ligr",
         }
     }
 
@@ -63,6 +71,7 @@ impl SasrecForm {
             Self::Allmrec | Self::Kang => NetworkOrder::NormalisedQuery,
             Self::PmixerPreNorm => NetworkOrder::PreNorm,
             Self::PmixerPostNorm | Self::Recbole => NetworkOrder::PostNorm,
+            Self::Ligr => NetworkOrder::Gated,
         }
     }
 
@@ -70,7 +79,7 @@ impl SasrecForm {
     pub fn attends_padding(self) -> bool {
         match self {
             Self::Allmrec | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Kang | Self::Recbole => false,
+            Self::Kang | Self::Recbole | Self::Ligr => false,
         }
     }
 
@@ -79,7 +88,34 @@ impl SasrecForm {
     pub fn padding_evolves(self) -> bool {
         match self {
             Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Allmrec | Self::Kang | Self::Recbole => false,
+            Self::Allmrec | Self::Kang | Self::Recbole | Self::Ligr => false,
+        }
+    }
+
+    /// Whether row 0 of the position table is the newest item's.
+    pub fn counts_back(self) -> bool {
+        self == Self::Ligr
+    }
+
+    /// Whether a norm follows the last block.
+    pub fn has_last_norm(self) -> bool {
+        match self {
+            Self::Allmrec | Self::Kang | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
+            Self::Recbole | Self::Ligr => false,
+        }
+    }
+
+    /// Names of the item table and the position table.
+    pub fn tables(self) -> [&'static str; 2] {
+        match self {
+            Self::Allmrec | Self::Kang | Self::PmixerPreNorm | Self::PmixerPostNorm => {
+                ["item_emb.weight", "pos_emb.weight"]
+            }
+            Self::Recbole => ["item_embedding.weight", "position_embedding.weight"],
+            Self::Ligr => [
+                "item_model.item_net_blocks.0.ids_emb.weight",
+                "pos_encoding_layer.pos_emb.weight",
+            ],
         }
     }
 }

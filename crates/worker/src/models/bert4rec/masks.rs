@@ -196,7 +196,10 @@ mod tests {
         };
         let [chosen, hidden, kept] = shares(0.5, 0.0, 0.0);
         // Half of the items, and one where none was drawn: 1/8 and 1/4 of the rows.
-        assert!((chosen - (0.5 + 0.2 / 8.0 + 0.2 / 4.0)).abs() < 0.02, "{chosen}");
+        assert!(
+            (chosen - (0.5 + 0.2 / 8.0 + 0.2 / 4.0)).abs() < 0.02,
+            "{chosen}"
+        );
         assert_eq!((hidden, kept), (chosen, 0.0));
         let [chosen, hidden, kept] = shares(1.0, 0.0, 0.25);
         assert_eq!(chosen, 1.0);
@@ -215,7 +218,10 @@ mod tests {
         let last = config(|config| (config.last_prob, config.keep_prob) = (1.0, 1.0));
         let expected = [1, 2, MASK, 4, MASK];
         let masked = Masked::new(&batch(1), &last, 12);
-        assert_eq!((masked.inputs, masked.targets), (expected.to_vec(), vec![3, 5]));
+        assert_eq!(
+            (masked.inputs, masked.targets),
+            (expected.to_vec(), vec![3, 5])
+        );
         assert_eq!(masked.negatives, [8, 9, 10, 11]);
         let prefixes = TrainingBatch {
             targets: vec![3, 5],
@@ -224,7 +230,10 @@ mod tests {
             ..batch(1)
         };
         let masked = Masked::new(&prefixes, &last, 12);
-        assert_eq!((masked.inputs, masked.targets), (expected.to_vec(), vec![3, 5]));
+        assert_eq!(
+            (masked.inputs, masked.targets),
+            (expected.to_vec(), vec![3, 5])
+        );
         assert_eq!(masked.negatives, [6, 7, 8, 9]);
         // Other examples of prefixes hide items anywhere, with the negatives of their last ones.
         let all = config(|config| config.mask_prob = 1.0);

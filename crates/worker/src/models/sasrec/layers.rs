@@ -81,9 +81,10 @@ impl Norm {
 /// A matrix [outputs, inputs] as the form's code starts it.
 pub(in crate::models) fn matrix(form: SasrecForm, shape: &[i64; 2]) -> Tensor {
     match form {
-        SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
-            parameters::xavier_normal(shape)
-        }
+        SasrecForm::Allmrec
+        | SasrecForm::PmixerPreNorm
+        | SasrecForm::PmixerPostNorm
+        | SasrecForm::Ligr => parameters::xavier_normal(shape),
         // TensorFlow's default, of queries, keys and values one by one.
         SasrecForm::Kang if shape[0] == 3 * shape[1] => {
             let each = [shape[1], shape[1]];
@@ -106,10 +107,13 @@ enum Drops {
     Output,
 }
 
-/// Two linear layers. In all forms but `recbole` they are convolutions of kernel 1.
+/// Two linear layers. In the forms that follow SASRec's code they are convolutions of kernel 1.
 #[derive(Debug)]
 pub(super) struct FeedForward {
-    layers: [(Tensor, Tensor); 2],
+    /// Weight and bias; `ligr` has no bias.
+    layers: [(Tensor, Option<Tensor>); 2],
+    /// Of `ligr`: a third layer, whose output is multiplied with the activation (SwiGLU).
+    linear: Option<Tensor>,
     activation: Activation,
     drops: Drops,
 }
@@ -119,57 +123,76 @@ impl FeedForward {
         let (width, inner) = (config.width, config.inner);
         let form = config.form;
         let mut layer = |number: u32, outputs: i64, inputs: i64| {
+            let name = feed_forward_name(form, n, number);
             let weight = matrix(form, &[outputs, inputs]);
-            let (name, weight) = match form {
-                SasrecForm::Recbole => (
-                    format!("trm_encoder.layer.{n}.feed_forward.dense_{number}"),
-                    weight,
-                ),
+            let weight = match form {
+                SasrecForm::Recbole | SasrecForm::Ligr => weight,
                 // A kernel of one adds nothing to the fan.
-                _ => (
-                    format!("forward_layers.{n}.conv{number}"),
-                    weight.unsqueeze(-1),
-                ),
+                SasrecForm::Allmrec
+                | SasrecForm::Kang
+                | SasrecForm::PmixerPreNorm
+                | SasrecForm::PmixerPostNorm => weight.unsqueeze(-1),
             };
             let bias = match form {
                 // PyTorch's own start, which xavier_normal_ leaves as it is.
-                SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
-                    parameters::uniform(&[outputs], 1.0 / (inputs as f64).sqrt())
-                }
+                SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => Some(
+                    parameters::uniform(&[outputs], 1.0 / (inputs as f64).sqrt()),
+                ),
                 SasrecForm::Allmrec | SasrecForm::Kang | SasrecForm::Recbole => {
-                    parameters::zeros(&[outputs])
+                    Some(parameters::zeros(&[outputs]))
                 }
+                SasrecForm::Ligr => None,
             };
             let weight = parameters.add(format!("{name}.weight"), weight);
-            (weight, parameters.add(format!("{name}.bias"), bias))
+            let bias = bias.map(|bias| parameters.add(format!("{name}.bias"), bias));
+            (weight, bias)
         };
+        let layers = [layer(1, inner, width), layer(2, width, inner)];
         Self {
-            layers: [layer(1, inner, width), layer(2, width, inner)],
+            layers,
+            linear: (form == SasrecForm::Ligr).then(|| layer(3, inner, width).0),
             activation: config.activation,
             drops: match form {
                 SasrecForm::Allmrec | SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => {
                     Drops::BeforeActivation
                 }
-                SasrecForm::Kang => Drops::AfterActivation,
+                SasrecForm::Kang | SasrecForm::Ligr => Drops::AfterActivation,
                 SasrecForm::Recbole => Drops::Output,
             },
         }
     }
 
     fn forward(&self, x: &Tensor, noise: &mut Option<Noise>) -> Tensor {
-        let linear = |x: &Tensor, (weight, bias): &(Tensor, Tensor)| match weight.dim() {
-            3 => x.linear(&weight.squeeze_dim(-1), Some(bias)),
-            _ => x.linear(weight, Some(bias)),
+        let linear = |x: &Tensor, (weight, bias): &(Tensor, Option<Tensor>)| match weight.dim() {
+            3 => x.linear(&weight.squeeze_dim(-1), bias.as_ref()),
+            _ => x.linear(weight, bias.as_ref()),
         };
         let mut inner = linear(x, &self.layers[0]);
         if self.drops == Drops::BeforeActivation {
             inner = drop_some(inner, noise);
         }
         inner = activated(self.activation, &inner);
+        if let Some(weight) = &self.linear {
+            inner *= x.linear(weight, None::<&Tensor>);
+        }
         if self.drops == Drops::AfterActivation {
             inner = drop_some(inner, noise);
         }
         drop_some(linear(&inner, &self.layers[1]), noise)
+    }
+}
+
+/// Name of layer `number` of block `n`.
+fn feed_forward_name(form: SasrecForm, n: usize, number: u32) -> String {
+    match form {
+        SasrecForm::Recbole => format!("trm_encoder.layer.{n}.feed_forward.dense_{number}"),
+        SasrecForm::Ligr => {
+            format!("transformer_layers.transformer_blocks.{n}.feed_forward.ff_linear_{number}")
+        }
+        SasrecForm::Allmrec
+        | SasrecForm::Kang
+        | SasrecForm::PmixerPreNorm
+        | SasrecForm::PmixerPostNorm => format!("forward_layers.{n}.conv{number}"),
     }
 }
 
@@ -207,6 +230,22 @@ pub(in crate::models) struct Block {
     attention: Attention,
     norm_forward: Norm,
     forward: FeedForward,
+    /// Gates of attention and feed-forward, each a linear layer of the block's width; `ligr` alone
+    /// has them.
+    gates: Option<[(Tensor, Tensor); 2]>,
+}
+
+/// The gates of a LiGR layer, as PyTorch starts biases.
+fn gates(parameters: &mut Parameters, block: &str, width: i64) -> [(Tensor, Tensor); 2] {
+    [1, 2].map(|part| {
+        let name = format!("{block}.gating_linear_{part}");
+        let bias = parameters::uniform(&[width], 1.0 / (width as f64).sqrt());
+        let weight = matrix(SasrecForm::Ligr, &[width, width]);
+        (
+            parameters.add(format!("{name}.weight"), weight),
+            parameters.add(format!("{name}.bias"), bias),
+        )
+    })
 }
 
 impl Block {
@@ -234,6 +273,19 @@ impl Block {
                     &format!("{name}.feed_forward.LayerNorm"),
                     config,
                 ),
+                gates: None,
+            };
+        }
+        if form == SasrecForm::Ligr {
+            let name = format!("transformer_layers.transformer_blocks.{n}");
+            let attention = format!("{name}.multi_head_attn");
+            return Self {
+                form,
+                attention: Attention::joined(parameters, &attention, shape, start, true),
+                norm_attention: Norm::new(parameters, &format!("{name}.layer_norm_1"), config),
+                forward: FeedForward::new(parameters, config, n),
+                norm_forward: Norm::new(parameters, &format!("{name}.layer_norm_2"), config),
+                gates: Some(gates(parameters, &name, config.width)),
             };
         }
         let projects_out = form != SasrecForm::Kang;
@@ -244,6 +296,7 @@ impl Block {
             attention: Attention::joined(parameters, &name, shape, start, projects_out),
             norm_forward: Norm::new(parameters, &format!("forward_layernorms.{n}"), config),
             forward: FeedForward::new(parameters, config, n),
+            gates: None,
         }
     }
 
@@ -288,7 +341,7 @@ impl Block {
         }
         let queries = self.queries(x);
         let keys = match self.form.order() {
-            NetworkOrder::PreNorm => &queries,
+            NetworkOrder::PreNorm | NetworkOrder::Gated => &queries,
             NetworkOrder::NormalisedQuery | NetworkOrder::PostNorm => x,
         };
         let taken = self.attention.alone(keys);
@@ -298,7 +351,9 @@ impl Block {
     /// What queries are made of.
     fn queries(&self, x: &Tensor) -> Tensor {
         match self.form.order() {
-            NetworkOrder::NormalisedQuery | NetworkOrder::PreNorm => self.norm_attention.forward(x),
+            NetworkOrder::NormalisedQuery | NetworkOrder::PreNorm | NetworkOrder::Gated => {
+                self.norm_attention.forward(x)
+            }
             NetworkOrder::PostNorm => x.shallow_clone(),
         }
     }
@@ -306,7 +361,7 @@ impl Block {
     /// What keys and values are made of, with the padded slots' at the end.
     fn keys(&self, x: &Hidden, queries: &Tensor) -> Tensor {
         match self.form.order() {
-            NetworkOrder::PreNorm => {
+            NetworkOrder::PreNorm | NetworkOrder::Gated => {
                 Tensor::cat(&[queries, &self.norm_attention.forward(&x.padding)], 0)
             }
             NetworkOrder::NormalisedQuery | NetworkOrder::PostNorm => {
@@ -332,6 +387,15 @@ impl Block {
                 let x = taken + x;
                 let normed = self.norm_forward.forward(&x);
                 self.forward.forward(&normed, noise) + x
+            }
+            NetworkOrder::Gated => {
+                let gate = |x: &Tensor, part: usize| {
+                    let (weight, bias) = &self.gates.as_ref().expect("the form has gates")[part];
+                    x.linear(weight, Some(bias)).sigmoid()
+                };
+                let x = x + gate(x, 0) * drop_some(taken, noise);
+                let normed = self.norm_forward.forward(&x);
+                &x + gate(&x, 1) * self.forward.forward(&normed, noise)
             }
             NetworkOrder::PostNorm => {
                 let taken = match self.form {

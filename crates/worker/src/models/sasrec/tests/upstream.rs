@@ -31,7 +31,7 @@ fn upstreams() -> Vec<(&'static str, Config)> {
         .map(|form| (form.name(), of(form)))
         .collect();
     for (name, config) in &mut all {
-        config.inner_units = (*name == "recbole").then_some(16);
+        config.inner_units = matches!(*name, "recbole" | "ligr").then_some(16);
     }
     let gsasrec = Config {
         output_table: true,
