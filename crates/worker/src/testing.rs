@@ -76,6 +76,13 @@ num_heads = 2
 inner_units = 16
 maxlen = 10
 
+[model.hstu.hstu]
+hidden_units = 8
+num_blocks = 2
+num_heads = 2
+maxlen = 10
+temperature = 0.5
+
 [model.sasrec.sasrec]
 hidden_units = 8
 num_blocks = 1

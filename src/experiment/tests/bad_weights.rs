@@ -258,7 +258,7 @@ const CASES: &[Case] = &[
         old: "[model.got.gru4rec]",
         new: "[model.naive.popularity]\nweights = \"w.safetensors\"\n\n[model.got.gru4rec]",
         faults: &[
-            "14:1: unknown field `weights` in `model.naive.popularity` | not a field of this table | the kind `popularity` has no `weights`; it is a field of `bert4rec`, `gru4rec`, `ncf`, `nextitnet` and `sasrec`",
+            "14:1: unknown field `weights` in `model.naive.popularity` | not a field of this table | the kind `popularity` has no `weights`; it is a field of `bert4rec`, `gru4rec`, `hstu`, `ncf`, `nextitnet` and `sasrec`",
         ],
     },
     Case {

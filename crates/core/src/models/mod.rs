@@ -8,6 +8,7 @@ pub mod allmrec;
 pub mod bert4rec;
 pub mod fusion;
 pub mod gru4rec;
+pub mod hstu;
 mod hue;
 pub mod llm_method;
 pub mod llm_only;
@@ -35,6 +36,7 @@ pub use allmrec::Allmrec;
 pub use bert4rec::Bert4rec;
 pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
+pub use hstu::Hstu;
 pub use hue::Hue;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
@@ -69,6 +71,8 @@ pub enum Model {
     Ncf(Ncf),
     /// Bidirectional attention that fills in masked items (Sun et al. 2019).
     Bert4rec(Bert4rec),
+    /// Causal attention without softmax (Zhai et al. 2024).
+    Hstu(Hstu),
     /// Items by training count: a baseline.
     Popularity(Popularity),
     /// Items of the history first, others by training count: a baseline.
@@ -122,12 +126,13 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 16] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
     ncf::KIND,
     bert4rec::KIND,
+    hstu::KIND,
     popularity::KIND,
     repeat::KIND,
     markov::KIND,
@@ -153,6 +158,8 @@ pub enum CfKind<'a> {
     Ncf(&'a Ncf),
     /// BERT4Rec.
     Bert4rec(&'a Bert4rec),
+    /// HSTU.
+    Hstu(&'a Hstu),
     /// Items by training count.
     Popularity(&'a Popularity),
     /// Items of the history first, others by training count.
@@ -277,6 +284,7 @@ impl Model {
             Model::Nextitnet(_) => nextitnet::KIND.name,
             Model::Ncf(_) => ncf::KIND.name,
             Model::Bert4rec(_) => bert4rec::KIND.name,
+            Model::Hstu(_) => hstu::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
@@ -298,6 +306,7 @@ impl Model {
             Model::Nextitnet(model) => Some(CfKind::Nextitnet(model)),
             Model::Ncf(model) => Some(CfKind::Ncf(model)),
             Model::Bert4rec(model) => Some(CfKind::Bert4rec(model)),
+            Model::Hstu(model) => Some(CfKind::Hstu(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
@@ -319,6 +328,7 @@ impl Model {
             CfKind::Nextitnet(model) => model,
             CfKind::Ncf(model) => model,
             CfKind::Bert4rec(model) => model,
+            CfKind::Hstu(model) => model,
             CfKind::Popularity(model) => model,
             CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
@@ -337,6 +347,7 @@ impl Model {
             | Model::Nextitnet(_)
             | Model::Ncf(_)
             | Model::Bert4rec(_)
+            | Model::Hstu(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
@@ -395,6 +406,7 @@ impl Model {
             Model::Nextitnet(model) => [&mut model.weights, &mut model.weights_check],
             Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
             Model::Bert4rec(model) => [&mut model.weights, &mut model.weights_check],
+            Model::Hstu(model) => [&mut model.weights, &mut model.weights_check],
             Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)

@@ -34,7 +34,7 @@ pub(crate) fn configurations(loss: &Loss, dropout: f64) -> Vec<Model> {
         output_bias: true,
         ..sasrec(SasrecForm::Kang)
     }));
-    all.push(testing::model("bert4rec"));
+    all.extend(["bert4rec", "hstu"].map(testing::model));
     let changed = all.iter().map(|model| testing::with(model, &changes));
     changed.collect()
 }
@@ -188,10 +188,10 @@ fn later_items_change_no_earlier_prediction() {
             let loss = scores.narrow(1, 1, 12).cross_entropy_for_logits(&target);
             loss.double_value(&[])
         };
-        // SASRec's positions count from the row's end, so its head is compared within rows of one
-        // length.
+        // Positions of SASRec and HSTU count from the row's end, so the head is compared within rows
+        // of one length.
         let head = match model {
-            Model::Sasrec(_) => part(&[1, 2, 5], &[2, 3, 4]) - last(5),
+            Model::Sasrec(_) | Model::Hstu(_) => part(&[1, 2, 5], &[2, 3, 4]) - last(5),
             _ => part(&[1, 2], &[2, 3]),
         };
         // Tokens after the head see their own prefix; subtracting the head leaves the last token's

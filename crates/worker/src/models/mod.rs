@@ -7,6 +7,7 @@ pub mod artefact;
 pub mod bert4rec;
 pub mod forward;
 pub mod gru4rec;
+pub mod hstu;
 pub mod import;
 pub mod markov;
 pub mod ncf;
@@ -128,6 +129,7 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
         }
         CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
         CfKind::Bert4rec(config) => Fresh::network(bert4rec::Bert4rec::new(config, sizes, device)),
+        CfKind::Hstu(config) => Fresh::network(hstu::Hstu::new(config, sizes, device)),
         CfKind::Popularity(_) => Fresh::Counts(Counting::Popularity),
         CfKind::Repeat(_) => Fresh::Counts(Counting::Repeat),
         CfKind::Markov(config) => Fresh::Counts(Counting::Markov(config.smoothing)),

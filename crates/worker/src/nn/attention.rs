@@ -176,10 +176,10 @@ impl Attention {
         for group in groups {
             let asked = group.rows * group.mask.size()[1];
             let known = group.rows * (group.longest + 1);
-            let q = self.heads_of(&queries.narrow(0, query, asked), group.rows);
+            let q = split_heads(&queries.narrow(0, query, asked), group.rows, self.heads);
             let both = both.narrow(0, key, known);
-            let k = self.heads_of(&both.narrow(1, 0, width), group.rows);
-            let v = self.heads_of(&both.narrow(1, width, width), group.rows);
+            let k = split_heads(&both.narrow(1, 0, width), group.rows, self.heads);
+            let v = split_heads(&both.narrow(1, width, width), group.rows, self.heads);
             let mask = self.repeat(&group.mask);
             let logits = mask.baddbmm(&q, &k.transpose(1, 2), 1.0, 1.0);
             let weights = logits.softmax(-1, Kind::Float);
@@ -188,28 +188,11 @@ impl Attention {
                 Some(noise) => &weights * self.multipliers(group, noise),
                 None => weights,
             };
-            mixed.push(self.merged(&weights.bmm(&v), group.rows));
+            mixed.push(merge_heads(&weights.bmm(&v), group.rows, self.heads));
             query += asked;
             key += known;
         }
         Tensor::cat(&mixed, 0)
-    }
-
-    /// [b n, D] -> [b heads, n, D / heads].
-    fn heads_of(&self, flat: &Tensor, rows: i64) -> Tensor {
-        if self.heads == 1 {
-            return flat.unflatten(0, [rows, -1]);
-        }
-        let each = self.width / self.heads;
-        let split = flat.reshape([rows, -1, self.heads, each]).transpose(1, 2);
-        split.flatten(0, 1)
-    }
-
-    /// The way back.
-    fn merged(&self, mixed: &Tensor, rows: i64) -> Tensor {
-        let (_, count, each) = mixed.size3().expect("mixed values are [b heads, n, width]");
-        let split = mixed.view([rows, self.heads, count, each]);
-        split.transpose(1, 2).reshape([rows * count, -1])
     }
 
     /// One copy a head, row after row.
@@ -231,4 +214,21 @@ impl Attention {
             .collect();
         noise.attention_multipliers(&[rows * self.heads, queries, keys], &folded)
     }
+}
+
+/// Heads apart: [b n, D] -> [b heads, n, D / heads], where `rows` is b.
+pub fn split_heads(flat: &Tensor, rows: i64, heads: i64) -> Tensor {
+    if heads == 1 {
+        return flat.unflatten(0, [rows, -1]);
+    }
+    let each = flat.size()[1] / heads;
+    let split = flat.reshape([rows, -1, heads, each]).transpose(1, 2);
+    split.flatten(0, 1)
+}
+
+/// Heads side by side: [b heads, n, D / heads] -> [b n, D], where `rows` is b.
+pub fn merge_heads(mixed: &Tensor, rows: i64, heads: i64) -> Tensor {
+    let (_, count, each) = mixed.size3().expect("mixed values are [b heads, n, width]");
+    let split = mixed.view([rows, heads, count, each]);
+    split.transpose(1, 2).reshape([rows * count, -1])
 }

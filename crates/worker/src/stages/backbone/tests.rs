@@ -33,7 +33,9 @@ fn with_weights(mut model: Model, name: &str) -> Model {
         Model::Gru4rec(model) => model.weights = weights,
         Model::Nextitnet(model) => model.weights = weights,
         Model::Ncf(model) => model.weights = weights,
+        Model::Hstu(model) => model.weights = weights,
         Model::Bert4rec(model) => model.weights = weights,
+        Model::Hstu(model) => model.weights = weights,
         other => panic!("{other:?}"),
     }
     model
