@@ -21,7 +21,7 @@ pub(super) struct CellContext<'a> {
     pub dataset: &'a String,
     /// Whether the scenario adds items to those of the data set.
     pub changes_items: bool,
-    /// The data that the scenario makes: what later stages train on and what is measured.
+    /// The data that later stages train on.
     pub prepared: NodeId,
     /// The data that the CF model trains on.
     pub backbone_data: NodeId,

@@ -158,21 +158,22 @@ impl Planner<'_> {
         let context = CellContext {
             dataset,
             changes_items: matches!(axis, Scenario::CrossDomain { .. }),
-            prepared: self.prepare(dataset, scenario, axis, seed)?,
+            prepared: self.prepare(dataset, scenario, training_scenario(axis), seed)?,
             backbone_data: self.prepare(dataset, scenario, backbone_scenario(axis), seed)?,
             seed,
         };
+        let measured = self.prepare(dataset, scenario, axis, seed)?;
         // Candidates come before training in the graph: without measured users, nothing is trained.
         for (name, protocol) in &self.spec.protocol {
-            self.draw(context.prepared, name, protocol, combination, axis, seed);
+            self.draw(measured, name, protocol, combination, axis, seed);
         }
         let stages = self.model_stages(&context, model, &config)?;
         let mut measures = Vec::with_capacity(self.spec.protocol.len());
         for (name, protocol) in &self.spec.protocol {
-            let candidates = self.draw(context.prepared, name, protocol, combination, axis, seed);
+            let candidates = self.draw(measured, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
             for &part in &protocol.splits {
-                let data = roles([("prepared", context.prepared), ("candidates", candidates)]);
+                let data = roles([("prepared", measured), ("candidates", candidates)]);
                 let keeps = self.keeps_scores(protocol, model, &stages);
                 let evaluate = self.evaluate(part, keeps, &data, &stages);
                 measures.push(Measure {
@@ -192,7 +193,7 @@ impl Planner<'_> {
             variant,
             backbone: stages.backbone,
             seed,
-            prepared: context.prepared,
+            prepared: measured,
             trained: stages.trained,
             measures,
         })
@@ -217,7 +218,7 @@ impl Planner<'_> {
         scenario: &Scenario,
         seed: u64,
     ) -> Result<NodeId, PlanError> {
-        let seed = samples_users(scenario).then_some(seed);
+        let seed = is_random(scenario).then_some(seed);
         let changes = !scenario.is_slice();
         let scenario_name = if changes { scenario_name } else { "" };
         let id = (name.to_owned(), scenario_name.to_owned(), seed);
@@ -407,10 +408,18 @@ fn limit(spec: &Spec) -> Option<u64> {
     (spec.run.limit > 0).then_some(spec.run.limit)
 }
 
+/// The scenario that models are trained under.
+fn training_scenario(scenario: &Scenario) -> &Scenario {
+    match scenario {
+        Scenario::ShuffledHistories { training: false } => &Scenario::Overall {},
+        other => other,
+    }
+}
+
 /// The scenario that the CF model is trained under. With few-shot training it may keep its full
 /// data.
 fn backbone_scenario(scenario: &Scenario) -> &Scenario {
-    match scenario {
+    match training_scenario(scenario) {
         Scenario::FewShot {
             backbone: false, ..
         } => &Scenario::Overall {},
@@ -418,11 +427,11 @@ fn backbone_scenario(scenario: &Scenario) -> &Scenario {
     }
 }
 
-/// Whether the scenario draws users at random. Each seed then has its own data.
-fn samples_users(scenario: &Scenario) -> bool {
+/// Whether the scenario draws users or orders at random. Each seed then has its own data.
+fn is_random(scenario: &Scenario) -> bool {
     match scenario {
         Scenario::ColdUsers { users, .. } => *users > 0,
-        Scenario::FewShot { .. } => true,
+        Scenario::FewShot { .. } | Scenario::ShuffledHistories { .. } => true,
         Scenario::Overall {}
         | Scenario::ColdItems(_)
         | Scenario::WarmItems(_)

@@ -152,6 +152,33 @@ fn few_shot_training_can_exclude_the_cf_model() {
 }
 
 #[test]
+fn shuffled_histories_train_nothing_unless_the_scenario_says_so() {
+    let spec = SPEC.replace("few_shot]\nusers = 20", "shuffled_histories]");
+    let ranked = plan_of(&spec, &[]);
+    let of = |plan: &Plan, name: &str| {
+        let cell = cell(plan, name);
+        (
+            cell.prepared,
+            cell.trained.clone(),
+            cell.measures[0].evaluate,
+        )
+    };
+    let [plain, shuffled, other] = [
+        "toys.overall.sasrec.s1",
+        "toys.few.sasrec.s1",
+        "toys.few.sasrec.s2",
+    ]
+    .map(|name| of(&ranked, name));
+    assert_eq!(plain.1, shuffled.1);
+    assert_ne!((plain.0, plain.2), (shuffled.0, shuffled.2));
+    assert_ne!(shuffled.0, other.0, "each seed has its own order");
+    let trained = plan_of(&spec, &["scenario.few.shuffled_histories.training=true"]);
+    let [plain, shuffled] =
+        ["toys.overall.sasrec.s1", "toys.few.sasrec.s1"].map(|name| of(&trained, name));
+    assert_ne!(plain.1, shuffled.1);
+}
+
+#[test]
 fn texts_metrics_and_scheduling_change_no_key() {
     let before = plan_of(SPEC, &[]);
     for flag in [

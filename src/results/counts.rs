@@ -145,6 +145,7 @@ mod tests {
                     ..Records::default()
                 }],
                 nobody: None,
+                shuffled: None,
             },
         };
         let row = data_row(&DataRow::default(), &prepared, &[false, true, true]);

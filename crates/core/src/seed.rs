@@ -26,6 +26,8 @@ pub enum Stream {
     Candidates,
     /// Order of titles and other draws in prompts.
     Prompt,
+    /// Order of histories that a scenario shuffles.
+    Histories,
     /// Which users a scenario samples.
     Scenario,
     /// Bootstrap and randomisation tests.
@@ -44,6 +46,7 @@ impl Stream {
             Stream::Masks => "masks",
             Stream::Candidates => "candidates",
             Stream::Prompt => "prompt",
+            Stream::Histories => "histories",
             Stream::Scenario => "scenario",
             Stream::Resample => "resample",
             Stream::Synthetic => "synthetic",

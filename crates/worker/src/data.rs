@@ -25,7 +25,7 @@ impl Histories {
             items: Vec::new(),
         };
         for &user in users {
-            let history = history(prepared, user as usize, part);
+            let history = prepared.history(user as usize, part);
             let kept = &history[history.len().saturating_sub(maxlen)..];
             let rows = kept.iter().map(|&item| row(prepared, item));
             histories.items.extend(rows);
@@ -63,15 +63,6 @@ impl Histories {
     pub fn row(&self, row: usize) -> &[u32] {
         &self.items[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
-}
-
-/// Everything of `user` before the first item of `part`.
-pub fn history(prepared: &Prepared, user: usize, part: Part) -> &[u32] {
-    let end = match part {
-        Part::Valid => prepared.train_end[user],
-        Part::Test => prepared.valid_end[user],
-    };
-    &prepared.items_of(user)[..end as usize]
 }
 
 /// Row of the trained tables that item `item` reads.

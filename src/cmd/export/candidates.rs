@@ -180,7 +180,7 @@ impl Kept {
                     .collect();
                 items.iter().map(item).collect()
             });
-            let history = scores::history(&prepared, user as usize, lists.part);
+            let history = prepared.history(user as usize, lists.part);
             CandidateRow {
                 dataset: cell.dataset.clone(),
                 scenario: cell.scenario.clone(),

@@ -179,6 +179,7 @@ fn possible(check: &mut Check<'_>, cell: &Selected) {
         | Scenario::WarmItems(_)
         | Scenario::RepeatTargets {}
         | Scenario::NewTargets {}
+        | Scenario::ShuffledHistories { .. }
         | Scenario::CrossDomain { .. } => {}
     }
 }

@@ -65,6 +65,7 @@ fn class(scenario: &Scenario) -> Option<(&'static str, &ItemShare)> {
         | Scenario::RepeatTargets {}
         | Scenario::NewTargets {}
         | Scenario::ColdUsers { .. }
+        | Scenario::ShuffledHistories { .. }
         | Scenario::FewShot { .. }
         | Scenario::CrossDomain { .. } => return None,
     };

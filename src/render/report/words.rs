@@ -88,6 +88,14 @@ pub fn scenario(scenario: &Scenario) -> String {
             };
             format!("Users with exactly {length} interactions{sample}, left out of training.")
         }
+        Scenario::ShuffledHistories { training } => {
+            let also = if *training {
+                ", in training too"
+            } else {
+                "; models trained on histories in time order"
+            };
+            format!("Users with a test target, their histories in random order{also}.")
+        }
         Scenario::FewShot {
             users,
             evaluate,

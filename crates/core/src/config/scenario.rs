@@ -26,6 +26,13 @@ pub enum Scenario {
         /// Number of users sampled; 0 takes all of them.
         users: u64,
     },
+    /// Users with a test target, whose histories are read in random order: whether a method uses
+    /// order at all. Targets and candidates are those of `overall`.
+    ShuffledHistories {
+        /// Whether models are also trained on sequences in random order. Otherwise they are those
+        /// of `overall`, which are not trained again.
+        training: bool,
+    },
     /// Training is limited to K users.
     FewShot {
         /// Number K of training users (paper: 256 and 128).
@@ -124,6 +131,7 @@ impl Scenario {
             | Scenario::RepeatTargets {}
             | Scenario::NewTargets {}
             | Scenario::ColdUsers { .. }
+            | Scenario::ShuffledHistories { .. }
             | Scenario::FewShot { .. } => None,
         }
     }

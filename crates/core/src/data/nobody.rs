@@ -86,7 +86,8 @@ pub fn reason(
             | Scenario::ColdItems(_)
             | Scenario::WarmItems(_)
             | Scenario::RepeatTargets {}
-            | Scenario::NewTargets {},
+            | Scenario::NewTargets {}
+            | Scenario::ShuffledHistories { .. },
         )
         | None => of_split(steps, split).unwrap_or_else(|| "no user has a test target".to_owned()),
     })
@@ -153,6 +154,7 @@ pub fn of_slice(scenario: &Scenario, measured: u64) -> String {
         ),
         Scenario::Overall {}
         | Scenario::ColdUsers { .. }
+        | Scenario::ShuffledHistories { .. }
         | Scenario::FewShot { .. }
         | Scenario::CrossDomain { .. } => "no user has a test target".to_owned(),
     }

@@ -1,14 +1,17 @@
 //! The prepared data set: filtered, split, numbered from 1, with texts. It is an artefact folder in
 //! the store.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::DataError;
 use super::arrays::{self, Array, Arrays};
 use super::raw::RecordCounts;
+use super::{DataError, Part};
+use crate::seed::{Stream, stream};
 use crate::{cells, fs};
 
 const NUMBERS: &str = "sequences.safetensors";
@@ -79,6 +82,9 @@ pub struct Facts {
     pub records: Vec<Records>,
     /// Why no user is measured; `None` where some users are.
     pub nobody: Option<String>,
+    /// Seed with which the histories of test targets are shuffled; `None`: they are in time order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffled: Option<u64>,
 }
 
 /// How the records of one file match the items of a data set.
@@ -171,6 +177,26 @@ impl Prepared {
     /// The training items of user `user`.
     pub fn train_of(&self, user: usize) -> &[u32] {
         &self.items_of(user)[..self.train_end[user] as usize]
+    }
+
+    /// The items that a model may read of `user` before it ranks the target of `part`, oldest
+    /// first unless a scenario shuffles them.
+    pub fn history(&self, user: usize, part: Part) -> Cow<'_, [u32]> {
+        let end = match part {
+            Part::Valid => self.train_end[user],
+            Part::Test => self.valid_end[user],
+        };
+        let items = &self.items_of(user)[..end as usize];
+        match (self.facts.shuffled, part) {
+            // The validation item is at their end. The training items alone are shuffled already.
+            (Some(seed), Part::Test) => {
+                let mut shuffled = items.to_vec();
+                let number = (self.n_users() + user) as u64;
+                shuffled.shuffle(&mut stream(seed, Stream::Histories, number));
+                Cow::Owned(shuffled)
+            }
+            (Some(_), Part::Valid) | (None, _) => Cow::Borrowed(items),
+        }
     }
 
     /// Training interactions of item i (at `i - 1`), over users that the CF model is trained on.

@@ -4,10 +4,11 @@
 //! |---|---|---|---|
 //! | overall, cold and warm items, repeat and new targets | all | all | a slice of those with a test target |
 //! | cold users | all but the sampled users | the same | the sampled users |
+//! | shuffled histories | all, or those of overall | the same | those with a test target |
 //! | few-shot | the K users, or all when `backbone` is false | the K users | all, the K, or the others |
 //! | cross-domain | users of the source | the same | users of the target |
 
-use rand::seq::index;
+use rand::seq::{SliceRandom, index};
 
 use super::{DataError, Part, Prepared};
 use crate::config::Scenario;
@@ -31,6 +32,7 @@ pub fn apply(
         | Scenario::RepeatTargets {}
         | Scenario::NewTargets {} => Ok(prepared),
         Scenario::ColdUsers { length, users } => cold_users(prepared, length, users, seed),
+        Scenario::ShuffledHistories { .. } => Ok(shuffled(prepared, seed)),
         Scenario::FewShot {
             users,
             evaluate,
@@ -59,6 +61,7 @@ pub fn slice(prepared: &Prepared, scenario: &Scenario, part: Part) -> Vec<bool> 
             | Scenario::ColdItems(_)
             | Scenario::WarmItems(_)
             | Scenario::ColdUsers { .. }
+            | Scenario::ShuffledHistories { .. }
             | Scenario::FewShot { .. }
             | Scenario::CrossDomain { .. },
             None,
@@ -89,6 +92,7 @@ pub fn class(prepared: &Prepared, scenario: &Scenario) -> Option<Vec<bool>> {
         | Scenario::RepeatTargets {}
         | Scenario::NewTargets {}
         | Scenario::ColdUsers { .. }
+        | Scenario::ShuffledHistories { .. }
         | Scenario::FewShot { .. }
         | Scenario::CrossDomain { .. } => None,
     }
@@ -182,6 +186,19 @@ fn cold_users(
         data.valid_end[user] = n - 1;
     }
     Ok(data)
+}
+
+/// Shuffles the training items of every user. The history before a test target also has the
+/// validation item, which keeps its place: it is shuffled when it is read.
+fn shuffled(mut data: Prepared, seed: u64) -> Prepared {
+    for user in 0..data.n_users() {
+        let start = usize::try_from(data.offsets[user]).expect("offsets index memory");
+        let end = start + data.train_end[user] as usize;
+        let mut random = stream(seed, Stream::Histories, user as u64);
+        data.sequence[start..end].shuffle(&mut random);
+    }
+    data.facts.shuffled = Some(seed);
+    data
 }
 
 fn few_shot(
@@ -337,6 +354,35 @@ mod tests {
             error.contains("needs 1000 cold users") && error.contains(&there.to_string()),
             "{error}"
         );
+    }
+
+    #[test]
+    fn shuffled_histories_have_their_items_in_another_order_and_the_same_targets() {
+        let plain = sample_data(20, 30);
+        let scenario = Scenario::ShuffledHistories { training: false };
+        let shuffled = apply(plain.clone(), None, &scenario, 3).unwrap();
+        let mut moved = 0;
+        for user in 0..plain.n_users() {
+            for part in [Part::Valid, Part::Test] {
+                let target =
+                    |data: &Prepared| part.target_at(data, user).map(|at| data.items_of(user)[at]);
+                assert_eq!(target(&plain), target(&shuffled));
+                let histories = [&plain, &shuffled].map(|data| data.history(user, part));
+                moved += usize::from(histories[0] != histories[1]);
+                let sorted = histories.map(|history| {
+                    let mut items = history.into_owned();
+                    items.sort_unstable();
+                    items
+                });
+                assert_eq!(sorted[0], sorted[1]);
+            }
+            // The validation item is read anywhere before a test target.
+            let last = shuffled.history(user, Part::Test).last().copied();
+            moved += usize::from(last != plain.history(user, Part::Test).last().copied());
+        }
+        assert!(moved > 30, "{moved}");
+        assert_eq!(shuffled, apply(plain.clone(), None, &scenario, 3).unwrap());
+        assert_ne!(shuffled, apply(plain, None, &scenario, 4).unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Scores of candidates: an output of an `evaluate` stage, next to the ranks, where the protocol
 //! keeps them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
@@ -156,8 +157,8 @@ pub fn candidates(lists: &CandidateLists, prepared: &Prepared, place: usize) -> 
         None => {
             let mut open = lists.ranked_items(prepared);
             let seen = match lists.seen {
-                Seen::Exclude => history(prepared, user, lists.part),
-                Seen::Keep => &[],
+                Seen::Exclude => prepared.history(user, lists.part),
+                Seen::Keep => Cow::Borrowed([].as_slice()),
             };
             for &item in seen.iter().chain([&target]) {
                 open[item as usize - 1] = false;
@@ -180,15 +181,6 @@ pub fn rank(row: &[Scored], ties: Ties) -> f64 {
     let greater = row.iter().filter(|it| it.score > own).count();
     let equal = row.iter().filter(|it| it.score == own).count() - 1;
     ties.rank(greater, equal)
-}
-
-/// The items that a model may read of `user` before it ranks the target of `part`.
-pub fn history(prepared: &Prepared, user: usize, part: Part) -> &[u32] {
-    let end = match part {
-        Part::Valid => prepared.train_end[user],
-        Part::Test => prepared.valid_end[user],
-    };
-    &prepared.items_of(user)[..end as usize]
 }
 
 #[cfg(test)]
@@ -243,7 +235,7 @@ mod tests {
         let full = CandidateLists::full(Part::Test, vec![3], vec![target]);
         let found = candidates(&full, &prepared, 0);
         assert_eq!(found[0], full.targets[0]);
-        let known = history(&prepared, 3, Part::Test);
+        let known = prepared.history(3, Part::Test);
         let expected = (1..=9).filter(|item| !known.contains(item) && *item != found[0]);
         assert_eq!(found[1..], expected.collect::<Vec<_>>());
         let kept = CandidateLists {

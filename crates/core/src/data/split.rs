@@ -169,6 +169,7 @@ fn assemble(
         facts: Facts {
             records: records.into_iter().collect(),
             nobody: None,
+            shuffled: None,
         },
     }
 }

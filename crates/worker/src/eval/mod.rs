@@ -3,6 +3,7 @@
 //! A target's rank is 1 + the number of greater scores + the protocol's share of the equal ones.
 //! NaN is an error, not a rank.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ use allround_core::data::{Part, Prepared, Scores};
 use allround_core::metric::Metric;
 use tch::{Device, Kind, Tensor};
 
-use crate::data::{Histories, history, row};
+use crate::data::{Histories, row};
 use crate::models::Scorer;
 use crate::nn::embedding::indices;
 
@@ -180,8 +181,8 @@ impl Batch<'_> {
         let width = items.len() as i64;
         for (place, &user) in self.histories.users.iter().enumerate() {
             let known = match lists.seen {
-                Seen::Exclude => history(prepared, user as usize, lists.part),
-                Seen::Keep => &[],
+                Seen::Exclude => prepared.history(user as usize, lists.part),
+                Seen::Keep => Cow::Borrowed([].as_slice()),
             };
             let left = known.iter().chain(std::iter::once(&targets[place]));
             left_out.extend(left.map(|&item| place as i64 * width + i64::from(item) - 1));
@@ -220,7 +221,7 @@ fn rank(target: &Tensor, others: &Tensor, compared: Option<&Tensor>, ties: Ties)
 pub fn full_lists(prepared: &Prepared, part: Part) -> CandidateLists {
     let mut lists = CandidateLists::full(part, Vec::new(), Vec::new());
     for user in 0..prepared.n_users() {
-        let next = history(prepared, user, part).len();
+        let next = prepared.history(user, part).len();
         let end = match part {
             Part::Valid => prepared.valid_end[user] as usize,
             Part::Test => prepared.items_of(user).len(),

@@ -7,6 +7,7 @@ mod likelihood;
 mod target_rank;
 mod yes_no;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use allround_core::config::protocol::Ties;
@@ -21,7 +22,6 @@ use self::target_rank::rank_at;
 use super::project::Projections;
 use super::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::sequences::user_states;
-use crate::data::history;
 use crate::models::Backbone;
 use crate::models::weights::WeightsError;
 
@@ -93,7 +93,7 @@ pub struct LlmRanker<'a> {
 struct Query<'a> {
     user: u32,
     target: u32,
-    history: &'a [u32],
+    history: Cow<'a, [u32]>,
     candidates: Vec<u32>,
     ties: Ties,
 }
@@ -182,7 +182,7 @@ impl LlmRanker<'_> {
                     None => Vec::new(),
                     Some(_) => self
                         .encoder
-                        .prompt(query.history, &query.candidates, self.needs(&query))
+                        .prompt(&query.history, &query.candidates, self.needs(&query))
                         .map_err(|error| error.of_user(self.prepared, query.user))?,
                 };
                 tokens += prompt.len();
@@ -217,7 +217,7 @@ impl LlmRanker<'_> {
         let part = u64::from(lists.part == Part::Test) << 40;
         let number = (STAGE << 56) | part | ((order as u64) << 32) | u64::from(user);
         candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
-        let history = history(self.prepared, user as usize, lists.part);
+        let history = self.prepared.history(user as usize, lists.part);
         Query {
             user,
             target,
@@ -288,7 +288,7 @@ impl LlmRanker<'_> {
         let users = self.projected.and_then(|(backbone, projections)| {
             let histories: Vec<(u32, &[u32])> = batch
                 .iter()
-                .map(|(query, _)| (query.user, query.history))
+                .map(|(query, _)| (query.user, &*query.history))
                 .collect();
             projections.users(&user_states(backbone, self.prepared, &histories, false))
         });

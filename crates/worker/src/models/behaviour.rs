@@ -188,8 +188,8 @@ fn later_items_change_no_earlier_prediction() {
             let loss = scores.narrow(1, 1, 12).cross_entropy_for_logits(&target);
             loss.double_value(&[])
         };
-        // Positions of SASRec and HSTU count from the row's end, so the head is compared within rows
-        // of one length.
+        // Positions of SASRec and HSTU count from the row's end, so the head is compared within
+        // rows of one length.
         let head = match model {
             Model::Sasrec(_) | Model::Hstu(_) => part(&[1, 2, 5], &[2, 3, 4]) - last(5),
             _ => part(&[1, 2], &[2, 3]),
@@ -224,7 +224,8 @@ fn token_states_have_noise_only_where_dropout_is_asked_for() {
         let histories = Histories::from_rows(&[&[1, 2, 3], &[7, 8]]);
         let states = |dropout| net.token_states(&histories, dropout);
         assert_eq!(states(false), states(false));
-        assert_ne!(states(true), states(true));
+        // Two draws for few elements may be equal.
+        assert!((0..4).any(|_| states(true) != states(true)));
     }
 }
 

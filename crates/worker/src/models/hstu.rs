@@ -279,8 +279,8 @@ impl Hstu {
         }
     }
 
-    /// States from the tokens' item rows [T, D]: of all tokens [T, D] in time-major order, or of
-    /// each row's last [R, D], longest row first.
+    /// States from the tokens' item rows [T, D]. Of all tokens they are [T, D] in time-major order,
+    /// of each row's last [R, D], longest row first.
     fn states(
         &self,
         rows: &Tensor,

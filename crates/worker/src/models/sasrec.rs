@@ -8,10 +8,12 @@
 //!   `--norm_first`;
 //! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the
 //!   left;
-//! - `ligr`: MobileTeleSystems/RecTools at 41a5a63, the network of eSASRec (`use_key_padding_mask`).
+//! - `ligr`: MobileTeleSystems/RecTools at 41a5a63, the network of eSASRec
+//!   (`use_key_padding_mask`).
 //!
 //! Padding on the left is what differs most:
-//! - `kang`, `recbole` and `ligr` mask padded keys, so that padding changes nothing and is left out;
+//! - `kang`, `recbole` and `ligr` mask padded keys, so that padding changes nothing and is left
+//!   out;
 //! - in `allmrec` a padded slot's input is zero in every block, and no mask hides it;
 //! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states,
 //!   but see only each other. They start equal and stay equal, so one virtual token represents them

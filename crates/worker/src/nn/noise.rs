@@ -37,8 +37,8 @@ impl Noise {
         }
     }
 
-    /// Noise whose seed is drawn by LibTorch's generator, which the caller has seeded; `None` without
-    /// dropout.
+    /// Noise whose seed is drawn by LibTorch's generator, which the caller has seeded; `None`
+    /// without dropout.
     pub fn of_generator(dropout: f64, device: Device) -> Option<Self> {
         let seed = || Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu));
         let new = || Self::new(dropout, seed().int64_value(&[0]).unsigned_abs(), device);

@@ -14,9 +14,9 @@ pub(super) const CASES: &[Case] = &[
     Case {
         what: "a field that is similar to no other",
         old: "dropout = 0.2",
-        new: "temperature = 0.2",
+        new: "gravity = 0.2",
         faults: &[
-            "18:1: unknown field `temperature` in `model.tiny.sasrec` | not a field of this table | the fields are `activation`, `dropout`, `form`, `hidden_units`, `inner_units`, `l2_emb`, `loss`, `maxlen`, `norm_eps`, `num_blocks`, `num_heads`, `output_bias`, `output_table`, `padding`, `scale_items`, `sequences`, `train`, `weights`, `weights_check` and `preset`",
+            "18:1: unknown field `gravity` in `model.tiny.sasrec` | not a field of this table | the fields are `activation`, `dropout`, `form`, `hidden_units`, `inner_units`, `l2_emb`, `loss`, `maxlen`, `norm_eps`, `num_blocks`, `num_heads`, `output_bias`, `output_table`, `padding`, `scale_items`, `sequences`, `train`, `weights`, `weights_check` and `preset`",
         ],
     },
     Case {

@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"form = "pmixer_prenorm""#,
         faults: &[
-            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole`, found the string `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm` or `recbole` | did you mean `pmixer_pre_norm`?",
+            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole` or `ligr`, found the string `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole` or `ligr` | did you mean `pmixer_pre_norm`?",
         ],
     },
     Case {
@@ -104,6 +104,30 @@ preset = "paper""#,
         new: "[model.naive.ncf]\ntrain.stop.fixed = {}\nloss.top1_max = {}",
         faults: &[
             "24:1: `ncf` cannot use the loss `top1_max`, which is defined over sessions | not for `ncf` | use `bce`, `bpr`, `full_softmax` or `sampled_softmax`",
+        ],
+    },
+    Case {
+        what: "heads of a BERT4Rec that do not divide the width",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.bert4rec]\ntrain.epochs = 20\nnum_heads = 3",
+        faults: &[
+            "25:13: 3 heads do not divide `hidden_units` 64 | expected a divisor of 64 | the divisors are `1`, `2`, `4`, `8`, `16`, `32`, `64`",
+        ],
+    },
+    Case {
+        what: "shares of hidden items above one",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.bert4rec]\nrandom_prob = 0.5\nkeep_prob = 0.75",
+        faults: &[
+            "25:13: `random_prob` and `keep_prob` add up to 1.25 | expected a sum of at most 1 | they are shares of the chosen items; the others are masked",
+        ],
+    },
+    Case {
+        what: "a penalty on vectors whose length does not matter",
+        old: "[model.naive.popularity]",
+        new: "[model.naive.hstu]\nl2_emb = 0.5",
+        faults: &[
+            "24:10: `l2_emb` penalises the length of item vectors, which is 1 here | has no effect | remove `l2_emb`, or write `similarity = \"dot\"`",
         ],
     },
     Case {

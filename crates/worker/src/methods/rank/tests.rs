@@ -61,7 +61,7 @@ fn gain_is_what_the_history_adds_to_the_likelihood_of_a_title() {
         for place in 0..lists.users.len() {
             let query = gain.query(&lists, place, 3, 0);
             for scored in gains.row(place) {
-                let with = encoder.prompt(query.history, &query.candidates, 64);
+                let with = encoder.prompt(&query.history, &query.candidates, 64);
                 let with = likelihood(with.unwrap(), scored.item);
                 let without = encoder.without_history(&query.candidates);
                 let expected = with - likelihood(without, scored.item);

@@ -18,7 +18,7 @@ impl LlmRanker<'_> {
         for (query, _) in batch {
             let mut prompts = Vec::with_capacity(query.candidates.len());
             for &item in &query.candidates {
-                let prompt = self.encoder.yes_no(query.history, item, 1);
+                let prompt = self.encoder.yes_no(&query.history, item, 1);
                 let of_user = |error: PromptedLmError| error.of_user(self.prepared, query.user);
                 prompts.push(prompt.map_err(of_user)?);
             }

@@ -258,9 +258,9 @@ fn the_manual_lists_the_name_and_the_dimensions_of_every_tensor() {
         let section = section.unwrap_or_else(|| panic!("{}", model.kind()));
         let section = section.split("\n### ").next().unwrap_or_default();
         let net = build(&model, SIZES, Device::Cpu).unwrap();
-        for (name, weight) in net.weights() {
+        for (own, weight) in net.weights() {
             // Numbers of layers are written N.
-            let name: String = name
+            let name: String = own
                 .split('.')
                 .map(|part| match part.parse::<u32>() {
                     Ok(_) => "N".to_owned(),
@@ -268,9 +268,11 @@ fn the_manual_lists_the_name_and_the_dimensions_of_every_tensor() {
                 })
                 .collect::<Vec<_>>()
                 .join(".");
-            let row = section
-                .lines()
-                .find(|line| line.contains(&format!("`{name}`")));
+            let row = section.lines().find(|line| {
+                [&name, &own]
+                    .iter()
+                    .any(|name| line.contains(&format!("`{name}`")))
+            });
             let row = row.unwrap_or_else(|| panic!("{}: {name}", model.kind()));
             let shape = row.split('|').nth(2).unwrap_or_default();
             let dimensions = shape.matches(',').count() + 1;

@@ -12,6 +12,7 @@ use allround_core::stage::{Evaluate, Ranking};
 use super::super::tests::{Desk, run};
 use super::*;
 use crate::models::behaviour::configurations;
+use crate::testing;
 
 fn settings(model: Model) -> Settings {
     Settings::Backbone(TrainBackbone { model, seed: 1 })
@@ -35,7 +36,6 @@ fn with_weights(mut model: Model, name: &str) -> Model {
         Model::Ncf(model) => model.weights = weights,
         Model::Hstu(model) => model.weights = weights,
         Model::Bert4rec(model) => model.weights = weights,
-        Model::Hstu(model) => model.weights = weights,
         other => panic!("{other:?}"),
     }
     model
@@ -143,4 +143,26 @@ fn a_table_of_another_data_set_is_refused_with_the_file_that_lists_the_items() {
     );
     assert_eq!(failure.hint, Some(hint));
     assert!(desk.folder("prepared").join("items.csv").exists());
+}
+
+#[test]
+fn a_model_trains_with_own_negatives_of_the_catalogue() {
+    for loss in [
+        Loss::Gbce {
+            negatives: 4,
+            t: 0.75,
+        },
+        Loss::SampledSoftmax {
+            negatives: 4,
+            per_target: true,
+        },
+    ] {
+        let loss = serde_json::to_value(loss).unwrap();
+        let model = testing::with(&testing::model("sasrec"), &[("loss", loss)]);
+        let desk = Desk::new();
+        desk.run("trained", settings(model), &["prepared"]);
+        let needs = ["prepared", "candidates", "backbone=trained"];
+        desk.run("ranks", evaluate(), &needs);
+        assert!(!desk.ranks("ranks").is_empty());
+    }
 }

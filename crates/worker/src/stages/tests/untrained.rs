@@ -1,7 +1,7 @@
 //! Evaluations that train nothing: similarity of texts, and fusions of other evaluations.
 
 use super::*;
-use allround_core::data::{Prepared, Scores, scores};
+use allround_core::data::{Prepared, Scores};
 use allround_core::models::fusion::FusionRule;
 use allround_core::stage::{FusionRanking, TextRanking};
 
@@ -41,7 +41,7 @@ fn candidates_rank_by_the_cosine_of_their_text_to_the_mean_of_the_last_items() {
     let vector = |item: u32| -> Vec<f32> { Vec::try_from(vectors.get(i64::from(item))).unwrap() };
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     for (place, &user) in lists.users.iter().enumerate() {
-        let history = scores::history(&prepared, user as usize, PART);
+        let history = prepared.history(user as usize, PART);
         let last = &history[history.len().saturating_sub(2)..];
         let mut mean = vec![0.0; vector(1).len()];
         for &item in last {
