@@ -13,15 +13,6 @@ use allround::store::{EVENTS, Manifest, Store};
 use allround_core::fs;
 use allround_core::stage::StageKind;
 
-/// Results, and assets made from them, of an earlier version of the program. An experiment that has
-/// been run again is removed from this list.
-const EARLIER: [&str; 1] = ["small-lm"];
-
-/// Whether the results of this folder are on the list of earlier ones.
-fn is_earlier(name: &str) -> bool {
-    EARLIER.contains(&name)
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -109,13 +100,6 @@ fn committed_results_are_those_of_the_committed_experiments() {
             planned(checked) == made
         };
         let makers: Vec<&Checked> = experiments.iter().filter(made_by).collect();
-        if is_earlier(&name) {
-            assert!(
-                makers.is_empty(),
-                "results/{name} are of the current program: remove them from the list of earlier results"
-            );
-            continue;
-        }
         if absent && makers.is_empty() {
             eprintln!(
                 "SKIPPED: the data of experiment `{name}` are absent, so its results are not checked"
@@ -154,7 +138,7 @@ fn committed_results_have_the_current_columns() {
     };
     // These results are updated most often.
     let newest = root().join("results/quickstart");
-    for (name, folder) in results().into_iter().filter(|(name, _)| !is_earlier(name)) {
+    for (name, folder) in results() {
         for file in [
             "metrics.csv",
             "cells.csv",
@@ -185,11 +169,10 @@ fn the_committed_small_language_model_is_that_of_its_experiment() {
     // The events of the stage are in the results of that name. The folder only has the model.
     manifest.files.retain(|file| file.path != EVENTS);
     let folder = root().join("assets").join(name);
-    let is_current = manifest.key == node.unwrap().key;
-    assert_ne!(
-        is_current,
-        EARLIER.contains(&name),
-        "assets/{name} and results/{name} are made by one program"
+    assert_eq!(
+        manifest.key,
+        node.unwrap().key,
+        "assets/{name} is of an earlier program: scripts/make-small-lm.sh makes it again"
     );
     let checked = manifest.check(&manifest.key, &folder, Manifest::check_digests);
     checked.unwrap();
