@@ -9,6 +9,8 @@
 pub mod advice;
 // The experiment file: parsed, checked and resolved.
 pub mod experiment;
+// Settings that a search tries.
+pub mod search;
 // Finished artefacts, by key.
 pub mod store;
 // Stages of a resolved experiment, with their keys.

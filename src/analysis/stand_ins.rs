@@ -68,7 +68,7 @@ impl StandIns {
     /// The stand-ins of an experiment. `counts` are rows of `data.csv`; `params` are the known
     /// sizes of the models' language models ([`lm_params`]).
     pub fn new(spec: &Spec, counts: &[&DataRow], params: &BTreeMap<String, u64>) -> StandIns {
-        let names = spec.model.keys().chain(spec.variant.keys());
+        let names = spec.named_models();
         let of_llm = |name: &String, llm: &Llm| match llm {
             Llm::Random(_) => Some(LmStandIn::RandomWeights),
             Llm::Small(_) => Some(LmStandIn::Tiny),

@@ -35,6 +35,9 @@ pub(crate) fn run(arguments: &Check, common: &Common) -> anyhow::Result<Exit> {
     }
     super::weights::check_rows(&planned)?;
     print(&format!("ok: {}\n", planned.description()))?;
+    for line in planned.searches() {
+        print(&format!("{line}\n"))?;
+    }
     Ok(Exit::Success)
 }
 

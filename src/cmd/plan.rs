@@ -79,8 +79,13 @@ pub(crate) fn text(planned: &Planned, store: &Store) -> String {
         0 => String::new(),
         alone => format!(", {alone} of them alone"),
     };
+    let searches: String = planned
+        .searches()
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect();
     format!(
-        "{}\n\n{}, {}: {cached} in the store, {} to run{alone}\n",
+        "{}\n\n{searches}{}, {}: {cached} in the store, {} to run{alone}\n",
         table.trim_fmt(),
         count(planned.plan.cells.len(), "cell"),
         count(lines.len(), "stage"),

@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &Reproduce, common: &Common) -> anyhow::Result<Exit
     let out = absolute(&arguments.execution.out)?;
     let mut exit = Exit::Success;
     let mut folders = Vec::new();
-    for (number, (path, planned)) in planned.iter().enumerate() {
+    let folder = out.join(suite_folder(&suite, &planned[0].1));
+    for (number, (path, planned)) in planned.into_iter().enumerate() {
         let results = out.join(&planned.checked.folder);
         print_message(&format!(
             "experiment {} of {}: {}",
@@ -43,10 +44,10 @@ pub(crate) fn run(arguments: &Reproduce, common: &Common) -> anyhow::Result<Exit
             suite.experiments.len(),
             planned.checked.folder
         ));
-        let session = Session {
+        let mut session = Session {
             planned,
             results: &results,
-            request: request(path, &arguments.execution, common),
+            request: request(&path, &arguments.execution, common),
         };
         let ended = session.run(&store)?;
         match ended.ending {
@@ -65,7 +66,6 @@ pub(crate) fn run(arguments: &Reproduce, common: &Common) -> anyhow::Result<Exit
             break;
         }
     }
-    let folder = out.join(suite_folder(&suite, &planned[0].1));
     let counts = report::write(&folder, &suite, &folders)?;
     print_message(&format!(
         "{counts}; open {}",

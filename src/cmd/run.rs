@@ -6,7 +6,7 @@ use super::{Exit, plan as plan_command, planned, print, show};
 use crate::cli::{Common, Execution, Run};
 use crate::observe::{Verbosity, print_message};
 use crate::results;
-use crate::run::{Ended, Ending, Planned, Request, Session, absolute};
+use crate::run::{Ended, Ending, Request, Session, absolute};
 use crate::store::Store;
 
 /// Runs an experiment.
@@ -19,13 +19,14 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
     }
     let execution = &arguments.execution;
     let results = absolute(&execution.out)?.join(&planned.checked.folder);
-    let session = Session {
-        planned: &planned,
+    let limit = planned.checked.spec.run.limit;
+    let mut session = Session {
+        planned,
         results: &results,
         request: request(&arguments.spec.path, execution, common),
     };
     let ended = session.run(&store)?;
-    report(&ended, &planned, &results)?;
+    report(&ended, limit, &results)?;
     Ok(match ended.ending {
         Ending::Success => Exit::Success,
         Ending::Failed => Exit::Failed,
@@ -60,7 +61,7 @@ fn verbosity(common: &Common) -> Verbosity {
 }
 
 /// Prints the summary on standard output, and the folder of the results.
-fn report(ended: &Ended, planned: &Planned, results: &Path) -> anyhow::Result<()> {
+fn report(ended: &Ended, limit: u64, results: &Path) -> anyhow::Result<()> {
     let Some(summary) = &ended.summary else {
         return Ok(());
     };
@@ -68,7 +69,6 @@ fn report(ended: &Ended, planned: &Planned, results: &Path) -> anyhow::Result<()
     for note in results::notes(results)? {
         print_message(&format!("note: {note}"));
     }
-    let limit = planned.checked.spec.run.limit;
     if limit > 0 {
         print_message(&format!(
             "limited to {limit} users: a trial run, not a result"

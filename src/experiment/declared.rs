@@ -14,7 +14,7 @@ struct List {
 
 const LISTS: [List; 5] = [
     List::new("matrix", "dataset", &["dataset"]),
-    List::new("matrix", "model", &["model", "variant"]),
+    List::new("matrix", "model", &["model", "variant", "search"]),
     List::new("matrix", "scenario", &["scenario"]),
     List::new("report", "figures", &["figure"]),
     List::new("report", "tables", &["table"]),

@@ -10,12 +10,14 @@ use layered_toml::{
     VersionRule, suggest,
 };
 
-use super::config::outputs;
+use super::config::{outputs, search};
 use super::{Spec, check, folder};
 
 /// Defaults and presets of every section, as commented TOML.
-pub static DEFAULTS: LazyLock<String> =
-    LazyLock::new(|| format!("{}\n{}", *defaults::DEFAULTS, outputs::DEFAULTS));
+pub static DEFAULTS: LazyLock<String> = LazyLock::new(|| {
+    let parts = [&defaults::DEFAULTS, outputs::DEFAULTS, search::DEFAULTS];
+    parts.join("\n")
+});
 
 /// Name of the defaults in messages.
 const NAME: &str = "defaults.toml";
@@ -27,7 +29,7 @@ pub(super) static FORMAT: LazyLock<Format> = LazyLock::new(|| {
 });
 
 /// Sections whose tables may have a label.
-pub(super) const LABELLED: &[&str] = &["dataset", "model", "scenario", "variant"];
+pub(super) const LABELLED: &[&str] = &["dataset", "model", "scenario", "search", "variant"];
 
 fn rules() -> Rules {
     Rules {

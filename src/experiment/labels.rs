@@ -9,16 +9,18 @@ use super::Spec;
 
 impl Spec {
     /// The display name of a data set, model, variant or scenario: its label, or its name if it has
-    /// none. `section` is `dataset`, `model`, `variant` or `scenario`; `model` finds variants too.
+    /// none. `section` is `dataset`, `model`, `variant` or `scenario`; `model` finds variants
+    /// and searches too.
     pub fn label<'a>(&'a self, section: &str, name: &'a str) -> &'a str {
         let of = |section: &str| self.labels.get(section)?.get(name);
-        let variant = || (section == "model").then(|| of("variant")).flatten();
-        of(section).or_else(variant).map_or(name, String::as_str)
+        let is_model = section == "model";
+        let other = || of("variant").or_else(|| of("search")).filter(|_| is_model);
+        of(section).or_else(other).map_or(name, String::as_str)
     }
 }
 
 /// Sections that tables and figures display together. Labels and names of a group must differ.
-const GROUPS: [&[&str]; 3] = [&["dataset"], &["model", "variant"], &["scenario"]];
+const GROUPS: [&[&str]; 3] = [&["dataset"], &["model", "variant", "search"], &["scenario"]];
 
 /// Reports labels that two tables share, and labels that are the name of another table.
 pub(super) fn check(reading: &mut Reading) {

@@ -9,7 +9,7 @@ use layered_toml::{Fault, Faults, Reading, Resolved};
 use super::checked::Checked;
 use super::folder::{self, Flagged};
 use super::format::FORMAT;
-use super::{Spec, check, declared, labels};
+use super::{Spec, check, declared, labels, search};
 
 /// Reads an experiment file, with the values of `--set path.to.key=value` flags over it.
 ///
@@ -53,23 +53,28 @@ fn load_placed(
     place: Option<&str>,
     overrides: &[String],
 ) -> Result<Checked, Faults> {
-    let (resolved, loaded) = load_with(name, text, base, overrides)?;
-    let folder = folder::name(&loaded, place, overrides, &|flags| {
-        let (_, loaded) = load_with(name, text, base, flags).ok()?;
-        Some(loaded)
+    let loaded = load_with(name, text, base, overrides)?;
+    let folder = folder::name(&loaded.flagged, place, overrides, &|flags| {
+        Some(load_with(name, text, base, flags).ok()?.flagged)
     });
-    Ok(Checked::new(loaded.spec, resolved, base, folder))
+    Ok(Checked::new(loaded, base, folder))
 }
 
-fn load_with(
-    name: &str,
-    text: &str,
-    base: &Path,
-    flags: &[String],
-) -> Result<(Resolved, Flagged), Faults> {
+/// A file without faults.
+pub(super) struct Loaded {
+    /// The resolved values as text, with their origins.
+    pub(super) resolved: Resolved,
+    /// The spec.
+    pub(super) flagged: Flagged,
+    /// What was written, strongest first.
+    pub(super) layers: Vec<Node>,
+}
+
+fn load_with(name: &str, text: &str, base: &Path, flags: &[String]) -> Result<Loaded, Faults> {
     let mut reading = FORMAT.read(name, text, flags)?;
     mark_expected(&mut reading.tree);
     declared::fill(&mut reading.tree, reading.layers.last());
+    search::read_spaces(&mut reading);
     let spec: Spec = reading.value()?;
     labels::check(&mut reading);
     let Reading {
@@ -79,8 +84,17 @@ fn load_with(
         ..
     } = &mut reading;
     check::meaning(&spec, tree, layers, base, faults);
-    let layers = layers[..flags.len()].to_vec();
-    Ok((reading.finish()?, Flagged { spec, layers }))
+    let flagged = Flagged {
+        spec,
+        layers: layers[..flags.len()].to_vec(),
+    };
+    let layers = layers.clone();
+    let resolved = reading.finish()?;
+    Ok(Loaded {
+        resolved,
+        flagged,
+        layers,
+    })
 }
 
 /// Marks every expected value as not comparable with the results of a profile, unless the file

@@ -15,6 +15,7 @@ mod format;
 mod labels;
 mod load;
 mod reference;
+mod search;
 mod select;
 mod suite;
 
@@ -23,6 +24,7 @@ mod tests;
 
 use layered_toml::{fault, place, shape, suggest, variant, written};
 
+pub use check::search::whole_at;
 pub use check::weights::{TableRows, table_rows};
 pub use checked::Checked;
 pub use config::Spec;

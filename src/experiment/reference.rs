@@ -96,6 +96,11 @@ const TASKS: &[Task] = &[
         &["[variant.NAME]"],
     ),
     task(
+        "Models",
+        "search for the best settings of a model",
+        &["[search.NAME]"],
+    ),
+    task(
         "Language models",
         "train A-LLMRec",
         &["[model.NAME.allmrec]", "align", "project"],

@@ -43,10 +43,7 @@ impl Spec {
         };
         let datasets = all(&self.matrix.dataset, self.dataset.keys().collect());
         let scenarios = all(&self.matrix.scenario, self.scenario.keys().collect());
-        let models = all(
-            &self.matrix.model,
-            self.model.keys().chain(self.variant.keys()).collect(),
-        );
+        let models = all(&self.matrix.model, self.named_models().collect());
         let mut product = Vec::new();
         for dataset in &datasets {
             for scenario in &scenarios {
@@ -62,10 +59,40 @@ impl Spec {
         product
     }
 
-    /// The whole configuration of a model or variant; `None` for an unknown name.
+    /// Names of all models, variants and searches.
+    pub fn named_models(&self) -> impl Iterator<Item = &String> {
+        let others = self.variant.keys().chain(self.search.keys());
+        self.model.keys().chain(others)
+    }
+
+    /// The whole configuration of a model or variant; `None` for an unknown name. For a search, it
+    /// is the best one of a data set, or the one that it starts from.
     pub fn model_named(&self, name: &str) -> Option<&Model> {
-        let variant = || self.variant.get(name)?.resolved.as_ref();
-        self.model.get(name).or_else(variant)
+        let of = |name: &str| {
+            let variant = || self.variant.get(name)?.resolved.as_ref();
+            self.model.get(name).or_else(variant)
+        };
+        let searched = || {
+            let search = self.search.get(name)?;
+            let best = search.best.values().next().map(|best| &best.resolved);
+            best.or_else(|| of(&search.of))
+        };
+        of(name).or_else(searched)
+    }
+
+    /// The same on one data set; `None` also for a search without a result on it.
+    pub fn model_on(&self, name: &str, dataset: &str) -> Option<&Model> {
+        match self.search.get(name) {
+            Some(search) => Some(&search.best.get(dataset)?.resolved),
+            None => self.model_named(name),
+        }
+    }
+
+    /// The data sets on which a search is run, sorted.
+    pub fn datasets_of(&self, search: &str) -> BTreeSet<String> {
+        let cells = self.selected().into_iter();
+        let cells = cells.filter(|cell| cell.model == search);
+        cells.map(|cell| cell.dataset).collect()
     }
 
     /// The methods that query a language model in a model or variant: itself, or those that a

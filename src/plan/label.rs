@@ -59,7 +59,7 @@ pub fn labels(plan: &Plan) -> Vec<StageLabel> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         labels[id].model = Some(names.join(" = "));
     }
-    for cell in &plan.cells {
+    for cell in plan.all_cells() {
         for id in cell.stages(&plan.graph) {
             labels[id].cells.push(cell.name.clone());
         }

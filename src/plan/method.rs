@@ -109,7 +109,7 @@ impl Planner<'_> {
             ..ModelStages::default()
         };
         for name in &fusion.models {
-            let (_, _, model) = self.model(name)?;
+            let (_, _, model) = self.model(name, cell.dataset)?;
             // The check of a spec finds this first. A fusion of itself would never end.
             if let Model::Fusion(_) = model {
                 return Err(unknown("model", name));
@@ -137,7 +137,7 @@ impl Planner<'_> {
             .reads
             .extend(trained_llm.map(|node| ("llm".to_owned(), node)));
         if let Some(name) = method.backbone() {
-            let (_, _, model) = self.model(name)?;
+            let (_, _, model) = self.model(name, cell.dataset)?;
             let node = self.backbone(cell, name, &model);
             found.reads.insert("backbone".to_owned(), node);
             found.trained.push(node);

@@ -7,8 +7,10 @@ pub mod graph;
 pub mod inputs;
 pub mod label;
 mod method;
+mod relevant;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,6 +18,7 @@ pub use allround_core::stage::{Job, Settings, Stage};
 pub use cell::{Cell, Measure};
 pub use graph::{Graph, Node, NodeId};
 pub use label::{StageLabel, labels};
+pub use trial::{Trial, TrialModel, plan_trials};
 
 use crate::experiment::config::Alone;
 use crate::experiment::{Selected, Spec};
@@ -29,10 +32,10 @@ use allround_core::models::Model;
 use allround_core::stage::{
     DrawCandidates, Evaluate, GivenScores, Prepare, Ranking, SliceUsers, source_role,
 };
-use serde_json::{Value, json};
 
 use inputs::Inputs;
 use method::{CellContext, ModelStages};
+use relevant::{backbone_scenario, draw_seed, is_random, limit, training_scenario, users_of};
 
 /// Most negatives of a list whose scores are always kept in the store.
 const SHORT_LIST: usize = 50;
@@ -65,10 +68,13 @@ pub enum PlanError {
 }
 
 /// The cells and stages of an experiment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The cells, ordered by data set, scenario, model and seed.
+    /// The cells, ordered by data set, scenario, model and seed. Those of a search that has no
+    /// result yet are missing.
     pub cells: Vec<Cell>,
+    /// The trials of searches.
+    pub trials: Vec<Trial>,
     /// The stages of all cells.
     pub graph: Graph,
     /// The CF models and variants of each `backbone` stage. Several may have equal settings.
@@ -76,6 +82,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// All cells: those of the matrix, and those of trials.
+    pub fn all_cells(&self) -> impl Iterator<Item = &Cell> {
+        let of_trials = self.trials.iter().flat_map(|trial| &trial.cells);
+        self.cells.iter().chain(of_trials)
+    }
+
     /// Digest of everything that determines the results: each cell's name, protocols and keys.
     pub fn digest(&self) -> Key {
         let cells: Vec<_> = self
@@ -95,7 +107,7 @@ impl Plan {
             Alone::Of(names) => names,
         };
         let is_listed = |cell: &&Cell| names.iter().any(|name| name == cell.shown_name());
-        let stages = self.cells.iter().filter(is_listed);
+        let stages = self.all_cells().filter(is_listed);
         stages
             .flat_map(|cell| cell.stages(&self.graph))
             .filter(|&id| self.graph.nodes[id].stage.settings.kind().is_of_a_model())
@@ -103,33 +115,34 @@ impl Plan {
     }
 }
 
-/// Plans `spec`. `digest` is called once for each input file.
+/// Plans the cells of `spec`. `digest` is called once for each input file.
 ///
 /// # Errors
 /// When an input file cannot be read, or the matrix has a name that is not declared.
 pub fn plan(spec: &Spec, digest: &mut Digester<'_>) -> Result<Plan, PlanError> {
-    let mut planner = Planner {
-        spec,
-        inputs: inputs::digests(spec, digest)?,
-        graph: Graph::default(),
-        prepared: HashMap::new(),
-        candidates: HashMap::new(),
-        trained: HashMap::new(),
-        backbones: BTreeMap::new(),
-        fingerprints: HashMap::new(),
-        fused: spec.fused(),
-    };
+    plan_with_trials(spec, &[], digest)
+}
+
+/// Plans the cells of `spec`, and these trials of its searches.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with_trials(
+    spec: &Spec,
+    trials: &[TrialModel],
+    digest: &mut Digester<'_>,
+) -> Result<Plan, PlanError> {
+    let mut planner = Planner::new(spec, digest)?;
     let mut cells = Vec::new();
     for combination in spec.selected() {
+        if planner.is_open(&combination) {
+            continue;
+        }
         for &seed in &spec.seeds {
             cells.push(planner.cell(&combination, seed)?);
         }
     }
-    Ok(Plan {
-        cells,
-        graph: planner.graph,
-        backbones: planner.backbones,
-    })
+    planner.finish(cells, trials)
 }
 
 /// Builds the graph. The maps avoid hashing a shared stage once per cell.
@@ -146,15 +159,78 @@ struct Planner<'a> {
     fused: BTreeSet<String>,
 }
 
-impl Planner<'_> {
+/// A cell that is to be planned.
+struct CellRequest<'a> {
+    combination: &'a Selected,
+    seed: u64,
+    /// Name of the model, or of the model that the variant varies.
+    base: String,
+    /// Name of the variant or search; empty for the model itself.
+    variant: String,
+    /// Name of the settings; those of trials differ under one `variant`.
+    settings: &'a str,
+    config: &'a Model,
+    /// The protocols, and the parts of the split under each.
+    protocols: Vec<(&'a String, &'a Protocol, Vec<Part>)>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(spec: &'a Spec, digest: &mut Digester<'_>) -> Result<Self, PlanError> {
+        Ok(Planner {
+            spec,
+            inputs: inputs::digests(spec, digest)?,
+            graph: Graph::default(),
+            prepared: HashMap::new(),
+            candidates: HashMap::new(),
+            trained: HashMap::new(),
+            backbones: BTreeMap::new(),
+            fingerprints: HashMap::new(),
+            fused: spec.fused(),
+        })
+    }
+
+    fn finish(mut self, cells: Vec<Cell>, trials: &[TrialModel]) -> Result<Plan, PlanError> {
+        let planned = trials.iter().map(|trial| self.trial(trial));
+        let planned: Result<Vec<Trial>, PlanError> = planned.collect();
+        Ok(Plan {
+            cells,
+            trials: planned?,
+            graph: self.graph,
+            backbones: self.backbones,
+        })
+    }
+
+    /// Whether a combination waits for the result of a search.
+    fn is_open(&self, combination: &Selected) -> bool {
+        let Selected { dataset, model, .. } = combination;
+        self.spec.search.contains_key(model) && self.spec.model_on(model, dataset).is_none()
+    }
+
     fn cell(&mut self, combination: &Selected, seed: u64) -> Result<Cell, PlanError> {
+        let (base, variant, config) = self.model(&combination.model, &combination.dataset)?;
+        let protocols = self.spec.protocol.iter();
+        self.cell_of(&CellRequest {
+            combination,
+            seed,
+            base,
+            variant,
+            settings: &combination.model,
+            config: &config,
+            protocols: protocols
+                .map(|(name, protocol)| (name, protocol, protocol.splits.clone()))
+                .collect(),
+        })
+    }
+
+    fn cell_of(&mut self, request: &CellRequest<'_>) -> Result<Cell, PlanError> {
+        let combination = request.combination;
         let Selected {
             dataset,
             scenario,
             model,
         } = combination;
+        let seed = request.seed;
         let axis = find(&self.spec.scenario, "scenario", scenario)?;
-        let (base, variant, config) = self.model(model)?;
         let context = CellContext {
             dataset,
             changes_items: matches!(axis, Scenario::CrossDomain { .. }),
@@ -164,20 +240,20 @@ impl Planner<'_> {
         };
         let measured = self.prepare(dataset, scenario, axis, seed)?;
         // Candidates come before training in the graph: without measured users, nothing is trained.
-        for (name, protocol) in &self.spec.protocol {
+        for (name, protocol, _) in &request.protocols {
             self.draw(measured, name, protocol, combination, axis, seed);
         }
-        let stages = self.model_stages(&context, model, &config)?;
-        let mut measures = Vec::with_capacity(self.spec.protocol.len());
-        for (name, protocol) in &self.spec.protocol {
+        let stages = self.model_stages(&context, request.settings, request.config)?;
+        let mut measures = Vec::with_capacity(request.protocols.len());
+        for (name, protocol, parts) in &request.protocols {
             let candidates = self.draw(measured, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
-            for &part in &protocol.splits {
+            for &part in parts {
                 let data = roles([("prepared", measured), ("candidates", candidates)]);
                 let keeps = self.keeps_scores(protocol, model, &stages);
                 let evaluate = self.evaluate(part, keeps, &data, &stages);
                 measures.push(Measure {
-                    name: name.clone(),
+                    name: (*name).clone(),
                     part,
                     protocol: fingerprint.clone(),
                     candidates,
@@ -189,8 +265,8 @@ impl Planner<'_> {
             name: format!("{dataset}.{scenario}.{model}.s{seed}"),
             dataset: dataset.clone(),
             scenario: scenario.clone(),
-            model: base,
-            variant,
+            model: request.base.clone(),
+            variant: request.variant.clone(),
             backbone: stages.backbone,
             seed,
             prepared: measured,
@@ -199,9 +275,20 @@ impl Planner<'_> {
         })
     }
 
-    /// Name of the model, name of the variant (empty for none) and configuration, for a name in the
-    /// matrix.
-    fn model(&self, name: &str) -> Result<(String, String, Model), PlanError> {
+    /// Name of the model that a name in the matrix is, or that it varies.
+    fn base_of(&self, name: &str) -> String {
+        let variant = self.spec.variant.get(name);
+        variant.map_or_else(|| name.to_owned(), |variant| variant.of.clone())
+    }
+
+    /// Name of the model, name of the variant or search (empty for none) and configuration, for a
+    /// name in the matrix.
+    fn model(&self, name: &str, dataset: &str) -> Result<(String, String, Model), PlanError> {
+        if let Some(search) = self.spec.search.get(name) {
+            let model = self.spec.model_on(name, dataset).cloned();
+            let model = model.ok_or_else(|| unknown("model", name))?;
+            return Ok((self.base_of(&search.of), name.to_owned(), model));
+        }
         if let Some(variant) = self.spec.variant.get(name) {
             let model = variant.resolved.clone();
             let model = model.ok_or_else(|| unknown("model", name))?;
@@ -402,67 +489,4 @@ fn roles<const N: usize>(needs: [(&str, NodeId); N]) -> BTreeMap<String, NodeId>
         .into_iter()
         .map(|(role, id)| (role.to_owned(), id))
         .collect()
-}
-
-fn limit(spec: &Spec) -> Option<u64> {
-    (spec.run.limit > 0).then_some(spec.run.limit)
-}
-
-/// The scenario that models are trained under.
-fn training_scenario(scenario: &Scenario) -> &Scenario {
-    match scenario {
-        Scenario::ShuffledHistories { training: false } => &Scenario::Overall {},
-        other => other,
-    }
-}
-
-/// The scenario that the CF model is trained under. With few-shot training it may keep its full
-/// data.
-fn backbone_scenario(scenario: &Scenario) -> &Scenario {
-    match training_scenario(scenario) {
-        Scenario::FewShot {
-            backbone: false, ..
-        } => &Scenario::Overall {},
-        other => other,
-    }
-}
-
-/// Whether the scenario draws users or orders at random. Each seed then has its own data.
-fn is_random(scenario: &Scenario) -> bool {
-    match scenario {
-        Scenario::ColdUsers { users, .. } => *users > 0,
-        Scenario::FewShot { .. } | Scenario::ShuffledHistories { .. } => true,
-        Scenario::Overall {}
-        | Scenario::ColdItems(_)
-        | Scenario::WarmItems(_)
-        | Scenario::RepeatTargets {}
-        | Scenario::NewTargets {}
-        | Scenario::CrossDomain { .. } => false,
-    }
-}
-
-/// How many users a protocol draws for a scenario. Numbers of all users do not depend on how many
-/// are drawn for slices.
-fn users_of(protocol: &Protocol, axis: &Scenario) -> Value {
-    match protocol.users_per_slice {
-        least if least > 0 && protocol.max_users > 0 && axis.is_part() => {
-            json!([protocol.max_users, least])
-        }
-        _ => json!(protocol.max_users),
-    }
-}
-
-/// The seed of a protocol's draw. It is 0 if nothing is drawn: all seeds then share one artefact.
-fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
-    use allround_core::config::protocol::Candidates;
-    let is_given = match protocol.candidates {
-        Candidates::Full { .. } | Candidates::File(_) => true,
-        Candidates::Uniform { .. } | Candidates::Popularity { .. } => false,
-    };
-    let nothing = is_given && protocol.max_users == 0;
-    match protocol.candidates_seed {
-        _ if nothing => 0,
-        0 => cell_seed,
-        seed => seed,
-    }
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Statistics, ranks};
+use super::{
+    CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Statistics, TrialRow, ranks,
+};
 use crate::experiment::config::outputs::Axis;
 use crate::experiment::{self, Spec};
 use allround_core::fs::{self, FsError};
@@ -51,6 +53,8 @@ pub struct Results {
     pub epochs: Vec<EpochRow>,
     /// `data.csv`: counts of every data set and scenario.
     pub counts: Vec<DataRow>,
+    /// `trials.csv`: the trials of searches.
+    pub trials: Vec<TrialRow>,
     /// `intervals.csv` and `tests.csv`: used for cells without ranks.
     pub statistics: Statistics,
     /// `machine.toml` flattened to dotted names, in the order of the file.
@@ -92,6 +96,7 @@ impl Results {
             stages: rows_if_there(&folder.join("stages.csv"))?,
             epochs: rows_if_there(&folder.join("epochs.csv"))?,
             counts: rows_if_there(&folder.join("data.csv"))?,
+            trials: rows_if_there(&folder.join("trials.csv"))?,
             statistics: Statistics::read(folder)?,
             machine: machine(&folder.join("machine.toml"))?,
             metrics,
@@ -183,13 +188,18 @@ fn order<'a>(
 
 fn declared_models(spec: &Spec) -> Vec<String> {
     let mut names = Vec::new();
+    let mut add = |name: &String| {
+        names.push(name.clone());
+        let searches = spec.search.iter().filter(|(_, search)| &search.of == name);
+        names.extend(searches.map(|(name, _)| name.clone()));
+    };
     for model in spec.model.keys() {
-        names.push(model.clone());
+        add(model);
         let variants = spec
             .variant
             .iter()
             .filter(|(_, variant)| &variant.of == model);
-        names.extend(variants.map(|(name, _)| name.clone()));
+        variants.for_each(|(name, _)| add(name));
     }
     names
 }

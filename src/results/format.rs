@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::file::columns;
 use super::{
     CellRow, CellStageRow, DataRow, EpochRow, IntervalRow, MetricRow, RankRow, ScoreRow, StageRow,
-    TestRow, TextRow,
+    TestRow, TextRow, TrialRow,
 };
 
 /// The part that is not generated from row types.
@@ -44,6 +44,7 @@ change a folder with earlier numbers.
 | `cell_stages.csv` | cell and stage that it uses |
 | `epochs.csv` | quantity of an epoch of a stage |
 | `data.csv` | data set under a scenario |
+| `trials.csv` | trial of a search; only with searches |
 | `intervals.csv` | mean over seeds with an interval |
 | `tests.csv` | comparison of two models |
 
@@ -72,6 +73,7 @@ pub fn format_markdown() -> String {
         table::<CellStageRow>("cell_stages.csv"),
         table::<EpochRow>("epochs.csv"),
         table::<DataRow>("data.csv"),
+        table::<TrialRow>("trials.csv"),
         table::<IntervalRow>("intervals.csv"),
         table::<TestRow>("tests.csv"),
         table::<RankRow>("ranks/CELL.PROTOCOL.csv.gz"),

@@ -20,6 +20,6 @@ pub use format::format_markdown;
 pub use machine::Machine;
 pub use row::{
     CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow, StageRow, Status,
-    TextRow,
+    TextRow, TrialRow,
 };
 pub use statistics::{IntervalRow, Statistics, Subject, TestRow};

@@ -195,6 +195,53 @@ pub struct EpochRow {
     pub samples: u64,
 }
 
+/// A row of `trials.csv`: one trial of a search on one data set. The file is written where the
+/// experiment has searches. Trials are measured on validation alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialRow {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the search.
+    pub search: String,
+    /// Name of the model or variant whose settings are searched.
+    pub of: String,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// `NAME:FINGERPRINT` of the protocol.
+    pub protocol: String,
+    /// `grid`, `random`, `tpe` or `halving`.
+    pub method: String,
+    /// Number of the trial, from 1.
+    pub trial: u64,
+    /// The settings as a JSON object: dotted keys and values.
+    pub settings: String,
+    /// In successive halving, the value of the setting that bounds training; empty otherwise.
+    pub resource: Option<u64>,
+    /// The metric that is maximized.
+    pub metric: String,
+    /// Its mean over seeds; empty where the trial failed.
+    pub value: Option<f64>,
+    /// Standard deviation over seeds; empty for one seed.
+    pub sd: Option<f64>,
+    /// Seeds measured.
+    pub seeds: u64,
+    /// Users measured for each seed.
+    pub n_users: Option<u64>,
+    /// `ok`; `failed` if a stage failed or settings contradict each other; `empty` if no user is
+    /// measured.
+    #[schemars(with = "String")]
+    pub status: Status,
+    /// The error in one line; empty for a trial with a value.
+    pub error: String,
+    /// Recorded seconds of its training and evaluation, without stages that an earlier trial has
+    /// paid for.
+    pub seconds: f64,
+    /// Whether it is the best trial, whose settings the cells of the search have.
+    pub best: bool,
+}
+
 /// A row of `ranks/CELL.PROTOCOL.csv.gz`: one measured user. Ranks, answers and scores of
 /// validation are in files `CELL.PROTOCOL.valid.csv.gz`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 mod planned;
 mod rows;
 mod session;
+mod tuning;
 mod writer;
 
 pub use planned::{Planned, absolute, plan};

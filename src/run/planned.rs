@@ -3,26 +3,44 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::tuning::{self, Sources, Tuning, TuningError};
 use crate::advice::advise;
+use crate::exec::Outcome;
 use crate::experiment::{self, Checked};
 use crate::plan::{self, Cell, NodeId, Plan, PlanError};
 use crate::render::style::counted;
+use crate::results::TrialRow;
 use crate::store::Store;
 use crate::store::inputs::Inputs;
 use allround_core::config::Scenario;
 use allround_core::digest::Key;
+use allround_core::fs::FsError;
 
 /// From this number of scenarios on, only their number is printed.
 const MANY_SCENARIOS: usize = 6;
 
 /// A checked experiment with its plan.
 pub struct Planned {
-    /// The experiment.
+    /// The experiment, with the results of its searches as far as they are known.
     pub checked: Checked,
-    /// Its cells and stages.
+    /// Its cells and stages, and the trials of its searches.
     pub plan: Plan,
     /// Digests computed while planning, to be saved once the store is open.
     pub inputs: Inputs,
+    /// The searches.
+    tuning: Tuning,
+}
+
+/// The folder that paths of an experiment are relative to, and digests of its files.
+struct Digests<'a> {
+    base: PathBuf,
+    inputs: &'a mut Inputs,
+}
+
+impl Digests<'_> {
+    fn of(&mut self, path: &str) -> Result<Key, FsError> {
+        self.inputs.digest(&self.base.join(path))
+    }
 }
 
 impl Planned {
@@ -67,6 +85,87 @@ impl Planned {
         )
     }
 
+    /// A line on each search: how far it is.
+    pub fn searches(&self) -> Vec<String> {
+        tuning::lines(&self.tuning)
+    }
+
+    /// Rows of the trials that have ended.
+    pub fn trials(&self) -> Vec<TrialRow> {
+        self.tuning.rows()
+    }
+
+    /// The trials that searches wait for; `None` if every search is over.
+    ///
+    /// # Errors
+    /// When an input file cannot be read.
+    pub(super) fn round(&mut self) -> anyhow::Result<Option<Plan>> {
+        let open = self.tuning.open();
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let mut digests = Digests {
+            base: absolute(&self.checked.base)?,
+            inputs: &mut self.inputs,
+        };
+        let spec = &self.checked.spec;
+        let plan = plan::plan_trials(spec, &open, &mut |path| digests.of(path))?;
+        Ok(Some(plan))
+    }
+
+    /// Continues the searches after a round of trials, and plans again.
+    ///
+    /// # Errors
+    /// When an input file or an artefact cannot be read.
+    pub(super) fn advance(
+        &mut self,
+        store: &Store,
+        round: &Plan,
+        outcomes: &[Outcome],
+    ) -> anyhow::Result<()> {
+        self.tuning.add_failures(round, outcomes);
+        self.replan(store)
+    }
+
+    /// Gives the searches what the store knows, and plans cells and trials.
+    fn replan(&mut self, store: &Store) -> anyhow::Result<()> {
+        let mut digests = Digests {
+            base: absolute(&self.checked.base)?,
+            inputs: &mut self.inputs,
+        };
+        let mut sources = Sources {
+            checked: &self.checked,
+            store,
+            digest: &mut |path| digests.of(path),
+        };
+        self.tuning.advance(&mut sources)?;
+        for (search, dataset, best) in self.tuning.best(&self.checked) {
+            if !self.checked.spec.search[&search]
+                .best
+                .contains_key(&dataset)
+            {
+                self.checked.add_best(&search, &dataset, best);
+            }
+        }
+        let (spec, trials) = (&self.checked.spec, self.tuning.trials());
+        self.plan = plan::plan_with_trials(spec, &trials, &mut |path| digests.of(path))?;
+        Ok(())
+    }
+
+    /// Searches that are over and have no result, since every trial failed.
+    pub(super) fn without_result(&self) -> Vec<String> {
+        let failed = self.tuning.progress();
+        let failed = failed.filter(|it| it.is_over && it.best.is_none());
+        failed
+            .map(|it| {
+                format!(
+                    "search {} on {}: no trial has a value (see trials.csv)",
+                    it.search, it.dataset
+                )
+            })
+            .collect()
+    }
+
     /// Notes about what the plan does not include.
     pub fn notes(&self) -> Vec<String> {
         let spec = &self.checked.spec;
@@ -106,21 +205,36 @@ fn program_stamp() -> Option<allround_core::fs::Stamp> {
 /// Loads, checks and plans an experiment. Digests of input files that `store` knows are reused.
 pub fn plan(path: &Path, overrides: &[String], store: &Store) -> anyhow::Result<Planned> {
     let checked = experiment::load(path, overrides)?;
-    let mut inputs = Inputs::load(store);
-    let base = absolute(&checked.base)?;
-    let plan = plan::plan(&checked.spec, &mut |path| inputs.digest(&base.join(path)));
-    let plan = plan.map_err(|error| match &error {
-        PlanError::Input { source, .. } if source.source.kind() == std::io::ErrorKind::NotFound => advise(
-            error.to_string(),
-            "paths are relative to the folder of the experiment file; download the file or correct its path",
-        ),
-        _ => error.into(),
-    })?;
-    Ok(Planned {
-        checked,
-        plan,
-        inputs,
+    planned(checked, store).map_err(|error| match error.downcast_ref() {
+        Some(PlanError::Input { source, .. })
+            if source.source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            advise(
+                error.to_string(),
+                "paths are relative to the folder of the experiment file; download the file or correct its path",
+            )
+        }
+        _ => error,
     })
+}
+
+/// Plans a checked experiment, and its searches as far as the store has their trials.
+pub(super) fn planned(checked: Checked, store: &Store) -> anyhow::Result<Planned> {
+    let mut planned = Planned {
+        tuning: Tuning::new(&checked),
+        checked,
+        plan: Plan::default(),
+        inputs: Inputs::load(store),
+    };
+    planned.replan(store).map_err(|error| {
+        // The caller looks for the error of the plan.
+        match error.downcast::<TuningError>() {
+            Ok(TuningError::Plan(error)) => error.into(),
+            Ok(error) => error.into(),
+            Err(error) => error,
+        }
+    })?;
+    Ok(planned)
 }
 
 /// The absolute form of a path.

@@ -35,12 +35,31 @@ impl<'a> RowSource<'a> {
     /// The source of the rows of a plan.
     pub(crate) fn new(planned: &'a Planned, store: &'a Store, results: &'a Path) -> Self {
         RowSource {
-            spec: &planned.checked.spec,
-            plan: &planned.plan,
-            store,
             results,
+            ..RowSource::of_plan(&planned.checked.spec, &planned.plan, store)
+        }
+    }
+
+    /// A source that writes no files of ranks.
+    pub(crate) fn of_plan(spec: &'a Spec, plan: &'a Plan, store: &'a Store) -> Self {
+        RowSource {
+            spec,
+            plan,
+            store,
+            results: Path::new(""),
             kept: RefCell::default(),
         }
+    }
+
+    /// The ranks of the users of a cell's scenario.
+    pub(crate) fn validation(&self, cell: &Cell, measure: &Measure) -> Result<Vec<f64>, DataError> {
+        let folder = self.folder(&self.plan.graph.nodes[measure.evaluate]);
+        let ranks = Ranks::load(&folder, measure.part)?;
+        let prepared = self.prepared(cell.prepared)?;
+        let mask = self.counted(cell, measure, &prepared);
+        let all = ranks.users.iter().zip(&ranks.ranks);
+        let counted = all.filter(|(user, _)| mask[**user as usize]);
+        Ok(counted.map(|(_, rank)| *rank).collect())
     }
 
     /// Digest of everything that determines the results.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::planned::{Planned, absolute};
-use super::writer::ResultsWriter;
+use super::writer::{ResultsWriter, has_numbers, write_trials};
 use crate::advice::advise;
 use crate::exec::{self, Options, Outcome, StageEvent, Stop, locate};
 use crate::observe::{Observer, Verbosity, print_message};
@@ -18,6 +18,7 @@ use allround_core::fs;
 use allround_core::program::Program;
 
 /// How an experiment is run. Nothing here changes a result.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The experiment file.
     pub spec: &'a Path,
@@ -73,7 +74,7 @@ fn interrupts() -> Result<Stop, ctrlc::Error> {
 /// One run of one experiment.
 pub struct Session<'a> {
     /// The experiment.
-    pub planned: &'a Planned,
+    pub planned: Planned,
     /// The results folder, absolute.
     pub results: &'a Path,
     /// How it is run.
@@ -86,7 +87,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When the store or the results folder cannot be used, or the worker is missing.
-    pub fn run(&self, store: &Store) -> anyhow::Result<Ended> {
+    pub fn run(&mut self, store: &Store) -> anyhow::Result<Ended> {
         match self.last(store) {
             Some(last) => Ok(unchanged(last)),
             None => self.work(),
@@ -107,7 +108,7 @@ impl Session<'_> {
         is_done.then_some(last)
     }
 
-    fn work(&self) -> anyhow::Result<Ended> {
+    fn work(&mut self) -> anyhow::Result<Ended> {
         let logs = self.results.join("logs");
         fs::create_dir_all(&logs)?;
         let _lock = self.lock()?;
@@ -133,15 +134,69 @@ impl Session<'_> {
             begun.add_artefacts(&earlier.artefacts);
         }
         store.remember(&begun)?;
-        let mut writer = ResultsWriter::open(self.planned, &store, self.results)?;
+        let stop = interrupts()?;
+        let searched = self.search(&store, &logs, &stop)?;
+        if searched != Ending::Success {
+            return self.keep(&store, earlier, searched);
+        }
+        let without_result = self.planned.without_result();
+        for line in &without_result {
+            print_message(&format!("failed: {line}"));
+        }
+        let mut writer = ResultsWriter::open(&self.planned, &store, self.results)?;
         let options = self.options(&store, &logs)?;
-        let outcomes = self.execute(&store, &options, &interrupts()?, &mut writer)?;
+        let outcomes = self.execute(&store, &options, &stop, &mut writer)?;
         writer.finish_run()?;
-        let ending = ending(&outcomes, self, &writer);
+        let ending = match ending(&outcomes, self, &writer) {
+            Ending::Success if !without_result.is_empty() => Ending::Failed,
+            ending => ending,
+        };
         warn_of_other_workers(&writer);
         match writer.keeps_earlier() {
             true => self.keep(&store, earlier, ending),
             false => self.publish(&store, &writer, ending),
+        }
+    }
+
+    /// Runs the trials of all searches, round by round, until every search is over.
+    fn search(&mut self, store: &Store, logs: &Path, stop: &Stop) -> anyhow::Result<Ending> {
+        while let Some(round) = self.planned.round()? {
+            let options = Options {
+                alone: round.alone(&self.planned.checked.spec.run.alone),
+                ..self.options(store, logs)?
+            };
+            let mut observer = Observer::new(&round, self.request.verbosity, logs)?;
+            let outcomes = exec::execute(&round.graph, store, &options, stop, &mut |id, event| {
+                observer.event(id, event);
+            });
+            observer.close()?;
+            self.planned.advance(store, &round, &outcomes)?;
+            // `clean` must not remove the trials of a search that continues.
+            let mut begun = self.experiment(None);
+            if let Some(earlier) = store.experiment(self.results) {
+                begun.add_artefacts(&earlier.artefacts);
+            }
+            store.remember(&begun)?;
+            if !has_numbers(self.results) {
+                write_trials(self.results, &self.planned.trials())?;
+            }
+            self.print_searches();
+            if stop.is_requested() {
+                return Ok(Ending::Interrupted);
+            }
+            if outcomes.contains(&Outcome::Interrupted) {
+                // The first failure ends the run.
+                return Ok(Ending::Failed);
+            }
+        }
+        Ok(Ending::Success)
+    }
+
+    fn print_searches(&self) {
+        if self.request.verbosity != Verbosity::Quiet {
+            for line in self.planned.searches() {
+                print_message(&line);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::exec::Outcome;
 use crate::plan::NodeId;
 use crate::results::{
     self, CellRow, CellStageRow, DataRow, Machine, MetricRow, StageRow, Statistics, Status,
+    TrialRow,
 };
 use crate::store::Store;
 use allround_core::fs::{self, FsError};
@@ -23,6 +24,8 @@ pub(crate) struct ResultsWriter<'a> {
     /// The resolved spec as text.
     spec: &'a str,
     source: RowSource<'a>,
+    /// Rows of `trials.csv`.
+    trials: Vec<TrialRow>,
     results: PathBuf,
     outcomes: Vec<Option<Outcome>>,
     /// All stages of each cell, in graph order.
@@ -44,9 +47,19 @@ struct Written {
 }
 
 /// Whether a results folder has a number. A file that cannot be read has none.
-fn has_numbers(results: &Path) -> bool {
+pub(crate) fn has_numbers(results: &Path) -> bool {
     let rows: Result<Vec<MetricRow>, _> = results::read(&results.join("metrics.csv"));
     rows.is_ok_and(|rows| rows.iter().any(is_measured))
+}
+
+/// Writes `trials.csv`, or removes it where there are no trials.
+pub(crate) fn write_trials(results: &Path, trials: &[TrialRow]) -> Result<(), FsError> {
+    let path = results.join("trials.csv");
+    match (trials.is_empty(), path.exists()) {
+        (true, true) => fs::remove_file(&path),
+        (true, false) => Ok(()),
+        (false, _) => results::write(&path, &trials.iter().collect::<Vec<_>>()),
+    }
 }
 
 fn is_measured(row: &MetricRow) -> bool {
@@ -83,6 +96,7 @@ impl<'a> ResultsWriter<'a> {
         let writer = ResultsWriter {
             spec: planned.checked.resolved_toml(),
             source: RowSource::new(planned, store, results),
+            trials: planned.trials(),
             results: results.to_owned(),
             outcomes: vec![None; plan.graph.nodes.len()],
             stages,
@@ -197,6 +211,7 @@ impl<'a> ResultsWriter<'a> {
         results::write(&file("cell_stages.csv"), &Vec::from_iter(&cell_stages))?;
         results::write(&file("epochs.csv"), &epochs)?;
         results::write(&file("data.csv"), &counts)?;
+        write_trials(&self.results, &self.trials)?;
         self.written = Some(Written {
             at: Instant::now(),
             duration: start.elapsed(),
@@ -353,7 +368,6 @@ impl<'a> ResultsWriter<'a> {
 mod tests {
     use super::*;
     use crate::experiment;
-    use crate::store::inputs::Inputs;
 
     const SPEC: &str = "spec_version = 1\nname = \"small\"\nseeds = [1]\n\
         [dataset.toys.source.synthetic]\nusers = 20\n[model.gru4rec.gru4rec]\n";
@@ -363,12 +377,7 @@ mod tests {
     fn after(results: &Path, outcome: &Outcome) -> (String, bool) {
         let store = Store::at(&results.join("store"));
         let checked = experiment::load_text("small.toml", SPEC, results, &[]).unwrap();
-        let digest = &mut |path: &str| Ok(allround_core::digest::of_bytes(path.as_bytes()));
-        let planned = Planned {
-            plan: crate::plan::plan(&checked.spec, digest).unwrap(),
-            inputs: Inputs::load(&store),
-            checked,
-        };
+        let planned = super::super::planned::planned(checked, &store).unwrap();
         let mut writer = ResultsWriter::open(&planned, &store, results).unwrap();
         for id in 0..planned.plan.graph.nodes.len() {
             writer.record_outcome(id, outcome).unwrap();

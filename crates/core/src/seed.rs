@@ -34,6 +34,8 @@ pub enum Stream {
     Resample,
     /// The synthetic data generator.
     Synthetic,
+    /// Settings that a search tries.
+    Search,
 }
 
 impl Stream {
@@ -50,6 +52,7 @@ impl Stream {
             Stream::Scenario => "scenario",
             Stream::Resample => "resample",
             Stream::Synthetic => "synthetic",
+            Stream::Search => "search",
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use crate::fault::Fault;
 use crate::format::Format;
 use crate::path::Path;
 use crate::resolve::Resolver;
+use crate::resolved::to_json;
 use crate::rules::VariantRule;
 use crate::structure::Structure;
 use crate::written::{Entry, Node, Value, flat};
@@ -96,6 +99,69 @@ pub(crate) fn resolve(format: &Format, tree: &mut Node, layers: &[&Node], faults
     }
 }
 
+impl Format {
+    /// The table of the variants' base, or the variant, that is called `of`, with the dotted keys
+    /// of `set` changed. `layers` are those of a reading, and `path` is where messages find `set`.
+    /// `None` if there is no such table.
+    ///
+    /// # Errors
+    /// Every key that is unknown, and every value of the wrong type or range.
+    pub fn varied(
+        &self,
+        layers: &[Node],
+        of: &str,
+        set: &Node,
+        path: &[&str],
+    ) -> Result<Option<Json>, Vec<Fault>> {
+        let rule = self.rules.variants.as_ref();
+        let named = rule.and_then(|rule| Some((rule, self.root.named_kinds(rule.base)?)));
+        let Some((rule, kinds)) = named else {
+            return Ok(None);
+        };
+        let lookup = Lookup {
+            rule,
+            layers: layers.iter().collect(),
+        };
+        let base = lookup.base_of(of).unwrap_or(of);
+        let kind = lookup.kind_of(base);
+        let Some((kind, table)) = kind.and_then(|kind| kinds.kinds.get_key_value(kind)) else {
+            return Ok(None);
+        };
+        let mut faults = Vec::new();
+        let path = Path::of(path);
+        let set = Structure::new(self, &mut faults).table(table, &nested(set), &path);
+        let (Some(set), true) = (set, faults.is_empty()) else {
+            return Err(faults);
+        };
+        let own = layers
+            .iter()
+            .filter_map(|layer| layer.at(&[rule.section, of, rule.set]));
+        let own: Vec<Node> = own.map(|set| of_kind(kind, nested(set))).collect();
+        let mut all = vec![of_kind(kind, set)];
+        all.extend(own);
+        let tables = layers
+            .iter()
+            .filter_map(|layer| layer.at(&[rule.base, base]));
+        all.extend(tables.cloned());
+        let all: Vec<&Node> = all.iter().collect();
+        let node = Resolver::new(&self.defaults, &mut faults).kinds(kinds, &all, &path);
+        match faults.is_empty() {
+            true => Ok(node.as_ref().map(to_json)),
+            false => Err(faults),
+        }
+    }
+}
+
+/// The fields of a kind as a table with that kind.
+fn of_kind(kind: &str, node: Node) -> Node {
+    let place = node.place;
+    let entry = Entry { key: place, node };
+    Node::new(
+        place,
+        Value::Table(BTreeMap::from([(kind.to_owned(), entry)])),
+    )
+}
+
 /// Finds parts of variants in layers, strongest first.
 struct Lookup<'a> {
     rule: &'a VariantRule,
@@ -122,12 +188,7 @@ impl Lookup<'_> {
         let path = [self.rule.section, variant, self.rule.set];
         let sets = self.layers.iter().filter_map(|layer| layer.at(&path));
         // The keys are fields of the kind's table.
-        let sets = sets.map(|set| {
-            let key = set.place;
-            let node = set.clone();
-            let kinds = BTreeMap::from([(kind.to_owned(), Entry { key, node })]);
-            Node::new(set.place, Value::Table(kinds))
-        });
+        let sets = sets.map(|set| of_kind(kind, set.clone()));
         let path = [self.rule.base, of];
         let base = self.layers.iter().filter_map(|layer| layer.at(&path));
         Some(sets.chain(base.cloned()).collect())

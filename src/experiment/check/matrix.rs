@@ -55,6 +55,7 @@ fn whole(check: &Check<'_>) -> bool {
     check.names("dataset").len() == spec.dataset.len()
         && check.names("model").len() == spec.model.len()
         && check.names("variant").len() == spec.variant.len()
+        && check.names("search").len() == spec.search.len()
         && check.names("scenario").len() == spec.scenario.len()
 }
 

@@ -62,7 +62,7 @@ fn below<'a>(path: &[&'a str], steps: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Checks every name that a model refers to, except those that a fusion combines.
-fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
+pub(super) fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     let method = model.llm_method();
     if let Some(name) = method.and_then(LlmMethod::backbone) {
         backbone(check, name, &below(path, &["backbone"]));

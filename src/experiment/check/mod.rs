@@ -15,10 +15,11 @@ mod name;
 mod outputs;
 mod protocol;
 mod run;
+pub mod search;
 mod source;
 pub mod weights;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub(super) use name::fault as fault_of_name;
@@ -27,7 +28,8 @@ use super::Spec;
 use super::fault::Fault;
 use super::place::Place;
 use super::suggest;
-use super::written::Node;
+use super::written::{Node, Value};
+use allround_core::models::Model;
 use allround_core::problem::Problem;
 
 /// Collects every fault of meaning.
@@ -56,6 +58,7 @@ pub(super) fn meaning(
     fusion::check(&mut check);
     matrix::check(&mut check);
     run::check(&mut check);
+    search::check(&mut check);
     outputs::check(&mut check);
 }
 
@@ -70,6 +73,21 @@ pub(super) fn names(spec: &Spec, tree: &Node, faults: &mut Vec<Fault>) {
         base: Path::new(""),
         faults,
     });
+}
+
+/// Settings of a search's trial that contradict each other, or that its files do not fit.
+pub(super) fn of_trial(spec: &Spec, layers: &[Node], base: &Path, model: &Model) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let tree = Node::new(Place::top(), Value::Table(BTreeMap::new()));
+    let mut check = Check {
+        spec,
+        tree: &tree,
+        layers,
+        base,
+        faults: &mut faults,
+    };
+    model::one(&mut check, model, &["search"]);
+    faults
 }
 
 /// Sections with a default entry. A file has it unless it declares entries itself.
@@ -132,10 +150,11 @@ impl Check<'_> {
         tables.flat_map(|table| table.keys().cloned()).collect()
     }
 
-    /// Names of models and variants.
+    /// Names of models, variants and searches.
     fn model_names(&self) -> BTreeSet<String> {
         let mut names = self.names("model");
         names.extend(self.names("variant"));
+        names.extend(self.names("search"));
         names
     }
 

@@ -182,7 +182,7 @@ fn untrained(check: &mut Check<'_>, tables: &[Node]) {
 
 /// Reports contradictions within a model's settings. Messages do not name the model, so that a
 /// fault which a variant inherits is reported once.
-fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
+pub(super) fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     let mut problems = Vec::new();
     if let Some(model) = model.cf() {
         problems.extend(model.problems());

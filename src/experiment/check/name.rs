@@ -6,9 +6,9 @@ use crate::experiment::place::Place;
 use crate::experiment::select::Selected;
 use crate::experiment::suggest;
 
-const SECTIONS: [&str; 10] = [
-    "dataset", "encoder", "llm", "prompt", "model", "variant", "scenario", "protocol", "figure",
-    "table",
+const SECTIONS: [&str; 11] = [
+    "dataset", "encoder", "llm", "prompt", "model", "variant", "search", "scenario", "protocol",
+    "figure", "table",
 ];
 
 /// Most bytes of a name.
@@ -127,9 +127,11 @@ fn lengths(check: &mut Check<'_>) {
         .into_iter()
         .max_by_key(|(_, name)| name.len())
         .unwrap_or_default();
-    let section = match section == "model" && check.names("variant").contains(name) {
-        true => "variant",
-        false => section,
+    let of_model = ["variant", "search"].into_iter();
+    let mut holders = of_model.filter(|other| check.names(other).contains(name));
+    let section = match section {
+        "model" => holders.next().unwrap_or(section),
+        section => section,
     };
     let message = format!(
         "the names of data set, scenario, model and protocol make a file name of {} characters; the limit is {MOST_OF_CELL}",
@@ -143,16 +145,24 @@ fn lengths(check: &mut Check<'_>) {
 }
 
 fn shared(check: &mut Check<'_>) {
-    let models = check.names("model");
-    for name in check.names("variant").intersection(&models) {
-        let fault = Fault::at(
-            check.key_place("variant", name),
-            format!("`{name}` names a model and a variant"),
-        )
-        .label("the variant")
-        .related(check.key_place("model", name), "the model")
-        .hint("results identify both by name only: rename the variant");
-        check.push(fault);
+    for (first, second) in [
+        ("model", "variant"),
+        ("model", "search"),
+        ("variant", "search"),
+    ] {
+        let others = check.names(first);
+        for name in check.names(second).intersection(&others) {
+            let fault = Fault::at(
+                check.key_place(second, name),
+                format!("`{name}` names a {first} and a {second}"),
+            )
+            .label(format!("the {second}"))
+            .related(check.key_place(first, name), format!("the {first}"))
+            .hint(format!(
+                "results identify both by name only: rename the {second}"
+            ));
+            check.push(fault);
+        }
     }
 }
 

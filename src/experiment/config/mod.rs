@@ -4,6 +4,7 @@
 
 mod expected;
 pub mod outputs;
+pub mod search;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use allround_core::models::Model;
 use allround_core::models::Variant;
 pub use expected::{Expected, Published, half_width};
 pub use outputs::{Figure, Table};
+pub use search::Search;
 
 /// One experiment: what to run on what, how to measure it, and what to draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +63,11 @@ pub struct Spec {
     pub model: BTreeMap<String, Model>,
     /// Variants (ablations): a model with some keys changed.
     pub variant: BTreeMap<String, Variant>,
+    /// Searches: a model whose settings are chosen on validation. A name on the model axis, like a
+    /// variant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(required)]
+    pub search: BTreeMap<String, Search>,
     /// Scenarios by name, each a table named after its kind. A file that declares one has no
     /// `overall` but its own.
     pub scenario: BTreeMap<String, Scenario>,
@@ -183,7 +190,7 @@ impl Spec {
 pub struct Matrix {
     /// Names of data sets.
     pub dataset: Vec<String>,
-    /// Names of models and variants.
+    /// Names of models, variants and searches.
     pub model: Vec<String>,
     /// Names of scenarios.
     pub scenario: Vec<String>,

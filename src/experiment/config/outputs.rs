@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::search::SearchTable;
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 
@@ -61,6 +62,9 @@ title = ""
 split = "test"
 
 [default.table.data]
+title = ""
+
+[default.table.search]
 title = ""
 "#;
 
@@ -304,6 +308,8 @@ pub enum Table {
     Answers(AnswersTable),
     /// Counts of every data set and scenario.
     Data(DataTable),
+    /// The best settings that each search found, with the number and time of its trials.
+    Search(SearchTable),
 }
 
 /// What a table refers to, by the setting that names it.
@@ -335,6 +341,7 @@ impl Table {
             Table::Cost(_) => "cost",
             Table::Answers(_) => "answers",
             Table::Data(_) => "data",
+            Table::Search(_) => "search",
         }
     }
 
@@ -359,7 +366,7 @@ impl Table {
                 split: Some(table.split),
                 ..TableReads::default()
             },
-            Table::Data(_) => TableReads::default(),
+            Table::Data(_) | Table::Search(_) => TableReads::default(),
         }
     }
 }

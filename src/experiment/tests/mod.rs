@@ -5,6 +5,7 @@ mod bad_folder;
 mod bad_fusion;
 mod bad_method;
 mod bad_scores;
+mod bad_search;
 mod bad_weights;
 mod experiments;
 mod folder;

@@ -32,6 +32,8 @@ pub struct Content {
     models: Vec<ModelKey>,
     comparisons: Vec<Grid>,
     audits: Vec<Grid>,
+    searches: Vec<Grid>,
+    trials: Vec<Grid>,
     notes: Vec<Note>,
     figures: Vec<FigureView>,
     expected: Vec<ExpectedView>,
@@ -139,6 +141,8 @@ pub fn gather(
             table::comparison::defaults(context)
         })?,
         audits: or_default(of_kind("answers"), || Ok(table::answers::defaults(context)))?,
+        searches: or_default(of_kind("search"), || Ok(table::search::defaults(context)))?,
+        trials: table::search::trials(context),
         notes: notes(context),
         figures: others.map(|(_, other)| figure(other)).collect(),
         expected: context
@@ -184,7 +188,7 @@ fn models(context: &Context) -> Vec<ModelKey> {
                 words::settings(&variant.set)
             ),
             (None, Some(model)) => model.kind().to_owned(),
-            (None, None) => String::new(),
+            (None, None) => searched(results, &name),
         },
         colour: context.hex(&name),
         name: match context.label(Axis::Model, &name) {
@@ -193,6 +197,24 @@ fn models(context: &Context) -> Vec<ModelKey> {
         },
     };
     results.models.iter().cloned().map(key).collect()
+}
+
+/// What a search found: `best of 20 trials of sasrec: dropout = 0.2 (beauty)`.
+fn searched(results: &Results, name: &str) -> String {
+    let Some(search) = results.spec.search.get(name) else {
+        return String::new();
+    };
+    let trials = results.trials.iter().filter(|row| row.search == name);
+    let found = search
+        .best
+        .iter()
+        .map(|(dataset, best)| format!("{} ({dataset})", words::settings(&best.set)));
+    format!(
+        "best of {} of {}: {}",
+        style::counted(trials.count(), "trial"),
+        search.of,
+        found.collect::<Vec<_>>().join("; ")
+    )
 }
 
 /// What each scenario measures, in declared order.
@@ -318,7 +340,7 @@ fn protocols(results: &Results) -> Vec<ProtocolView> {
 
 /// Every file that the report links to, with what it holds.
 fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(String, String)> {
-    const KNOWN: [(&str, &str); 8] = [
+    const KNOWN: [(&str, &str); 9] = [
         ("metrics.csv", "every metric of every cell, long form"),
         ("cells.csv", "every cell with its status, error and notes"),
         ("stages.csv", "every timed phase of every stage"),
@@ -328,6 +350,7 @@ fn files(results: &Results, figures: &[NamedFigure], tables: &[Grid]) -> Vec<(St
             "loss and validation metrics of every stage by epoch",
         ),
         ("data.csv", "counts of every data set and scenario"),
+        ("trials.csv", "every trial of every search"),
         (
             "spec.toml",
             "the resolved spec with the origin of each value",

@@ -8,6 +8,7 @@ pub mod counts;
 mod fit;
 mod latex;
 mod markdown;
+pub mod search;
 mod transpose;
 
 use serde::Serialize;
@@ -54,6 +55,7 @@ pub(super) fn draw(context: &Context, name: &str, table: &Table) -> Result<Drawn
         Table::Cost(settings) => Draft::of(cost::grid(context, settings)),
         Table::Answers(settings) => Draft::of(answers::grid(context, settings)),
         Table::Data(settings) => Draft::of(counts::grid(context, settings)),
+        Table::Search(settings) => Draft::of(search::grid(context, settings)),
     };
     Ok(draft.finished(context, name))
 }

@@ -1,0 +1,172 @@
+//! Searches from end to end, on the fake worker: its numbers follow from the keys of stages.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod common;
+#[path = "common/desk.rs"]
+mod desk;
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use desk::{Desk, err};
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "small"
+seeds = [1, 2]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 90
+
+[model.gru4rec]
+train.epochs = 2
+train.stop.fixed = {}
+
+[search.tuned]
+of = "gru4rec"
+space.dropout = [0.1, 0.2, 0.3]
+space.train.lr = [0.001, 0.01]
+metric = "ndcg@10"
+protocol = "strict"
+
+[protocol.strict]
+metrics = ["hit@1", "ndcg@10"]
+splits = ["valid", "test"]
+"#;
+
+fn desk(spec: &str) -> Desk {
+    let desk = Desk::new();
+    desk.put("spec.toml", spec);
+    desk
+}
+
+/// The rows of a file of results, by column.
+fn rows(desk: &Desk, file: &str) -> Vec<BTreeMap<String, String>> {
+    let path = desk.path().join("results/small").join(file);
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// Kinds of the stages that were started.
+fn started(desk: &Desk, line: &str) -> (Output, Vec<String>) {
+    let log = desk.path().join("starts");
+    drop(std::fs::remove_file(&log));
+    let output = desk
+        .command(line)
+        .env("FAKE_WORKER_LOG", &log)
+        .output()
+        .unwrap();
+    let text = std::fs::read_to_string(&log).unwrap_or_default();
+    let kinds = text.lines().filter_map(|line| line.split(' ').next());
+    (output, kinds.map(str::to_owned).collect())
+}
+
+fn count(kinds: &[String], kind: &str) -> usize {
+    kinds.iter().filter(|it| *it == kind).count()
+}
+
+#[test]
+fn the_best_trial_on_validation_is_measured_like_any_model() {
+    let desk = desk(SPEC);
+    let (output, kinds) = started(&desk, "run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let trials = rows(&desk, "trials.csv");
+    assert_eq!(trials.len(), 6);
+    let value = |row: &BTreeMap<String, String>| row["value"].parse::<f64>().unwrap();
+    let best: Vec<_> = trials.iter().filter(|row| row["best"] == "true").collect();
+    let [best] = best[..] else {
+        panic!("one trial is the best: {trials:?}");
+    };
+    assert!(trials.iter().all(|row| value(row) <= value(best)));
+    let metrics = rows(&desk, "metrics.csv");
+    let of = |split: &str, seed: &str| -> Vec<f64> {
+        let rows = metrics.iter().filter(|row| {
+            row["name"] == "tuned"
+                && row["split"] == split
+                && row["seed"] == seed
+                && row["metric"] == "ndcg"
+        });
+        rows.map(value).collect()
+    };
+    assert_eq!(of("valid", "1"), [value(best)]);
+    assert_eq!((of("test", "1").len(), of("test", "2").len()), (1, 1));
+    // Six trials, of which one is the model itself or not, and the winner with the second seed.
+    let trained = count(&kinds, "backbone");
+    assert!((9..=10).contains(&trained), "{kinds:?}");
+    // Two seeds of two models on two parts, and five trials on validation alone.
+    assert_eq!(count(&kinds, "evaluate"), 2 * 2 * 2 + trained - 4);
+    let spec = desk.read("results/small/spec.toml");
+    assert!(spec.contains("[search.tuned.best.toys.set]"), "{spec}");
+    let report = desk.read("results/small/report.html");
+    assert!(report.contains("Best settings of every search"));
+    assert!(report.contains("tuned on toys: 6 trials"), "{report}");
+    let check = desk.run("report --check results/small");
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    let (again, kinds) = started(&desk, "run spec.toml");
+    assert_eq!(again.stdout, output.stdout);
+    assert_eq!(kinds, Vec::<String>::new());
+}
+
+#[test]
+fn a_search_continues_with_the_trials_of_the_store() {
+    let method =
+        "method.tpe = { trials = 10, startup = 4 }\nspace.hidden_units = { from = 8, to = 64 }\n";
+    let spec = SPEC.replace("space.dropout", &format!("{method}space.dropout"));
+    let desk = desk(&spec);
+    let (_, first) = started(&desk, "run spec.toml --set search.tuned.budget.cells=7");
+    let (_, others) = started(&desk, "run spec.toml");
+    let whole = rows(&desk, "trials.csv");
+    assert_eq!(whole.len(), 10);
+    let trained = count(&others, "backbone");
+    assert!((3..=4).contains(&trained), "{first:?} {others:?}");
+    // Without the store, the trials are the same.
+    std::fs::remove_dir_all(desk.path().join(".allround")).unwrap();
+    std::fs::remove_dir_all(desk.path().join("results")).unwrap();
+    let (output, _) = started(&desk, "run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let again = rows(&desk, "trials.csv");
+    for (one, other) in whole.iter().zip(&again) {
+        assert_eq!(
+            (&one["settings"], &one["value"]),
+            (&other["settings"], &other["value"])
+        );
+    }
+}
+
+#[test]
+fn failed_trials_are_rows_and_the_next_run_tries_them_again() {
+    let desk = desk(SPEC);
+    let output = desk.run_with("backbone=once", "run spec.toml");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(
+        err(&output).contains("search tuned on toys: no trial has a value"),
+        "{}",
+        err(&output)
+    );
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let trials = rows(&desk, "trials.csv");
+    assert!(trials.iter().all(|row| row["status"] == "ok"), "{trials:?}");
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_a_failed_trial() {
+    let spec = SPEC
+        .replace(
+            "[model.gru4rec]",
+            "[model.gru4rec.sasrec]\nhidden_units = 8",
+        )
+        .replace("space.train.lr = [0.001, 0.01]", "space.num_heads = [2, 3]");
+    let desk = desk(&spec);
+    let output = desk.run("run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let trials = rows(&desk, "trials.csv");
+    let failed: Vec<_> = trials
+        .iter()
+        .filter(|row| row["status"] == "failed")
+        .collect();
+    assert_eq!((trials.len(), failed.len()), (6, 3));
+    assert!(failed[0]["error"].contains("3 heads"), "{failed:?}");
+}
