@@ -72,7 +72,7 @@ impl Planner<'_> {
         if let Model::Fusion(fusion) = model {
             return self.fusion_stages(cell, fusion);
         }
-        let backbone = self.backbone(cell, name, model);
+        let backbone = self.backbone(cell, name, model)?;
         Ok(ModelStages {
             reads: roles([("backbone", backbone)]),
             trained: vec![backbone],
@@ -138,7 +138,7 @@ impl Planner<'_> {
             .extend(trained_llm.map(|node| ("llm".to_owned(), node)));
         if let Some(name) = method.backbone() {
             let (_, _, model) = self.model(name, cell.dataset)?;
-            let node = self.backbone(cell, name, &model);
+            let node = self.backbone(cell, name, &model)?;
             found.reads.insert("backbone".to_owned(), node);
             found.trained.push(node);
             found.backbone = model.kind().to_owned();
@@ -213,7 +213,12 @@ impl Planner<'_> {
     }
 
     /// The training of a CF model, or the import of its weights.
-    fn backbone(&mut self, cell: &CellContext<'_>, name: &str, model: &Model) -> NodeId {
+    fn backbone(
+        &mut self,
+        cell: &CellContext<'_>,
+        name: &str,
+        model: &Model,
+    ) -> Result<NodeId, PlanError> {
         let seed = if model.is_deterministic() {
             0
         } else {
@@ -221,24 +226,36 @@ impl Planner<'_> {
         };
         let id = (cell.backbone_data, name.to_owned(), seed);
         if let Some(&node) = self.trained.get(&id) {
-            return node;
+            return Ok(node);
+        }
+        let mut needs = roles([("prepared", cell.backbone_data)]);
+        let mut trained_encoder = None;
+        if let Some(texts) = model.texts() {
+            let encoder = find(&self.spec.encoder, "encoder", texts.encoder)?.clone();
+            if texts.is_trained {
+                trained_encoder = Some(encoder);
+            } else {
+                let text = texts.form;
+                let encoded = self.encoded(cell, EncodeText { encoder, text })?;
+                needs.insert("encoded".to_owned(), encoded);
+            }
         }
         let settings = Settings::Backbone(TrainBackbone {
             model: model.clone(),
+            encoder: trained_encoder,
             seed,
         });
-        let needs = roles([("prepared", cell.backbone_data)]);
-        let files = model.files().into_iter();
-        let weights = files
-            .flat_map(|file| self.inputs.of_model(Some(file)))
-            .collect();
-        let node = self.add(settings, needs, weights);
+        let mut files = self.files(&settings);
+        for file in model.files() {
+            files.extend(self.inputs.of_model(Some(file)));
+        }
+        let node = self.add(settings, needs, files);
         self.trained.insert(id, node);
         self.backbones
             .entry(node)
             .or_default()
             .insert(name.to_owned());
-        node
+        Ok(node)
     }
 
     /// The language model with its prompt in the words of the data set, and the stage that trains

@@ -290,8 +290,16 @@ impl<'a> RowSource<'a> {
     fn reads_texts(&self, cell: &Cell) -> bool {
         let stages = cell.stages(&self.plan.graph).into_iter();
         let mut settings = stages.map(|id| &self.plan.graph.nodes[id].stage.settings);
-        settings.any(|settings| {
-            matches!(settings, Settings::Evaluate(evaluate) if evaluate.ranking.reads_texts())
+        settings.any(|settings| match settings {
+            Settings::Evaluate(evaluate) => evaluate.ranking.reads_texts(),
+            Settings::Backbone(backbone) => backbone.model.texts().is_some(),
+            Settings::Prepare(_)
+            | Settings::Candidates(_)
+            | Settings::EncodeText(_)
+            | Settings::PretrainLm(_)
+            | Settings::Align(_)
+            | Settings::Project(_)
+            | Settings::Tune(_) => false,
         })
     }
 

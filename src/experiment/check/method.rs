@@ -226,6 +226,7 @@ fn titled(check: &mut Check<'_>, dataset_name: &str, model: &str) {
     let why = match check.spec.model_named(model) {
         Some(Model::TextSimilarity(_)) => "compares texts of items",
         Some(found) if found.llm_method().is_some() => "queries a language model about titles",
+        Some(found) if found.encoder().is_some() => "reads texts of items",
         Some(_) | None => return,
     };
     let Some(dataset) = check.spec.dataset.get(dataset_name) else {

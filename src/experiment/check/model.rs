@@ -188,6 +188,10 @@ pub(super) fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
         problems.extend(model.problems());
         problems.extend(model.training().iter().flat_map(Training::problems));
     }
+    if let (Some(cf), Some(name)) = (model.cf(), model.encoder()) {
+        let encoder = check.spec.encoder.get(name);
+        problems.extend(encoder.and_then(|encoder| cf.problems_with_encoder(encoder)));
+    }
     if let Some(method) = model.llm_method() {
         let encoder = method
             .encoder()

@@ -119,7 +119,7 @@ fn a_sasrec_with_weights_states_its_form_in_the_file_or_in_a_flag() {
     assert_eq!(
         faults_of(&unstated, &[]),
         [
-            "8:11: `weights` of a `sasrec` need `form` next to them | which network were they trained in? | several networks have these names and shapes and give other scores: write `form = \"allmrec\"`, `form = \"kang\"`, `form = \"pmixer_pre_norm\"`, `form = \"pmixer_post_norm\"`, `form = \"recbole\"` or `form = \"ligr\"`; docs/WEIGHTS.md says which code computes which, and `weights_check` verifies it"
+            "8:11: `weights` of a `sasrec` need `form` next to them | which network were they trained in? | several networks have these names and shapes and give other scores: write `form = \"allmrec\"`, `form = \"kang\"`, `form = \"pmixer_pre_norm\"`, `form = \"pmixer_post_norm\"`, `form = \"recbole\"`, `form = \"ligr\"` or `form = \"morec\"`; docs/WEIGHTS.md says which code computes which, and `weights_check` verifies it"
         ]
     );
     let flag = "model.own.sasrec.form=\"allmrec\"".to_owned();

@@ -6,6 +6,7 @@ mod bad_fusion;
 mod bad_method;
 mod bad_scores;
 mod bad_search;
+mod bad_texts;
 mod bad_weights;
 mod experiments;
 mod folder;

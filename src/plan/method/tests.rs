@@ -1,5 +1,6 @@
 //! Stages that cells share, and stages that they read.
 
+mod texts;
 mod threads;
 mod untrained;
 

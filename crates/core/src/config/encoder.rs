@@ -35,4 +35,18 @@ pub struct PretrainedEncoder {
     pub hub: String,
     /// Maximum number of tokens that are read of a text; 0 is the encoder's own limit.
     pub max_length: usize,
+    /// How the states of a text's tokens become one vector. Default: as the folder says, or `mean`.
+    /// MoRec's code has `first` with plain BERT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+}
+
+/// How the states of a text's tokens become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean, that of `[CLS]` and `[SEP]` included.
+    Mean,
+    /// That of the first token, `[CLS]`.
+    First,
 }

@@ -167,6 +167,16 @@ impl Prepared {
         self.items.len()
     }
 
+    /// The data set with a row of the tables for each item, also where items shared rows.
+    #[must_use]
+    pub fn with_a_row_for_each_item(self) -> Self {
+        let items = u32::try_from(self.n_items()).expect("fewer items than 32 bits hold");
+        Self {
+            row: (1..=items).collect(),
+            ..self
+        }
+    }
+
     /// The whole sequence of user `user` in time order.
     pub fn items_of(&self, user: usize) -> &[u32] {
         let start = usize::try_from(self.offsets[user]).expect("offsets index memory");

@@ -195,6 +195,8 @@ pub enum ItemText {
     Quoted,
     /// `Title: ..., Description: ...`, as in the paper.
     Labelled,
+    /// The title alone, as in MoRec's code.
+    Title,
 }
 
 impl LlmMethod for Allmrec {

@@ -14,6 +14,7 @@ pub mod llm_method;
 pub mod llm_only;
 pub mod markov;
 pub mod mlp_llm;
+pub mod morec;
 pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
@@ -25,6 +26,7 @@ pub mod stage;
 pub mod tallrec;
 pub mod text_similarity;
 pub mod train;
+mod training;
 pub mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Encoder;
 pub use allmrec::Allmrec;
 pub use bert4rec::Bert4rec;
 pub use fusion::Fusion;
@@ -42,6 +45,7 @@ pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
 pub use markov::Markov;
 pub use mlp_llm::MlpLlm;
+pub use morec::Morec;
 pub use ncf::Ncf;
 pub use nextitnet::Nextitnet;
 pub use popularity::Popularity;
@@ -52,7 +56,7 @@ pub use scores::Scores;
 pub use tallrec::Tallrec;
 pub use text_similarity::TextSimilarity;
 pub use train::Train;
-use train::{Loss, Sequences, Stop};
+pub use training::{ItemTexts, Training};
 use weights::Weight;
 
 /// A recommender: a collaborative-filtering model, or a method that queries a language model.
@@ -73,6 +77,8 @@ pub enum Model {
     Bert4rec(Bert4rec),
     /// Causal attention without softmax (Zhai et al. 2024).
     Hstu(Hstu),
+    /// SASRec with item vectors from texts (Yuan et al. 2023).
+    Morec(Morec),
     /// Items by training count: a baseline.
     Popularity(Popularity),
     /// Items of the history first, others by training count: a baseline.
@@ -126,13 +132,14 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
     ncf::KIND,
     bert4rec::KIND,
     hstu::KIND,
+    morec::KIND,
     popularity::KIND,
     repeat::KIND,
     markov::KIND,
@@ -160,72 +167,14 @@ pub enum CfKind<'a> {
     Bert4rec(&'a Bert4rec),
     /// HSTU.
     Hstu(&'a Hstu),
+    /// MoRec.
+    Morec(&'a Morec),
     /// Items by training count.
     Popularity(&'a Popularity),
     /// Items of the history first, others by training count.
     Repeat(&'a Repeat),
     /// A first-order Markov chain.
     Markov(&'a Markov),
-}
-
-/// How a CF model is trained.
-#[derive(Clone, Copy, Debug)]
-pub struct Training<'a> {
-    /// The loss.
-    pub loss: &'a Loss,
-    /// Optimizer, epochs, early stopping.
-    pub train: &'a Train,
-    /// What one example is; `None` for a model that does not read sequences.
-    pub sequences: Option<&'a Sequences>,
-    /// Maximum number of items in an example; `None` for a model that does not read sequences.
-    pub maxlen: Option<usize>,
-    /// L2 penalty on the item embeddings.
-    pub l2_emb: f64,
-    /// File of weights that are imported in place of training, as written in the experiment file.
-    pub weights: Option<&'a str>,
-    /// File that imported weights are verified with.
-    pub weights_check: Option<&'a str>,
-}
-
-impl Training<'_> {
-    /// Settings that contradict each other, or that a CF model does not support.
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut found = self.train.problems_of_cf_model("train");
-        if matches!(self.loss, Loss::Top1Max { negatives: 0 }) && self.train.batch_size == 1 {
-            let message =
-                "`top1_max` compares with the other targets of a batch, and a batch of 1 has none";
-            found.push(
-                Problem::at("train.batch_size", message)
-                    .label("expected at least 2")
-                    .hint("raise `batch_size`, or sample `negatives`"),
-            );
-        }
-        if let (Some(Sequences::Windows { stride }), Some(maxlen)) = (self.sequences, self.maxlen)
-            && *stride > maxlen
-        {
-            let message = format!("windows of {maxlen} items, {stride} apart, leave items out");
-            found.push(
-                Problem::at("sequences.windows.stride", message)
-                    .label(format!("expected at most `maxlen`, {maxlen}"))
-                    .hint("0 puts one window after the other"),
-            );
-        }
-        let (field, every) = match &self.train.stop {
-            Stop::Fixed { validate_every } => ("train.stop.fixed.validate_every", *validate_every),
-            Stop::Early { every, .. } => ("train.stop.early.every", *every),
-        };
-        let epochs = self.train.epochs;
-        if every > epochs {
-            let message =
-                format!("a validation every {every} epochs never happens in {epochs} epochs");
-            found.push(
-                Problem::at(field, message)
-                    .label(format!("`{field}` is {every}: expected at most {epochs}"))
-                    .hint(format!("lower `{field}`, or raise `train.epochs`")),
-            );
-        }
-        found
-    }
 }
 
 /// A collaborative-filtering model. The default methods describe a model that only counts
@@ -252,9 +201,20 @@ pub trait CfModel {
         Vec::new()
     }
 
+    /// The texts that its item vectors come from; `None` for a model of ids. A model that reads
+    /// texts has a row for every item, also for those of another domain.
+    fn texts(&self) -> Option<ItemTexts<'_>> {
+        None
+    }
+
     /// Settings that contradict each other.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// A setting that contradicts the text encoder that the model refers to.
+    fn problems_with_encoder(&self, _encoder: &Encoder) -> Option<Problem> {
+        None
     }
 
     /// Reports a setting that must be written next to `weights` and is not. Weights of networks
@@ -285,6 +245,7 @@ impl Model {
             Model::Ncf(_) => ncf::KIND.name,
             Model::Bert4rec(_) => bert4rec::KIND.name,
             Model::Hstu(_) => hstu::KIND.name,
+            Model::Morec(_) => morec::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
@@ -307,6 +268,7 @@ impl Model {
             Model::Ncf(model) => Some(CfKind::Ncf(model)),
             Model::Bert4rec(model) => Some(CfKind::Bert4rec(model)),
             Model::Hstu(model) => Some(CfKind::Hstu(model)),
+            Model::Morec(model) => Some(CfKind::Morec(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
@@ -329,6 +291,7 @@ impl Model {
             CfKind::Ncf(model) => model,
             CfKind::Bert4rec(model) => model,
             CfKind::Hstu(model) => model,
+            CfKind::Morec(model) => model,
             CfKind::Popularity(model) => model,
             CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
@@ -348,6 +311,7 @@ impl Model {
             | Model::Ncf(_)
             | Model::Bert4rec(_)
             | Model::Hstu(_)
+            | Model::Morec(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
@@ -362,7 +326,15 @@ impl Model {
         if let Model::TextSimilarity(model) = self {
             return Some(&model.encoder);
         }
+        if let Some(texts) = self.texts() {
+            return Some(texts.encoder);
+        }
         self.llm_method()?.encoder()
+    }
+
+    /// The texts that a CF model has its item vectors from.
+    pub fn texts(&self) -> Option<ItemTexts<'_>> {
+        self.cf()?.texts()
     }
 
     /// Names of the models that the model combines; empty for all but a fusion.
@@ -407,7 +379,8 @@ impl Model {
             Model::Ncf(model) => [&mut model.weights, &mut model.weights_check],
             Model::Bert4rec(model) => [&mut model.weights, &mut model.weights_check],
             Model::Hstu(model) => [&mut model.weights, &mut model.weights_check],
-            Model::Popularity(_)
+            Model::Morec(_)
+            | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
             | Model::Scores(_)

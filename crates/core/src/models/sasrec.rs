@@ -124,8 +124,8 @@ pub struct Sasrec {
     pub maxlen: usize,
     /// The published network to compute.
     pub form: SasrecForm,
-    /// Inner width of the feed-forward layers. Default: `hidden_units`; in the forms `recbole` and
-    /// `ligr` four times that.
+    /// Inner width of the feed-forward layers. Default: `hidden_units`; in the forms `recbole`,
+    /// `ligr` and `morec` four times that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub inner_units: Option<usize>,
@@ -133,13 +133,14 @@ pub struct Sasrec {
     /// `ligr` `swish`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// Epsilon of every layer norm. Default: 1e-8; in the form `recbole` 1e-12, in `ligr` 1e-5.
-    /// PyTorch's default, which gSASRec uses, is 1e-5.
+    /// Epsilon of every layer norm. Default: 1e-8; in the form `recbole` 1e-12, in `ligr` 1e-5,
+    /// in `morec` 1e-6. PyTorch's default, which gSASRec uses, is 1e-5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub norm_eps: Option<f64>,
     /// Whether item embeddings are multiplied by the square root of `hidden_units` at the input.
-    /// Default: `true`; in the forms `recbole` and `ligr` `false`. gSASRec does not scale them.
+    /// Default: `true`; in the forms `recbole`, `ligr` and `morec` `false`. gSASRec does not scale
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_items: Option<bool>,
     /// Side of the padding, which decides the positions: `left` gives the newest item the last
@@ -202,8 +203,8 @@ impl CfModel for Sasrec {
         for (name, rows) in self.form.tables().into_iter().zip([Size::Items, positions]) {
             list.add(name, &[rows, width]);
         }
-        if self.form == SasrecForm::Recbole {
-            list.norm("LayerNorm", width);
+        if let Some(name) = self.form.input_norm() {
+            list.norm(name, width);
         }
         for n in 0..self.num_blocks {
             match self.form {
@@ -211,6 +212,7 @@ impl CfModel for Sasrec {
                     list.bert_block(&format!("trm_encoder.layer.{n}"), width, inner);
                 }
                 SasrecForm::Ligr => ligr_block(&mut list, n, width, inner),
+                SasrecForm::Morec => morec_block(&mut list, n, width, inner),
                 SasrecForm::Allmrec
                 | SasrecForm::Kang
                 | SasrecForm::PmixerPreNorm
@@ -252,7 +254,7 @@ impl CfModel for Sasrec {
             let form = self.form.name();
             let message = format!("the form `{form}` is defined with padding on the left");
             found.push(Problem::at("padding", message).label("expected `left`").hint(
-                "remove `padding`, or choose the form `kang`, `recbole` or `ligr`, which mask padding",
+                "remove `padding`, or choose the form `kang`, `recbole`, `ligr` or `morec`, which mask padding",
             ));
         }
         found
@@ -343,6 +345,19 @@ fn ligr_block(list: &mut TensorList, n: usize, width: Size, inner: Size) {
     list.add(layer(3), &[inner, width]);
 }
 
+/// A block of the form `morec`.
+fn morec_block(list: &mut TensorList, n: usize, width: Size, inner: Size) {
+    let block = format!("user_encoder.transformer_encoder.transformer_blocks.{n}");
+    for part in ["w_Q", "w_K", "w_V", "fc"] {
+        let name = format!("{block}.multi_head_attention.{part}.weight");
+        list.add(name, &[width; 2]);
+    }
+    list.norm(&format!("{block}.multi_head_attention.layer_norm"), width);
+    list.layer(&format!("{block}.feed_forward.w_1"), &[inner, width]);
+    list.layer(&format!("{block}.feed_forward.w_2"), &[width, inner]);
+    list.norm(&format!("{block}.feed_forward.layer_norm"), width);
+}
+
 impl Sasrec {
     /// A block of the forms that follow SASRec's code.
     fn add_block(&self, list: &mut TensorList, n: usize, width: Size, inner: Size) {
@@ -365,7 +380,7 @@ impl Sasrec {
     /// Inner width of the feed-forward layers.
     pub fn inner(&self) -> usize {
         let own = match self.form {
-            SasrecForm::Recbole | SasrecForm::Ligr => 4 * self.hidden_units,
+            SasrecForm::Recbole | SasrecForm::Ligr | SasrecForm::Morec => 4 * self.hidden_units,
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
@@ -382,7 +397,8 @@ impl Sasrec {
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
-            | SasrecForm::PmixerPostNorm => Activation::Relu,
+            | SasrecForm::PmixerPostNorm
+            | SasrecForm::Morec => Activation::Relu,
         };
         self.activation.unwrap_or(own)
     }
@@ -392,6 +408,7 @@ impl Sasrec {
         let own = match self.form {
             SasrecForm::Recbole => 1e-12,
             SasrecForm::Ligr => 1e-5,
+            SasrecForm::Morec => 1e-6,
             SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm
@@ -410,6 +427,7 @@ impl Sasrec {
         let own = match self.form {
             SasrecForm::Recbole => PaddingSide::Right,
             SasrecForm::Ligr
+            | SasrecForm::Morec
             | SasrecForm::Allmrec
             | SasrecForm::Kang
             | SasrecForm::PmixerPreNorm

@@ -136,9 +136,9 @@ impl Settings {
         match self {
             Settings::EncodeText(encode) => Some(&encode.encoder),
             Settings::Align(align) => Some(&align.encoder),
+            Settings::Backbone(backbone) => backbone.encoder.as_ref(),
             Settings::Prepare(_)
             | Settings::Candidates(_)
-            | Settings::Backbone(_)
             | Settings::PretrainLm(_)
             | Settings::Project(_)
             | Settings::Tune(_)
@@ -228,11 +228,15 @@ pub struct SliceUsers {
     pub scenarios: Vec<Scenario>,
 }
 
-/// Settings of `backbone`.
+/// Settings of `backbone`: needs `prepared`, and `encoded` for a model that reads the vectors of a
+/// frozen text encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainBackbone {
     /// The whole model.
     pub model: Model,
+    /// The text encoder, where it is trained with the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<Encoder>,
     /// The cell's seed.
     pub seed: u64,
 }

@@ -16,6 +16,7 @@ pub fn item_text(form: ItemText, item: &Item) -> String {
     match form {
         ItemText::Quoted => format!("\"{title}, {description}\""),
         ItemText::Labelled => format!("Title: {title}, Description: {description}"),
+        ItemText::Title => title.to_owned(),
     }
 }
 
@@ -64,6 +65,9 @@ mod tests {
             };
             assert_eq!(item_text(ItemText::Quoted, &item), quoted);
             assert_eq!(item_text(ItemText::Labelled, &item), labelled);
+            let has_title = title.is_some_and(|title| title == "Heat");
+            let alone = if has_title { "Heat" } else { "No Title" };
+            assert_eq!(item_text(ItemText::Title, &item), alone);
         }
     }
 }

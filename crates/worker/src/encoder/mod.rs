@@ -9,3 +9,4 @@ pub mod bert;
 pub mod hashed;
 pub mod packed_texts;
 pub mod sentence;
+pub mod texts;

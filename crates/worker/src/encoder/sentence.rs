@@ -9,6 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use allround_core::config::Encoder;
+use allround_core::config::encoder::Pooling;
 use allround_core::fs::{self, FsError};
 use allround_core::lm_config;
 use serde_json::Value;
@@ -21,7 +22,7 @@ use crate::hf::checkpoint::{Checkpoint, CheckpointError};
 use crate::hf::hub::{self, HubError};
 use crate::hf::tokenizer::{Tokenizer, TokenizerError};
 use crate::nn::embedding;
-use modules::{Modules, Pooling};
+use modules::Modules;
 
 /// Tokens that are encoded at once where no gradient is kept.
 const TOKENS_AT_ONCE: usize = 8192;
@@ -104,11 +105,11 @@ pub fn open(
                 "" => hub::folder(&config.hub)?,
                 folder => base.join(folder),
             };
-            Ok(Box::new(SentenceEncoder::open(
-                &folder,
-                config.max_length,
-                device,
-            )?))
+            let mut encoder = SentenceEncoder::open(&folder, config.max_length, device)?;
+            if let Some(pooling) = config.pooling {
+                encoder.pooling = pooling;
+            }
+            Ok(Box::new(encoder))
         }
     }
 }

@@ -13,8 +13,6 @@
 //!
 //! Letters: N targets, D width of the CF model, J width of the codes, W width of text vectors.
 
-use std::collections::HashMap;
-
 use allround_core::data::Prepared;
 use allround_core::models::allmrec::Align;
 use allround_core::models::allmrec::RecScore;
@@ -24,7 +22,8 @@ use tch::{Device, Kind, Reduction, Tensor};
 use super::sequences::{Pool, Sequences, Target, user_states};
 use super::tables::frozen_rows;
 use crate::data::row;
-use crate::encoder::sentence::TextEncoder;
+use crate::encoder::texts::Texts;
+use crate::models::morec::TextVectors;
 use crate::models::{Backbone, weights};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
@@ -80,68 +79,6 @@ impl AutoEncoder {
     }
 }
 
-/// Where an item's text vector comes from.
-pub enum Texts<'a> {
-    /// From an encoder that is trained too, and the texts of padding and of items 1 to V.
-    Trained(&'a dyn TextEncoder, Vec<String>),
-    /// From vectors [V + 1, W] that stay as they are.
-    Frozen(Tensor),
-}
-
-impl std::fmt::Debug for Texts<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Texts::Trained(encoder, texts) => {
-                write!(
-                    formatter,
-                    "Trained({} texts to {})",
-                    texts.len(),
-                    encoder.width()
-                )
-            }
-            Texts::Frozen(vectors) => write!(formatter, "Frozen({:?})", vectors.size()),
-        }
-    }
-}
-
-impl Texts<'_> {
-    fn width(&self) -> i64 {
-        match self {
-            Texts::Trained(encoder, _) => encoder.width(),
-            Texts::Frozen(vectors) => vectors.size()[1],
-        }
-    }
-
-    /// Tokens of the texts of items 0 to V; none where vectors are frozen.
-    fn tokens(&self) -> Vec<usize> {
-        match self {
-            Texts::Trained(encoder, texts) => {
-                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-                encoder.lengths(&texts)
-            }
-            Texts::Frozen(_) => Vec::new(),
-        }
-    }
-
-    /// Vectors [N, W] of `items` (0 to V); each different item is encoded once.
-    fn of(&self, items: &[u32], train: bool, device: Device) -> Tensor {
-        let (encoder, texts) = match self {
-            Texts::Frozen(vectors) => return embedding::rows(vectors, &indices(items, device)),
-            Texts::Trained(encoder, texts) => (encoder, texts),
-        };
-        let mut places = HashMap::new();
-        let mut different: Vec<&str> = Vec::new();
-        let mut rows = Vec::with_capacity(items.len());
-        for &item in items {
-            rows.push(*places.entry(item).or_insert_with(|| {
-                different.push(&texts[item as usize]);
-                different.len() as u32 - 1
-            }));
-        }
-        embedding::rows(&encoder.encode(&different, train), &indices(&rows, device))
-    }
-}
-
 /// What stage 1 reads.
 #[derive(Debug)]
 pub struct Inputs<'a> {
@@ -152,7 +89,7 @@ pub struct Inputs<'a> {
     /// The frozen CF model.
     pub backbone: &'a dyn Backbone,
     /// Text vectors.
-    pub texts: Texts<'a>,
+    pub texts: Texts,
 }
 
 /// Draws the targets of stage 1 and their negatives.
@@ -317,10 +254,8 @@ impl Task for AlignTask<'_> {
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         let mut weights = self.parameters.named();
-        if let Texts::Trained(encoder, _) = &self.inputs.texts {
-            let named = encoder.weights().into_iter();
-            weights.extend(named.map(|(name, weight)| (format!("sbert.{name}"), weight)));
-        }
+        let named = self.inputs.texts.weights().into_iter();
+        weights.extend(named.map(|(name, weight)| (format!("sbert.{name}"), weight)));
         weights
     }
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use allround_core::data::Prepared;
 use allround_core::fs::{self, FsError};
 use allround_core::models::Model;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,18 @@ pub fn describe(folder: &Path) -> Result<Description, ArtefactError> {
         path: path.display().to_string(),
         source,
     })
+}
+
+/// `prepared` with the rows that the tables of the model in `folder` have. A model that reads texts
+/// has one for every item, also where other models' items share rows.
+///
+/// # Errors
+/// When the description cannot be read.
+pub fn with_rows(folder: &Path, prepared: Prepared) -> Result<Prepared, ArtefactError> {
+    match describe(folder)?.model.texts() {
+        Some(_) => Ok(prepared.with_a_row_for_each_item()),
+        None => Ok(prepared),
+    }
 }
 
 /// The model in `folder`, ready to score on `device`.

@@ -10,6 +10,7 @@ pub mod gru4rec;
 pub mod hstu;
 pub mod import;
 pub mod markov;
+pub mod morec;
 pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
@@ -48,6 +49,12 @@ pub trait Scorer: std::fmt::Debug {
 
 /// A trained CF model: user states and an item table, which A-LLMRec reads.
 pub trait Backbone: Scorer {
+    /// The weights that training moves, by name in a stable order: those of [`Scorer::weights`],
+    /// unless some of these are computed from others.
+    fn trained(&self) -> Vec<(String, Tensor)> {
+        self.weights()
+    }
+
     /// Width D of states and of table rows.
     fn width(&self) -> i64;
 
@@ -130,6 +137,10 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
         CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
         CfKind::Bert4rec(config) => Fresh::network(bert4rec::Bert4rec::new(config, sizes, device)),
         CfKind::Hstu(config) => Fresh::network(hstu::Hstu::new(config, sizes, device)),
+        // With a table in place of texts, as it is scored with.
+        CfKind::Morec(config) => {
+            Fresh::network(sasrec::Sasrec::new(&config.network(), sizes, device))
+        }
         CfKind::Popularity(_) => Fresh::Counts(Counting::Popularity),
         CfKind::Repeat(_) => Fresh::Counts(Counting::Repeat),
         CfKind::Markov(config) => Fresh::Counts(Counting::Markov(config.smoothing)),

@@ -9,11 +9,12 @@
 //! - `recbole`: RUCAIBox/RecBole at 7b02be5; S3-Rec and STOSA compute the same with padding on the
 //!   left;
 //! - `ligr`: MobileTeleSystems/RecTools at 41a5a63, the network of eSASRec
-//!   (`use_key_padding_mask`).
+//!   (`use_key_padding_mask`);
+//! - `morec`: westlake-repl/IDvs.MoRec at ce372cf, its user encoder.
 //!
 //! Padding on the left is what differs most:
-//! - `kang`, `recbole` and `ligr` mask padded keys, so that padding changes nothing and is left
-//!   out;
+//! - `kang`, `recbole`, `ligr` and `morec` mask padded keys, so that padding changes nothing and is
+//!   left out;
 //! - in `allmrec` a padded slot's input is zero in every block, and no mask hides it;
 //! - in the `pmixer` forms padding is zero at the first block alone. Padded slots then have states,
 //!   but see only each other. They start equal and stay equal, so one virtual token represents them
@@ -36,8 +37,9 @@
 use allround_core::models::sasrec::PaddingSide;
 use allround_core::models::sasrec::Sasrec as Config;
 use allround_core::models::sasrec::SasrecForm;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use super::morec::TextRows;
 use super::{Backbone, Scorer, Sizes};
 use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
@@ -63,53 +65,80 @@ struct Output {
     bias: Option<Tensor>,
 }
 
+/// Where the rows of items come from.
+#[derive(Debug)]
+pub(super) enum ItemRows {
+    /// A weight, [V + 1, D].
+    Table(Tensor),
+    /// Computed from texts in every step.
+    Texts(TextRows),
+}
+
 /// The net.
 #[derive(Debug)]
 pub struct Sasrec {
     parameters: Parameters,
     config: Config,
-    /// The item table ([`SasrecForm::tables`]), [V + 1, D].
-    items: Tensor,
+    /// The item table ([`SasrecForm::tables`]), [V + 1, D], or what gives it.
+    items: ItemRows,
     /// The position table, [maxlen, D]; in the `pmixer` forms one row more, of padding.
     positions: Tensor,
-    /// Norm of the embeddings; `recbole` alone has one.
+    /// Norm of the embeddings; `recbole` and `morec` have one.
     norm_inputs: Option<Norm>,
     blocks: Vec<Block>,
-    /// Norm after the last block; all but `recbole` and `ligr` have one.
+    /// Norm after the last block; all but `recbole`, `ligr` and `morec` have one.
     norm_last: Option<Norm>,
     output: Option<Output>,
+}
+
+/// A fresh table [V + 1, D] of items; row 0 is zero.
+fn item_table(config: &Config, sizes: Sizes) -> Tensor {
+    let shape = [sizes.items as i64 + 1, config.hidden_units as i64];
+    let table = matrix(config.form, &shape);
+    let _ = table.get(0).fill_(0.0);
+    table
 }
 
 impl Sasrec {
     /// Matrices as the form's code starts them, and norms that change nothing.
     pub fn new(config: &Config, sizes: Sizes, device: Device) -> Self {
+        Self::with_items(config, sizes, device, |parameters| {
+            let [name, _] = config.form.tables();
+            ItemRows::Table(parameters.add(name, item_table(config, sizes)))
+        })
+    }
+
+    /// As [`Sasrec::new`], with these rows of items.
+    pub(super) fn with_items(
+        config: &Config,
+        sizes: Sizes,
+        device: Device,
+        items: impl FnOnce(&mut Parameters) -> ItemRows,
+    ) -> Self {
         let mut parameters = Parameters::new(device);
         let (form, width) = (config.form, config.hidden_units as i64);
-        let is_recbole = form == SasrecForm::Recbole;
-        let [items_name, positions_name] = form.tables();
-        let rows = sizes.items as i64 + 1;
-        let item_table = || {
-            let table = matrix(form, &[rows, width]);
-            let _ = table.get(0).fill_(0.0);
-            table
-        };
-        let items = parameters.add(items_name, item_table());
+        let items = items(&mut parameters);
         let positions = matrix(form, &[config.position_rows() as i64, width]);
         if form.padding_evolves() {
             let _ = positions.get(0).fill_(0.0);
         }
-        let positions = parameters.add(positions_name, positions);
+        let [_, name] = form.tables();
+        let positions = parameters.add(name, positions);
         let block = BlockConfig::of(config);
-        let norm_inputs = is_recbole.then(|| Norm::new(&mut parameters, "LayerNorm", &block));
+        let norm_inputs = form
+            .input_norm()
+            .map(|name| Norm::new(&mut parameters, name, &block));
         let blocks = (0..config.num_blocks)
             .map(|n| Block::new(&mut parameters, &block, n))
             .collect();
         let norm_last =
             (form.has_last_norm()).then(|| Norm::new(&mut parameters, "last_layernorm", &block));
         let output = config.output_table.then(|| Output {
-            table: parameters.add("output_embedding.weight", item_table()),
-            bias: (config.output_bias)
-                .then(|| parameters.add("output_embedding.bias", parameters::zeros(&[rows]))),
+            table: parameters.add("output_embedding.weight", item_table(config, sizes)),
+            bias: config.output_bias.then(|| {
+                let bias = parameters::zeros(&[sizes.items as i64 + 1]);
+                parameters.add("output_embedding.bias", bias)
+            }),
         });
         Self {
             parameters,
@@ -135,10 +164,15 @@ impl Sasrec {
     /// What padded slots read, [1, D]: rows 0 of both tables, which are not trained, or zero where
     /// upstream sets it to zero.
     fn padding_input(&self) -> Tensor {
-        let input = self.items.narrow(0, 0, 1).detach();
+        let width = self.config.hidden_units as i64;
+        let zeros = || Tensor::zeros([1, width], (Kind::Float, self.device()));
         if !self.config.form.padding_evolves() {
-            return input.zeros_like();
+            return zeros();
         }
+        let input = match &self.items {
+            ItemRows::Table(table) => table.narrow(0, 0, 1).detach(),
+            ItemRows::Texts(_) => zeros(),
+        };
         self.scaled(input) + self.positions.narrow(0, 0, 1).detach()
     }
 
@@ -223,7 +257,7 @@ impl Sasrec {
     }
 
     /// The state [1, D] of a history without items: that of the last padded slot, and zero in
-    /// `recbole` and `ligr`, which have none.
+    /// `recbole`, `ligr` and `morec`, which have none.
     fn empty_state(&self) -> Tensor {
         let padding = self.padding_input();
         let blocks = self.blocks.iter();
@@ -231,15 +265,24 @@ impl Sasrec {
     }
 
     fn item_rows(&self, items: &[u32], order: &TimeMajor) -> Tensor {
-        let items = embedding::indices(&order.arrange(items, 1), self.device());
-        embedding::rows(&self.items, &items)
+        let items = order.arrange(items, 1);
+        match &self.items {
+            ItemRows::Table(table) => {
+                embedding::rows(table, &embedding::indices(&items, self.device()))
+            }
+            ItemRows::Texts(texts) => texts.rows(&items, false),
+        }
     }
 
     /// Item rows of inputs, targets and negatives. One gather where one table has them all.
     fn batch_rows(&self, batch: &TrainingBatch) -> BatchRows {
         let loss = &self.config.loss;
+        let items = match &self.items {
+            ItemRows::Table(table) => table,
+            ItemRows::Texts(texts) => return texts.gather(batch),
+        };
         let Some(output) = &self.output else {
-            return BatchRows::gather(&self.items, batch, loss);
+            return BatchRows::gather(items, batch, loss);
         };
         let compared = TrainingBatch {
             inputs: Vec::new(),
@@ -247,7 +290,7 @@ impl Sasrec {
         };
         let inputs = embedding::indices(&batch.inputs, self.device());
         BatchRows {
-            inputs: embedding::table_rows(&self.items, &inputs),
+            inputs: embedding::table_rows(items, &inputs),
             ..BatchRows::gather(&output.table, &compared, loss)
         }
     }
@@ -270,12 +313,26 @@ impl Scorer for Sasrec {
         self.score_table(histories)
     }
 
+    /// With texts: the item table that they give, besides the weights that are trained.
     fn weights(&self) -> Vec<(String, Tensor)> {
-        self.parameters.named()
+        let mut weights = self.trained();
+        if let ItemRows::Texts(texts) = &self.items {
+            let [name, _] = self.config.form.tables();
+            weights.insert(0, (name.to_owned(), texts.table()));
+        }
+        weights
     }
 }
 
 impl Backbone for Sasrec {
+    fn trained(&self) -> Vec<(String, Tensor)> {
+        let mut weights = self.parameters.named();
+        if let ItemRows::Texts(texts) = &self.items {
+            weights.extend(texts.encoder_weights());
+        }
+        weights
+    }
+
     fn width(&self) -> i64 {
         self.config.hidden_units as i64
     }
@@ -306,9 +363,10 @@ impl Backbone for Sasrec {
     }
 
     fn item_table(&self) -> Tensor {
-        match &self.output {
-            Some(output) => output.table.shallow_clone(),
-            None => self.items.shallow_clone(),
+        match (&self.output, &self.items) {
+            (Some(output), _) => output.table.shallow_clone(),
+            (None, ItemRows::Table(table)) => table.shallow_clone(),
+            (None, ItemRows::Texts(texts)) => texts.table(),
         }
     }
 
@@ -341,7 +399,13 @@ impl Backbone for Sasrec {
             running: &order.target_steps(batch.last_only),
         };
         unfinished.finish(
-            || (self.item_table(), self.item_bias()),
+            || {
+                let table = match &self.items {
+                    ItemRows::Texts(texts) => texts.training_table(),
+                    ItemRows::Table(_) => self.item_table(),
+                };
+                (table, self.item_bias())
+            },
             |targets, negatives| {
                 [
                     items(rows.targets, targets),

@@ -17,8 +17,30 @@ enum Input {
     Separate([Linear; 3]),
 }
 
-/// A matrix and a bias.
-type Linear = (Tensor, Tensor);
+/// A matrix and a bias; no bias in the network of MoRec.
+type Linear = (Tensor, Option<Tensor>);
+
+/// Names of separate projections.
+#[derive(Clone, Copy, Debug)]
+pub struct Separate {
+    /// Names of those of queries, keys, values and mixed values.
+    pub names: [&'static str; 4],
+    /// Whether they have biases.
+    pub biases: bool,
+}
+
+impl Separate {
+    /// As in BERT.
+    pub const BERT: Self = Self {
+        names: ["query", "key", "value", "dense"],
+        biases: true,
+    };
+    /// As in the code of MoRec.
+    pub const MOREC: Self = Self {
+        names: ["w_Q", "w_K", "w_V", "fc"],
+        biases: false,
+    };
+}
 
 /// The projections of one attention layer.
 #[derive(Debug)]
@@ -58,7 +80,7 @@ impl Attention {
         let output = projects_out.then(|| {
             (
                 add("out_proj.weight", start(&[width, width])),
-                add("out_proj.bias", parameters::zeros(&[width])),
+                Some(add("out_proj.bias", parameters::zeros(&[width]))),
             )
         });
         Self {
@@ -69,24 +91,27 @@ impl Attention {
         }
     }
 
-    /// Named as in BERT (`query`, `key`, `value`, `dense`), with matrices as `start` makes them and
-    /// zero biases.
+    /// With a layer for each projection, matrices as `start` makes them and zero biases.
     pub fn separate(
         parameters: &mut Parameters,
         name: &str,
         shape: AttentionShape,
+        form: Separate,
         start: impl Fn(&[i64; 2]) -> Tensor,
     ) -> Self {
         let AttentionShape { width, heads } = shape;
         let mut layer = |part: &str| {
-            (
-                parameters.add(format!("{name}.{part}.weight"), start(&[width, width])),
-                parameters.add(format!("{name}.{part}.bias"), parameters::zeros(&[width])),
-            )
+            let weight = parameters.add(format!("{name}.{part}.weight"), start(&[width, width]));
+            let zeros = || parameters::zeros(&[width]);
+            let bias = form
+                .biases
+                .then(|| parameters.add(format!("{name}.{part}.bias"), zeros()));
+            (weight, bias)
         };
+        let [query, key, value, output] = form.names;
         Self {
-            input: Input::Separate(["query", "key", "value"].map(&mut layer)),
-            output: Some(layer("dense")),
+            input: Input::Separate([query, key, value].map(&mut layer)),
+            output: Some(layer(output)),
             width,
             heads,
         }
@@ -134,7 +159,7 @@ impl Attention {
                 let bias = bias.narrow(0, 0, self.width);
                 queries.linear(&weight.narrow(0, 0, self.width), Some(&bias))
             }
-            Input::Separate([(weight, bias), ..]) => queries.linear(weight, Some(bias)),
+            Input::Separate([(weight, bias), ..]) => queries.linear(weight, bias.as_ref()),
         };
         projected * scale
     }
@@ -148,14 +173,16 @@ impl Attention {
             }
             Input::Separate([_, (key, key_bias), (value, value_bias)]) => {
                 let weight = Tensor::cat(&[key, value], 0);
-                keys.linear(&weight, Some(&Tensor::cat(&[key_bias, value_bias], 0)))
+                let biases = key_bias.as_ref().zip(value_bias.as_ref());
+                let bias = biases.map(|(key, value)| Tensor::cat(&[key, value], 0));
+                keys.linear(&weight, bias.as_ref())
             }
         }
     }
 
     fn project_out(&self, mixed: &Tensor) -> Tensor {
         match &self.output {
-            Some((weight, bias)) => mixed.linear(weight, Some(bias)),
+            Some((weight, bias)) => mixed.linear(weight, bias.as_ref()),
             None => mixed.shallow_clone(),
         }
     }

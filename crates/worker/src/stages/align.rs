@@ -4,19 +4,16 @@
 use std::path::Path;
 
 use allround_core::config::Encoder;
-use allround_core::data::{Item, Prepared};
+use allround_core::data::Prepared;
 use allround_core::event::Event;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainAlign;
-use allround_core::text::item_text;
 use tch::Device;
 
-use super::encode_text::{embeddings, report_undescribed, report_unread};
-use super::need;
 use super::report::StageError;
-use crate::encoder::sentence;
-use crate::methods::align::{AT_ONCE, AlignTask, Inputs, STAGE, Texts};
+use super::{encode_text, need};
+use crate::methods::align::{AT_ONCE, AlignTask, Inputs, STAGE};
 use crate::methods::sequences::{Sequences, TargetRule};
 use crate::methods::tables::Tables;
 use crate::models::{artefact, weights};
@@ -31,8 +28,9 @@ pub(super) fn run(
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let prepared = Prepared::load(need(job, "prepared")?)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let prepared = artefact::with_rows(need(job, "backbone")?, prepared)?;
     let rule = TargetRule {
         targets: settings.align.targets,
         one_item: settings.align.one_item,
@@ -42,23 +40,9 @@ pub(super) fn run(
     sequences.report("align", observe);
     // A hashed map has nothing to train, whatever the settings say.
     let trained = settings.align.train_encoder && !matches!(settings.encoder, Encoder::Hashed(_));
-    let encoder = if trained {
-        Some(sentence::open(&settings.encoder, &job.base, device)?)
-    } else {
-        None
-    };
-    let texts = match &encoder {
-        Some(encoder) => {
-            let text = |item: &Item| item_text(settings.align.text, item);
-            let padding = Item::default();
-            let items = std::iter::once(&padding).chain(&prepared.items);
-            let texts: Vec<String> = items.map(text).collect();
-            report_unread(encoder.as_ref(), &texts[1..], observe);
-            report_undescribed(&prepared, observe);
-            Texts::Trained(encoder.as_ref(), texts)
-        }
-        None => Texts::Frozen(embeddings(job, prepared.n_items(), device)?),
-    };
+    let encoder = trained.then_some(&settings.encoder);
+    let form = settings.align.text;
+    let texts = encode_text::texts(job, encoder, form, &prepared, device, observe)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     let inputs = Inputs {
         prepared: &prepared,

@@ -1,31 +1,33 @@
 //! `backbone`: trains a CF model, imports its weights, or counts interactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use allround_core::config::protocol::{Candidates, Seen};
 use allround_core::data::{CandidateLists, Prepared};
 use allround_core::digest::Key;
 use allround_core::event::{Counted, Event};
 use allround_core::metric::Metric;
+use allround_core::models::allmrec::ItemText;
 use allround_core::models::train::Stop;
 use allround_core::models::train::Train;
-use allround_core::models::{CfModel, Model};
+use allround_core::models::{CfKind, CfModel, Model};
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainBackbone;
-use tch::Device;
+use allround_core::text::item_text;
+use tch::{Device, Tensor};
 
 use super::evaluate::scored;
-use super::need;
 use super::report::{StageError, timed};
 use super::validation::{self, ListSettings};
+use super::{encode_text, need};
 use crate::data::TrainingSet;
 use crate::eval;
-use crate::models::artefact::{self, Description};
+use crate::models::artefact::{self, ArtefactError, Description};
 use crate::models::forward::Forward;
 use crate::models::import::Import;
 use crate::models::weights;
-use crate::models::{self, Backbone, Fresh, Sizes};
+use crate::models::{self, Backbone, Fresh, Sizes, morec};
 use crate::train::BoxError;
 use crate::train::cf::{self, CfPlan};
 use crate::train::checkpoint::CheckpointPlan;
@@ -39,7 +41,17 @@ pub(super) fn run(
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let mut prepared = Prepared::load(need(job, "prepared")?)?;
+    let texts = match settings.model.texts() {
+        Some(texts) => {
+            prepared = prepared.with_a_row_for_each_item();
+            let (encoder, form) = (settings.encoder.as_ref(), texts.form);
+            report_equal(&prepared, form, observe);
+            let texts = encode_text::texts(job, encoder, form, &prepared, device, observe)?;
+            Some(Box::new(texts))
+        }
+        None => None,
+    };
     let sizes = Sizes {
         users: prepared.n_users() as u64,
         items: prepared.n_items() as u64,
@@ -60,7 +72,13 @@ pub(super) fn run(
     let kind = settings.model.kind();
     let model = settings.model.cf_kind();
     let model = model.ok_or_else(|| StageError::new(format!("`{kind}` is not a CF model")))?;
-    match models::fresh(model, sizes, device) {
+    let fresh = match (model, texts) {
+        (CfKind::Morec(config), Some(texts)) => {
+            Fresh::Network(Box::new(morec::with_texts(config, texts, sizes, device)))
+        }
+        (model, _) => models::fresh(model, sizes, device),
+    };
+    match fresh {
         Fresh::Network(net) => {
             train(job, settings, &prepared, &set, net.as_ref(), observe)?;
             artefact::save(&job.output, &description, net.as_ref())?;
@@ -77,6 +95,23 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Reports how many items share their text with another item.
+fn report_equal(prepared: &Prepared, form: ItemText, observe: &mut dyn FnMut(Event)) {
+    let texts: Vec<String> = prepared
+        .items
+        .iter()
+        .map(|item| item_text(form, item))
+        .collect();
+    let mut counts: HashMap<&str, u64> = HashMap::new();
+    for text in &texts {
+        *counts.entry(text).or_default() += 1;
+    }
+    observe(Event::Counted(Counted {
+        what: "items whose text, and so its vector, is that of another item too".to_owned(),
+        count: counts.values().filter(|&&count| count > 1).sum(),
+    }));
 }
 
 /// Takes the weights of somebody else's training, and leaves what a training leaves.
@@ -143,6 +178,7 @@ fn train(
         set,
         users: &prepared.users,
         training,
+        encoder_lr: settings.model.texts().and_then(|texts| texts.lr),
         seed: settings.seed,
         checkpoint: CheckpointPlan::of(job),
     };
@@ -152,13 +188,36 @@ fn train(
         let Some(lists) = &lists else {
             return Ok(BTreeMap::new());
         };
-        let ranks = scored(net, prepared, lists)?;
+        let with_table = with_table(settings, prepared, net)?;
+        let scorer: &dyn Backbone = with_table.as_deref().unwrap_or(net);
+        let ranks = scored(scorer, prepared, lists)?;
         Ok(eval::means(&ranks, &metrics))
     };
     for phase in cf::train(&plan, net, &mut validate, observe)? {
         observe(Event::Phase(phase));
     }
     Ok(())
+}
+
+/// The network with its item table computed once; `None` for a network that has a table.
+fn with_table(
+    settings: &TrainBackbone,
+    prepared: &Prepared,
+    net: &dyn Backbone,
+) -> Result<Option<Box<dyn Backbone>>, StageError> {
+    if settings.model.texts().is_none() {
+        return Ok(None);
+    }
+    let sizes = Sizes {
+        users: prepared.n_users() as u64,
+        items: prepared.n_items() as u64,
+    };
+    let found = models::build(&settings.model, sizes, net.device());
+    if let Some(found) = &found {
+        let computed: BTreeMap<String, Tensor> = net.weights().into_iter().collect();
+        weights::fill(&found.weights(), &computed).map_err(ArtefactError::from)?;
+    }
+    Ok(found)
 }
 
 /// What validations rank against; `None` when there are none.

@@ -1,7 +1,9 @@
 //! `encode-text`: a frozen text encoder's vector of every item.
 
+use allround_core::config::Encoder;
 use allround_core::data::{Item, Prepared};
 use allround_core::event::{Counted, Event};
+use allround_core::models::allmrec::ItemText;
 use allround_core::stage::EncodeText;
 use allround_core::stage::Job;
 use allround_core::text::{NO_DESCRIPTION, item_text};
@@ -10,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 use super::need;
 use super::report::{StageError, timed};
 use crate::encoder::sentence::{self, TextEncoder};
+use crate::encoder::texts::Texts;
 use crate::models::weights;
 use crate::torch_ext::memory;
 
@@ -42,7 +45,7 @@ pub(super) fn run(
     phase.trained_params = Some(0);
     observe(Event::Phase(phase));
     report_unread(encoder.as_ref(), &texts, observe);
-    report_undescribed(&prepared, observe);
+    report_undescribed(&prepared, settings.text, observe);
     let padding = Tensor::zeros([1, encoder.width()], (Kind::Float, device));
     let vectors = Tensor::cat(&[padding, vectors], 0);
     let named = [("embeddings".to_owned(), vectors)];
@@ -66,6 +69,29 @@ pub(super) fn embeddings(job: &Job, items: usize, device: Device) -> Result<Tens
         })
 }
 
+/// The texts of all items, for a stage that reads their vectors: those of the encoder `trained`.
+/// Without it, the stage needs the vectors of a frozen one as `encoded`.
+pub(super) fn texts(
+    job: &Job,
+    trained: Option<&Encoder>,
+    form: ItemText,
+    prepared: &Prepared,
+    device: Device,
+    observe: &mut dyn FnMut(Event),
+) -> Result<Texts, StageError> {
+    let Some(encoder) = trained else {
+        let vectors = embeddings(job, prepared.n_items(), device)?;
+        return Ok(Texts::Frozen(vectors));
+    };
+    let encoder = sentence::open(encoder, &job.base, device)?;
+    let padding = Item::default();
+    let items = std::iter::once(&padding).chain(&prepared.items);
+    let texts: Vec<String> = items.map(|item| item_text(form, item)).collect();
+    report_unread(encoder.as_ref(), &texts[1..], observe);
+    report_undescribed(prepared, form, observe);
+    Ok(Texts::Trained(encoder.into(), texts))
+}
+
 /// The vectors, or where memory ran out how much was tried.
 fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageError> {
     memory::caught(|| encoder.encode(texts, false)).map_err(|message| {
@@ -75,8 +101,13 @@ fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageErr
     })
 }
 
-/// Reports how many items have no description; their texts say `Empty description`.
-pub(super) fn report_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Event)) {
+/// Reports how many items have no description; their texts say `Empty description`, unless they are
+/// titles alone.
+fn report_undescribed(prepared: &Prepared, form: ItemText, observe: &mut dyn FnMut(Event)) {
+    match form {
+        ItemText::Quoted | ItemText::Labelled => {}
+        ItemText::Title => return,
+    }
     let undescribed = prepared.items.iter().filter(|item| {
         let text = item.description.as_deref().unwrap_or_default();
         text.trim().is_empty()
@@ -88,11 +119,7 @@ pub(super) fn report_undescribed(prepared: &Prepared, observe: &mut dyn FnMut(Ev
 }
 
 /// Reports how many item texts exceed the encoder's length, and how many it cannot represent whole.
-pub(super) fn report_unread(
-    encoder: &dyn TextEncoder,
-    texts: &[String],
-    observe: &mut dyn FnMut(Event),
-) {
+fn report_unread(encoder: &dyn TextEncoder, texts: &[String], observe: &mut dyn FnMut(Event)) {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     for text in encoder.remarks() {
         observe(Event::Remark { text });

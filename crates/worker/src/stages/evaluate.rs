@@ -33,7 +33,10 @@ pub(super) fn run(
     device: Device,
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
-    let prepared = Prepared::load(need(job, "prepared")?)?;
+    let mut prepared = Prepared::load(need(job, "prepared")?)?;
+    if let Some(folder) = job.needs.get("backbone") {
+        prepared = artefact::with_rows(folder, prepared)?;
+    }
     let lists = CandidateLists::load(need(job, "candidates")?, settings.part)?;
     let measured = Measured {
         prepared: &prepared,
@@ -124,15 +127,8 @@ fn compare(
     let Measured { prepared, lists } = measured;
     let items = prepared.n_items();
     let scorer = TextSimilarity::new(embeddings(job, items, device)?, settings.last);
-    // A text belongs to an item, also where several items share a row of the trained tables.
-    let prepared = Prepared {
-        row: (1..=items as u32).collect(),
-        ..prepared.clone()
-    };
-    let measured = Measured {
-        prepared: &prepared,
-        lists,
-    };
+    let prepared = &prepared.clone().with_a_row_for_each_item();
+    let measured = Measured { prepared, lists };
     score(job, &scorer, keep_scores, measured, observe)
 }
 

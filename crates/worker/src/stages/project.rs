@@ -26,6 +26,7 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
+    let prepared = artefact::with_rows(need(job, "backbone")?, prepared)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let needs = prompted_lm::training_needs(&settings.llm, &settings.project.validate);
     let prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;

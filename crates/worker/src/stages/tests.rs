@@ -2,6 +2,7 @@
 
 mod choices;
 mod kept;
+mod morec;
 mod refused;
 mod resumed;
 mod scores;
@@ -419,6 +420,7 @@ fn trained_encoder() -> Settings {
         folder: folder.display().to_string(),
         hub: String::new(),
         max_length: 4,
+        pooling: None,
     });
     Settings::Align(settings)
 }

@@ -14,6 +14,7 @@ use super::error::{BoxError, TrainError};
 use super::task::{Loss, Source, Steps, Task};
 use super::trainer;
 use crate::data::{TrainingBatch, TrainingSet};
+use crate::models::morec::ENCODER;
 use crate::models::{Backbone, weights};
 
 /// Number of this kind of stage in streams of random numbers.
@@ -28,6 +29,8 @@ pub struct CfPlan<'a> {
     pub users: &'a [String],
     /// Loss, optimizer, epochs, stopping.
     pub training: Training<'a>,
+    /// Learning rate of a text encoder that is trained too, where it is not that of `training`.
+    pub encoder_lr: Option<f64>,
     /// Cell seed.
     pub seed: u64,
     /// Where and when checkpoints are written.
@@ -62,6 +65,7 @@ pub fn train(
         net,
         sampler: &sampler,
         l2_emb: plan.training.l2_emb,
+        encoder_lr: plan.encoder_lr,
     };
     let plan = trainer::Plan {
         train: plan.training.train,
@@ -77,6 +81,7 @@ struct CfTask<'a> {
     net: &'a dyn Backbone,
     sampler: &'a Sampler<'a>,
     l2_emb: f64,
+    encoder_lr: Option<f64>,
 }
 
 impl Source for Sampler<'_> {
@@ -102,11 +107,15 @@ impl Task for CfTask<'_> {
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
-        self.net.weights()
+        self.net.trained()
+    }
+
+    fn lr(&self, name: &str) -> Option<f64> {
+        self.encoder_lr.filter(|_| name.starts_with(ENCODER))
     }
 
     fn params(&self) -> u64 {
-        weights::count(&self.net.weights())
+        weights::count(&self.net.trained())
     }
 
     fn weight(&self, batch: &TrainingBatch) -> u64 {

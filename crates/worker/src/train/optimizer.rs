@@ -16,6 +16,8 @@ struct Slot {
     memory: Vec<Tensor>,
     /// Steps done, a float scalar where the weight is.
     steps: Tensor,
+    /// Factor of the learning rate.
+    factor: f64,
     /// A table's gradient of this step, once a sparse one has been seen: zero but in the rows
     /// `touched`.
     rows: Option<Tensor>,
@@ -80,6 +82,7 @@ impl Optimizer {
                 steps: Tensor::zeros([], (Kind::Float, weight.device())),
                 name,
                 weight,
+                factor: 1.0,
                 rows: None,
                 touched: None,
             })
@@ -94,6 +97,13 @@ impl Optimizer {
     /// The learning rate of the steps to come.
     pub fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
+    }
+
+    /// Gives weights a factor of the learning rate, by their names.
+    pub fn set_factors(&mut self, factor: impl Fn(&str) -> f64) {
+        for slot in &mut self.slots {
+            slot.factor = factor(&slot.name);
+        }
     }
 
     /// Forgets gradients that no step will use.
@@ -122,10 +132,17 @@ impl Optimizer {
     }
 
     fn adam(&mut self, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool) {
-        let mut tensors = AdamTensors::default();
+        // Weights of one learning rate are moved together.
+        let mut groups: Vec<(f64, AdamTensors)> = Vec::new();
         for slot in &mut self.slots {
             if let Some(gradient) = slot.gradient() {
                 slot.steps += 1.0;
+                let known = groups.iter().position(|(factor, _)| *factor == slot.factor);
+                let at = known.unwrap_or_else(|| {
+                    groups.push((slot.factor, AdamTensors::default()));
+                    groups.len() - 1
+                });
+                let tensors = &mut groups[at].1;
                 tensors.weights.push(slot.weight.shallow_clone());
                 tensors.gradients.push(gradient);
                 tensors.first.push(slot.memory[0].shallow_clone());
@@ -133,14 +150,16 @@ impl Optimizer {
                 tensors.steps.push(slot.steps.shallow_clone());
             }
         }
-        let settings = AdamSettings {
-            lr: self.lr,
-            betas,
-            weight_decay,
-            eps,
-            decoupled,
-        };
-        fused_adam(&tensors, settings);
+        for (factor, tensors) in groups {
+            let settings = AdamSettings {
+                lr: self.lr * factor,
+                betas,
+                weight_decay,
+                eps,
+                decoupled,
+            };
+            fused_adam(&tensors, settings);
+        }
     }
 
     fn adagrad(&mut self, eps: f64, weight_decay: f64) {
@@ -153,7 +172,7 @@ impl Optimizer {
             slot.memory[0] += gradient.square();
             let _ = slot
                 .weight
-                .g_sub_(&(gradient / (slot.memory[0].sqrt() + eps) * self.lr));
+                .g_sub_(&(gradient / (slot.memory[0].sqrt() + eps) * (self.lr * slot.factor)));
         }
     }
 

@@ -57,6 +57,11 @@ pub trait Task {
     /// The weights that are trained, by name, in a stable order.
     fn weights(&self) -> Vec<(String, Tensor)>;
 
+    /// The learning rate of a weight that does not have that of the task.
+    fn lr(&self, _name: &str) -> Option<f64> {
+        None
+    }
+
     /// How many parameters there are, trained or not.
     fn params(&self) -> u64;
 

@@ -150,10 +150,13 @@ struct StepPlace {
 
 impl<'a, T: Task> Trainer<'a, T> {
     fn begin(plan: &'a Plan, task: &'a T) -> Result<Self, TrainError> {
+        let train = plan.train;
+        let mut optimizer = Optimizer::new(&train.optimizer, train.lr, task.weights());
+        optimizer.set_factors(|name| task.lr(name).map_or(1.0, |lr| lr / train.lr));
         let mut trainer = Self {
             plan,
             task,
-            optimizer: Optimizer::new(&plan.train.optimizer, plan.train.lr, task.weights()),
+            optimizer,
             progress: Progress::default(),
             pace: Pace::new(&plan.checkpoint),
             all_steps: task.source().in_all(plan.train.epochs),

@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"form = "pmixer_prenorm""#,
         faults: &[
-            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole` or `ligr`, found the string `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole` or `ligr` | did you mean `pmixer_pre_norm`?",
+            "18:8: `model.tiny.sasrec.form` must be `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole`, `ligr` or `morec`, found the string `pmixer_prenorm` | expected `allmrec`, `kang`, `pmixer_pre_norm`, `pmixer_post_norm`, `recbole`, `ligr` or `morec` | did you mean `pmixer_pre_norm`?",
         ],
     },
     Case {
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         old: "dropout = 0.2",
         new: r#"padding = "right""#,
         faults: &[
-            "18:11: the form `allmrec` is defined with padding on the left | expected `left` | remove `padding`, or choose the form `kang`, `recbole` or `ligr`, which mask padding",
+            "18:11: the form `allmrec` is defined with padding on the left | expected `left` | remove `padding`, or choose the form `kang`, `recbole`, `ligr` or `morec`, which mask padding",
         ],
     },
     Case {
@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[model.naive.popularity]",
         new: "[model.naive.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
         faults: &[
-            "24:1: unknown field `sequences` in `model.naive.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `bert4rec`, `gru4rec`, `hstu`, `nextitnet` and `sasrec`",
+            "24:1: unknown field `sequences` in `model.naive.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `bert4rec`, `gru4rec`, `hstu`, `morec`, `nextitnet` and `sasrec`",
         ],
     },
     Case {

@@ -27,6 +27,9 @@ pub enum SasrecForm {
     /// feed-forward, each residual gated by its input. Padded keys are masked; there is no last
     /// norm, and positions count back from the newest item.
     Ligr,
+    /// The user encoder of IDvs.MoRec: as `recbole` with padding on the left, attention without
+    /// biases, ReLU and an epsilon of 1e-6.
+    Morec,
 }
 
 /// Where a block normalises, and where its residuals start.
@@ -44,13 +47,14 @@ pub enum NetworkOrder {
 
 impl SasrecForm {
     /// Every form.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Allmrec,
         Self::Kang,
         Self::PmixerPreNorm,
         Self::PmixerPostNorm,
         Self::Recbole,
         Self::Ligr,
+        Self::Morec,
     ];
 
     /// The form's name in the experiment file.
@@ -62,6 +66,7 @@ impl SasrecForm {
             Self::PmixerPostNorm => "pmixer_post_norm",
             Self::Recbole => "recbole",
             Self::Ligr => "ligr",
+            Self::Morec => "morec",
         }
     }
 
@@ -70,7 +75,7 @@ impl SasrecForm {
         match self {
             Self::Allmrec | Self::Kang => NetworkOrder::NormalisedQuery,
             Self::PmixerPreNorm => NetworkOrder::PreNorm,
-            Self::PmixerPostNorm | Self::Recbole => NetworkOrder::PostNorm,
+            Self::PmixerPostNorm | Self::Recbole | Self::Morec => NetworkOrder::PostNorm,
             Self::Ligr => NetworkOrder::Gated,
         }
     }
@@ -79,7 +84,7 @@ impl SasrecForm {
     pub fn attends_padding(self) -> bool {
         match self {
             Self::Allmrec | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Kang | Self::Recbole | Self::Ligr => false,
+            Self::Kang | Self::Recbole | Self::Ligr | Self::Morec => false,
         }
     }
 
@@ -88,7 +93,7 @@ impl SasrecForm {
     pub fn padding_evolves(self) -> bool {
         match self {
             Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Allmrec | Self::Kang | Self::Recbole | Self::Ligr => false,
+            Self::Allmrec | Self::Kang | Self::Recbole | Self::Ligr | Self::Morec => false,
         }
     }
 
@@ -101,7 +106,20 @@ impl SasrecForm {
     pub fn has_last_norm(self) -> bool {
         match self {
             Self::Allmrec | Self::Kang | Self::PmixerPreNorm | Self::PmixerPostNorm => true,
-            Self::Recbole | Self::Ligr => false,
+            Self::Recbole | Self::Ligr | Self::Morec => false,
+        }
+    }
+
+    /// Name of the norm on the embeddings; `None` in forms without one.
+    pub fn input_norm(self) -> Option<&'static str> {
+        match self {
+            Self::Recbole => Some("LayerNorm"),
+            Self::Morec => Some("user_encoder.transformer_encoder.layer_norm"),
+            Self::Allmrec
+            | Self::Kang
+            | Self::PmixerPreNorm
+            | Self::PmixerPostNorm
+            | Self::Ligr => None,
         }
     }
 
@@ -115,6 +133,10 @@ impl SasrecForm {
             Self::Ligr => [
                 "item_model.item_net_blocks.0.ids_emb.weight",
                 "pos_encoding_layer.pos_emb.weight",
+            ],
+            Self::Morec => [
+                "id_embedding.weight",
+                "user_encoder.transformer_encoder.position_embedding.weight",
             ],
         }
     }

@@ -3,18 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use allround_core::config::encoder::Pooling;
 use serde_json::Value;
 
 use super::{SentenceError, json};
-
-/// How a text's states become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pooling {
-    /// Their mean, that of `[CLS]` and `[SEP]` included.
-    Mean,
-    /// That of `[CLS]`.
-    First,
-}
 
 /// What `modules.json` puts together.
 #[derive(Debug)]

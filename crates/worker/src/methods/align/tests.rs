@@ -3,6 +3,7 @@ use allround_core::models::llm_method::{OneItem, Targets};
 use allround_core::models::train::Train;
 
 use super::*;
+use crate::encoder::sentence::TextEncoder;
 use crate::methods::sequences::TargetRule;
 use crate::methods::tests::{backbone, data, target_rule};
 use crate::testing::training;
@@ -342,7 +343,7 @@ fn a_trained_encoder_reads_the_text_of_padding_too() {
         }
     }
     let texts = ["", "a", "bb"].map(str::to_owned).to_vec();
-    let texts = Texts::Trained(&Lengths, texts);
+    let texts = Texts::Trained(std::rc::Rc::new(Lengths), texts);
     let vectors = texts.of(&[2, 0, 1, 2], true, Device::Cpu);
     let found = Vec::<f32>::try_from(vectors.reshape([-1])).unwrap();
     assert_eq!(found, [2.0, 0.0, 1.0, 2.0]);
@@ -397,6 +398,7 @@ fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
     let folder =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
     let encoder = crate::encoder::sentence::SentenceEncoder::open(&folder, 0, Device::Cpu).unwrap();
+    let encoder = std::rc::Rc::new(encoder);
     let texts: Vec<String> = (0..=12).map(|item| "the cat ".repeat(item)).collect();
     let tokens = |item: u32| encoder.lengths(&[&texts[item as usize]])[0];
     assert!(tokens(2) > tokens(1));
@@ -412,7 +414,7 @@ fn a_pair_is_as_long_as_the_texts_that_are_encoded_for_it() {
             prepared: &prepared,
             sequences: &sequences,
             backbone: backbone.as_ref(),
-            texts: Texts::Trained(&encoder, texts.clone()),
+            texts: Texts::Trained(encoder.clone(), texts.clone()),
         };
         let task = AlignTask::new(&settings, inputs, 1);
         for example in drawn(&task, 1).concat() {

@@ -8,7 +8,7 @@ use allround_core::models::sasrec::SasrecForm;
 use tch::Tensor;
 
 use crate::nn::Parameters;
-use crate::nn::attention::{Attention, AttentionShape};
+use crate::nn::attention::{Attention, AttentionShape, Separate};
 use crate::nn::noise::Noise;
 use crate::nn::packed::{Group, Packed};
 use crate::nn::parameters;
@@ -84,7 +84,8 @@ pub(in crate::models) fn matrix(form: SasrecForm, shape: &[i64; 2]) -> Tensor {
         SasrecForm::Allmrec
         | SasrecForm::PmixerPreNorm
         | SasrecForm::PmixerPostNorm
-        | SasrecForm::Ligr => parameters::xavier_normal(shape),
+        | SasrecForm::Ligr
+        | SasrecForm::Morec => parameters::xavier_normal(shape),
         // TensorFlow's default, of queries, keys and values one by one.
         SasrecForm::Kang if shape[0] == 3 * shape[1] => {
             let each = [shape[1], shape[1]];
@@ -126,7 +127,7 @@ impl FeedForward {
             let name = feed_forward_name(form, n, number);
             let weight = matrix(form, &[outputs, inputs]);
             let weight = match form {
-                SasrecForm::Recbole | SasrecForm::Ligr => weight,
+                SasrecForm::Recbole | SasrecForm::Ligr | SasrecForm::Morec => weight,
                 // A kernel of one adds nothing to the fan.
                 SasrecForm::Allmrec
                 | SasrecForm::Kang
@@ -138,9 +139,10 @@ impl FeedForward {
                 SasrecForm::PmixerPreNorm | SasrecForm::PmixerPostNorm => Some(
                     parameters::uniform(&[outputs], 1.0 / (inputs as f64).sqrt()),
                 ),
-                SasrecForm::Allmrec | SasrecForm::Kang | SasrecForm::Recbole => {
-                    Some(parameters::zeros(&[outputs]))
-                }
+                SasrecForm::Allmrec
+                | SasrecForm::Kang
+                | SasrecForm::Recbole
+                | SasrecForm::Morec => Some(parameters::zeros(&[outputs])),
                 SasrecForm::Ligr => None,
             };
             let weight = parameters.add(format!("{name}.weight"), weight);
@@ -157,7 +159,7 @@ impl FeedForward {
                     Drops::BeforeActivation
                 }
                 SasrecForm::Kang | SasrecForm::Ligr => Drops::AfterActivation,
-                SasrecForm::Recbole => Drops::Output,
+                SasrecForm::Recbole | SasrecForm::Morec => Drops::Output,
             },
         }
     }
@@ -189,11 +191,17 @@ fn feed_forward_name(form: SasrecForm, n: usize, number: u32) -> String {
         SasrecForm::Ligr => {
             format!("transformer_layers.transformer_blocks.{n}.feed_forward.ff_linear_{number}")
         }
+        SasrecForm::Morec => format!("{}.feed_forward.w_{number}", morec_block(n)),
         SasrecForm::Allmrec
         | SasrecForm::Kang
         | SasrecForm::PmixerPreNorm
         | SasrecForm::PmixerPostNorm => format!("forward_layers.{n}.conv{number}"),
     }
+}
+
+/// What names of block `n` of the form `morec` begin with.
+fn morec_block(n: usize) -> String {
+    format!("user_encoder.transformer_encoder.transformer_blocks.{n}")
 }
 
 fn activated(activation: Activation, x: &Tensor) -> Tensor {
@@ -265,12 +273,40 @@ impl Block {
             let attention = format!("{name}.multi_head_attention");
             return Self {
                 form,
-                attention: Attention::separate(parameters, &attention, shape, start),
+                attention: Attention::separate(
+                    parameters,
+                    &attention,
+                    shape,
+                    Separate::BERT,
+                    start,
+                ),
                 norm_attention: Norm::new(parameters, &format!("{attention}.LayerNorm"), config),
                 forward: FeedForward::new(parameters, config, n),
                 norm_forward: Norm::new(
                     parameters,
                     &format!("{name}.feed_forward.LayerNorm"),
+                    config,
+                ),
+                gates: None,
+            };
+        }
+        if form == SasrecForm::Morec {
+            let name = morec_block(n);
+            let attention = format!("{name}.multi_head_attention");
+            return Self {
+                form,
+                attention: Attention::separate(
+                    parameters,
+                    &attention,
+                    shape,
+                    Separate::MOREC,
+                    start,
+                ),
+                norm_attention: Norm::new(parameters, &format!("{attention}.layer_norm"), config),
+                forward: FeedForward::new(parameters, config, n),
+                norm_forward: Norm::new(
+                    parameters,
+                    &format!("{name}.feed_forward.layer_norm"),
                     config,
                 ),
                 gates: None,
@@ -399,7 +435,7 @@ impl Block {
             }
             NetworkOrder::PostNorm => {
                 let taken = match self.form {
-                    SasrecForm::Recbole => drop_some(taken, noise),
+                    SasrecForm::Recbole | SasrecForm::Morec => drop_some(taken, noise),
                     _ => taken,
                 };
                 let x = self.norm_attention.forward(&(taken + x));

@@ -176,6 +176,7 @@ impl PaddedNet {
                 let slots = (slots + 1) * items.ne(0);
                 rows("item_emb.weight") * 8f64.sqrt() + positions(&slots, "pos_emb.weight")
             }
+            SasrecForm::Morec => unreachable!("its padded net is the fixture"),
             SasrecForm::Recbole => {
                 let padded =
                     items
@@ -218,7 +219,7 @@ impl PaddedNet {
                     let sum = x + self.attention(n, &normed, &normed, &real);
                     &sum + self.feed_forward(n, &self.norm(&forward, &sum))
                 }
-                SasrecForm::PmixerPostNorm | SasrecForm::Recbole => {
+                SasrecForm::PmixerPostNorm | SasrecForm::Recbole | SasrecForm::Morec => {
                     let sum = &x + self.attention(n, &x, &x, &real);
                     let sum = self.norm(&attention, &sum);
                     self.norm(&forward, &(&sum + self.feed_forward(n, &sum)))

@@ -15,7 +15,11 @@ use crate::models::behaviour::configurations;
 use crate::testing;
 
 fn settings(model: Model) -> Settings {
-    Settings::Backbone(TrainBackbone { model, seed: 1 })
+    Settings::Backbone(TrainBackbone {
+        model,
+        encoder: None,
+        seed: 1,
+    })
 }
 
 fn evaluate() -> Settings {

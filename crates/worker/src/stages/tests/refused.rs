@@ -229,6 +229,7 @@ fn a_user_with_every_item_in_training_is_refused_by_id() {
     prepared.save(&desk.folder("prepared")).unwrap();
     let settings = Settings::Backbone(TrainBackbone {
         model: sasrec(),
+        encoder: None,
         seed: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);
@@ -254,6 +255,7 @@ fn more_candidates_to_stop_by_than_a_user_leaves_are_refused_with_the_setting() 
     };
     let settings = Settings::Backbone(TrainBackbone {
         model: Model::Sasrec(model),
+        encoder: None,
         seed: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);
@@ -288,6 +290,7 @@ fn an_early_stop_with_nobody_to_validate_on_is_refused_with_advice() {
     };
     let settings = Settings::Backbone(TrainBackbone {
         model: Model::Sasrec(model),
+        encoder: None,
         seed: 1,
     });
     let job = desk.job("trained", settings, &["prepared"]);

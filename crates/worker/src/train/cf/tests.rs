@@ -87,6 +87,7 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
             weights: None,
             weights_check: None,
         },
+        encoder_lr: None,
         seed: 1,
         checkpoint: checkpoints(folder.path(), 1),
     };

@@ -1,0 +1,83 @@
+//! CF models that read texts, from an experiment to its results, with the real worker.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod common;
+
+use std::process::Command;
+
+const SPEC: &str = r#"
+spec_version = 1
+name = "texts"
+seeds = [1]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 60
+[dataset.others.source.synthetic]
+users = 60
+items = 40
+domain = 1
+
+[matrix]
+exclude = [{ dataset = "others" }]
+
+[scenario.overall.overall]
+[scenario.cross.cross_domain]
+target = "others"
+
+[protocol.strict]
+metrics = ["hit@1", "ndcg@10"]
+
+[encoder.hashed.hashed]
+width = 64
+[encoder.bert.pretrained]
+folder = "FIXTURES/morec/bert"
+
+[model.features.morec]
+encoder = "hashed"
+train.epochs = 2
+[model.initial.morec]
+encoder = "hashed"
+reading = "initial"
+train.epochs = 2
+[model.trained.morec]
+preset = "upstream"
+encoder = "bert"
+hidden_units = 16
+train.epochs = 2
+"#;
+
+#[test]
+fn models_of_texts_are_trained_and_measured_on_their_own_and_on_another_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../worker/tests/fixtures");
+    let spec = SPEC.replace("FIXTURES", fixtures);
+    std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+    let mut command = Command::new(common::program());
+    let output = command
+        .args(["run", "spec.toml", "-j", "1"])
+        .current_dir(folder.path())
+        .env("ALLROUND_WORKER", env!("CARGO_BIN_EXE_allround-worker"))
+        .env_remove("ALLROUND_STORE")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let read = |name: &str| {
+        let path = folder.path().join("results/texts").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let (metrics, cells) = (read("metrics.csv"), read("cells.csv"));
+    for model in ["features", "initial", "trained"] {
+        for scenario in ["overall", "cross"] {
+            let cell = format!("toys.{scenario}.{model}.s1");
+            let is_it = |line: &&str| line.contains(&cell) && line.contains(",test,ndcg@10,");
+            assert_eq!(
+                metrics.lines().filter(is_it).count(),
+                1,
+                "{cell}\n{metrics}"
+            );
+            assert!(cells.contains(&cell));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Messages of refusals of CF models that read texts of items.
+
+use super::bad::{Case, faults_of, refused};
+
+/// A file without faults; the cases replace a part of it.
+const GOOD: &str = r#"spec_version = 1
+name = "texts"
+
+[dataset.small.source.synthetic]
+users = 100
+items = 60
+
+[protocol.strict]
+metrics = ["hit@1", "hit@5"]
+
+[encoder.hashed.hashed]
+
+[model.morec.morec]
+encoder = "hashed"
+num_heads = 2
+
+[model.start.morec]
+encoder = "hashed"
+reading = "initial"
+"#;
+
+#[test]
+fn the_good_file_is_good() {
+    assert_eq!(faults_of(GOOD, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn every_fault_of_texts_is_refused_with_its_remedy() {
+    refused(GOOD, CASES);
+}
+
+const CASES: &[Case] = &[
+    Case {
+        what: "an unknown encoder",
+        old: "encoder = \"hashed\"",
+        new: "encoder = \"hased\"",
+        faults: &[
+            "14:11: no text encoder is called `hased` | expected the name of a text encoder | did you mean `hashed`?",
+        ],
+    },
+    Case {
+        what: "an encoder without weights that is to be trained",
+        old: "num_heads = 2",
+        new: "reading = \"end_to_end\"",
+        faults: &[
+            "15:11: encoder `hashed` is `hashed`, which has nothing to train | trains the encoder | write `reading = \"features\"`, or name a `pretrained` encoder",
+        ],
+    },
+    Case {
+        what: "a rate of an encoder that is not trained",
+        old: "num_heads = 2",
+        new: "encoder_lr = 1e-5",
+        faults: &[
+            "15:14: `encoder_lr` has no effect: the text encoder is not trained | expected `reading = \"end_to_end\"` with it | remove `encoder_lr`, or write `reading = \"end_to_end\"`",
+        ],
+    },
+    Case {
+        what: "layers of a map that is not trained",
+        old: "reading = \"initial\"",
+        new: "reading = \"initial\"\nmap_layers = 2",
+        faults: &[
+            "20:14: `map_layers` has no effect: `reading = \"initial\"` has no trained map | expected 0 | remove `map_layers`, or write `reading = \"features\"`",
+        ],
+    },
+    Case {
+        what: "heads that do not divide the width",
+        old: "num_heads = 2",
+        new: "num_heads = 3",
+        faults: &[
+            "15:13: 3 heads do not divide `hidden_units` 50 | expected a divisor of 50 | the divisors are `1`, `2`, `5`, `10`, `25`, `50`",
+        ],
+    },
+    Case {
+        what: "a data set without titles",
+        old: "[dataset.small.source.synthetic]\nusers = 100\nitems = 60\n",
+        new: "[dataset.small.source.sequences]\npath = \"Cargo.toml\"\nform = \"pairs\"\n",
+        faults: &[
+            "4:1: data set `small` has no titles, and `morec` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `start` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
+        ],
+    },
+];
