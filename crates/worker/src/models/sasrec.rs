@@ -36,7 +36,6 @@
 
 use allround_core::models::sasrec::PaddingSide;
 use allround_core::models::sasrec::Sasrec as Config;
-use allround_core::models::sasrec::SasrecForm;
 use tch::{Device, Kind, Tensor};
 
 use super::morec::TextRows;
@@ -79,7 +78,7 @@ pub(super) enum ItemRows {
 pub struct Sasrec {
     parameters: Parameters,
     config: Config,
-    /// The item table ([`SasrecForm::tables`]), [V + 1, D], or what gives it.
+    /// The item table, [V + 1, D], or what gives it.
     items: ItemRows,
     /// The position table, [maxlen, D]; in the `pmixer` forms one row more, of padding.
     positions: Tensor,
