@@ -5,6 +5,7 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use allround_core::data::{Facts, Item, Part, Prepared};
+use allround_core::models::sasrec::SasrecForm;
 use allround_core::seed::{Stream, stream};
 use rand::RngExt;
 use tch::Kind;
