@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 
 use super::{Fixture, MAX_TIME};
 
-#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf"])]
+#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf", "bert4rec", "hstu"])]
 fn epoch(bencher: Bencher, model: &str) {
     let fixture = Fixture::of(model);
     let set = TrainingSet::of(&fixture.prepared);

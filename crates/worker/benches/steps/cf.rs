@@ -23,7 +23,7 @@ fn net(fixture: &Fixture) -> Box<dyn Backbone> {
 }
 
 /// Loss, gradients and the optimizer's step; the items are training sequences.
-#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf"])]
+#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf", "bert4rec", "hstu"])]
 fn train(bencher: Bencher, model: &str) {
     let fixture = Fixture::of(model);
     let net = net(&fixture);
@@ -42,7 +42,7 @@ fn train(bencher: Bencher, model: &str) {
 }
 
 /// Ranks among 1 + 100 candidates; the items are users.
-#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf"])]
+#[divan::bench(max_time = MAX_TIME, args = ["sasrec", "gru4rec", "nextitnet", "ncf", "bert4rec", "hstu"])]
 fn rank(bencher: Bencher, model: &str) {
     let fixture = Fixture::of(model);
     let net = net(&fixture);

@@ -29,6 +29,8 @@ items = 2000
 [model.gru4rec.gru4rec]
 [model.nextitnet.nextitnet]
 [model.ncf.ncf]
+[model.bert4rec.bert4rec]
+[model.hstu.hstu]
 [protocol.bench]
 candidates.uniform = { n = 100 }
 metrics = ["hit@10"]

@@ -109,15 +109,15 @@ preset = "paper""#,
     Case {
         what: "heads of a BERT4Rec that do not divide the width",
         old: "[model.naive.popularity]",
-        new: "[model.naive.bert4rec]\ntrain.epochs = 20\nnum_heads = 3",
+        new: "[model.naive.bert4rec]\ntrain.stop.fixed = {}\nnum_heads = 3",
         faults: &[
-            "25:13: 3 heads do not divide `hidden_units` 64 | expected a divisor of 64 | the divisors are `1`, `2`, `4`, `8`, `16`, `32`, `64`",
+            "24:13: 3 heads do not divide `hidden_units` 64 | expected a divisor of 64 | the divisors are `1`, `2`, `4`, `8`, `16`, `32`, `64`",
         ],
     },
     Case {
         what: "shares of hidden items above one",
         old: "[model.naive.popularity]",
-        new: "[model.naive.bert4rec]\nrandom_prob = 0.5\nkeep_prob = 0.75",
+        new: "[model.naive.bert4rec]\ntrain.stop.fixed = {}\nrandom_prob = 0.5\nkeep_prob = 0.75",
         faults: &[
             "25:13: `random_prob` and `keep_prob` add up to 1.25 | expected a sum of at most 1 | they are shares of the chosen items; the others are masked",
         ],
@@ -127,7 +127,7 @@ preset = "paper""#,
         old: "[model.naive.popularity]",
         new: "[model.naive.hstu]\nl2_emb = 0.5",
         faults: &[
-            "24:10: `l2_emb` penalises the length of item vectors, which is 1 here | has no effect | remove `l2_emb`, or write `similarity = \"dot\"`",
+            "23:10: `l2_emb` penalises the length of item vectors, which is 1 here | has no effect | remove `l2_emb`, or write `similarity = \"dot\"`",
         ],
     },
     Case {
