@@ -187,7 +187,10 @@ fn scores_of_another_program_have_rows_in_every_slice() {
     let metrics = rows(&desk.metrics());
     let of = |scenario: &str, split: &str| {
         let is_it = |row: &&BTreeMap<String, String>| {
-            row["model"] == "theirs" && row["scenario"] == scenario && row["split"] == split
+            row["model"] == "theirs"
+                && row["scenario"] == scenario
+                && row["split"] == split
+                && row["metric"] == "hit"
         };
         let found: Vec<_> = metrics.iter().filter(is_it).collect();
         assert_eq!(found.len(), 2, "one per seed");
@@ -271,4 +274,85 @@ fn a_file_of_answers_is_audited_by_every_rule() {
         printed.contains("cannot read `nowhere.csv`: no such file"),
         "{printed}"
     );
+}
+
+#[test]
+fn one_user_is_explained_with_history_candidates_scores_prompt_and_answer() {
+    let desk = Desk::new();
+    let llm = "[llm.small.small]\n\
+        [model.listed.llm_only]\nllm = \"small\"\n\
+        [model.writes.llm_only]\nllm = \"small\"\ninference.generate = {}\n\
+        [protocol.strict]\nmetrics = [\"hit@1\"]\n";
+    desk.put("spec.toml", &format!("{SPEC}{llm}"));
+    well(&desk.run("run spec.toml -q"));
+    let ranks = well(&desk.run("export results/small --ranks --model listed --seed 1"));
+    let first = &rows(&ranks)[0];
+    let (user, target) = (first["user"].as_str(), first["target"].as_str());
+    let line = format!("explain results/small --user {user}");
+    let text = well(&desk.run(&line));
+    for part in [
+        "History, ",
+        "Candidates and scores (* the target):",
+        "Rank of the target:\n  gru4rec: ",
+        "Prompt of listed:\nThis user has bought \"",
+        "Answer of writes:\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("Answer of listed"), "{text}");
+    let json = well(&desk.run(&format!("{line} --model listed --format json")));
+    let case: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(case["target"]["item"], target);
+    assert_eq!(case["models"].as_array().unwrap().len(), 1);
+    assert_eq!(case["models"][0]["rank"].to_string(), {
+        let rank: f64 = first["rank"].parse().unwrap();
+        serde_json::json!(rank).to_string()
+    });
+    let candidates = case["candidates"].as_array().unwrap();
+    assert_eq!(candidates.len(), 20);
+    let targets: Vec<_> = candidates
+        .iter()
+        .filter(|it| it["target"] == true)
+        .collect();
+    assert_eq!(targets.len(), 1);
+    assert!(targets[0]["scores"]["listed"].is_number(), "{json}");
+    let printed = bad(&desk.run("explain results/small --user nobody"));
+    assert!(
+        printed.contains("data set `toys` has no user `nobody`"),
+        "{printed}"
+    );
+    let printed = bad(&desk.run(&format!("{line} --model sasrec")));
+    assert!(printed.contains("no measured cell"), "{printed}");
+}
+
+#[test]
+fn kept_lists_have_metrics_and_a_table() {
+    let desk = Desk::new();
+    let keeping = "[protocol.full]\nkeep_scores = true\ncandidates.full = {}\nmetrics = [\"hit@5\"]\n\
+        [table.lists.lists]\ntitle = \"Lists\"\n";
+    let spec = SPEC.replace(
+        "[model.gru4rec.gru4rec]",
+        "[dataset.toys.split.global_time]\ntrain_share = 0.6\n[model.gru4rec.gru4rec]",
+    );
+    desk.put("spec.toml", &format!("{spec}{keeping}"));
+    well(&desk.run("run spec.toml -q"));
+    let metrics = rows(&desk.metrics());
+    for metric in [
+        "coverage",
+        "gini",
+        "popularity",
+        "novelty",
+        "diversity",
+        "recall_all",
+        "map_all",
+    ] {
+        let found = metrics.iter().filter(|row| row["metric"] == metric);
+        let found: Vec<_> = found.map(|row| row["k"].as_str()).collect();
+        assert_eq!(found, ["5"; 4], "{metric}");
+    }
+    let table = desk.read("results/small/tables/lists.md");
+    assert!(table.contains("Coverage"), "{table}");
+    well(&desk.run("report results/small --check"));
+    let shown = well(&desk.run("show results/small --metric coverage@5"));
+    assert!(shown.contains("popularity"), "{shown}");
 }

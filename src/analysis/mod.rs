@@ -6,6 +6,7 @@ pub mod costs;
 pub mod curves;
 pub mod expected;
 pub mod headline;
+pub mod lists;
 mod paired;
 pub mod seeds;
 pub mod stand_ins;

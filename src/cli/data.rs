@@ -1,4 +1,5 @@
-//! Arguments of the commands that read or write data: `init`, `export`, `audit` and `data`.
+//! Arguments of the commands that read or write data: `init`, `explain`, `export`, `audit` and
+//! `data`.
 
 use std::path::PathBuf;
 
@@ -27,6 +28,47 @@ pub struct Init {
     /// Replace an existing file.
     #[arg(long)]
     pub force: bool,
+}
+
+/// `explain`. Reads the store.
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    /// The results folder.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// The user's id in the source.
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// Only this model or variant; may be repeated.
+    #[arg(long = "model", value_name = "NAME")]
+    pub models: Vec<String>,
+    /// The data set [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// The scenario [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// The protocol [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
+    /// The seed [default: the first].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Part of the split.
+    #[arg(long, value_enum, default_value_t = Split::Test)]
+    pub split: Split,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+}
+
+/// Output format of `explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// Formatted text.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// `export`.

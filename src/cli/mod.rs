@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use allround_core::data::Part;
-pub use data::{AnswerForm, Audit, Data, DataFormat, Export, Init, Public};
+pub use data::{AnswerForm, Audit, Data, DataFormat, Explain, ExplainFormat, Export, Init, Public};
 
 /// Reproducible experiments with A-LLMRec and the recommenders it is compared with.
 ///
@@ -77,6 +77,8 @@ pub enum Command {
     /// Compare the metrics of two results folders.
     #[command(visible_aliases = ["diff", "cmp"])]
     Compare(Compare),
+    /// Print what models did with one user: history, candidates, scores, prompts and answers.
+    Explain(Explain),
     /// Write top lists, ranks or candidates of a results folder for other programs.
     Export(Export),
     /// Count how often LLM answers in a file name their targets, by the published rule and by

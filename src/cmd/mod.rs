@@ -7,8 +7,10 @@ mod compare;
 mod completions;
 mod data;
 mod doctor;
+mod explain;
 mod export;
 mod init;
+mod kept;
 mod list;
 mod man;
 mod numbers;
@@ -122,6 +124,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Report(arguments) => report::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments, &cli.common),
         Command::Export(arguments) => export::run(arguments, &cli.common),
         Command::Data(arguments) => data::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.common),

@@ -64,8 +64,10 @@ pub struct MetricRow {
     /// `normalised` and `substring`: the shares of answers that name the target by each rule. For
     /// them, `valid` is the share that names a candidate, and `several` the share that names more
     /// than one. `position` is the mean position of the chosen candidates in their prompts, from 1;
-    /// its `n_users` counts answers that name one. Yes-or-no answers have `auc`. Empty where the
-    /// measurement has no number.
+    /// its `n_users` counts answers that name one. Yes-or-no answers have `auc`. Kept lists have
+    /// `coverage`, `gini`, `popularity`, `novelty` and `diversity`, and with several targets
+    /// `recall_all` and `map_all` (METHODOLOGY, "Metrics of lists"). Empty where the measurement has
+    /// no number.
     pub metric: String,
     /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,

@@ -1,6 +1,7 @@
 //! Makes rows from artefacts and outcomes.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use crate::experiment::Spec;
 use crate::plan::{Cell, Measure, Node, NodeId, Plan, Settings};
 use crate::results::{self, CellRow, CellStageRow, DataRow, EpochRow, MetricRow, StageRow, Status};
 use crate::store::{EVENTS, Manifest, Store};
+use allround_core::config::protocol::Candidates;
 use allround_core::data::candidates::users;
 use allround_core::data::{
     Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
@@ -157,6 +159,15 @@ impl<'a> RowSource<'a> {
         if let Some(scores) = scores {
             let path = results::scores::path(self.results, &cell.name, &measure.protocol, split);
             results::scores::write(&path, &scores, &prepared, &mask)?;
+            let lists = analysis::lists::Lists {
+                scores: &scores,
+                prepared: &prepared,
+                mask: &mask,
+                is_full: self.is_full(measure),
+            };
+            let cut_offs: BTreeSet<u32> = metrics.iter().filter_map(|metric| metric.k()).collect();
+            let cut_offs: Vec<u32> = cut_offs.into_iter().collect();
+            found.extend(analysis::lists::metric_rows(&blank, &lists, &cut_offs));
         }
         if let Some(likes) = Likes::load(&folder, part)? {
             found.push(analysis::answers::auc_row(&blank, &likes, &mask));
@@ -165,6 +176,14 @@ impl<'a> RowSource<'a> {
             rows: found,
             ..Measured::default()
         })
+    }
+
+    /// Whether a protocol ranks every item.
+    fn is_full(&self, measure: &Measure) -> bool {
+        matches!(
+            self.spec.protocol[&measure.name].candidates,
+            Candidates::Full { .. }
+        )
     }
 
     /// Whether each user counts in the numbers of a cell.

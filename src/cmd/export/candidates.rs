@@ -1,19 +1,15 @@
 //! Histories and candidates of measured users from the store, for scoring by an external method.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{Chosen, list_cell, matches, written};
 use crate::cli::{Common, DataFormat, Export};
 use crate::cmd::advise;
-use crate::experiment::Spec;
+use crate::cmd::kept::Kept;
 use crate::observe::print_message;
-use crate::plan::{self, Cell, Measure, NodeId, Plan};
-use crate::run::absolute;
-use crate::store::inputs::Inputs;
-use crate::store::{Presence, Store};
+use crate::plan::{Cell, Measure};
 use allround_core::data::candidates::users;
 use allround_core::data::{CandidateLists, Prepared, scores};
 use allround_core::stage::Settings;
@@ -107,59 +103,7 @@ pub(super) fn text(arguments: &Export, common: &Common) -> anyhow::Result<String
     }
 }
 
-/// A results folder and its artefacts in the store.
-pub(super) struct Kept {
-    results: PathBuf,
-    spec: Spec,
-    plan: Plan,
-    store: Store,
-}
-
 impl Kept {
-    /// Plans the experiment of a results folder as it was run.
-    pub(super) fn of(results: &Path, common: &Common) -> anyhow::Result<Self> {
-        let store = Store::at(&common.store);
-        let spec = crate::experiment::load_resolved(&results.join("spec.toml"))?;
-        // Without a trailing slash.
-        let folder: PathBuf = absolute(results)?.components().collect();
-        let Some(experiment) = store.experiment(&folder) else {
-            return Err(advise(
-                format!(
-                    "the store `{}` has no record of `{}`",
-                    common.store.display(),
-                    results.display()
-                ),
-                "pass the store of that run with `--store DIR`, or rerun the experiment",
-            ));
-        };
-        let file = absolute(&experiment.spec)?;
-        let base = file.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut inputs = Inputs::load(&store);
-        let plan = plan::plan(&spec, &mut |path| inputs.digest(&base.join(path)))?;
-        Ok(Self {
-            results: results.to_owned(),
-            spec,
-            plan,
-            store,
-        })
-    }
-
-    /// The folder of a stage's artefact.
-    fn folder(&self, id: NodeId) -> anyhow::Result<PathBuf> {
-        let node = &self.plan.graph.nodes[id];
-        let kind = node.stage.settings.kind().as_str();
-        match self.store.look(kind, &node.key) {
-            Presence::Whole => Ok(self.store.folder(kind, &node.key)),
-            Presence::Absent | Presence::Damaged(_) => Err(advise(
-                format!(
-                    "stage `{kind}` of `{}` is not in the store or damaged",
-                    self.results.display()
-                ),
-                "the data have changed or the store was cleaned: rerun the experiment",
-            )),
-        }
-    }
-
     fn rows(&self, cell: &Cell, measure: &Measure) -> anyhow::Result<Vec<CandidateRow>> {
         let prepared = Prepared::load(&self.folder(cell.prepared)?)?;
         let lists = CandidateLists::load(&self.folder(measure.candidates)?, measure.part)?;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::candidates::Kept;
 use super::{Chosen, existing, written};
 use crate::cli::{Common, Export};
 use crate::cmd::advise;
+use crate::cmd::kept::Kept;
 use crate::experiment::Spec;
 use crate::results::{self, DataRow};
 use allround_core::config::protocol::Candidates;

@@ -5,6 +5,7 @@
 mod expected;
 pub mod outputs;
 pub mod search;
+mod tables;
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::search::SearchTable;
+pub use super::tables::{AnswersTable, DataTable, ListsTable, SearchTable};
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 
@@ -58,6 +58,10 @@ batch = 1
 published = []
 
 [default.table.answers]
+title = ""
+split = "test"
+
+[default.table.lists]
 title = ""
 split = "test"
 
@@ -308,6 +312,9 @@ pub enum Table {
     Answers(AnswersTable),
     /// Counts of every data set and scenario.
     Data(DataTable),
+    /// What the first items of kept lists are like: how much of the catalogue they show, how popular
+    /// and how alike they are, and how many of several targets they find.
+    Lists(ListsTable),
     /// The best settings that each search found, with the number and time of its trials.
     Search(SearchTable),
 }
@@ -342,6 +349,7 @@ impl Table {
             Table::Answers(_) => "answers",
             Table::Data(_) => "data",
             Table::Search(_) => "search",
+            Table::Lists(_) => "lists",
         }
     }
 
@@ -363,6 +371,10 @@ impl Table {
                 ..TableReads::default()
             },
             Table::Answers(table) => TableReads {
+                split: Some(table.split),
+                ..TableReads::default()
+            },
+            Table::Lists(table) => TableReads {
                 split: Some(table.split),
                 ..TableReads::default()
             },
@@ -469,22 +481,4 @@ pub struct CostTable {
     /// ratios between models can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<PublishedCost>,
-}
-
-/// What language models answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AnswersTable {
-    /// Caption.
-    pub title: String,
-    /// Part of the split: `valid` shows the numbers that a model may be chosen by.
-    pub split: Part,
-}
-
-/// Counts of every data set and scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DataTable {
-    /// Caption.
-    pub title: String,
 }

@@ -197,11 +197,3 @@ pub struct Best {
     /// The resulting model.
     pub resolved: Model,
 }
-
-/// The best settings of every search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SearchTable {
-    /// Caption.
-    pub title: String,
-}

@@ -140,7 +140,12 @@ pub fn gather(
         comparisons: or_default(of_kind("comparison"), || {
             table::comparison::defaults(context)
         })?,
-        audits: or_default(of_kind("answers"), || Ok(table::answers::defaults(context)))?,
+        audits: or_default(of_kind("answers"), || Ok(table::answers::defaults(context)))?
+            .into_iter()
+            .chain(or_default(of_kind("lists"), || {
+                Ok(table::lists::defaults(context))
+            })?)
+            .collect(),
         searches: or_default(of_kind("search"), || Ok(table::search::defaults(context)))?,
         trials: table::search::trials(context),
         notes: notes(context),

@@ -120,7 +120,11 @@ fn of_figure(numbers: &Measured<'_>) -> SummaryQuery {
 fn of_table(table: &Table) -> Option<SummaryQuery> {
     match table {
         Table::Comparison(settings) => Some(comparison::query(settings)),
-        Table::Cost(_) | Table::Answers(_) | Table::Data(_) | Table::Search(_) => None,
+        Table::Cost(_)
+        | Table::Answers(_)
+        | Table::Data(_)
+        | Table::Lists(_)
+        | Table::Search(_) => None,
     }
 }
 

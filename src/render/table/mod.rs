@@ -7,6 +7,7 @@ pub mod cost;
 pub mod counts;
 mod fit;
 mod latex;
+pub mod lists;
 mod markdown;
 pub mod search;
 mod transpose;
@@ -55,6 +56,7 @@ pub(super) fn draw(context: &Context, name: &str, table: &Table) -> Result<Drawn
         Table::Cost(settings) => Draft::of(cost::grid(context, settings)),
         Table::Answers(settings) => Draft::of(answers::grid(context, settings)),
         Table::Data(settings) => Draft::of(counts::grid(context, settings)),
+        Table::Lists(settings) => Draft::of(lists::grid(context, settings)),
         Table::Search(settings) => Draft::of(search::grid(context, settings)),
     };
     Ok(draft.finished(context, name))

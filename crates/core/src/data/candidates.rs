@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -59,6 +60,24 @@ pub struct CandidateLists {
     pub among: Vec<u32>,
     /// How candidates with the target's score count in its rank.
     pub ties: Ties,
+}
+
+/// The part of an evaluation's random streams in those of prompts.
+const EVALUATION: u64 = 5;
+
+/// The candidates of the user at `place` in the order of a prompt, number `order` of several: a
+/// function of the cell's seed, part, user and order alone. Empty for full ranking.
+pub fn in_prompt(lists: &CandidateLists, place: usize, seed: u64, order: usize) -> Vec<u32> {
+    let Some(n) = lists.n else {
+        return Vec::new();
+    };
+    let mut candidates = lists.negatives[place * n..(place + 1) * n].to_vec();
+    candidates.push(lists.targets[place]);
+    let part = u64::from(lists.part == Part::Test) << 40;
+    let user = u64::from(lists.users[place]);
+    let number = (EVALUATION << 56) | part | ((order as u64) << 32) | user;
+    candidates.shuffle(&mut stream(seed, Stream::Prompt, number));
+    candidates
 }
 
 impl CandidateLists {

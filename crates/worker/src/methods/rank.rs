@@ -11,11 +11,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use allround_core::config::protocol::Ties;
+use allround_core::data::candidates::in_prompt;
 use allround_core::data::scores::Scored;
 use allround_core::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
 use allround_core::models::llm_method::Inference;
-use allround_core::seed::{Stream, stream};
-use rand::seq::SliceRandom;
 use tch::Tensor;
 
 use self::target_rank::rank_at;
@@ -25,8 +24,6 @@ use super::sequences::user_states;
 use crate::models::Backbone;
 use crate::models::weights::WeightsError;
 
-/// This stage's number among random streams.
-const STAGE: u64 = 5;
 /// Most prompts of a pass.
 pub const USERS_AT_ONCE: usize = 64;
 
@@ -172,12 +169,12 @@ impl LlmRanker<'_> {
         done: &mut dyn FnMut(&RankedUsers) -> Result<(), RankError>,
     ) -> Result<RankedUsers, RankError> {
         let _guard = tch::no_grad_guard();
-        let count = lists.n.ok_or(RankError::Full)?;
+        lists.n.ok_or(RankError::Full)?;
         let mut waiting: Vec<EncodedQuery> = Vec::new();
         let mut tokens = 0;
         for place in answers.ranks.ranks.len()..lists.users.len() {
             for order in 0..self.orders() {
-                let query = self.query(lists, place, count, order);
+                let query = self.query(lists, place, order);
                 let prompt = match self.inference {
                     None => Vec::new(),
                     Some(_) => self
@@ -210,13 +207,9 @@ impl LlmRanker<'_> {
 
     /// The user at `place` of the lists with the candidates shuffled: a function of seed, part,
     /// user and the number of the order alone.
-    fn query(&self, lists: &CandidateLists, place: usize, count: usize, order: usize) -> Query<'_> {
+    fn query(&self, lists: &CandidateLists, place: usize, order: usize) -> Query<'_> {
         let (user, target) = (lists.users[place], lists.targets[place]);
-        let mut candidates = lists.negatives[place * count..(place + 1) * count].to_vec();
-        candidates.push(target);
-        let part = u64::from(lists.part == Part::Test) << 40;
-        let number = (STAGE << 56) | part | ((order as u64) << 32) | u64::from(user);
-        candidates.shuffle(&mut stream(self.seed, Stream::Prompt, number));
+        let candidates = in_prompt(lists, place, self.seed, order);
         let history = self.prepared.history(user as usize, lists.part);
         Query {
             user,

@@ -59,7 +59,7 @@ fn gain_is_what_the_history_adds_to_the_likelihood_of_a_title() {
         );
         let gains = gains.scores.unwrap();
         for place in 0..lists.users.len() {
-            let query = gain.query(&lists, place, 3, 0);
+            let query = gain.query(&lists, place, 0);
             for scored in gains.row(place) {
                 let with = encoder.prompt(&query.history, &query.candidates, 64);
                 let with = likelihood(with.unwrap(), scored.item);
