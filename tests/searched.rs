@@ -1,4 +1,5 @@
-//! Searches from end to end, on the fake worker: its numbers follow from the keys of stages.
+//! Searches and estimates from end to end, on the fake worker: its numbers follow from the keys of
+//! stages.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -169,4 +170,33 @@ fn settings_that_contradict_each_other_are_a_failed_trial() {
         .collect();
     assert_eq!((trials.len(), failed.len()), (6, 3));
     assert!(failed[0]["error"].contains("3 heads"), "{failed:?}");
+}
+
+#[test]
+fn a_plan_estimates_time_and_disk_space_from_stages_in_the_store() {
+    let desk = desk(SPEC);
+    let text = |line: &str| String::from_utf8(desk.run(line).stdout).unwrap();
+    let line = "plan spec.toml --estimate";
+    let before = text(line);
+    assert!(before.contains("no estimate for "), "{before}");
+    assert!(before.contains("searches will add trials"), "{before}");
+    desk.run("run spec.toml -q --seed 1");
+    let after = text(line);
+    assert!(after.contains("other seeds"), "{after}");
+    assert!(after.contains("\nestimate: "), "{after}");
+    assert!(!after.contains("searches will"), "{after}");
+    let csv = text(&format!("{line} --format csv"));
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let is_open = |row: &&BTreeMap<String, String>| row["state"] == "to run";
+    let open: Vec<_> = rows.iter().filter(is_open).collect();
+    assert!(!open.is_empty() && rows.len() > open.len());
+    for row in open {
+        let seconds: f64 = row["seconds"].parse().unwrap();
+        assert!(seconds > 0.0 || row["kind"] != "backbone", "{row:?}");
+        assert!(row["bytes"].parse::<f64>().unwrap() > 0.0, "{row:?}");
+    }
+    let mut done = rows.iter().filter(|row| row["state"] == "cached");
+    assert!(done.all(|row| row["seconds"].is_empty()));
+    assert!(!text("plan spec.toml").contains("estimate"));
 }

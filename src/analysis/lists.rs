@@ -1,5 +1,5 @@
-//! Metrics of whole lists of recommendations: how much of the catalogue they show, how popular and
-//! how alike their items are, and how many of several targets they find.
+//! Metrics of whole lists of recommendations: coverage of the catalogue, popularity, novelty,
+//! diversity, and recall of several targets.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -274,7 +274,7 @@ mod tests {
     use allround_core::data::Item;
     use allround_core::data::scores::Scored;
 
-    /// Four items with the training counts 3, 1, 0 and 0; two users with the targets 2 and 3, and 3.
+    /// Four items with the training counts 3, 1, 0 and 0. One user has two targets, the other one.
     fn prepared() -> Prepared {
         let item = |(id, title): (&str, &str)| Item {
             id: id.to_owned(),

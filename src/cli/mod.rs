@@ -236,6 +236,9 @@ pub struct Plan {
     /// Output format.
     #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
     pub format: PlanFormat,
+    /// Also estimate time and disk space of the stages to run, from stages in the store.
+    #[arg(long)]
+    pub estimate: bool,
 }
 
 /// Output format of `plan`.

@@ -8,16 +8,22 @@ use serde_json::{Value, json};
 use super::{Exit, count, output, planned, print};
 use crate::cli::{Common, Plan as Arguments, PlanFormat};
 use crate::plan::{self, Cell, Graph, Node, NodeId, StageLabel};
-use crate::run::Planned;
+use crate::render::style;
+use crate::run::{Estimates, Planned, default_jobs, estimates};
 use crate::store::{Presence, Store};
 
 /// Prints a plan.
 pub(crate) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit> {
     let store = Store::at(&common.store);
     let planned = planned(&arguments.spec, &store)?;
+    let jobs = default_jobs(&planned.checked.spec.run);
+    let estimates = match arguments.estimate {
+        true => Some(estimates(&planned, &store, jobs)?),
+        false => None,
+    };
     match arguments.format {
-        PlanFormat::Text => print(&text(&planned, &store))?,
-        PlanFormat::Csv => print(&csv(&planned, &store)?)?,
+        PlanFormat::Text => print(&shown(&planned, &store, estimates.as_ref()))?,
+        PlanFormat::Csv => print(&csv(&planned, &store, estimates.as_ref())?)?,
         PlanFormat::Json => print(&format!("{:#}\n", json(&planned, &store)))?,
         PlanFormat::Toml => print(planned.checked.resolved_toml())?,
     }
@@ -53,23 +59,52 @@ fn lines<'a>(planned: &'a Planned, store: &Store) -> Vec<Line<'a>> {
 
 /// The plan as text: a row per stage, and a summary.
 pub(crate) fn text(planned: &Planned, store: &Store) -> String {
+    shown(planned, store, None)
+}
+
+/// What all stages to run take together.
+fn sum(estimates: &Estimates, planned: &Planned) -> String {
+    let mut text = format!(
+        "estimate: {} of stages, a run of about {}, {} of disk space\n",
+        style::seconds(estimates.seconds),
+        style::seconds(estimates.wall_seconds),
+        style::bytes(estimates.bytes)
+    );
+    if estimates.unknown > 0 {
+        let unknown = count(estimates.unknown, "stage");
+        text.push_str(&format!(
+            "no estimate for {unknown}: the store has none of this kind\n"
+        ));
+    }
+    if planned.is_searching() {
+        text.push_str("searches will add trials, and the cells of their best ones\n");
+    }
+    text
+}
+
+fn shown(planned: &Planned, store: &Store, estimates: Option<&Estimates>) -> String {
     let lines = lines(planned, store);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_header(["stage", "key", "state", "model", "for"]);
+    if estimates.is_some() {
+        table.set_header(["stage", "key", "state", "time", "from", "model", "for"]);
+    }
     for line in &lines {
         let state = match line.alone && line.state != "cached" {
             true => format!("{}, alone", line.state),
             false => line.state.to_owned(),
         };
-        table.add_row([
-            line.label.kind,
-            &line.node.key.short(),
-            &state,
-            &line.label.trained_model(),
-            &line.label.users(),
-        ]);
+        let mut row = vec![line.label.kind.to_owned(), line.node.key.short(), state];
+        if let Some(estimates) = estimates {
+            let estimate = estimates.stages.get(&line.id);
+            let time = estimate.map(|it| style::seconds(it.seconds));
+            row.push(time.unwrap_or_default());
+            row.push(estimate.map_or_else(String::new, |it| it.basis.words().to_owned()));
+        }
+        row.extend([line.label.trained_model(), line.label.users()]);
+        table.add_row(row);
     }
     let cached = lines.iter().filter(|line| line.state == "cached").count();
     let alone = lines
@@ -85,11 +120,12 @@ pub(crate) fn text(planned: &Planned, store: &Store) -> String {
         .map(|line| format!("{line}\n"))
         .collect();
     format!(
-        "{}\n\n{searches}{}, {}: {cached} in the store, {} to run{alone}\n",
+        "{}\n\n{searches}{}, {}: {cached} in the store, {} to run{alone}\n{}",
         table.trim_fmt(),
         count(planned.plan.cells.len(), "cell"),
         count(lines.len(), "stage"),
         lines.len() - cached,
+        estimates.map_or_else(String::new, |it| sum(it, planned)),
     )
 }
 
@@ -115,10 +151,20 @@ struct Row {
     first_cell: String,
     /// Numbers of the stages that it needs, separated by blanks.
     needs: String,
+    /// Estimated seconds; empty without `--estimate` and for stages in the store.
+    seconds: Option<f64>,
+    /// Estimated bytes of the artefact.
+    bytes: Option<f64>,
+    /// What the estimate follows from.
+    basis: String,
 }
 
-fn csv(planned: &Planned, store: &Store) -> anyhow::Result<String> {
+fn csv(planned: &Planned, store: &Store, estimates: Option<&Estimates>) -> anyhow::Result<String> {
+    let estimate = |line: &Line| estimates.and_then(|it| it.stages.get(&line.id));
     let row = |line: &Line| Row {
+        seconds: estimate(line).map(|it| it.seconds),
+        bytes: estimate(line).map(|it| it.bytes),
+        basis: estimate(line).map_or_else(String::new, |it| it.basis.words().to_owned()),
         stage: line.id,
         kind: line.label.kind.to_owned(),
         key: line.node.key.to_string(),

@@ -66,8 +66,8 @@ pub struct MetricRow {
     /// than one. `position` is the mean position of the chosen candidates in their prompts, from 1;
     /// its `n_users` counts answers that name one. Yes-or-no answers have `auc`. Kept lists have
     /// `coverage`, `gini`, `popularity`, `novelty` and `diversity`, and with several targets
-    /// `recall_all` and `map_all` (METHODOLOGY, "Metrics of lists"). Empty where the measurement has
-    /// no number.
+    /// `recall_all` and `map_all`; METHODOLOGY defines them. Empty where the measurement has no
+    /// number.
     pub metric: String,
     /// Cut-off; empty for a metric without one.
     pub k: Option<u32>,

@@ -90,6 +90,11 @@ impl Planned {
         tuning::lines(&self.tuning)
     }
 
+    /// Whether a search is not over.
+    pub fn is_searching(&self) -> bool {
+        self.tuning.progress().any(|it| !it.is_over)
+    }
+
     /// Rows of the trials that have ended.
     pub fn trials(&self) -> Vec<TrialRow> {
         self.tuning.rows()

@@ -10,6 +10,7 @@ use super::planned::{Planned, absolute};
 use super::writer::{ResultsWriter, has_numbers, write_trials};
 use crate::advice::advise;
 use crate::exec::{self, Options, Outcome, StageEvent, Stop, locate};
+use crate::experiment::config::Run;
 use crate::observe::{Observer, Verbosity, print_message};
 use crate::plan::NodeId;
 use crate::render;
@@ -316,19 +317,16 @@ impl Session<'_> {
                 ));
             }
         }
-        // Stages would compete for a GPU's memory, so `--jobs` is needed for more than one.
-        let most = match spec.run.device.as_str() {
-            // The pool never assigns more threads than there are cores.
-            "cpu" => (cores / spec.run.threads.min(spec.run.cf_threads).max(1)).max(1),
-            _ => 1,
-        };
         Ok(Options {
             worker: self.worker(store)?,
             base: absolute(&self.planned.checked.base)?,
             logs: logs.to_owned(),
             device: spec.run.device.clone(),
             cores,
-            jobs: self.request.jobs.map_or(most, usize::from),
+            jobs: self
+                .request
+                .jobs
+                .map_or_else(|| default_jobs(&spec.run), usize::from),
             alone: self.planned.alone(),
             retries: spec.run.retries,
             fail_fast: self.request.fail_fast,
@@ -391,6 +389,17 @@ impl Session<'_> {
             files: BTreeMap::new(),
             summary: String::new(),
         }
+    }
+}
+
+/// Most stages that run at the same time without `--jobs`.
+pub fn default_jobs(run: &Run) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Stages would compete for a GPU's memory, so `--jobs` is needed for more than one.
+    match run.device.as_str() {
+        // The pool never assigns more threads than there are cores.
+        "cpu" => (cores / run.threads.min(run.cf_threads).max(1)).max(1),
+        _ => 1,
     }
 }
 

@@ -312,8 +312,8 @@ pub enum Table {
     Answers(AnswersTable),
     /// Counts of every data set and scenario.
     Data(DataTable),
-    /// What the first items of kept lists are like: how much of the catalogue they show, how popular
-    /// and how alike they are, and how many of several targets they find.
+    /// Kept lists: their share of the catalogue, how popular, new and alike their items are, and
+    /// recall of several targets.
     Lists(ListsTable),
     /// The best settings that each search found, with the number and time of its trials.
     Search(SearchTable),
