@@ -65,8 +65,8 @@ pub struct CandidateLists {
 /// The part of an evaluation's random streams in those of prompts.
 const EVALUATION: u64 = 5;
 
-/// The candidates of the user at `place` in the order of prompt number `order`. The order depends on
-/// the cell's seed, part, user and this number alone. Empty for full ranking.
+/// The candidates of the user at `place` in the order of prompt number `order`. It depends on the
+/// cell's seed, part, user and this number alone. Empty for full ranking.
 pub fn in_prompt(lists: &CandidateLists, place: usize, seed: u64, order: usize) -> Vec<u32> {
     let Some(n) = lists.n else {
         return Vec::new();
