@@ -213,9 +213,10 @@ fn resource(check: &mut Check<'_>, name: &str, search: &Search) {
 pub fn whole_at(model: Option<&Model>, key: &str) -> Option<u64> {
     let json = serde_json::to_value(model?).ok()?;
     let settings = json.as_object()?.values().next()?;
-    let steps = key.split('.');
-    let found = steps.fold(Some(settings), |value, step| value?.get(step));
-    found?.as_u64()
+    let found = key
+        .split('.')
+        .try_fold(settings, |value, step| value.get(step))?;
+    found.as_u64()
 }
 
 /// Reports models that read the result of a search: it is not known when they are planned.

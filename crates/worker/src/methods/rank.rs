@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use allround_core::config::protocol::Ties;
 use allround_core::data::candidates::in_prompt;
 use allround_core::data::scores::Scored;
-use allround_core::data::{Answer, CandidateLists, Likes, Part, Prepared, Ranks, Scores};
+use allround_core::data::{Answer, CandidateLists, Likes, Prepared, Ranks, Scores};
 use allround_core::models::llm_method::Inference;
 use tch::Tensor;
 
