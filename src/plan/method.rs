@@ -6,7 +6,7 @@ use allround_core::config::llm::Llm;
 use allround_core::config::{Encoder, Scenario};
 use allround_core::digest::Key;
 use allround_core::models::llm_method::StageContext;
-use allround_core::models::{Fusion, LlmMethod, Model, Scores, TextSimilarity};
+use allround_core::models::{Ctrl, Fusion, LlmMethod, Model, Scores, TextSimilarity};
 use allround_core::stage::{
     Compute, EncodeText, FusionRanking, LlmRanking, PretrainLm, PromptedLlm, Ranking, Settings,
     TextRanking, TrainBackbone,
@@ -75,7 +75,7 @@ impl Planner<'_> {
         let backbone = self.backbone(cell, name, model)?;
         Ok(ModelStages {
             reads: roles([("backbone", backbone)]),
-            trained: vec![backbone],
+            trained: self.with_contrast(backbone),
             backbone: model.kind().to_owned(),
             ..ModelStages::default()
         })
@@ -140,7 +140,7 @@ impl Planner<'_> {
             let (_, _, model) = self.model(name, cell.dataset)?;
             let node = self.backbone(cell, name, &model)?;
             found.reads.insert("backbone".to_owned(), node);
-            found.trained.push(node);
+            found.trained.extend(self.with_contrast(node));
             found.backbone = model.kind().to_owned();
         }
         let encoder = match method.encoder() {
@@ -240,6 +240,9 @@ impl Planner<'_> {
                 needs.insert("encoded".to_owned(), encoded);
             }
         }
+        if let Some(model) = model.contrasted() {
+            needs.insert("contrast".to_owned(), self.contrast(cell, model, seed)?);
+        }
         let settings = Settings::Backbone(TrainBackbone {
             model: model.clone(),
             encoder: trained_encoder,
@@ -256,6 +259,26 @@ impl Planner<'_> {
             .or_default()
             .insert(name.to_owned());
         Ok(node)
+    }
+
+    /// CTRL's stage 1.
+    fn contrast(
+        &mut self,
+        cell: &CellContext<'_>,
+        model: &Ctrl,
+        seed: u64,
+    ) -> Result<NodeId, PlanError> {
+        let encoder = find(&self.spec.encoder, "encoder", &model.encoder)?.clone();
+        let prompt = find(&self.spec.prompt, "prompt", &model.prompt)?.of_dataset(cell.dataset);
+        let settings = Settings::Contrast(model.contrast_stage(encoder, prompt.own_words(), seed));
+        let files = self.files(&settings);
+        Ok(self.add(settings, roles([("prepared", cell.backbone_data)]), files))
+    }
+
+    /// The stages that train a CF model: CTRL has two.
+    fn with_contrast(&self, backbone: NodeId) -> Vec<NodeId> {
+        let first = self.graph.nodes[backbone].needs.get("contrast").copied();
+        first.into_iter().chain([backbone]).collect()
     }
 
     /// The language model with its prompt in the words of the data set, and the stage that trains
@@ -322,7 +345,8 @@ impl Planner<'_> {
                 Ranking::Llm(_) => run.threads,
             },
             Settings::Backbone(_) => run.cf_threads,
-            Settings::EncodeText(_)
+            Settings::Contrast(_)
+            | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)
             | Settings::Project(_)

@@ -295,6 +295,7 @@ impl<'a> RowSource<'a> {
             // Its counts are in data.csv, and `notes_on_data` adds those that concern the numbers.
             Settings::Prepare(_) => false,
             Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -311,9 +312,10 @@ impl<'a> RowSource<'a> {
         let mut settings = stages.map(|id| &self.plan.graph.nodes[id].stage.settings);
         settings.any(|settings| match settings {
             Settings::Evaluate(evaluate) => evaluate.ranking.reads_texts(),
-            Settings::Backbone(backbone) => backbone.model.texts().is_some(),
+            Settings::Backbone(backbone) => backbone.model.encoder().is_some(),
             Settings::Prepare(_)
             | Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)

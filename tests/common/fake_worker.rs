@@ -183,6 +183,7 @@ fn phase(job: &Job) -> &'static str {
         Settings::Candidates(_) => "draw",
         Settings::Backbone(_) if imported(job).is_some() => "import",
         Settings::Backbone(_)
+        | Settings::Contrast(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
@@ -209,6 +210,7 @@ fn epochs(job: &Job) -> u32 {
                 .and_then(|epochs| u32::try_from(epochs).ok())
                 .unwrap_or(0)
         }
+        Settings::Contrast(settings) => settings.contrast.train.epochs,
         Settings::Align(settings) => settings.align.train.epochs,
         Settings::Project(settings) => settings.project.train.epochs,
         Settings::Tune(settings) => settings.tune.train.epochs,

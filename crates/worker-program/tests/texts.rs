@@ -46,6 +46,16 @@ preset = "upstream"
 encoder = "bert"
 hidden_units = 16
 train.epochs = 2
+[model.ctrl.ctrl]
+encoder = "hashed"
+contrast.train_encoder = false
+contrast.train.epochs = 1
+train.epochs = 2
+[model.published.ctrl]
+preset = "published_code"
+encoder = "bert"
+contrast.train.epochs = 1
+train.epochs = 2
 "#;
 
 #[test]
@@ -68,7 +78,7 @@ fn models_of_texts_are_trained_and_measured_on_their_own_and_on_another_domain()
         std::fs::read_to_string(path).unwrap()
     };
     let (metrics, cells) = (read("metrics.csv"), read("cells.csv"));
-    for model in ["features", "initial", "trained"] {
+    for model in ["features", "initial", "trained", "ctrl", "published"] {
         for scenario in ["overall", "cross"] {
             let cell = format!("toys.{scenario}.{model}.s1");
             let is_it = |line: &&str| line.contains(&cell) && line.contains(",test,ndcg@10,");

@@ -83,6 +83,14 @@ num_heads = 2
 maxlen = 10
 temperature = 0.5
 
+[encoder.texts.hashed]
+
+[model.ctrl.ctrl]
+encoder = "texts"
+hidden_units = 8
+contrast.train_encoder = false
+maxlen = 10
+
 [model.sasrec.sasrec]
 hidden_units = 8
 num_blocks = 1

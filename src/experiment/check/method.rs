@@ -67,10 +67,11 @@ pub(super) fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     if let Some(name) = method.and_then(LlmMethod::backbone) {
         backbone(check, name, &below(path, &["backbone"]));
     }
+    let words = model.contrasted().map(|model| model.prompt.as_str());
     let named = [
         ("encoder", model.encoder()),
         ("llm", method.map(LlmMethod::llm)),
-        ("prompt", method.map(LlmMethod::prompt)),
+        ("prompt", method.map(LlmMethod::prompt).or(words)),
     ];
     for (section, name) in named {
         if let Some(name) = name {

@@ -22,6 +22,10 @@ num_heads = 2
 [model.start.morec]
 encoder = "hashed"
 reading = "initial"
+
+[model.ctrl.ctrl]
+encoder = "hashed"
+contrast.train_encoder = false
 "#;
 
 #[test]
@@ -80,8 +84,41 @@ const CASES: &[Case] = &[
         old: "[dataset.small.source.synthetic]\nusers = 100\nitems = 60\n",
         new: "[dataset.small.source.sequences]\npath = \"Cargo.toml\"\nform = \"pairs\"\n",
         faults: &[
+            "4:1: data set `small` has no titles, and `ctrl` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
             "4:1: data set `small` has no titles, and `morec` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
             "4:1: data set `small` has no titles, and `start` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
+        ],
+    },
+    Case {
+        what: "an encoder without weights that stage 1 is to train",
+        old: "contrast.train_encoder = false",
+        new: "contrast.train_encoder = true",
+        faults: &[
+            "23:26: encoder `hashed` is `hashed`, which has nothing to train | expected `contrast.train_encoder = false` | write `contrast.train_encoder = false`, or name a `pretrained` encoder",
+        ],
+    },
+    Case {
+        what: "chunks of one pair",
+        old: "contrast.train_encoder = false",
+        new: "contrast = { train_encoder = false, chunk = 1 }",
+        faults: &[
+            "23:45: a chunk of one pair has nothing to compare it with | expected at least 2, or 0 for the whole batch | the published code has 32",
+        ],
+    },
+    Case {
+        what: "batches without a pair of another user",
+        old: "contrast.train_encoder = false",
+        new: "contrast = { train_encoder = false, own_negatives = false, train.batch_size = 1 }",
+        faults: &[
+            "23:53: a batch of one sequence has no pair of another user | leaves nothing to compare | raise `contrast.train.batch_size`, or write `own_negatives = true`",
+        ],
+    },
+    Case {
+        what: "a prompt that is not there",
+        old: "contrast.train_encoder = false",
+        new: "contrast.train_encoder = false\nprompt = \"mine\"",
+        faults: &[
+            "24:10: no prompt is called `mine` | expected the name of a prompt | the prompts are `default`",
         ],
     },
 ];

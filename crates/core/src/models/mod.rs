@@ -6,6 +6,7 @@
 
 pub mod allmrec;
 pub mod bert4rec;
+pub mod ctrl;
 pub mod fusion;
 pub mod gru4rec;
 pub mod hstu;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Encoder;
 pub use allmrec::Allmrec;
 pub use bert4rec::Bert4rec;
+pub use ctrl::Ctrl;
 pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
 pub use hstu::Hstu;
@@ -79,6 +81,8 @@ pub enum Model {
     Hstu(Hstu),
     /// SASRec with item vectors from texts (Yuan et al. 2023).
     Morec(Morec),
+    /// SASRec, aligned with texts of histories before it is trained (Li et al. 2023).
+    Ctrl(Ctrl),
     /// Items by training count: a baseline.
     Popularity(Popularity),
     /// Items of the history first, others by training count: a baseline.
@@ -132,7 +136,7 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 18] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -140,6 +144,7 @@ pub const KINDS: [Kind; 17] = [
     bert4rec::KIND,
     hstu::KIND,
     morec::KIND,
+    ctrl::KIND,
     popularity::KIND,
     repeat::KIND,
     markov::KIND,
@@ -169,6 +174,8 @@ pub enum CfKind<'a> {
     Hstu(&'a Hstu),
     /// MoRec.
     Morec(&'a Morec),
+    /// CTRL.
+    Ctrl(&'a Ctrl),
     /// Items by training count.
     Popularity(&'a Popularity),
     /// Items of the history first, others by training count.
@@ -246,6 +253,7 @@ impl Model {
             Model::Bert4rec(_) => bert4rec::KIND.name,
             Model::Hstu(_) => hstu::KIND.name,
             Model::Morec(_) => morec::KIND.name,
+            Model::Ctrl(_) => ctrl::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
@@ -269,6 +277,7 @@ impl Model {
             Model::Bert4rec(model) => Some(CfKind::Bert4rec(model)),
             Model::Hstu(model) => Some(CfKind::Hstu(model)),
             Model::Morec(model) => Some(CfKind::Morec(model)),
+            Model::Ctrl(model) => Some(CfKind::Ctrl(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
@@ -292,6 +301,7 @@ impl Model {
             CfKind::Bert4rec(model) => model,
             CfKind::Hstu(model) => model,
             CfKind::Morec(model) => model,
+            CfKind::Ctrl(model) => model,
             CfKind::Popularity(model) => model,
             CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
@@ -312,6 +322,7 @@ impl Model {
             | Model::Bert4rec(_)
             | Model::Hstu(_)
             | Model::Morec(_)
+            | Model::Ctrl(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
@@ -329,7 +340,27 @@ impl Model {
         if let Some(texts) = self.texts() {
             return Some(texts.encoder);
         }
+        if let Some(model) = self.contrasted() {
+            return Some(&model.encoder);
+        }
         self.llm_method()?.encoder()
+    }
+
+    /// The model as one that is aligned with texts before it is trained.
+    pub fn contrasted(&self) -> Option<&Ctrl> {
+        match self.cf_kind()? {
+            CfKind::Ctrl(model) => Some(model),
+            CfKind::Sasrec(_)
+            | CfKind::Gru4rec(_)
+            | CfKind::Nextitnet(_)
+            | CfKind::Ncf(_)
+            | CfKind::Bert4rec(_)
+            | CfKind::Hstu(_)
+            | CfKind::Morec(_)
+            | CfKind::Popularity(_)
+            | CfKind::Repeat(_)
+            | CfKind::Markov(_) => None,
+        }
     }
 
     /// The texts that a CF model has its item vectors from.
@@ -380,6 +411,7 @@ impl Model {
             Model::Bert4rec(model) => [&mut model.weights, &mut model.weights_check],
             Model::Hstu(model) => [&mut model.weights, &mut model.weights_check],
             Model::Morec(_)
+            | Model::Ctrl(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)

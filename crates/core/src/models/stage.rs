@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::Model;
 use super::allmrec::{Align, ItemText};
+use super::ctrl::Contrast;
 use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
+use super::sasrec::Sasrec;
 use super::tallrec::Tune;
 use crate::config::dataset::Dataset;
 use crate::config::llm::{Llm, Prompt, SmallLlm, Words};
@@ -70,6 +72,8 @@ pub enum Settings {
     Candidates(DrawCandidates),
     /// Trains a CF model, or imports its weights.
     Backbone(TrainBackbone),
+    /// Trains CTRL's stage 1.
+    Contrast(TrainContrast),
     /// Computes the vectors of all items with a frozen text encoder.
     EncodeText(EncodeText),
     /// Trains a small language model on item texts.
@@ -91,6 +95,7 @@ impl Settings {
             Settings::Prepare(_) => StageKind::Prepare,
             Settings::Candidates(_) => StageKind::Candidates,
             Settings::Backbone(_) => StageKind::Backbone,
+            Settings::Contrast(_) => StageKind::Contrast,
             Settings::EncodeText(_) => StageKind::EncodeText,
             Settings::PretrainLm(_) => StageKind::PretrainLm,
             Settings::Align(_) => StageKind::Align,
@@ -109,6 +114,7 @@ impl Settings {
             Settings::Tune(_) => &["llm"],
             Settings::Prepare(_)
             | Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -124,6 +130,7 @@ impl Settings {
             Settings::Evaluate(evaluate) => evaluate.ranking.llm().map(|by| &by.llm.llm),
             Settings::Prepare(_)
             | Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -137,6 +144,7 @@ impl Settings {
             Settings::EncodeText(encode) => Some(&encode.encoder),
             Settings::Align(align) => Some(&align.encoder),
             Settings::Backbone(backbone) => backbone.encoder.as_ref(),
+            Settings::Contrast(contrast) => Some(&contrast.encoder),
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::PretrainLm(_)
@@ -152,6 +160,7 @@ impl Settings {
             Settings::Align(align) => align.encoded_texts(),
             Settings::Prepare(_)
             | Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -173,6 +182,7 @@ impl Settings {
         match self {
             Settings::Prepare(_)
             | Settings::Candidates(_)
+            | Settings::Contrast(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -228,8 +238,8 @@ pub struct SliceUsers {
     pub scenarios: Vec<Scenario>,
 }
 
-/// Settings of `backbone`: needs `prepared`, and `encoded` for a model that reads the vectors of a
-/// frozen text encoder.
+/// Settings of `backbone`: needs `prepared`, `encoded` for a model that reads the vectors of a
+/// frozen text encoder, and `contrast` for CTRL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainBackbone {
     /// The whole model.
@@ -237,6 +247,21 @@ pub struct TrainBackbone {
     /// The text encoder, where it is trained with the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Encoder>,
+    /// The cell's seed.
+    pub seed: u64,
+}
+
+/// Settings of `contrast`: needs `prepared`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainContrast {
+    /// The network.
+    pub network: Sasrec,
+    /// Loss, texts and training.
+    pub contrast: Contrast,
+    /// The whole encoder.
+    pub encoder: Encoder,
+    /// The words of the data set.
+    pub words: Words,
     /// The cell's seed.
     pub seed: u64,
 }

@@ -11,13 +11,18 @@ pub const NO_DESCRIPTION: &str = "Empty description";
 /// Title and description of `item` as one text. Missing and blank parts are replaced, so that the
 /// text is never empty.
 pub fn item_text(form: ItemText, item: &Item) -> String {
-    let title = given(item.title.as_deref(), NO_TITLE);
+    let title = title_of(item);
     let description = given(item.description.as_deref(), NO_DESCRIPTION);
     match form {
         ItemText::Quoted => format!("\"{title}, {description}\""),
         ItemText::Labelled => format!("Title: {title}, Description: {description}"),
         ItemText::Title => title.to_owned(),
     }
+}
+
+/// The title of `item`, or what replaces a missing one.
+pub(super) fn title_of(item: &Item) -> &str {
+    given(item.title.as_deref(), NO_TITLE)
 }
 
 fn given<'a>(text: Option<&'a str>, otherwise: &'a str) -> &'a str {

@@ -3,10 +3,12 @@
 pub mod answer;
 pub mod answer_file;
 pub mod item;
+pub mod pair;
 pub mod prompt;
 pub mod titles;
 
 pub use answer::{Audit, audit};
 pub use item::{NO_DESCRIPTION, item_text};
+pub use pair::PairTexts;
 pub use prompt::{Piece, Vectors, answer_of, render, render_yes_no};
 pub use titles::Titles;

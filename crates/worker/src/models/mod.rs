@@ -5,6 +5,7 @@
 
 pub mod artefact;
 pub mod bert4rec;
+pub mod ctrl;
 pub mod forward;
 pub mod gru4rec;
 pub mod hstu;
@@ -137,6 +138,7 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
         CfKind::Ncf(config) => Fresh::network(ncf::Ncf::new(config, sizes, device)),
         CfKind::Bert4rec(config) => Fresh::network(bert4rec::Bert4rec::new(config, sizes, device)),
         CfKind::Hstu(config) => Fresh::network(hstu::Hstu::new(config, sizes, device)),
+        CfKind::Ctrl(config) => Fresh::network(ctrl::new(config, sizes, device)),
         // With a table in place of texts, as it is scored with.
         CfKind::Morec(config) => {
             Fresh::network(sasrec::Sasrec::new(&config.network(), sizes, device))

@@ -43,6 +43,7 @@ use super::{Backbone, Scorer, Sizes};
 use crate::data::{Histories, TrainingBatch};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, BatchRows};
+use crate::nn::linear::{Linear, Start};
 use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::noise::Noise;
 use crate::nn::packed::Padding;
@@ -88,6 +89,8 @@ pub struct Sasrec {
     /// Norm after the last block; all but `recbole`, `ligr` and `morec` have one.
     norm_last: Option<Norm>,
     output: Option<Output>,
+    /// `final_layer`, on states; only CTRL has it.
+    final_layer: Option<Linear>,
 }
 
 /// A fresh table [V + 1, D] of items; row 0 is zero.
@@ -148,7 +151,17 @@ impl Sasrec {
             blocks,
             norm_last,
             output,
+            final_layer: None,
         }
+    }
+
+    /// With a linear layer on its states.
+    pub(super) fn with_final_layer(mut self) -> Self {
+        let width = self.config.hidden_units as i64;
+        let (parameters, start) = (&mut self.parameters, Start::Pytorch);
+        let layer = Linear::new(parameters, "final_layer", width, width, start);
+        self.final_layer = Some(layer);
+        self
     }
 
     fn padding(&self) -> Padding {
@@ -249,8 +262,12 @@ impl Sasrec {
     }
 
     fn normed(&self, states: Tensor) -> Tensor {
-        match &self.norm_last {
+        let states = match &self.norm_last {
             Some(norm) => norm.forward(&states),
+            None => states,
+        };
+        match &self.final_layer {
+            Some(layer) => layer.forward(&states),
             None => states,
         }
     }

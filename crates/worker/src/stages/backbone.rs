@@ -80,6 +80,9 @@ pub(super) fn run(
     };
     match fresh {
         Fresh::Network(net) => {
+            if settings.model.contrasted().is_some() {
+                aligned(job, net.as_ref())?;
+            }
             train(job, settings, &prepared, &set, net.as_ref(), observe)?;
             artefact::save(&job.output, &description, net.as_ref())?;
         }
@@ -94,6 +97,17 @@ pub(super) fn run(
             artefact::save(&job.output, &description, counted.as_ref())?;
         }
     }
+    Ok(())
+}
+
+/// Gives a network the weights that stage 1 of CTRL has left. The layer on its states, which that
+/// stage does not have, keeps its start.
+fn aligned(job: &Job, net: &dyn Backbone) -> Result<(), StageError> {
+    let path = need(job, "contrast")?.join(artefact::WEIGHTS);
+    let found = weights::read_tensors(&path).map_err(ArtefactError::from)?;
+    let mut known = net.weights();
+    known.retain(|(name, _)| !name.starts_with("final_layer."));
+    weights::fill(&known, &found).map_err(ArtefactError::from)?;
     Ok(())
 }
 

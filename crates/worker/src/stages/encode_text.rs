@@ -93,7 +93,7 @@ pub(super) fn texts(
 }
 
 /// The vectors, or where memory ran out how much was tried.
-fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageError> {
+pub(super) fn encoded(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Tensor, StageError> {
     memory::caught(|| encoder.encode(texts, false)).map_err(|message| {
         let when = format!("while {} texts were encoded", texts.len());
         let remedy = "let the encoder read less of them (`max_length`)";

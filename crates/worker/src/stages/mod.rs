@@ -4,6 +4,7 @@
 mod align;
 mod backbone;
 mod candidates;
+mod contrast;
 mod encode_text;
 mod evaluate;
 mod prepare;
@@ -47,6 +48,7 @@ pub fn run(
     let settings = &job.stage.settings;
     let (resumed_epoch, resumed_step) = match settings {
         Settings::Backbone(_)
+        | Settings::Contrast(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
@@ -72,6 +74,7 @@ pub fn run(
         Settings::Candidates(settings) => candidates::run(job, settings, observe),
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
         Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
+        Settings::Contrast(settings) => contrast::run(job, settings, device, observe),
         Settings::Align(settings) => align::run(job, settings, device, observe),
         Settings::Project(settings) => project::run(job, settings, device, observe),
         Settings::PretrainLm(settings) => pretrain(job, settings, device, observe),

@@ -1,6 +1,7 @@
 //! A-LLMRec from its stages' jobs to ranks, on a data set and a language model that take no time.
 
 mod choices;
+mod contrast;
 mod kept;
 mod morec;
 mod refused;

@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         old: "[model.naive.popularity]",
         new: "[model.naive.ncf]\ntrain.stop.fixed = {}\nsequences.prefixes = {}",
         faults: &[
-            "24:1: unknown field `sequences` in `model.naive.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `bert4rec`, `gru4rec`, `hstu`, `morec`, `nextitnet` and `sasrec`",
+            "24:1: unknown field `sequences` in `model.naive.ncf` | not a field of this table | the kind `ncf` has no `sequences`; it is a field of `bert4rec`, `ctrl`, `gru4rec`, `hstu`, `morec`, `nextitnet` and `sasrec`",
         ],
     },
     Case {

@@ -15,6 +15,16 @@ reading = "end_to_end"
 [model.similar.text_similarity]
 encoder = "hashed"
 text = "quoted"
+[model.ctrl.ctrl]
+encoder = "bert"
+[model.frozen.ctrl]
+encoder = "hashed"
+contrast.train_encoder = false
+train.lr = 0.1
+[model.slow.ctrl]
+encoder = "hashed"
+contrast.train_encoder = false
+train.lr = 0.2
 [model.on-morec.mlp_llm]
 backbone = "morec"
 llm = "small"
@@ -73,4 +83,36 @@ fn an_llm_method_reads_the_training_of_its_cell() {
     let name = "toys.overall.on-morec.s1";
     assert_eq!(backbone(name), backbone("toys.overall.morec.s1"));
     assert_eq!(cell(&plan, name).backbone, "morec");
+}
+
+#[test]
+fn ctrl_has_two_stages_of_which_the_first_knows_the_words_and_not_the_second() {
+    let plan = planned();
+    let first = |name: &str| key(&plan, cell(&plan, name), "contrast");
+    let cell_of = |name: &str| cell(&plan, name);
+    assert_eq!(cell_of("toys.overall.ctrl.s1").trained.len(), 2);
+    assert_eq!(
+        first("toys.overall.frozen.s1"),
+        first("toys.overall.slow.s1")
+    );
+    assert_ne!(
+        first("toys.overall.frozen.s1"),
+        first("toys.overall.ctrl.s1")
+    );
+    let backbone = |name: &str| key(&plan, cell(&plan, name), "backbone");
+    assert_ne!(
+        backbone("toys.overall.frozen.s1"),
+        backbone("toys.overall.slow.s1")
+    );
+    let nouns = ["toys", "games"].map(|dataset| {
+        let stages = cell_of(&format!("{dataset}.overall.ctrl.s1")).stages(&plan.graph);
+        let noun = stages
+            .iter()
+            .find_map(|&id| match &plan.graph.nodes[id].stage.settings {
+                Settings::Contrast(contrast) => Some(contrast.words.noun.clone()),
+                _ => None,
+            });
+        noun.unwrap()
+    });
+    assert_eq!(nouns, ["item", "game"]);
 }

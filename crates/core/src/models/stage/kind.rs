@@ -9,6 +9,8 @@ pub enum StageKind {
     Prepare,
     /// See [`super::Settings::Candidates`].
     Candidates,
+    /// See [`super::Settings::Contrast`].
+    Contrast,
     /// See [`super::Settings::Backbone`].
     Backbone,
     /// See [`super::Settings::EncodeText`].
@@ -27,9 +29,10 @@ pub enum StageKind {
 
 impl StageKind {
     /// Every kind.
-    pub const ALL: [StageKind; 9] = [
+    pub const ALL: [StageKind; 10] = [
         StageKind::Prepare,
         StageKind::Candidates,
+        StageKind::Contrast,
         StageKind::Backbone,
         StageKind::EncodeText,
         StageKind::PretrainLm,
@@ -44,6 +47,7 @@ impl StageKind {
         match self {
             StageKind::Prepare => "prepare",
             StageKind::Candidates => "candidates",
+            StageKind::Contrast => "contrast",
             StageKind::Backbone => "backbone",
             StageKind::EncodeText => "encode-text",
             StageKind::PretrainLm => "pretrain-lm",
@@ -66,7 +70,8 @@ impl StageKind {
     pub fn is_of_a_model(self) -> bool {
         match self {
             StageKind::Prepare | StageKind::Candidates => false,
-            StageKind::Backbone
+            StageKind::Contrast
+            | StageKind::Backbone
             | StageKind::EncodeText
             | StageKind::PretrainLm
             | StageKind::Align
@@ -81,6 +86,7 @@ impl StageKind {
         match self {
             StageKind::Prepare | StageKind::Evaluate => true,
             StageKind::Candidates
+            | StageKind::Contrast
             | StageKind::Backbone
             | StageKind::EncodeText
             | StageKind::PretrainLm
