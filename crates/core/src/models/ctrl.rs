@@ -88,8 +88,8 @@ temperature = 0.7
 };
 
 /// CTRL (Li et al. 2023): stage 1 aligns the states of a SASRec with texts of the same histories.
-/// Stage 2 trains it to recommend, with a linear layer on its states. No text is read after stage
-/// 1. `preset = "paper"` is CTRL's own stage 1 on the network of the A-LLMRec paper;
+/// Stage 2 trains it to recommend, with a linear layer on its states. No text is read after
+/// stage 1. `preset = "paper"` is CTRL's own stage 1 on the network of the A-LLMRec paper;
 /// `preset = "published_code"` is the code of the A-LLMRec authors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

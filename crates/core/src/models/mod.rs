@@ -64,8 +64,6 @@ use weights::Weight;
 /// A recommender: a collaborative-filtering model, or a method that queries a language model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-// An experiment has tens of these, so that boxing the large variants is not worthwhile.
-#[expect(clippy::large_enum_variant)]
 pub enum Model {
     /// Self-attention over the history (Kang and McAuley 2018).
     Sasrec(Sasrec),

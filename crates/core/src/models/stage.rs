@@ -63,8 +63,6 @@ pub struct Compute {
 /// The settings of a stage, one variant for each kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-// A plan has thousands of these, not millions, so that boxing the large variants is not worthwhile.
-#[expect(clippy::large_enum_variant)]
 pub enum Settings {
     /// Reads a source and makes a filtered, split, numbered data set.
     Prepare(Prepare),
