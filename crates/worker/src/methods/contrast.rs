@@ -118,7 +118,7 @@ impl Maps {
             let both = self.similarities(&part(states), &part(texts));
             let [one, two] =
                 both.map(|similarities| direction(&settings.loss, &similarities, other.as_ref()));
-            sum = sum + (one + two) / 2.0;
+            sum += (one + two) / 2.0;
             start += size;
         }
         sum
