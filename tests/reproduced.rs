@@ -50,6 +50,8 @@ fn a_suite_runs_what_is_missing_and_reports_published_numbers_next_to_ours() {
     let counts: Vec<&str> = second.split_whitespace().collect();
     assert_eq!(counts[2], counts[4], "{overview}");
     assert_eq!(counts[5], "0", "{overview}");
+    // An empty store has nothing to estimate from.
+    assert!(overview.contains("no estimate for"), "{overview}");
     assert!(!desk.path().join("results").exists());
 
     let output = desk.run("reproduce suite.toml");
@@ -57,6 +59,12 @@ fn a_suite_runs_what_is_missing_and_reports_published_numbers_next_to_ours() {
     let told =
         "2 published numbers: 1 within the tolerance, 0 outside, 1 not comparable, 0 missing";
     assert!(err(&output).contains(told), "{}", err(&output));
+    let again = desk.run("reproduce suite.toml -n");
+    let again = String::from_utf8(again.stdout).unwrap();
+    assert!(
+        again.contains("0 to run") && !again.contains("estimate"),
+        "{again}"
+    );
     let report = desk.read("results/suites/suite/report.html");
     for text in [
         "Two small experiments",

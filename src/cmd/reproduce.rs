@@ -11,8 +11,8 @@ use crate::advice::advise;
 use crate::cli::{Common, Reproduce};
 use crate::experiment::{Suite, suite_file};
 use crate::observe::print_message;
-use crate::render::suite as report;
-use crate::run::{self, Ending, Planned, Session, absolute};
+use crate::render::{style, suite as report};
+use crate::run::{self, Ending, Planned, Session, absolute, default_jobs, estimates};
 use crate::store::{Presence, Store};
 use allround_core::digest::Key;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Reproduce, common: &Common) -> anyhow::Result<Exit
     });
     let planned: Vec<(PathBuf, Planned)> = planned.collect::<anyhow::Result<_>>()?;
     no_clash(&planned)?;
-    print(&overview(&planned, &store))?;
+    print(&overview(&planned, &store, arguments.execution.jobs)?)?;
     if arguments.dry_run {
         return Ok(Exit::Success);
     }
@@ -106,8 +106,24 @@ fn no_clash(planned: &[(PathBuf, Planned)]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the experiments of a suite run, and about how long.
+#[derive(Default)]
+struct Totals {
+    cells: usize,
+    cached: usize,
+    to_run: usize,
+    seconds: f64,
+    bytes: f64,
+    /// Stages to run without an estimate.
+    unknown: usize,
+}
+
 /// The experiments with their stages: a stage that an earlier experiment runs is shared.
-fn overview(planned: &[(PathBuf, Planned)], store: &Store) -> String {
+fn overview(
+    planned: &[(PathBuf, Planned)],
+    store: &Store,
+    jobs: Option<u16>,
+) -> anyhow::Result<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "experiment",
@@ -116,18 +132,30 @@ fn overview(planned: &[(PathBuf, Planned)], store: &Store) -> String {
         "in the store",
         "shared",
         "to run",
+        "time",
     ]);
     let mut seen: BTreeSet<Key> = BTreeSet::new();
-    let (mut cells, mut cached, mut to_run) = (0, 0, 0);
+    let mut totals = Totals::default();
     for (_, planned) in planned {
+        let jobs = jobs.map_or_else(|| default_jobs(&planned.checked.spec.run), usize::from);
+        let estimates = estimates(planned, store, jobs)?;
         let nodes = &planned.plan.graph.nodes;
-        let (mut here, mut shared, mut missing) = (0, 0, 0);
-        for node in nodes {
+        let (mut here, mut shared, mut missing, mut seconds) = (0, 0, 0, 0.0);
+        for (id, node) in nodes.iter().enumerate() {
             let kind = node.stage.settings.kind().as_str();
             match store.look(kind, &node.key) {
                 _ if !seen.insert(node.key) => shared += 1,
                 Presence::Whole => here += 1,
-                Presence::Absent | Presence::Damaged(_) => missing += 1,
+                Presence::Absent | Presence::Damaged(_) => {
+                    missing += 1;
+                    match estimates.stages.get(&id) {
+                        Some(estimate) => {
+                            seconds += estimate.seconds;
+                            totals.bytes += estimate.bytes;
+                        }
+                        None => totals.unknown += 1,
+                    }
+                }
             }
         }
         table.add_row([
@@ -137,16 +165,43 @@ fn overview(planned: &[(PathBuf, Planned)], store: &Store) -> String {
             here.to_string(),
             shared.to_string(),
             missing.to_string(),
+            match seconds > 0.0 {
+                true => style::seconds(seconds),
+                false => String::new(),
+            },
         ]);
-        cells += planned.plan.cells.len();
-        cached += here;
-        to_run += missing;
+        totals.cells += planned.plan.cells.len();
+        totals.cached += here;
+        totals.to_run += missing;
+        totals.seconds += seconds;
     }
-    format!(
-        "{}\n\n{}, {}, {}: {cached} in the store, {to_run} to run\n",
+    let experiments = count(planned.len(), "experiment");
+    Ok(format!(
+        "{}\n\n{experiments}, {}, {}: {} in the store, {} to run\n{}",
         table.trim_fmt(),
-        count(planned.len(), "experiment"),
-        count(cells, "cell"),
+        count(totals.cells, "cell"),
         count(seen.len(), "different stage"),
+        totals.cached,
+        totals.to_run,
+        estimate(&totals)
+    ))
+}
+
+/// The sum of the estimates; empty where nothing is to run.
+fn estimate(totals: &Totals) -> String {
+    if totals.to_run == 0 {
+        return String::new();
+    }
+    let unknown = match totals.unknown {
+        0 => String::new(),
+        unknown => format!(
+            "; no estimate for {}, of whose kind the store has none",
+            count(unknown, "stage")
+        ),
+    };
+    format!(
+        "estimate: {} of stages, one after the other, and {} of disk space{unknown}\n",
+        style::seconds(totals.seconds),
+        style::bytes(totals.bytes)
     )
 }
