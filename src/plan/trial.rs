@@ -34,7 +34,7 @@ pub struct Trial {
 /// Plans trials alone.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`super::plan`].
 pub fn plan_trials(
     spec: &Spec,
     trials: &[TrialModel],

@@ -140,7 +140,7 @@ impl Lm {
         scores.collect()
     }
 
-    /// The same sums as [`Lm::score`], of all continuations of all rows in order, [C]. They carry
+    /// The same sums as [`Lm::score`], of all continuations of all rows in order, `[C]`. They carry
     /// gradients of the rows.
     ///
     /// # Panics
