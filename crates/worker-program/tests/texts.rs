@@ -16,7 +16,7 @@ users = 60
 items = 60
 [dataset.others.source.synthetic]
 users = 60
-items = 40
+items = 60
 domain = 1
 
 [matrix]
