@@ -81,7 +81,7 @@ fn models_of_texts_are_trained_and_measured_on_their_own_and_on_another_domain()
     for model in ["features", "initial", "trained", "ctrl", "published"] {
         for scenario in ["overall", "cross"] {
             let cell = format!("toys.{scenario}.{model}.s1");
-            let is_it = |line: &&str| line.contains(&cell) && line.contains(",test,ndcg@10,");
+            let is_it = |line: &&str| line.contains(&cell) && line.contains(",test,ndcg,10,");
             assert_eq!(
                 metrics.lines().filter(is_it).count(),
                 1,
