@@ -12,6 +12,8 @@ pub struct Outcome {
     pub expected: Expected,
     /// Mean over seeds; `None` without a measurement.
     pub found: Option<f64>,
+    /// Measured users, the fewest of a seed; `None` without a measurement.
+    pub users: Option<u64>,
     /// Whether the results agree with it.
     pub verdict: Verdict,
 }
@@ -27,6 +29,18 @@ pub enum Verdict {
     NotComparable(String),
     /// There is no number, for this reason.
     Missing(State),
+}
+
+impl Verdict {
+    /// The verdict in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Verdict::Within => "within",
+            Verdict::Outside => "outside",
+            Verdict::NotComparable(_) => "not comparable",
+            Verdict::Missing(_) => "missing",
+        }
+    }
 }
 
 /// Relative tolerance for rounding errors of the decimal fractions in a file.
@@ -53,6 +67,7 @@ fn outcome(expected: &Expected, rows: &[MetricRow]) -> Outcome {
     let of_metric = rows
         .iter()
         .filter(|row| row.metric() == Some(expected.metric));
+    let users = of_metric.clone().filter_map(|row| row.n_users).min();
     let found = OverSeeds::of(of_metric.copied()).map(|it| it.mean);
     let verdict = match found {
         _ if !expected.not_comparable.is_empty() => {
@@ -69,6 +84,7 @@ fn outcome(expected: &Expected, rows: &[MetricRow]) -> Outcome {
     Outcome {
         expected: expected.clone(),
         found,
+        users,
         verdict,
     }
 }

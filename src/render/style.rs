@@ -39,6 +39,12 @@ pub fn metric(value: f64) -> String {
     format!("{value:.4}")
 }
 
+/// A difference of two values of a metric, with its sign.
+pub fn signed(difference: f64) -> String {
+    let sign = if difference < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", metric(difference.abs()))
+}
+
 /// A p-value: three decimals, never a false zero.
 pub fn p_value(value: f64) -> String {
     if value < 0.001 {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::report::{self, FigureView, page};
 use super::table::Grid;
 use super::{Context, RenderError, escape, style};
-use crate::analysis::expected::{Outcome, Verdict};
+use crate::analysis::expected::Outcome;
 use crate::experiment::Suite;
 use crate::experiment::config::half_width;
 use crate::experiment::config::outputs::Axis;
@@ -180,17 +180,8 @@ fn part(folder: &Path, results: &Path) -> Result<(Part, Vec<Row>), RenderError> 
 
 fn row(context: &Context, outcome: &Outcome) -> Row {
     let expected = &outcome.expected;
-    let rows = context.results.metrics.iter().filter(|row| {
-        row.split == "test"
-            && row.dataset == expected.dataset
-            && row.scenario == expected.scenario
-            && row.name == expected.model
-            && row.protocol_name() == expected.protocol
-            && row.metric() == Some(expected.metric)
-    });
-    let users = rows.filter_map(|row| row.n_users).min();
     let is_share = matches!(expected.metric, allround_core::metric::Metric::Hit(_));
-    let share = outcome.found.zip(users).filter(|_| is_share);
+    let share = outcome.found.zip(outcome.users).filter(|_| is_share);
     Row {
         experiment: context.results.spec.name.clone(),
         dataset: expected.dataset.clone(),
@@ -202,21 +193,12 @@ fn row(context: &Context, outcome: &Outcome) -> Row {
         tolerance: expected.tolerance,
         ours: outcome.found,
         difference: outcome.found.map(|found| found - expected.value),
-        users,
+        users: outcome.users,
         half_width: share.map(|(share, users)| half_width(share, users)),
-        verdict: verdict(&outcome.verdict).to_owned(),
+        verdict: outcome.verdict.words().to_owned(),
         source: expected.source.clone(),
         differs: expected.not_comparable.clone(),
         stand_in: context.stand_ins.short(Some(&expected.model)),
-    }
-}
-
-fn verdict(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Within => "within",
-        Verdict::Outside => "outside",
-        Verdict::NotComparable(_) => "not comparable",
-        Verdict::Missing(_) => "missing",
     }
 }
 
@@ -238,16 +220,9 @@ fn view(context: &Context, outcome: &Outcome, row: &Row) -> RowView {
         metric: expected.metric.title(),
         published: style::metric(expected.value),
         ours: known(outcome.found),
-        difference: row.difference.map_or_else(
-            || style::UNKNOWN.to_owned(),
-            |value| {
-                format!(
-                    "{}{}",
-                    if value < 0.0 { "−" } else { "+" },
-                    style::metric(value.abs())
-                )
-            },
-        ),
+        difference: row
+            .difference
+            .map_or_else(|| style::UNKNOWN.to_owned(), style::signed),
         noise: row.half_width.map_or_else(
             || style::UNKNOWN.to_owned(),
             |width| format!("± {}", style::metric(width)),

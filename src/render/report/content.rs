@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::headline::{self, Answer};
 use super::{prose, svg, words};
-use crate::analysis::expected::{Outcome, Verdict};
+use crate::analysis::expected::Outcome;
 use crate::experiment::config::outputs::Axis;
 use crate::render::style;
 use crate::render::table::{self, Grid};
@@ -265,13 +265,6 @@ pub fn figure_view(figure: &NamedFigure, id: &str) -> FigureView {
 fn expected_view(context: &Context, outcome: &Outcome) -> ExpectedView {
     let expected = &outcome.expected;
     let difference = outcome.found.map(|mean| mean - expected.value);
-    let signed = |value: f64| {
-        format!(
-            "{}{}",
-            if value < 0.0 { "−" } else { "+" },
-            style::metric(value.abs())
-        )
-    };
     ExpectedView {
         place: format!(
             "{}, {}, {}",
@@ -289,13 +282,8 @@ fn expected_view(context: &Context, outcome: &Outcome) -> ExpectedView {
         measured: outcome
             .found
             .map_or_else(|| style::UNKNOWN.to_owned(), style::metric),
-        difference: difference.map_or_else(|| style::UNKNOWN.to_owned(), signed),
-        verdict: match outcome.verdict {
-            Verdict::Within => "within",
-            Verdict::Outside => "outside",
-            Verdict::NotComparable(_) => "not comparable",
-            Verdict::Missing(_) => "missing",
-        },
+        difference: difference.map_or_else(|| style::UNKNOWN.to_owned(), style::signed),
+        verdict: outcome.verdict.words(),
         source: expected.source.clone(),
         reason: expected.not_comparable.clone(),
     }
