@@ -31,6 +31,14 @@ pub struct Costs {
     pub peak_device_bytes: Option<f64>,
     /// Energy of all its stages, in joules.
     pub energy_j: Option<f64>,
+    /// Training tokens, summed over its stages that pass through a language model.
+    pub train_tokens: Option<f64>,
+    /// Floating-point operations of its training, summed over its stages.
+    pub train_flops: Option<f64>,
+    /// Floating-point operations for a training sequence, over all its stages.
+    pub flops_per_sample: Option<f64>,
+    /// Floating-point operations of the evaluation for a user: of one recommendation.
+    pub flops_per_user: Option<f64>,
     /// Seeds that were timed.
     pub seeds: usize,
 }
@@ -54,6 +62,13 @@ impl Costs {
             Cost::EvaluateSecondsPerUser => self.evaluate_s_per_user,
             Cost::Params => self.params,
             Cost::PeakRssBytes => self.peak_rss_bytes,
+            Cost::PeakDeviceBytes => self.peak_device_bytes,
+            Cost::TrainedParams => self.trained_params,
+            Cost::TrainTokens => self.train_tokens,
+            Cost::TrainFlops => self.train_flops,
+            Cost::FlopsPerSample => self.flops_per_sample,
+            Cost::FlopsPerUser => self.flops_per_user,
+            Cost::EnergyJoules => self.energy_j,
         }
     }
 }
@@ -95,7 +110,12 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     let train_s = sum(trained(OWN).map(wall));
     // A fusion costs what its models cost, for each user that it measures.
     let evaluations = in_phase("evaluate").chain(in_phase("fuse"));
-    let evaluate_s = sum(evaluations.map(wall));
+    let evaluate_s = sum(evaluations.clone().map(wall));
+    // A combination of other models' scores has no matrix products.
+    let evaluate_flops = sum(in_phase("evaluate").map(|row| real(row.flops)));
+    let train_flops = sum(trained(OWN).map(|row| real(row.flops)));
+    let samples = sum(trained(OWN).map(|row| real(row.examples)));
+    let train_tokens = sum(trained(&[Role::LlmTraining]).map(|row| real(row.tokens)));
     let users = |phase: &'static str| sum(in_phase(phase).map(|row| real(row.examples)));
     let measured = users("fuse").or_else(|| users("evaluate"));
     let read_s = sum(trained(&[Role::LlmTraining]).map(wall));
@@ -107,11 +127,12 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     Costs {
         train_s,
         pretrain_s: sum(trained(&[Role::Pretraining]).map(wall)),
-        examples_per_s: ratio(sum(trained(OWN).map(|row| real(row.examples))), train_s),
-        tokens_per_s: ratio(
-            sum(trained(&[Role::LlmTraining]).map(|row| real(row.tokens))),
-            read_s,
-        ),
+        examples_per_s: ratio(samples, train_s),
+        tokens_per_s: ratio(train_tokens, read_s),
+        train_tokens,
+        train_flops,
+        flops_per_sample: ratio(train_flops, samples),
+        flops_per_user: ratio(evaluate_flops, measured),
         trained_params: sum(trained(OWN).map(|row| real(row.trained_params))),
         evaluate_s_per_user: ratio(evaluate_s, measured),
         params: real(own().filter_map(|row| row.params).max()),
@@ -151,6 +172,10 @@ fn mean(seeds: &[Costs]) -> Costs {
         peak_rss_bytes: over(|costs| costs.peak_rss_bytes),
         peak_device_bytes: over(|costs| costs.peak_device_bytes),
         energy_j: over(|costs| costs.energy_j),
+        train_tokens: over(|costs| costs.train_tokens),
+        train_flops: over(|costs| costs.train_flops),
+        flops_per_sample: over(|costs| costs.flops_per_sample),
+        flops_per_user: over(|costs| costs.flops_per_user),
         seeds: seeds.len(),
     }
 }
@@ -168,6 +193,7 @@ mod tests {
             tokens,
             params: Some(1000),
             trained_params: (phase == "train").then_some(100),
+            flops: Some((wall_s * 1000.0) as u64),
             ..StageRow::default()
         }
     }
@@ -188,6 +214,10 @@ mod tests {
         assert_eq!(costs.tokens_per_s, Some(100.0));
         assert_eq!(costs.evaluate_s_per_user, Some(0.5));
         assert_eq!(costs.trained_params, Some(300.0));
+        assert_eq!(costs.train_tokens, Some(400.0));
+        assert_eq!(costs.train_flops, Some(7000.0));
+        assert_eq!(costs.flops_per_sample, Some(7000.0 / 30.0));
+        assert_eq!(costs.flops_per_user, Some(500.0));
     }
 
     #[test]
@@ -199,6 +229,17 @@ mod tests {
         ];
         let costs = of_stages(&rows.iter().collect::<Vec<_>>());
         assert_eq!(costs.evaluate_s_per_user, Some(0.9));
+    }
+
+    #[test]
+    fn operations_of_one_unknown_stage_leave_the_sum_unknown() {
+        let mut rows = [
+            row("backbone", "train", 1.0, Some(7)),
+            row("project", "train", 4.0, Some(400)),
+        ];
+        rows[0].flops = None;
+        let costs = of_stages(&rows.iter().collect::<Vec<_>>());
+        assert_eq!((costs.train_flops, costs.flops_per_sample), (None, None));
     }
 
     #[test]

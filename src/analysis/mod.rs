@@ -4,6 +4,7 @@ pub mod answers;
 pub mod compare;
 pub mod costs;
 pub mod curves;
+pub mod equal;
 pub mod expected;
 pub mod headline;
 pub mod lists;

@@ -134,6 +134,18 @@ pub fn significant(value: f64) -> String {
     }
 }
 
+/// A number of operations in powers of thousand: `1.23 T`.
+pub fn operations(value: f64) -> String {
+    const UNITS: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
+    let mut scaled = value;
+    let mut unit = 0;
+    while scaled >= 1000.0 && unit + 1 < UNITS.len() {
+        scaled /= 1000.0;
+        unit += 1;
+    }
+    format!("{}{}", significant(scaled), UNITS[unit])
+}
+
 /// `a, b and c`.
 pub fn list(items: &[String]) -> String {
     match items {
@@ -162,5 +174,7 @@ mod tests {
         assert_eq!(percent(-0.123), "−12.3 %");
         assert_eq!(p_value(0.0), "< 0.001");
         assert_eq!(significant(0.0012), "1.2e-3");
+        assert_eq!(operations(2.5e12), "2.50 T");
+        assert_eq!(operations(12.0), "12.0");
     }
 }

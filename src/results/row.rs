@@ -159,9 +159,15 @@ pub struct StageRow {
     pub peak_rss_bytes: Option<u64>,
     /// Peak device memory of tensors in bytes; empty on the CPU.
     pub peak_device_bytes: Option<u64>,
-    /// Energy of the whole GPU board in joules, from its counter. Empty on the CPU, on boards
-    /// before 2017, and for a phase that was too short to measure.
+    /// Energy in joules, from the counter of the whole GPU board. On the CPU, that of all
+    /// processors and their memory, other programs included. Empty where no counter can be read,
+    /// and for a phase that was too short to measure.
     pub energy_j: Option<f64>,
+    /// Floating-point operations of the matrix products, counted from their shapes. A pass back
+    /// counts for each operand that needs a gradient. Empty where the phase does not use the
+    /// device.
+    #[serde(default)]
+    pub flops: Option<u64>,
     /// Parameters.
     pub params: Option<u64>,
     /// Parameters trained by the stage.

@@ -479,6 +479,7 @@ fn phase_row(blank: &StageRow, phase: &Phase) -> StageRow {
         peak_rss_bytes: phase.peak_rss_bytes,
         peak_device_bytes: phase.peak_device_bytes,
         energy_j: phase.energy_j,
+        flops: phase.flops,
         params: phase.params,
         trained_params: phase.trained_params,
         ..blank.clone()

@@ -99,6 +99,10 @@ pub struct Phase {
     pub peak_device_bytes: Option<u64>,
     /// Energy in joules, if the device reports it.
     pub energy_j: Option<f64>,
+    /// Floating-point operations of matrix products, counted from shapes. `None` where the phase
+    /// does not use the device, and from workers that do not count.
+    #[serde(default)]
+    pub flops: Option<u64>,
     /// Parameters of the model, trainable or not.
     pub params: Option<u64>,
     /// Parameters that this stage trains.

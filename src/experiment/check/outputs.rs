@@ -150,24 +150,11 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
         .iter()
         .filter_map(|cell| spec.model_named(&cell.model))
         .collect();
-    let trains = models.iter().filter_map(|model| model.training());
-    let methods = models.iter().filter_map(|model| model.llm_method());
-    let mut validations = methods.filter_map(|method| Some(method.validation()?.1));
     let broken = check.names("model").len() != spec.model.len();
     if broken || models.is_empty() {
         return;
     }
-    // The worker chooses the metrics of a fixed-epoch validation, so any metric is accepted if a
-    // model has one.
-    let mut trains = trains.map(|training| training.train);
-    let records = trains.any(|train| match &train.stop {
-        _ if value == "loss" => true,
-        Stop::Early { metric, .. } => metric.to_string() == value,
-        Stop::Fixed { validate_every } => *validate_every > 0,
-    });
-    let is_it = |metric: &Metric| metric.to_string() == value;
-    let records = records || validations.any(|it| it.is_on() && it.metrics().iter().any(is_it));
-    if !records {
+    if !models.iter().any(|model| records(model, value)) {
         let hint = match value {
             "loss" => "add a model that is trained".to_owned(),
             value => format!(
@@ -181,6 +168,72 @@ fn curve(check: &mut Check<'_>, value: &str, path: &[&str]) {
             )
             .label("nothing to draw")
             .hint(hint),
+        );
+    }
+}
+
+/// Whether a model records the value of a curve while it trains. The worker chooses the metrics of
+/// a fixed-epoch validation, so that any metric is accepted there.
+fn records(model: &Model, value: &str) -> bool {
+    let train = model.training().map(|training| training.train);
+    let is_it = |metric: &Metric| metric.to_string() == value;
+    let trains = train.is_some_and(|train| match &train.stop {
+        _ if value == "loss" => true,
+        Stop::Early { metric, .. } => is_it(metric),
+        Stop::Fixed { validate_every } => *validate_every > 0,
+    });
+    let validation = model.llm_method().and_then(|method| method.validation());
+    let validated = validation.is_some_and(|(_, it)| it.is_on() && it.metrics().iter().any(is_it));
+    trains || validated
+}
+
+/// Checks the models whose training is compared: two or more, each validated by the metric.
+fn compared(
+    check: &mut Check<'_>,
+    (names, baseline): (&[String], &str),
+    metric: &str,
+    path: &[&str],
+) {
+    let known = check.model_names();
+    check.no_repeats(names, path);
+    for (at, name) in names.iter().enumerate() {
+        let at = at.to_string();
+        let path: Vec<&str> = path.iter().copied().chain([at.as_str()]).collect();
+        if !check.known("model", name, &known, &path) {
+            continue;
+        }
+        let model = check.spec.model_named(name);
+        if model.is_none_or(|model| records(model, metric)) {
+            continue;
+        }
+        let place = check.place(&path);
+        check.push(
+            Fault::at(
+                place,
+                format!("`{name}` does not record `{metric}` while it trains"),
+            )
+            .label("has no curve to compare")
+            .hint(format!(
+                "validate it by `{metric}` (`train.stop.early`, or `project.validate` and `tune.validate` of LLM methods)"
+            )),
+        );
+    }
+    if names.len() == 1 {
+        let place = check.place(path);
+        check.push(
+            Fault::at(place, "the table compares a model with itself alone")
+                .label("expected two models or more")
+                .hint("add a model, or leave `models` out for all that are validated"),
+        );
+    }
+    if !names.is_empty() && !baseline.is_empty() && !names.iter().any(|name| name == baseline) {
+        let place = check.place(path);
+        check.push(
+            Fault::at(
+                place,
+                format!("the baseline `{baseline}` is not among the models of the table"),
+            )
+            .label(format!("add `{baseline}`")),
         );
     }
 }
@@ -267,6 +320,16 @@ fn one_table(check: &mut Check<'_>, name: &str, table: &Table) {
     if !reads.baseline.is_empty() {
         let known = check.model_names();
         check.known("model", reads.baseline, &known, &path("baseline"));
+    }
+    if let Some(metric) = reads.validated {
+        let metric = metric.to_string();
+        curve(check, &metric, &path("metric"));
+        compared(
+            check,
+            (reads.models, reads.baseline),
+            &metric,
+            &path("models"),
+        );
     }
     shown(check, reads.show, &path("show"));
     published(check, name, reads.published);

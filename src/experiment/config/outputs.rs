@@ -5,7 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::tables::{AnswersTable, DataTable, ListsTable, SearchTable};
+pub use super::tables::{
+    AnswersTable, CostTable, DataTable, EqualTable, ListsTable, PublishedCost, SearchTable,
+};
 use allround_core::config::protocol::Part;
 use allround_core::metric::Metric;
 
@@ -56,6 +58,13 @@ width = "auto"
 title = ""
 batch = 1
 published = []
+protocol = ""
+metrics = []
+
+[default.table.equal]
+title = ""
+models = []
+baseline = ""
 
 [default.table.answers]
 title = ""
@@ -279,22 +288,20 @@ pub enum Cost {
     Params,
     /// Peak resident memory in bytes.
     PeakRssBytes,
-}
-
-/// Published costs of a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedCost {
-    /// Name of a model or variant.
-    pub model: String,
-    /// Seconds of training.
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    pub train_seconds: f64,
-    /// Seconds of evaluation for one batch.
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    pub evaluate_seconds: f64,
-    /// Where the values come from, and on what machine.
-    pub source: String,
+    /// Peak device memory in bytes.
+    PeakDeviceBytes,
+    /// Parameters that are trained, summed over the stages.
+    TrainedParams,
+    /// Training tokens of the stages that pass through a language model.
+    TrainTokens,
+    /// Floating-point operations of all training stages.
+    TrainFlops,
+    /// Floating-point operations for one training sequence or prompt.
+    FlopsPerSample,
+    /// Floating-point operations of the evaluation for one user.
+    FlopsPerUser,
+    /// Joules of all stages, where a counter can be read.
+    EnergyJoules,
 }
 
 /// One table, written as Markdown, LaTeX and CSV; one file in `render/table/` each.
@@ -304,8 +311,11 @@ pub enum Table {
     /// Rows are models; columns are data set, scenario and metric. The best number is bold, the
     /// second underlined. Stars mark Holm-adjusted paired tests against `baseline`.
     Comparison(ComparisonTable),
-    /// Time, memory and parameters of every model.
+    /// Time, memory and parameters of every model, and its quality next to them.
     Cost(CostTable),
+    /// What training costs at equal samples, and at equal quality: until the validation metric
+    /// reaches the level of the weakest model.
+    Equal(EqualTable),
     /// What language models answered: exact, normalised, substring and valid shares, and how many
     /// answers named several candidates. Also the positions of the chosen candidates and the AUC of
     /// yes-or-no answers.
@@ -338,6 +348,10 @@ pub struct TableReads<'a> {
     pub show: &'a [Shown],
     /// `published`.
     pub published: &'a [PublishedCost],
+    /// `models`.
+    pub models: &'a [String],
+    /// `metric`, of validations within training.
+    pub validated: Option<Metric>,
 }
 
 impl Table {
@@ -346,6 +360,7 @@ impl Table {
         match self {
             Table::Comparison(_) => "comparison",
             Table::Cost(_) => "cost",
+            Table::Equal(_) => "equal",
             Table::Answers(_) => "answers",
             Table::Data(_) => "data",
             Table::Search(_) => "search",
@@ -367,7 +382,16 @@ impl Table {
                 ..TableReads::default()
             },
             Table::Cost(table) => TableReads {
+                protocol: Some(&*table.protocol)
+                    .filter(|name| !name.is_empty() || !table.metrics.is_empty()),
+                metrics: &table.metrics,
                 published: &table.published,
+                ..TableReads::default()
+            },
+            Table::Equal(table) => TableReads {
+                models: &table.models,
+                baseline: &table.baseline,
+                validated: Some(table.metric),
                 ..TableReads::default()
             },
             Table::Answers(table) => TableReads {
@@ -465,20 +489,4 @@ pub enum TableWidth {
     Column,
     /// The page (`table*`).
     Page,
-}
-
-/// Time, memory and parameters of every model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CostTable {
-    /// Caption.
-    pub title: String,
-    /// Users of a batch for the column of evaluation times: 1 is the time of a user. Published
-    /// times are those of batches.
-    #[schemars(range(min = 1))]
-    pub batch: u64,
-    /// Published times to show next to the measured ones. They are from other machines, so only
-    /// ratios between models can be compared.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub published: Vec<PublishedCost>,
 }

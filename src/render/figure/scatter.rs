@@ -107,6 +107,13 @@ fn cost_name(cost: Cost) -> &'static str {
         Cost::EvaluateSecondsPerUser => "evaluation time per user (s)",
         Cost::Params => "parameters",
         Cost::PeakRssBytes => "peak memory (bytes)",
+        Cost::PeakDeviceBytes => "peak device memory (bytes)",
+        Cost::TrainedParams => "trained parameters",
+        Cost::TrainTokens => "training tokens",
+        Cost::TrainFlops => "FLOPs of training",
+        Cost::FlopsPerSample => "FLOPs per training sample",
+        Cost::FlopsPerUser => "FLOPs per recommendation",
+        Cost::EnergyJoules => "energy (J)",
     }
 }
 

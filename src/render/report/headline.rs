@@ -121,6 +121,7 @@ fn of_table(table: &Table) -> Option<SummaryQuery> {
     match table {
         Table::Comparison(settings) => Some(comparison::query(settings)),
         Table::Cost(_)
+        | Table::Equal(_)
         | Table::Answers(_)
         | Table::Data(_)
         | Table::Lists(_)

@@ -1,5 +1,7 @@
 //! Time, memory and parameters of every model.
 
+mod quality;
+
 use std::collections::BTreeSet;
 
 use super::{Cell, Grid, Head, Row};
@@ -17,6 +19,8 @@ pub(in crate::render) fn default(context: &Context) -> Grid {
         title: "Time, memory and parameters".to_owned(),
         batch: 1,
         published: Vec::new(),
+        protocol: String::new(),
+        metrics: Vec::new(),
     };
     grid(context, &settings).marked(context)
 }
@@ -27,6 +31,8 @@ pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
         title,
         batch,
         published,
+        protocol: _,
+        metrics: _,
     } = settings;
     let batch = *batch;
     let results = &context.results;
@@ -42,6 +48,8 @@ pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
     let columns: Vec<&CostColumn> = COLUMNS
         .iter()
         .filter(|column| column.always || has(column.get))
+        // Tables of results without counted operations stay as they are.
+        .filter(|column| column.head != TOKENS || has(|costs| costs.train_flops))
         .collect();
     // A data set that is the same everywhere is in the notes.
     let datasets: BTreeSet<String> = all
@@ -58,6 +66,8 @@ pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
         let beside = column.published.filter(|_| !published.is_empty());
         header.extend(beside.map(|(head, _)| Head::number(head)));
     }
+    let quality = quality::Quality::of(results, settings);
+    header.extend(quality.heads());
     let shown = |column: &CostColumn, costs: &Costs| {
         let value = (column.get)(costs)?;
         Some(if column.head == EVALUATION {
@@ -75,6 +85,7 @@ pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
             let beside = column.published.filter(|_| !published.is_empty());
             cells.extend(beside.map(|(_, get)| Cell::number(known.map(get), small_seconds)));
         }
+        cells.extend(quality.cells(key));
         Row::of_model(context, &key.name, cells)
     };
     Grid {
@@ -85,10 +96,12 @@ pub(super) fn grid(context: &Context, settings: &CostTable) -> Grid {
             .chain(neighbours(context))
             .chain(of_stages(&all))
             .chain(of_others(published))
+            .chain(operations(&all))
+            .chain(quality.note())
             .collect(),
         header: vec![header],
         rows: all.iter().map(row).collect(),
-        data: data(&all, published),
+        data: quality.added(&all, data(&all, published)),
         ..Grid::default()
     }
 }
@@ -144,8 +157,22 @@ fn of_others(published: &[PublishedCost]) -> Option<String> {
     })
 }
 
+/// What the counts of operations include.
+fn operations(all: &[(CostKey, Costs)]) -> Option<String> {
+    let has =
+        |(_, costs): &(_, Costs)| costs.train_flops.is_some() || costs.flops_per_user.is_some();
+    all.iter().any(has).then(|| {
+        "FLOPs are those of matrix products, counted from their shapes: 2 for a multiplication and an addition, backward passes for the \
+         operands that need a gradient."
+            .to_owned()
+    })
+}
+
 /// The column that may show the time of a batch.
 const EVALUATION: &str = "Evaluation/user";
+
+/// The column of tokens that were trained on.
+const TOKENS: &str = "Training tokens";
 
 struct CostColumn {
     head: &'static str,
@@ -158,7 +185,7 @@ struct CostColumn {
 /// Head and value, in seconds, of the published number right of a measured one.
 type Beside = (&'static str, fn(&PublishedCost) -> f64);
 
-const COLUMNS: [CostColumn; 10] = [
+const COLUMNS: [CostColumn; 14] = [
     CostColumn {
         head: "Training",
         get: |costs| costs.train_s,
@@ -231,6 +258,42 @@ const COLUMNS: [CostColumn; 10] = [
         always: false,
         published: None,
     },
+    CostColumn {
+        head: TOKENS,
+        get: |costs| costs.train_tokens,
+        read: |value| style::count(value as u64),
+        always: false,
+        published: None,
+    },
+    CostColumn {
+        head: "FLOPs of training",
+        get: |costs| costs.train_flops,
+        read: style::operations,
+        always: false,
+        published: None,
+    },
+    CostColumn {
+        head: "FLOPs/sample",
+        get: |costs| costs.flops_per_sample,
+        read: style::operations,
+        always: false,
+        published: None,
+    },
+    CostColumn {
+        head: "FLOPs/recommendation",
+        get: |costs| costs.flops_per_user,
+        read: style::operations,
+        always: false,
+        published: None,
+    },
+];
+
+/// Names of the last columns in the CSV file, which is without them where nothing is known.
+const LATER: [&str; 4] = [
+    "train_tokens",
+    "train_flops",
+    "flops_per_sample",
+    "flops_per_recommendation",
 ];
 
 fn small_seconds(value: f64) -> String {
@@ -269,6 +332,13 @@ fn data(all: &[(CostKey, Costs)], published: &[PublishedCost]) -> (Vec<String>, 
         "published_train_s",
         "published_evaluate_s_per_batch",
     ];
+    let (first, later) = COLUMNS.split_at(COLUMNS.len() - LATER.len());
+    let known = |column: &CostColumn| all.iter().any(|(_, costs)| (column.get)(costs).is_some());
+    // Tokens were counted before operations were.
+    let has_later = later[1..].iter().any(known);
+    let header = header
+        .into_iter()
+        .chain(LATER.into_iter().filter(|_| has_later));
     let row = |(key, costs): &(CostKey, Costs)| {
         let mut cells = vec![
             key.name.clone(),
@@ -277,14 +347,17 @@ fn data(all: &[(CostKey, Costs)], published: &[PublishedCost]) -> (Vec<String>, 
             costs.seeds.to_string(),
         ];
         let known = published.iter().find(|cost| cost.model == key.name);
-        let measured = COLUMNS.iter().map(|column| (column.get)(costs));
-        let beside = COLUMNS.iter().filter_map(|column| column.published);
-        let values = measured.chain(beside.map(|(_, get)| known.map(get)));
+        let measured = first.iter().map(|column| (column.get)(costs));
+        let beside = first.iter().filter_map(|column| column.published);
+        let later = later.iter().filter(|_| has_later);
+        let values = measured
+            .chain(beside.map(|(_, get)| known.map(get)))
+            .chain(later.map(|column| (column.get)(costs)));
         cells.extend(values.map(|value| value.map(|value| value.to_string()).unwrap_or_default()));
         cells
     };
     (
-        header.map(str::to_owned).to_vec(),
+        header.map(str::to_owned).collect(),
         all.iter().map(row).collect(),
     )
 }

@@ -5,6 +5,7 @@ pub mod answers;
 pub mod comparison;
 pub mod cost;
 pub mod counts;
+pub mod equal;
 mod fit;
 mod latex;
 pub mod lists;
@@ -54,6 +55,7 @@ pub(super) fn draw(context: &Context, name: &str, table: &Table) -> Result<Drawn
     let draft = match table {
         Table::Comparison(settings) => comparison::draft(context, settings)?,
         Table::Cost(settings) => Draft::of(cost::grid(context, settings)),
+        Table::Equal(settings) => Draft::of(equal::grid(context, settings)),
         Table::Answers(settings) => Draft::of(answers::grid(context, settings)),
         Table::Data(settings) => Draft::of(counts::grid(context, settings)),
         Table::Lists(settings) => Draft::of(lists::grid(context, settings)),

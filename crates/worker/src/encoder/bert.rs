@@ -15,6 +15,7 @@ use super::packed_texts::{Group, PackedTexts};
 use crate::hf::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::noise::dropout;
 use crate::nn::{Parameters, embedding};
+use crate::torch_ext::product;
 
 /// Why an encoder cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -249,7 +250,7 @@ struct Linear {
 
 impl Linear {
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        product::linear(x, &self.weight, Some(&self.bias))
     }
 }
 
@@ -371,7 +372,7 @@ impl Layer {
         // One multiplication for all three; joining the weights costs little next to it.
         let weight = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.weight), 0);
         let bias = Tensor::cat(&self.inputs.each_ref().map(|linear| &linear.bias), 0);
-        let all = x.linear(&weight, Some(&bias)); // [T, 3 D]
+        let all = product::linear(x, &weight, Some(&bias)); // [T, 3 D]
         // Splitting once, not narrowing often: each narrowing would give backward a gradient of
         // full size.
         let parts = all.split_with_sizes(packed.sizes(), 0);
@@ -387,6 +388,8 @@ impl Layer {
         let dropped = if train { self.attention_dropout } else { 0.0 };
         let table = group.table(all).unflatten(2, [3, self.heads, -1]); // [b, L, 3, H, D / H]
         let parts = table.permute([2, 0, 3, 1, 4]).unbind(0);
+        let pairs = (group.rows * group.longest * group.longest) as usize;
+        product::attention(pairs, all.size()[1] / 3, [all; 3]);
         let plain = dropped > 0.0 && group.ragged.is_none() && all.device() == Device::Cpu;
         let mixed = if plain {
             mix_plainly(&parts, |weights| dropout(weights, dropped, true))

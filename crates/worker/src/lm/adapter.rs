@@ -6,6 +6,8 @@
 use allround_core::models::llm_method::Lora;
 use tch::{Kind, Tensor};
 
+use crate::torch_ext::product;
+
 /// The update of one linear layer.
 #[derive(Debug)]
 pub(super) struct Adapter {
@@ -43,10 +45,9 @@ impl Adapter {
         } else {
             x
         };
-        let none: Option<Tensor> = None;
-        let update = x
-            .linear(&self.down, none.as_ref())
-            .linear(&self.up, none.as_ref());
+        let none: Option<&Tensor> = None;
+        let update = product::linear(&x, &self.down, none);
+        let update = product::linear(&update, &self.up, none);
         (plain + update * self.scale).to_kind(plain.kind())
     }
 }

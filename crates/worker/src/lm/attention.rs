@@ -8,6 +8,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::torch_ext::attention;
+use crate::torch_ext::product;
 use crate::torch_ext::transfer::to_device_async;
 
 /// The attention of one pass.
@@ -68,6 +69,25 @@ impl Causal {
     }
 }
 
+impl Causal {
+    /// Pairs of a query and a key of the same row, without the padding that a device may compute.
+    fn pairs(&self, at: At) -> usize {
+        let window = self.window.filter(|_| at.local);
+        let pairs = self.rows.iter().zip(&self.wanted).map(|(row, wanted)| {
+            let queries = if at.last { wanted.len() } else { row.len() };
+            queries * window.map_or(row.len(), |window| window.min(row.len()))
+        });
+        pairs.sum()
+    }
+}
+
+/// Counts the attention of `parts`, query [N, H, d], key and value, over `pairs` of a query and a
+/// key.
+pub(super) fn count_attention(pairs: usize, parts: [&Tensor; 3]) {
+    let size = parts[0].size();
+    product::attention(pairs, size[1] * size[2], parts);
+}
+
 /// Ranges of these lengths, one after the other from 0.
 pub(super) fn ranges(lengths: &[usize]) -> Vec<Range<usize>> {
     let mut start = 0;
@@ -80,6 +100,7 @@ pub(super) fn ranges(lengths: &[usize]) -> Vec<Range<usize>> {
 
 impl Pattern for Causal {
     fn attend(&mut self, at: At, [query, key, value]: [&Tensor; 3]) -> Tensor {
+        count_attention(self.pairs(at), [query, key, value]);
         if let Some(padded) = &self.padded {
             return padded.attend(at, query, key, value);
         }

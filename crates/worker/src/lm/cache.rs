@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use super::attention::{At, Causal, Pattern, joined, ranges, scaled_dot_product};
+use super::attention::{At, Causal, Pattern, count_attention, joined, ranges, scaled_dot_product};
 use allround_core::lm_config::LmConfig;
 
 /// The cache of a batch.
@@ -101,6 +101,7 @@ impl Pattern for Cache {
         let window = self.window.filter(|_| at.local);
         let count = window.map_or(self.filled, |window| self.filled.min(window as i64));
         let first = self.filled - count;
+        count_attention(self.lengths.len() * count as usize, [query, key, value]);
         let known = |all: &Tensor| all.narrow(2, first, count);
         let mask = (!self.even).then(|| self.mask.narrow(3, first, count));
         let query = query.unsqueeze(2);

@@ -9,6 +9,7 @@ use super::attention::{At, Pattern};
 use super::int8::Int8;
 use super::rope::Angles;
 use crate::torch_ext::linear::{Back, Packed};
+use crate::torch_ext::product;
 use allround_core::lm_config::{Activation, Family, LmConfig};
 
 /// The matrix of a linear layer.
@@ -96,13 +97,17 @@ impl Linear {
     fn plain(&self, x: &Tensor, relu: bool) -> Tensor {
         let bias = self.bias.as_ref();
         match &self.matrix {
-            Matrix::Full(weight) => x.linear(weight, bias),
-            Matrix::Int8(weight) => weight.linear(x, bias),
+            Matrix::Full(weight) => product::linear(x, weight, bias),
+            Matrix::Int8(weight) => {
+                self.count(x);
+                weight.linear(x, bias)
+            }
             Matrix::Packed {
                 weight,
                 forward,
                 back,
             } => {
+                self.count(x);
                 let back = if x.requires_grad() {
                     back.get_or_init(|| Packed::new(&weight.transpose(0, 1)))
                 } else {
@@ -112,6 +117,13 @@ impl Linear {
                 forward.linear(x, bias, relu, back)
             }
         }
+    }
+
+    /// Counts the product of `x` [N, inputs] with a frozen matrix.
+    fn count(&self, x: &Tensor) {
+        let (inputs, outputs) = self.sizes();
+        let passes = if x.requires_grad() { 2 } else { 1 };
+        product::count(x.size()[0] * inputs * outputs, passes);
     }
 
     /// Inputs and outputs.

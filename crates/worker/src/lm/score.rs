@@ -8,7 +8,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Lm;
-use super::attention::{At, Pattern, Seen, cat, joined, scaled_dot_product, slice};
+use super::attention::{
+    At, Pattern, Seen, cat, count_attention, joined, scaled_dot_product, slice,
+};
 
 /// Rows of logits that are computed at a time.
 const CHUNK: i64 = 512;
@@ -98,6 +100,9 @@ impl Pattern for Branching {
             // token.
             let skipped = usize::from(!at.last);
             let queries = 1 + nodes - skipped;
+            let of_prompt = if at.last { 0 } else { prompt * prompt };
+            let pairs = of_prompt + queries * (prompt + nodes);
+            count_attention(pairs, [query, key, value]);
             if queries > 0 {
                 let own = slice(query, asked..asked + queries);
                 let [key, value] = [key, value].map(|x| slice(x, start..start + prompt + nodes));

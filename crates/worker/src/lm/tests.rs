@@ -10,6 +10,7 @@ use crate::hf::checkpoint::Checkpoint;
 use crate::models::weights;
 
 mod families;
+mod flops;
 mod holding;
 
 const SHAPES: [&str; 8] = [

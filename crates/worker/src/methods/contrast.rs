@@ -18,6 +18,7 @@ use crate::models::{Backbone, weights};
 use crate::nn::Parameters;
 use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Start};
+use crate::torch_ext::product;
 use crate::train::batches::Sampler;
 use crate::train::task::{Loss, Source, Task};
 
@@ -83,8 +84,7 @@ impl Maps {
         let (states, texts) = (self.states.forward(states), self.texts.forward(texts));
         let (count, subspaces, width) = states.size3().expect("states are [N, M, E]");
         let flat = |x: &Tensor| x.reshape([count * subspaces, width]);
-        let products = flat(&states)
-            .mm(&flat(&texts).tr())
+        let products = product::mm(&flat(&states), &flat(&texts).tr())
             .view([count, subspaces, count, subspaces]);
         let sum = |largest: Tensor, dim: i64| largest.sum_dim_intlist(dim, false, Kind::Float);
         let by_states = sum(products.amax([3], false), 1);

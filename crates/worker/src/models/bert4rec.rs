@@ -29,6 +29,7 @@ use crate::nn::noise::Noise;
 use crate::nn::packed::{Packed, Padding};
 use crate::nn::parameters;
 use crate::nn::time_major::TimeMajor;
+use crate::torch_ext::product;
 
 mod masks;
 
@@ -154,7 +155,7 @@ impl Bert4rec {
             }
         };
         let (weight, bias) = &self.output;
-        let states = states.linear(weight, Some(bias)).gelu("none");
+        let states = product::linear(&states, weight, Some(bias)).gelu("none");
         self.norm_output.forward(&states)
     }
 

@@ -24,6 +24,7 @@ use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::parameters;
 use crate::nn::recurrent::{Gru, GruShape};
 use crate::nn::time_major::TimeMajor;
+use crate::torch_ext::product;
 
 /// The net.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Gru4rec {
     /// [.., H] -> [.., D].
     fn project(&self, outputs: &Tensor) -> Tensor {
         match &self.projection {
-            Some((weight, bias)) => outputs.linear(weight, Some(bias)),
+            Some((weight, bias)) => product::linear(outputs, weight, Some(bias)),
             None => outputs.shallow_clone(),
         }
     }

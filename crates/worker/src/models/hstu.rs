@@ -25,6 +25,7 @@ use crate::nn::noise::Noise;
 use crate::nn::packed::{Group, Packed, Padding};
 use crate::nn::parameters;
 use crate::nn::time_major::TimeMajor;
+use crate::torch_ext::product;
 
 /// Epsilon of the layer norms in RecTools.
 const NORM_EPS: f64 = 1e-6;
@@ -186,7 +187,7 @@ impl Block {
     ) -> Tensor {
         let width = x.size()[1];
         let packed = &layout.packed;
-        let all = norm(x, &self.norm_input).mm(&self.projection).silu();
+        let all = product::mm(&norm(x, &self.norm_input), &self.projection).silu();
         let part =
             |tensor: &Tensor, from: i64, parts: i64| tensor.narrow(1, from * width, parts * width);
         // Gate, value, query and key are parts 0 to 3; what padding would be is never seen.
@@ -208,7 +209,7 @@ impl Block {
         };
         let taken = drop_some(gate * norm(&mixed, &self.norm_attention), noise);
         let (weight, bias) = &self.output;
-        taken.linear(weight, Some(bias)) + x
+        product::linear(&taken, weight, Some(bias)) + x
     }
 
     /// Values mixed by attention weights, one row a query slot, group after group.
@@ -225,9 +226,10 @@ impl Block {
             let q = split(queries, query, asked); // [b, heads, queries, D / heads]
             let [k, v] = [keys, values].map(|tensor| split(tensor, key, known));
             let bias = embedding::rows(&self.distances.unsqueeze(-1), &pairs.distance);
-            let logits = q.matmul(&k.transpose(-2, -1)) + bias.squeeze_dim(-1).unsqueeze(1);
+            let logits = product::matmul(&q, &k.transpose(-2, -1));
+            let logits = logits + bias.squeeze_dim(-1).unsqueeze(1);
             let weights = logits.silu() * pairs.share.unsqueeze(1);
-            let taken = weights.matmul(&v).flatten(0, 1);
+            let taken = product::matmul(&weights, &v).flatten(0, 1);
             mixed.push(merge_heads(&taken, pairs.rows, heads));
             query += asked;
             key += known;

@@ -18,6 +18,7 @@ use crate::nn::Parameters;
 use crate::nn::embedding;
 use crate::nn::loss::{BatchLoss, Items};
 use crate::nn::parameters;
+use crate::torch_ext::product;
 
 /// Linear layers with ReLU and dropout between them, from width D to width D.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Tower {
         let last = self.layers.len() - 1;
         let mut outputs = inputs.shallow_clone();
         for (place, (weight, bias)) in self.layers.iter().enumerate() {
-            outputs = outputs.linear(weight, Some(bias));
+            outputs = product::linear(&outputs, weight, Some(bias));
             if place < last {
                 outputs = outputs.relu().dropout(self.dropout, train);
             }
@@ -121,7 +122,7 @@ impl Scorer for Ncf {
             .forward(&rows, false)
             .view([batch, count, -1]);
         let states = self.user_states(histories).unsqueeze(-1);
-        rows.bmm(&states).squeeze_dim(-1)
+        product::bmm(&rows, &states).squeeze_dim(-1)
     }
 
     fn score_all(&self, histories: &Histories) -> Tensor {

@@ -6,6 +6,7 @@ use super::embedding;
 use super::noise::Noise;
 use super::packed::{Group, Packed};
 use super::parameters::{self, Parameters};
+use crate::torch_ext::product;
 
 /// How the projections of queries, keys and values are named and stored.
 #[derive(Debug)]
@@ -157,9 +158,11 @@ impl Attention {
         let projected = match &self.input {
             Input::Joined { weight, bias } => {
                 let bias = bias.narrow(0, 0, self.width);
-                queries.linear(&weight.narrow(0, 0, self.width), Some(&bias))
+                product::linear(queries, &weight.narrow(0, 0, self.width), Some(&bias))
             }
-            Input::Separate([(weight, bias), ..]) => queries.linear(weight, bias.as_ref()),
+            Input::Separate([(weight, bias), ..]) => {
+                product::linear(queries, weight, bias.as_ref())
+            }
         };
         projected * scale
     }
@@ -169,20 +172,21 @@ impl Attention {
         match &self.input {
             Input::Joined { weight, bias } => {
                 let bias = bias.narrow(0, self.width, 2 * self.width);
-                keys.linear(&weight.narrow(0, self.width, 2 * self.width), Some(&bias))
+                let weight = weight.narrow(0, self.width, 2 * self.width);
+                product::linear(keys, &weight, Some(&bias))
             }
             Input::Separate([_, (key, key_bias), (value, value_bias)]) => {
                 let weight = Tensor::cat(&[key, value], 0);
                 let biases = key_bias.as_ref().zip(value_bias.as_ref());
                 let bias = biases.map(|(key, value)| Tensor::cat(&[key, value], 0));
-                keys.linear(&weight, bias.as_ref())
+                product::linear(keys, &weight, bias.as_ref())
             }
         }
     }
 
     fn project_out(&self, mixed: &Tensor) -> Tensor {
         match &self.output {
-            Some((weight, bias)) => mixed.linear(weight, bias.as_ref()),
+            Some((weight, bias)) => product::linear(mixed, weight, bias.as_ref()),
             None => mixed.shallow_clone(),
         }
     }
@@ -208,14 +212,18 @@ impl Attention {
             let k = split_heads(&both.narrow(1, 0, width), group.rows, self.heads);
             let v = split_heads(&both.narrow(1, width, width), group.rows, self.heads);
             let mask = self.repeat(&group.mask);
-            let logits = mask.baddbmm(&q, &k.transpose(1, 2), 1.0, 1.0);
+            let logits = product::baddbmm(&mask, &q, &k.transpose(1, 2));
             let weights = logits.softmax(-1, Kind::Float);
             // Not in place: softmax keeps its output for the way back.
             let weights = match &mut noise {
                 Some(noise) => &weights * self.multipliers(group, noise),
                 None => weights,
             };
-            mixed.push(merge_heads(&weights.bmm(&v), group.rows, self.heads));
+            mixed.push(merge_heads(
+                &product::bmm(&weights, &v),
+                group.rows,
+                self.heads,
+            ));
             query += asked;
             key += known;
         }

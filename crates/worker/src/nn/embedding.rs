@@ -6,6 +6,7 @@ use tch::{Device, Tensor};
 
 use super::loss;
 use crate::data::TrainingBatch;
+use crate::torch_ext::product;
 use crate::torch_ext::transfer::to_device_async;
 
 /// Table rows as an index tensor on `device`.
@@ -78,7 +79,7 @@ pub fn scores(
     let (batch, count) = candidates.size2().expect("candidates are [B, C]");
     let flat = candidates.reshape([-1]);
     let candidate_rows = table.index_select(0, &flat).view([batch, count, -1]);
-    let scores = candidate_rows.bmm(&states.unsqueeze(-1)).squeeze_dim(-1); // [B, C]
+    let scores = product::bmm(&candidate_rows, &states.unsqueeze(-1)).squeeze_dim(-1); // [B, C]
     match bias {
         Some(bias) => scores + bias.index_select(0, &flat).view([batch, count]),
         None => scores,
@@ -88,8 +89,8 @@ pub fn scores(
 /// Scores [B, V + 1] of all items.
 pub fn scores_all(states: &Tensor, table: &Tensor, bias: Option<&Tensor>) -> Tensor {
     match bias {
-        Some(bias) => bias.addmm(states, &table.tr()),
-        None => states.mm(&table.tr()),
+        Some(bias) => product::addmm(bias, states, &table.tr()),
+        None => product::mm(states, &table.tr()),
     }
 }
 

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::Parameters;
 use super::parameters;
+use crate::torch_ext::product;
 
 /// How a layer's matrix starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Linear {
 
     /// [N, inputs] -> [N, outputs].
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        product::linear(x, &self.weight, Some(&self.bias))
     }
 }
 

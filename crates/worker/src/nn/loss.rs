@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::embedding::indices;
 use crate::data::TrainingBatch;
+use crate::torch_ext::product;
 
 mod catalogue;
 
@@ -203,7 +204,7 @@ fn top1_max(batch: &Sampled) -> Tensor {
     for &count in batch.running {
         let count = i64::from(count);
         let step = |tensor: &Tensor| tensor.narrow(0, start, count);
-        let mut others = step(batch.states).mm(&step(&batch.targets.rows).tr());
+        let mut others = product::mm(&step(batch.states), &step(&batch.targets.rows).tr());
         if let Some(bias) = &batch.targets.bias {
             others += step(bias).unsqueeze(0);
         }
@@ -233,7 +234,7 @@ fn top1_max_step(target: &Tensor, others: &Tensor, masked: &Tensor) -> Tensor {
 
 /// Scores of targets, `[T]`.
 fn target_scores(batch: &Sampled) -> Tensor {
-    let scores = (batch.states * &batch.targets.rows).sum_dim_intlist(-1, false, Kind::Float);
+    let scores = product::dots(batch.states, &batch.targets.rows);
     match &batch.targets.bias {
         Some(bias) => scores + bias,
         None => scores,
@@ -244,7 +245,7 @@ fn target_scores(batch: &Sampled) -> Tensor {
 fn own_scores(batch: &Sampled) -> Tensor {
     let (tokens, width) = batch.states.size2().expect("states are [T, D]");
     let rows = batch.negatives.rows.view([tokens, -1, width]);
-    let scores = (rows * batch.states.unsqueeze(1)).sum_dim_intlist(-1, false, Kind::Float);
+    let scores = product::dots(&rows, &batch.states.unsqueeze(1));
     match &batch.negatives.bias {
         Some(bias) => scores + bias.view([tokens, -1]),
         None => scores,
@@ -255,8 +256,8 @@ fn own_scores(batch: &Sampled) -> Tensor {
 fn shared_scores(batch: &Sampled) -> Tensor {
     let rows = batch.negatives.rows.tr();
     match &batch.negatives.bias {
-        Some(bias) => bias.addmm(batch.states, &rows),
-        None => batch.states.mm(&rows),
+        Some(bias) => product::addmm(bias, batch.states, &rows),
+        None => product::mm(batch.states, &rows),
     }
 }
 
@@ -303,8 +304,10 @@ fn softmax_parts(
     bias: Option<&Tensor>,
     targets: &Tensor,
 ) -> SoftmaxParts {
-    let (tokens, _) = states.size2().expect("states are [T, D]");
+    let (tokens, width) = states.size2().expect("states are [T, D]");
     let count = items.size()[0];
+    // Logits, and the gradients of states and items.
+    product::count(tokens * count * width, 3);
     let columns = items.tr();
     let state_gradient = states.zeros_like();
     let mut item_gradient = items.zeros_like();

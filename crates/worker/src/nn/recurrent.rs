@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::parameters::{self, Parameters};
 use super::time_major::TimeMajor;
+use crate::torch_ext::product;
 
 /// A stack of GRU layers (Cho et al. 2014, in PyTorch's form).
 #[derive(Debug)]
@@ -84,7 +85,22 @@ impl Gru {
             train,
             false,
         );
+        self.count(inputs, rows, outputs.requires_grad());
         (outputs, last.get(self.layers - 1))
+    }
+
+    /// Counts the products of `inputs` [T, D] of `rows` rows and of the states before them. The
+    /// state before a row's first token is zero and needs no gradient.
+    fn count(&self, inputs: &Tensor, rows: i64, has_gradient: bool) {
+        let (tokens, width) = inputs.size2().expect("inputs are [T, D]");
+        let gates = 3 * self.hidden;
+        for layer in 0..self.layers {
+            let width = if layer == 0 { width } else { self.hidden };
+            let passes = if has_gradient { 3 } else { 1 };
+            product::count(tokens * gates * width, passes);
+            product::count((tokens - rows) * gates * self.hidden, passes);
+            product::count(rows * gates * self.hidden, passes.min(2));
+        }
     }
 }
 
@@ -108,4 +124,30 @@ fn join_for_cudnn(weights: &[Tensor], shape: GruShape) {
             false,
         )
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn counted_operations_are_those_of_pytorchs_counter() {
+        let all: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/flops.json")).unwrap();
+        let mut parameters = Parameters::new(Device::Cpu);
+        let shape = GruShape {
+            input: 6,
+            hidden: 8,
+            layers: 2,
+            dropout: 0.0,
+        };
+        let net = Gru::new(&mut parameters, "gru", shape);
+        // Three rows of five tokens.
+        let order = TimeMajor::new(&[0, 5, 10, 15]);
+        let inputs = Tensor::randn([15, 6], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let before = product::counted();
+        let _ = net.forward(&inputs, &order, true);
+        assert_eq!(product::counted() - before, all["gru"].as_u64().unwrap());
+    }
 }

@@ -142,6 +142,7 @@ pub fn phase_of(name: &str, on: Option<Device>, elapsed: Elapsed) -> Phase {
         wall_s: elapsed.wall_s,
         device_s: on.map(|_| elapsed.device_s),
         energy_j: elapsed.energy_j,
+        flops: on.map(|_| elapsed.flops),
         ..Phase::default()
     }
 }

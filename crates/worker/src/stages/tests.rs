@@ -257,6 +257,7 @@ fn allmrec_runs_from_its_first_stage_to_ranks_by_every_inference() {
     // Three users have a target; one has a single training item.
     assert_eq!(train.examples, Some(9));
     assert!(train.tokens > Some(100) && train.params > train.trained_params);
+    assert!(train.flops > Some(100_000), "{train:?}");
     let generate = Inference::Generate {
         max_new_tokens: 8,
         repetition_penalty: 1.5,

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use libloading::Library;
 use tch::Device;
 
+use super::rapl;
+
 /// Longest name or address that is read.
 const ROOM: usize = 256;
 
@@ -66,11 +68,14 @@ impl Board {
     }
 }
 
-/// Joules that the whole board of `device` has used since the driver began to count. `None` on the
-/// CPU, and for boards before 2017, which have no counter. A process computes on one device: the
-/// first one.
+/// Joules that the whole board of `device` has used since the driver began to count, or on the CPU
+/// the processors and their memory. `None` for boards before 2017, which have no counter, and where
+/// the counters of processors cannot be read. A process computes on one device: the first one.
 pub fn joules(device: Device) -> Option<f64> {
     static BOARD: OnceLock<Option<Board>> = OnceLock::new();
+    if device == Device::Cpu {
+        return rapl::joules();
+    }
     if !device.is_cuda() {
         return None;
     }

@@ -7,6 +7,8 @@ pub mod device;
 pub mod gradient;
 pub mod linear;
 pub mod memory;
+pub mod product;
+pub mod rapl;
 pub mod timer;
 pub mod transfer;
 

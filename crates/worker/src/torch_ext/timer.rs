@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::board;
+use super::{board, product};
 
 unsafe extern "C" {
     fn allround_record_event(
@@ -84,9 +84,12 @@ pub struct Elapsed {
     pub wall_s: f64,
     /// Seconds by the device's own events; on the CPU, by the clock.
     pub device_s: f64,
-    /// Joules of the whole board; `None` where nothing counts them or the timer was too short for
-    /// the counter.
+    /// Joules of the whole board, or of all processors and their memory. `None` where nothing
+    /// counts them, or where the timer was too short for the counter.
     pub energy_j: Option<f64>,
+    /// Floating-point operations of matrix products.
+    #[serde(default)]
+    pub flops: u64,
 }
 
 impl AddAssign for Elapsed {
@@ -95,6 +98,7 @@ impl AddAssign for Elapsed {
     fn add_assign(&mut self, other: Self) {
         self.wall_s += other.wall_s;
         self.device_s += other.device_s;
+        self.flops += other.flops;
         self.energy_j = match (self.energy_j, other.energy_j) {
             (Some(one), Some(two)) => Some(one + two),
             (one, two) => one.or(two),
@@ -109,6 +113,7 @@ pub struct Timer {
     start: Option<(usize, CudaEvent)>,
     device: Device,
     joules: Option<f64>,
+    flops: u64,
 }
 
 impl Timer {
@@ -132,6 +137,7 @@ impl Timer {
             start,
             device,
             joules,
+            flops: product::counted(),
         }
     }
 
@@ -151,6 +157,7 @@ impl Timer {
             wall_s,
             device_s: device_s.unwrap_or(wall_s),
             energy_j: used.filter(|&joules| joules > 0.0),
+            flops: product::counted() - self.flops,
         }
     }
 }
@@ -189,6 +196,7 @@ mod tests {
             wall_s: seconds,
             device_s: seconds / 2.0,
             energy_j,
+            flops: 7,
         };
         let mut sum = Elapsed::default();
         sum += elapsed(2.0, None);
@@ -196,7 +204,14 @@ mod tests {
         sum += elapsed(1.0, Some(30.0));
         sum += elapsed(1.0, Some(12.0));
         sum += elapsed(4.0, None);
-        assert_eq!(sum, elapsed(8.0, Some(42.0)));
+        let flops = 4 * 7;
+        assert_eq!(
+            sum,
+            Elapsed {
+                flops,
+                ..elapsed(8.0, Some(42.0))
+            }
+        );
     }
 
     #[test]

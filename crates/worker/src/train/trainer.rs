@@ -423,6 +423,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             wall_s: progress.train.wall_s,
             device_s: Some(progress.train.device_s),
             energy_j: progress.train.energy_j,
+            flops: Some(progress.train.flops),
             examples: Some(progress.examples),
             tokens: Some(progress.tokens),
             params: Some(self.task.params()),
@@ -440,6 +441,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 wall_s: progress.validate.wall_s,
                 device_s: Some(progress.validate.device_s),
                 energy_j: progress.validate.energy_j,
+                flops: Some(progress.validate.flops),
                 params: Some(self.task.params()),
                 trained_params: Some(trained),
                 ..Phase::default()

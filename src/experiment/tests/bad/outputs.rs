@@ -177,4 +177,31 @@ published = [{ model = "naive", train_seconds = 0.0, evaluate_seconds = 1.0, sou
             "59:14: no scenario is called `warm` | expected the name of a scenario | the scenarios are `cold` and `overall`",
         ],
     },
+    Case {
+        what: "metrics next to costs without their protocol",
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naive"
+
+[table.cost.cost]
+metrics = ["hit@1"]"#,
+        faults: &[
+            "61:1: no protocol is called `` | expected the name of a protocol | the protocols are `strict`",
+        ],
+    },
+    Case {
+        what: "a comparison of trainings of which one is not validated",
+        old: r#"baseline = "naive""#,
+        new: r#"baseline = "naive"
+
+[table.race.equal]
+metric = "hit@10"
+models = ["naive"]
+baseline = "tiny""#,
+        faults: &[
+            "62:10: no model of the matrix records `hit@10` while it trains | nothing to draw | give a model `train.stop.early = { metric = \"hit@10\" }`, or draw `loss`",
+            "63:10: the baseline `tiny` is not among the models of the table | add `tiny`",
+            "63:10: the table compares a model with itself alone | expected two models or more | add a model, or leave `models` out for all that are validated",
+            "63:11: `naive` does not record `hit@10` while it trains | has no curve to compare | validate it by `hit@10` (`train.stop.early`, or `project.validate` and `tune.validate` of LLM methods)",
+        ],
+    },
 ];

@@ -12,6 +12,7 @@ use crate::nn::attention::{Attention, AttentionShape, Separate};
 use crate::nn::noise::Noise;
 use crate::nn::packed::{Group, Packed};
 use crate::nn::parameters;
+use crate::torch_ext::product;
 
 /// What blocks are made of.
 #[derive(Clone, Copy, Debug)]
@@ -166,8 +167,8 @@ impl FeedForward {
 
     fn forward(&self, x: &Tensor, noise: &mut Option<Noise>) -> Tensor {
         let linear = |x: &Tensor, (weight, bias): &(Tensor, Option<Tensor>)| match weight.dim() {
-            3 => x.linear(&weight.squeeze_dim(-1), bias.as_ref()),
-            _ => x.linear(weight, bias.as_ref()),
+            3 => product::linear(x, &weight.squeeze_dim(-1), bias.as_ref()),
+            _ => product::linear(x, weight, bias.as_ref()),
         };
         let mut inner = linear(x, &self.layers[0]);
         if self.drops == Drops::BeforeActivation {
@@ -175,7 +176,7 @@ impl FeedForward {
         }
         inner = activated(self.activation, &inner);
         if let Some(weight) = &self.linear {
-            inner *= x.linear(weight, None::<&Tensor>);
+            inner *= product::linear(x, weight, None);
         }
         if self.drops == Drops::AfterActivation {
             inner = drop_some(inner, noise);
@@ -427,7 +428,7 @@ impl Block {
             NetworkOrder::Gated => {
                 let gate = |x: &Tensor, part: usize| {
                     let (weight, bias) = &self.gates.as_ref().expect("the form has gates")[part];
-                    x.linear(weight, Some(bias)).sigmoid()
+                    product::linear(x, weight, Some(bias)).sigmoid()
                 };
                 let x = x + gate(x, 0) * drop_some(taken, noise);
                 let normed = self.norm_forward.forward(&x);

@@ -13,6 +13,7 @@ use tch::Kind;
 use super::*;
 use crate::models::weights;
 use crate::testing::sasrec;
+use crate::torch_ext::product;
 
 const SIZES: Sizes = Sizes {
     users: 1,
@@ -414,4 +415,21 @@ fn rows_with_their_padding_written_out_have_the_packed_states() {
             );
         }
     }
+}
+
+#[test]
+fn counted_operations_are_those_of_pytorchs_counter_and_one_key_for_padding() {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/flops.json")).unwrap();
+    let settings = Config {
+        hidden_units: 16,
+        maxlen: 24,
+        ..config(SasrecForm::Allmrec, 1, 0.0)
+    };
+    let net = Sasrec::new(&settings, SIZES, Device::Cpu);
+    let before = product::counted();
+    let _ = net.loss(&batch(&[24]));
+    let ratio = (product::counted() - before) as f64 / all["sasrec"].as_f64().unwrap();
+    // Each of two blocks has keys and values of one more token, and scores of one more key.
+    assert!((1.0..1.04).contains(&ratio), "{ratio}");
 }

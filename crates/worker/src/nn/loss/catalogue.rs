@@ -8,6 +8,7 @@ use allround_core::models::train::Loss;
 use tch::{Kind, Tensor};
 
 use super::with_gradient;
+use crate::torch_ext::product;
 
 /// Most numbers of gathered rows that exist at once.
 const CHUNK_NUMBERS: i64 = 1 << 21;
@@ -137,6 +138,8 @@ impl Catalogue<'_> {
             let flat = ids.view([-1]);
             let items = self.table.index_select(0, &flat).view([size, each, width]);
             let mut logits = items.bmm(&states.unsqueeze(-1)).squeeze_dim(-1);
+            // With the two products of the gradient below.
+            product::count(size * each * width, 3);
             if let Some(bias) = self.bias {
                 logits += bias.index_select(0, &flat).view([size, each]);
             }

@@ -65,6 +65,7 @@ fn an_evaluation_goes_on_behind_the_users_that_are_done() {
             wall_s: 50.0,
             device_s: 40.0,
             energy_j: None,
+            flops: 9,
         };
         checkpoint::save(&job.checkpoint, &half(&desk, name), 7, elapsed).unwrap();
         let mut events = Vec::new();
