@@ -12,7 +12,7 @@ struct Sample {
     most: usize,
 }
 
-const SAMPLES: [Sample; 10] = [
+const SAMPLES: [Sample; 11] = [
     Sample {
         what: "a CF model (NextItNet)",
         words: &["nextitnet", "Nextitnet"],
@@ -31,6 +31,11 @@ const SAMPLES: [Sample; 10] = [
     Sample {
         what: "an LLM method with a separate stage (TALLRec)",
         words: &["tallrec", "Tallrec", "TallrecForm", "TrainTune"],
+        most: 6,
+    },
+    Sample {
+        what: "an LLM method with a separate stage (LLM-SRec)",
+        words: &["llm_srec", "LlmSrec", "TrainRepresent"],
         most: 6,
     },
     Sample {

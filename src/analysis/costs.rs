@@ -19,7 +19,7 @@ pub struct Costs {
     pub examples_per_s: Option<f64>,
     /// Training tokens per second, over its stages that pass through a language model.
     pub tokens_per_s: Option<f64>,
-    /// Wall seconds of evaluation per user.
+    /// Wall seconds of evaluation per user, with the share of what is computed once for all users.
     pub evaluate_s_per_user: Option<f64>,
     /// Parameters of the largest model among its stages: the language model, where there is one.
     pub params: Option<f64>,
@@ -108,11 +108,14 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     const OWN: &[Role] = &[Role::CfModel, Role::Training, Role::LlmTraining];
     let wall = |row: &&StageRow| Some(row.wall_s);
     let train_s = sum(trained(OWN).map(wall));
-    // A fusion costs what its models cost, for each user that it measures.
+    // A fusion costs what its models cost, for each user that it measures. Vectors of items are
+    // computed once, and then serve all users.
     let evaluations = in_phase("evaluate").chain(in_phase("fuse"));
+    let evaluations = evaluations.chain(in_phase("encode_items"));
     let evaluate_s = sum(evaluations.clone().map(wall));
     // A combination of other models' scores has no matrix products.
-    let evaluate_flops = sum(in_phase("evaluate").map(|row| real(row.flops)));
+    let own_evaluations = in_phase("evaluate").chain(in_phase("encode_items"));
+    let evaluate_flops = sum(own_evaluations.map(|row| real(row.flops)));
     let train_flops = sum(trained(OWN).map(|row| real(row.flops)));
     let samples = sum(trained(OWN).map(|row| real(row.examples)));
     let train_tokens = sum(trained(&[Role::LlmTraining]).map(|row| real(row.tokens)));

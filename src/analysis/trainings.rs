@@ -46,7 +46,7 @@ pub fn role(kind: &str) -> Option<Role> {
         StageKind::PretrainLm => Role::Pretraining,
         StageKind::Contrast | StageKind::Backbone => Role::CfModel,
         StageKind::EncodeText | StageKind::Align => Role::Training,
-        StageKind::Project | StageKind::Tune => Role::LlmTraining,
+        StageKind::Project | StageKind::Tune | StageKind::Represent => Role::LlmTraining,
         StageKind::Evaluate => Role::Evaluation,
     })
 }

@@ -79,6 +79,7 @@ fn label(node: &Node) -> StageLabel {
         | Settings::Align(_)
         | Settings::Project(_)
         | Settings::Tune(_)
+        | Settings::Represent(_)
         | Settings::Evaluate(_) => None,
     };
     StageLabel {

@@ -9,7 +9,7 @@ use allround_core::models::llm_method::StageContext;
 use allround_core::models::{Ctrl, Fusion, LlmMethod, Model, Scores, TextSimilarity};
 use allround_core::stage::{
     Compute, EncodeText, FusionRanking, LlmRanking, PretrainLm, PromptedLlm, Ranking, Settings,
-    TextRanking, TrainBackbone,
+    TextRanking, TrainBackbone, VectorRanking,
 };
 
 use super::graph::NodeId;
@@ -162,13 +162,17 @@ impl Planner<'_> {
             found.trained.push(node);
         }
         found.inputs = self.inputs.of_model(inputs::folder_of_llm(&llm.llm));
-        found.ranking = Ranking::Llm(LlmRanking {
-            llm,
-            inference: method.inference().cloned(),
-            tuned: method.tuned().cloned(),
-            seed: cell.seed,
-            token_budget: self.spec.run.answer_token_budget,
-        });
+        let token_budget = self.spec.run.answer_token_budget;
+        found.ranking = match method.ranks_by_vectors() {
+            true => Ranking::Vectors(VectorRanking { llm, token_budget }),
+            false => Ranking::Llm(LlmRanking {
+                llm,
+                inference: method.inference().cloned(),
+                tuned: method.tuned().cloned(),
+                seed: cell.seed,
+                token_budget,
+            }),
+        };
         Ok(found)
     }
 
@@ -342,7 +346,7 @@ impl Planner<'_> {
             Settings::Evaluate(evaluate) => match evaluate.ranking {
                 Ranking::Given(_) | Ranking::Fusion(_) => return None,
                 Ranking::Cf | Ranking::Texts(_) => run.cf_threads,
-                Ranking::Llm(_) => run.threads,
+                Ranking::Llm(_) | Ranking::Vectors(_) => run.threads,
             },
             Settings::Backbone(_) => run.cf_threads,
             Settings::Contrast(_)
@@ -350,7 +354,8 @@ impl Planner<'_> {
             | Settings::PretrainLm(_)
             | Settings::Align(_)
             | Settings::Project(_)
-            | Settings::Tune(_) => run.threads,
+            | Settings::Tune(_)
+            | Settings::Represent(_) => run.threads,
         };
         // Which of several equal devices runs a stage does not change its result.
         let device = run.device.split(':').next().unwrap_or(&run.device);

@@ -189,6 +189,7 @@ fn kind_of_model(node: &Node) -> String {
         Settings::Evaluate(evaluate) => match evaluate.ranking {
             Ranking::Cf => "cf",
             Ranking::Llm(_) => "llm",
+            Ranking::Vectors(_) => "vectors",
             Ranking::Given(_) => "given",
             Ranking::Texts(_) => "texts",
             Ranking::Fusion(_) => "fusion",
@@ -200,7 +201,8 @@ fn kind_of_model(node: &Node) -> String {
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
-        | Settings::Tune(_) => "",
+        | Settings::Tune(_)
+        | Settings::Represent(_) => "",
     };
     format!("{kind} {of} {:?}", node.stage.compute)
 }

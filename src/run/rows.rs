@@ -302,6 +302,7 @@ impl<'a> RowSource<'a> {
             | Settings::Align(_)
             | Settings::Project(_)
             | Settings::Tune(_)
+            | Settings::Represent(_)
             | Settings::Evaluate(_) => true,
         }
     }
@@ -320,7 +321,8 @@ impl<'a> RowSource<'a> {
             | Settings::PretrainLm(_)
             | Settings::Align(_)
             | Settings::Project(_)
-            | Settings::Tune(_) => false,
+            | Settings::Tune(_)
+            | Settings::Represent(_) => false,
         })
     }
 

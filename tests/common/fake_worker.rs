@@ -79,7 +79,7 @@ fn action(job: &Job) -> String {
     let kind = job.stage.settings.kind();
     let model = match &job.stage.settings {
         Settings::Backbone(settings) => settings.model.kind(),
-        Settings::Evaluate(settings) if settings.ranking.llm().is_some() => "llm",
+        Settings::Evaluate(settings) if settings.ranking.prompted_llm().is_some() => "llm",
         _ => "",
     };
     let rules = std::env::var("FAKE_WORKER").unwrap_or_default();
@@ -163,8 +163,8 @@ fn work(job: &Job, action: &str) -> Result<(), String> {
 
 fn reads_prompts(job: &Job) -> bool {
     match &job.stage.settings {
-        Settings::Project(_) | Settings::Tune(_) => true,
-        Settings::Evaluate(settings) => settings.ranking.llm().is_some(),
+        Settings::Project(_) | Settings::Tune(_) | Settings::Represent(_) => true,
+        Settings::Evaluate(settings) => settings.ranking.prompted_llm().is_some(),
         _ => false,
     }
 }
@@ -187,7 +187,8 @@ fn phase(job: &Job) -> &'static str {
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
-        | Settings::Tune(_) => "train",
+        | Settings::Tune(_)
+        | Settings::Represent(_) => "train",
         Settings::EncodeText(_) => "encode",
         Settings::Evaluate(Evaluate {
             part: Part::Valid, ..
@@ -214,6 +215,7 @@ fn epochs(job: &Job) -> u32 {
         Settings::Align(settings) => settings.align.train.epochs,
         Settings::Project(settings) => settings.project.train.epochs,
         Settings::Tune(settings) => settings.tune.train.epochs,
+        Settings::Represent(settings) => settings.represent.train.epochs,
         _ => 0,
     }
 }
@@ -342,7 +344,7 @@ fn evaluate(
     match &settings.ranking {
         Ranking::Given(given) => return read_scores(job, (given, keeps), (prepared, &lists)),
         Ranking::Fusion(ranking) => return fuse(job, ranking, (prepared, &lists)),
-        Ranking::Cf | Ranking::Llm(_) | Ranking::Texts(_) => {}
+        Ranking::Cf | Ranking::Llm(_) | Ranking::Vectors(_) | Ranking::Texts(_) => {}
     }
     if keeps {
         scores(prepared, &lists).save(&job.output)?;

@@ -52,13 +52,25 @@ align.train_encoder = false
 align.train.epochs = 40
 project.train.epochs = 4
 
+[model.srec.llm_srec]
+backbone = "sasrec"
+llm = "small"
+represent = { width = 8, hidden_units = 16, train.epochs = 4 }
+
 [model.tallrec.tallrec]
 llm = "small"
 tune.train.epochs = 4
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
-const STAGES: [&str; 5] = ["pretrain-lm", "backbone", "align", "project", "tune"];
+const STAGES: [&str; 6] = [
+    "pretrain-lm",
+    "backbone",
+    "align",
+    "project",
+    "represent",
+    "tune",
+];
 
 struct Folder(tempfile::TempDir);
 

@@ -142,6 +142,9 @@ fn backbone(check: &mut Check<'_>, name: &str, path: &[&str]) {
 
 /// Reports protocols under which a method cannot be measured.
 fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
+    if method.ranks_by_vectors() {
+        return;
+    }
     let spec = check.spec;
     let inference = method.inference();
     let prompt = spec.prompt.get(method.prompt());

@@ -68,7 +68,32 @@ fn every_bad_method_is_refused_with_these_messages() {
     refused(&text, CASES);
 }
 
+#[test]
+fn vectors_can_rank_every_item_and_prompts_cannot() {
+    let (_dir, text) = good();
+    let (models, _) = text.split_once("[model.full.allmrec]").unwrap();
+    let full = models.replace(
+        "metrics = [\"hit@1\", \"hit@5\"]",
+        "metrics = [\"hit@1\"]\ncandidates.full = {}",
+    );
+    let names = "backbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\n";
+    let vectors = format!("{full}[model.srec.llm_srec]\n{names}");
+    assert_eq!(faults_of(&vectors, &[]), Vec::<String>::new());
+    let prompts = format!("{full}[model.mlp.mlp_llm]\n{names}");
+    assert!(faults_of(&prompts, &[])[0].contains("a prompt cannot list them all"));
+}
+
 const CASES: &[Case] = &[
+    Case {
+        what: "vectors whose training has settings without an effect, and a target without a vector",
+        old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\n",
+        new: "[model.mlp.llm_srec]\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\nrepresent.one_item = \"padding\"\nrepresent.train = { batch_size = 1, token_budget = 64 }\nrepresent.uniformity = 0.5\n",
+        faults: &[
+            "39:22: padding has no title, so it has no vector to be a target with | expected `skip` or `empty_history` | write `one_item = \"skip\"`",
+            "40:52: `token_budget` splits steps, and the users of a step are compared with one another | has no effect | remove `token_budget`, or lower `batch_size`",
+            "41:24: `uniformity` compares the users of a batch, and `batch_size` is 1 | has no effect | raise `train.batch_size`, or write `uniformity = 0`",
+        ],
+    },
     Case {
         what: "a validation that ranks every item",
         old: "prompt = \"plain\"\ninference.score = {}\n",

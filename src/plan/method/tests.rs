@@ -60,6 +60,9 @@ llm = "small"
 llm = "small"
 [model.tallrec.tallrec]
 llm = "small"
+[model.srec.llm_srec]
+backbone = "sasrec"
+llm = "small"
 
 [variant]
 text = { of = "allmrec", set = { item = "text" } }
@@ -82,7 +85,7 @@ fn key(plan: &Plan, cell: &Cell, kind: &str) -> Option<Key> {
 }
 
 /// Two cells, and the kinds of the stages that they share.
-const SHARED: [(&str, &str, &[&str]); 15] = [
+const SHARED: [(&str, &str, &[&str]); 17] = [
     ("toys.overall.allmrec", "toys.overall.sasrec", &["backbone"]),
     (
         "toys.overall.allmrec",
@@ -157,6 +160,16 @@ const SHARED: [(&str, &str, &[&str]); 15] = [
         "toys.overall.only",
         &["pretrain-lm"],
     ),
+    (
+        "toys.overall.srec",
+        "toys.cold.srec",
+        &["pretrain-lm", "backbone", "represent", "evaluate"],
+    ),
+    (
+        "toys.overall.srec",
+        "toys.overall.mlp",
+        &["pretrain-lm", "backbone"],
+    ),
 ];
 
 #[test]
@@ -169,6 +182,7 @@ fn cells_share_exactly_the_equal_stages() {
         "align",
         "project",
         "tune",
+        "represent",
         "evaluate",
     ];
     for (one, two, shared) in SHARED {
@@ -187,7 +201,7 @@ fn cells_share_exactly_the_equal_stages() {
 #[test]
 fn a_cell_lists_its_trained_stages_and_its_cf_model() {
     let plan = plan_of(SPEC, &[]);
-    let table: [(&str, &[&str], &str, &[&str]); 5] = [
+    let table: [(&str, &[&str], &str, &[&str]); 6] = [
         ("sasrec", &["backbone"], "sasrec", &["backbone"]),
         (
             "allmrec",
@@ -203,6 +217,12 @@ fn a_cell_lists_its_trained_stages_and_its_cf_model() {
         ),
         ("only", &[], "", &["llm"]),
         ("tallrec", &["tune"], "", &["llm", "tune"]),
+        (
+            "srec",
+            &["backbone", "represent"],
+            "sasrec",
+            &["backbone", "llm", "represent"],
+        ),
     ];
     for (model, trained, backbone, reads) in table {
         let cell = cell(&plan, &format!("toys.overall.{model}.s1"));

@@ -79,8 +79,15 @@ pub trait LlmMethod {
         true
     }
 
-    /// How an answer is read; `None` where candidates are always ranked by the likelihood of a yes.
+    /// How an answer is read; `None` where candidates are always ranked by the likelihood of a yes,
+    /// or by vectors.
     fn inference(&self) -> Option<&Inference>;
+
+    /// Whether users and items have vectors, whose dot products rank. Such a method answers no
+    /// prompt, and can rank all items.
+    fn ranks_by_vectors(&self) -> bool {
+        false
+    }
 
     /// Name of the CF model that the method reads.
     fn backbone(&self) -> Option<&str> {

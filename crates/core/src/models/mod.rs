@@ -13,6 +13,7 @@ pub mod hstu;
 mod hue;
 pub mod llm_method;
 pub mod llm_only;
+pub mod llm_srec;
 pub mod markov;
 pub mod mlp_llm;
 pub mod morec;
@@ -45,6 +46,7 @@ pub use hstu::Hstu;
 pub use hue::Hue;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
+pub use llm_srec::LlmSrec;
 pub use markov::Markov;
 pub use mlp_llm::MlpLlm;
 pub use morec::Morec;
@@ -102,6 +104,9 @@ pub enum Model {
     MlpLlm(MlpLlm),
     /// A language model with LoRA adapters (Bao et al. 2023).
     Tallrec(Tallrec),
+    /// User and item vectors of a frozen language model that reads a CF model's items (Kim et al.
+    /// 2025).
+    LlmSrec(LlmSrec),
 }
 
 /// Groups of model kinds.
@@ -134,7 +139,7 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 19] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -153,6 +158,7 @@ pub const KINDS: [Kind; 18] = [
     llm_only::KIND,
     mlp_llm::KIND,
     tallrec::KIND,
+    llm_srec::KIND,
 ];
 
 /// The CF models. The worker implements each of them.
@@ -262,6 +268,7 @@ impl Model {
             Model::LlmOnly(_) => llm_only::KIND.name,
             Model::MlpLlm(_) => mlp_llm::KIND.name,
             Model::Tallrec(_) => tallrec::KIND.name,
+            Model::LlmSrec(_) => llm_srec::KIND.name,
         }
     }
 
@@ -285,7 +292,8 @@ impl Model {
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
-            | Model::Tallrec(_) => None,
+            | Model::Tallrec(_)
+            | Model::LlmSrec(_) => None,
         }
     }
 
@@ -313,6 +321,7 @@ impl Model {
             Model::LlmOnly(method) => Some(method),
             Model::MlpLlm(method) => Some(method),
             Model::Tallrec(method) => Some(method),
+            Model::LlmSrec(method) => Some(method),
             Model::Sasrec(_)
             | Model::Gru4rec(_)
             | Model::Nextitnet(_)
@@ -419,7 +428,8 @@ impl Model {
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
-            | Model::Tallrec(_) => return self,
+            | Model::Tallrec(_)
+            | Model::LlmSrec(_) => return self,
         };
         files.into_iter().for_each(|file| *file = None);
         self

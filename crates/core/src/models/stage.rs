@@ -13,6 +13,7 @@ use super::Model;
 use super::allmrec::{Align, ItemText};
 use super::ctrl::Contrast;
 use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
+use super::llm_srec::Represent;
 use super::sasrec::Sasrec;
 use super::tallrec::Tune;
 use crate::config::dataset::Dataset;
@@ -21,7 +22,9 @@ use crate::config::protocol::{Candidates, Rules, Ties};
 use crate::config::{Encoder, Scenario};
 use crate::digest::Key;
 
-pub use evaluate::{Evaluate, FusionRanking, GivenScores, Ranking, TextRanking, source_role};
+pub use evaluate::{
+    Evaluate, FusionRanking, GivenScores, Ranking, TextRanking, VectorRanking, source_role,
+};
 pub use kind::StageKind;
 
 /// A unit of work with a content key.
@@ -82,6 +85,8 @@ pub enum Settings {
     Project(TrainProject),
     /// Trains adapters of a language model (TALLRec).
     Tune(TrainTune),
+    /// Trains vectors of users and items (LLM-SRec).
+    Represent(TrainRepresent),
     /// Ranks the targets of measured users.
     Evaluate(Evaluate),
 }
@@ -99,6 +104,7 @@ impl Settings {
             Settings::Align(_) => StageKind::Align,
             Settings::Project(_) => StageKind::Project,
             Settings::Tune(_) => StageKind::Tune,
+            Settings::Represent(_) => StageKind::Represent,
             Settings::Evaluate(_) => StageKind::Evaluate,
         }
     }
@@ -110,6 +116,7 @@ impl Settings {
             Settings::Align(_) => &["backbone"],
             Settings::Project(_) => &["backbone", "align", "llm"],
             Settings::Tune(_) => &["llm"],
+            Settings::Represent(_) => &["backbone", "llm"],
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
@@ -125,7 +132,8 @@ impl Settings {
         match self {
             Settings::Project(project) => Some(&project.llm.llm),
             Settings::Tune(tune) => Some(&tune.llm.llm),
-            Settings::Evaluate(evaluate) => evaluate.ranking.llm().map(|by| &by.llm.llm),
+            Settings::Represent(represent) => Some(&represent.llm.llm),
+            Settings::Evaluate(evaluate) => evaluate.ranking.prompted_llm().map(|by| &by.llm),
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
@@ -148,6 +156,7 @@ impl Settings {
             | Settings::PretrainLm(_)
             | Settings::Project(_)
             | Settings::Tune(_)
+            | Settings::Represent(_)
             | Settings::Evaluate(_) => None,
         }
     }
@@ -164,6 +173,7 @@ impl Settings {
             | Settings::PretrainLm(_)
             | Settings::Project(_)
             | Settings::Tune(_)
+            | Settings::Represent(_)
             | Settings::Evaluate(_) => None,
         }
     }
@@ -187,6 +197,7 @@ impl Settings {
             | Settings::Align(_)
             | Settings::Project(_)
             | Settings::Tune(_)
+            | Settings::Represent(_)
             | Settings::Evaluate(_) => 4,
         }
     }
@@ -351,10 +362,26 @@ pub struct TrainTune {
     pub seed: u64,
 }
 
+/// Settings of `represent`: needs `prepared`, `backbone` and the needs of the language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainRepresent {
+    /// The language model, and the numbers of its prompt.
+    pub llm: PromptedLlm,
+    /// Losses and training.
+    pub represent: Represent,
+    /// How validation ranks; `None` without validation.
+    pub ranking: Option<ValidationRanking>,
+    /// Maximum number of prompt tokens in a forward pass without gradients.
+    pub token_budget: usize,
+    /// The cell's seed.
+    pub seed: u64,
+}
+
 /// How validation ranks while a method is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationRanking {
-    /// By likelihoods of titles; `None` where candidates are ranked by the likelihood of a yes.
+    /// By likelihoods of titles; `None` where candidates are ranked by the likelihood of a yes, or
+    /// by vectors.
     pub inference: Option<Inference>,
     /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
     pub token_budget: usize,

@@ -252,6 +252,8 @@ pub enum Decay {
     Linear,
     /// Along half a cosine to a tenth of the peak.
     Cosine,
+    /// By 5 % after every tenth of an epoch, as in LLM-SRec's code.
+    Stepwise,
 }
 
 /// What happens when the device runs out of memory.

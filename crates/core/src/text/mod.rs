@@ -5,6 +5,7 @@ pub mod answer_file;
 pub mod item;
 pub mod pair;
 pub mod prompt;
+pub mod representation;
 pub mod titles;
 
 pub use answer::{Audit, audit};

@@ -198,9 +198,20 @@ impl Lm {
 
     /// Root mean square of the token embeddings.
     pub fn token_scale(&self) -> f64 {
-        let rows = Tensor::arange(self.config.vocab_size, (Kind::Int64, self.device()));
-        let squares = self.embed(&rows).to_kind(Kind::Float).square();
+        let squares = self.all_tokens().square();
         squares.mean(Kind::Float).sqrt().double_value(&[])
+    }
+
+    /// Mean and standard deviation of the numbers of the token embeddings.
+    pub fn token_moments(&self) -> [f64; 2] {
+        let all = self.all_tokens();
+        [all.mean(Kind::Float), all.std(true)].map(|moment| moment.double_value(&[]))
+    }
+
+    /// Input vectors [V, W] of all tokens.
+    fn all_tokens(&self) -> Tensor {
+        let rows = Tensor::arange(self.config.vocab_size, (Kind::Int64, self.device()));
+        self.embed(&rows).to_kind(Kind::Float)
     }
 
     /// States [sum of wanted, W] after the last block and norm, for the `wanted` places of each

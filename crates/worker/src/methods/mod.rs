@@ -7,10 +7,12 @@ pub mod align;
 pub mod contrast;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+pub mod mlp;
 pub mod project;
 pub mod prompted_lm;
 pub mod rank;
 pub mod ranking_examples;
+pub mod represent;
 pub mod sequences;
 pub mod tables;
 pub mod tune;

@@ -15,9 +15,9 @@ use allround_core::event::Event;
 use allround_core::models::llm_method::{ItemEmbedding, Project};
 use tch::{Device, Kind, Tensor};
 
-mod mlp;
 mod ranking;
 
+use super::mlp::{Mlp, MlpShape};
 use super::prompted_lm::{EncodedPrompt, PromptEncoder, PromptedLm, PromptedLmError, Slot};
 use super::ranking_examples::{RankingExample, RankingExamples};
 use super::sequences::{Pool, Sequences, Target, user_states};
@@ -30,7 +30,6 @@ use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::EpochSeed;
-use mlp::Mlp;
 use ranking::Ranking;
 
 /// This stage's number among random streams.
@@ -61,6 +60,18 @@ pub struct Shape {
     pub hidden_layers: usize,
 }
 
+impl Shape {
+    /// A projection of vectors of width `inputs`.
+    fn of_mlp(self, inputs: i64) -> MlpShape {
+        MlpShape {
+            inputs,
+            hidden: self.lm,
+            layers: self.hidden_layers,
+            outputs: self.lm,
+        }
+    }
+}
+
 /// The table's name among the weights.
 const RANDOM: &str = "random";
 
@@ -77,11 +88,16 @@ impl Projections {
         } else {
             &mut discarded
         };
-        let user = Mlp::new(into, "log_emb_proj", shape.states, shape, true);
+        let user = Mlp::new(into, "log_emb_proj", shape.of_mlp(shape.states), true);
         let user = shape.user.then_some(user);
         let projection = table.as_ref().map(|table| {
             let inputs = table.size()[1];
-            Mlp::new(&mut parameters, "item_emb_proj", inputs, shape, false)
+            Mlp::new(
+                &mut parameters,
+                "item_emb_proj",
+                shape.of_mlp(inputs),
+                false,
+            )
         });
         let drawn = |table: Tensor| Tensor::randn(table.size(), (Kind::Float, Device::Cpu));
         let table = table.map(|table| match item {

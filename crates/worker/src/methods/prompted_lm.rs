@@ -10,6 +10,7 @@
 mod error;
 mod likelihood;
 mod prompt_encoder;
+mod representation;
 mod turn;
 
 use std::path::Path;
@@ -220,6 +221,20 @@ fn shorter(tokenizer: &Tokenizer, title: &str, most: usize) -> Option<String> {
         !text.ends_with(char::REPLACEMENT_CHARACTER) && tokenizer.encode(text).len() <= most
     };
     Some(beginnings.into_iter().find(whole).unwrap_or_default())
+}
+
+/// Prompts in parts that fit the token budget of a pass, or of one prompt.
+pub fn parts(prompts: &[Vec<Slot>], token_budget: usize) -> Vec<&[Vec<Slot>]> {
+    let (mut parts, mut start, mut tokens) = (Vec::new(), 0, 0);
+    for (at, prompt) in prompts.iter().enumerate() {
+        if at > start && tokens + prompt.len() > token_budget {
+            parts.push(&prompts[start..at]);
+            (start, tokens) = (at, 0);
+        }
+        tokens += prompt.len();
+    }
+    parts.push(&prompts[start..]);
+    parts
 }
 
 /// A language model with the titles and the prompt of one data set.

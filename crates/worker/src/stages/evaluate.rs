@@ -16,7 +16,7 @@ use tch::Device;
 use super::encode_text::embeddings;
 use super::prompted_lm::ProjectionInputs;
 use super::report::{StageError, phase_of, timed};
-use super::{need, prompted_lm};
+use super::{need, prompted_lm, represent};
 use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{ContextNeeds, PromptedLm};
@@ -49,6 +49,7 @@ pub(super) fn run(
             score(job, scorer.as_ref(), keep, measured, observe)
         }
         Ranking::Llm(answering) => ask(job, answering, keep, measured, device, observe),
+        Ranking::Vectors(vectors) => represent::rank(job, vectors, keep, measured, device, observe),
         Ranking::Given(given) => read(job, given, keep, measured, observe),
         Ranking::Texts(texts) => compare(job, texts, keep, measured, device, observe),
         Ranking::Fusion(ranking) => fuse(job, ranking, keep, measured, observe),
@@ -57,11 +58,11 @@ pub(super) fn run(
 
 /// What is ranked.
 #[derive(Clone, Copy)]
-struct Measured<'a> {
+pub(super) struct Measured<'a> {
     /// The data set.
-    prepared: &'a Prepared,
+    pub(super) prepared: &'a Prepared,
     /// Measured users with their candidates.
-    lists: &'a CandidateLists,
+    pub(super) lists: &'a CandidateLists,
 }
 
 /// Users whose ranks are computed once beforehand, so that the timed pass finds caches and kernels
@@ -70,7 +71,7 @@ const WARM_UP: usize = 64;
 
 /// What the pass over `part` is called: only that over the test counts as the cost of an
 /// evaluation.
-fn phase_name(part: Part) -> &'static str {
+pub(super) fn phase_name(part: Part) -> &'static str {
     match part {
         Part::Valid => "evaluate_valid",
         Part::Test => "evaluate",

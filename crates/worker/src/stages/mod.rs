@@ -11,6 +11,7 @@ mod prepare;
 mod project;
 mod prompted_lm;
 pub mod report;
+mod represent;
 mod saved_lm;
 mod tune;
 mod validation;
@@ -52,7 +53,8 @@ pub fn run(
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
-        | Settings::Tune(_) => resumed(&job.checkpoint),
+        | Settings::Tune(_)
+        | Settings::Represent(_) => resumed(&job.checkpoint),
         Settings::Prepare(_)
         | Settings::Candidates(_)
         | Settings::EncodeText(_)
@@ -79,6 +81,7 @@ pub fn run(
         Settings::Project(settings) => project::run(job, settings, device, observe),
         Settings::PretrainLm(settings) => pretrain(job, settings, device, observe),
         Settings::Tune(settings) => tune::run(job, settings, device, observe),
+        Settings::Represent(settings) => represent::run(job, settings, device, observe),
         Settings::Evaluate(settings) => evaluate::run(job, settings, device, observe),
     }
 }

@@ -5,6 +5,7 @@ mod contrast;
 mod kept;
 mod morec;
 mod refused;
+mod represent;
 mod resumed;
 mod scores;
 mod untrained;

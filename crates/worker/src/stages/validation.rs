@@ -16,8 +16,9 @@ use super::prompted_lm::out_of_memory;
 use super::report::StageError;
 use crate::eval;
 use crate::methods::project::Projections;
-use crate::methods::prompted_lm::{PromptEncoder, PromptedLm};
+use crate::methods::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError};
 use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::methods::represent::{Representer, VectorTable, Vectors, ranked_items};
 use crate::models::Backbone;
 use crate::torch_ext::memory;
 
@@ -155,6 +156,41 @@ impl<'a> LlmValidation<'a> {
         let metrics = self.metrics(None, None, observe);
         lm.set_train(true);
         Ok(metrics?.0)
+    }
+
+    /// The metrics of vectors as they are. `rows` is the data set with a row for each item.
+    pub(super) fn of_vectors(
+        &self,
+        representer: &Representer,
+        rows: &Prepared,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<BTreeMap<Metric, f64>, StageError> {
+        let vectors = Vectors {
+            representer,
+            prompted_lm: self.inputs.prompted_lm,
+            encoder: &self.encoder,
+            token_budget: self.ranking.token_budget,
+        };
+        let (lists, total) = (&self.lists, self.lists.users.len() as u64);
+        let items = ranked_items(lists, rows);
+        let mut done = |users: usize| {
+            observe(Event::Progress(Progress {
+                phase: "validate".to_owned(),
+                done: users as u64,
+                total: Some(total),
+                unit: "users".to_owned(),
+                remark: String::new(),
+            }));
+        };
+        let table = memory::caught(|| {
+            let items = vectors.of_items(rows, &items, &mut |_| {})?;
+            let users = vectors.of_users(rows, lists, &mut done)?;
+            Ok::<_, PromptedLmError>(VectorTable::new(lists, users.rows, items.rows))
+        });
+        let table =
+            table.map_err(|message| out_of_memory(self.ranking.token_budget, &message))??;
+        let ranks = scored(&table, rows, lists)?;
+        Ok(eval::means(&ranks, &self.inputs.settings.metrics()))
     }
 
     /// The metrics, and the likelihoods of titles without a user.

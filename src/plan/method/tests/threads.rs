@@ -16,7 +16,14 @@ fn changed_by(flag: &str) -> BTreeSet<&'static str> {
 
 #[test]
 fn a_thread_count_is_in_the_keys_of_the_stages_that_it_can_change() {
-    let with_lm = ["pretrain-lm", "align", "project", "tune", "evaluate"];
+    let with_lm = [
+        "pretrain-lm",
+        "align",
+        "project",
+        "tune",
+        "represent",
+        "evaluate",
+    ];
     // `encode-text` is absent: hashed vectors do not depend on threads.
     assert_eq!(changed_by("run.threads=2"), BTreeSet::from(with_lm));
     let popularity = SPEC.replace(

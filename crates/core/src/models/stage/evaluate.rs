@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LlmRanking;
+use super::{LlmRanking, PromptedLlm};
 use crate::config::protocol::Part;
 use crate::models::fusion::FusionRule;
 use crate::models::llm_method::Inference;
@@ -30,6 +30,9 @@ pub enum Ranking {
     Cf,
     /// A language model.
     Llm(LlmRanking),
+    /// Vectors of users and items that a language model makes. Needs `backbone`, `represent` and
+    /// the needs of the language model.
+    Vectors(VectorRanking),
     /// Scores from another program.
     Given(GivenScores),
     /// Vectors of texts. Needs `encoded`.
@@ -39,10 +42,23 @@ pub enum Ranking {
 }
 
 impl Ranking {
-    /// How a language model ranks; `None` for everything else.
+    /// How the answers of a language model rank; `None` for everything else.
     pub fn llm(&self) -> Option<&LlmRanking> {
         match self {
             Ranking::Llm(ranking) => Some(ranking),
+            Ranking::Cf
+            | Ranking::Vectors(_)
+            | Ranking::Given(_)
+            | Ranking::Texts(_)
+            | Ranking::Fusion(_) => None,
+        }
+    }
+
+    /// The language model that the evaluation runs, with its prompt.
+    pub fn prompted_llm(&self) -> Option<&PromptedLlm> {
+        match self {
+            Ranking::Llm(ranking) => Some(&ranking.llm),
+            Ranking::Vectors(ranking) => Some(&ranking.llm),
             Ranking::Cf | Ranking::Given(_) | Ranking::Texts(_) | Ranking::Fusion(_) => None,
         }
     }
@@ -56,10 +72,19 @@ impl Ranking {
     /// Whether texts of items decide the order.
     pub fn reads_texts(&self) -> bool {
         match self {
-            Ranking::Llm(_) | Ranking::Texts(_) => true,
+            Ranking::Llm(_) | Ranking::Vectors(_) | Ranking::Texts(_) => true,
             Ranking::Cf | Ranking::Given(_) | Ranking::Fusion(_) => false,
         }
     }
+}
+
+/// How vectors of users and items rank: by their dot products.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VectorRanking {
+    /// The language model, and the numbers of its prompt.
+    pub llm: PromptedLlm,
+    /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
+    pub token_budget: usize,
 }
 
 /// How vectors of texts rank.

@@ -23,13 +23,15 @@ pub enum StageKind {
     Project,
     /// See [`super::Settings::Tune`].
     Tune,
+    /// See [`super::Settings::Represent`].
+    Represent,
     /// See [`super::Settings::Evaluate`].
     Evaluate,
 }
 
 impl StageKind {
     /// Every kind.
-    pub const ALL: [StageKind; 10] = [
+    pub const ALL: [StageKind; 11] = [
         StageKind::Prepare,
         StageKind::Candidates,
         StageKind::Contrast,
@@ -39,6 +41,7 @@ impl StageKind {
         StageKind::Align,
         StageKind::Project,
         StageKind::Tune,
+        StageKind::Represent,
         StageKind::Evaluate,
     ];
 
@@ -54,6 +57,7 @@ impl StageKind {
             StageKind::Align => "align",
             StageKind::Project => "project",
             StageKind::Tune => "tune",
+            StageKind::Represent => "represent",
             StageKind::Evaluate => "evaluate",
         }
     }
@@ -77,6 +81,7 @@ impl StageKind {
             | StageKind::Align
             | StageKind::Project
             | StageKind::Tune
+            | StageKind::Represent
             | StageKind::Evaluate => true,
         }
     }
@@ -92,7 +97,8 @@ impl StageKind {
             | StageKind::PretrainLm
             | StageKind::Align
             | StageKind::Project
-            | StageKind::Tune => false,
+            | StageKind::Tune
+            | StageKind::Represent => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use allround_core::config::llm::{FinalBlank, Prompt};
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
+use allround_core::text::representation;
 use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
 
 use super::{EncodedTurn, LoadedLm, PromptedLmError, shorter};
@@ -72,6 +73,8 @@ pub enum ContextNeeds {
     },
     /// TALLRec's prompt: one candidate, and a word as the answer.
     YesNo,
+    /// LLM-SRec's prompt of one item, without an answer.
+    Representation,
 }
 
 /// Where a text is in its prompt.
@@ -134,7 +137,7 @@ impl PromptEncoder {
         };
         // A-LLMRec was published with OPT and this wording.
         let is_published = prompt.template.is_empty() && loaded.lm.config().family == Family::Opt;
-        encoder.blank_with_answer = needs != ContextNeeds::YesNo
+        encoder.blank_with_answer = matches!(needs, ContextNeeds::List { .. })
             && encoder.turn.is_none()
             && match prompt.final_blank {
                 FinalBlank::Auto => !is_published && encoder.has_lone_blank(),
@@ -174,7 +177,7 @@ impl PromptEncoder {
         longest.sort_unstable_by(|a, b| b.cmp(a));
         longest.truncate(match needs {
             ContextNeeds::List { candidates, .. } => candidates,
-            ContextNeeds::YesNo => 1,
+            ContextNeeds::YesNo | ContextNeeds::Representation => 1,
         });
         let Some(&(most, _)) = longest.first() else {
             return;
@@ -208,6 +211,7 @@ impl PromptEncoder {
     fn fits(&self, titles: &Titles, items: &[u32], needs: ContextNeeds) -> bool {
         let (prompt, answer) = match needs {
             ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
+            ContextNeeds::Representation => (representation::of_item(items[0], titles), 0),
             ContextNeeds::List { answer, .. } => {
                 let title = self.ended(&self.named(titles, items[0])).len();
                 let prompt = render(&self.prompt, self.vectors, &[], items, titles);
@@ -419,7 +423,7 @@ impl PromptEncoder {
         })
     }
 
-    fn fitting(
+    pub(super) fn fitting(
         &self,
         history: &[u32],
         answer: usize,

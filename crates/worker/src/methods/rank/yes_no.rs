@@ -3,7 +3,7 @@
 use tch::Kind;
 
 use super::{EncodedQuery, LlmRanker, Outcome, RankError, RankedUsers, rank};
-use crate::methods::prompted_lm::{PromptedLmError, Slot};
+use crate::methods::prompted_lm::{PromptedLmError, Slot, parts};
 use crate::nn::embedding::indices;
 
 impl LlmRanker<'_> {
@@ -27,7 +27,7 @@ impl LlmRanker<'_> {
                 .map(|prompt| prompt.len() as u64)
                 .sum::<u64>();
             let mut margins = Vec::with_capacity(prompts.len());
-            for part in self.parts(&prompts) {
+            for part in parts(&prompts, self.token_budget) {
                 margins.extend(self.margins(part, &both));
             }
             outcomes.push(Outcome {
@@ -38,20 +38,6 @@ impl LlmRanker<'_> {
             });
         }
         Ok(outcomes)
-    }
-
-    /// The prompts in parts that fit the token budget of a pass, or of one prompt.
-    fn parts<'p>(&self, prompts: &'p [Vec<Slot>]) -> Vec<&'p [Vec<Slot>]> {
-        let (mut parts, mut start, mut tokens) = (Vec::new(), 0, 0);
-        for (at, prompt) in prompts.iter().enumerate() {
-            if at > start && tokens + prompt.len() > self.token_budget {
-                parts.push(&prompts[start..at]);
-                (start, tokens) = (at, 0);
-            }
-            tokens += prompt.len();
-        }
-        parts.push(&prompts[start..]);
-        parts
     }
 
     /// How much likelier the first word is than the second after each prompt.

@@ -9,7 +9,7 @@ use super::*;
 
 /// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a
 /// run that was not.
-fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
+pub(super) fn is_resumed_exactly(desk: &Desk, name: &str, settings: &Settings, needs: &[&str]) {
     let whole = format!("{name}-whole");
     desk.run(&whole, settings.clone(), needs);
     let resumed = format!("{name}-resumed");
@@ -93,7 +93,7 @@ fn validations(events: &[Event]) -> Vec<(u64, BTreeMap<Metric, f64>)> {
 }
 
 /// Runs a stage that is validated and killed at the third validation, and again.
-fn is_validated_exactly(
+pub(super) fn is_validated_exactly(
     desk: &Desk,
     name: &str,
     settings: &Settings,
