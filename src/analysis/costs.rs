@@ -35,7 +35,8 @@ pub struct Costs {
     pub train_tokens: Option<f64>,
     /// Floating-point operations of its training, summed over its stages.
     pub train_flops: Option<f64>,
-    /// Floating-point operations for a training sequence, over all its stages.
+    /// Floating-point operations for a training sample of its stages that pass through a language
+    /// model; of all its stages where none does.
     pub flops_per_sample: Option<f64>,
     /// Floating-point operations of the evaluation for a user: of one recommendation.
     pub flops_per_user: Option<f64>,
@@ -118,6 +119,12 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
     let evaluate_flops = sum(own_evaluations.map(|row| real(row.flops)));
     let train_flops = sum(trained(OWN).map(|row| real(row.flops)));
     let samples = sum(trained(OWN).map(|row| real(row.examples)));
+    const LLM: &[Role] = &[Role::LlmTraining];
+    let last = if trained(LLM).next().is_some() {
+        LLM
+    } else {
+        OWN
+    };
     let train_tokens = sum(trained(&[Role::LlmTraining]).map(|row| real(row.tokens)));
     let users = |phase: &'static str| sum(in_phase(phase).map(|row| real(row.examples)));
     let measured = users("fuse").or_else(|| users("evaluate"));
@@ -134,7 +141,10 @@ fn of_stages(rows: &[&StageRow]) -> Costs {
         tokens_per_s: ratio(train_tokens, read_s),
         train_tokens,
         train_flops,
-        flops_per_sample: ratio(train_flops, samples),
+        flops_per_sample: ratio(
+            sum(trained(last).map(|row| real(row.flops))),
+            sum(trained(last).map(|row| real(row.examples))),
+        ),
         flops_per_user: ratio(evaluate_flops, measured),
         trained_params: sum(trained(OWN).map(|row| real(row.trained_params))),
         evaluate_s_per_user: ratio(evaluate_s, measured),
@@ -219,7 +229,7 @@ mod tests {
         assert_eq!(costs.trained_params, Some(300.0));
         assert_eq!(costs.train_tokens, Some(400.0));
         assert_eq!(costs.train_flops, Some(7000.0));
-        assert_eq!(costs.flops_per_sample, Some(7000.0 / 30.0));
+        assert_eq!(costs.flops_per_sample, Some(400.0));
         assert_eq!(costs.flops_per_user, Some(500.0));
     }
 
@@ -242,7 +252,8 @@ mod tests {
         ];
         rows[0].flops = None;
         let costs = of_stages(&rows.iter().collect::<Vec<_>>());
-        assert_eq!((costs.train_flops, costs.flops_per_sample), (None, None));
+        assert_eq!(costs.train_flops, None);
+        assert_eq!(costs.flops_per_sample, Some(400.0));
     }
 
     #[test]

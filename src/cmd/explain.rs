@@ -12,11 +12,11 @@ use crate::cli::{Common, Explain, ExplainFormat};
 use crate::plan::{Cell, Measure};
 use crate::render::style;
 use allround_core::data::candidates::in_prompt;
-use allround_core::data::{Answers, CandidateLists, Part, Prepared, Ranks, Scores, scores};
+use allround_core::data::{Answers, CandidateLists, Genres, Part, Prepared, Ranks, Scores, scores};
 use allround_core::models::llm_method::ItemEmbedding;
 use allround_core::stage::{LlmRanking, Settings};
 use allround_core::text::Titles;
-use allround_core::text::prompt::{self, Piece, Vectors};
+use allround_core::text::prompt::{self, Vectors};
 
 /// Most candidates of a full ranking that are printed, besides the target.
 const MOST: usize = 20;
@@ -145,6 +145,11 @@ impl<'a> Measured<'a> {
             ));
         };
         let lists = CandidateLists::load(&self.kept.folder(measure.candidates)?, self.part)?;
+        let is_genre = |item: &u32| *item as usize > prepared.n_items();
+        let prepared = match lists.targets.iter().any(is_genre) {
+            true => Genres::of(&prepared).after_items(&prepared),
+            false => prepared,
+        };
         let place = lists.users.iter().position(|&it| it as usize == number);
         let Some(place) = place else {
             return Err(advise(
@@ -283,7 +288,11 @@ impl Reader<'_> {
     /// The first prompt of the user.
     fn prompt(&self, ranking: &LlmRanking) -> String {
         let titles = Titles::new(&self.prepared.items);
-        let settings = &ranking.llm.prompt;
+        let mut settings = ranking.llm.prompt.clone();
+        if ranking.genres {
+            settings.template = Genres::of(self.prepared).fill(&settings.template);
+        }
+        let settings = &settings;
         let history = self.prepared.history(self.user() as usize, self.lists.part);
         let pieces = match &ranking.inference {
             Some(_) => {
@@ -299,14 +308,7 @@ impl Reader<'_> {
                 prompt::render_yes_no(settings, &history, target, &titles)
             }
         };
-        let shown = pieces.iter().map(|piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::User => "[user]".to_owned(),
-            Piece::HistoryItem(item) | Piece::CandidateItem(item) => {
-                format!("[item {}]", self.item(*item).item)
-            }
-        });
-        shown.collect()
+        prompt::shown(&pieces, &|item| self.item(item).item)
     }
 }
 

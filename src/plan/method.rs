@@ -30,7 +30,7 @@ pub(super) struct CellContext<'a> {
 }
 
 /// What the stages of a model leave to its evaluation.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ModelStages {
     /// What the evaluation reads besides data and candidates, by role.
     pub reads: BTreeMap<String, NodeId>,
@@ -171,6 +171,7 @@ impl Planner<'_> {
                 tuned: method.tuned().cloned(),
                 seed: cell.seed,
                 token_budget,
+                genres: false,
             }),
         };
         Ok(found)

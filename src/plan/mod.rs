@@ -3,7 +3,8 @@
 //! Planning reads no files: the caller provides digests of input files.
 
 pub mod cell;
-pub mod graph;
+pub mod genre;
+mod graph;
 pub mod inputs;
 pub mod label;
 mod method;
@@ -24,6 +25,7 @@ use crate::experiment::config::Alone;
 use crate::experiment::{Selected, Spec};
 use allround_core::config::Dataset;
 use allround_core::config::Protocol;
+use allround_core::config::protocol::Candidates;
 use allround_core::config::scenario::Scenario;
 use allround_core::data::Part;
 use allround_core::digest::Key;
@@ -248,10 +250,12 @@ impl<'a> Planner<'a> {
         for (name, protocol, parts) in &request.protocols {
             let candidates = self.draw(measured, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
+            let question = genre::question(&protocol.candidates, &stages);
+            let stages = question.as_ref().unwrap_or(&stages);
             for &part in parts {
                 let data = roles([("prepared", measured), ("candidates", candidates)]);
-                let keeps = self.keeps_scores(protocol, model, &stages);
-                let evaluate = self.evaluate(part, keeps, &data, &stages);
+                let keeps = self.keeps_scores(protocol, model, stages);
+                let evaluate = self.evaluate(part, keeps, &data, stages);
                 measures.push(Measure {
                     name: (*name).clone(),
                     part,
@@ -395,7 +399,8 @@ impl<'a> Planner<'a> {
     /// lists are small, so that a fusion which is added later evaluates nothing again.
     fn keeps_scores(&self, protocol: &Protocol, name: &str, stages: &ModelStages) -> bool {
         let is_short = protocol.candidates.n().is_some_and(|n| n <= SHORT_LIST);
-        let is_useful = is_short || self.fused.contains(name);
+        let is_question = matches!(protocol.candidates, Candidates::FavouriteGenre(_));
+        let is_useful = is_short || is_question || self.fused.contains(name);
         protocol.keep_scores || is_useful && stages.ranking.has_scores()
     }
 

@@ -58,7 +58,7 @@ pub(super) fn users_of(protocol: &Protocol, axis: &Scenario) -> Value {
 /// The seed of a protocol's draw. It is 0 if nothing is drawn: all seeds then share one artefact.
 pub(super) fn draw_seed(protocol: &Protocol, cell_seed: u64) -> u64 {
     let is_given = match protocol.candidates {
-        Candidates::Full { .. } | Candidates::File(_) => true,
+        Candidates::Full { .. } | Candidates::File(_) | Candidates::FavouriteGenre(_) => true,
         Candidates::Uniform { .. } | Candidates::Popularity { .. } => false,
     };
     let nothing = is_given && protocol.max_users == 0;

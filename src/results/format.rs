@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::file::columns;
 use super::{
-    CellRow, CellStageRow, DataRow, EpochRow, IntervalRow, MetricRow, RankRow, ScoreRow, StageRow,
-    TestRow, TextRow, TrialRow,
+    CellRow, CellStageRow, ConversationRow, DataRow, EpochRow, IntervalRow, MetricRow, RankRow,
+    ScoreRow, StageRow, TestRow, TextRow, TrialRow,
 };
 
 /// The part that is not generated from row types.
@@ -56,11 +56,11 @@ times = cell_stages.merge(stages, on=["kind", "key"])
 curves = cell_stages.merge(epochs, on=["kind", "key"])
 ```
 
-The folders `ranks`, `answers` and `scores` have one file per cell and protocol, with one or more
-rows per user. They are large. If they are removed, `allround run FILE` writes them again from the
-store. Until then, tables and figures show the intervals and tests of `intervals.csv` and
-`tests.csv`. These two files are written together with the tables, figures and report, and contain
-their statistics.
+The folders `ranks`, `answers`, `scores` and `conversations` have one file per cell and protocol,
+with one or more rows per user. They are large. If they are removed, `allround run FILE` writes them
+again from the store. Until then, tables and figures show the intervals and tests of `intervals.csv`
+and `tests.csv`. These two files are written together with the tables, figures and report, and
+contain their statistics.
 
 "#;
 
@@ -79,6 +79,7 @@ pub fn format_markdown() -> String {
         table::<RankRow>("ranks/CELL.PROTOCOL.csv.gz"),
         table::<TextRow>("answers/CELL.PROTOCOL.csv.gz"),
         table::<ScoreRow>("scores/CELL.PROTOCOL.csv.gz"),
+        table::<ConversationRow>("conversations/CELL.PROTOCOL.csv.gz"),
     ];
     format!("{RULES}{}", tables.join("\n"))
 }

@@ -1,5 +1,6 @@
 //! Reads and writes the files of a results folder. No other module knows their formats.
 
+pub mod conversations;
 pub mod counts;
 pub mod epochs;
 pub mod file;
@@ -19,7 +20,7 @@ pub use folder::{ReadError, Results};
 pub use format::format_markdown;
 pub use machine::Machine;
 pub use row::{
-    CellRow, CellStageRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow, StageRow, Status,
-    TextRow, TrialRow,
+    CellRow, CellStageRow, ConversationRow, DataRow, EpochRow, MetricRow, RankRow, ScoreRow,
+    StageRow, Status, TextRow, TrialRow,
 };
 pub use statistics::{IntervalRow, Statistics, Subject, TestRow};

@@ -308,6 +308,24 @@ pub struct TextRow {
     pub named: u32,
 }
 
+/// A row of `conversations/CELL.PROTOCOL.csv.gz`: one of the first measured users of a question
+/// about genres.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationRow {
+    /// The user's id in the source.
+    pub user: String,
+    /// The prompt, with places of vectors in brackets.
+    pub prompt: String,
+    /// The generated text, or the genre of the highest likelihood.
+    pub answer: String,
+    /// The user's favourite genre.
+    pub favourite: String,
+    /// Whether the answer is valid: it names exactly one genre.
+    pub valid: bool,
+    /// Whether that is the favourite.
+    pub correct: bool,
+}
+
 /// A row of `data.csv`: counts of one data set under one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataRow {

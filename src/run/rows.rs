@@ -1,5 +1,7 @@
 //! Makes rows from artefacts and outcomes.
 
+mod conversations;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use crate::store::{EVENTS, Manifest, Store};
 use allround_core::config::protocol::Candidates;
 use allround_core::data::candidates::users;
 use allround_core::data::{
-    Answers, DataError, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
+    Answers, DataError, Genres, Likes, Part, Prepared, Ranks, Scores, nobody, scenario,
 };
 use allround_core::event::{Event, Phase, Started};
 use allround_core::fs::FsError;
@@ -128,6 +130,11 @@ impl<'a> RowSource<'a> {
         let ranks = Ranks::load(&folder, part)?;
         let prepared = self.prepared(cell.prepared)?;
         let mask = self.counted(cell, measure, &prepared);
+        let question = self.question(measure);
+        let prepared = match question {
+            Some(_) => Rc::new(Genres::of(&prepared).after_items(&prepared)),
+            None => prepared,
+        };
         let rows = results::ranks::rows(&ranks, &prepared, &mask);
         let path = results::ranks::path(self.results, &cell.name, &measure.protocol, split);
         results::ranks::write(&path, &rows)?;
@@ -150,6 +157,12 @@ impl<'a> RowSource<'a> {
             let path = results::texts::path(self.results, &cell.name, &measure.protocol, split);
             results::texts::write(&path, &texts)?;
             found.extend(analysis::answers::metric_rows(&blank, &texts));
+        }
+        if let Some(question) = question {
+            let texts = self.conversations(measure, (&prepared, &mask), question.conversations)?;
+            let name = &measure.protocol;
+            let path = results::conversations::path(self.results, &cell.name, name, split);
+            results::conversations::write(&path, &texts)?;
         }
         // Scores of short lists are in the store in any case.
         let scores = match self.spec.protocol[&measure.name].keep_scores {

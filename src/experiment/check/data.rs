@@ -130,7 +130,7 @@ pub(super) fn sizes(
     path: &[&str],
 ) {
     let (kind, n) = match candidates {
-        Candidates::Full { .. } | Candidates::File(_) => return,
+        Candidates::Full { .. } | Candidates::File(_) | Candidates::FavouriteGenre(_) => return,
         Candidates::Uniform { n } => ("uniform", *n),
         Candidates::Popularity { n } => ("popularity", *n),
     };

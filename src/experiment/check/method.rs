@@ -154,6 +154,10 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
         without_list(check, path, method);
     }
     for (protocol, settings) in &spec.protocol {
+        // It has a prompt and an answer of its kind for every model.
+        if matches!(settings.candidates, Candidates::FavouriteGenre(_)) {
+            continue;
+        }
         form::one_title(check, inference, path, protocol);
         form::scores(check, inference, path, protocol);
         let titles = match &settings.candidates {
@@ -172,7 +176,10 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
                 continue;
             }
             // A yes-or-no question is about one title.
-            Candidates::Uniform { .. } | Candidates::Popularity { .. } | Candidates::File(_)
+            Candidates::Uniform { .. }
+            | Candidates::Popularity { .. }
+            | Candidates::File(_)
+            | Candidates::FavouriteGenre(_)
                 if inference.is_none() || !has_list =>
             {
                 1

@@ -6,6 +6,7 @@ mod expected;
 mod folder;
 mod form;
 mod fusion;
+mod genre;
 mod gguf;
 mod llm;
 mod matrix;

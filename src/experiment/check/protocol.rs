@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, Read};
 
-use super::Check;
 use super::data::is_there;
+use super::{Check, genre};
 use crate::experiment::fault::Fault;
 use allround_core::config::protocol::{Candidates, CandidatesFile, NegativesForm, Protocol, Rules};
 use allround_core::config::scenario::{ItemShare, Scenario, ShareOf};
@@ -18,6 +18,9 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
         files(check, name, file);
         limit(check, name);
     }
+    if let Candidates::FavouriteGenre(question) = &protocol.candidates {
+        genre::check(check, name, protocol, question);
+    }
     for (scenario, axis) in &check.spec.scenario {
         if let Some((kind, share)) = class(axis) {
             match &protocol.candidates {
@@ -25,6 +28,7 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, protocol: &Protocol) {
                 Candidates::Uniform { n } if protocol.rules == Rules::Strict => {
                     class_size(check, (name, *n), (scenario, kind), share);
                 }
+                Candidates::FavouriteGenre(_) => genre::class(check, name, (scenario, kind)),
                 Candidates::Full { .. }
                 | Candidates::Uniform { .. }
                 | Candidates::Popularity { .. } => {}
@@ -147,6 +151,14 @@ fn class_size(
 
 /// Checks the candidates of early stopping, which cannot come from a file.
 pub(super) fn stopping(check: &mut Check<'_>, candidates: &Candidates, path: &[&str]) {
+    if matches!(candidates, Candidates::FavouriteGenre(_)) {
+        let place = check.place(path);
+        check.push(
+            Fault::at(place, "early stopping recommends items, not genres")
+                .label("expected `full`, `uniform` or `popularity`")
+                .hint("the question about genres belongs to a protocol"),
+        );
+    }
     if matches!(candidates, Candidates::File(_)) {
         let place = check.place(path);
         check.push(

@@ -145,6 +145,7 @@ pub fn gather(
             .chain(or_default(of_kind("lists"), || {
                 Ok(table::lists::defaults(context))
             })?)
+            .chain(table::conversations::defaults(context))
             .collect(),
         searches: or_default(of_kind("search"), || Ok(table::search::defaults(context)))?,
         trials: table::search::trials(context),

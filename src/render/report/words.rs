@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use allround_core::config::protocol::{Candidates, Protocol, Rules, Seen, Ties};
+use allround_core::config::protocol::{
+    Candidates, FavouriteGenre, GenreAnswer, Protocol, Rules, Seen, Ties,
+};
 use allround_core::config::scenario::{
     CandidatesOf, FewShotUsers, ItemShare, Scenario, ShareOf, UnseenItems,
 };
@@ -25,20 +27,23 @@ pub fn protocol(protocol: &Protocol) -> String {
             "every item of the catalogue, those of the user's history among them".to_owned()
         }
         Candidates::File(file) => format!("the negatives that the file {} gives", file.path),
+        Candidates::FavouriteGenre(question) => return genre(question, protocol),
         Candidates::Uniform { n } => format!("{n} items drawn uniformly"),
         Candidates::Popularity { n } => {
             format!("{n} items drawn in proportion to their training counts")
         }
     };
     let drawn = match (&protocol.candidates, protocol.candidates_seed) {
-        (Candidates::Full { .. } | Candidates::File(_), _) => String::new(),
+        (Candidates::Full { .. } | Candidates::File(_) | Candidates::FavouriteGenre(_), _) => {
+            String::new()
+        }
         (_, 0) => " They are drawn once for each seed and used by every model.".to_owned(),
         (_, seed) => {
             format!(" They are drawn once, with seed {seed}, and used by every model and seed.")
         }
     };
     let rules = match (&protocol.candidates, protocol.rules) {
-        (Candidates::Full { .. }, _) => "",
+        (Candidates::Full { .. } | Candidates::FavouriteGenre(_), _) => "",
         (Candidates::File(_), Rules::Published) => {
             "They are taken as they are: repeats, items of the user and the target itself are counted in the remarks."
         }
@@ -69,6 +74,25 @@ pub fn protocol(protocol: &Protocol) -> String {
     };
     format!(
         "Each user's target is ranked against {against}.{drawn}{rules} {users} The rank is 1, plus the candidates that score higher, {ties}."
+    )
+}
+
+/// How the question about the favourite genre measures.
+fn genre(question: &FavouriteGenre, protocol: &Protocol) -> String {
+    let read = match question.answer {
+        GenreAnswer::Likelihood => {
+            "Genres are ranked by the mean log-likelihood of their names' tokens."
+        }
+        GenreAnswer::Text => {
+            "The answer is generated greedily, and valid if it names exactly one genre."
+        }
+    };
+    let users = match protocol.max_users {
+        0 => "Every user with a target is measured.".to_owned(),
+        users => format!("At most {users} users are measured, drawn at random."),
+    };
+    format!(
+        "The target is not an item but the user's favourite genre: that which most of the training items have, of equal ones the most recent. {read} Hit@1 is the accuracy. {users} Nothing is trained for the question."
     )
 }
 

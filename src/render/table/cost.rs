@@ -163,7 +163,7 @@ fn operations(all: &[(CostKey, Costs)]) -> Option<String> {
         |(_, costs): &(_, Costs)| costs.train_flops.is_some() || costs.flops_per_user.is_some();
     all.iter().any(has).then(|| {
         "FLOPs are those of matrix products, counted from their shapes: 2 for a multiplication and an addition, backward passes for the \
-         operands that need a gradient."
+         operands that need a gradient. Those of a sample are of the stage that passes through a language model, where there is one."
             .to_owned()
     })
 }

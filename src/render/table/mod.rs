@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod comparison;
+pub mod conversations;
 pub mod cost;
 pub mod counts;
 pub mod equal;

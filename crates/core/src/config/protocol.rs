@@ -107,6 +107,38 @@ pub enum Candidates {
     },
     /// Fixed negatives from a file, as some data sets publish them.
     File(CandidatesFile),
+    /// Genres in place of items: the target is the user's favourite genre among those of the data
+    /// set. Nothing is trained for the question, and only language models answer it.
+    FavouriteGenre(FavouriteGenre),
+}
+
+/// The question about the favourite genre: that which most of the user's training items have. Of
+/// equal ones, the most recent counts. Hit@1 is then the accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FavouriteGenre {
+    /// How an answer is read.
+    pub answer: GenreAnswer,
+    /// Wording of the question, with the places of a prompt's template but `{candidates}`.
+    /// `{genres}` is the list of all genres. Genres of single items are never in the prompt.
+    pub template: String,
+    /// Maximum number of tokens in a generated answer.
+    #[schemars(range(min = 1, max = 4096))]
+    pub max_new_tokens: usize,
+    /// Users of each model whose prompt and answer are written to `conversations/` of the results,
+    /// and shown in the report.
+    #[schemars(range(max = 1000))]
+    pub conversations: usize,
+}
+
+/// How an answer about genres is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GenreAnswer {
+    /// Genres are ranked by the mean log-likelihood of their names' tokens.
+    Likelihood,
+    /// Greedy decoding. An answer is valid if it names exactly one genre.
+    Text,
 }
 
 /// A file with the negatives of every user, plain or gzip. Each user has one line with ids as in
@@ -153,7 +185,7 @@ impl Candidates {
     pub fn n(&self) -> Option<usize> {
         match self {
             Candidates::Uniform { n } | Candidates::Popularity { n } => Some(*n),
-            Candidates::Full { .. } | Candidates::File(_) => None,
+            Candidates::Full { .. } | Candidates::File(_) | Candidates::FavouriteGenre(_) => None,
         }
     }
 
@@ -166,7 +198,8 @@ impl Candidates {
                 .collect(),
             Candidates::Full { .. }
             | Candidates::Uniform { .. }
-            | Candidates::Popularity { .. } => Vec::new(),
+            | Candidates::Popularity { .. }
+            | Candidates::FavouriteGenre(_) => Vec::new(),
         }
     }
 }

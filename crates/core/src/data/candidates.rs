@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::arrays::{self, Array, Arrays};
-use super::{DataError, DrawCandidates, Prepared, nobody, scenario};
+use super::{DataError, DrawCandidates, Prepared, genres, nobody, scenario};
 pub use crate::config::protocol::Part;
 use crate::config::protocol::{Candidates, Rules, Seen, Ties};
 use crate::event::Event;
@@ -150,6 +150,7 @@ pub fn make(
         Candidates::Full { .. } | Candidates::Uniform { .. } | Candidates::Popularity { .. } => {
             draw(data, settings, part)?
         }
+        Candidates::FavouriteGenre(_) => genres::lists(data, settings, part, observe)?,
     };
     match lists.users.is_empty() && part == Part::Test {
         true => Err(nobody::refusal(data, settings.class.as_ref())),
@@ -190,6 +191,12 @@ pub fn draw(
         Candidates::File(_) => {
             return Err(DataError::new(
                 "candidates from a file belong to a protocol; nothing is drawn from it",
+            )
+            .hint("use `full`, `uniform` or `popularity`"));
+        }
+        Candidates::FavouriteGenre(_) => {
+            return Err(DataError::new(
+                "the question about genres belongs to a protocol; no item is drawn for it",
             )
             .hint("use `full`, `uniform` or `popularity`"));
         }

@@ -334,6 +334,10 @@ impl Validation {
                 "file",
                 "candidates from a file belong to a protocol, and validation in training draws its own",
             ),
+            Candidates::FavouriteGenre(_) => (
+                "favourite_genre",
+                "the question about genres belongs to a protocol: nothing is trained for it",
+            ),
         };
         found.push(
             Problem::at(format!("{key}.candidates.{kind}"), message)
@@ -469,4 +473,7 @@ pub enum Accept {
     Normalised,
     /// The title anywhere in the answer, as in the authors' code.
     Substring,
+    /// The title, as whole words and without the title of another candidate. Answers that name
+    /// exactly one candidate are valid.
+    Alone,
 }

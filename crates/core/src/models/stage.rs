@@ -423,6 +423,9 @@ pub struct LlmRanking {
     pub seed: u64,
     /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
     pub token_budget: usize,
+    /// Whether the candidates are genres, which follow the items of the data set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub genres: bool,
 }
 
 /// The job of a worker process, as JSON in a file: `allround-worker JOB.json`.

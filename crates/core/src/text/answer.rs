@@ -29,6 +29,8 @@ pub struct Audit {
     /// Number of different candidates' titles in the whole answer. "Cars" as a part of "Cars 2"
     /// does not count.
     pub named: u32,
+    /// Whether the target's title is the only one of them.
+    pub alone: bool,
 }
 
 impl Audit {
@@ -38,6 +40,7 @@ impl Audit {
             Accept::Exact => self.exact,
             Accept::Normalised => self.normalised,
             Accept::Substring => self.substring,
+            Accept::Alone => self.alone,
         }
     }
 
@@ -63,13 +66,15 @@ pub fn audit(raw: &str, target: &str, candidates: &[&str]) -> Audit {
     let position = exactly.or_else(|| candidates.iter().position(|&title| same(title)));
     let published = extract_as_published(raw);
     let exact = !target.is_empty() && extracted == target;
+    let named = named(raw, candidates);
     Audit {
         exact,
         normalised: exact || (!wanted.is_empty() && found == wanted),
         substring: !target.is_empty() && published.contains(&target.to_lowercase()),
         valid: position.is_some(),
         position: position.map(|at| u32::try_from(at + 1).expect("candidates fit in memory")),
-        named: named(raw, candidates),
+        alone: named == [wanted.as_str()],
+        named: u32::try_from(named.len()).expect("candidates fit in memory"),
         extracted: extracted.to_owned(),
     }
 }
@@ -114,23 +119,23 @@ pub fn normalise(text: &str) -> String {
     words.join(" ")
 }
 
-/// How many different titles `raw` contains as whole words. Longer titles are matched first, and
-/// each word of the answer is used once.
-fn named(raw: &str, candidates: &[&str]) -> u32 {
+/// The different titles that `raw` contains as whole words, normalised. Longer titles are matched
+/// first, and each word of the answer is used once.
+fn named(raw: &str, candidates: &[&str]) -> Vec<String> {
     let mut titles: Vec<String> = candidates.iter().map(|title| normalise(title)).collect();
     titles.retain(|title| !title.is_empty());
     titles.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     titles.dedup();
     let mut rest = format!(" {} ", normalise(raw));
-    let mut count = 0;
+    let mut found = Vec::new();
     for title in titles {
         let spaced = format!(" {title} ");
         if rest.contains(&spaced) {
-            count += 1;
             rest = rest.replace(&spaced, " \n ");
+            found.push(title);
         }
     }
-    count
+    found
 }
 
 #[cfg(test)]
@@ -268,5 +273,14 @@ mod tests {
         assert_eq!(hit.rank(Accept::Exact, 20), 20.0);
         assert_eq!(hit.rank(Accept::Normalised, 20), 1.0);
         assert_eq!(hit.rank(Accept::Substring, 20), 1.0);
+    }
+
+    #[test]
+    fn a_title_counts_alone_only_without_another_candidates_title() {
+        let alone = |raw: &str| audit(raw, "Heat", &CANDIDATES).is_hit(Accept::Alone);
+        assert!(alone("I would say heat."));
+        assert!(!alone("Heat or Cars"));
+        assert!(!alone("Cars 2"));
+        assert!(!alone("Reheated"));
     }
 }

@@ -94,6 +94,16 @@ pub fn render(
     pieces.0
 }
 
+/// The prompt as one text, with places of vectors in brackets; `id` is the id of an item.
+pub fn shown(pieces: &[Piece], id: &dyn Fn(u32) -> String) -> String {
+    let part = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::User => "[user]".to_owned(),
+        Piece::HistoryItem(item) | Piece::CandidateItem(item) => format!("[item {}]", id(*item)),
+    };
+    pieces.iter().map(part).collect()
+}
+
 /// The answer to train on for item `item`: its title in double quotes.
 pub fn answer_of(titles: &Titles, item: u32) -> String {
     format!("\"{}\"", titles.of(item))

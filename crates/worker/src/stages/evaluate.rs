@@ -1,15 +1,19 @@
 //! `evaluate`: the rank of every measured user's target in one part of the split.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Instant;
 
-use allround_core::data::{self, CandidateLists, Part, Prepared, Ranks, Scores, fusion, given};
+use allround_core::data::{
+    self, CandidateLists, Genres, Part, Prepared, Ranks, Scores, fusion, given,
+};
 use allround_core::event::{Counted, Event, Phase, Progress};
 use allround_core::fs;
 use allround_core::models::llm_method::Inference;
 use allround_core::stage::Job;
 use allround_core::stage::{
-    Evaluate, FusionRanking, GivenScores, LlmRanking, Ranking, TextRanking, source_role,
+    Evaluate, FusionRanking, GivenScores, LlmRanking, PromptedLlm, Ranking, TextRanking,
+    source_role,
 };
 use tch::Device;
 
@@ -250,17 +254,25 @@ fn kept(
 /// Reports items whose title exceeds the length of a generated answer.
 fn report_unanswerable(
     prompted_lm: &PromptedLm,
-    items: usize,
+    items: RangeInclusive<u32>,
     most: usize,
     observe: &mut dyn FnMut(Event),
 ) {
     // The end of text need not be written.
     let longer = |item: &u32| prompted_lm.encoder.answer(*item).len() - 1 > most;
-    let count = (1..=items as u32).filter(longer).count() as u64;
+    let count = items.filter(longer).count() as u64;
     if count > 0 {
         let what = format!("titles longer than the {most} tokens of a generated answer");
         observe(Event::Counted(Counted { what, count }));
     }
+}
+
+/// The question about genres: its prompt, and the data with genres after the items.
+fn question(settings: &LlmRanking, prepared: &Prepared) -> (PromptedLlm, Prepared) {
+    let genres = Genres::of(prepared);
+    let mut llm = settings.llm.clone();
+    llm.prompt.template = genres.fill(&llm.prompt.template);
+    (llm, genres.after_items(prepared))
 }
 
 /// By a language model's answers.
@@ -283,9 +295,20 @@ fn ask(
             },
         },
     };
-    let mut prompted_lm = prompted_lm::open(job, &settings.llm, prepared, needs, device)?;
+    let question = settings.genres.then(|| question(settings, prepared));
+    let (llm, shown) = match &question {
+        Some((llm, shown)) => (llm, shown),
+        None => (&settings.llm, prepared),
+    };
+    let mut prompted_lm = prompted_lm::open(job, llm, shown, needs, device)?;
     if let Some(Inference::Generate { max_new_tokens, .. }) = &settings.inference {
-        report_unanswerable(&prompted_lm, prepared.n_items(), *max_new_tokens, observe);
+        let first = if settings.genres {
+            prepared.n_items() + 1
+        } else {
+            1
+        };
+        let titles = first as u32..=shown.n_items() as u32;
+        report_unanswerable(&prompted_lm, titles, *max_new_tokens, observe);
     }
     prompted_lm::adapt(job, settings, &mut prompted_lm)?;
     let projected = projected(job, settings, prepared, &prompted_lm, device)?;

@@ -2,6 +2,7 @@
 
 mod choices;
 mod contrast;
+mod genres;
 mod kept;
 mod morec;
 mod refused;
@@ -216,6 +217,7 @@ fn evaluate(
             tuned,
             seed: 1,
             token_budget: 16_384,
+            genres: false,
         }),
     })
 }

@@ -12,7 +12,7 @@ use crate::seed::{Stream, stream};
 
 /// Measured users, ascending: at most `max_users` of those with a target. With a class of items,
 /// only users whose target is in it. Further users are those that slices need.
-pub(super) fn measured(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec<u32> {
+pub(crate) fn measured(data: &Prepared, settings: &DrawCandidates, part: Part) -> Vec<u32> {
     let sample = Sample::draw(data, settings, part);
     if let Some(class) = &settings.class {
         return sample.of_slice(&scenario::slice(data, class, part));

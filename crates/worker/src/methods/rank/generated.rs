@@ -42,7 +42,10 @@ impl LlmRanker<'_> {
                 exact: audit.exact,
                 normalised: audit.normalised,
                 substring: audit.substring,
-                valid: audit.valid,
+                valid: match accept {
+                    Accept::Alone => audit.named == 1,
+                    Accept::Exact | Accept::Normalised | Accept::Substring => audit.valid,
+                },
                 position: audit.position,
                 named: audit.named,
             }),
