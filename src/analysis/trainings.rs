@@ -44,7 +44,7 @@ pub fn role(kind: &str) -> Option<Role> {
     Some(match StageKind::named(kind)? {
         StageKind::Prepare | StageKind::Candidates => Role::Data,
         StageKind::PretrainLm => Role::Pretraining,
-        StageKind::Contrast | StageKind::Backbone => Role::CfModel,
+        StageKind::Contrast | StageKind::Pretrain | StageKind::Backbone => Role::CfModel,
         StageKind::EncodeText | StageKind::Align => Role::Training,
         StageKind::Project | StageKind::Tune | StageKind::Represent => Role::LlmTraining,
         StageKind::Evaluate => Role::Evaluation,

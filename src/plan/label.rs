@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Node, Plan, Settings};
-use allround_core::stage::{TrainBackbone, TrainContrast};
+use allround_core::stage::{TrainBackbone, TrainContrast, TrainPretrain};
 
 /// What a stage is, and which cells use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,8 @@ fn label(node: &Node) -> StageLabel {
     let seed = match &node.stage.settings {
         // Seed 0: nothing is drawn.
         Settings::Backbone(TrainBackbone { seed, .. })
-        | Settings::Contrast(TrainContrast { seed, .. }) => Some(*seed).filter(|&seed| seed > 0),
+        | Settings::Contrast(TrainContrast { seed, .. })
+        | Settings::Pretrain(TrainPretrain { seed, .. }) => Some(*seed).filter(|&seed| seed > 0),
         Settings::Prepare(_)
         | Settings::Candidates(_)
         | Settings::EncodeText(_)

@@ -6,10 +6,10 @@ use allround_core::config::llm::Llm;
 use allround_core::config::{Encoder, Scenario};
 use allround_core::digest::Key;
 use allround_core::models::llm_method::StageContext;
-use allround_core::models::{Ctrl, Fusion, LlmMethod, Model, Scores, TextSimilarity};
+use allround_core::models::{Ctrl, Fusion, LlmMethod, Model, Recformer, Scores, TextSimilarity};
 use allround_core::stage::{
     Compute, EncodeText, FusionRanking, LlmRanking, PretrainLm, PromptedLlm, Ranking, Settings,
-    TextRanking, TrainBackbone, VectorRanking,
+    TextRanking, TrainBackbone, VectorRanking, pretrained_role,
 };
 
 use super::graph::NodeId;
@@ -235,8 +235,10 @@ impl Planner<'_> {
         }
         let mut needs = roles([("prepared", cell.backbone_data)]);
         let mut trained_encoder = None;
-        if let Some(texts) = model.texts() {
-            let encoder = find(&self.spec.encoder, "encoder", texts.encoder)?.clone();
+        if let Some(texts) = model.texts()
+            && let Some(encoder) = texts.encoder
+        {
+            let encoder = find(&self.spec.encoder, "encoder", encoder)?.clone();
             if texts.is_trained {
                 trained_encoder = Some(encoder);
             } else {
@@ -247,6 +249,13 @@ impl Planner<'_> {
         }
         if let Some(model) = model.contrasted() {
             needs.insert("contrast".to_owned(), self.contrast(cell, model, seed)?);
+        }
+        if let Model::Recformer(model) = model
+            && model.pretrain.enabled
+        {
+            let encoder = trained_encoder.clone();
+            let node = self.pretrain(cell, model, encoder, seed)?;
+            needs.insert("pretrain".to_owned(), node);
         }
         let settings = Settings::Backbone(TrainBackbone {
             model: model.clone(),
@@ -280,9 +289,32 @@ impl Planner<'_> {
         Ok(self.add(settings, roles([("prepared", cell.backbone_data)]), files))
     }
 
-    /// The stages that train a CF model: CTRL has two.
+    /// RECFORMER's pre-training, on the cell's data or on the training parts of others.
+    fn pretrain(
+        &mut self,
+        cell: &CellContext<'_>,
+        model: &Recformer,
+        encoder: Option<Encoder>,
+        seed: u64,
+    ) -> Result<NodeId, PlanError> {
+        let datasets = &model.pretrain.datasets;
+        let mut needs = BTreeMap::new();
+        if datasets.is_empty() {
+            needs.insert(pretrained_role(0), cell.backbone_data);
+        }
+        for (place, name) in datasets.iter().enumerate() {
+            let node = self.prepare(name, "", &Scenario::Overall {}, cell.seed)?;
+            needs.insert(pretrained_role(place), node);
+        }
+        let settings = Settings::Pretrain(model.pretrain_stage(encoder, seed));
+        let files = self.files(&settings);
+        Ok(self.add(settings, needs, files))
+    }
+
+    /// The stages that train a CF model: CTRL and RECFORMER have two.
     fn with_contrast(&self, backbone: NodeId) -> Vec<NodeId> {
-        let first = self.graph.nodes[backbone].needs.get("contrast").copied();
+        let needs = &self.graph.nodes[backbone].needs;
+        let first = needs.get("contrast").or(needs.get("pretrain")).copied();
         first.into_iter().chain([backbone]).collect()
     }
 
@@ -351,6 +383,7 @@ impl Planner<'_> {
             },
             Settings::Backbone(_) => run.cf_threads,
             Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)

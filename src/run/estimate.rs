@@ -197,6 +197,7 @@ fn kind_of_model(node: &Node) -> String {
         Settings::Prepare(_)
         | Settings::Candidates(_)
         | Settings::Contrast(_)
+        | Settings::Pretrain(_)
         | Settings::EncodeText(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)

@@ -309,6 +309,7 @@ impl<'a> RowSource<'a> {
             Settings::Prepare(_) => false,
             Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -326,10 +327,14 @@ impl<'a> RowSource<'a> {
         let mut settings = stages.map(|id| &self.plan.graph.nodes[id].stage.settings);
         settings.any(|settings| match settings {
             Settings::Evaluate(evaluate) => evaluate.ranking.reads_texts(),
-            Settings::Backbone(backbone) => backbone.model.encoder().is_some(),
+            Settings::Backbone(backbone) => {
+                let model = &backbone.model;
+                model.encoder().is_some() || model.texts().is_some()
+            }
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
             | Settings::Align(_)

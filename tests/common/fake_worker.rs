@@ -184,6 +184,7 @@ fn phase(job: &Job) -> &'static str {
         Settings::Backbone(_) if imported(job).is_some() => "import",
         Settings::Backbone(_)
         | Settings::Contrast(_)
+        | Settings::Pretrain(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
@@ -206,12 +207,15 @@ fn epochs(job: &Job) -> u32 {
         _ if imported(job).is_some() => 0,
         Settings::Backbone(settings) => {
             let model = serde_json::to_value(&settings.model).expect("plain data");
-            let epochs = model[settings.model.kind()]["train"]["epochs"].as_u64();
+            let kind = &model[settings.model.kind()];
+            let train = kind.get("finetune").unwrap_or(kind);
+            let epochs = train["train"]["epochs"].as_u64();
             epochs
                 .and_then(|epochs| u32::try_from(epochs).ok())
                 .unwrap_or(0)
         }
         Settings::Contrast(settings) => settings.contrast.train.epochs,
+        Settings::Pretrain(settings) => settings.model.pretrain.train.epochs,
         Settings::Align(settings) => settings.align.train.epochs,
         Settings::Project(settings) => settings.project.train.epochs,
         Settings::Tune(settings) => settings.tune.train.epochs,

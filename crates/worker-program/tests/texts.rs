@@ -34,6 +34,9 @@ width = 64
 [encoder.bert.pretrained]
 folder = "FIXTURES/morec/bert"
 
+[encoder.longformer.pretrained]
+folder = "FIXTURES/recformer/longformer"
+
 [model.features.morec]
 encoder = "hashed"
 train.epochs = 2
@@ -56,6 +59,24 @@ preset = "published_code"
 encoder = "bert"
 contrast.train.epochs = 1
 train.epochs = 2
+[model.recformer.recformer]
+hidden_units = 8
+num_heads = 2
+num_blocks = 1
+vocab_size = 400
+max_tokens = 100
+pretrain.train.epochs = 1
+finetune.train.epochs = 2
+finetune.train.stop.early = { every = 1 }
+[model.from_weights.recformer]
+start = "weights"
+encoder = "longformer"
+max_tokens = 100
+pretrain.datasets = ["others"]
+finetune.negatives = 4
+pretrain.train.epochs = 1
+finetune.train.epochs = 1
+finetune.train.stop.fixed = {}
 "#;
 
 #[test]
@@ -78,7 +99,15 @@ fn models_of_texts_are_trained_and_measured_on_their_own_and_on_another_domain()
         std::fs::read_to_string(path).unwrap()
     };
     let (metrics, cells) = (read("metrics.csv"), read("cells.csv"));
-    for model in ["features", "initial", "trained", "ctrl", "published"] {
+    for model in [
+        "features",
+        "initial",
+        "trained",
+        "ctrl",
+        "published",
+        "recformer",
+        "from_weights",
+    ] {
         for scenario in ["overall", "cross"] {
             let cell = format!("toys.{scenario}.{model}.s1");
             let is_it = |line: &&str| line.contains(&cell) && line.contains(",test,ndcg,10,");

@@ -91,6 +91,13 @@ hidden_units = 8
 contrast.train_encoder = false
 maxlen = 10
 
+[model.recformer.recformer]
+hidden_units = 8
+num_heads = 2
+vocab_size = 300
+max_tokens = 100
+pretrain.enabled = false
+
 [model.sasrec.sasrec]
 hidden_units = 8
 num_blocks = 1

@@ -67,6 +67,14 @@ pub(super) fn names(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     if let Some(name) = method.and_then(LlmMethod::backbone) {
         backbone(check, name, &below(path, &["backbone"]));
     }
+    if let Model::Recformer(model) = model {
+        let known = check.names("dataset");
+        for (place, name) in model.pretrain.datasets.iter().enumerate() {
+            let place = place.to_string();
+            let path = below(path, &["pretrain", "datasets", &place]);
+            check.known("data set", name, &known, &path);
+        }
+    }
     let words = model.contrasted().map(|model| model.prompt.as_str());
     let named = [
         ("encoder", model.encoder()),
@@ -237,7 +245,9 @@ fn titled(check: &mut Check<'_>, dataset_name: &str, model: &str) {
     let why = match check.spec.model_named(model) {
         Some(Model::TextSimilarity(_)) => "compares texts of items",
         Some(found) if found.llm_method().is_some() => "queries a language model about titles",
-        Some(found) if found.encoder().is_some() => "reads texts of items",
+        Some(found) if found.encoder().is_some() || found.texts().is_some() => {
+            "reads texts of items"
+        }
         Some(_) | None => return,
     };
     let Some(dataset) = check.spec.dataset.get(dataset_name) else {

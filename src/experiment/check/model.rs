@@ -5,7 +5,7 @@ use std::path::Path;
 use allround_core::config::protocol::Part;
 use allround_core::models::llm_method::ProblemContext;
 use allround_core::models::train::Stop;
-use allround_core::models::{CfModel, LlmMethod, Model, Problem, Training};
+use allround_core::models::{CfModel, LlmMethod, Model, Problem};
 
 use super::data::{cut_off, is_there, sizes};
 use super::{Check, form, protocol, weights};
@@ -186,7 +186,9 @@ pub(super) fn one(check: &mut Check<'_>, model: &Model, path: &[&str]) {
     let mut problems = Vec::new();
     if let Some(model) = model.cf() {
         problems.extend(model.problems());
-        problems.extend(model.training().iter().flat_map(Training::problems));
+        let training = model.training();
+        let key = model.train_key();
+        problems.extend(training.iter().flat_map(|training| training.problems(key)));
     }
     if let (Some(cf), Some(name)) = (model.cf(), model.encoder()) {
         let encoder = check.spec.encoder.get(name);
@@ -221,7 +223,9 @@ fn early(check: &mut Check<'_>, name: &str, model: &Model, path: &[&str]) {
         metric, candidates, ..
     }) = train.map(|train| &train.stop)
     {
-        let path = [path, &["train", "stop", "early"]].concat();
+        let key = model.cf().map_or("train", CfModel::train_key);
+        let below = key.split('.').chain(["stop", "early"]);
+        let path: Vec<&str> = path.iter().copied().chain(below).collect();
         sizes(
             check,
             &format!("the early stopping of `{name}`"),

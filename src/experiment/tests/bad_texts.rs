@@ -26,6 +26,9 @@ reading = "initial"
 [model.ctrl.ctrl]
 encoder = "hashed"
 contrast.train_encoder = false
+
+[model.reader.recformer]
+attributes = ["title"]
 "#;
 
 #[test]
@@ -86,6 +89,7 @@ const CASES: &[Case] = &[
         faults: &[
             "4:1: data set `small` has no titles, and `ctrl` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
             "4:1: data set `small` has no titles, and `morec` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
+            "4:1: data set `small` has no titles, and `reader` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
             "4:1: data set `small` has no titles, and `start` reads texts of items | no titles here | leave this data set to CF models with `[matrix] exclude`",
         ],
     },
@@ -119,6 +123,63 @@ const CASES: &[Case] = &[
         new: "contrast.train_encoder = false\nprompt = \"mine\"",
         faults: &[
             "24:10: no prompt is called `mine` | expected the name of a prompt | the prompts are `default`",
+        ],
+    },
+    Case {
+        what: "a window without halves",
+        old: "attributes = [\"title\"]",
+        new: "window = 33",
+        faults: &[
+            "26:10: a window of 33 has no two equal halves | expected an even number | the published code has 64: 32 tokens to each side",
+        ],
+    },
+    Case {
+        what: "fewer tokens than an item has",
+        old: "attributes = [\"title\"]",
+        new: "max_tokens = 64",
+        faults: &[
+            "26:14: an item may have 97 tokens with `<s>`, and `max_tokens` is 64 | expected at least 97 | raise `max_tokens`, or read fewer `attributes`",
+        ],
+    },
+    Case {
+        what: "an attribute that is read twice",
+        old: "attributes = [\"title\"]",
+        new: "attributes = [\"title\", \"title\"]",
+        faults: &[
+            "26:14: an attribute is read twice | expected different attributes | `title`, `brand` and `category` are known",
+        ],
+    },
+    Case {
+        what: "a start without an encoder",
+        old: "attributes = [\"title\"]",
+        new: "start = \"encoder\"",
+        faults: &[
+            "26:9: there is no `encoder` to start from | needs the name of an encoder | write `encoder = \"NAME\"`, or `start = \"scratch\"`",
+        ],
+    },
+    Case {
+        what: "a start from an encoder without weights",
+        old: "attributes = [\"title\"]",
+        new: "start = \"weights\"\nencoder = \"hashed\"",
+        faults: &[
+            "27:11: encoder `hashed` is `hashed`, which has no weights | expected a `pretrained` encoder | name a `pretrained` encoder, or write `start = \"scratch\"`",
+        ],
+    },
+    Case {
+        what: "a second phase that nothing begins",
+        old: "attributes = [\"title\"]",
+        new: "table = \"fixed\"\nfinetune.train.stop.fixed = {}",
+        faults: &[
+            "26:9: `table = \"fixed\"` has no effect: training never stops early | a second phase follows early stopping | write `table = \"epoch\"`, or `finetune.train.stop.early = {}`",
+        ],
+    },
+    Case {
+        what: "pre-training that compares a pair with nothing, and a data set that is not there",
+        old: "attributes = [\"title\"]",
+        new: "pretrain = { datasets = [\"smal\"], train.batch_size = 1 }",
+        faults: &[
+            "26:26: no data set is called `smal` | expected the name of a data set | did you mean `small`?",
+            "26:54: a batch of one pair has no other items to compare with | expected at least 2 | the published code has 64",
         ],
     },
 ];

@@ -81,7 +81,7 @@ fn every_preset_gives_a_whole_model() {
             let names = match kind {
                 "allmrec" => "backbone = \"cf\"\nencoder = \"e\"\nllm = \"l\"\n",
                 "mlp_llm" | "llm_srec" => "backbone = \"cf\"\nllm = \"l\"\n",
-                "morec" | "ctrl" => "encoder = \"e\"\n",
+                "morec" | "ctrl" | "recformer" => "encoder = \"e\"\n",
                 "llm_only" | "tallrec" => "llm = \"l\"\n",
                 _ => "",
             };

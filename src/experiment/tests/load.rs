@@ -108,7 +108,7 @@ fn a_hint_shows_what_to_write() {
         ),
         (
             "model.popularity.dropout=0.1",
-            "the kind `popularity` has no `dropout`; it is a field of `bert4rec`, `ctrl`, `gru4rec`, `hstu`, `morec`, `ncf`, `nextitnet` and `sasrec`",
+            "the kind `popularity` has no `dropout`; it is a field of `bert4rec`, `ctrl`, `gru4rec`, `hstu`, `morec`, `ncf`, `nextitnet`, `recformer` and `sasrec`",
         ),
         (
             "dataset.synthetic.source.users=9",

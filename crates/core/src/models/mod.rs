@@ -21,6 +21,7 @@ pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
 pub mod problem;
+pub mod recformer;
 pub mod repeat;
 pub mod sasrec;
 pub mod scores;
@@ -54,6 +55,7 @@ pub use ncf::Ncf;
 pub use nextitnet::Nextitnet;
 pub use popularity::Popularity;
 pub use problem::Problem;
+pub use recformer::Recformer;
 pub use repeat::Repeat;
 pub use sasrec::Sasrec;
 pub use scores::Scores;
@@ -83,6 +85,8 @@ pub enum Model {
     Morec(Morec),
     /// SASRec, aligned with texts of histories before it is trained (Li et al. 2023).
     Ctrl(Ctrl),
+    /// A language model that reads histories as texts (Li et al. 2023).
+    Recformer(Recformer),
     /// Items by training count: a baseline.
     Popularity(Popularity),
     /// Items of the history first, others by training count: a baseline.
@@ -139,7 +143,7 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 19] = [
+pub const KINDS: [Kind; 20] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -148,6 +152,7 @@ pub const KINDS: [Kind; 19] = [
     hstu::KIND,
     morec::KIND,
     ctrl::KIND,
+    recformer::KIND,
     popularity::KIND,
     repeat::KIND,
     markov::KIND,
@@ -180,6 +185,8 @@ pub enum CfKind<'a> {
     Morec(&'a Morec),
     /// CTRL.
     Ctrl(&'a Ctrl),
+    /// RECFORMER.
+    Recformer(&'a Recformer),
     /// Items by training count.
     Popularity(&'a Popularity),
     /// Items of the history first, others by training count.
@@ -216,6 +223,11 @@ pub trait CfModel {
     /// texts has a row for every item, also for those of another domain.
     fn texts(&self) -> Option<ItemTexts<'_>> {
         None
+    }
+
+    /// Dotted key of the settings that [`CfModel::training`] reads.
+    fn train_key(&self) -> &'static str {
+        "train"
     }
 
     /// Settings that contradict each other.
@@ -258,6 +270,7 @@ impl Model {
             Model::Hstu(_) => hstu::KIND.name,
             Model::Morec(_) => morec::KIND.name,
             Model::Ctrl(_) => ctrl::KIND.name,
+            Model::Recformer(_) => recformer::KIND.name,
             Model::Popularity(_) => popularity::KIND.name,
             Model::Repeat(_) => repeat::KIND.name,
             Model::Markov(_) => markov::KIND.name,
@@ -283,6 +296,7 @@ impl Model {
             Model::Hstu(model) => Some(CfKind::Hstu(model)),
             Model::Morec(model) => Some(CfKind::Morec(model)),
             Model::Ctrl(model) => Some(CfKind::Ctrl(model)),
+            Model::Recformer(model) => Some(CfKind::Recformer(model)),
             Model::Popularity(model) => Some(CfKind::Popularity(model)),
             Model::Repeat(model) => Some(CfKind::Repeat(model)),
             Model::Markov(model) => Some(CfKind::Markov(model)),
@@ -308,6 +322,7 @@ impl Model {
             CfKind::Hstu(model) => model,
             CfKind::Morec(model) => model,
             CfKind::Ctrl(model) => model,
+            CfKind::Recformer(model) => model,
             CfKind::Popularity(model) => model,
             CfKind::Repeat(model) => model,
             CfKind::Markov(model) => model,
@@ -330,6 +345,7 @@ impl Model {
             | Model::Hstu(_)
             | Model::Morec(_)
             | Model::Ctrl(_)
+            | Model::Recformer(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)
@@ -345,7 +361,7 @@ impl Model {
             return Some(&model.encoder);
         }
         if let Some(texts) = self.texts() {
-            return Some(texts.encoder);
+            return texts.encoder;
         }
         if let Some(model) = self.contrasted() {
             return Some(&model.encoder);
@@ -364,6 +380,7 @@ impl Model {
             | CfKind::Bert4rec(_)
             | CfKind::Hstu(_)
             | CfKind::Morec(_)
+            | CfKind::Recformer(_)
             | CfKind::Popularity(_)
             | CfKind::Repeat(_)
             | CfKind::Markov(_) => None,
@@ -419,6 +436,7 @@ impl Model {
             Model::Hstu(model) => [&mut model.weights, &mut model.weights_check],
             Model::Morec(_)
             | Model::Ctrl(_)
+            | Model::Recformer(_)
             | Model::Popularity(_)
             | Model::Repeat(_)
             | Model::Markov(_)

@@ -144,7 +144,7 @@ impl CfModel for Morec {
 
     fn texts(&self) -> Option<ItemTexts<'_>> {
         Some(ItemTexts {
-            encoder: &self.encoder,
+            encoder: Some(&self.encoder),
             form: self.text,
             is_trained: self.reading == Reading::EndToEnd,
             lr: self.encoder_lr,

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod kind;
+mod pretrain;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use evaluate::{
     Evaluate, FusionRanking, GivenScores, Ranking, TextRanking, VectorRanking, source_role,
 };
 pub use kind::StageKind;
+pub use pretrain::{TrainPretrain, pretrained_role};
 
 /// A unit of work with a content key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +77,8 @@ pub enum Settings {
     Backbone(TrainBackbone),
     /// Trains CTRL's stage 1.
     Contrast(TrainContrast),
+    /// Pre-trains RECFORMER.
+    Pretrain(TrainPretrain),
     /// Computes the vectors of all items with a frozen text encoder.
     EncodeText(EncodeText),
     /// Trains a small language model on item texts.
@@ -99,6 +103,7 @@ impl Settings {
             Settings::Candidates(_) => StageKind::Candidates,
             Settings::Backbone(_) => StageKind::Backbone,
             Settings::Contrast(_) => StageKind::Contrast,
+            Settings::Pretrain(_) => StageKind::Pretrain,
             Settings::EncodeText(_) => StageKind::EncodeText,
             Settings::PretrainLm(_) => StageKind::PretrainLm,
             Settings::Align(_) => StageKind::Align,
@@ -120,6 +125,7 @@ impl Settings {
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -137,6 +143,7 @@ impl Settings {
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -151,6 +158,7 @@ impl Settings {
             Settings::Align(align) => Some(&align.encoder),
             Settings::Backbone(backbone) => backbone.encoder.as_ref(),
             Settings::Contrast(contrast) => Some(&contrast.encoder),
+            Settings::Pretrain(pretrain) => pretrain.encoder.as_ref(),
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::PretrainLm(_)
@@ -168,6 +176,7 @@ impl Settings {
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -191,6 +200,7 @@ impl Settings {
             Settings::Prepare(_)
             | Settings::Candidates(_)
             | Settings::Contrast(_)
+            | Settings::Pretrain(_)
             | Settings::Backbone(_)
             | Settings::EncodeText(_)
             | Settings::PretrainLm(_)
@@ -247,8 +257,8 @@ pub struct SliceUsers {
     pub scenarios: Vec<Scenario>,
 }
 
-/// Settings of `backbone`: needs `prepared`, `encoded` for a model that reads the vectors of a
-/// frozen text encoder, and `contrast` for CTRL.
+/// Settings of `backbone`: needs `prepared`, and `encoded` for a model that reads the vectors of a
+/// frozen text encoder. CTRL needs `contrast`, and a pre-trained RECFORMER `pretrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainBackbone {
     /// The whole model.

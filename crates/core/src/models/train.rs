@@ -126,6 +126,11 @@ pub enum Sequences {
         /// smaller stride windows overlap, and a target counts once in each.
         stride: usize,
     },
+    /// One example for each user and epoch, with one target: a position drawn from all of the
+    /// sequence, the first one included. RECFORMER alone is trained so.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Drawn {},
 }
 
 /// An optimizer with its settings.

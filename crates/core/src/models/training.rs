@@ -7,8 +7,8 @@ use super::train::{Loss, Sequences, Stop, Train};
 /// Texts that a CF model reads.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemTexts<'a> {
-    /// Name of the text encoder.
-    pub encoder: &'a str,
+    /// Name of the text encoder; `None` for a model with its own.
+    pub encoder: Option<&'a str>,
     /// How title and description are combined into one text.
     pub form: ItemText,
     /// Whether the encoder is trained with the model.
@@ -38,13 +38,14 @@ pub struct Training<'a> {
 
 impl Training<'_> {
     /// Settings that contradict each other, or that a CF model does not support.
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut found = self.train.problems_of_cf_model("train");
+    /// `key` is the dotted key of `train`.
+    pub fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut found = self.train.problems_of_cf_model(key);
         if matches!(self.loss, Loss::Top1Max { negatives: 0 }) && self.train.batch_size == 1 {
             let message =
                 "`top1_max` compares with the other targets of a batch, and a batch of 1 has none";
             found.push(
-                Problem::at("train.batch_size", message)
+                Problem::at(format!("{key}.batch_size"), message)
                     .label("expected at least 2")
                     .hint("raise `batch_size`, or sample `negatives`"),
             );
@@ -60,17 +61,18 @@ impl Training<'_> {
             );
         }
         let (field, every) = match &self.train.stop {
-            Stop::Fixed { validate_every } => ("train.stop.fixed.validate_every", *validate_every),
-            Stop::Early { every, .. } => ("train.stop.early.every", *every),
+            Stop::Fixed { validate_every } => ("stop.fixed.validate_every", *validate_every),
+            Stop::Early { every, .. } => ("stop.early.every", *every),
         };
         let epochs = self.train.epochs;
         if every > epochs {
+            let field = format!("{key}.{field}");
             let message =
                 format!("a validation every {every} epochs never happens in {epochs} epochs");
             found.push(
-                Problem::at(field, message)
+                Problem::at(&field, message)
                     .label(format!("`{field}` is {every}: expected at most {epochs}"))
-                    .hint(format!("lower `{field}`, or raise `train.epochs`")),
+                    .hint(format!("lower `{field}`, or raise `{key}.epochs`")),
             );
         }
         found

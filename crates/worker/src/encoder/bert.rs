@@ -11,9 +11,9 @@ use allround_core::fs::{self, FsError};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::packed_texts::{Group, PackedTexts};
 use crate::hf::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::noise::dropout;
+use crate::nn::packed_texts::{Group, PackedTexts};
 use crate::nn::{Parameters, embedding};
 use crate::torch_ext::product;
 

@@ -7,6 +7,5 @@
 
 pub mod bert;
 pub mod hashed;
-pub mod packed_texts;
 pub mod sentence;
 pub mod texts;

@@ -17,11 +17,11 @@ use tch::{Device, Tensor};
 
 use super::bert::{Bert, BertConfig, BertError};
 use super::hashed::Hashed;
-use super::packed_texts::PackedTexts;
 use crate::hf::checkpoint::{Checkpoint, CheckpointError};
 use crate::hf::hub::{self, HubError};
 use crate::hf::tokenizer::{Tokenizer, TokenizerError};
 use crate::nn::embedding;
+use crate::nn::packed_texts::PackedTexts;
 use modules::Modules;
 
 /// Tokens that are encoded at once where no gradient is kept.

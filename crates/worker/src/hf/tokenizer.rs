@@ -266,6 +266,17 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// Whether a token continues the word of the token before it.
+    pub fn continues(&self, id: u32) -> bool {
+        let token = self.inner.id_to_token(id).unwrap_or_default();
+        match self.inner.get_model() {
+            ModelWrapper::WordPiece(_) => token.starts_with("##"),
+            ModelWrapper::BPE(_) | ModelWrapper::WordLevel(_) | ModelWrapper::Unigram(_) => {
+                !token.starts_with(['\u{120}', '\u{2581}'])
+            }
+        }
+    }
+
     /// The tokens in front of every text: none, or such as BERT's `[CLS]`.
     pub fn front(&self) -> &[u32] {
         &self.around[0]

@@ -8,6 +8,7 @@ pub mod contrast;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod mlp;
+pub mod pretrain;
 pub mod project;
 pub mod prompted_lm;
 pub mod rank;

@@ -105,12 +105,12 @@ pub fn load(folder: &Path, device: Device) -> Result<Box<dyn Scorer>, ArtefactEr
         lacks,
     };
     let tensors = weights::read_tensors(&folder.join(WEIGHTS))?;
+    if let Some(net) = super::loaded(&model, sizes, &tensors, device)? {
+        return Ok(net);
+    }
     let cf_kind = model.cf_kind().ok_or_else(|| lacks("is not a CF model"))?;
     match super::fresh(cf_kind, sizes, device) {
-        Fresh::Network(net) => {
-            weights::fill(&net.weights(), &tensors)?;
-            Ok(net)
-        }
+        Fresh::Network(net) => Ok(net),
         Fresh::Counts(counting) => counting.from_tensors(&tensors, device).map_err(lacks),
     }
 }
@@ -121,16 +121,14 @@ pub fn load(folder: &Path, device: Device) -> Result<Box<dyn Scorer>, ArtefactEr
 /// As [`load`], and when the folder holds a counting model, which has no states.
 pub fn load_backbone(folder: &Path, device: Device) -> Result<Box<dyn Backbone>, ArtefactError> {
     let Description { model, sizes } = describe(folder)?;
-    let net = super::build(&model, sizes, device).ok_or_else(|| ArtefactError::Kind {
+    let tensors = weights::read_tensors(&folder.join(WEIGHTS))?;
+    let net = super::loaded(&model, sizes, &tensors, device)?;
+    let net = net.ok_or_else(|| ArtefactError::Kind {
         path: folder.display().to_string(),
         kind: model.kind(),
         lacks: "has no states of users and so cannot be a backbone",
     })?;
-    weights::fill(
-        &net.weights(),
-        &weights::read_tensors(&folder.join(WEIGHTS))?,
-    )?;
-    for (_, weight) in net.weights() {
+    for (_, weight) in net.trained() {
         let _ = weight.set_requires_grad(false);
     }
     Ok(net)

@@ -15,6 +15,7 @@ pub mod morec;
 pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
+pub mod recformer;
 pub mod repeat;
 pub mod sasrec;
 pub mod text_similarity;
@@ -29,6 +30,7 @@ use tch::{Device, Tensor};
 
 use crate::data::{Histories, TrainingBatch, TrainingSet};
 use crate::nn::embedding;
+use weights::WeightsError;
 
 /// Anything that scores items for histories.
 pub trait Scorer: std::fmt::Debug {
@@ -54,6 +56,15 @@ pub trait Backbone: Scorer {
     /// unless some of these are computed from others.
     fn trained(&self) -> Vec<(String, Tensor)> {
         self.weights()
+    }
+
+    /// Computes what an epoch of training keeps as it is.
+    fn begin_epoch(&self) {}
+
+    /// Validations without an improvement that end a second phase of training, in which
+    /// [`Backbone::begin_epoch`] is left out; `None` for a model with one phase.
+    fn second_phase(&self) -> Option<u32> {
+        None
     }
 
     /// Width D of states and of table rows.
@@ -139,6 +150,10 @@ pub fn fresh(model: CfKind<'_>, sizes: Sizes, device: Device) -> Fresh {
         CfKind::Bert4rec(config) => Fresh::network(bert4rec::Bert4rec::new(config, sizes, device)),
         CfKind::Hstu(config) => Fresh::network(hstu::Hstu::new(config, sizes, device)),
         CfKind::Ctrl(config) => Fresh::network(ctrl::new(config, sizes, device)),
+        // An artefact has its items' tokens; see `loaded`.
+        CfKind::Recformer(config) => {
+            Fresh::network(recformer::Recformer::of_ids(config, sizes, device))
+        }
         // With a table in place of texts, as it is scored with.
         CfKind::Morec(config) => {
             Fresh::network(sasrec::Sasrec::new(&config.network(), sizes, device))
@@ -219,6 +234,28 @@ pub fn build(model: &Model, sizes: Sizes, device: Device) -> Option<Box<dyn Back
         Fresh::Network(network) => Some(network),
         Fresh::Counts(_) => None,
     }
+}
+
+/// The network that `tensors` are the weights of; `None` for a model that is not trained by
+/// gradient.
+///
+/// # Errors
+/// When they are another model's.
+pub fn loaded(
+    model: &Model,
+    sizes: Sizes,
+    tensors: &BTreeMap<String, Tensor>,
+    device: Device,
+) -> Result<Option<Box<dyn Backbone>>, WeightsError> {
+    if let Model::Recformer(config) = model {
+        let net = recformer::Recformer::from_tensors(config, tensors, device)?;
+        return Ok(Some(Box::new(net)));
+    }
+    let net = build(model, sizes, device);
+    if let Some(net) = &net {
+        weights::fill(&net.weights(), tensors)?;
+    }
+    Ok(net)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use tch::{Device, Tensor};
 use super::evaluate::scored;
 use super::report::{StageError, timed};
 use super::validation::{self, ListSettings};
-use super::{encode_text, need};
+use super::{encode_text, need, recformer};
 use crate::data::TrainingSet;
 use crate::eval;
 use crate::models::artefact::{self, ArtefactError, Description};
@@ -42,15 +42,17 @@ pub(super) fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let mut prepared = Prepared::load(need(job, "prepared")?)?;
+    if settings.model.texts().is_some() {
+        prepared = prepared.with_a_row_for_each_item();
+    }
     let texts = match settings.model.texts() {
-        Some(texts) => {
-            prepared = prepared.with_a_row_for_each_item();
+        Some(texts) if !matches!(settings.model, Model::Recformer(_)) => {
             let (encoder, form) = (settings.encoder.as_ref(), texts.form);
             report_equal(&prepared, form, observe);
             let texts = encode_text::texts(job, encoder, form, &prepared, device, observe)?;
             Some(Box::new(texts))
         }
-        None => None,
+        Some(_) | None => None,
     };
     let sizes = Sizes {
         users: prepared.n_users() as u64,
@@ -75,6 +77,10 @@ pub(super) fn run(
     let fresh = match (model, texts) {
         (CfKind::Morec(config), Some(texts)) => {
             Fresh::Network(Box::new(morec::with_texts(config, texts, sizes, device)))
+        }
+        (CfKind::Recformer(config), _) => {
+            let net = recformer::network(job, settings, config, &prepared, device, observe)?;
+            Fresh::Network(Box::new(net))
         }
         (model, _) => models::fresh(model, sizes, device),
     };
@@ -219,7 +225,7 @@ fn with_table(
     prepared: &Prepared,
     net: &dyn Backbone,
 ) -> Result<Option<Box<dyn Backbone>>, StageError> {
-    if settings.model.texts().is_none() {
+    if settings.model.texts().is_none() || matches!(settings.model, Model::Recformer(_)) {
         return Ok(None);
     }
     let sizes = Sizes {

@@ -8,8 +8,10 @@ mod contrast;
 mod encode_text;
 mod evaluate;
 mod prepare;
+mod pretrain;
 mod project;
 mod prompted_lm;
+mod recformer;
 pub mod report;
 mod represent;
 mod saved_lm;
@@ -50,6 +52,7 @@ pub fn run(
     let (resumed_epoch, resumed_step) = match settings {
         Settings::Backbone(_)
         | Settings::Contrast(_)
+        | Settings::Pretrain(_)
         | Settings::PretrainLm(_)
         | Settings::Align(_)
         | Settings::Project(_)
@@ -77,6 +80,7 @@ pub fn run(
         Settings::Backbone(settings) => backbone::run(job, settings, device, observe),
         Settings::EncodeText(settings) => encode_text::run(job, settings, device, observe),
         Settings::Contrast(settings) => contrast::run(job, settings, device, observe),
+        Settings::Pretrain(settings) => pretrain::run(job, settings, device, observe),
         Settings::Align(settings) => align::run(job, settings, device, observe),
         Settings::Project(settings) => project::run(job, settings, device, observe),
         Settings::PretrainLm(settings) => pretrain(job, settings, device, observe),

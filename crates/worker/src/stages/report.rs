@@ -5,8 +5,11 @@ use allround_core::event::{Event, Failure, Phase};
 use allround_core::fs;
 use tch::Device;
 
+use crate::encoder::bert::BertError;
 use crate::encoder::sentence::SentenceError;
 use crate::eval::NotANumber;
+use crate::hf::checkpoint::CheckpointError;
+use crate::hf::hub::HubError;
 use crate::hf::tokenizer::TokenizerError;
 use crate::lm::LmError;
 use crate::methods::prompted_lm::PromptedLmError;
@@ -97,6 +100,9 @@ from! {
         RankError::NotANumber { .. } => Some("training has diverged (train with a lower `lr`), or the language model's weights are broken or too large for their `dtype` (hold it in fp32)".to_owned()),
     },
     SentenceError => |_| None,
+    BertError => |_| None,
+    CheckpointError => |_| None,
+    HubError => |_| None,
     LmError => |_| None,
     TokenizerError => |_| None,
     fs::FsError => |error| error.hint().map(str::to_owned),

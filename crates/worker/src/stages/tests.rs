@@ -5,6 +5,7 @@ mod contrast;
 mod genres;
 mod kept;
 mod morec;
+mod recformer;
 mod refused;
 mod represent;
 mod resumed;

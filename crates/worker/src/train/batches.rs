@@ -37,6 +37,9 @@ pub enum Examples {
     Prefixes,
     /// Windows this many items apart, counted back from the newest item.
     Windows(usize),
+    /// A prefix of a user's sequence, drawn in every epoch, with the next item as its only target.
+    /// The prefix may be empty.
+    Drawn,
 }
 
 impl Examples {
@@ -46,6 +49,7 @@ impl Examples {
             Sequences::Whole {} => Self::Whole,
             Sequences::Prefixes {} => Self::Prefixes,
             Sequences::Windows { stride: 0 } => Self::Windows(maxlen),
+            Sequences::Drawn {} => Self::Drawn,
             // The check refuses a wider stride, which would skip items.
             Sequences::Windows { stride } => Self::Windows(stride.min(maxlen)),
         }
@@ -57,6 +61,8 @@ impl Examples {
         let ending = |end: usize| end.saturating_sub(maxlen.saturating_add(1))..end;
         match self {
             Self::Whole => vec![ending(length)],
+            // The end is drawn later.
+            Self::Drawn => vec![0..length],
             Self::Prefixes => (2..=length).map(ending).collect(),
             Self::Windows(stride) => {
                 let mut parts = vec![ending(length)];
@@ -155,7 +161,7 @@ impl<'a> Sampler<'a> {
     /// What the examples are, in words, where they are not one a user.
     pub fn described(&self) -> Option<&'static str> {
         match self.recipe.examples {
-            Examples::Whole => None,
+            Examples::Whole | Examples::Drawn => None,
             Examples::Prefixes => Some(
                 "training examples an epoch: every prefix of a sequence, its next item the only target",
             ),
@@ -198,17 +204,20 @@ impl<'a> Sampler<'a> {
             classes: self.set.classes.clone(),
             ..TrainingBatch::default()
         };
-        batch.last_only = self.recipe.examples == Examples::Prefixes;
+        let is_drawn = self.recipe.examples == Examples::Drawn;
+        batch.last_only = is_drawn || self.recipe.examples == Examples::Prefixes;
         for &number in places {
             let Example { place, from, to } = self.examples[number as usize];
-            let row = &self.set.row(place as usize)[from as usize..to as usize];
-            let (inputs, targets) = (&row[..row.len() - 1], &row[1..]);
-            let first_target = if batch.last_only {
-                targets.len() - 1
-            } else {
-                0
+            let to = match is_drawn {
+                true => random.random_range(from + 1..=to),
+                false => to,
             };
-            let targets = &targets[first_target..];
+            let row = &self.set.row(place as usize)[from as usize..to as usize];
+            let first_target = if batch.last_only { row.len() - 1 } else { 1 };
+            let kept = row
+                .len()
+                .saturating_sub(self.recipe.maxlen.saturating_add(1));
+            let (inputs, targets) = (&row[kept..row.len() - 1], &row[first_target..]);
             batch.users.push(self.set.users[place as usize]);
             batch.inputs.extend_from_slice(inputs);
             batch.targets.extend_from_slice(targets);

@@ -110,6 +110,14 @@ impl Task for CfTask<'_> {
         self.net.trained()
     }
 
+    fn begin_epoch(&self) {
+        self.net.begin_epoch();
+    }
+
+    fn second_phase(&self) -> Option<u32> {
+        self.net.second_phase()
+    }
+
     fn lr(&self, name: &str) -> Option<f64> {
         self.encoder_lr.filter(|_| name.starts_with(ENCODER))
     }

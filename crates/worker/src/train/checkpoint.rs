@@ -72,6 +72,9 @@ pub struct Progress {
     pub stale: u32,
     /// Whether training has ended.
     pub ended: bool,
+    /// Whether training continues from the best weights of a first phase.
+    #[serde(default)]
+    pub is_second_phase: bool,
     /// What training has taken so far, in all processes.
     #[serde(default)]
     pub train: Elapsed,

@@ -57,6 +57,16 @@ pub trait Task {
     /// The weights that are trained, by name, in a stable order.
     fn weights(&self) -> Vec<(String, Tensor)>;
 
+    /// Computes what an epoch keeps as it is. A checkpoint within the epoch has it among the
+    /// weights.
+    fn begin_epoch(&self) {}
+
+    /// Validations without an improvement that end a second phase. It follows early stopping, from
+    /// the best weights, without [`Task::begin_epoch`]. `None` for a task with one phase.
+    fn second_phase(&self) -> Option<u32> {
+        None
+    }
+
     /// The learning rate of a weight that does not have that of the task.
     fn lr(&self, _name: &str) -> Option<f64> {
         None

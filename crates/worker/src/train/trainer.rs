@@ -243,6 +243,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         }
         self.epoch_steps = count;
         let within = self.progress.within.take().unwrap_or_default();
+        if within.steps == 0 && !self.progress.is_second_phase {
+            task.begin_epoch();
+        }
         let (skipped, changed) = (within.steps, self.progress.changed);
         let mut running = Running::begin(epoch, count, within, self.device());
         let mut reported = Instant::now();
@@ -417,7 +420,9 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     fn phases(&self) -> Vec<Phase> {
         let progress = &self.progress;
-        let trained = weights::count(&self.task.weights());
+        let mut trained = self.task.weights();
+        trained.retain(|(_, weight)| weight.requires_grad());
+        let trained = weights::count(&trained);
         let mut phases = vec![Phase {
             phase: "train".to_owned(),
             wall_s: progress.train.wall_s,

@@ -11,6 +11,8 @@ pub enum StageKind {
     Candidates,
     /// See [`super::Settings::Contrast`].
     Contrast,
+    /// See [`super::Settings::Pretrain`].
+    Pretrain,
     /// See [`super::Settings::Backbone`].
     Backbone,
     /// See [`super::Settings::EncodeText`].
@@ -31,10 +33,11 @@ pub enum StageKind {
 
 impl StageKind {
     /// Every kind.
-    pub const ALL: [StageKind; 11] = [
+    pub const ALL: [StageKind; 12] = [
         StageKind::Prepare,
         StageKind::Candidates,
         StageKind::Contrast,
+        StageKind::Pretrain,
         StageKind::Backbone,
         StageKind::EncodeText,
         StageKind::PretrainLm,
@@ -51,6 +54,7 @@ impl StageKind {
             StageKind::Prepare => "prepare",
             StageKind::Candidates => "candidates",
             StageKind::Contrast => "contrast",
+            StageKind::Pretrain => "pretrain",
             StageKind::Backbone => "backbone",
             StageKind::EncodeText => "encode-text",
             StageKind::PretrainLm => "pretrain-lm",
@@ -75,6 +79,7 @@ impl StageKind {
         match self {
             StageKind::Prepare | StageKind::Candidates => false,
             StageKind::Contrast
+            | StageKind::Pretrain
             | StageKind::Backbone
             | StageKind::EncodeText
             | StageKind::PretrainLm
@@ -92,6 +97,7 @@ impl StageKind {
             StageKind::Prepare | StageKind::Evaluate => true,
             StageKind::Candidates
             | StageKind::Contrast
+            | StageKind::Pretrain
             | StageKind::Backbone
             | StageKind::EncodeText
             | StageKind::PretrainLm

@@ -1,11 +1,15 @@
 //! Stages that are killed and continue.
 
 use allround_core::metric::Metric;
+use allround_core::models::Model;
 use allround_core::models::llm_method::Validation;
+use allround_core::models::recformer::ItemTable;
+use allround_core::models::train::Stop;
 use allround_core::stage::ValidationRanking;
 
 use super::choices::projected;
 use super::*;
+use crate::testing;
 
 /// Runs a stage that is killed in its second epoch, and again; both must end with the bytes of a
 /// run that was not.
@@ -57,6 +61,41 @@ fn a_killed_stage_ends_with_the_same_bytes() {
         };
     });
     is_resumed_exactly(&desk, "random-trained", &settings, &needs);
+}
+
+#[test]
+fn killed_stages_of_models_that_read_texts_end_with_the_same_bytes() {
+    let desk = Desk::new();
+    let Model::Recformer(mut recformer) = testing::model("recformer") else {
+        unreachable!("its name is its kind")
+    };
+    recformer.pretrain.enabled = true;
+    recformer.pretrain.train = training(3, 2);
+    recformer.finetune.train = training(4, 2);
+    recformer.table = ItemTable::Fixed;
+    // Two phases: without an improvement for one validation, the second one begins.
+    recformer.finetune.train.stop = Stop::Early {
+        metric: Metric::Hit(1),
+        patience: 1,
+        every: 1,
+        candidates: Candidates::Uniform { n: 3 },
+    };
+    let pretrain = Settings::Pretrain(recformer.pretrain_stage(None, 1));
+    is_resumed_exactly(&desk, "pretrain", &pretrain, &["prepared"]);
+    let finetune = Settings::Backbone(TrainBackbone {
+        model: Model::Recformer(recformer),
+        encoder: None,
+        seed: 1,
+    });
+    let needs = ["prepared", "pretrain=pretrain-whole"];
+    is_resumed_exactly(&desk, "finetune", &finetune, &needs);
+    let Model::Ctrl(mut ctrl) = testing::model("ctrl") else {
+        unreachable!("its name is its kind")
+    };
+    ctrl.contrast.train = training(3, 2);
+    let words = crate::methods::fixtures::words();
+    let contrast = Settings::Contrast(ctrl.contrast_stage(encoder(), words, 1));
+    is_resumed_exactly(&desk, "contrast", &contrast, &["prepared"]);
 }
 
 /// `settings` with validation after every two samples, which ranks by `inference`.

@@ -37,7 +37,9 @@ impl<T: Task> Trainer<'_, T> {
                 every,
                 ..
             } => {
-                let (metric, patience) = (*metric, Some(*patience));
+                let second = self.task.second_phase();
+                let second = second.filter(|_| self.progress.is_second_phase);
+                let (metric, patience) = (*metric, Some(second.unwrap_or(*patience)));
                 (*every, Some(Rule { metric, patience }))
             }
         };
@@ -47,6 +49,7 @@ impl<T: Task> Trainer<'_, T> {
         let (metrics, _) = self.validate(epoch, validate, observe)?;
         if let Some(rule) = rule {
             self.compare_with_best(&metrics, &rule);
+            self.begin_second_phase()?;
         }
         Ok(metrics)
     }
@@ -131,6 +134,19 @@ impl<T: Task> Trainer<'_, T> {
             let is_over = |patience| self.progress.stale >= patience;
             self.progress.ended |= rule.patience.is_some_and(is_over);
         }
+    }
+
+    /// Where early stopping has ended the first of two phases, continues from the best weights.
+    /// The optimizer and the learning rate continue as they are.
+    fn begin_second_phase(&mut self) -> Result<(), TrainError> {
+        let is_first = !self.progress.is_second_phase && self.task.second_phase().is_some();
+        if !is_first || !self.progress.ended || self.is_last(self.progress.epoch) {
+            return Ok(());
+        }
+        self.progress.ended = false;
+        self.progress.is_second_phase = true;
+        self.progress.stale = 0;
+        self.restore_best()
     }
 
     /// Fills the task with the best weights, where some were kept.

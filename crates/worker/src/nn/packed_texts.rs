@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tch::{Device, Tensor};
 
-use crate::nn::embedding;
+use super::embedding;
 use crate::torch_ext::transfer::to_device_async;
 
 /// By how much of a group's longest row its shorter ones may be padded on a device where calls are
