@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Llm,
     /// A text encoder.
     Encoder,
+    /// What RECFORMER's `start = "weights"` reads.
+    Longformer,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
         match self {
             Kind::Llm => &MODEL_TYPES,
             Kind::Encoder => &["bert", "distilbert"],
+            Kind::Longformer => &["longformer", "recformer"],
         }
     }
 }
@@ -109,7 +112,9 @@ fn config(folder: &Path, kind: Kind) -> Option<Found> {
     }
     let hint = "take another model, or one that was saved in a plain form".to_owned();
     match kind {
-        Kind::Encoder => unsupported(&value).map(|reason| Found { file, reason, hint }),
+        Kind::Encoder | Kind::Longformer => {
+            unsupported(&value).map(|reason| Found { file, reason, hint })
+        }
         Kind::Llm => {
             let message = LmConfig::open(folder).err()?.to_string();
             let of = |file: &'static str| {
@@ -128,7 +133,7 @@ fn config(folder: &Path, kind: Kind) -> Option<Found> {
 fn adapter(folder: &Path, kind: Kind) -> Option<Found> {
     let there = |file: &str| folder.join(file).is_file();
     let first = ADAPTER.into_iter().find(|file| there(file))?;
-    if kind == Kind::Encoder {
+    if kind != Kind::Llm {
         return Some(Found {
             file: first,
             reason: format!("it holds `{first}`; adapters of text encoders are not applied"),

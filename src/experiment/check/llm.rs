@@ -9,7 +9,9 @@ use crate::experiment::suggest;
 use allround_core::config::llm::{PretrainedLlm, Prompt, SmallLlm, TEMPLATE_PLACES};
 use allround_core::config::{Encoder, Llm};
 use allround_core::lm_config::LmConfig;
+use allround_core::models::Model;
 use allround_core::models::problem::divisors;
+use allround_core::models::recformer::StartFrom;
 
 /// Files with the weights of a Hugging Face folder, whole or in shards; it has one of them.
 const WEIGHTS: [&str; 4] = [
@@ -22,13 +24,29 @@ const WEIGHTS: [&str; 4] = [
 /// Files with the tokenizer of a Hugging Face folder; it has one of them.
 const TOKENIZER: [&str; 3] = ["tokenizer.json", "vocab.json", "vocab.txt"];
 
+/// What an encoder's folder is for: RECFORMER starts from a Longformer, all others read a BERT.
+fn kind_of_encoder(check: &Check<'_>, name: &str) -> Kind {
+    let variants = check.spec.variant.values();
+    let variants = variants.filter_map(|variant| variant.resolved.as_ref());
+    let models = check.spec.model.values().chain(variants);
+    let mut readers = models
+        .filter(|model| model.encoder() == Some(name))
+        .peekable();
+    let is_longformer = |model: &Model| matches!(model, Model::Recformer(model) if model.start == StartFrom::Weights);
+    match readers.peek().is_some() && readers.all(is_longformer) {
+        true => Kind::Longformer,
+        false => Kind::Encoder,
+    }
+}
+
 pub(super) fn check(check: &mut Check<'_>, base: &Path) {
     let spec = check.spec;
     for (name, encoder) in &spec.encoder {
         if let Encoder::Pretrained(encoder) = encoder {
             let path = ["encoder", name, "pretrained"];
             source(check, (&encoder.folder, &encoder.hub), &path, base);
-            folder::check(check, (&encoder.folder, base), &path, Kind::Encoder);
+            let kind = kind_of_encoder(check, name);
+            folder::check(check, (&encoder.folder, base), &path, kind);
         }
     }
     for (name, llm) in &spec.llm {
