@@ -309,7 +309,7 @@ impl CfModel for Recformer {
                     .hint("the published code has 64: 32 tokens to each side"),
             );
         }
-        if self.hidden_units % self.num_heads != 0 {
+        if !self.hidden_units.is_multiple_of(self.num_heads) {
             let (heads, width) = (self.num_heads, self.hidden_units);
             let message = format!("{heads} heads do not divide a width of {width}");
             found.push(

@@ -340,11 +340,9 @@ fn longformer_tensors(
     shape: &Shape,
 ) -> Result<BTreeMap<String, Tensor>, StageError> {
     let words = "embeddings.word_embeddings.weight";
-    let prefix = ["", "longformer."].into_iter();
-    let prefix = prefix
-        .filter(|prefix| checkpoint.contains(&format!("{prefix}{words}")))
-        .last()
-        .unwrap_or_default();
+    let mut prefixes = ["longformer.", ""].into_iter();
+    let prefix = prefixes.find(|prefix| checkpoint.contains(&format!("{prefix}{words}")));
+    let prefix = prefix.unwrap_or_default();
     let mut parameters = Parameters::new(Device::Cpu);
     Longformer::new(&mut parameters, *shape);
     let mut tensors = BTreeMap::new();

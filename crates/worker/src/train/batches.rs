@@ -62,7 +62,7 @@ impl Examples {
         match self {
             Self::Whole => vec![ending(length)],
             // The end is drawn later.
-            Self::Drawn => vec![0..length],
+            Self::Drawn => std::iter::once(0..length).collect(),
             Self::Prefixes => (2..=length).map(ending).collect(),
             Self::Windows(stride) => {
                 let mut parts = vec![ending(length)];
