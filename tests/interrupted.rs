@@ -203,7 +203,10 @@ fn ctrl_c_leaves_a_state_that_the_same_command_continues() {
     whole.finish();
     let folder = Folder::new();
     let mut child = folder.start();
-    std::thread::sleep(Duration::from_millis(150));
+    // A worker is only started once the program handles Ctrl-C.
+    while !folder.path().join("starts").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let id = i32::try_from(child.id()).unwrap();
     // SAFETY: the child has not been waited for, so its process id is not reused.
     unsafe { libc::kill(-id, libc::SIGINT) };

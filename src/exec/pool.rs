@@ -1,10 +1,12 @@
 //! Schedules stages: each runs after the stages it needs, within the machine's CPU threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::Scope;
 use std::time::Duration;
 
+use super::process::{Server, Servers};
 use super::stage::Task;
 use super::{Options, Outcome, StageEvent, Stop};
 use crate::plan::{Graph, NodeId, Settings};
@@ -49,6 +51,7 @@ pub fn execute(
             Presence::Absent => {}
         }
     }
+    let mut servers = Servers::new(&options.worker);
     // Bounded: a stage that sends faster than the pool receives waits.
     let (sender, messages) = mpsc::sync_channel::<Message>(WAITING_MESSAGES);
     std::thread::scope(|scope| {
@@ -66,6 +69,7 @@ pub fn execute(
                     stop,
                     id,
                     threads,
+                    server: servers.get(threads),
                 };
                 task.start(scope, sender.clone());
             }
@@ -117,6 +121,7 @@ struct Run<'a> {
     stop: &'a Stop,
     id: NodeId,
     threads: usize,
+    server: Option<Arc<Server>>,
 }
 
 impl<'a> Run<'a> {
@@ -131,6 +136,7 @@ impl<'a> Run<'a> {
                 store: self.store,
                 options: self.options,
                 threads: self.threads,
+                server: self.server.clone(),
                 stop: self.stop,
                 report: &report,
             };

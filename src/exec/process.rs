@@ -5,13 +5,13 @@
 //! may be a wrapper (`srun`, `numactl`, a shell script) around the actual worker.
 
 mod lines;
+mod worker;
 
 use std::cell::Cell;
-use std::ffi::OsString;
 use std::os::fd::RawFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 use super::Stop;
 use allround_core::fs::{self, FsError};
 use lines::Output;
+use worker::Worker;
+pub use worker::{Server, Servers};
 
 /// How long a worker may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,6 +79,8 @@ pub struct Launch<'a> {
     pub lock: RawFd,
     /// CPU threads for OpenMP and rayon in the worker.
     pub threads: usize,
+    /// The worker that forks it, if one stays alive.
+    pub server: Option<Arc<Server>>,
     /// How long it may report nothing.
     pub timeout: Option<Duration>,
 }
@@ -94,16 +98,15 @@ pub fn run(
     line: &mut dyn FnMut(&str) -> Verdict,
 ) -> Result<End, FsError> {
     let log = Log::of(launch.log)?;
-    let mut child = spawn(launch)?;
+    let (mut worker, output) = Worker::start(launch)?;
     // From here on, every return path kills what is left of the group.
-    let group = Group::of(&child);
-    let output = child.stdout.take().expect("stdout is piped");
+    let group = Group::of(&worker);
     let (sender, lines) = mpsc::sync_channel(WAITING_LINES);
     let has_ended = Arc::new(AtomicBool::new(false));
     let flag = has_ended.clone();
     let reader = std::thread::spawn(move || lines::read(output, &sender, &flag));
     let watch = Watch {
-        child: &mut child,
+        worker: &mut worker,
         group: &group,
         lines,
         log: &log,
@@ -113,7 +116,7 @@ pub fn run(
     let end = watch.run(&has_ended, line);
     has_ended.store(true, Ordering::SeqCst);
     drop(group);
-    drop(child.wait());
+    worker.release();
     let failed = |error| FsError::new(launch.worker, "wait for", error);
     if reader.join().is_err() {
         return Err(failed(std::io::Error::other(
@@ -124,57 +127,6 @@ pub fn run(
     end.map_err(failed)
 }
 
-fn spawn(launch: &Launch<'_>) -> Result<Child, FsError> {
-    let log = fs::append(launch.log)?;
-    let parent = std::process::id();
-    let lock = launch.lock;
-    let mut command = Command::new(launch.worker);
-    command
-        .arg(launch.job)
-        .env("OMP_NUM_THREADS", launch.threads.to_string())
-        .env("RAYON_NUM_THREADS", launch.threads.to_string())
-        // OpenMP threads spin at each barrier unless set to sleep. On a busy machine, a spinning
-        // thread takes the time that a late thread needs, and a stage may never end.
-        .env("OMP_WAIT_POLICY", wait_policy())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .process_group(0);
-    // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing is
-    // allocated.
-    unsafe {
-        command.pre_exec(move || tie_to_parent(parent, lock));
-    }
-    command
-        .spawn()
-        .map_err(|error| FsError::new(launch.worker, "start", error))
-}
-
-/// `OMP_WAIT_POLICY` as the user has set it, else `passive`.
-fn wait_policy() -> OsString {
-    std::env::var_os("OMP_WAIT_POLICY").unwrap_or_else(|| "passive".into())
-}
-
-/// In the child: die with the parent, ignore Ctrl-C (the parent handles it), keep the lock file
-/// open.
-fn tie_to_parent(parent: u32, lock: RawFd) -> std::io::Result<()> {
-    // SAFETY: plain system calls on the child's own state; `lock` is an open descriptor of the
-    // parent.
-    unsafe {
-        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        if libc::getppid().cast_unsigned() != parent {
-            libc::_exit(1);
-        }
-        libc::signal(libc::SIGINT, libc::SIG_IGN);
-        if libc::fcntl(lock, libc::F_SETFD, 0) != 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-    }
-    Ok(())
-}
-
 /// The process group of a worker, killed on drop. The group id stays reserved until the worker was
 /// waited for and no process of the group is left; after that, no signal is sent.
 struct Group {
@@ -183,9 +135,9 @@ struct Group {
 }
 
 impl Group {
-    fn of(child: &Child) -> Group {
+    fn of(worker: &Worker) -> Group {
         Group {
-            id: i32::try_from(child.id()).ok(),
+            id: worker.id(),
             is_over: Cell::new(false),
         }
     }
@@ -240,7 +192,7 @@ impl<'a> Log<'a> {
 
 /// A running worker.
 struct Watch<'a> {
-    child: &'a mut Child,
+    worker: &'a mut Worker,
     group: &'a Group,
     lines: Receiver<Output>,
     log: &'a Log<'a>,
@@ -278,7 +230,7 @@ impl Watch<'_> {
                 continue;
             }
             last_check = Instant::now();
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.worker.try_wait()? {
                 self.take_rest(stop_sent, has_ended, line);
                 return Ok(ending(status, stop_sent.is_some()));
             }

@@ -1,9 +1,10 @@
 //! One stage: claim its key, run a worker, publish what it made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::{self, End, Launch, Verdict};
+use super::process::{self, End, Launch, Server, Verdict};
 use super::{Options, Outcome, StageEvent, Stop, history};
 use crate::plan::{Graph, Job, NodeId};
 use crate::store::{Claim, EVENTS, Presence, Store};
@@ -35,6 +36,8 @@ pub struct Task<'a> {
     pub options: &'a Options,
     /// CPU threads it may use.
     pub threads: usize,
+    /// The worker that forks its process, if one stays alive.
+    pub server: Option<Arc<Server>>,
     /// Whether a stop was requested.
     pub stop: &'a Stop,
     /// Receives what happens.
@@ -83,6 +86,7 @@ impl Task<'_> {
             log: &log,
             lock: claim.descriptor(),
             threads: self.threads,
+            server: self.server.clone(),
             timeout: self.options.timeout,
         };
         let stop = self.stop.child();

@@ -14,6 +14,7 @@ pub mod metric;
 pub mod problem;
 pub mod program;
 pub mod seed;
+pub mod server;
 pub mod visible;
 
 #[cfg(test)]

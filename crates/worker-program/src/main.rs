@@ -1,4 +1,5 @@
-//! Runs one stage of an allround experiment: `allround-worker JOB.json`.
+//! Runs a stage of an allround experiment: `allround-worker JOB.json`. With `--serve` it runs
+//! several, each in a fork of this process ([`server`]).
 //!
 //! Events are JSON lines on standard output; messages for people go to standard error. Exit codes:
 //! 0 the artefact is complete; 1 the stage failed, and the last event says why; 2 the job file
@@ -10,15 +11,24 @@ use std::process::ExitCode;
 
 use allround_core::event::{Event, Failure, PROTOCOL};
 use allround_core::program::Program;
+use allround_core::server::ARGUMENT as SERVE;
 use allround_core::stage::Job;
 use allround_worker::stages::{self, StageError};
 use allround_worker::torch_ext;
 
+mod server;
+
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--version") {
-        return version();
+    match std::env::args().nth(1).as_deref() {
+        Some("--version") => version(),
+        Some(SERVE) => server::serve(run).unwrap_or(ExitCode::FAILURE),
+        path => run(Path::new(path.unwrap_or_default())),
     }
-    let job = match read_job() {
+}
+
+/// Runs the job of a file.
+fn run(path: &Path) -> ExitCode {
+    let job = match read_job(path) {
         Ok(job) => job,
         Err(error) => {
             send(&Event::Failed(Failure {
@@ -71,11 +81,13 @@ fn version() -> ExitCode {
     }
 }
 
-fn read_job() -> Result<Job, String> {
-    let path = std::env::args().nth(1).ok_or("no job file is named")?;
-    let bytes =
-        allround_core::fs::read_text(Path::new(&path)).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{path}: not a job: {error}"))
+fn read_job(path: &Path) -> Result<Job, String> {
+    if path.as_os_str().is_empty() {
+        return Err("no job file is named".to_owned());
+    }
+    let bytes = allround_core::fs::read_text(path).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{}: not a job: {error}", path.display()))
 }
 
 /// The message of a panic. LibTorch's own errors arrive as panics; their place is on standard

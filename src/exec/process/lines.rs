@@ -1,8 +1,7 @@
 //! The lines of a worker's standard output, of bounded length, until the worker has ended.
 
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::os::fd::AsRawFd;
-use std::process::ChildStdout;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
@@ -21,7 +20,7 @@ pub(super) enum Output {
 
 /// Reads lines until the pipe is closed, or is empty after the worker has ended: another process
 /// may hold it open.
-pub(super) fn read(mut output: ChildStdout, sender: &SyncSender<Output>, has_ended: &AtomicBool) {
+pub(super) fn read(mut output: PipeReader, sender: &SyncSender<Output>, has_ended: &AtomicBool) {
     let mut buffer = [0; 1 << 16];
     let mut line = Vec::new();
     loop {
@@ -58,7 +57,7 @@ fn send(line: &mut Vec<u8>, sender: &SyncSender<Output>) -> bool {
 }
 
 /// Whether there is output to read, or the end of it, within [`WAIT_MS`].
-fn is_ready(output: &ChildStdout) -> bool {
+fn is_ready(output: &PipeReader) -> bool {
     let mut poll = libc::pollfd {
         fd: output.as_raw_fd(),
         events: libc::POLLIN,
