@@ -3,7 +3,7 @@
 # Interpreter with the peers of `make bench`: torch, transformers, sentence-transformers, recbole, as far as installed.
 PEER_PYTHON ?= python3
 
-.PHONY: setup build examples bench quickstart test lint prose check-report check-latex clean
+.PHONY: setup build examples bench quickstart test test-cluster lint prose check-report check-latex clean
 
 setup:
 	scripts/setup.sh
@@ -29,6 +29,10 @@ test: setup
 	-scripts/setup-minilm.sh
 	-scripts/setup-smollm2.sh
 	cargo test --workspace --all-targets
+
+# Runs on a real Slurm, started on this machine for the tests. Skipped where Slurm is not installed.
+test-cluster: setup
+	scripts/test-cluster.sh
 
 lint: setup prose
 	cargo fmt --all --check

@@ -9,6 +9,8 @@
 pub mod advice;
 // The experiment file: parsed, checked and resolved.
 pub mod experiment;
+// Where stages can run: the site file.
+pub mod site;
 // Settings that a search tries.
 pub mod search;
 // Finished artefacts, by key.

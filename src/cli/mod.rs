@@ -46,6 +46,10 @@ pub struct Common {
     /// The worker program [default: `allround-worker` next to this program, then on the PATH].
     #[arg(long, global = true, value_name = "PATH", env = "ALLROUND_WORKER")]
     pub worker: Option<PathBuf>,
+    /// The site file with the executors for `--on`. Default: `allround.site.toml` in or above the
+    /// folder of the experiment or this one, or in `~/.config/allround`.
+    #[arg(long, global = true, value_name = "FILE", env = "ALLROUND_SITE")]
+    pub site: Option<PathBuf>,
     /// Print no progress.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -66,6 +70,13 @@ pub enum Command {
     Check(Check),
     /// Print the stages and cells of an experiment, and which are in the store.
     Plan(Plan),
+    /// Print how far a run is: cells, stages, rate and time left, also of a detached run.
+    Watch(Watch),
+    /// Cancel the jobs of a run on a cluster.
+    Cancel(Cancel),
+    /// Run one stage of a job array; jobs of a cluster call it.
+    #[command(hide = true)]
+    Stage(StageTask),
     /// List the experiments in the store.
     #[command(visible_alias = "ls")]
     List(List),
@@ -182,9 +193,49 @@ pub struct Execution {
     /// Folder for the results folders of experiments.
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub out: PathBuf,
+    /// Where stages run: an executor of the site file, or `local` [default: `run.on` of the
+    /// experiment].
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+    /// Submit the stages to a cluster and return. The same command collects them later.
+    #[arg(long)]
+    pub detach: bool,
     /// Kill a worker that reports nothing for this long, such as `90s`, `10m` or `1h 30m`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+}
+
+/// `watch`.
+#[derive(Clone, Debug, Args)]
+pub struct Watch {
+    /// The results folder of the run.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// Print once, also on a terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Time between two views.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    pub every: Duration,
+}
+
+/// `cancel`.
+#[derive(Clone, Debug, Args)]
+pub struct Cancel {
+    /// The results folder of the run.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+}
+
+/// `stage`.
+#[derive(Clone, Debug, Args)]
+pub struct StageTask {
+    /// The stages of the array.
+    #[arg(value_name = "FILE")]
+    pub batch: PathBuf,
+    /// Number of the stage in the array.
+    #[arg(value_name = "N")]
+    pub index: u32,
 }
 
 /// `reproduce`.
@@ -350,6 +401,10 @@ pub struct Doctor {
     /// Read every artefact and compare it with its digests.
     #[arg(long)]
     pub full: bool,
+    /// Also check an executor of the site file. A small job looks at the store, the programs and
+    /// the clock of a node.
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
 }
 
 /// `clean`.

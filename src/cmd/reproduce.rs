@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Reproduce, common: &Common) -> anyhow::Result<Exit
         };
         let ended = session.run(&store)?;
         match ended.ending {
-            Ending::Success => {}
+            Ending::Success | Ending::Detached => {}
             Ending::Failed => exit = Exit::Failed,
             Ending::Interrupted => {
                 print_message("interrupted; the same command resumes");

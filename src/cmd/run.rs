@@ -6,7 +6,7 @@ use super::{Exit, plan as plan_command, planned, print, show};
 use crate::cli::{Common, Execution, Run};
 use crate::observe::{Verbosity, print_message};
 use crate::results;
-use crate::run::{Ended, Ending, Request, Session, absolute};
+use crate::run::{Ended, Ending, Place, Request, Session, absolute};
 use crate::store::Store;
 
 /// Runs an experiment.
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
     let ended = session.run(&store)?;
     report(&ended, limit, &results)?;
     Ok(match ended.ending {
-        Ending::Success => Exit::Success,
+        Ending::Success | Ending::Detached => Exit::Success,
         Ending::Failed => Exit::Failed,
         Ending::Interrupted => Exit::Interrupted,
     })
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Run, common: &Common) -> anyhow::Result<Exit> {
 /// How the experiment in the file `spec` is run.
 pub(crate) fn request<'a>(
     spec: &'a Path,
-    execution: &Execution,
+    execution: &'a Execution,
     common: &'a Common,
 ) -> Request<'a> {
     Request {
@@ -48,6 +48,11 @@ pub(crate) fn request<'a>(
         jobs: execution.jobs,
         fail_fast: execution.fail_fast,
         timeout: execution.timeout,
+        place: Place {
+            on: execution.on.as_deref(),
+            site: common.site.as_deref(),
+            detach: execution.detach,
+        },
         summarize: &show::summary,
     }
 }
@@ -76,7 +81,7 @@ fn report(ended: &Ended, limit: u64, results: &Path) -> anyhow::Result<()> {
     }
     print_message(&match ended.ending {
         Ending::Interrupted => "interrupted; the same command resumes".to_owned(),
-        Ending::Success | Ending::Failed => format!(
+        Ending::Success | Ending::Failed | Ending::Detached => format!(
             "results are in {}; open report.html there",
             results.display()
         ),

@@ -1,21 +1,26 @@
-//! Runs stages in worker processes: which may start (`pool`), one of them (`stage`), its process
-//! (`process`).
+//! Runs stages in worker processes. `executor` is where: on this machine or on a cluster
+//! (`slurm`). On one machine, `pool` decides which stages may start, `stage` runs one of them, and
+//! `process` is its process.
 
+pub mod executor;
 pub mod history;
 pub mod locate;
 pub mod pool;
 pub mod process;
+pub mod slurm;
 pub mod stage;
 pub mod stop;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use executor::{Executor, Local, Work};
 pub use pool::execute;
 pub use stop::Stop;
 
-use crate::plan::NodeId;
+use crate::plan::{Graph, NodeId};
+use crate::store::Store;
 use allround_core::event::Event;
 
 /// The message of a panic.
@@ -23,6 +28,16 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message")
+}
+
+/// Folders of the artefacts that a stage reads, by role.
+fn folders(graph: &Graph, store: &Store, id: NodeId) -> BTreeMap<String, PathBuf> {
+    let folder = |&id: &NodeId| {
+        let need = &graph.nodes[id];
+        store.folder(need.stage.settings.kind().as_str(), &need.key)
+    };
+    let needs = graph.nodes[id].needs.iter();
+    needs.map(|(role, id)| (role.clone(), folder(id))).collect()
 }
 
 /// How stages are run; nothing here changes a result.
@@ -61,6 +76,8 @@ pub enum StageEvent {
     Started,
     /// Another run is making the artefact; this run waits for it.
     Waiting,
+    /// The stage is in the queue of a cluster. Holds its job.
+    Queued(String),
     /// The artefact in the store is damaged and will be rebuilt. Holds what is wrong with it.
     Damaged(String),
     /// The worker reported an event.

@@ -37,13 +37,7 @@ pub fn execute(
     stop: &Stop,
     observe: &mut dyn FnMut(NodeId, &StageEvent),
 ) -> Vec<Outcome> {
-    let mut pool = Pool {
-        graph,
-        options,
-        outcomes: vec![None; graph.nodes.len()],
-        running: Vec::new(),
-        has_failed: false,
-    };
+    let mut pool = Pool::new(graph, options);
     for (id, presence) in survey(graph, store).into_iter().enumerate() {
         match presence {
             Presence::Whole => pool.end(id, Outcome::Cached, observe),
@@ -131,8 +125,9 @@ impl<'a> Run<'a> {
             // by a failed send.
             let report = |id, event| drop(sender.send((id, event)));
             let task = Task {
-                graph: self.graph,
                 id: self.id,
+                node: &self.graph.nodes[self.id],
+                needs: super::folders(self.graph, self.store, self.id),
                 store: self.store,
                 options: self.options,
                 threads: self.threads,
@@ -150,16 +145,36 @@ impl<'a> Run<'a> {
     }
 }
 
-struct Pool<'a> {
+/// The stages of a graph with their outcomes so far.
+pub(super) struct Pool<'a> {
     graph: &'a Graph,
     options: &'a Options,
-    outcomes: Vec<Option<Outcome>>,
+    /// How each stage ended.
+    pub(super) outcomes: Vec<Option<Outcome>>,
     running: Vec<(NodeId, usize)>,
-    has_failed: bool,
+    /// Whether a stage failed.
+    pub(super) has_failed: bool,
 }
 
-impl Pool<'_> {
-    fn end(&mut self, id: NodeId, outcome: Outcome, observe: &mut dyn FnMut(NodeId, &StageEvent)) {
+impl<'a> Pool<'a> {
+    /// Stages without outcomes.
+    pub(super) fn new(graph: &'a Graph, options: &'a Options) -> Pool<'a> {
+        Pool {
+            graph,
+            options,
+            outcomes: vec![None; graph.nodes.len()],
+            running: Vec::new(),
+            has_failed: false,
+        }
+    }
+
+    /// Records and reports how a stage ended.
+    pub(super) fn end(
+        &mut self,
+        id: NodeId,
+        outcome: Outcome,
+        observe: &mut dyn FnMut(NodeId, &StageEvent),
+    ) {
         self.running.retain(|&(running, _)| running != id);
         self.has_failed |= matches!(outcome, Outcome::Failed(_));
         observe(id, &StageEvent::Ended(outcome.clone()));
@@ -198,7 +213,7 @@ impl Pool<'_> {
 
     /// Blocks the stages that can no longer run. Stages whose only users lack candidate lists are
     /// blocked too: where no user can be measured, nothing is trained.
-    fn block(&mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) {
+    pub(super) fn block(&mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) {
         let n = self.graph.nodes.len();
         let is_open = |pool: &Self, id: NodeId| {
             pool.outcomes[id].is_none() && !pool.running.iter().any(|&(running, _)| running == id)
@@ -277,7 +292,8 @@ impl Pool<'_> {
         }
     }
 
-    fn close(mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) -> Vec<Outcome> {
+    /// The outcomes. Stages without one were interrupted.
+    pub(super) fn close(mut self, observe: &mut dyn FnMut(NodeId, &StageEvent)) -> Vec<Outcome> {
         for id in 0..self.outcomes.len() {
             if self.outcomes[id].is_none() {
                 self.end(id, Outcome::Interrupted, observe);

@@ -1,12 +1,13 @@
 //! One stage: claim its key, run a worker, publish what it made.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{self, End, Launch, Server, Verdict};
 use super::{Options, Outcome, StageEvent, Stop, history};
-use crate::plan::{Graph, Job, NodeId};
+use crate::plan::{Job, Node, NodeId};
 use crate::store::{Claim, EVENTS, Presence, Store};
 use allround_core::event::{Event, Failure, PROTOCOL, Started};
 use allround_core::fs::{self, FsError};
@@ -26,10 +27,12 @@ const MOST_ERROR: usize = 4096;
 
 /// A stage to run, and how to run it.
 pub struct Task<'a> {
-    /// The graph.
-    pub graph: &'a Graph,
-    /// The stage.
+    /// Number of the stage in the graph, for reports.
     pub id: NodeId,
+    /// The stage.
+    pub node: &'a Node,
+    /// Folders of the artefacts that it reads, by role.
+    pub needs: BTreeMap<String, PathBuf>,
     /// Where artefacts are stored.
     pub store: &'a Store,
     /// How to run it.
@@ -63,7 +66,7 @@ impl Task<'_> {
     }
 
     fn attempt(&self) -> Result<Outcome, FsError> {
-        let node = &self.graph.nodes[self.id];
+        let node = self.node;
         let Some(claim) = self.claim()? else {
             return Ok(Outcome::Interrupted);
         };
@@ -102,7 +105,7 @@ impl Task<'_> {
 
     /// Waits for the lock of the key; `None` when the run was stopped.
     fn claim(&self) -> Result<Option<Claim>, FsError> {
-        let key = &self.graph.nodes[self.id].key;
+        let key = &self.node.key;
         let mut is_waiting = false;
         while !self.stop.is_requested() {
             if let Some(claim) = self.store.try_claim(key)? {
@@ -118,26 +121,17 @@ impl Task<'_> {
     }
 
     fn log(&self) -> PathBuf {
-        let node = &self.graph.nodes[self.id];
+        let node = self.node;
         let name = format!("{}-{}.log", node.stage.settings.kind(), node.key.short());
         self.options.logs.join(name)
     }
 
     fn write_job(&self, claim: &Claim) -> Result<PathBuf, FsError> {
-        let node = &self.graph.nodes[self.id];
-        let folder = |&id: &NodeId| {
-            let need = &self.graph.nodes[id];
-            self.store
-                .folder(need.stage.settings.kind().as_str(), &need.key)
-        };
+        let node = self.node;
         let job = Job {
             stage: node.stage.clone(),
             key: node.key,
-            needs: node
-                .needs
-                .iter()
-                .map(|(role, id)| (role.clone(), folder(id)))
-                .collect(),
+            needs: self.needs.clone(),
             output: claim.output(),
             checkpoint: claim.checkpoint(),
             base: self.options.base.clone(),
@@ -169,7 +163,7 @@ impl Task<'_> {
     }
 
     fn outcome(&self, end: End, claim: Claim, output: Output) -> Result<Outcome, FsError> {
-        let node = &self.graph.nodes[self.id];
+        let node = self.node;
         if let Some(error) = output.write_error {
             return Err(error);
         }
@@ -323,7 +317,7 @@ fn one_line(error: &FsError) -> String {
 
 /// The last three lines of a log that are not empty, in one line. The backtrace of a panic is left
 /// out.
-fn quote(log: &str) -> Option<String> {
+pub(super) fn quote(log: &str) -> Option<String> {
     let end = log.find("stack backtrace:").unwrap_or(log.len());
     let lines: Vec<&str> = log[..end]
         .lines()

@@ -130,6 +130,7 @@ fn is_same_run(one: &Spec, other: &Spec) -> bool {
     let plain = |spec: &Spec| {
         let mut spec = spec.clone();
         spec.run.retries = 0;
+        spec.run.on = None;
         spec.run.checkpoint_every = 1;
         spec.run.checkpoint_minutes = 1.0;
         spec.run.alone = Alone::All(false);

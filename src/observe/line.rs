@@ -18,6 +18,10 @@ pub(super) fn of(label: &str, event: &StageEvent, verbosity: Verbosity) -> Optio
         _ if verbosity == Verbosity::Quiet => return None,
         StageEvent::Started => "started".to_owned(),
         StageEvent::Waiting => "waiting for another run that is making it".to_owned(),
+        StageEvent::Queued(job) if verbosity == Verbosity::Verbose => {
+            format!("queued as job {job}")
+        }
+        StageEvent::Queued(_) => return None,
         StageEvent::Retried(error) => format!("retrying after: {error}"),
         StageEvent::Reported(event) => event_text(event, verbosity)?,
         StageEvent::Ended(Outcome::Made) => "done".to_owned(),

@@ -53,6 +53,7 @@ fn value(event: &StageEvent) -> Option<Value> {
         }
         StageEvent::Started => json!("started"),
         StageEvent::Waiting => json!("waiting"),
+        StageEvent::Queued(job) => json!({ "queued": job }),
         StageEvent::Damaged(why) => json!({ "damaged": why }),
         StageEvent::Retried(why) => json!({ "retried": why }),
         StageEvent::Reported(event) => json!(event),

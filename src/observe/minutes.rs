@@ -37,6 +37,7 @@ impl Minutes {
             }
             StageEvent::Reported(_)
             | StageEvent::Waiting
+            | StageEvent::Queued(_)
             | StageEvent::Damaged(_)
             | StageEvent::Retried(_) => return None,
         };

@@ -86,6 +86,13 @@ impl Observer {
     }
 }
 
+/// Prints what happened to a stage as a line with the time, for the log of a job.
+pub fn print_stage(label: &str, event: &StageEvent) {
+    if let Some(line) = line::of(label, event, Verbosity::Verbose) {
+        print_message(&stamped(&line));
+    }
+}
+
 /// Prints a line on standard error, without control characters. Errors are ignored: a run continues
 /// without a reader.
 pub fn print_message(line: &str) {

@@ -1,22 +1,27 @@
 //! Runs a planned experiment and writes its results folder. Only stages that are missing in the
 //! store are run.
 
+mod options;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::place::Place;
 use super::planned::{Planned, absolute};
 use super::writer::{ResultsWriter, has_numbers, write_trials};
-use crate::advice::advise;
-use crate::exec::{self, Options, Outcome, StageEvent, Stop, locate};
-use crate::experiment::config::Run;
+use crate::exec::{Executor, Options, Outcome, StageEvent, Stop, Work};
 use crate::observe::{Observer, Verbosity, print_message};
-use crate::plan::NodeId;
+use crate::plan::{Cell, NodeId};
 use crate::render;
+use crate::site;
 use crate::store::{self, Experiment, Presence, Store};
+use allround_core::digest::Key;
 use allround_core::fs;
 use allround_core::program::Program;
+
+pub use options::default_jobs;
 
 /// How an experiment is run. Nothing here changes a result.
 #[derive(Clone, Copy)]
@@ -35,6 +40,8 @@ pub struct Request<'a> {
     pub fail_fast: bool,
     /// How long a worker may be silent before it is killed.
     pub timeout: Option<Duration>,
+    /// Where stages run.
+    pub place: Place<'a>,
     /// Makes the summary of a results folder that is printed.
     pub summarize: &'a dyn Fn(&Path) -> anyhow::Result<String>,
 }
@@ -48,6 +55,8 @@ pub enum Ending {
     Failed,
     /// The run was stopped; the same command resumes.
     Interrupted,
+    /// Stages are in the queue of a cluster; the same command collects them.
+    Detached,
 }
 
 /// The outcome of a run.
@@ -61,7 +70,7 @@ pub struct Ended {
 
 /// Requests a stop at Ctrl-C or SIGTERM from the first call on. All runs of a process share it: a
 /// stop of one run of a suite ends the next ones too.
-fn interrupts() -> Result<Stop, ctrlc::Error> {
+pub fn interrupts() -> Result<Stop, ctrlc::Error> {
     static STOP: OnceLock<Stop> = OnceLock::new();
     if let Some(stop) = STOP.get() {
         return Ok(stop.clone());
@@ -110,6 +119,7 @@ impl Session<'_> {
     }
 
     fn work(&mut self) -> anyhow::Result<Ended> {
+        let place = self.place()?;
         let logs = self.results.join("logs");
         fs::create_dir_all(&logs)?;
         let _lock = self.lock()?;
@@ -136,7 +146,10 @@ impl Session<'_> {
         }
         store.remember(&begun)?;
         let stop = interrupts()?;
-        let searched = self.search(&store, &logs, &stop)?;
+        let searched = self.search(&store, &logs, &stop, &place)?;
+        if searched == Ending::Detached {
+            return Ok(self.detached(&[]));
+        }
         if searched != Ending::Success {
             return self.keep(&store, earlier, searched);
         }
@@ -145,8 +158,13 @@ impl Session<'_> {
             print_message(&format!("failed: {line}"));
         }
         let mut writer = ResultsWriter::open(&self.planned, &store, self.results)?;
-        let options = self.options(&store, &logs)?;
-        let outcomes = self.execute(&store, &options, &stop, &mut writer)?;
+        let options = self.options(&store, &logs, &place)?;
+        let executor = self.executor(&place);
+        let work = self.to_do(&store, &options, &stop);
+        let outcomes = self.execute(executor.as_ref(), &work, &mut writer)?;
+        if self.is_detached(&outcomes, &stop) {
+            return Ok(self.detached(&outcomes));
+        }
         writer.finish_run()?;
         let ending = match ending(&outcomes, self, &writer) {
             Ending::Success if !without_result.is_empty() => Ending::Failed,
@@ -160,17 +178,29 @@ impl Session<'_> {
     }
 
     /// Runs the trials of all searches, round by round, until every search is over.
-    fn search(&mut self, store: &Store, logs: &Path, stop: &Stop) -> anyhow::Result<Ending> {
+    fn search(
+        &mut self,
+        store: &Store,
+        logs: &Path,
+        stop: &Stop,
+        place: &site::Executor,
+    ) -> anyhow::Result<Ending> {
+        let executor = self.executor(place);
         while let Some(round) = self.planned.round()? {
             let options = Options {
                 alone: round.alone(&self.planned.checked.spec.run.alone),
-                ..self.options(store, logs)?
+                ..self.options(store, logs, place)?
             };
             let mut observer = Observer::new(&round, self.request.verbosity, logs)?;
-            let outcomes = exec::execute(&round.graph, store, &options, stop, &mut |id, event| {
-                observer.event(id, event);
-            });
+            let work = Work {
+                graph: &round.graph,
+                ..self.to_do(store, &options, stop)
+            };
+            let outcomes = executor.execute(&work, &mut |id, event| observer.event(id, event))?;
             observer.close()?;
+            if self.is_detached(&outcomes, stop) {
+                return Ok(Ending::Detached);
+            }
             self.planned.advance(store, &round, &outcomes)?;
             // `clean` must not remove the trials of a search that continues.
             let mut begun = self.experiment(None);
@@ -211,7 +241,7 @@ impl Session<'_> {
         let summary = match ending {
             // A stopped run ends at once, without figures.
             Ending::Interrupted => String::new(),
-            Ending::Success | Ending::Failed => {
+            Ending::Success | Ending::Failed | Ending::Detached => {
                 render::all(self.results)?;
                 (self.request.summarize)(self.results)?
             }
@@ -244,7 +274,7 @@ impl Session<'_> {
         ));
         print_message(match ending {
             Ending::Interrupted => "interrupted; the same command resumes",
-            Ending::Success | Ending::Failed => {
+            Ending::Success | Ending::Failed | Ending::Detached => {
                 "hint: fix the failures above (or the empty scenario) and rerun; to record the failures instead, pass `--out DIR`"
             }
         });
@@ -267,92 +297,77 @@ impl Session<'_> {
         Ok(fs::lock(&path)?)
     }
 
-    fn execute(
-        &self,
-        store: &Store,
-        options: &Options,
-        stop: &Stop,
-        writer: &mut ResultsWriter<'_>,
-    ) -> anyhow::Result<Vec<Outcome>> {
-        let plan = &self.planned.plan;
-        let mut observer = Observer::new(plan, self.request.verbosity, &options.logs)?;
-        let mut failure = None;
-        let outcomes = exec::execute(
-            &plan.graph,
+    /// Where the stages run.
+    fn place(&self) -> anyhow::Result<site::Executor> {
+        let checked = &self.planned.checked;
+        let on = checked.spec.run.on.as_deref();
+        self.request.place.settings(on, &checked.base)
+    }
+
+    fn executor(&self, place: &site::Executor) -> Box<dyn Executor> {
+        let on = self.planned.checked.spec.run.on.as_deref();
+        self.request.place.executor(on, place, self.results)
+    }
+
+    /// The stages of all cells.
+    fn to_do<'w>(&'w self, store: &'w Store, options: &'w Options, stop: &'w Stop) -> Work<'w> {
+        Work {
+            graph: &self.planned.plan.graph,
             store,
             options,
             stop,
-            &mut |id: NodeId, event: &StageEvent| {
-                observer.event(id, event);
-                if let StageEvent::Ended(outcome) = event
-                    && let Err(error) = writer.record_outcome(id, outcome)
-                {
-                    // The run ends if results cannot be written. Its artefacts stay in the store.
-                    failure.get_or_insert(error);
-                    stop.request();
-                }
-            },
-        );
+            note: &|text| print_message(&format!("note: {text}")),
+        }
+    }
+
+    /// Whether stages were left in the queue of a cluster.
+    fn is_detached(&self, outcomes: &[Outcome], stop: &Stop) -> bool {
+        let is_open = outcomes.contains(&Outcome::Interrupted);
+        self.request.place.detach && is_open && !stop.is_requested()
+    }
+
+    /// Ends a run whose stages are in the queue. The results folder is not changed.
+    fn detached(&self, outcomes: &[Outcome]) -> Ended {
+        let open = outcomes.iter().filter(|it| **it == Outcome::Interrupted);
+        let open = match outcomes {
+            [] => "stages of a search are".to_owned(),
+            _ => format!("{} stages are", open.count()),
+        };
+        let results = self.results.display();
+        print_message(&format!(
+            "{open} in the queue; the same command collects them later, `allround watch {results}` shows how far they are, and `allround cancel {results}` cancels them"
+        ));
+        Ended {
+            ending: Ending::Detached,
+            summary: None,
+        }
+    }
+
+    fn execute(
+        &self,
+        executor: &dyn Executor,
+        work: &Work<'_>,
+        writer: &mut ResultsWriter<'_>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let plan = &self.planned.plan;
+        let mut observer = Observer::new(plan, self.request.verbosity, &work.options.logs)?;
+        let mut failure = None;
+        let mut observe = |id: NodeId, event: &StageEvent| {
+            observer.event(id, event);
+            if let StageEvent::Ended(outcome) = event
+                && let Err(error) = writer.record_outcome(id, outcome)
+            {
+                // The run ends if results cannot be written. Its artefacts stay in the store.
+                failure.get_or_insert(error);
+                work.stop.request();
+            }
+        };
+        let outcomes = executor.execute(work, &mut observe)?;
         observer.close()?;
         match failure {
             Some(error) => Err(error),
             None => Ok(outcomes),
         }
-    }
-
-    fn options(&self, store: &Store, logs: &Path) -> anyhow::Result<Options> {
-        let spec = &self.planned.checked.spec;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let counts = [
-            ("threads", spec.run.threads),
-            ("cf_threads", spec.run.cf_threads),
-        ];
-        for (field, threads) in counts {
-            if threads > cores && self.is_work_left(store) {
-                return Err(advise(
-                    format!("`run.{field}` is {threads}, but this machine has {cores} cores"),
-                    format!(
-                        "write at most {cores}, or pass `--set run.{field}={cores}`; the thread count is part of the stage keys, since it may change the last bits of a result"
-                    ),
-                ));
-            }
-        }
-        Ok(Options {
-            worker: self.worker(store)?,
-            base: absolute(&self.planned.checked.base)?,
-            logs: logs.to_owned(),
-            device: spec.run.device.clone(),
-            cores,
-            jobs: self
-                .request
-                .jobs
-                .map_or_else(|| default_jobs(&spec.run), usize::from),
-            alone: self.planned.alone(),
-            retries: spec.run.retries,
-            fail_fast: self.request.fail_fast,
-            timeout: self.request.timeout,
-            checkpoint_every: spec.run.checkpoint_every,
-            checkpoint_minutes: spec.run.checkpoint_minutes,
-        })
-    }
-
-    /// The worker program. It may be missing if no stage is left to run.
-    fn worker(&self, store: &Store) -> anyhow::Result<PathBuf> {
-        match locate::worker(self.request.worker) {
-            Ok(path) => Ok(path),
-            Err(error) if self.is_work_left(store) => Err(advise(
-                error.to_string(),
-                "build it with `cargo build --release`, or set its path with `--worker PATH` or ALLROUND_WORKER",
-            )),
-            Err(_) => Ok(PathBuf::new()),
-        }
-    }
-
-    /// Whether a stage is missing in the store.
-    fn is_work_left(&self, store: &Store) -> bool {
-        exec::pool::survey(&self.planned.plan.graph, store)
-            .iter()
-            .any(|state| *state != Presence::Whole)
     }
 
     /// Prints a note if the folder has the results of another experiment with the same name.
@@ -372,6 +387,13 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The evaluations of each cell.
+    fn roots(&self) -> Vec<Vec<Key>> {
+        let plan = &self.planned.plan;
+        let keys = |cell: &Cell| cell.roots().map(|id| plan.graph.nodes[id].key).collect();
+        plan.cells.iter().map(keys).collect()
+    }
+
     fn experiment(&self, writer: Option<&ResultsWriter<'_>>) -> Experiment {
         let graph = &self.planned.plan.graph;
         let artefact =
@@ -381,6 +403,7 @@ impl Session<'_> {
             spec: self.request.spec.to_owned(),
             results: self.results.to_owned(),
             artefacts: graph.nodes.iter().map(artefact).collect(),
+            roots: self.roots(),
             identity: self.planned.identity(),
             cells: self.planned.plan.cells.len(),
             finished: writer.map_or(0, ResultsWriter::finished),
@@ -389,17 +412,6 @@ impl Session<'_> {
             files: BTreeMap::new(),
             summary: String::new(),
         }
-    }
-}
-
-/// Most stages that run at the same time without `--jobs`.
-pub fn default_jobs(run: &Run) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // Stages would compete for a GPU's memory, so `--jobs` is needed for more than one.
-    match run.device.as_str() {
-        // The pool never assigns more threads than there are cores.
-        "cpu" => (cores / run.threads.min(run.cf_threads).max(1)).max(1),
-        _ => 1,
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Experiment {
     pub results: PathBuf,
     /// Artefacts that its rows are computed from, as (kind, key).
     pub artefacts: Vec<(String, Key)>,
+    /// The evaluations of each cell, by key.
+    #[serde(default)]
+    pub roots: Vec<Vec<Key>>,
     /// Digest of resolved spec, plan and program. If it is unchanged, a run has nothing to do.
     pub identity: Key,
     /// Number of cells.

@@ -7,6 +7,9 @@
 //!   work/KEY/checkpoint/       survives a killed worker
 //!   work/KEY/events.jsonl      events of the attempts so far
 //!   locks/KEY                  held by this process and its worker while a stage runs
+//!   locks/KEY.lease            the same between machines, in a store that several of them use
+//!   shared                     marks such a store
+//!   slurm/ID/                  a submission to a cluster
 //!   inputs.json                digests of input files by path, size, times and inode
 //!   experiments/ID.json        which results folder uses which artefacts
 //! ```
@@ -14,12 +17,15 @@
 pub mod clean;
 pub mod experiment;
 pub mod inputs;
+mod lease;
 pub mod manifest;
 
 use std::path::{Path, PathBuf};
 
 pub use experiment::Experiment;
 pub use manifest::Manifest;
+
+use lease::{Holder, Lease, SHARED, STALE};
 
 use allround_core::digest::Key;
 use allround_core::fs::{self, FsError, Lock};
@@ -119,11 +125,39 @@ impl Store {
     /// # Errors
     /// When the lock file cannot be made.
     pub fn try_claim(&self, key: &Key) -> Result<Option<Claim>, FsError> {
-        let lock = fs::try_lock(&self.root.join("locks").join(key.to_string()))?;
-        Ok(lock.map(|lock| Claim {
+        let path = self.root.join("locks").join(key.to_string());
+        let is_shared = self.is_shared();
+        let lock = match fs::try_lock(&path) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Ok(None),
+            // The file system has no locks: the lease is enough.
+            Err(error) if is_shared && error.action == "lock" => fs::without_lock(&path)?,
+            Err(error) => return Err(error),
+        };
+        let lease = match is_shared {
+            true => Lease::take(&path.with_extension("lease"), &Holder::this(), STALE)?,
+            false => None,
+        };
+        if is_shared && lease.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Claim {
             work: self.root.join("work").join(key.to_string()),
             lock,
+            _lease: lease,
         }))
+    }
+
+    /// Marks the store as used by several machines: claims then have leases.
+    ///
+    /// # Errors
+    /// When the mark cannot be written.
+    pub fn share(&self) -> Result<(), FsError> {
+        fs::write_if_changed(&self.root.join(SHARED), b"")
+    }
+
+    fn is_shared(&self) -> bool {
+        self.root.join(SHARED).exists()
     }
 
     /// Removes the output folders of killed runs; checkpoints stay.
@@ -149,6 +183,8 @@ impl Store {
 #[derive(Debug)]
 pub struct Claim {
     work: PathBuf,
+    // Dropped before the lock: whoever gets the lock next finds no lease.
+    _lease: Option<Lease>,
     lock: Lock,
 }
 
@@ -276,6 +312,26 @@ mod tests {
             store.look("prepare", &other),
             Presence::Damaged(_)
         ));
+    }
+
+    #[test]
+    fn a_claim_in_a_shared_store_has_a_lease_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.share().unwrap();
+        let key = allround_core::digest::of_bytes(b"x");
+        let path = dir.path().join(format!("locks/{key}.lease"));
+        let claim = store.try_claim(&key).unwrap().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Holder>(&text).unwrap(),
+            Holder::this()
+        );
+        drop(claim);
+        assert!(!path.exists());
+        // Another machine holds it.
+        std::fs::write(&path, r#"{"host":"n2","process":1,"job":"5_0"}"#).unwrap();
+        assert!(store.try_claim(&key).unwrap().is_none());
     }
 
     #[test]

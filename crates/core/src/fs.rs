@@ -15,7 +15,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use lock::{Lock, lock, try_lock};
+pub use lock::{Lock, lock, try_lock, without_lock};
 pub use regular::{MOST_TEXT, read_at_most};
 pub use stamp::{Stamp, now_ns, stamp};
 
@@ -53,6 +53,9 @@ impl FsError {
             io::ErrorKind::StorageFull => {
                 Some("free some space, or move the store with `--store DIR`")
             }
+            io::ErrorKind::QuotaExceeded => Some(
+                "your quota on this file system is used up: free some space, or move the store with `--store DIR`",
+            ),
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Some("check the permissions, or choose another folder")
             }
@@ -203,6 +206,23 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
         drop(std::fs::remove_file(&temporary));
         FsError::new(path, "write", error)
     })
+}
+
+/// Creates a file with these bytes. False, and nothing is written, if it exists already. Of several
+/// machines that share a file system, one succeeds.
+///
+/// # Errors
+/// When the file cannot be created or written.
+pub fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, FsError> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    match file {
+        Ok(mut file) => {
+            let written = file.write_all(bytes).and_then(|()| file.sync_data());
+            written.map_err(failed(path, "write")).map(|()| true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(path, "create")(error)),
+    }
 }
 
 /// Writes `bytes` unless the file contains them already, so that an unchanged file keeps its time.

@@ -133,6 +133,10 @@ pub struct Run {
     /// loses at most. 0 writes one after every step.
     #[schemars(range(min = 0.0))]
     pub checkpoint_minutes: f64,
+    /// Where stages run: an executor of the site file `allround.site.toml`, or `local`. `--on`
+    /// overrides it. Without it, stages run on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
     /// Most users of each data set that are kept, for a smoke run; 0 keeps all. `--limit` overrides
     /// it. Results of a limited run go to the folder `NAME-limit-N`; they show only that the
     /// program runs.
