@@ -231,3 +231,36 @@ fn a_machine_without_slurm_and_an_unknown_executor_are_refused() {
     let text = refused("watch results/other", "/nowhere");
     assert!(text.contains("no run into"), "{text}");
 }
+
+#[test]
+fn stages_share_the_gpus_of_one_machine_and_their_rows_say_which() {
+    let desk = Desk::new();
+    let line = "run spec.toml -q --device cuda:0 --devices cuda:0,cuda:1";
+    let output = desk.run_with("backbone=sleep:20", line);
+    assert!(output.status.success(), "{}", err(&output));
+    let stages = desk.read("results/small-cuda/stages.csv");
+    assert!(
+        stages.contains("cuda:0") && stages.contains("cuda:1"),
+        "{stages}"
+    );
+    let refused = |line: &str| {
+        let output = desk.command(line).env("PATH", "/nowhere").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        err(&output)
+    };
+    let text = refused("run spec.toml --devices cuda:0");
+    assert!(
+        text.contains("`run.device` is `cpu`") && text.contains("--device cuda:0"),
+        "{text}"
+    );
+    let text = refused("run spec.toml --device cuda:0 --devices all --seed 9");
+    assert!(
+        text.contains("NVIDIA's driver reports none on this machine"),
+        "{text}"
+    );
+    let text = refused("run spec.toml --device cuda:0 --devices gpu0 --seed 9");
+    assert!(
+        text.contains("`gpu0` is not a GPU of this machine"),
+        "{text}"
+    );
+}

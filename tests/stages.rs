@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use allround::exec::{self, Options, Outcome, StageEvent, Stop};
 use allround::plan::{Graph, NodeId, Settings};
+use allround::site::LocalSettings;
 use allround::store::{Presence, Store};
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
 use allround_core::data::Part;
@@ -80,6 +81,8 @@ impl Bench {
                 base: dir.path().to_owned(),
                 logs,
                 device: "cpu".into(),
+                gpus: Vec::new(),
+                sharing: LocalSettings::default(),
                 cores: 4,
                 jobs: 4,
                 alone: BTreeSet::new(),

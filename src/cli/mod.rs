@@ -197,6 +197,10 @@ pub struct Execution {
     /// experiment].
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
+    /// GPUs of this machine that stages share: `cuda:0,cuda:1`, or `all`. The device of the
+    /// experiment must be a GPU.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub devices: Vec<String>,
     /// Submit the stages to a cluster and return. The same command collects them later.
     #[arg(long)]
     pub detach: bool,

@@ -54,6 +54,7 @@ fn executor(on: &str, common: &Common) -> anyhow::Result<Vec<Result<String, Stri
     let place = Place {
         on: Some(on),
         site: common.site.as_deref(),
+        devices: &[],
         detach: false,
     };
     match place.settings(None, Path::new("."))? {

@@ -51,6 +51,7 @@ pub(crate) fn request<'a>(
         place: Place {
             on: execution.on.as_deref(),
             site: common.site.as_deref(),
+            devices: &execution.devices,
             detach: execution.detach,
         },
         summarize: &show::summary,

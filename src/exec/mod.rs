@@ -7,6 +7,7 @@ pub mod history;
 pub mod locate;
 pub mod pool;
 pub mod process;
+pub mod slots;
 pub mod slurm;
 pub mod stage;
 pub mod stop;
@@ -20,6 +21,7 @@ pub use pool::execute;
 pub use stop::Stop;
 
 use crate::plan::{Graph, NodeId};
+use crate::site::LocalSettings;
 use crate::store::Store;
 use allround_core::event::Event;
 
@@ -51,6 +53,10 @@ pub struct Options {
     pub logs: PathBuf,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// GPUs of this machine that stages share; empty if every stage uses `device`.
+    pub gpus: Vec<u32>,
+    /// How they share them.
+    pub sharing: LocalSettings,
     /// CPU threads available to all stages together.
     pub cores: usize,
     /// Most stages at a time.

@@ -1,5 +1,6 @@
 //! Schedules stages: each runs after the stages it needs, within the machine's CPU threads.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
@@ -7,6 +8,7 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use super::process::{Server, Servers};
+use super::slots::{self, Driver, Grant, Slots, Wish};
 use super::stage::Task;
 use super::{Options, Outcome, StageEvent, Stop};
 use crate::plan::{Graph, NodeId, Settings};
@@ -25,6 +27,9 @@ impl Drop for StopOnPanic<'_> {
         }
     }
 }
+
+/// The rule that a stage without enough memory on a shared GPU runs alone.
+const ALONE_RULE: &str = "run alone on its GPU after it ran out of memory on a shared one";
 
 /// What the thread of a stage sends to the pool.
 type Message = (NodeId, StageEvent);
@@ -64,6 +69,8 @@ pub fn execute(
                     id,
                     threads,
                     server: servers.get(threads),
+                    gpu: pool.gpus.get(&id).copied(),
+                    rule: pool.again.contains(&id).then_some(ALONE_RULE),
                 };
                 task.start(scope, sender.clone());
             }
@@ -71,7 +78,7 @@ pub fn execute(
                 break;
             }
             match messages.recv_timeout(Duration::from_millis(100)) {
-                Ok((id, StageEvent::Ended(outcome))) => pool.end(id, outcome, observe),
+                Ok((id, StageEvent::Ended(outcome))) => pool.finish(id, outcome, observe),
                 Ok((id, event)) => observe(id, &event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -116,6 +123,8 @@ struct Run<'a> {
     id: NodeId,
     threads: usize,
     server: Option<Arc<Server>>,
+    gpu: Option<u32>,
+    rule: Option<&'static str>,
 }
 
 impl<'a> Run<'a> {
@@ -132,6 +141,8 @@ impl<'a> Run<'a> {
                 options: self.options,
                 threads: self.threads,
                 server: self.server.clone(),
+                gpu: self.gpu,
+                rule: self.rule,
                 stop: self.stop,
                 report: &report,
             };
@@ -154,6 +165,12 @@ pub(super) struct Pool<'a> {
     running: Vec<(NodeId, usize)>,
     /// Whether a stage failed.
     pub(super) has_failed: bool,
+    /// Slots of GPUs, if stages share them.
+    slots: Option<Slots>,
+    /// The GPU of each stage that has one.
+    gpus: BTreeMap<NodeId, u32>,
+    /// Stages that run once more, alone on their GPU.
+    again: BTreeSet<NodeId>,
 }
 
 impl<'a> Pool<'a> {
@@ -165,6 +182,55 @@ impl<'a> Pool<'a> {
             outcomes: vec![None; graph.nodes.len()],
             running: Vec::new(),
             has_failed: false,
+            slots: (!options.gpus.is_empty()).then(|| {
+                let memory = Box::new(Driver);
+                Slots::new(options.sharing.clone(), &options.gpus, memory)
+            }),
+            gpus: BTreeMap::new(),
+            again: BTreeSet::new(),
+        }
+    }
+
+    /// Records how a stage ended, or lets it run once more, alone on its GPU.
+    fn finish(
+        &mut self,
+        id: NodeId,
+        outcome: Outcome,
+        observe: &mut dyn FnMut(NodeId, &StageEvent),
+    ) {
+        let was_shared = self.slots.as_mut().is_some_and(|slots| slots.release(id));
+        self.gpus.remove(&id);
+        match outcome {
+            Outcome::Failed(error)
+                if was_shared
+                    && self.options.sharing.retry_alone
+                    && slots::is_out_of_memory(&error)
+                    && self.again.insert(id) =>
+            {
+                self.running.retain(|&(running, _)| running != id);
+                observe(id, &StageEvent::Retried(error));
+            }
+            outcome => self.end(id, outcome, observe),
+        }
+    }
+
+    /// Whether a stage takes a slot of a GPU.
+    fn takes_gpu(&self, id: NodeId) -> bool {
+        let compute = self.graph.nodes[id].stage.compute.as_ref();
+        self.slots.is_some() && compute.is_some_and(|compute| compute.device != "cpu")
+    }
+
+    /// Takes a slot of a GPU, if the stage needs one.
+    fn slot(&mut self, id: NodeId) -> Grant {
+        let takes_gpu = self.takes_gpu(id);
+        let wish = Wish {
+            id,
+            kind: self.graph.nodes[id].stage.settings.kind(),
+            alone: self.options.alone.contains(&id) || self.again.contains(&id),
+        };
+        match self.slots.as_mut().filter(|_| takes_gpu) {
+            Some(slots) => slots.take(wish),
+            None => Grant::Unneeded,
         }
     }
 
@@ -195,6 +261,7 @@ impl<'a> Pool<'a> {
         self.block(observe);
         let is_ending = stop.is_requested() || (self.options.fail_fast && self.has_failed);
         let mut is_held = is_ending || self.running.iter().any(|&(id, _)| self.is_alone(id));
+        let mut awaits_gpu = false;
         for id in 0..self.graph.nodes.len() {
             if self.outcomes[id].is_some() || self.running.iter().any(|&(running, _)| running == id)
             {
@@ -203,7 +270,21 @@ impl<'a> Pool<'a> {
             if !is_held && self.is_ready(id) {
                 let threads = self.threads(id);
                 if self.has_room(id, threads) {
-                    return Some((id, threads));
+                    // A stage that waits for a GPU is overtaken by none that needs one.
+                    let grant = match awaits_gpu && self.takes_gpu(id) {
+                        true => Grant::Wait,
+                        false => self.slot(id),
+                    };
+                    match grant {
+                        Grant::Unneeded => return Some((id, threads)),
+                        Grant::Start(gpu) => {
+                            self.gpus.insert(id, gpu);
+                            return Some((id, threads));
+                        }
+                        Grant::Refuse(why) => self.end(id, Outcome::Failed(why), observe),
+                        Grant::Wait => awaits_gpu = true,
+                    }
+                    continue;
                 }
                 is_held = self.is_alone(id);
             }
@@ -278,7 +359,8 @@ impl<'a> Pool<'a> {
     }
 
     fn is_alone(&self, id: NodeId) -> bool {
-        self.options.alone.contains(&id)
+        // Alone on its GPU, a stage runs next to those of other GPUs.
+        self.options.alone.contains(&id) && !self.takes_gpu(id)
     }
 
     /// Whether enough threads are free for this stage. A stage that needs more threads than there

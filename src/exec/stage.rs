@@ -9,7 +9,7 @@ use super::process::{self, End, Launch, Server, Verdict};
 use super::{Options, Outcome, StageEvent, Stop, history};
 use crate::plan::{Job, Node, NodeId};
 use crate::store::{Claim, EVENTS, Presence, Store};
-use allround_core::event::{Event, Failure, PROTOCOL, Started};
+use allround_core::event::{Counted, Event, Failure, PROTOCOL, Started};
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
@@ -41,6 +41,10 @@ pub struct Task<'a> {
     pub threads: usize,
     /// The worker that forks its process, if one stays alive.
     pub server: Option<Arc<Server>>,
+    /// The GPU that it shares with other stages.
+    pub gpu: Option<u32>,
+    /// A rule that was applied to it before it starts.
+    pub rule: Option<&'static str>,
     /// Whether a stop was requested.
     pub stop: &'a Stop,
     /// Receives what happens.
@@ -135,7 +139,10 @@ impl Task<'_> {
             output: claim.output(),
             checkpoint: claim.checkpoint(),
             base: self.options.base.clone(),
-            device: self.options.device.clone(),
+            device: match self.gpu {
+                Some(gpu) => format!("cuda:{gpu}"),
+                None => self.options.device.clone(),
+            },
             threads: self.threads,
             checkpoint_every: self.options.checkpoint_every,
             checkpoint_minutes: self.options.checkpoint_minutes,
@@ -153,8 +160,17 @@ impl Task<'_> {
             (self.report)(self.id, StageEvent::Reported(Event::Note { text }));
             return output.count(line, None);
         };
-        if let Err(error) = history::append(&claim.events(), &event) {
-            output.write_error.get_or_insert(error);
+        let rule = self.rule.filter(|_| matches!(event, Event::Started(_)));
+        let rule = rule.map(|rule| {
+            Event::Counted(Counted {
+                what: rule.to_owned(),
+                count: 1,
+            })
+        });
+        for event in [&event].into_iter().chain(&rule) {
+            if let Err(error) = history::append(&claim.events(), event) {
+                output.write_error.get_or_insert(error);
+            }
         }
         output.note(&event);
         let verdict = output.count(line, Some(&event));

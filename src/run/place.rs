@@ -14,6 +14,8 @@ pub struct Place<'a> {
     pub on: Option<&'a str>,
     /// The site file; `None` searches for it.
     pub site: Option<&'a Path>,
+    /// GPUs of this machine; empty for those of the site file.
+    pub devices: &'a [String],
     /// Whether to return once all stages are submitted.
     pub detach: bool,
 }
@@ -34,7 +36,19 @@ impl Place<'_> {
             Some(file) => site::load(file)?,
             None => Site::default(),
         };
-        let executor = site.executor(name, file.as_deref())?;
+        let mut executor = site.executor(name, file.as_deref())?;
+        match &mut executor {
+            site::Executor::Local(local) if !self.devices.is_empty() => {
+                local.devices = self.devices.to_vec();
+            }
+            site::Executor::Slurm(_) if !self.devices.is_empty() => {
+                return Err(advise(
+                    format!("`--devices` names GPUs of this machine, and `{name}` is a cluster"),
+                    "set `gres` in the site file, or pass `--on local`",
+                ));
+            }
+            site::Executor::Local(_) | site::Executor::Slurm(_) => {}
+        }
         if self.detach && matches!(executor, site::Executor::Local(_)) {
             return Err(advise(
                 format!("`--detach` needs a cluster, and `{name}` is this machine"),

@@ -36,7 +36,7 @@ setup = []
 extra = []
 at_once = 64
 queued = 5000
-array = 500
+array = 1000
 poll_s = 5.0
 stage = {}
 
@@ -76,9 +76,36 @@ pub struct LocalSettings {
     pub per_device: u32,
     /// Stages at a time on one GPU by stage kind, where it differs.
     pub per_device_of: BTreeMap<String, u32>,
+    /// Memory that a GPU must have free before a stage starts on it, such as `8G`. A stage waits for
+    /// other stages of the run to end, and fails if other programs have the memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+[KMGT]?$"))]
+    pub free_memory: Option<String>,
     /// Whether a stage that ran out of memory on a shared GPU is tried once more, alone on it. The
     /// stage's events count it.
     pub retry_alone: bool,
+}
+
+impl LocalSettings {
+    /// Most stages on one GPU, of any kind.
+    pub fn most_per_device(&self) -> u32 {
+        let kinds = self.per_device_of.values().copied();
+        kinds.chain([self.per_device]).max().unwrap_or(1)
+    }
+
+    /// Free bytes that a GPU must have.
+    pub fn free_bytes(&self) -> u64 {
+        let text = self.free_memory.as_deref().unwrap_or("0");
+        let number = text.trim_end_matches(['K', 'M', 'G', 'T']);
+        let shift = match text.as_bytes().last() {
+            Some(b'K') => 10,
+            Some(b'G') => 30,
+            Some(b'T') => 40,
+            // As in Slurm, a number without a unit is in MiB.
+            Some(_) | None => 20,
+        };
+        number.parse().unwrap_or(0_u64) << shift
+    }
 }
 
 /// Jobs of Slurm.

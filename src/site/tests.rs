@@ -29,7 +29,7 @@ fn a_site_has_executors_by_name_and_local_is_always_there() {
         panic!("another kind")
     };
     assert_eq!(uni.stage["project"].time.as_deref(), Some("1-00:00:00"));
-    assert_eq!((uni.at_once, uni.array, uni.queued), (64, 500, 5000));
+    assert_eq!((uni.at_once, uni.array, uni.queued), (64, 1000, 5000));
     let local = Site::default().executor(LOCAL, None).unwrap();
     assert!(matches!(local, Executor::Local(local) if local.devices.is_empty()));
 }

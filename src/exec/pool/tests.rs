@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use allround_core::config::protocol::{Candidates, Rules, Seen, Ties};
-use allround_core::stage::{DrawCandidates, SliceUsers};
+use allround_core::stage::{Compute, DrawCandidates, SliceUsers};
 
 /// A graph of one-thread stages, each with the stages that it needs.
 fn graph(needs: &[Vec<NodeId>]) -> Graph {
@@ -36,6 +36,8 @@ fn options(alone: &[NodeId]) -> Options {
         base: PathBuf::new(),
         logs: PathBuf::new(),
         device: "cpu".to_owned(),
+        gpus: Vec::new(),
+        sharing: crate::site::LocalSettings::default(),
         cores: 3,
         jobs: 3,
         alone: alone.iter().copied().collect(),
@@ -54,13 +56,7 @@ fn spans(
     lasts: &[u32],
     failed: &BTreeSet<NodeId>,
 ) -> BTreeMap<NodeId, (u32, u32)> {
-    let mut pool = Pool {
-        graph,
-        options,
-        outcomes: vec![None; graph.nodes.len()],
-        running: Vec::new(),
-        has_failed: false,
-    };
+    let mut pool = Pool::new(graph, options);
     let mut spans = BTreeMap::new();
     let mut clock = 0;
     loop {
@@ -107,6 +103,82 @@ fn an_endless_queue_of_short_stages_does_not_starve_one_that_runs_alone() {
     let spans = spans((&graph, &options(&[4])), &lasts, &BTreeSet::new());
     assert_eq!((spans[&3], spans[&4]), ((1, 8), (8, 9)));
     assert!((5..50).all(|later| spans[&later].0 >= 9), "{spans:?}");
+}
+
+/// Stages that compute on a GPU, of which two share each of `gpus`.
+fn on_gpus(count: u64, gpus: &[u32], alone: &[NodeId]) -> (Graph, Options) {
+    let mut all = Graph::default();
+    for node in graph(&vec![Vec::new(); usize::try_from(count).unwrap()]).nodes {
+        let compute = Compute {
+            device: "cuda".to_owned(),
+            threads: 1,
+        };
+        all.add(
+            node.stage.settings,
+            Some(compute),
+            BTreeMap::new(),
+            BTreeMap::new(),
+        );
+    }
+    let sharing = crate::site::LocalSettings {
+        per_device: 2,
+        retry_alone: true,
+        ..crate::site::LocalSettings::default()
+    };
+    let options = Options {
+        gpus: gpus.to_vec(),
+        sharing,
+        cores: 8,
+        jobs: 8,
+        ..options(alone)
+    };
+    (all, options)
+}
+
+/// Starts every stage that may start, and returns the GPU of each.
+fn started(pool: &mut Pool<'_>) -> Vec<(NodeId, u32)> {
+    let mut found = Vec::new();
+    while let Some((id, threads)) = pool.next(&Stop::default(), &mut |_, _| {}) {
+        pool.running.push((id, threads));
+        found.push((id, pool.gpus[&id]));
+    }
+    found
+}
+
+#[test]
+fn stages_share_gpus_and_one_that_runs_alone_has_its_gpu_for_itself() {
+    let (graph, options) = on_gpus(6, &[0, 1], &[3]);
+    let mut pool = Pool::new(&graph, &options);
+    assert_eq!(
+        started(&mut pool),
+        [(0, 0), (1, 1), (2, 0)],
+        "no stage overtakes 3"
+    );
+    pool.finish(1, Outcome::Made, &mut |_, _| {});
+    assert_eq!(started(&mut pool), [(3, 1)]);
+    pool.finish(3, Outcome::Made, &mut |_, _| {});
+    assert_eq!(started(&mut pool), [(4, 1), (5, 1)]);
+}
+
+#[test]
+fn a_stage_without_memory_on_a_shared_gpu_runs_once_more_alone() {
+    let (graph, options) = on_gpus(2, &[0], &[]);
+    let mut pool = Pool::new(&graph, &options);
+    assert_eq!(started(&mut pool), [(0, 0), (1, 0)]);
+    let full = || Outcome::Failed("CUDA out of memory. Tried to allocate 2 GiB".to_owned());
+    let mut events = Vec::new();
+    pool.finish(1, full(), &mut |id, event| {
+        events.push((id, format!("{event:?}")))
+    });
+    assert!(events[0].1.starts_with("Retried"), "{events:?}");
+    assert_eq!(started(&mut pool), [], "it waits for the GPU");
+    pool.finish(0, Outcome::Made, &mut |_, _| {});
+    assert_eq!(started(&mut pool), [(1, 0)]);
+    pool.finish(1, full(), &mut |_, _| {});
+    assert!(
+        matches!(pool.outcomes[1], Some(Outcome::Failed(_))),
+        "alone, it failed"
+    );
 }
 
 #[test]

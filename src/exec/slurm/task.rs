@@ -108,6 +108,8 @@ fn stage(
         base: header.base.clone(),
         logs: header.logs.clone(),
         device: header.device.clone(),
+        gpus: Vec::new(),
+        sharing: crate::site::LocalSettings::default(),
         cores: line.threads,
         jobs: 1,
         alone: std::collections::BTreeSet::new(),
@@ -126,6 +128,8 @@ fn stage(
         store,
         options: &options,
         threads: line.threads,
+        gpu: None,
+        rule: None,
         stop,
         report: &|_, event| report(&label, &event),
     };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::advice::advise;
+use crate::exec::slots::{self, Driver};
 use crate::exec::{self, Options, locate};
 use crate::experiment::config::Run;
 use crate::run::absolute;
@@ -18,7 +19,12 @@ impl Session<'_> {
         place: &site::Executor,
     ) -> anyhow::Result<Options> {
         let spec = &self.planned.checked.spec;
-        let is_here = matches!(place, site::Executor::Local(_));
+        let (is_here, sharing) = match place {
+            site::Executor::Local(local) => (true, local.clone()),
+            site::Executor::Slurm(_) => (false, site::LocalSettings::default()),
+        };
+        let gpus = gpus(&sharing, &spec.run)?;
+        let slots = gpus.len() * usize::try_from(sharing.most_per_device()).unwrap_or(1);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let counts = [
             ("threads", spec.run.threads),
@@ -39,11 +45,13 @@ impl Session<'_> {
             base: absolute(&self.planned.checked.base)?,
             logs: logs.to_owned(),
             device: spec.run.device.clone(),
+            gpus,
+            sharing,
             cores,
             jobs: self
                 .request
                 .jobs
-                .map_or_else(|| default_jobs(&spec.run), usize::from),
+                .map_or_else(|| default_jobs(&spec.run).max(slots), usize::from),
             alone: self.planned.alone(),
             retries: spec.run.retries,
             fail_fast: self.request.fail_fast,
@@ -76,6 +84,26 @@ impl Session<'_> {
             .iter()
             .any(|state| *state != Presence::Whole)
     }
+}
+
+/// The GPUs that stages share; empty if each uses the device of the experiment.
+fn gpus(sharing: &site::LocalSettings, run: &Run) -> anyhow::Result<Vec<u32>> {
+    if sharing.devices.is_empty() {
+        return Ok(Vec::new());
+    }
+    if run.device == "cpu" {
+        return Err(advise(
+            "stages cannot share GPUs, since `run.device` is `cpu`",
+            "pass `--device cuda:0`, or leave out `--devices` and `devices` of the site file",
+        ));
+    }
+    let count = u32::try_from(Driver.gpus().len()).unwrap_or(0);
+    slots::gpus(&sharing.devices, count).map_err(|error| {
+        advise(
+            error.to_string(),
+            "`nvidia-smi -L` lists the GPUs of this machine",
+        )
+    })
 }
 
 /// Most stages that run at the same time without `--jobs`.
