@@ -11,9 +11,9 @@ fi
 folder=$(mktemp -d /tmp/allround-slurm.XXXXXX)
 trap 'scripts/slurm-here.sh stop "$folder"' EXIT
 # Build first: jobs must not wait for the compiler.
-cargo test --test cluster --no-run
+cargo test -p allround --test cluster --no-run
 scripts/slurm-here.sh start "$folder"
 export SLURM_CONF=$folder/slurm.conf
 # The controller is killed while no other test needs it.
-cargo test --test cluster -- --ignored --test-threads=3 --skip a_killed_controller "$@"
-cargo test --test cluster -- --ignored a_killed_controller
+cargo test -p allround --test cluster -- --ignored --test-threads=3 --skip a_killed_controller "$@"
+cargo test -p allround --test cluster -- --ignored a_killed_controller
