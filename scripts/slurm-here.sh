@@ -123,8 +123,13 @@ start)
 kill) finish "$folder/slurmctld.pid" KILL ;;
 revive)
     controller
-    # A job that the controller had not saved drains the node.
-    scontrol update NodeName=localhost State=RESUME 2>/dev/null || true
+    # Jobs that the controller had not saved drain the node, and are held. As an administrator
+    # would, put both back.
+    for _ in $(seq 12); do
+        sleep 0.5
+        scontrol update NodeName=localhost State=RESUME 2>/dev/null || true
+        squeue -h -r -t PD -o '%i %r' | awk '/held/ {print $1}' | xargs -r -n 1 scontrol release
+    done
     ;;
 stop)
     if [ -f "$folder/slurmctld.pid" ]; then
