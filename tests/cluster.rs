@@ -213,14 +213,15 @@ fn a_killed_controller_is_waited_for() {
     let here = folder_of_slurm.parent().unwrap().display().to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/slurm-here.sh");
     let desk = folder();
-    let run = start(
-        &desk,
-        "backbone/gru4rec=sleep:200",
-        "run spec.toml --on here",
-    );
+    let rules = "backbone/gru4rec=sleep:1500";
+    let run = start(&desk, rules, "run spec.toml --on here --seed 1 --seed 2");
     running(&desk, "backbone");
+    // A controller saves its state after some seconds. Killed earlier, it reuses job ids, and its
+    // node refuses them.
+    std::thread::sleep(Duration::from_secs(6));
     slurm(script, &["kill", &here]);
-    std::thread::sleep(Duration::from_secs(3));
+    // `squeue` itself tries for some seconds.
+    std::thread::sleep(Duration::from_secs(20));
     slurm(script, &["revive", &here]);
     let (code, text) = end(run);
     assert_eq!(code, Some(0), "{text}");
