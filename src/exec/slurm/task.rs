@@ -128,6 +128,7 @@ fn stage(
         store,
         options: &options,
         threads: line.threads,
+        server: None,
         gpu: None,
         rule: None,
         stop,
