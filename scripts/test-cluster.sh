@@ -15,5 +15,5 @@ cargo test -p allround --test cluster --no-run
 scripts/slurm-here.sh start "$folder"
 export SLURM_CONF=$folder/slurm.conf
 # The controller is killed while no other test needs it.
-cargo test -p allround --test cluster -- --ignored --test-threads=3 --skip a_killed_controller "$@"
-cargo test -p allround --test cluster -- --ignored a_killed_controller
+cargo test -p allround --test cluster -- --test-threads=3 --skip a_killed_controller "$@"
+cargo test -p allround --test cluster -- a_killed_controller

@@ -1,6 +1,6 @@
 //! Runs on a real Slurm: `make test-cluster` starts one on this machine and calls these tests.
 //!
-//! Everywhere else they are ignored. The worker is the fake one: a stage takes milliseconds, and
+//! `cargo test` leaves this file out (`test = false` in Cargo.toml). The worker is the fake one: a stage takes milliseconds, and
 //! its results are a function of the keys.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
@@ -109,7 +109,6 @@ fn submissions(desk: &Desk) -> usize {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn thirty_cells_have_the_bytes_of_a_local_run() {
     let desk = folder();
     let output = desk.run("run spec.toml --on here -q");
@@ -125,7 +124,6 @@ fn thirty_cells_have_the_bytes_of_a_local_run() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_short_queue_and_small_arrays_run_all_cells() {
     let desk = folder();
     let output = desk.run("run spec.toml --on few -q");
@@ -134,7 +132,6 @@ fn a_short_queue_and_small_arrays_run_all_cells() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_detached_run_is_collected_by_a_later_one() {
     let desk = folder();
     let rules = "backbone/sasrec=nan";
@@ -161,7 +158,6 @@ fn a_detached_run_is_collected_by_a_later_one() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_killed_job_is_a_failure_row_and_a_rerun_continues() {
     let desk = folder();
     let run = start(
@@ -185,7 +181,6 @@ fn a_killed_job_is_a_failure_row_and_a_rerun_continues() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_requeued_job_continues_from_its_checkpoint() {
     let desk = folder();
     let run = start(
@@ -207,7 +202,6 @@ fn a_requeued_job_continues_from_its_checkpoint() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_killed_controller_is_waited_for() {
     let folder_of_slurm = PathBuf::from(std::env::var_os("SLURM_CONF").unwrap());
     let here = folder_of_slurm.parent().unwrap().display().to_string();
@@ -235,7 +229,6 @@ fn a_killed_controller_is_waited_for() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_job_over_its_time_limit_is_a_failure_row_with_the_remedy() {
     let desk = folder();
     let run = start(
@@ -257,7 +250,6 @@ fn a_job_over_its_time_limit_is_a_failure_row_with_the_remedy() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn two_submitters_at_once_share_jobs() {
     let desk = folder();
     let rules = "all=sleep:20";
@@ -278,7 +270,6 @@ fn two_submitters_at_once_share_jobs() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn an_interrupted_run_and_the_command_cancel_its_jobs() {
     let desk = folder();
     let of_folder = || {
@@ -302,7 +293,6 @@ fn an_interrupted_run_and_the_command_cancel_its_jobs() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn a_partition_that_does_not_exist_is_refused_with_the_remedy() {
     let desk = folder();
     let output = desk.run("run spec.toml --on wrong");
@@ -316,7 +306,6 @@ fn a_partition_that_does_not_exist_is_refused_with_the_remedy() {
 }
 
 #[test]
-#[ignore = "starts jobs: make test-cluster"]
 fn doctor_checks_a_cluster_from_a_node() {
     let desk = folder();
     let output = desk.run("doctor --on here");

@@ -5,10 +5,11 @@ use crate::cli::StageTask;
 use crate::exec::slurm::task::{self, TaskEnd};
 use crate::observe::{print_message, print_stage};
 use crate::run::interrupts;
+use crate::store::Holder;
 
 /// Runs the stage and publishes its artefact.
 pub(crate) fn run(arguments: &StageTask) -> anyhow::Result<Exit> {
-    let (job, host) = (task::job(), task::host());
+    let Holder { host, job, .. } = Holder::this();
     print_message(&format!("job {job} on node {host}"));
     let stop = interrupts()?;
     let end = task::run(&arguments.batch, arguments.index, &stop, &print_stage)?;

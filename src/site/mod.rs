@@ -79,7 +79,7 @@ pub struct LocalSettings {
     /// Memory that a GPU must have free before a stage starts on it, such as `8G`. A stage waits for
     /// other stages of the run to end, and fails if other programs have the memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]?$"))]
+    #[schemars(regex(pattern = MEMORY))]
     pub free_memory: Option<String>,
     /// Whether a stage that ran out of memory on a shared GPU is tried once more, alone on it. The
     /// stage's events count it.
@@ -134,13 +134,11 @@ pub struct SlurmSettings {
     pub constraint: Option<String>,
     /// Time limit of a stage in Slurm's syntax, such as `04:00:00` or `1-00:00:00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(
-        pattern = r"^([0-9]+|[0-9]+:[0-9]{2}(:[0-9]{2})?|[0-9]+-[0-9]{1,2}(:[0-9]{2}){0,2})$"
-    ))]
+    #[schemars(regex(pattern = TIME))]
     pub time: Option<String>,
     /// Main memory of a stage, such as `16G`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]?$"))]
+    #[schemars(regex(pattern = MEMORY))]
     pub memory: Option<String>,
     /// Generic resources of stages that compute on a GPU, such as `gpu:1`. Stages on the CPU
     /// request none.
@@ -182,13 +180,11 @@ pub struct Resources {
     pub constraint: Option<String>,
     /// Time limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(
-        pattern = r"^([0-9]+|[0-9]+:[0-9]{2}(:[0-9]{2})?|[0-9]+-[0-9]{1,2}(:[0-9]{2}){0,2})$"
-    ))]
+    #[schemars(regex(pattern = TIME))]
     pub time: Option<String>,
     /// Main memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]?$"))]
+    #[schemars(regex(pattern = MEMORY))]
     pub memory: Option<String>,
     /// Generic resources, also if the stage computes on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]

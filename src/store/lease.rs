@@ -24,7 +24,7 @@ const RENEWAL: Duration = Duration::from_secs(20);
 /// Age at which a lease is void.
 pub const STALE: Duration = Duration::from_secs(120);
 
-/// Who holds a lease.
+/// A process that holds a lease, or runs a task of a job array.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The machine.
@@ -44,7 +44,7 @@ impl Holder {
             variable("SLURM_ARRAY_TASK_ID"),
         );
         Holder {
-            host: sysinfo::System::host_name().unwrap_or_default(),
+            host: sysinfo::System::host_name().unwrap_or_else(|| "unknown".to_owned()),
             process: std::process::id(),
             job: match array.is_empty() {
                 true => variable("SLURM_JOB_ID"),

@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 pub use experiment::Experiment;
 pub use manifest::Manifest;
 
-use lease::{Holder, Lease, SHARED, STALE};
+pub use lease::Holder;
+use lease::{Lease, SHARED, STALE};
 
 use allround_core::digest::Key;
 use allround_core::fs::{self, FsError, Lock};

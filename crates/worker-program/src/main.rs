@@ -21,13 +21,22 @@ mod server;
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--version") => version(),
-        Some(SERVE) => server::serve(run).unwrap_or(ExitCode::FAILURE),
-        path => run(Path::new(path.unwrap_or_default())),
+        Some(SERVE) => server::serve(run_and_end).unwrap_or(ExitCode::FAILURE),
+        path => run_and_end(Path::new(path.unwrap_or_default())),
     }
 }
 
-/// Runs the job of a file.
-fn run(path: &Path) -> ExitCode {
+/// Runs the job of a file and ends this process. The destructors of LibTorch are left out: they
+/// take its thousands of operators apart one by one, which lasts as long as a small stage. Events
+/// and files are written by then.
+fn run_and_end(path: &Path) -> ! {
+    let code = run(path);
+    // SAFETY: a plain system call.
+    unsafe { nix::libc::_exit(code) }
+}
+
+/// Runs the job of a file, and returns the exit code.
+fn run(path: &Path) -> i32 {
     let job = match read_job(path) {
         Ok(job) => job,
         Err(error) => {
@@ -35,7 +44,7 @@ fn run(path: &Path) -> ExitCode {
                 error,
                 hint: Some("the first argument is a job file that `allround run` wrote".to_owned()),
             }));
-            return ExitCode::from(2);
+            return 2;
         }
     };
     torch_ext::keep_memory();
@@ -45,7 +54,7 @@ fn run(path: &Path) -> ExitCode {
     let failure = match done {
         Ok(Ok(())) => {
             send(&Event::Finished);
-            return ExitCode::SUCCESS;
+            return 0;
         }
         Ok(Err(error)) => error.failure(),
         Err(panic) => match torch_ext::memory::ran_out(panic.as_ref()) {
@@ -61,7 +70,7 @@ fn run(path: &Path) -> ExitCode {
         },
     };
     send(&Event::Failed(failure));
-    ExitCode::FAILURE
+    1
 }
 
 /// Prints what `allround doctor` shows: this program, LibTorch, and the CUDA devices that it sees.

@@ -52,11 +52,11 @@ enum Forked {
 }
 
 /// Serves stages until the socket on standard input is closed. `run` runs the job of a file, in a
-/// separate process.
+/// separate process, and ends that process.
 ///
 /// # Errors
 /// When a system call fails.
-pub fn serve(run: impl FnOnce(&Path) -> ExitCode) -> Result<ExitCode, Errno> {
+pub fn serve(run: fn(&Path) -> !) -> Result<ExitCode, Errno> {
     let socket = std::io::stdin();
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -84,7 +84,7 @@ pub fn serve(run: impl FnOnce(&Path) -> ExitCode) -> Result<ExitCode, Errno> {
                 Forked::Child { job, _lock } => {
                     drop((stages, ended));
                     mask.thread_unblock()?;
-                    return Ok(run(&job));
+                    run(&job)
                 }
             }
         }

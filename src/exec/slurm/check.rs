@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::client::{self, SlurmError};
-use super::{batch, script, task};
+use super::{batch, script};
 use crate::site::SlurmSettings;
+use crate::store::Holder;
 use crate::store::Store;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
@@ -228,11 +229,11 @@ impl Probe<'_> {
         Ok(Some(match apart < SKEW {
             true => Ok(format!(
                 "clocks of {node} and {} agree to {apart:.1} s",
-                task::host()
+                Holder::this().host
             )),
             false => Err(format!(
                 "clocks of {node} and {} differ by {apart:.0} s; times in logs are not comparable\n      hint: ask the administrators for NTP; locks and leases do not use these clocks",
-                task::host()
+                Holder::this().host
             )),
         }))
     }

@@ -6,12 +6,9 @@ use std::time::Duration;
 use super::batch::{self, Ended, Folder, Header, Line};
 use crate::exec::stage::Task as StageTask;
 use crate::exec::{Options, Outcome, StageEvent, Stop};
-use crate::store::{Presence, Store};
+use crate::store::{Holder, Presence, Store};
 use allround_core::fs::FsError;
 use allround_core::program::Program;
-
-/// The variables with which Slurm names a task.
-const JOB: [&str; 2] = ["SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"];
 
 /// How much later than its worker this program may receive a signal.
 const SIGNAL_DELAY: Duration = Duration::from_millis(300);
@@ -58,11 +55,8 @@ pub fn run(
         Outcome::Failed(error) => error,
         Outcome::Blocked(_) => "a stage that it needs failed".to_owned(),
     };
-    let ended = Ended {
-        job: job(),
-        host: host(),
-        error,
-    };
+    let Holder { host, job, .. } = Holder::this();
+    let ended = Ended { job, host, error };
     folder.write_failure(&line.key, &ended)?;
     Ok(TaskEnd::Failed(ended.error))
 }
@@ -73,7 +67,7 @@ fn unfit(header: &Header) -> Option<String> {
     (header.program != own).then(|| {
         format!(
             "node {} has allround {own}, but allround {} submitted this job; hint: install the same build on all nodes, or set `program` in the site file",
-            host(),
+            Holder::this().host,
             header.program
         )
     })
@@ -135,18 +129,4 @@ fn stage(
         report: &|_, event| report(&label, &event),
     };
     Ok(task.run())
-}
-
-/// The task as Slurm names it; empty outside of a job.
-pub fn job() -> String {
-    let parts = JOB.map(|name| std::env::var(name).unwrap_or_default());
-    match parts[0].as_str() {
-        "" => String::new(),
-        _ => parts.join("_"),
-    }
-}
-
-/// Name of this machine.
-pub fn host() -> String {
-    sysinfo::System::host_name().unwrap_or_else(|| "unknown".to_owned())
 }

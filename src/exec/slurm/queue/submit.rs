@@ -9,8 +9,8 @@ use crate::exec::slurm::arrays::{self, Array, Open};
 use crate::exec::slurm::batch::{self, Folder, Header, Line, Submission, Submitted};
 use crate::exec::slurm::client::{self, SlurmError, Task};
 use crate::exec::slurm::script::{self, Class};
-use crate::exec::slurm::task;
 use crate::plan::NodeId;
+use crate::store::Holder;
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
 
@@ -150,7 +150,7 @@ impl Queue<'_> {
             executor: self.slurm.name.clone(),
             results: self.slurm.results.clone(),
             submitted: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string(),
-            host: task::host(),
+            host: Holder::this().host,
         };
         let folder = Folder::create(self.work.store, &submission)?;
         self.own.push(folder.clone());
