@@ -1,7 +1,7 @@
 //! Runs on a real Slurm: `make test-cluster` starts one on this machine and calls these tests.
 //!
-//! `cargo test` leaves this file out (`test = false` in Cargo.toml). The worker is the fake one: a stage takes milliseconds, and
-//! its results are a function of the keys.
+//! `cargo test` leaves this file out (`test = false` in Cargo.toml). The worker is the fake one: a
+//! stage takes milliseconds, and its results are a function of the keys.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
