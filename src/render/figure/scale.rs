@@ -134,9 +134,11 @@ impl Scale {
     }
 }
 
-/// A tick's label on a logarithmic axis: plain digits where they are short, k, M, G above.
+/// A tick's label on a logarithmic axis: plain digits where they are short, k, M, G, T, P above.
 fn plain(value: f64) -> String {
     let (scaled, unit) = match value {
+        v if v >= 1e15 => (v / 1e15, "P"),
+        v if v >= 1e12 => (v / 1e12, "T"),
         v if v >= 1e9 => (v / 1e9, "G"),
         v if v >= 1e6 => (v / 1e6, "M"),
         v if v >= 1e4 => (v / 1e3, "k"),
@@ -214,6 +216,7 @@ mod tests {
             ["0", "500", "1,000", "1,500"]
         );
         assert_eq!(plain(2e6), "2M");
+        assert_eq!(plain(1e12), "1T");
         assert_eq!(plain(0.002), "0.002");
     }
 }
