@@ -144,15 +144,12 @@ fn reason(error: &csv::Error) -> String {
     }
 }
 
-/// Columns that files of earlier versions may lack. Their values are then unknown.
-const LATER: [&str; 1] = ["flops"];
-
 fn check_columns(path: &Path, found: &StringRecord, expected: &[String]) -> Result<(), FsError> {
     let quoted = |names: Vec<&str>| names.join("`, `");
     let missing: Vec<&str> = expected
         .iter()
         .map(String::as_str)
-        .filter(|name| !LATER.contains(name) && !found.iter().any(|other| other == *name))
+        .filter(|name| !found.iter().any(|other| other == *name))
         .collect();
     let unknown: Vec<&str> = found
         .iter()
@@ -208,20 +205,6 @@ mod tests {
 
     fn back(bytes: &[u8]) -> Result<Vec<RankRow>, String> {
         from_bytes(Path::new("x.csv"), bytes).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_file_from_before_operations_were_counted_is_read_without_them() {
-        use crate::results::StageRow;
-        let row = StageRow {
-            kind: "project".to_owned(),
-            flops: Some(7),
-            ..StageRow::default()
-        };
-        let text = String::from_utf8(to_bytes(Path::new("x"), &[&row]).unwrap()).unwrap();
-        let earlier = text.replace(",flops", "").replace(",7", "");
-        let rows: Vec<StageRow> = from_bytes(Path::new("x.csv"), earlier.as_bytes()).unwrap();
-        assert_eq!(rows, [StageRow { flops: None, ..row }]);
     }
 
     proptest! {
