@@ -1,17 +1,28 @@
 //! The question about favourite genres: the stages of a model, with another prompt.
 
 use allround_core::config::protocol::{Candidates, FavouriteGenre, GenreAnswer};
-use allround_core::models::llm_method::{Accept, Inference, ScoreBy};
-use allround_core::stage::{LlmRanking, Ranking};
+use allround_core::models::Model;
+use allround_core::models::llm_method::{Accept, Inference};
+use allround_core::stage::{GenreRule, LlmRanking, Ranking};
 
 use super::method::ModelStages;
 
 /// What answers the question of a protocol; `None` for protocols that rank items, and for models
-/// without a language model.
-pub(super) fn question(candidates: &Candidates, stages: &ModelStages) -> Option<ModelStages> {
+/// with neither a language model nor a rule.
+pub(super) fn question(
+    candidates: &Candidates,
+    model: &Model,
+    stages: &ModelStages,
+) -> Option<ModelStages> {
     let Candidates::FavouriteGenre(question) = candidates else {
         return None;
     };
+    if let Some(rule) = GenreRule::of(model) {
+        return Some(ModelStages {
+            ranking: Ranking::Genres(rule),
+            ..ModelStages::default()
+        });
+    }
     let ranking = stages.ranking.llm()?;
     Some(ModelStages {
         ranking: Ranking::Llm(ranking_of(question, ranking)),
@@ -28,7 +39,7 @@ fn ranking_of(question: &FavouriteGenre, ranking: &LlmRanking) -> LlmRanking {
     posed.genres = true;
     posed.inference = Some(match question.answer {
         GenreAnswer::Likelihood => Inference::Score {
-            by: ScoreBy::Mean,
+            by: question.by,
             orders: 1,
         },
         GenreAnswer::Text => Inference::Generate {

@@ -377,7 +377,7 @@ impl Planner<'_> {
                 return None;
             }
             Settings::Evaluate(evaluate) => match evaluate.ranking {
-                Ranking::Given(_) | Ranking::Fusion(_) => return None,
+                Ranking::Given(_) | Ranking::Fusion(_) | Ranking::Genres(_) => return None,
                 Ranking::Cf | Ranking::Texts(_) => run.cf_threads,
                 Ranking::Llm(_) | Ranking::Vectors(_) => run.threads,
             },

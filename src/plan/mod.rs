@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
         for (name, protocol, parts) in &request.protocols {
             let candidates = self.draw(measured, name, protocol, combination, axis, seed);
             let fingerprint = self.fingerprint(dataset, scenario, name, protocol)?;
-            let question = genre::question(&protocol.candidates, &stages);
+            let question = genre::question(&protocol.candidates, request.config, &stages);
             let stages = question.as_ref().unwrap_or(&stages);
             for &part in parts {
                 let data = roles([("prepared", measured), ("candidates", candidates)]);

@@ -193,6 +193,7 @@ fn kind_of_model(node: &Node) -> String {
             Ranking::Given(_) => "given",
             Ranking::Texts(_) => "texts",
             Ranking::Fusion(_) => "fusion",
+            Ranking::Genres(_) => "genres",
         },
         Settings::Prepare(_)
         | Settings::Candidates(_)

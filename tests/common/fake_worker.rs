@@ -26,7 +26,7 @@ use std::time::Duration;
 use allround_core::data::scores::Scored;
 use allround_core::data::{
     self, Answer, Answers, CandidateLists, Likes, Part, Prepared, Ranks, Scores, candidates,
-    fusion, given,
+    fusion, genres, given,
 };
 use allround_core::event::{Counted, Epoch, Event, Failure, PROTOCOL, Phase, Started, Validation};
 use allround_core::fs;
@@ -348,6 +348,9 @@ fn evaluate(
     match &settings.ranking {
         Ranking::Given(given) => return read_scores(job, (given, keeps), (prepared, &lists)),
         Ranking::Fusion(ranking) => return fuse(job, ranking, (prepared, &lists)),
+        Ranking::Genres(rule) => {
+            return Ok(genres::ranks(*rule, prepared, &lists).save(&job.output)?);
+        }
         Ranking::Cf | Ranking::Llm(_) | Ranking::Vectors(_) | Ranking::Texts(_) => {}
     }
     if keeps {

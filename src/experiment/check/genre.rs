@@ -4,6 +4,8 @@ use super::Check;
 use crate::experiment::fault::Fault;
 use allround_core::config::protocol::{FavouriteGenre, GenreAnswer, Protocol};
 use allround_core::metric::Metric;
+use allround_core::models::llm_method::ScoreBy;
+use allround_core::stage::GenreRule;
 
 /// Checks the protocol `name` and the models that it measures.
 pub(super) fn check(
@@ -30,6 +32,14 @@ pub(super) fn check(
             )
             .label("expected `false`")
             .hint("ranks of the favourite genres are always kept"),
+        );
+    }
+    if question.answer == GenreAnswer::Text && question.by != ScoreBy::Mean {
+        let place = check.place(&path("by"));
+        check.push(
+            Fault::at(place, "a generated answer has no likelihoods to combine")
+                .label("has no effect")
+                .hint("remove `by`, or write `answer = \"likelihood\"`"),
         );
     }
     if question.answer == GenreAnswer::Text {
@@ -61,7 +71,9 @@ fn models(check: &mut Check<'_>, name: &str) {
         let model = spec.model_named(&cell.model);
         // A method may compare its vectors, and never answer.
         let method = model.map(|model| model.llm_method());
-        let answers = method.is_none_or(|method| method.is_some_and(|it| !it.ranks_by_vectors()));
+        let is_rule = model.is_some_and(|model| GenreRule::of(model).is_some());
+        let answers =
+            is_rule || method.is_none_or(|method| method.is_some_and(|it| !it.ranks_by_vectors()));
         if !answers && !found.contains(&cell.model) {
             found.push(cell.model);
         }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
+use crate::models::llm_method::ScoreBy;
 
 /// How models are measured. Two results are comparable only when the protocol and the data set are
 /// the same.
@@ -108,7 +109,8 @@ pub enum Candidates {
     /// Fixed negatives from a file, as some data sets publish them.
     File(CandidatesFile),
     /// Genres in place of items: the target is the user's favourite genre among those of the data
-    /// set. Nothing is trained for the question, and only language models answer it.
+    /// set. Nothing is trained for the question. Language models answer it. The model `popularity`
+    /// gives the most frequent genre, and `repeat` counts the genres of the history.
     FavouriteGenre(FavouriteGenre),
 }
 
@@ -119,6 +121,8 @@ pub enum Candidates {
 pub struct FavouriteGenre {
     /// How an answer is read.
     pub answer: GenreAnswer,
+    /// How the log-likelihoods of a genre's tokens are combined, with `answer = "likelihood"`.
+    pub by: ScoreBy,
     /// Wording of the question, with the places of a prompt's template but `{candidates}`.
     /// `{genres}` is the list of all genres. Genres of single items are never in the prompt.
     pub template: String,
@@ -135,7 +139,7 @@ pub struct FavouriteGenre {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GenreAnswer {
-    /// Genres are ranked by the mean log-likelihood of their names' tokens.
+    /// Genres are ranked by the log-likelihood of their names.
     Likelihood,
     /// Greedy decoding. An answer is valid if it names exactly one genre.
     Text,

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::users;
-use super::{CandidateLists, DataError, DrawCandidates, Item, Part, Prepared};
+use super::scores::{Scored, candidates, rank};
+use super::{CandidateLists, DataError, DrawCandidates, Item, Part, Prepared, Ranks};
 use crate::event::{Counted, Event};
+use crate::models::stage::GenreRule;
 
 /// The genres of a data set, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,13 @@ impl Genres {
     /// The genre that occurs most often among the user's training items. Of equal ones, that which
     /// occurs last counts, and in the same item the first by name. `None` without any.
     pub fn favourite(&self, data: &Prepared, user: usize) -> Option<usize> {
+        let counts = self.user_counts(data, user);
+        let best = counts.into_iter().rev().max_by_key(|&(_, found)| found);
+        best.map(|(genre, _)| genre)
+    }
+
+    /// How often each genre of the user's training items occurs, and in which item last.
+    fn user_counts(&self, data: &Prepared, user: usize) -> BTreeMap<usize, (usize, usize)> {
         let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for (at, &item) in data.train_of(user).iter().enumerate() {
             for &genre in &self.of_item[item as usize - 1] {
@@ -68,18 +77,23 @@ impl Genres {
                 *last = at;
             }
         }
-        let best = counts.into_iter().rev().max_by_key(|&(_, found)| found);
-        best.map(|(genre, _)| genre)
+        counts
     }
 
-    /// The genre that occurs most often among all training interactions.
-    fn majority(&self, data: &Prepared) -> usize {
+    /// Number of training interactions with items of each genre.
+    fn training_counts(&self, data: &Prepared) -> Vec<u64> {
         let mut counts = vec![0_u64; self.names.len()];
         for (at, count) in data.train_counts().into_iter().enumerate() {
             for &genre in &self.of_item[at] {
                 counts[genre] += count;
             }
         }
+        counts
+    }
+
+    /// The genre that occurs most often among all training interactions.
+    fn majority(&self, data: &Prepared) -> usize {
+        let counts = self.training_counts(data);
         let best = counts
             .iter()
             .enumerate()
@@ -161,6 +175,49 @@ pub(super) fn lists(
         }
     }
     Ok(lists)
+}
+
+/// The ranks of the favourite genres in `lists` by a rule.
+pub fn ranks(rule: GenreRule, data: &Prepared, lists: &CandidateLists) -> Ranks {
+    let genres = Genres::of(data);
+    let majority: Vec<f64> = genres
+        .training_counts(data)
+        .iter()
+        .map(|&count| count as f64)
+        .collect();
+    let of_user = |place: usize| match rule {
+        GenreRule::Majority => majority.clone(),
+        GenreRule::History => {
+            let user = lists.users[place] as usize;
+            let length = data.train_of(user).len() as f64;
+            let mut scores = vec![0.0; genres.names.len()];
+            let all = scores.len() as f64;
+            for (genre, (count, last)) in genres.user_counts(data, user) {
+                // Between equal counts the last item decides, and within it the name.
+                let place = last as f64 + 1.0 - genre as f64 / all;
+                scores[genre] = count as f64 + place / (length + 1.0);
+            }
+            scores
+        }
+    };
+    let rank_of = |place: usize| {
+        let scores = of_user(place);
+        let scored = |item: u32| Scored {
+            item,
+            score: scores[item as usize - data.n_items() - 1],
+        };
+        let row: Vec<Scored> = candidates(lists, data, place)
+            .into_iter()
+            .map(scored)
+            .collect();
+        rank(&row, lists.ties)
+    };
+    Ranks {
+        part: lists.part,
+        users: lists.users.clone(),
+        targets: lists.targets.clone(),
+        ranks: (0..lists.users.len()).map(rank_of).collect(),
+    }
 }
 
 #[cfg(test)]

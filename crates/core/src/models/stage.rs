@@ -24,7 +24,8 @@ use crate::config::{Encoder, Scenario};
 use crate::digest::Key;
 
 pub use evaluate::{
-    Evaluate, FusionRanking, GivenScores, Ranking, TextRanking, VectorRanking, source_role,
+    Evaluate, FusionRanking, GenreRule, GivenScores, Ranking, TextRanking, VectorRanking,
+    source_role,
 };
 pub use kind::StageKind;
 pub use pretrain::{TrainPretrain, pretrained_role};

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use allround_core::data::{
-    self, CandidateLists, Genres, Part, Prepared, Ranks, Scores, fusion, given,
+    self, CandidateLists, Genres, Part, Prepared, Ranks, Scores, fusion, genres, given,
 };
 use allround_core::event::{Counted, Event, Phase, Progress};
 use allround_core::fs;
 use allround_core::models::llm_method::Inference;
 use allround_core::stage::Job;
 use allround_core::stage::{
-    Evaluate, FusionRanking, GivenScores, LlmRanking, PromptedLlm, Ranking, TextRanking,
+    Evaluate, FusionRanking, GenreRule, GivenScores, LlmRanking, PromptedLlm, Ranking, TextRanking,
     source_role,
 };
 use tch::Device;
@@ -57,6 +57,7 @@ pub(super) fn run(
         Ranking::Given(given) => read(job, given, keep, measured, observe),
         Ranking::Texts(texts) => compare(job, texts, keep, measured, device, observe),
         Ranking::Fusion(ranking) => fuse(job, ranking, keep, measured, observe),
+        Ranking::Genres(rule) => answer_by_rule(job, *rule, measured, observe),
     }
 }
 
@@ -178,6 +179,26 @@ fn fused_phase_name(part: Part) -> &'static str {
         Part::Valid => "fuse_valid",
         Part::Test => "fuse",
     }
+}
+
+/// By a rule that gives genres.
+fn answer_by_rule(
+    job: &Job,
+    rule: GenreRule,
+    measured: Measured<'_>,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(), StageError> {
+    let Measured { prepared, lists } = measured;
+    let users = Some(lists.users.len() as u64);
+    let (ranks, phase) = timed(
+        phase_name(lists.part),
+        None,
+        |_| users,
+        || genres::ranks(rule, prepared, lists),
+    );
+    ranks.save(&job.output)?;
+    observe(Event::Phase(phase));
+    Ok(())
 }
 
 /// By scores that another program has made. They cost nothing here, so that the phase is not an

@@ -30,8 +30,8 @@ use allround_core::models::llm_method::{
 };
 use allround_core::models::tallrec::{TallrecForm, Tune};
 use allround_core::stage::{
-    Compute, EncodeText, Evaluate, Job, LlmRanking, PromptedLlm, Ranking, Settings, Stage,
-    TrainAlign, TrainBackbone, TrainProject, TrainTune,
+    Compute, EncodeText, Evaluate, GenreRule, Job, LlmRanking, PromptedLlm, Ranking, Settings,
+    Stage, TrainAlign, TrainBackbone, TrainProject, TrainTune,
 };
 
 use super::*;

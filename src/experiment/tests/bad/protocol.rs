@@ -81,12 +81,12 @@ pub(super) const CASES: &[Case] = &[
     Case {
         what: "a question about genres to CF models, with a list of items, scores and a rank",
         old: "candidates.uniform = { n = 19 }\n",
-        new: "candidates.favourite_genre = { answer = \"text\", template = \"{history} {candidates}\" }\nkeep_scores = true\n",
+        new: "candidates.favourite_genre = { answer = \"text\", by = \"gain\", template = \"{history} {candidates}\" }\nkeep_scores = true\n",
         faults: &[
             "15:8: `tiny` has no language model that answers, and protocol `strict` is a question about genres | cannot answer | leave it out with `matrix.model`, or put the question into a separate experiment; methods may still read its vectors",
-            "22:8: `naive` has no language model that answers, and protocol `strict` is a question about genres | cannot answer | leave it out with `matrix.model`, or put the question into a separate experiment; methods may still read its vectors",
             "24:1: `flat` has no language model that answers, and protocol `strict` is a question about genres | cannot answer | leave it out with `matrix.model`, or put the question into a separate experiment; methods may still read its vectors",
-            "34:60: the question has no candidate items to list | remove `{candidates}` | `{genres}` lists the genres",
+            "34:54: a generated answer has no likelihoods to combine | has no effect | remove `by`, or write `answer = \"likelihood\"`",
+            "34:73: the question has no candidate items to list | remove `{candidates}` | `{genres}` lists the genres",
             "35:15: `keep_scores` keeps scores of items, and the candidates are genres | expected `false` | ranks of the favourite genres are always kept",
             "36:21: a generated genre does not give `ndcg@10` | expected `hit@1` alone | write `metrics = [\"hit@1\"]`, or `answer = \"likelihood\"`",
         ],

@@ -5,6 +5,7 @@ use crate::config::protocol::{Candidates, FavouriteGenre, GenreAnswer, Rules, Ti
 use crate::data::SliceUsers;
 use crate::data::candidates;
 use crate::data::prepared::tests::sample_data;
+use crate::models::llm_method::ScoreBy;
 
 /// Data whose items have these genres in turn.
 fn data(genres: &[&[&str]]) -> Prepared {
@@ -21,6 +22,7 @@ fn settings() -> DrawCandidates {
     DrawCandidates {
         candidates: Candidates::FavouriteGenre(FavouriteGenre {
             answer: GenreAnswer::Likelihood,
+            by: ScoreBy::Mean,
             template: String::new(),
             max_new_tokens: 8,
             conversations: 0,
@@ -83,6 +85,27 @@ fn the_other_genres_are_the_negatives_and_the_majority_rule_is_counted() {
         _ => None,
     });
     assert!(counted.is_some_and(|count| count <= lists.users.len() as u64));
+}
+
+#[test]
+fn counting_the_history_is_right_by_construction_and_the_majority_as_often_as_counted() {
+    let data = data(&[&["b"], &["a", "c"], &["b", "c"], &["d"]]);
+    let mut majority = None;
+    let lists = made(&data, &mut |event| match event {
+        Event::Counted(counted) if counted.what.contains("majority") => {
+            majority = Some(counted.count);
+        }
+        _ => {}
+    })
+    .unwrap();
+    let hits = |rule| {
+        let ranks = ranks(rule, &data, &lists);
+        assert_eq!(ranks.targets, lists.targets);
+        ranks.ranks.iter().filter(|rank| **rank == 1.0).count() as u64
+    };
+    assert_eq!(hits(GenreRule::History), lists.users.len() as u64);
+    assert_eq!(Some(hits(GenreRule::Majority)), majority);
+    assert!(majority.is_some_and(|count| count < lists.users.len() as u64));
 }
 
 #[test]

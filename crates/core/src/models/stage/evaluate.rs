@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LlmRanking, PromptedLlm};
 use crate::config::protocol::Part;
+use crate::models::Model;
 use crate::models::fusion::FusionRule;
 use crate::models::llm_method::Inference;
 use crate::models::scores::{Missing, ScoresForm, Unknown};
@@ -39,6 +40,29 @@ pub enum Ranking {
     Texts(TextRanking),
     /// Scores of other evaluations. Needs each of them, under the role [`source_role`].
     Fusion(FusionRanking),
+    /// A rule that answers the question about favourite genres.
+    Genres(GenreRule),
+}
+
+/// A rule that ranks the genres of the data set without a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GenreRule {
+    /// By the number of training interactions with items of the genre.
+    Majority,
+    /// By the number of items of the genre in the user's history. Of equal genres the one that
+    /// occurs last is first.
+    History,
+}
+
+impl GenreRule {
+    /// The rule that `model` becomes when the question is about genres.
+    pub fn of(model: &Model) -> Option<Self> {
+        if matches!(model, Model::Popularity(_)) {
+            return Some(Self::Majority);
+        }
+        matches!(model, Model::Repeat(_)).then_some(Self::History)
+    }
 }
 
 impl Ranking {
@@ -50,7 +74,8 @@ impl Ranking {
             | Ranking::Vectors(_)
             | Ranking::Given(_)
             | Ranking::Texts(_)
-            | Ranking::Fusion(_) => None,
+            | Ranking::Fusion(_)
+            | Ranking::Genres(_) => None,
         }
     }
 
@@ -59,21 +84,26 @@ impl Ranking {
         match self {
             Ranking::Llm(ranking) => Some(&ranking.llm),
             Ranking::Vectors(ranking) => Some(&ranking.llm),
-            Ranking::Cf | Ranking::Given(_) | Ranking::Texts(_) | Ranking::Fusion(_) => None,
+            Ranking::Cf
+            | Ranking::Given(_)
+            | Ranking::Texts(_)
+            | Ranking::Fusion(_)
+            | Ranking::Genres(_) => None,
         }
     }
 
     /// Whether every candidate has a score. An answer of one title scores none.
     pub fn has_scores(&self) -> bool {
         let inference = self.llm().and_then(|by| by.inference.as_ref());
-        inference.and_then(Inference::one_title).is_none()
+        let is_rule = matches!(self, Ranking::Genres(_));
+        !is_rule && inference.and_then(Inference::one_title).is_none()
     }
 
     /// Whether texts of items decide the order.
     pub fn reads_texts(&self) -> bool {
         match self {
             Ranking::Llm(_) | Ranking::Vectors(_) | Ranking::Texts(_) => true,
-            Ranking::Cf | Ranking::Given(_) | Ranking::Fusion(_) => false,
+            Ranking::Cf | Ranking::Given(_) | Ranking::Fusion(_) | Ranking::Genres(_) => false,
         }
     }
 }

@@ -16,6 +16,7 @@ fn asked(desk: &Desk) {
     let settings = DrawCandidates {
         candidates: Candidates::FavouriteGenre(FavouriteGenre {
             answer: GenreAnswer::Likelihood,
+            by: ScoreBy::Mean,
             template: String::new(),
             max_new_tokens: 4,
             conversations: 0,
@@ -71,7 +72,12 @@ fn models_with_and_without_vectors_rank_the_genres_of_a_data_set() {
     let titles = reading(false, ItemEmbedding::None);
     let needs = ["prepared=movies", "candidates=genres", "llm"];
     desk.run("by-titles", answered(titles.clone(), mean, true), &needs);
-    for name in ["by-vectors", "by-titles"] {
+    let gain = Inference::Score {
+        by: ScoreBy::Gain,
+        orders: 1,
+    };
+    desk.run("by-gain", answered(titles.clone(), gain, true), &needs);
+    for name in ["by-vectors", "by-titles", "by-gain"] {
         let ranks = desk.ranks(name);
         assert_eq!(ranks.len(), lists.users.len());
         assert!(
@@ -96,6 +102,17 @@ fn models_with_and_without_vectors_rank_the_genres_of_a_data_set() {
     let rows = answers.unwrap().rows;
     assert_eq!(rows.len(), lists.users.len());
     assert!(rows.iter().all(|row| row.valid == (row.named == 1)));
+    let rule = |rule| {
+        Settings::Evaluate(Evaluate {
+            part: Part::Test,
+            keep_scores: false,
+            ranking: Ranking::Genres(rule),
+        })
+    };
+    desk.run("by-history", rule(GenreRule::History), &needs[..2]);
+    assert!(desk.ranks("by-history").iter().all(|rank| *rank == 1.0));
+    desk.run("by-majority", rule(GenreRule::Majority), &needs[..2]);
+    assert!(desk.ranks("by-majority").iter().any(|rank| *rank > 1.0));
     let prepared = Prepared::load(&desk.folder("movies")).unwrap();
     let names = Genres::of(&prepared).fill("{genres}");
     assert_eq!(names, "Comedy, Drama, Western");
