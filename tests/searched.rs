@@ -7,7 +7,7 @@ mod common;
 #[path = "common/desk.rs"]
 mod desk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
 use desk::{Desk, err};
@@ -105,6 +105,50 @@ fn the_best_trial_on_validation_is_measured_like_any_model() {
     assert!(report.contains("tuned on toys: 6 trials"), "{report}");
     let check = desk.run("report --check results/small");
     assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    let (again, kinds) = started(&desk, "run spec.toml");
+    assert_eq!(again.stdout, output.stdout);
+    assert_eq!(kinds, Vec::<String>::new());
+}
+
+/// A method whose CF model is the result of a search, and a fusion of both.
+const READERS: &str = r#"
+[matrix]
+model = ["both", "mlp"]
+
+[llm.reader.small]
+
+[model.mlp.mlp_llm]
+backbone = "tuned"
+llm = "reader"
+
+[model.both.fusion]
+models = ["tuned", "gru4rec"]
+by = "mean_rank"
+"#;
+
+#[test]
+fn methods_and_fusions_read_the_best_settings_of_a_search() {
+    let desk = desk(&format!("{SPEC}{READERS}"));
+    let (output, _) = started(&desk, "run spec.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(rows(&desk, "trials.csv").len(), 6);
+    let names: BTreeSet<String> = rows(&desk, "metrics.csv")
+        .into_iter()
+        .map(|row| row["name"].clone())
+        .collect();
+    assert_eq!(names, BTreeSet::from(["both".to_owned(), "mlp".to_owned()]));
+    let trials = rows(&desk, "trials.csv");
+    let best = trials.iter().find(|row| row["best"] == "true").unwrap();
+    // The CF model that both read is that of the best trial.
+    let plan = desk.run("plan spec.toml").stdout;
+    let plan = String::from_utf8_lossy(&plan);
+    let model = format!("tuned = tuned trial {}, seed 1", best["trial"]);
+    let line = plan.lines().find(|line| line.contains(&model));
+    let line = line.unwrap_or_else(|| panic!("no stage of {model}: {plan}"));
+    assert!(
+        line.contains(" backbone ") && line.contains("toys.overall.both.s1 (+2)"),
+        "{line}"
+    );
     let (again, kinds) = started(&desk, "run spec.toml");
     assert_eq!(again.stdout, output.stdout);
     assert_eq!(kinds, Vec::<String>::new());

@@ -88,11 +88,36 @@ impl Spec {
         }
     }
 
-    /// The data sets on which a search is run, sorted.
+    /// The data sets on which a search is run, sorted: those of its cells, and of models that read
+    /// its result.
     pub fn datasets_of(&self, search: &str) -> BTreeSet<String> {
         let cells = self.selected().into_iter();
-        let cells = cells.filter(|cell| cell.model == search);
+        let cells = cells.filter(|cell| self.searches_of(&cell.model).contains(&search));
         cells.map(|cell| cell.dataset).collect()
+    }
+
+    /// The searches whose results a model needs: the model itself, its CF model, and those of the
+    /// models that a fusion combines.
+    pub fn searches_of<'a>(&'a self, name: &'a str) -> BTreeSet<&'a str> {
+        // A fusion reads a method, which reads a CF model: no chain of names is longer.
+        let read = self.read_by(name);
+        let further = read.iter().flat_map(|read| self.read_by(read));
+        let all = [name]
+            .into_iter()
+            .chain(read.iter().copied())
+            .chain(further);
+        all.filter(|name| self.search.contains_key(*name)).collect()
+    }
+
+    /// The models whose results another model needs. A search reads none.
+    fn read_by<'a>(&'a self, name: &str) -> Vec<&'a str> {
+        let model = self
+            .model_named(name)
+            .filter(|_| !self.search.contains_key(name));
+        let method = model.and_then(Model::llm_method);
+        let sources = model.map(Model::sources).unwrap_or_default();
+        let backbone = method.and_then(LlmMethod::backbone);
+        sources.iter().map(String::as_str).chain(backbone).collect()
     }
 
     /// The methods that query a language model in a model or variant: itself, or those that a

@@ -205,7 +205,8 @@ impl<'a> Planner<'a> {
     /// Whether a combination waits for the result of a search.
     fn is_open(&self, combination: &Selected) -> bool {
         let Selected { dataset, model, .. } = combination;
-        self.spec.search.contains_key(model) && self.spec.model_on(model, dataset).is_none()
+        let is_missing = |search: &str| self.spec.model_on(search, dataset).is_none();
+        self.spec.searches_of(model).into_iter().any(is_missing)
     }
 
     fn cell(&mut self, combination: &Selected, seed: u64) -> Result<Cell, PlanError> {

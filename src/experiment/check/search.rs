@@ -49,7 +49,7 @@ pub(super) fn check(check: &mut Check<'_>) {
                 resource(check, name, search);
             }
         }
-        used(check, name);
+        nested(check, name, &search.of);
     }
 }
 
@@ -219,27 +219,17 @@ pub fn whole_at(model: Option<&Model>, key: &str) -> Option<u64> {
     found.as_u64()
 }
 
-/// Reports models that read the result of a search: it is not known when they are planned.
-fn used(check: &mut Check<'_>, search: &str) {
-    let spec = check.spec;
-    let mut readers = Vec::new();
-    for name in spec.named_models() {
-        if let Some(model) = spec.model_named(name) {
-            let backbone = model.llm_method().and_then(|method| method.backbone());
-            if backbone == Some(search) || model.sources().iter().any(|source| source == search) {
-                readers.push(name.clone());
-            }
-        }
-    }
-    for reader in readers {
-        let place: Place = check.key_place("search", search);
-        let message =
-            format!("`{reader}` reads the search `{search}`, whose settings are not known yet");
+/// Reports a search that tries settings of a model which reads the result of another search.
+fn nested(check: &mut Check<'_>, name: &str, of: &str) {
+    let read = check.spec.searches_of(of).into_iter();
+    for read in read.filter(|read| *read != of) {
+        let place = check.place(&["search", name, "of"]);
+        let message = format!("`{of}` reads the search `{read}`, whose settings are not known yet");
         check.push(
             Fault::at(place, message)
-                .label("the search")
+                .label("another search tries its settings")
                 .hint(format!(
-                    "run the search first, write its best settings into a variant, and name that variant in `{reader}`"
+                    "run `{read}` first, write its best settings into a variant, and let `{of}` read that"
                 )),
         );
     }

@@ -213,11 +213,11 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
-        what: "a fusion of a search",
+        what: "a search of a method that reads another search",
         old: "[protocol.p]",
-        new: "[model.both.fusion]\nmodels = [\"sasrec\", \"tuned\"]\nby = \"mean_rank\"\n[protocol.p]",
+        new: "[llm.small.small]\n[model.mlp.mlp_llm]\nbackbone = \"tuned\"\nllm = \"small\"\n[search.twice]\nof = \"mlp\"\nspace.project.train.lr = [0.1, 0.2]\nmetric = \"hit@1\"\nprotocol = \"p\"\n[protocol.p]",
         faults: &[
-            "12:9: `both` reads the search `tuned`, whose settings are not known yet | the search | run the search first, write its best settings into a variant, and name that variant in `both`",
+            "25:6: `mlp` reads the search `tuned`, whose settings are not known yet | another search tries its settings | run `tuned` first, write its best settings into a variant, and let `mlp` read that",
         ],
     },
 ];
