@@ -17,6 +17,13 @@ use super::{Spec, check, declared, labels, search};
 /// Every fault of the file and the flags.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Checked, Faults> {
     let text = read(path)?;
+    if parse(&text, FILE).is_ok_and(|tree| tree.get("suite_version").is_some()) {
+        let name = path.display().to_string();
+        let fault = Fault::of_file("is a suite of experiments, expected one experiment");
+        let hint = format!("`allround reproduce {name}` runs it, and `--dry-run` shows its plan");
+        let sources = Sources::of_file(&name, "");
+        return Err(Faults::new(sources, vec![fault.hint(hint)]));
+    }
     let base = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
         Some(parent) => parent.to_owned(),

@@ -147,6 +147,13 @@ fn files_that_are_not_text_are_refused() {
         ),
         ":2:12: not UTF-8: byte 0xE9 at offset 28"
     );
+    assert_eq!(
+        message(
+            "suite.toml",
+            Some(b"suite_version = 1\nexperiments = [\"a.toml\"]\n")
+        ),
+        ": is a suite of experiments, expected one experiment"
+    );
     let faults = load(folder.path(), &[]).expect_err("a folder");
     assert!(
         faults
