@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 fn main() {
-    let sources = ["shim", "linear", "attention"].map(|name| format!("src/torch_ext/{name}.cpp"));
+    let sources = ["shim", "linear", "attention", "lazy_adam"]
+        .map(|name| format!("src/torch_ext/{name}.cpp"));
     for source in &sources {
         println!("cargo:rerun-if-changed={source}");
     }

@@ -6,6 +6,7 @@ use tch::{Device, Tensor};
 
 use super::loss;
 use crate::data::TrainingBatch;
+use crate::torch_ext::lazy_adam;
 use crate::torch_ext::product;
 use crate::torch_ext::transfer::to_device_async;
 
@@ -22,7 +23,11 @@ pub fn rows(table: &Tensor, indices: &Tensor) -> Tensor {
 
 /// Rows [N, D] of a trained `table`, whose gradient is then sparse: it names the rows read and no
 /// others.
+///
+/// The optimizer may move the other rows later ([`lazy_adam`]). So a training step that reads a
+/// table this way reads it in no other way, except for rows that never have a gradient.
 pub fn table_rows(table: &Tensor, indices: &Tensor) -> Tensor {
+    lazy_adam::catch_up(table, indices);
     Tensor::embedding(table, indices, -1, false, true)
 }
 

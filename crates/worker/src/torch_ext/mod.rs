@@ -5,6 +5,7 @@ pub mod attention;
 pub mod board;
 pub mod device;
 pub mod gradient;
+pub mod lazy_adam;
 pub mod linear;
 pub mod memory;
 pub mod product;

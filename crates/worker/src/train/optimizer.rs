@@ -6,6 +6,28 @@ use tch::{Kind, Tensor};
 use crate::models::weights::{self, WeightsError};
 use crate::torch_ext::adam::{AdamSettings, AdamTensors, fused_adam};
 use crate::torch_ext::gradient;
+use crate::torch_ext::lazy_adam::{self, Lazy};
+
+/// Least size of a table that Adam moves lazily. A smaller one stays in the processor's cache with
+/// its moments, where a pass over all of it is faster.
+const LAZY_NUMBERS: usize = 4_000_000;
+/// Least number of its rows for each row that a step reads.
+const LAZY_ROWS: i64 = 64;
+
+#[cfg(test)]
+thread_local! {
+    /// Whether tables of every size are moved lazily; `None` for the rule.
+    pub(crate) static LAZY: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether moving `table` lazily is faster when a step reads this many rows.
+fn pays(table: &Tensor, rows: i64) -> bool {
+    #[cfg(test)]
+    if let Some(lazy) = LAZY.get() {
+        return lazy;
+    }
+    table.numel() >= LAZY_NUMBERS && table.size()[0] >= LAZY_ROWS * rows
+}
 
 /// A weight with what the optimiser remembers of it.
 #[derive(Debug)]
@@ -24,6 +46,8 @@ struct Slot {
     /// Rows of the table that this step's gradient has; `None` where the weight holds its gradient
     /// itself.
     touched: Option<Tensor>,
+    /// Moves the rows of a large table when they are read.
+    lazy: Option<Lazy>,
 }
 
 impl Slot {
@@ -44,6 +68,34 @@ impl Slot {
         gradient::add_rows(rows, &touched, &gradient.internal_values());
         self.touched = Some(touched);
         Some(rows.shallow_clone())
+    }
+
+    /// Whether Adam moved the weight lazily: a large table with a sparse gradient.
+    fn is_moved_lazily(&mut self, gradient: &Tensor, settings: AdamSettings) -> bool {
+        let Some(touched) = &self.touched else {
+            // A dense gradient moves all rows.
+            self.settle();
+            self.lazy = None;
+            return false;
+        };
+        if self.lazy.is_none()
+            && pays(&self.weight, touched.numel() as i64)
+            && lazy_adam::is_exact()
+        {
+            let moments = [&self.memory[0], &self.memory[1]];
+            self.lazy = Lazy::new(&self.weight, moments, settings);
+        }
+        if let Some(lazy) = &self.lazy {
+            lazy.step(settings.lr, &self.steps, gradient, touched);
+        }
+        self.lazy.is_some()
+    }
+
+    /// Brings all rows up to the last step.
+    fn settle(&self) {
+        if let Some(lazy) = &self.lazy {
+            tch::no_grad(|| lazy.settle());
+        }
     }
 
     /// Forgets the gradient of this step.
@@ -85,6 +137,7 @@ impl Optimizer {
                 factor: 1.0,
                 rows: None,
                 touched: None,
+                lazy: None,
             })
             .collect();
         Self {
@@ -132,11 +185,22 @@ impl Optimizer {
     }
 
     fn adam(&mut self, betas: [f64; 2], eps: f64, weight_decay: f64, decoupled: bool) {
+        let lr = self.lr;
+        let with_factor = |factor: f64| AdamSettings {
+            lr: lr * factor,
+            betas,
+            weight_decay,
+            eps,
+            decoupled,
+        };
         // Weights of one learning rate are moved together.
         let mut groups: Vec<(f64, AdamTensors)> = Vec::new();
         for slot in &mut self.slots {
             if let Some(gradient) = slot.gradient() {
                 slot.steps += 1.0;
+                if slot.is_moved_lazily(&gradient, with_factor(slot.factor)) {
+                    continue;
+                }
                 let known = groups.iter().position(|(factor, _)| *factor == slot.factor);
                 let at = known.unwrap_or_else(|| {
                     groups.push((slot.factor, AdamTensors::default()));
@@ -151,14 +215,7 @@ impl Optimizer {
             }
         }
         for (factor, tensors) in groups {
-            let settings = AdamSettings {
-                lr: self.lr * factor,
-                betas,
-                weight_decay,
-                eps,
-                decoupled,
-            };
-            fused_adam(&tensors, settings);
+            fused_adam(&tensors, with_factor(factor));
         }
     }
 
@@ -190,8 +247,15 @@ impl Optimizer {
         });
     }
 
+    /// Brings all rows of tables that are moved lazily up to the last step. Whoever reads the
+    /// weights outside of a step calls it before.
+    pub fn settle(&self) {
+        self.slots.iter().for_each(Slot::settle);
+    }
+
     /// Everything remembered, by name.
     pub fn state(&self) -> Vec<(String, Tensor)> {
+        self.settle();
         let mut state = Vec::new();
         for slot in &self.slots {
             for (place, memory) in slot.memory.iter().enumerate() {
@@ -217,6 +281,7 @@ impl Optimizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::embedding;
 
     /// Two steps on one weight with the gradients given.
     fn run(config: &Config, start: f64, gradients: [f64; 2]) -> f64 {
@@ -304,6 +369,48 @@ mod tests {
             table.detach()
         };
         assert_eq!(train(true), train(false));
+    }
+
+    /// A table of 37 rows after 300 steps, with its moments; few rows have a gradient, and the rate
+    /// changes.
+    fn moved(lazy: bool, settles: bool) -> Vec<Tensor> {
+        LAZY.set(Some(lazy));
+        let config = Config::Adam {
+            betas: [0.9, 0.98],
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let start = Tensor::arange(37 * 11, (Kind::Float, tch::Device::Cpu)).view([37, 11]);
+        let table = (start * 0.7).sin().set_requires_grad(true);
+        let named = vec![("w".to_owned(), table.shallow_clone())];
+        let mut optimizer = Optimizer::new(&config, 0.1, named);
+        for step in 1..=300i64 {
+            let read = [
+                step * step % 37,
+                7 * step % 9,
+                if step < 40 { 36 } else { 3 },
+            ];
+            let rows = embedding::table_rows(&table, &Tensor::from_slice(&read));
+            (rows.square() * step).sum(Kind::Float).backward();
+            optimizer.set_lr(1e-3 / (1.0 + step as f64 / 50.0));
+            optimizer.clip(5.0);
+            optimizer.step();
+            if settles && step % 70 == 0 {
+                optimizer.settle();
+            }
+        }
+        assert_eq!(optimizer.slots[0].lazy.is_some(), lazy);
+        LAZY.set(None);
+        let state = optimizer.state().into_iter();
+        let all = state.map(|(_, tensor)| tensor).chain([table.detach()]);
+        all.map(|tensor| tensor.view_dtype(Kind::Int)).collect()
+    }
+
+    #[test]
+    fn rows_moved_when_they_are_read_have_the_bits_of_rows_moved_in_every_step() {
+        let dense = moved(false, false);
+        assert_eq!(moved(true, false), dense);
+        assert_eq!(moved(true, true), dense);
     }
 
     #[test]

@@ -99,6 +99,7 @@ pub fn train<T: Task>(
             trainer.save()?;
         }
     }
+    trainer.optimizer.settle();
     trainer.restore_best()?;
     // Steps that were made ahead of an early end do not count.
     task.source().count_from(trainer.progress.changed);
@@ -178,6 +179,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             progress: self.progress.clone(),
             ..Checkpoint::default()
         };
+        self.optimizer.settle();
         checkpoint.put("weights", self.task.weights());
         checkpoint.put("optimizer", self.optimizer.state());
         checkpoint.put("best", copies(&self.best));
@@ -282,6 +284,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.is_last(epoch) {
             self.validate_if_due(&mut running, epoch, validate, observe)?;
         }
+        self.optimizer.settle();
         running.end()
     }
 

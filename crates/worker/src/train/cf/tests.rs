@@ -1,11 +1,12 @@
 use allround_core::models::train::{Loss, Sequences};
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::*;
 use crate::data::{Histories, TrainingBatch};
-use crate::models::Scorer;
+use crate::models::{Scorer, Sizes};
 use crate::testing::training;
 use crate::train::checkpoint::checkpoints;
+use crate::train::optimizer::LAZY;
 
 /// A net that always needs more memory than there is.
 #[derive(Debug)]
@@ -97,4 +98,77 @@ fn memory_that_runs_out_is_told_with_the_step_its_sequences_and_advice() {
         "memory ran out at epoch 1, step 1, with 2 of the step's 2 examples computed together: CUDA out of memory."
     );
     assert!(error.hint().unwrap().contains("`train.batch_size`"));
+}
+
+/// The bits of a model's weights after training on the same sequences. `killed` ends the first
+/// process after two of four epochs, and a second one resumes.
+fn bits(name: &str, lazy: bool, killed: bool) -> Vec<Tensor> {
+    LAZY.set(Some(lazy));
+    let folder = tempfile::tempdir().unwrap();
+    let set = TrainingSet {
+        users: (0..24).collect(),
+        offsets: (0..=24).map(|user| user * 5).collect(),
+        items: (0..120).map(|n| 1 + n * n % 29).collect(),
+        pool: (1..=40).collect(),
+        classes: None,
+        skipped: 0,
+    };
+    let sizes = Sizes {
+        users: 24,
+        items: 40,
+    };
+    let model = crate::testing::model(name);
+    let settings = training(4, 4);
+    let users: Vec<String> = (0..24).map(|user| user.to_string()).collect();
+    let plan = CfPlan {
+        set: &set,
+        users: &users,
+        training: Training {
+            train: &settings,
+            ..model.training().unwrap()
+        },
+        encoder_lr: None,
+        seed: 1,
+        checkpoint: checkpoints(folder.path(), 1),
+    };
+    let made = || {
+        tch::manual_seed(1);
+        crate::models::build(&model, sizes, Device::Cpu).unwrap()
+    };
+    if killed {
+        let stop = |event: Event| {
+            if let Event::Epoch(epoch) = event {
+                assert!(epoch.epoch < 3, "killed");
+            }
+        };
+        let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            train(&plan, made().as_ref(), &mut |_| Ok(BTreeMap::new()), &mut {
+                stop
+            })
+        }));
+        assert!(killed.is_err());
+        assert_eq!(trainer::resumed(folder.path()).0, 2);
+    }
+    let net = made();
+    train(
+        &plan,
+        net.as_ref(),
+        &mut |_| Ok(BTreeMap::new()),
+        &mut |_| (),
+    )
+    .unwrap();
+    LAZY.set(None);
+    let weights = net.weights().into_iter();
+    weights
+        .map(|(_, weight)| weight.detach().view_dtype(Kind::Int))
+        .collect()
+}
+
+#[test]
+fn tables_moved_when_they_are_read_train_every_model_to_the_same_bits() {
+    for name in ["sasrec", "gru4rec", "bert4rec", "hstu"] {
+        let dense = bits(name, false, false);
+        assert_eq!(bits(name, true, false), dense, "{name}");
+        assert_eq!(bits(name, true, true), dense, "{name}");
+    }
 }

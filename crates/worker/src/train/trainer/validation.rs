@@ -109,6 +109,7 @@ impl<T: Task> Trainer<'_, T> {
         validate: &mut Validate,
         observe: &mut dyn FnMut(Event),
     ) -> Result<(BTreeMap<Metric, f64>, Elapsed), TrainError> {
+        self.optimizer.settle();
         let timer = Timer::begin(self.device());
         let guard = tch::no_grad_guard();
         let metrics =
