@@ -3,7 +3,7 @@
 # Interpreter with the peers of `make bench`: torch, transformers, sentence-transformers, recbole, as far as installed.
 PEER_PYTHON ?= python3
 
-.PHONY: setup build examples bench quickstart test test-cluster lint prose check-report check-latex clean
+.PHONY: setup build examples bench quickstart test test-cluster lint prose check-report check-latex check-gpu clean
 
 setup:
 	scripts/setup.sh
@@ -57,6 +57,10 @@ check-latex: build
 	target/release/allround report target/latex-results/quickstart
 	target/release/allround report target/latex-results/industrial
 	scripts/check-latex.sh target/latex-results/quickstart target/latex-results/industrial
+
+# The path of scripts/gpu-check.sh without a GPU, in seconds: what needs neither torch in Python nor examples.
+check-gpu: build
+	scripts/gpu-check.sh --device cpu --quick --steps training --out target/gpu-check
 
 clean:
 	cargo clean

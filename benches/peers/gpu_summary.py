@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Everything that scripts/gpu-check.sh has measured in one file: FOLDER/gpu.csv from parity.csv, check.csv and gpu/.
+"""Everything that scripts/gpu-check.sh has measured in one file: FOLDER/gpu.csv from parity.csv, training.csv, race.csv, check.csv and gpu/.
 
     benches/peers/gpu_summary.py results/gpu --device-name "NVIDIA H200"
 
-One row a number: `part` (parity, speed or stage), `subject` (a model, a shape or a cell), `what`, `value`, `unit`. What was
+One row a number: `part` (parity, race, speed or stage), `subject` (a model, a shape or a cell), `what`, `value`, `unit`. What was
 not measured has no row; a failure has a row with an empty value and its reason in `error`.
 """
 import argparse, csv, pathlib
@@ -21,6 +21,11 @@ def parity(rows):
     for row in rows:
         yield ["parity", row["model"], "largest value", row["largest_value"], "", ""]
         yield ["parity", row["model"], "largest difference from the CPU", row["largest_difference"], "", ""]
+
+
+def race(rows):
+    for row in rows:
+        yield ["race", row["model"], f"training: {row['side']}", row["sequences_per_s"], "sequences/s", row["error"]]
 
 
 def speed(rows):
@@ -61,7 +66,8 @@ def main():
     cli.add_argument("folder", type=pathlib.Path)
     cli.add_argument("--device-name", default="")
     args = cli.parse_args()
-    rows = [*parity(read(args.folder / "parity.csv")), *speed(read(args.folder / "check.csv")),
+    rows = [*parity(read(args.folder / "parity.csv")), *parity(read(args.folder / "training.csv")),
+            *race(read(args.folder / "race.csv")), *speed(read(args.folder / "check.csv")),
             *stages(read(args.folder / "gpu/stages.csv"), read(args.folder / "gpu/cell_stages.csv")),
             *failures(read(args.folder / "gpu/cells.csv"))]
     with (args.folder / "gpu.csv").open("w", newline="") as sink:

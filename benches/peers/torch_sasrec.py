@@ -6,7 +6,7 @@
 FILE has lines of `user item` in time order. The settings are those of the A-LLMRec paper: width 50, two blocks, one head,
 50 positions, dropout 0.5, batches of 128, Adam with betas 0.9 and 0.98, binary cross-entropy with one negative a position.
 Prints one line of JSON: the training sequences of each epoch with its seconds, and the same for the evaluation of users
-among 1 + 19 candidates. Needs torch and numpy.
+among 1 + 19 candidates. `--model gru4rec` is one GRU of the same width in place of the blocks. Needs torch and numpy.
 """
 import argparse, gzip, json, time
 
@@ -84,13 +84,33 @@ class SASRec(nn.Module):
         return self.last(states)
 
 
+class GRU4Rec(nn.Module):
+    """One recurrent layer, whose states are compared with the table."""
+
+    def __init__(self, items):
+        super().__init__()
+        self.table = nn.Embedding(items + 1, WIDTH, padding_idx=0)
+        self.recurrent = nn.GRU(WIDTH, WIDTH, batch_first=True)
+        self.out = nn.Linear(WIDTH, WIDTH)
+        nn.init.xavier_normal_(self.table.weight)
+
+    def forward(self, inputs):
+        """States [B, POSITIONS, WIDTH] of items [B, POSITIONS]."""
+        return self.out(self.recurrent(self.table(inputs))[0])
+
+
+MODELS = {"sasrec": SASRec, "gru4rec": GRU4Rec}
+
+
 def train_epoch(model, optimizer, inputs, targets, items, draw):
     model.train()
-    order = torch.from_numpy(draw.permutation(len(inputs)))
+    # Tables on the device are read there; only orders and negatives are drawn on the CPU.
+    device = inputs.device
+    order = torch.from_numpy(draw.permutation(len(inputs))).to(device)
     for users in order.split(BATCH):
         wanted = targets[users]
         is_target = wanted > 0
-        negatives = torch.from_numpy(draw.integers(1, items + 1, wanted.shape))
+        negatives = torch.from_numpy(draw.integers(1, items + 1, wanted.shape)).to(device)
         states = model(inputs[users])[is_target]
         score = lambda rows: (states * model.table(rows[is_target])).sum(-1)
         loss = F.softplus(-score(wanted)).mean() + F.softplus(score(negatives)).mean()
@@ -104,7 +124,7 @@ def train_epoch(model, optimizer, inputs, targets, items, draw):
 def evaluate(model, histories, targets, items, draw):
     """The share of users whose target is first among 1 + NEGATIVES items."""
     model.eval()
-    negatives = torch.from_numpy(draw.integers(1, items + 1, (len(targets), NEGATIVES)))
+    negatives = torch.from_numpy(draw.integers(1, items + 1, (len(targets), NEGATIVES))).to(targets.device)
     candidates = torch.cat([targets.unsqueeze(1), negatives], 1)
     hits = 0
     for users in torch.arange(len(targets)).split(2 * BATCH):
@@ -120,6 +140,10 @@ def main():
     cli.add_argument("--epochs", type=int, default=3)
     cli.add_argument("--threads", type=int, default=2)
     cli.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    cli.add_argument("--device", default="cpu")
+    cli.add_argument("--model", choices=MODELS, default="sasrec")
+    cli.add_argument("--compile", action="store_true", help="the network through torch.compile, for shapes that stay")
+    cli.add_argument("--training-only", action="store_true", help="no evaluation")
     args = cli.parse_args()
     clock = time.process_time if args.clock == "cpu" else time.perf_counter
     torch.set_num_threads(args.threads)
@@ -128,17 +152,22 @@ def main():
     histories, items = read_histories(args.file)
     # The last item is the test target, the one before it the validation target.
     train = [history[:-2] for history in histories if len(history) >= 4]
-    inputs = torch.from_numpy(left_padded([history[:-1] for history in train]))
-    targets = torch.from_numpy(left_padded([history[1:] for history in train]))
-    model = SASRec(items)
+    inputs = torch.from_numpy(left_padded([history[:-1] for history in train])).to(args.device)
+    targets = torch.from_numpy(left_padded([history[1:] for history in train])).to(args.device)
+    model = MODELS[args.model](items).to(args.device)
+    if args.compile:
+        model.compile(dynamic=False)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
     epochs = []
     for _ in range(args.epochs):
         start = clock()
         loss = train_epoch(model, optimizer, inputs, targets, items, draw)
         epochs.append(clock() - start)
-    known = torch.from_numpy(left_padded([history[:-1] for history in histories]))
-    last = torch.tensor([history[-1] for history in histories])
+    if args.training_only:
+        print(json.dumps({"sequences": len(train), "epoch_seconds": epochs, "loss": loss}))
+        return
+    known = torch.from_numpy(left_padded([history[:-1] for history in histories])).to(args.device)
+    last = torch.tensor([history[-1] for history in histories]).to(args.device)
     start = clock()
     hit = evaluate(model, known, last, items, draw)
     measured = {"sequences": len(train), "epoch_seconds": epochs, "loss": loss, "users": len(last),
