@@ -258,3 +258,16 @@ pub enum Wording {
     /// The wording of the paper's figure 3.
     Paper,
 }
+
+/// How the log-likelihoods of a title's tokens are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreBy {
+    /// The sum of log-likelihoods.
+    Sum,
+    /// Their mean, so that long titles are not at a disadvantage.
+    Mean,
+    /// The sum minus the same sum after the prompt without history and vectors: what the history
+    /// adds to the likelihood of the title. A title is then not better for being common or short.
+    Gain,
+}

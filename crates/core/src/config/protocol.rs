@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::llm::ScoreBy;
 use crate::metric::Metric;
-use crate::models::llm_method::ScoreBy;
 
 /// How models are measured. Two results are comparable only when the protocol and the data set are
 /// the same.

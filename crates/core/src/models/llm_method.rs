@@ -9,6 +9,7 @@ use super::tallrec::Tune;
 use super::train::Train;
 use crate::config::Encoder;
 use crate::config::llm::Prompt;
+pub use crate::config::llm::ScoreBy;
 use crate::config::protocol::Candidates;
 use crate::metric::Metric;
 
@@ -448,19 +449,6 @@ impl Inference {
             Inference::Score { .. } => None,
         }
     }
-}
-
-/// How the log-likelihoods of a title's tokens are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ScoreBy {
-    /// The sum of log-likelihoods.
-    Sum,
-    /// Their mean, so that long titles are not at a disadvantage.
-    Mean,
-    /// The sum minus the same sum after the prompt without history and vectors: what the history
-    /// adds to the likelihood of the title. A title is then not better for being common or short.
-    Gain,
 }
 
 /// Which generated answers count as a hit.
