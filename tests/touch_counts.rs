@@ -12,7 +12,7 @@ struct Sample {
     most: usize,
 }
 
-const SAMPLES: [Sample; 11] = [
+const SAMPLES: [Sample; 12] = [
     Sample {
         what: "a CF model (NextItNet)",
         words: &["nextitnet", "Nextitnet"],
@@ -29,8 +29,13 @@ const SAMPLES: [Sample; 11] = [
         most: 2,
     },
     Sample {
+        what: "an LLM method in the stage of another one (LlamaRec)",
+        words: &["llamarec", "Llamarec"],
+        most: 2,
+    },
+    Sample {
         what: "an LLM method with a separate stage (TALLRec)",
-        words: &["tallrec", "Tallrec", "TallrecForm", "TrainTune"],
+        words: &["tallrec", "Tallrec", "TrainTune"],
         most: 6,
     },
     Sample {

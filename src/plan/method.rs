@@ -168,7 +168,7 @@ impl Planner<'_> {
             false => Ranking::Llm(LlmRanking {
                 llm,
                 inference: method.inference().cloned(),
-                tuned: method.tuned().cloned(),
+                tuned: method.tuned(),
                 seed: cell.seed,
                 token_budget,
                 genres: false,

@@ -62,6 +62,33 @@ llm = "small"
 tune.train.epochs = 4
 "#;
 
+/// A language model with letters for candidates.
+const LETTERS: &str = r#"
+spec_version = 1
+name = "resumed"
+seeds = [1]
+
+[dataset.toys.source.synthetic]
+users = 40
+items = 60
+
+[protocol.strict]
+candidates.uniform = { n = 4 }
+metrics = ["hit@1", "ndcg@5"]
+
+[llm.small.pretrained]
+folder = "ROOT/assets/small-lm"
+
+[prompt.default]
+candidates = 5
+history = 4
+
+[model.letters.llamarec]
+llm = "small"
+tune.targets = "last"
+tune.train = { epochs = 4, batch_size = 8, lr = 1e-3 }
+"#;
+
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
 const STAGES: [&str; 6] = [
     "pretrain-lm",
@@ -76,8 +103,14 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
+        Self::of(SPEC)
+    }
+
+    fn of(spec: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("spec.toml"), SPEC).unwrap();
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let spec = spec.replace("ROOT", root);
+        std::fs::write(dir.path().join("spec.toml"), spec).unwrap();
         Self(dir)
     }
 
@@ -170,6 +203,23 @@ fn every_stage_that_trains_goes_on_where_it_was_killed() {
             |row: &str| row.contains(&told) && row.contains("whose history was shortened");
         assert!(whole.cells().lines().any(is_counted), "{}", whole.cells());
     }
+}
+
+#[test]
+fn letters_are_trained_from_where_a_run_was_killed() {
+    let whole = Folder::of(LETTERS);
+    whole.finish();
+    let folder = Folder::of(LETTERS);
+    let mut child = folder.start();
+    let killed = said(&mut child).find(|line| epoch(line) == Some(("tune", 2)));
+    assert!(killed.is_some());
+    kill(&mut child);
+    let last = folder.finish();
+    let first = last.iter().find_map(|line| epoch(line));
+    assert!(first.is_some_and(|(stage, number)| stage == "tune" && number > 1));
+    assert_eq!(folder.metrics(), whole.metrics());
+    assert_eq!(folder.cells(), whole.cells());
+    assert_eq!(folder.epochs(), whole.epochs());
 }
 
 #[test]

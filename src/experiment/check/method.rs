@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use allround_core::config::protocol::Candidates;
 use allround_core::models::llm_method::Inference;
 use allround_core::models::{LlmMethod, Model};
+use allround_core::text::LETTERS;
 
 use super::{Check, chat, form, protocol};
 use crate::experiment::fault::Fault;
@@ -155,6 +156,8 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
     }
     let spec = check.spec;
     let inference = method.inference();
+    let letters = method.letters();
+    let is_one_question = inference.is_none() && letters.is_none();
     let prompt = spec.prompt.get(method.prompt());
     let prompt = prompt.filter(|_| method.uses_template());
     let has_list = prompt.is_none_or(|prompt| prompt.list);
@@ -188,7 +191,7 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
             | Candidates::Popularity { .. }
             | Candidates::File(_)
             | Candidates::FavouriteGenre(_)
-                if inference.is_none() || !has_list =>
+                if is_one_question || !has_list =>
             {
                 1
             }
@@ -197,15 +200,35 @@ fn answers(check: &mut Check<'_>, path: &[&str], method: &dyn LlmMethod) {
                 None => continue,
             },
         };
+        if letters.is_some_and(|letters| titles > letters) {
+            too_few_letters(check, path, protocol, titles);
+            continue;
+        }
         let who = format!("protocol `{protocol}`");
         form::positions(check, (method.llm(), inference), titles, &who);
     }
     let validation = method.validation().map(|(_, validation)| validation);
-    let validation = validation.filter(|it| it.is_on() && has_list && inference.is_some());
+    let validation = validation.filter(|it| it.is_on() && has_list && !is_one_question);
     if let Some(n) = validation.and_then(|it| it.candidates.n()) {
         // Candidates are ranked by likelihoods, whatever is generated at inference.
         form::positions(check, (method.llm(), None), n + 1, "validation in training");
     }
+}
+
+/// Reports a protocol with more candidates than there are letters to name them.
+fn too_few_letters(check: &mut Check<'_>, path: &[&str], protocol: &str, titles: usize) {
+    let place = check.place(path);
+    let related = check.place(&["protocol", protocol, "candidates"]);
+    let letters = LETTERS.len();
+    let message = format!(
+        "protocol `{protocol}` ranks {titles} candidates, and this kind names each by one of {letters} letters"
+    );
+    check.push(
+        Fault::at(place, message)
+            .label("names candidates by letters")
+            .related(related, "the candidates")
+            .hint("draw fewer, such as `candidates.uniform = { n = 19 }`"),
+    );
 }
 
 /// Settings that need the list of candidates in the prompt, which has none.

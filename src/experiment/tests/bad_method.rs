@@ -112,6 +112,18 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "letters for more candidates than there are, in training, validation and a protocol",
+        old: "[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\nprompt = \"plain\"\n",
+        new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"long\"\ntune.lora.targets = [\"q_proj\"]\ntune.one_item = \"padding\"\ntune.validate.candidates.uniform = { n = 26 }\n[protocol.many]\nmetrics = [\"hit@1\"]\ncandidates.uniform = { n = 26 }\n[prompt.long]\ncandidates = 27\n",
+        faults: &[],
+    },
+    Case {
+        what: "letters without a list, and in the form of TALLRec",
+        old: "[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\nprompt = \"plain\"\n",
+        new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"bare\"\ntune.lora.targets = [\"q_proj\"]\n[prompt.bare]\nlist = false\n[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\ntune.form = \"letter\"\nprompt = \"plain\"\n",
+        faults: &[],
+    },
+    Case {
         what: "patience without validation",
         old: "tune.lora.targets = [\"q_proj\"]\n",
         new: "tune.lora.targets = [\"q_proj\"]\ntune.validate.patience = 3\n",

@@ -82,7 +82,7 @@ fn every_preset_gives_a_whole_model() {
                 "allmrec" => "backbone = \"cf\"\nencoder = \"e\"\nllm = \"l\"\n",
                 "mlp_llm" | "llm_srec" => "backbone = \"cf\"\nllm = \"l\"\n",
                 "morec" | "ctrl" | "recformer" => "encoder = \"e\"\n",
-                "llm_only" | "tallrec" => "llm = \"l\"\n",
+                "llm_only" | "tallrec" | "llamarec" => "llm = \"l\"\n",
                 _ => "",
             };
             let text = format!(

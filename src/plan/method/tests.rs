@@ -59,6 +59,8 @@ backbone = "sasrec"
 llm = "small"
 [model.only.llm_only]
 llm = "small"
+[model.letters.llamarec]
+llm = "small"
 [model.tallrec.tallrec]
 llm = "small"
 [model.srec.llm_srec]
@@ -202,7 +204,7 @@ fn cells_share_exactly_the_equal_stages() {
 #[test]
 fn a_cell_lists_its_trained_stages_and_its_cf_model() {
     let plan = plan_of(SPEC, &[]);
-    let table: [(&str, &[&str], &str, &[&str]); 6] = [
+    let table: [(&str, &[&str], &str, &[&str]); 7] = [
         ("sasrec", &["backbone"], "sasrec", &["backbone"]),
         (
             "allmrec",
@@ -218,6 +220,7 @@ fn a_cell_lists_its_trained_stages_and_its_cf_model() {
         ),
         ("only", &[], "", &["llm"]),
         ("tallrec", &["tune"], "", &["llm", "tune"]),
+        ("letters", &["tune"], "", &["llm", "tune"]),
         (
             "srec",
             &["backbone", "represent"],

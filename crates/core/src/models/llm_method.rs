@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::stage::{PromptedLlm, Settings};
-use super::tallrec::Tune;
 use super::train::Train;
+use super::tune::Tune;
 use crate::config::Encoder;
 use crate::config::llm::Prompt;
 pub use crate::config::llm::ScoreBy;
@@ -80,14 +80,19 @@ pub trait LlmMethod {
         true
     }
 
-    /// How an answer is read; `None` where candidates are always ranked by the likelihood of a yes,
-    /// or by vectors.
+    /// How an answer is read; `None` where candidates are always ranked by the likelihood of a yes
+    /// or of a letter, or by vectors.
     fn inference(&self) -> Option<&Inference>;
 
     /// Whether users and items have vectors, whose dot products rank. Such a method answers no
     /// prompt, and can rank all items.
     fn ranks_by_vectors(&self) -> bool {
         false
+    }
+
+    /// Number of letters that can name the candidates of a prompt; `None` where none has a letter.
+    fn letters(&self) -> Option<usize> {
+        None
     }
 
     /// Name of the CF model that the method reads.
@@ -121,7 +126,7 @@ pub trait LlmMethod {
     }
 
     /// Adapters of the language model; `None` where it is frozen.
-    fn tuned(&self) -> Option<&Tune> {
+    fn tuned(&self) -> Option<Tune> {
         None
     }
 
@@ -350,13 +355,21 @@ impl Validation {
 }
 
 /// Which items of a training sequence are targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
     /// The last one.
+    #[default]
     Last,
     /// All but the first (the paper's A-LLMRec_all).
     All,
+}
+
+impl Targets {
+    /// Whether only the last item is a target.
+    pub fn is_last(&self) -> bool {
+        *self == Targets::Last
+    }
 }
 
 /// What happens to users with one training item, who have no item before it. Users without training

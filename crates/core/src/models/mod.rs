@@ -11,6 +11,7 @@ pub mod fusion;
 pub mod gru4rec;
 pub mod hstu;
 mod hue;
+pub mod llamarec;
 pub mod llm_method;
 pub mod llm_only;
 pub mod llm_srec;
@@ -30,6 +31,7 @@ pub mod tallrec;
 pub mod text_similarity;
 pub mod train;
 mod training;
+pub mod tune;
 pub mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,7 @@ pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
 pub use hstu::Hstu;
 pub use hue::Hue;
+pub use llamarec::Llamarec;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
 pub use llm_srec::LlmSrec;
@@ -108,6 +111,8 @@ pub enum Model {
     MlpLlm(MlpLlm),
     /// A language model with LoRA adapters (Bao et al. 2023).
     Tallrec(Tallrec),
+    /// A tuned language model that answers with the letter of a candidate (Yue et al. 2023).
+    Llamarec(Llamarec),
     /// User and item vectors of a frozen language model that reads a CF model's items (Kim et al.
     /// 2025).
     LlmSrec(LlmSrec),
@@ -143,7 +148,7 @@ pub struct Kind {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 21] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -163,6 +168,7 @@ pub const KINDS: [Kind; 20] = [
     llm_only::KIND,
     mlp_llm::KIND,
     tallrec::KIND,
+    llamarec::KIND,
     llm_srec::KIND,
 ];
 
@@ -281,6 +287,7 @@ impl Model {
             Model::LlmOnly(_) => llm_only::KIND.name,
             Model::MlpLlm(_) => mlp_llm::KIND.name,
             Model::Tallrec(_) => tallrec::KIND.name,
+            Model::Llamarec(_) => llamarec::KIND.name,
             Model::LlmSrec(_) => llm_srec::KIND.name,
         }
     }
@@ -307,6 +314,7 @@ impl Model {
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
             | Model::Tallrec(_)
+            | Model::Llamarec(_)
             | Model::LlmSrec(_) => None,
         }
     }
@@ -336,6 +344,7 @@ impl Model {
             Model::LlmOnly(method) => Some(method),
             Model::MlpLlm(method) => Some(method),
             Model::Tallrec(method) => Some(method),
+            Model::Llamarec(method) => Some(method),
             Model::LlmSrec(method) => Some(method),
             Model::Sasrec(_)
             | Model::Gru4rec(_)
@@ -447,6 +456,7 @@ impl Model {
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
             | Model::Tallrec(_)
+            | Model::Llamarec(_)
             | Model::LlmSrec(_) => return self,
         };
         files.into_iter().for_each(|file| *file = None);

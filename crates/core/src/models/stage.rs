@@ -16,7 +16,7 @@ use super::ctrl::Contrast;
 use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
 use super::llm_srec::Represent;
 use super::sasrec::Sasrec;
-use super::tallrec::Tune;
+use super::tune::Tune;
 use crate::config::dataset::Dataset;
 use crate::config::llm::{Llm, Prompt, SmallLlm, Words};
 use crate::config::protocol::{Candidates, Rules, Ties};
@@ -88,7 +88,7 @@ pub enum Settings {
     Align(TrainAlign),
     /// Trains A-LLMRec's stage 2, or MLP-LLM.
     Project(TrainProject),
-    /// Trains adapters of a language model (TALLRec).
+    /// Trains adapters of a language model (TALLRec, LlamaRec).
     Tune(TrainTune),
     /// Trains vectors of users and items (LLM-SRec).
     Represent(TrainRepresent),
@@ -391,8 +391,8 @@ pub struct TrainRepresent {
 /// How validation ranks while a method is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationRanking {
-    /// By likelihoods of titles; `None` where candidates are ranked by the likelihood of a yes, or
-    /// by vectors.
+    /// By likelihoods of titles; `None` where candidates are ranked by the likelihood of a yes or
+    /// a letter, or by vectors.
     pub inference: Option<Inference>,
     /// Maximum number of prompt tokens in a forward pass. A longer prompt is a forward pass alone.
     pub token_budget: usize,
@@ -426,7 +426,7 @@ impl ValidationRanking {
 pub struct LlmRanking {
     /// The language model and its prompt.
     pub llm: PromptedLlm,
-    /// How an answer is read; `None` where candidates are ranked by the likelihood of a yes.
+    /// How an answer is read; `None` where they are ranked by the likelihood of a yes or a letter.
     pub inference: Option<Inference>,
     /// Adapters; `None` for a frozen language model.
     pub tuned: Option<Tune>,

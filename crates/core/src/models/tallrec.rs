@@ -3,13 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::llm_method::{
-    Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, TrainingCandidates,
-    Validation,
-};
+use super::llm_method::{Inference, LlmMethod, ProblemContext, StageContext, Validation};
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune, ValidationRanking};
-use super::train::Train;
+use super::tune::{Tune, TuneForm};
 use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
@@ -62,39 +59,6 @@ pub struct Tallrec {
     pub inference: Inference,
 }
 
-/// Fine-tuning with adapters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tune {
-    /// The question: for a title, as in the A-LLMRec paper, or for yes or no, as in TALLRec.
-    pub form: TallrecForm,
-    /// The adapters.
-    pub lora: Lora,
-    /// Whether the loss includes the prompt's tokens.
-    pub train_on_inputs: bool,
-    /// How users with one training item are treated.
-    pub one_item: OneItem,
-    /// The candidates of a training prompt in the form `title`.
-    pub candidates: TrainingCandidates,
-    /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
-    /// within an epoch. A decaying learning rate reaches its end there.
-    pub max_samples: u64,
-    /// Validation while the adapters are trained.
-    pub validate: Validation,
-    /// Epochs, batch size, optimizer.
-    pub train: Train,
-}
-
-/// The question in a prompt of TALLRec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TallrecForm {
-    /// Which of the candidates' titles comes next.
-    Title,
-    /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
-    YesNo,
-}
-
 impl LlmMethod for Tallrec {
     fn llm(&self) -> &str {
         &self.llm
@@ -106,16 +70,16 @@ impl LlmMethod for Tallrec {
 
     fn uses_template(&self) -> bool {
         match self.tune.form {
-            TallrecForm::Title => true,
-            TallrecForm::YesNo => false,
+            TuneForm::Title => true,
+            TuneForm::YesNo | TuneForm::Letter => false,
         }
     }
 
     fn inference(&self) -> Option<&Inference> {
         match self.tune.form {
-            TallrecForm::Title => Some(&self.inference),
+            TuneForm::Title => Some(&self.inference),
             // Items are always ranked by the likelihood of `Yes.`.
-            TallrecForm::YesNo => None,
+            TuneForm::YesNo | TuneForm::Letter => None,
         }
     }
 
@@ -132,31 +96,20 @@ impl LlmMethod for Tallrec {
         Some(("tune.validate", &self.tune.validate))
     }
 
-    fn tuned(&self) -> Option<&Tune> {
-        Some(&self.tune)
+    fn tuned(&self) -> Option<Tune> {
+        Some(self.tune.clone())
     }
 
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
         let mut found = self.tune.train.problems_of_llm_stage("tune.train");
-        let targets = &self.tune.lora.targets;
-        if targets.is_empty() {
-            let message = "`lora.targets` is empty, so nothing would be trained";
+        found.extend(self.tune.lora.problems("tune.lora", &self.llm, context));
+        if self.tune.form == TuneForm::Letter {
+            let message = "TALLRec has no letters of candidates";
             found.push(
-                Problem::at("tune.lora.targets", message)
-                    .label("expected at least one module")
-                    .hint("for example `targets = [\"q_proj\", \"v_proj\"]`"),
+                Problem::at("tune.form", message)
+                    .label("expected `title` or `yes_no`")
+                    .hint("LlamaRec, which has them, is a separate kind of model"),
             );
-        }
-        let modules = context.modules.unwrap_or_default();
-        for (at, target) in targets.iter().enumerate() {
-            if !modules.is_empty() && !modules.contains(&target.as_str()) {
-                let message = format!("language model `{}` has no module `{target}`", self.llm);
-                found.push(
-                    Problem::at(format!("tune.lora.targets.{at}"), message)
-                        .label("expected a module of its blocks")
-                        .hint(format!("the modules are `{}`", modules.join("`, `"))),
-                );
-            }
         }
         found
     }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod answer_file;
 pub mod item;
+pub mod letters;
 pub mod pair;
 pub mod prompt;
 pub mod representation;
@@ -10,6 +11,7 @@ pub mod titles;
 
 pub use answer::{Audit, audit};
 pub use item::{NO_DESCRIPTION, item_text};
+pub use letters::{LETTERS, render_letters};
 pub use pair::PairTexts;
 pub use prompt::{Piece, Vectors, answer_of, render, render_yes_no};
 pub use titles::Titles;

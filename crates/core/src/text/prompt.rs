@@ -197,12 +197,12 @@ impl Pieces {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::titles::tests::titles;
     use super::*;
     use crate::config::llm::FinalBlank;
 
-    fn prompt(wording: Wording, template: &str) -> Prompt {
+    pub(in crate::text) fn prompt(wording: Wording, template: &str) -> Prompt {
         Prompt {
             wording,
             template: template.to_owned(),

@@ -1,8 +1,9 @@
 //! How a language model ranks candidates: by the likelihood of their titles, by an answer that it
-//! generates, or by yes and no.
+//! generates, by yes and no, or by their letters.
 
 pub mod checkpoint;
 mod generated;
+mod letters;
 mod likelihood;
 mod target_rank;
 mod yes_no;
@@ -15,8 +16,10 @@ use allround_core::data::candidates::in_prompt;
 use allround_core::data::scores::Scored;
 use allround_core::data::{Answer, CandidateLists, Likes, Prepared, Ranks, Scores};
 use allround_core::models::llm_method::Inference;
+use allround_core::models::tune::TuneForm;
 use tch::Tensor;
 
+pub use self::letters::letter_logits;
 use self::target_rank::rank_at;
 use super::project::Projections;
 use super::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError, Slot};
@@ -64,6 +67,28 @@ pub struct RankedUsers {
     pub tokens: u64,
 }
 
+/// How candidates are ranked.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading<'a> {
+    /// By titles: their likelihoods, or one that is generated.
+    Titles(&'a Inference),
+    /// By the likelihood of `Yes.` in a prompt for each candidate.
+    YesNo,
+    /// By the likelihoods of their letters in one prompt.
+    Letters,
+}
+
+impl<'a> Reading<'a> {
+    /// The reading of a stage's settings. `form` is that of the adapters.
+    pub fn of(inference: Option<&'a Inference>, form: Option<TuneForm>) -> Self {
+        match (inference, form) {
+            (Some(inference), _) => Reading::Titles(inference),
+            (None, Some(TuneForm::Letter)) => Reading::Letters,
+            (None, Some(TuneForm::Title | TuneForm::YesNo) | None) => Reading::YesNo,
+        }
+    }
+}
+
 /// A language model that ranks candidates.
 #[derive(Debug)]
 pub struct LlmRanker<'a> {
@@ -76,8 +101,8 @@ pub struct LlmRanker<'a> {
     /// The frozen CF model with the projections of its users and items; `None` if prompts have
     /// titles alone.
     pub projected: Option<(&'a dyn Backbone, &'a Projections)>,
-    /// How an answer is read; `None` where candidates are ranked by the likelihood of `Yes.`.
-    pub inference: Option<&'a Inference>,
+    /// How candidates are ranked.
+    pub reading: Reading<'a>,
     /// Cell seed.
     pub seed: u64,
     /// Prompt tokens at which a pass is full.
@@ -129,7 +154,7 @@ impl LlmRanker<'_> {
                 ranks: Vec::with_capacity(lists.users.len()),
             },
             generated: Vec::new(),
-            likes: self.inference.is_none().then(|| Likes {
+            likes: self.asks_for_each().then(|| Likes {
                 part: lists.part,
                 users: lists.users.clone(),
                 target: Vec::new(),
@@ -175,18 +200,21 @@ impl LlmRanker<'_> {
         for place in answers.ranks.ranks.len()..lists.users.len() {
             for order in 0..self.orders() {
                 let query = self.query(lists, place, order);
-                let prompt = match self.inference {
-                    None => Vec::new(),
-                    Some(_) => self
-                        .encoder
-                        .prompt(&query.history, &query.candidates, self.needs(&query))
-                        .map_err(|error| error.of_user(self.prepared, query.user))?,
+                let (history, candidates) = (&query.history, &query.candidates);
+                let prompt = match self.reading {
+                    Reading::YesNo => Ok(Vec::new()),
+                    Reading::Letters => self.encoder.letter_prompt(history, candidates),
+                    Reading::Titles(inference) => {
+                        let answer = self.needs(&query, inference);
+                        self.encoder.prompt(history, candidates, answer)
+                    }
                 };
+                let prompt = prompt.map_err(|error| error.of_user(self.prepared, query.user))?;
                 tokens += prompt.len();
                 waiting.push((query, prompt));
             }
             // A question for each candidate is more than enough for a pass.
-            let asks_much = self.inference.is_none();
+            let asks_much = self.asks_for_each();
             let last = place + 1 == lists.users.len();
             if last || asks_much || tokens >= self.token_budget || waiting.len() >= USERS_AT_ONCE {
                 self.pass(&std::mem::take(&mut waiting), likelihoods, &mut answers)?;
@@ -197,11 +225,21 @@ impl LlmRanker<'_> {
         Ok(answers)
     }
 
+    /// Whether each candidate has a separate prompt.
+    fn asks_for_each(&self) -> bool {
+        match self.reading {
+            Reading::YesNo => true,
+            Reading::Titles(_) | Reading::Letters => false,
+        }
+    }
+
     /// Prompts of each user: the candidates in that many orders.
     fn orders(&self) -> usize {
-        match self.inference {
-            Some(Inference::Score { orders, .. }) => *orders,
-            Some(Inference::Generate { .. } | Inference::Constrained {}) | None => 1,
+        match self.reading {
+            Reading::Titles(Inference::Score { orders, .. }) => *orders,
+            Reading::Titles(Inference::Generate { .. } | Inference::Constrained {})
+            | Reading::YesNo
+            | Reading::Letters => 1,
         }
     }
 
@@ -221,10 +259,10 @@ impl LlmRanker<'_> {
     }
 
     /// Tokens that must fit after the prompt.
-    fn needs(&self, query: &Query) -> usize {
-        match self.inference {
-            Some(Inference::Generate { max_new_tokens, .. }) => *max_new_tokens,
-            Some(Inference::Score { .. } | Inference::Constrained {}) | None => {
+    fn needs(&self, query: &Query, inference: &Inference) -> usize {
+        match inference {
+            Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
+            Inference::Score { .. } | Inference::Constrained {} => {
                 let answers = query
                     .candidates
                     .iter()
@@ -240,11 +278,16 @@ impl LlmRanker<'_> {
         likelihoods: &HashMap<u32, f64>,
         answers: &mut RankedUsers,
     ) -> Result<(), RankError> {
-        let outcomes = match self.inference {
-            None => self.yes_no(batch, answers)?,
-            Some(Inference::Score { by, .. }) => self.score(batch, *by, likelihoods, answers),
-            Some(Inference::Generate { accept, .. }) => self.generate(batch, *accept, answers)?,
-            Some(Inference::Constrained {}) => self.constrained(batch, answers)?,
+        let outcomes = match self.reading {
+            Reading::YesNo => self.yes_no(batch, answers)?,
+            Reading::Letters => self.letters(batch, answers)?,
+            Reading::Titles(Inference::Score { by, .. }) => {
+                self.score(batch, *by, likelihoods, answers)
+            }
+            Reading::Titles(Inference::Generate { accept, .. }) => {
+                self.generate(batch, *accept, answers)?
+            }
+            Reading::Titles(Inference::Constrained {}) => self.constrained(batch, answers)?,
         };
         for ((query, _), outcome) in batch.iter().step_by(self.orders()).zip(outcomes) {
             if outcome.rank.is_nan() {

@@ -1,6 +1,6 @@
-//! TALLRec: low-rank adapters on a language model that reads titles alone.
+//! TALLRec and LlamaRec: low-rank adapters on a language model that reads titles alone.
 //!
-//! Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms: `title`, as
+//! TALLRec. Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms: `title`, as
 //! the A-LLMRec paper uses it (its prompt without vectors, the answer is a title), and `yes_no`,
 //! its own. Deviations:
 //! - the data hold no dislikes, so that a `no` is an item that the user does not know, one for each
@@ -8,9 +8,18 @@
 //! - the language model starts as it is, not from Alpaca's adapters;
 //! - training ends after its epochs; upstream's linear decay of the learning rate is a setting
 //!   (`train.decay`).
+//!
+//! LlamaRec. Paper: Yue et al. 2023 (arXiv 2311.02089). Upstream: Yueeeeeeee/LlamaRec at 48b288b,
+//! `dataloader/llm.py` and `trainer/llm.py`. One form, `letter`: the answer is the letter of the
+//! target in the list. Deviations:
+//! - the loss is that of the letter alone; upstream averages it with that of the end of text;
+//! - candidates of training are different items, and those of evaluation are the protocol's, not
+//!   the first 20 of a retriever;
+//! - a prompt that is too long loses the oldest items of the history, not its first tokens;
+//! - the language model is not quantised to 4 bits.
 
 use allround_core::data::Prepared;
-use allround_core::models::tallrec::TallrecForm;
+use allround_core::models::tune::TuneForm;
 use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;
@@ -32,6 +41,8 @@ pub const STAGE: u64 = 3;
 pub enum TuneExample {
     /// The target's title among candidates.
     Title(RankingExample),
+    /// The target's letter among candidates.
+    Letter(RankingExample),
     /// Whether the user likes an item: with the target yes, else no.
     YesNo {
         /// The target, whose history the prompt has.
@@ -51,10 +62,10 @@ struct TuneExamples<'a> {
 }
 
 /// Prompts of a target.
-fn prompts_of(form: TallrecForm) -> usize {
+fn prompts_of(form: TuneForm) -> usize {
     match form {
-        TallrecForm::Title => 1,
-        TallrecForm::YesNo => 2,
+        TuneForm::Title | TuneForm::Letter => 1,
+        TuneForm::YesNo => 2,
     }
 }
 
@@ -71,15 +82,14 @@ impl TuneExamples<'_> {
     /// The examples of an epoch by steps.
     fn drawn(&self, epoch: u32) -> Result<Vec<Vec<TuneExample>>, BoxError> {
         let draw = self.draw(epoch);
-        match self.settings.tune.form {
-            TallrecForm::Title => {
-                let steps = self.ranking.steps(draw)?.into_iter();
-                let titles =
-                    |step: Vec<RankingExample>| step.into_iter().map(TuneExample::Title).collect();
-                Ok(steps.map(titles).collect())
-            }
-            TallrecForm::YesNo => self.yes_no(draw),
-        }
+        let kind = match self.settings.tune.form {
+            TuneForm::Title => TuneExample::Title,
+            TuneForm::Letter => TuneExample::Letter,
+            TuneForm::YesNo => return self.yes_no(draw),
+        };
+        let steps = self.ranking.steps(draw)?.into_iter();
+        let examples = |step: Vec<RankingExample>| step.into_iter().map(kind).collect();
+        Ok(steps.map(examples).collect())
     }
 
     /// The target and an item that the user does not know, for each target.
@@ -110,12 +120,16 @@ impl TuneExamples<'_> {
 
     /// The prompt and the answer.
     fn encoded(&self, example: &TuneExample) -> Result<EncodedPrompt, PromptedLmError> {
-        let answer = self.answer(example);
+        let answer = self.answer(example)?;
         let (user, prompt) = match example {
             TuneExample::Title(RankingExample { target, candidates }) => {
                 let history = target.history(self.ranking.prepared);
                 let prompt = self.encoder.prompt(history, candidates, answer.len());
                 (target.user, prompt)
+            }
+            TuneExample::Letter(RankingExample { target, candidates }) => {
+                let history = target.history(self.ranking.prepared);
+                (target.user, self.encoder.letter_prompt(history, candidates))
             }
             TuneExample::YesNo { target, item } => {
                 let history = target.history(self.ranking.prepared);
@@ -127,15 +141,20 @@ impl TuneExamples<'_> {
         Ok(EncodedPrompt { prompt, answer })
     }
 
-    fn answer(&self, example: &TuneExample) -> Vec<u32> {
-        match example {
-            TuneExample::Title(question) => self
-                .encoder
-                .answer(question.target.item(self.ranking.prepared)),
-            TuneExample::YesNo { target, item } => self
-                .encoder
-                .yes_or_no(*item == target.item(self.ranking.prepared)),
-        }
+    fn answer(&self, example: &TuneExample) -> Result<Vec<u32>, PromptedLmError> {
+        let prepared = self.ranking.prepared;
+        Ok(match example {
+            TuneExample::Title(question) => self.encoder.answer(question.target.item(prepared)),
+            TuneExample::Letter(RankingExample { target, candidates }) => {
+                let wanted = target.item(prepared);
+                let place = candidates.iter().position(|&item| item == wanted);
+                let place = place.expect("the target is a candidate");
+                vec![self.encoder.letters(candidates.len())?[place]]
+            }
+            TuneExample::YesNo { target, item } => {
+                self.encoder.yes_or_no(*item == target.item(prepared))
+            }
+        })
     }
 }
 
@@ -257,7 +276,7 @@ impl Task for TuneTask<'_> {
         let prompts: Vec<&[Slot]> = examples.iter().map(|encoded| &encoded.prompt[..]).collect();
         let answers: Vec<&[u32]> = examples.iter().map(|encoded| &encoded.answer[..]).collect();
         let rows = self.prompted_lm.rows(&prompts, None, &|_| {
-            unreachable!("prompts of TALLRec have no vectors")
+            unreachable!("prompts of tuned language models have no vectors")
         });
         let (mean, _) =
             self.prompted_lm

@@ -24,7 +24,7 @@ use super::{need, prompted_lm, represent};
 use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{ContextNeeds, PromptedLm};
-use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::methods::rank::{LlmRanker, RankedUsers, Reading};
 use crate::models::text_similarity::TextSimilarity;
 use crate::models::{Backbone, Scorer, artefact, weights};
 use crate::torch_ext::memory;
@@ -306,10 +306,14 @@ fn ask(
     observe: &mut dyn FnMut(Event),
 ) -> Result<(), StageError> {
     let Measured { prepared, lists } = measured;
-    let needs = match &settings.inference {
-        None => ContextNeeds::YesNo,
-        Some(inference) => ContextNeeds::List {
-            candidates: lists.n.map_or(0, |others| others + 1),
+    let form = settings.tuned.as_ref().map(|tune| tune.form);
+    let reading = Reading::of(settings.inference.as_ref(), form);
+    let candidates = lists.n.map_or(0, |others| others + 1);
+    let needs = match reading {
+        Reading::YesNo => ContextNeeds::YesNo,
+        Reading::Letters => ContextNeeds::Letters(candidates),
+        Reading::Titles(inference) => ContextNeeds::List {
+            candidates,
             answer: match inference {
                 Inference::Generate { max_new_tokens, .. } => *max_new_tokens,
                 Inference::Score { .. } | Inference::Constrained {} => 0,
@@ -340,7 +344,7 @@ fn ask(
         projected: projected
             .as_ref()
             .map(|(backbone, projections)| (backbone.as_ref(), projections)),
-        inference: settings.inference.as_ref(),
+        reading,
         seed: settings.seed,
         token_budget: settings.token_budget,
         keep_scores,

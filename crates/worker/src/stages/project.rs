@@ -61,6 +61,7 @@ pub(super) fn run(
         ranking: settings.ranking.as_ref(),
         prepared: &prepared,
         prompted_lm: &prompted_lm,
+        form: None,
         seed: settings.seed,
         key: "project.validate",
     })?;

@@ -20,13 +20,18 @@ use crate::torch_ext::memory;
 
 /// Positions for a list of titles and its answer, in training and its validation.
 pub(super) fn training_needs(settings: &PromptedLlm, validation: &Validation) -> ContextNeeds {
+    ContextNeeds::List {
+        candidates: listed(settings, validation),
+        answer: 0,
+    }
+}
+
+/// Most candidates that a prompt lists in training and its validation.
+pub(super) fn listed(settings: &PromptedLlm, validation: &Validation) -> usize {
     let in_training = settings.prompt.training_candidates();
     let others = validation.candidates.n();
     let others = others.filter(|_| validation.is_on() && settings.prompt.list);
-    ContextNeeds::List {
-        candidates: others.map_or(in_training, |others| in_training.max(others + 1)),
-        answer: 0,
-    }
+    others.map_or(in_training, |others| in_training.max(others + 1))
 }
 
 /// Memory ran out while prompts were ranked.
@@ -60,8 +65,10 @@ pub(super) fn open(
         item: settings.item != ItemEmbedding::None,
     };
     let prompted_lm = PromptedLm::new(loaded, prepared, &settings.prompt, vectors, needs);
-    if needs == ContextNeeds::YesNo {
-        prompted_lm.encoder.yes_and_no()?;
+    match needs {
+        ContextNeeds::YesNo => drop(prompted_lm.encoder.yes_and_no()?),
+        ContextNeeds::Letters(count) => drop(prompted_lm.encoder.letters(count)?),
+        ContextNeeds::List { .. } | ContextNeeds::Representation => {}
     }
     Ok(prompted_lm)
 }

@@ -60,6 +60,7 @@ pub(super) fn run(
         ranking: settings.ranking.as_ref(),
         prepared: &prepared,
         prompted_lm: &prompted_lm,
+        form: None,
         seed: settings.seed,
         key: "represent.validate",
     })?;

@@ -28,7 +28,7 @@ use allround_core::models::llm_method::{
     Accept, Drawn, Exclude, Inference, ItemEmbedding, Lora, OneItem, Project, ProjectionStart,
     ScoreBy, Targets, TrainingCandidates,
 };
-use allround_core::models::tallrec::{TallrecForm, Tune};
+use allround_core::models::tune::{Tune, TuneForm};
 use allround_core::stage::{
     Compute, EncodeText, Evaluate, GenreRule, Job, LlmRanking, PromptedLlm, Ranking, Settings,
     Stage, TrainAlign, TrainBackbone, TrainProject, TrainTune,
@@ -361,7 +361,7 @@ fn ablations_change_what_is_read() {
 }
 
 #[test]
-fn tallrec_is_tuned_and_answers_in_both_forms() {
+fn a_tuned_language_model_answers_in_each_form() {
     let desk = Desk::new();
     desk.save_lm();
     let lora = Lora {
@@ -371,13 +371,15 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         targets: vec!["q_proj".to_owned(), "v_proj".to_owned()],
     };
     for (name, form, train_on_inputs) in [
-        ("title", TallrecForm::Title, false),
-        ("yes-no", TallrecForm::YesNo, true),
+        ("title", TuneForm::Title, false),
+        ("yes-no", TuneForm::YesNo, true),
+        ("letter", TuneForm::Letter, false),
     ] {
         let tune = Tune {
             form,
             lora: lora.clone(),
             train_on_inputs,
+            targets: Targets::Last,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
             max_samples: 0,
@@ -400,7 +402,7 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
         );
         let settings = evaluate(
             reading(false, ItemEmbedding::None),
-            (form == TallrecForm::Title).then_some(SCORE),
+            (form == TuneForm::Title).then_some(SCORE),
             Some(tune),
         );
         let need = format!("tune={name}");
@@ -411,7 +413,7 @@ fn tallrec_is_tuned_and_answers_in_both_forms() {
             &["prepared", "candidates", "llm", &need],
         );
         let likes = allround_core::data::Likes::load(&desk.folder(&answered), Part::Test).unwrap();
-        assert_eq!(likes.is_some(), form == TallrecForm::YesNo);
+        assert_eq!(likes.is_some(), form == TuneForm::YesNo);
     }
 }
 

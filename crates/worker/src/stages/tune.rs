@@ -1,10 +1,9 @@
-//! `tune`: TALLRec. Leaves the adapters under peft's names.
+//! `tune`: TALLRec and LlamaRec. Leaves the adapters under peft's names.
 
 use allround_core::data::Prepared;
 use allround_core::event::Event;
 use allround_core::models::allmrec::UserOrder;
-use allround_core::models::llm_method::Targets;
-use allround_core::models::tallrec::TallrecForm;
+use allround_core::models::tune::TuneForm;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainTune;
@@ -29,15 +28,18 @@ pub(super) fn run(
 ) -> Result<(), StageError> {
     let prepared = Prepared::load(need(job, "prepared")?)?;
     let needs = match settings.tune.form {
-        TallrecForm::Title => prompted_lm::training_needs(&settings.llm, &settings.tune.validate),
-        TallrecForm::YesNo => ContextNeeds::YesNo,
+        TuneForm::Title => prompted_lm::training_needs(&settings.llm, &settings.tune.validate),
+        TuneForm::Letter => {
+            ContextNeeds::Letters(prompted_lm::listed(&settings.llm, &settings.tune.validate))
+        }
+        TuneForm::YesNo => ContextNeeds::YesNo,
     };
     let mut prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
     prompted_lm.loaded.lm.add_lora(&settings.tune.lora)?;
     prompted_lm.loaded.lm.set_train(true);
     let rule = TargetRule {
-        targets: Targets::Last,
+        targets: settings.tune.targets,
         one_item: settings.tune.one_item,
         order: UserOrder::Shuffled,
     };
@@ -48,6 +50,7 @@ pub(super) fn run(
         ranking: settings.ranking.as_ref(),
         prepared: &prepared,
         prompted_lm: &prompted_lm,
+        form: Some(settings.tune.form),
         seed: settings.seed,
         key: "tune.validate",
     })?;

@@ -9,6 +9,7 @@ use allround_core::data::{
 use allround_core::event::{Event, Progress};
 use allround_core::metric::Metric;
 use allround_core::models::llm_method::Validation;
+use allround_core::models::tune::TuneForm;
 use allround_core::stage::ValidationRanking;
 
 use super::evaluate::scored;
@@ -17,7 +18,7 @@ use super::report::StageError;
 use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError};
-use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::methods::rank::{LlmRanker, RankedUsers, Reading};
 use crate::methods::represent::{Representer, VectorTable, Vectors, ranked_items};
 use crate::models::Backbone;
 use crate::torch_ext::memory;
@@ -69,6 +70,8 @@ pub(super) struct ValidationInputs<'a> {
     pub(super) prepared: &'a Prepared,
     /// The language model.
     pub(super) prompted_lm: &'a PromptedLm,
+    /// The form of its adapters; `None` where it is frozen.
+    pub(super) form: Option<TuneForm>,
     /// The cell's seed.
     pub(super) seed: u64,
     /// Dotted key of the settings.
@@ -205,7 +208,7 @@ impl<'a> LlmValidation<'a> {
             prompted_lm: self.inputs.prompted_lm,
             encoder: &self.encoder,
             projected,
-            inference: self.ranking.inference.as_ref(),
+            reading: Reading::of(self.ranking.inference.as_ref(), self.inputs.form),
             seed: self.inputs.seed,
             token_budget: self.ranking.token_budget,
             keep_scores: false,

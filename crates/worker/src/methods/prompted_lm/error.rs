@@ -72,6 +72,22 @@ pub enum PromptedLmError {
         /// The other.
         no: &'static str,
     },
+    /// LlamaRec's candidates are more than the letters.
+    #[error("a list of {candidates} candidates has no letters for all: there are {letters}")]
+    FewLetters {
+        /// Candidates of a prompt.
+        candidates: usize,
+        /// Letters.
+        letters: usize,
+    },
+    /// LlamaRec's answer is not one token.
+    #[error(
+        "the tokenizer does not give `{letter}` a single token that no letter before it has; LlamaRec answers with one token"
+    )]
+    Letter {
+        /// The letter.
+        letter: char,
+    },
     /// A prompt is too long even without a history.
     #[error(
         "a prompt of {prompt} tokens without any history and an answer of {answer} exceed the language model's {positions} positions"
@@ -111,6 +127,12 @@ impl PromptedLmError {
             ),
             PromptedLmError::Alike { .. } => {
                 Some("yes and no need two different first tokens; use `form = \"title\"`")
+            }
+            PromptedLmError::FewLetters { .. } => {
+                Some("rank fewer candidates, such as `candidates.uniform = { n = 19 }`")
+            }
+            PromptedLmError::Letter { .. } => {
+                Some("name a language model whose tokenizer has tokens for the letters A to Z")
             }
             PromptedLmError::Back { .. } => Some(
                 "take the token out of the post-processor of `tokenizer.json`, or set `add_eos_token` to false next to `vocab.json`",

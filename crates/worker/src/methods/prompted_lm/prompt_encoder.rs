@@ -3,7 +3,7 @@
 //!
 //! The text around vectors is tokenized as one text, in which each vector's place is an added
 //! token. The A-LLMRec code does the same. An answer is tokenized as a separate text, as there.
-//! TALLRec's yes and no continue their prompt, as in its code.
+//! TALLRec's yes and no and LlamaRec's letters continue their prompt, as in their code.
 //!
 //! Each distinct part of a prompt is tokenized once.
 
@@ -15,11 +15,15 @@ use allround_core::config::llm::{FinalBlank, Prompt};
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
 use allround_core::text::representation;
-use allround_core::text::{Piece, Titles, Vectors, answer_of, prompt, render, render_yes_no};
+use allround_core::text::{
+    Piece, Titles, Vectors, answer_of, render, render_letters, render_yes_no,
+};
 
 use super::{EncodedTurn, LoadedLm, PromptedLmError, shorter};
 use crate::hf::tokenizer::Tokenizer;
 use crate::lm::Family;
+
+mod words;
 
 /// Longest text in bytes whose tokens are cached: texts around titles come again, whole prompts do
 /// not.
@@ -73,6 +77,8 @@ pub enum ContextNeeds {
     },
     /// TALLRec's prompt: one candidate, and a word as the answer.
     YesNo,
+    /// LlamaRec's prompt: that many candidates, and a letter as the answer.
+    Letters(usize),
     /// LLM-SRec's prompt of one item, without an answer.
     Representation,
 }
@@ -176,7 +182,7 @@ impl PromptEncoder {
             .collect();
         longest.sort_unstable_by(|a, b| b.cmp(a));
         longest.truncate(match needs {
-            ContextNeeds::List { candidates, .. } => candidates,
+            ContextNeeds::List { candidates, .. } | ContextNeeds::Letters(candidates) => candidates,
             ContextNeeds::YesNo | ContextNeeds::Representation => 1,
         });
         let Some(&(most, _)) = longest.first() else {
@@ -211,6 +217,7 @@ impl PromptEncoder {
     fn fits(&self, titles: &Titles, items: &[u32], needs: ContextNeeds) -> bool {
         let (prompt, answer) = match needs {
             ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
+            ContextNeeds::Letters(_) => (render_letters(&self.prompt, &[], items, titles), 1),
             ContextNeeds::Representation => (representation::of_item(items[0], titles), 0),
             ContextNeeds::List { answer, .. } => {
                 let title = self.ended(&self.named(titles, items[0])).len();
@@ -334,48 +341,6 @@ impl PromptEncoder {
         tokens
     }
 
-    /// TALLRec's answer and the end of text, tokenized as one text with the prompt.
-    pub fn yes_or_no(&self, likes: bool) -> Vec<u32> {
-        let mut tokens = self.continued(if likes { prompt::YES } else { prompt::NO });
-        tokens.push(self.eos);
-        tokens
-    }
-
-    /// The tokens that `word` adds to TALLRec's prompt; those of a separate text where the prompt's
-    /// last token changes.
-    fn continued(&self, word: &str) -> Vec<u32> {
-        let pieces = render_yes_no(&self.prompt, &[], 1, &self.titles);
-        let text = match (&self.turn, pieces.last()) {
-            (Some(turn), _) => &turn.line,
-            (None, Some(Piece::Text(text))) => text,
-            (None, _) => return self.tokenize(word).to_vec(),
-        };
-        // The line in front of the answer is the same in every prompt.
-        let line = text.trim_end_matches('\n');
-        let start = line.rfind('\n').map_or(0, |at| at + 1);
-        let before = self.tokenizer.encode_later(&text[start..]);
-        let whole = self
-            .tokenizer
-            .encode_later(&format!("{}{word}", &text[start..]));
-        match whole.strip_prefix(&before[..]) {
-            Some(tokens) => tokens.to_vec(),
-            None => self.tokenize(word).to_vec(),
-        }
-    }
-
-    /// The tokens with which TALLRec's yes and no begin.
-    ///
-    /// # Errors
-    /// When they are the same, or there are none.
-    pub fn yes_and_no(&self) -> Result<[u32; 2], PromptedLmError> {
-        let (yes, no) = (prompt::YES, prompt::NO);
-        let [first, second] = [yes, no].map(|word| self.continued(word).first().copied());
-        match (first, second) {
-            (Some(first), Some(second)) if first != second => Ok([first, second]),
-            _ => Err(PromptedLmError::Alike { yes, no }),
-        }
-    }
-
     /// The prompt for the next item, short enough for an answer of `answer` tokens after it. The
     /// oldest items of the history are left out first, and such prompts are counted.
     ///
@@ -406,21 +371,6 @@ impl PromptEncoder {
         };
         let pieces = render(&self.prompt, vectors, &[], candidates, &self.titles);
         self.slots(&pieces)
-    }
-
-    /// TALLRec's question whether the user likes `item`.
-    ///
-    /// # Errors
-    /// As [`PromptEncoder::prompt`].
-    pub fn yes_no(
-        &self,
-        history: &[u32],
-        item: u32,
-        answer: usize,
-    ) -> Result<Vec<Slot>, PromptedLmError> {
-        self.fitting(history, answer, |history| {
-            render_yes_no(&self.prompt, history, item, &self.titles)
-        })
     }
 
     pub(super) fn fitting(

@@ -6,7 +6,7 @@ use allround_core::data::Answer;
 use allround_core::models::llm_method::{Accept, Inference};
 use allround_core::text::audit;
 
-use super::{EncodedQuery, LlmRanker, Outcome, Query, RankError, RankedUsers};
+use super::{EncodedQuery, LlmRanker, Outcome, Query, RankError, RankedUsers, Reading};
 use crate::lm::{Generation, NotFinite, QuoteRule, Trie};
 
 impl LlmRanker<'_> {
@@ -62,13 +62,13 @@ impl LlmRanker<'_> {
             ends: self.prompted_lm.loaded.ends.clone(),
             stop_after: None,
         };
-        let Some(Inference::Generate {
+        let Reading::Titles(Inference::Generate {
             max_new_tokens,
             repetition_penalty,
             penalise_eos,
             stop_at_quote,
             ..
-        }) = self.inference
+        }) = self.reading
         else {
             return plain;
         };

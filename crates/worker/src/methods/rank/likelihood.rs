@@ -6,7 +6,7 @@ use allround_core::data::CandidateLists;
 use allround_core::models::llm_method::{Inference, ScoreBy};
 
 use super::target_rank::averaged;
-use super::{EncodedQuery, LlmRanker, Outcome, RankedUsers, rank};
+use super::{EncodedQuery, LlmRanker, Outcome, RankedUsers, Reading, rank};
 use crate::methods::prompted_lm::{Slot, count};
 
 impl LlmRanker<'_> {
@@ -74,9 +74,11 @@ impl LlmRanker<'_> {
         lists: &CandidateLists,
         answers: &mut RankedUsers,
     ) -> HashMap<u32, f64> {
-        let by = match self.inference {
-            Some(Inference::Score { by, .. }) => Some(*by),
-            Some(Inference::Generate { .. } | Inference::Constrained {}) | None => None,
+        let by = match self.reading {
+            Reading::Titles(Inference::Score { by, .. }) => Some(*by),
+            Reading::Titles(Inference::Generate { .. } | Inference::Constrained {})
+            | Reading::YesNo
+            | Reading::Letters => None,
         };
         if by != Some(ScoreBy::Gain) || self.encoder.prompt_settings().list {
             return HashMap::new();

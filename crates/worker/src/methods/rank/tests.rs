@@ -45,7 +45,7 @@ fn gain_is_what_the_history_adds_to_the_likelihood_of_a_title() {
             prompted_lm: &prompted_lm,
             encoder: &prompted_lm.encoder,
             projected: None,
-            inference: Some(inference),
+            reading: Reading::Titles(inference),
             seed: 1,
             token_budget: 4096,
         });

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use allround::analysis::stats::auc;
 use allround_core::config::llm::Llm;
 use allround_core::data::{CandidateLists, Part};
@@ -5,20 +7,21 @@ use allround_core::event::Event;
 use allround_core::models::llm_method::{
     Inference, ItemEmbedding, Lora, OneItem, ScoreBy, Targets,
 };
-use allround_core::models::tallrec::Tune;
+use allround_core::models::tune::{Tune, TuneForm};
 use allround_core::stage::PromptedLlm;
 use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind};
 
 use super::*;
 use crate::lm::{Holding, Lm, LmConfig};
-use crate::methods::rank::{LlmRanker, RankedUsers};
+use crate::methods::prompted_lm::LoadedLm;
+use crate::methods::rank::{LlmRanker, RankedUsers, Reading, letter_logits};
 use crate::methods::tests::{data, loaded, needs, prompt, small, target_rule, training_candidates};
 use crate::testing::{training, unvalidated};
 use crate::train::checkpoint::checkpoints;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
-fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
+fn settings(form: TuneForm, train_on_inputs: bool) -> TrainTune {
     TrainTune {
         ranking: None,
         llm: PromptedLlm {
@@ -37,6 +40,7 @@ fn settings(form: TallrecForm, train_on_inputs: bool) -> TrainTune {
                 targets: vec!["q_proj".to_owned()],
             },
             train_on_inputs,
+            targets: Targets::Last,
             one_item: OneItem::Skip,
             candidates: training_candidates(),
             max_samples: 0,
@@ -88,7 +92,7 @@ fn away_from_zero() -> PromptedLm {
 fn a_budget_of_tokens_changes_neither_loss_nor_gradients_in_any_form() {
     let (prepared, prompted_lm) = (data(), away_from_zero());
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
-    for form in [TallrecForm::Title, TallrecForm::YesNo] {
+    for form in [TuneForm::Title, TuneForm::YesNo, TuneForm::Letter] {
         for train_on_inputs in [false, true] {
             let settings = settings(form, train_on_inputs);
             let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
@@ -108,7 +112,7 @@ fn an_example_weighs_the_tokens_that_its_loss_counts() {
     let (prepared, prompted_lm) = (data(), away_from_zero());
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     for train_on_inputs in [false, true] {
-        let settings = settings(TallrecForm::Title, train_on_inputs);
+        let settings = settings(TuneForm::Title, train_on_inputs);
         let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
         for encoded in drawn(&task, 1).concat() {
             let (prompts, answers) = ([&encoded.prompt], [&encoded.answer]);
@@ -120,7 +124,7 @@ fn an_example_weighs_the_tokens_that_its_loss_counts() {
 }
 
 /// Prompts and answers of an epoch, as text.
-fn texts(form: TallrecForm) -> Vec<(String, String)> {
+fn texts(form: TuneForm) -> Vec<(String, String)> {
     let (prepared, prompted_lm) = (data(), away_from_zero());
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
     let settings = settings(form, false);
@@ -156,7 +160,7 @@ fn lasts() -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn the_form_with_titles_asks_for_the_target_out_of_a_list_that_holds_it() {
-    let examples = texts(TallrecForm::Title);
+    let examples = texts(TuneForm::Title);
     assert_eq!(examples.len(), 3);
     for (target, history) in lasts() {
         let (prompt, _) = examples
@@ -177,7 +181,7 @@ fn the_form_with_titles_asks_for_the_target_out_of_a_list_that_holds_it() {
 
 #[test]
 fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
-    let examples = texts(TallrecForm::YesNo);
+    let examples = texts(TuneForm::YesNo);
     assert_eq!(examples.len(), 6);
     let item = |prompt: &str| {
         let (_, question) = prompt.split_once("like the target item \"").unwrap();
@@ -201,7 +205,11 @@ fn the_form_with_yes_and_no_says_yes_to_the_target_and_no_to_an_unknown_item() {
 fn a_limit_counts_prompts_and_not_targets() {
     let (prepared, prompted_lm) = (data(), away_from_zero());
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
-    for (form, lengths) in [(TallrecForm::Title, [3, 1]), (TallrecForm::YesNo, [4, 0])] {
+    for (form, lengths) in [
+        (TuneForm::Title, [3, 1]),
+        (TuneForm::Letter, [3, 1]),
+        (TuneForm::YesNo, [4, 0]),
+    ] {
         let mut settings = settings(form, false);
         settings.tune.max_samples = 4;
         let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
@@ -212,7 +220,7 @@ fn a_limit_counts_prompts_and_not_targets() {
 
 /// Tunes adapters on the last items of training, and ranks these among all items that their users
 /// do not know.
-fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
+fn learned(form: TuneForm, epochs: u32) -> RankedUsers {
     let prepared = data();
     let prompted_lm = adapted(8, &["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]);
     let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
@@ -250,7 +258,7 @@ fn learned(form: TallrecForm, epochs: u32) -> RankedUsers {
 
 /// Ranks the last items of training of users with two or more among all items that these do not
 /// know.
-fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
+fn ranked(form: TuneForm, prompted_lm: &PromptedLm) -> RankedUsers {
     // One item less of training, so that its last is the target of validation.
     let mut prepared = data();
     prepared.train_end.iter_mut().for_each(|end| *end -= 1);
@@ -269,12 +277,13 @@ fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
         prompted_lm,
         encoder: &prompted_lm.encoder,
         projected: None,
-        inference: match form {
-            TallrecForm::Title => Some(&Inference::Score {
+        reading: match form {
+            TuneForm::Title => Reading::Titles(&Inference::Score {
                 by: ScoreBy::Sum,
                 orders: 1,
             }),
-            TallrecForm::YesNo => None,
+            TuneForm::YesNo => Reading::YesNo,
+            TuneForm::Letter => Reading::Letters,
         },
         seed: 1,
         token_budget: 4096,
@@ -285,7 +294,7 @@ fn ranked(form: TallrecForm, prompted_lm: &PromptedLm) -> RankedUsers {
 
 #[test]
 fn yes_is_likelier_for_what_was_answered_yes_in_training() {
-    let answers = learned(TallrecForm::YesNo, 80);
+    let answers = learned(TuneForm::YesNo, 80);
     let likes = answers.likes.unwrap();
     assert_eq!((likes.target.len(), likes.others.len()), (3, 9));
     let auc = auc(&likes.target, &likes.others).unwrap();
@@ -300,8 +309,117 @@ fn yes_is_likelier_for_what_was_answered_yes_in_training() {
 
 #[test]
 fn the_titles_that_were_asked_for_in_training_become_the_likeliest() {
-    let answers = learned(TallrecForm::Title, 80);
+    let answers = learned(TuneForm::Title, 80);
     assert!(answers.likes.is_none());
     let ranks = &answers.ranks.ranks;
     assert!(ranks.iter().sum::<f64>() < 6.0, "{ranks:?}");
+}
+
+#[test]
+fn the_letters_of_targets_become_the_likeliest() {
+    let answers = learned(TuneForm::Letter, 80);
+    assert!(answers.likes.is_none());
+    let ranks = &answers.ranks.ranks;
+    assert!(ranks.iter().sum::<f64>() < 6.0, "{ranks:?}");
+}
+
+#[test]
+fn an_answer_is_the_letter_of_the_target_in_its_list() {
+    let (prepared, prompted_lm) = (data(), away_from_zero());
+    let sequences = Sequences::of(&prepared, target_rule(Targets::Last));
+    let settings = settings(TuneForm::Letter, false);
+    let task = TuneTask::new(&settings, &prepared, &sequences, &prompted_lm);
+    let examples = task.examples.drawn(1).unwrap().concat();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let TuneExample::Letter(RankingExample { target, candidates }) = &example else {
+            panic!("{example:?}");
+        };
+        let encoded = task.examples.encoded(&example).unwrap();
+        let tokens = encoded.prompt.iter().map(|slot| match slot {
+            Slot::Token(token) => *token,
+            Slot::User | Slot::Item(_) => panic!("a vector"),
+        });
+        let tokens: Vec<u32> = tokens.collect();
+        let text = prompted_lm.loaded.tokenizer.decode(&tokens);
+        let letter = prompted_lm.loaded.tokenizer.decode(&encoded.answer);
+        let title = prompted_lm.encoder.titles().of(target.item(&prepared));
+        assert!(text.contains(&format!("({letter}) {title}")), "{text}");
+        assert!(text.contains("User history: (1) "), "{text}");
+        assert!(text.ends_with("\n\n### Response:\n"), "{text}");
+        assert_eq!(candidates.len(), 4);
+        assert_eq!(task.weight(&encoded), 1);
+    }
+}
+
+#[test]
+fn more_candidates_than_letters_are_refused() {
+    let prompted_lm = away_from_zero();
+    let letters = prompted_lm.encoder.letters(26).unwrap();
+    assert_eq!(letters.len(), 26);
+    let error = prompted_lm.encoder.letters(27).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a list of 27 candidates has no letters for all: there are 26"
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn logits_of_letters_loss_and_gradients_are_those_of_transformers_and_peft() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (tensors, notes) = weights::read(&fixtures.join("llm/llama.safetensors")).unwrap();
+    let config = serde_json::from_str(&notes["config"]).unwrap();
+    let config = LmConfig::read(Path::new("config.json"), &config).unwrap();
+    let holding = Holding::frozen(Kind::Float, Device::Cpu);
+    let lm = Lm::from_weights(config, &tensors, holding).unwrap();
+    let known = weights::read_tensors(&fixtures.join("letters.safetensors")).unwrap();
+    let loaded = LoadedLm {
+        lm,
+        ..loaded(false)
+    };
+    let vectors = Vectors {
+        user: false,
+        item: false,
+    };
+    let mut prompted_lm = PromptedLm::new(loaded, &data(), &prompt(), vectors, needs(4));
+    let lora = Lora {
+        rank: 2,
+        alpha: 5.0,
+        dropout: 0.0,
+        targets: vec!["q_proj".to_owned(), "v_proj".to_owned()],
+    };
+    prompted_lm.loaded.lm.add_lora(&lora).unwrap();
+    let adapters = prompted_lm.lm().trained();
+    tch::no_grad(|| {
+        for (name, mut weight) in prompted_lm.lm().trained() {
+            weight.copy_(&known[&format!("adapter.{name}")]);
+        }
+    });
+    let numbers = |name: &str| -> Vec<u32> {
+        let numbers = Vec::<i64>::try_from(&known[name]).unwrap().into_iter();
+        numbers.map(|number| number as u32).collect()
+    };
+    let prompts = ["prompt.0", "prompt.1", "prompt.2"].map(|name| {
+        let slots = numbers(name).into_iter().map(Slot::Token);
+        slots.collect::<Vec<_>>()
+    });
+    let rows = || prompted_lm.rows(&prompts, None, &|_| unreachable!("no vectors"));
+    let letters = numbers("letters");
+    let answers = numbers("answers").into_iter();
+    let answers: Vec<[u32; 1]> = answers.map(|place| [letters[place as usize]]).collect();
+    let far = |found: &Tensor, name: &str| (found - &known[name]).abs().max().double_value(&[]);
+    let logits = letter_logits(prompted_lm.lm(), &prompts, &rows(), &letters);
+    assert!(far(&logits, "logits") < 1e-5);
+    let (loss, counted) = prompted_lm.loss(&prompts, &answers, rows(), false);
+    assert_eq!(counted, 3);
+    assert!(far(&loss, "loss") < 1e-5);
+    loss.backward();
+    assert!(!adapters.is_empty());
+    for (name, weight) in adapters {
+        assert!(
+            far(&weight.grad(), &format!("gradient.{name}")) < 1e-5,
+            "{name}"
+        );
+    }
 }

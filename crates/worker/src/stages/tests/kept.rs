@@ -151,9 +151,10 @@ fn questions_of_yes_or_no_heed_the_token_budget_and_are_kept_user_by_user() {
         targets: vec!["q_proj".to_owned()],
     };
     let tune = Tune {
-        form: TallrecForm::YesNo,
+        form: TuneForm::YesNo,
         lora,
         train_on_inputs: false,
+        targets: Targets::Last,
         one_item: OneItem::Skip,
         candidates: training_candidates(),
         max_samples: 0,

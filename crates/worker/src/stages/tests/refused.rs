@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::*;
 use crate::models::weights;
 
-pub(super) fn tune(llm: PromptedLlm, form: TallrecForm) -> Settings {
+pub(super) fn tune(llm: PromptedLlm, form: TuneForm) -> Settings {
     Settings::Tune(TrainTune {
         ranking: None,
         llm,
@@ -18,11 +18,12 @@ pub(super) fn tune(llm: PromptedLlm, form: TallrecForm) -> Settings {
     })
 }
 
-fn tuned(form: TallrecForm) -> Tune {
+fn tuned(form: TuneForm) -> Tune {
     Tune {
         form,
         lora: lora(),
         train_on_inputs: false,
+        targets: Targets::Last,
         one_item: OneItem::Skip,
         candidates: training_candidates(),
         max_samples: 0,
@@ -50,7 +51,7 @@ fn counted(events: &[Event], what: &str) -> Option<u64> {
 
 /// The stages that query the language model `read`.
 fn asking(read: PromptedLlm) -> [(&'static str, Settings); 3] {
-    let tune = tune(read.clone(), TallrecForm::Title);
+    let tune = tune(read.clone(), TuneForm::Title);
     let Settings::Project(mut project) = project(true, ItemEmbedding::None) else {
         unreachable!("project gives its own settings")
     };
@@ -163,8 +164,8 @@ fn titles_that_the_tokenizer_cannot_spell_are_counted_in_every_stage() {
 fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked() {
     let desk = spelling_only(&["red", "blue", "old", "new"]);
     let read = reading(false, ItemEmbedding::None);
-    let ask = evaluate(read.clone(), None, Some(tuned(TallrecForm::YesNo)));
-    for (name, settings) in [("tune", tune(read, TallrecForm::YesNo)), ("ask", ask)] {
+    let ask = evaluate(read.clone(), None, Some(tuned(TuneForm::YesNo)));
+    for (name, settings) in [("tune", tune(read, TuneForm::YesNo)), ("ask", ask)] {
         let mut events = Vec::new();
         let job = desk.job(name, settings, &ASKING);
         let failure = run(&job, &mut |event| events.push(event)).unwrap_err();
@@ -175,6 +176,28 @@ fn yes_and_no_that_begin_alike_are_refused_before_anything_is_trained_or_asked()
             "{name}"
         );
         assert!(failure.hint.unwrap().contains("form = \"title\""));
+        assert!(!events.iter().any(|event| matches!(event, Event::Epoch(_))));
+    }
+}
+
+#[test]
+fn letters_without_a_token_each_are_refused_before_anything_is_trained_or_ranked() {
+    let desk = spelling_only(&["red", "blue", "old", "new"]);
+    let read = reading(false, ItemEmbedding::None);
+    let ask = evaluate(read.clone(), None, Some(tuned(TuneForm::Letter)));
+    for (name, settings) in [("tune", tune(read, TuneForm::Letter)), ("ask", ask)] {
+        let mut events = Vec::new();
+        let job = desk.job(name, settings, &ASKING);
+        let failure = run(&job, &mut |event| events.push(event)).unwrap_err();
+        let failure = failure.failure();
+        assert!(
+            failure.error.ends_with(
+                "a single token that no letter before it has; LlamaRec answers with one token"
+            ),
+            "{name}: {}",
+            failure.error
+        );
+        assert!(failure.hint.unwrap().contains("letters A to Z"));
         assert!(!events.iter().any(|event| matches!(event, Event::Epoch(_))));
     }
 }

@@ -214,12 +214,13 @@ fn a_method_is_validated_as_an_evaluation_measures_it() {
 }
 
 #[test]
-fn adapters_are_validated_without_their_dropout_in_both_forms() {
+fn adapters_are_validated_without_their_dropout_in_each_form() {
     let desk = Desk::new();
     desk.save_lm();
     for (form, inference) in [
-        (TallrecForm::Title, Some(SCORE)),
-        (TallrecForm::YesNo, None),
+        (TuneForm::Title, Some(SCORE)),
+        (TuneForm::YesNo, None),
+        (TuneForm::Letter, None),
     ] {
         let settings = super::refused::tune(reading(false, ItemEmbedding::None), form);
         let settings = validated(settings, inference);
