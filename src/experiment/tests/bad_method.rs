@@ -114,14 +114,22 @@ const CASES: &[Case] = &[
     Case {
         what: "letters for more candidates than there are, in training, validation and a protocol",
         old: "[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\nprompt = \"plain\"\n",
-        new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"long\"\ntune.lora.targets = [\"q_proj\"]\ntune.one_item = \"padding\"\ntune.validate.candidates.uniform = { n = 26 }\n[protocol.many]\nmetrics = [\"hit@1\"]\ncandidates.uniform = { n = 26 }\n[prompt.long]\ncandidates = 27\n",
-        faults: &[],
+        new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"long\"\ntune.lora.targets = [\"q_proj\"]\ntune.one_item = \"padding\"\ntune.validate = { every = 9, candidates.uniform = { n = 26 } }\n[protocol.many]\nmetrics = [\"hit@1\"]\ncandidates.uniform = { n = 26 }\n[prompt.long]\ncandidates = 27\n",
+        faults: &[
+            "40:1: protocol `many` ranks 27 candidates, and this kind names each by one of 26 letters | names candidates by letters | draw fewer, such as `candidates.uniform = { n = 19 }`",
+            "42:10: prompt `long` has 27 candidates, and there are 26 letters | expected a list of at most 26 candidates | name a prompt with `list = true` and `candidates = 20`",
+            "44:17: padding is not in the list of candidates, so it has no letter | expected `skip` or `empty_history` | write `one_item = \"skip\"`",
+            "45:57: validation ranks 27 candidates, and there are 26 letters | expected a number below 26 | for example `candidates.uniform = { n = 19 }`",
+        ],
     },
     Case {
         what: "letters without a list, and in the form of TALLRec",
         old: "[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\nprompt = \"plain\"\n",
         new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"bare\"\ntune.lora.targets = [\"q_proj\"]\n[prompt.bare]\nlist = false\n[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\ntune.form = \"letter\"\nprompt = \"plain\"\n",
-        faults: &[],
+        faults: &[
+            "42:10: an answer is the letter of a candidate, and prompt `bare` lists none | expected a list of at most 26 candidates | name a prompt with `list = true` and `candidates = 20`",
+            "49:13: TALLRec has no letters of candidates | expected `title` or `yes_no` | LlamaRec, which has them, is a separate kind of model",
+        ],
     },
     Case {
         what: "patience without validation",

@@ -12,6 +12,7 @@ use super::stage::{Settings, TrainTune, ValidationRanking};
 use super::train::Train;
 use super::tune::{Tune, TuneForm};
 use super::{Group, Hue, Kind};
+use crate::config::protocol::Candidates;
 use crate::text::LETTERS;
 
 /// The kind, with its defaults and presets.
@@ -153,15 +154,20 @@ impl LlmMethod for Llamarec {
                     .hint("name a prompt with `list = true` and `candidates = 20`")
             }));
         }
-        let others = self.tune.validate.candidates.n();
-        if let Some(others) = others.filter(|others| *others >= letters) {
-            let message = format!(
-                "validation ranks {} candidates, and there are {letters} letters",
-                others + 1
-            );
+        let validate = &self.tune.validate;
+        let drawn = match &validate.candidates {
+            Candidates::Uniform { n } => Some(("uniform", *n)),
+            Candidates::Popularity { n, .. } => Some(("popularity", *n)),
+            // Others are refused for every method.
+            Candidates::Full { .. } | Candidates::File(_) | Candidates::FavouriteGenre(_) => None,
+        };
+        if let Some((kind, n)) = drawn.filter(|(_, n)| validate.is_on() && *n >= letters) {
+            let ranked = n + 1;
+            let message =
+                format!("validation ranks {ranked} candidates, and there are {letters} letters");
             found.push(
-                Problem::at("tune.validate.candidates", message)
-                    .label(format!("expected n below {letters}"))
+                Problem::at(format!("tune.validate.candidates.{kind}.n"), message)
+                    .label(format!("expected a number below {letters}"))
                     .hint("for example `candidates.uniform = { n = 19 }`"),
             );
         }
