@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use allround_core::config::protocol::Candidates;
 use allround_core::models::llm_method::Inference;
+use allround_core::models::tune::LETTERS;
 use allround_core::models::{LlmMethod, Model};
-use allround_core::text::LETTERS;
 
 use super::{Check, chat, form, protocol};
 use crate::experiment::fault::Fault;

@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
         new: "[model.letters.llamarec]\nllm = \"little\"\nprompt = \"bare\"\ntune.lora.targets = [\"q_proj\"]\n[prompt.bare]\nlist = false\n[model.tallrec.tallrec]\nllm = \"little\"\ntune.lora.targets = [\"q_proj\"]\ntune.form = \"letter\"\nprompt = \"plain\"\n",
         faults: &[
             "42:10: an answer is the letter of a candidate, and prompt `bare` lists none | expected a list of at most 26 candidates | name a prompt with `list = true` and `candidates = 20`",
-            "49:13: TALLRec has no letters of candidates | expected `title` or `yes_no` | LlamaRec, which has them, is a separate kind of model",
+            "49:13: `model.tallrec.tallrec.tune.form` must be `title` or `yes_no`, found the string `letter` | expected `title` or `yes_no`",
         ],
     },
     Case {

@@ -59,8 +59,6 @@ backbone = "sasrec"
 llm = "small"
 [model.only.llm_only]
 llm = "small"
-[model.letters.llamarec]
-llm = "small"
 [model.tallrec.tallrec]
 llm = "small"
 [model.srec.llm_srec]
@@ -202,9 +200,26 @@ fn cells_share_exactly_the_equal_stages() {
 }
 
 #[test]
+fn letters_are_trained_by_the_stage_of_adapters_and_need_no_cf_model() {
+    let plan = plan_of(
+        &format!("{SPEC}\n[model.letters.llamarec]\nllm = \"small\"\n"),
+        &[],
+    );
+    let [letters, titles] = ["letters", "tallrec"].map(|model| {
+        let cell = cell(&plan, &format!("toys.overall.{model}.s1"));
+        assert!(cell.backbone.is_empty());
+        let evaluate = &plan.graph.nodes[cell.measures[0].evaluate];
+        let roles: Vec<&str> = evaluate.needs.keys().map(String::as_str).collect();
+        assert_eq!(roles, ["candidates", "llm", "prepared", "tune"]);
+        key(&plan, cell, "tune")
+    });
+    assert_ne!(letters, titles);
+}
+
+#[test]
 fn a_cell_lists_its_trained_stages_and_its_cf_model() {
     let plan = plan_of(SPEC, &[]);
-    let table: [(&str, &[&str], &str, &[&str]); 7] = [
+    let table: [(&str, &[&str], &str, &[&str]); 6] = [
         ("sasrec", &["backbone"], "sasrec", &["backbone"]),
         (
             "allmrec",
@@ -220,7 +235,6 @@ fn a_cell_lists_its_trained_stages_and_its_cf_model() {
         ),
         ("only", &[], "", &["llm"]),
         ("tallrec", &["tune"], "", &["llm", "tune"]),
-        ("letters", &["tune"], "", &["llm", "tune"]),
         (
             "srec",
             &["backbone", "represent"],

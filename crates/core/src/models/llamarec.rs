@@ -10,10 +10,9 @@ use super::llm_method::{
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune, ValidationRanking};
 use super::train::Train;
-use super::tune::{Tune, TuneForm};
+use super::tune::{LETTERS, Tune, TuneForm};
 use super::{Group, Hue, Kind};
 use crate::config::protocol::Candidates;
-use crate::text::LETTERS;
 
 /// The kind, with its defaults and presets.
 pub const KIND: Kind = Kind {

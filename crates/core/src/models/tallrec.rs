@@ -103,14 +103,6 @@ impl LlmMethod for Tallrec {
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
         let mut found = self.tune.train.problems_of_llm_stage("tune.train");
         found.extend(self.tune.lora.problems("tune.lora", &self.llm, context));
-        if self.tune.form == TuneForm::Letter {
-            let message = "TALLRec has no letters of candidates";
-            found.push(
-                Problem::at("tune.form", message)
-                    .label("expected `title` or `yes_no`")
-                    .hint("LlamaRec, which has them, is a separate kind of model"),
-            );
-        }
         found
     }
 }

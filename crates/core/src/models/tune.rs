@@ -7,6 +7,9 @@ use super::llm_method::{Lora, OneItem, ProblemContext, Targets, TrainingCandidat
 use super::problem::Problem;
 use super::train::Train;
 
+/// The letters that name candidates, in the order of their list.
+pub const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 /// Fine-tuning with adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +44,8 @@ pub enum TuneForm {
     Title,
     /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
     YesNo,
-    /// Which letter the next item has in the list of candidates: LlamaRec, a separate kind of model.
+    /// Which letter the next item has in the list of candidates. LlamaRec, a separate kind of model,
+    /// has this form.
     #[schemars(skip)]
     Letter,
 }

@@ -4,9 +4,7 @@
 
 use super::{Piece, Titles};
 use crate::config::llm::Prompt;
-
-/// The letters of candidates, in the order of the list.
-pub const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+use crate::models::tune::LETTERS;
 
 /// The prompt for one user: the last `prompt.history` items of `history`, oldest first, and all of
 /// `candidates`, in the given order. Candidates beyond the last letter are left out.

@@ -11,7 +11,7 @@ pub mod titles;
 
 pub use answer::{Audit, audit};
 pub use item::{NO_DESCRIPTION, item_text};
-pub use letters::{LETTERS, render_letters};
+pub use letters::render_letters;
 pub use pair::PairTexts;
 pub use prompt::{Piece, Vectors, answer_of, render, render_yes_no};
 pub use titles::Titles;

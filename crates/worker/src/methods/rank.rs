@@ -1,5 +1,5 @@
-//! How a language model ranks candidates: by the likelihood of their titles, by an answer that it
-//! generates, by yes and no, or by their letters.
+//! How a language model ranks candidates: by the likelihood of titles, by an answer that it
+//! generates, by yes and no, or by letters.
 
 pub mod checkpoint;
 mod generated;

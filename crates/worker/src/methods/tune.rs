@@ -1,8 +1,8 @@
 //! TALLRec and LlamaRec: low-rank adapters on a language model that reads titles alone.
 //!
-//! TALLRec. Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms: `title`, as
-//! the A-LLMRec paper uses it (its prompt without vectors, the answer is a title), and `yes_no`,
-//! its own. Deviations:
+//! TALLRec. Paper: Bao et al. 2023. Upstream: SAI990323/TALLRec, `finetune_rec.py`. Two forms:
+//! `title`, as the A-LLMRec paper uses it (its prompt without vectors, the answer is a title), and
+//! `yes_no`, its own. Deviations:
 //! - the data hold no dislikes, so that a `no` is an item that the user does not know, one for each
 //!   target;
 //! - the language model starts as it is, not from Alpaca's adapters;

@@ -1,6 +1,7 @@
 //! Answers of one word, which continue their prompt: TALLRec's yes and no, and LlamaRec's letters.
 
-use allround_core::text::{LETTERS, Piece, prompt, render_letters, render_yes_no};
+use allround_core::models::tune::LETTERS;
+use allround_core::text::{Piece, prompt, render_letters, render_yes_no};
 
 use super::{PromptEncoder, PromptedLmError, Slot};
 
