@@ -44,8 +44,8 @@ pub enum TuneForm {
     Title,
     /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
     YesNo,
-    /// Which letter the next item has in the list of candidates. LlamaRec, a separate kind of model,
-    /// has this form.
+    /// Which letter the next item has in the list of candidates. This is the form of LlamaRec, a
+    /// separate kind of model.
     #[schemars(skip)]
     Letter,
 }
