@@ -3,15 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::llm_method::{
-    Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, Targets, TrainingCandidates,
-    Validation,
-};
+use super::llm_method::{Inference, LlmMethod, OneItem, ProblemContext, StageContext, Validation};
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune, ValidationRanking};
-use super::train::Train;
-use super::tune::{LETTERS, Tune, TuneForm};
-use super::{Group, Hue, Kind};
+use super::tune::{LETTERS, LetterTune};
+use super::{Group, Hue, Kind, Tune};
 use crate::config::protocol::Candidates;
 
 /// The kind, with its defaults and presets.
@@ -57,27 +53,6 @@ pub struct Llamarec {
     pub tune: LetterTune,
 }
 
-/// Fine-tuning with adapters on the letter of the next item.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LetterTune {
-    /// The adapters.
-    pub lora: Lora,
-    /// Which items of a sequence are targets.
-    pub targets: Targets,
-    /// How users with one training item are treated.
-    pub one_item: OneItem,
-    /// The candidates of a training prompt.
-    pub candidates: TrainingCandidates,
-    /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
-    /// within an epoch. A decaying learning rate reaches its end there.
-    pub max_samples: u64,
-    /// Validation while the adapters are trained.
-    pub validate: Validation,
-    /// Epochs, batch size, optimizer.
-    pub train: Train,
-}
-
 impl LlmMethod for Llamarec {
     fn llm(&self) -> &str {
         &self.llm
@@ -117,18 +92,7 @@ impl LlmMethod for Llamarec {
     }
 
     fn tuned(&self) -> Option<Tune> {
-        let tune = self.tune.clone();
-        Some(Tune {
-            form: TuneForm::Letter,
-            lora: tune.lora,
-            train_on_inputs: false,
-            targets: tune.targets,
-            one_item: tune.one_item,
-            candidates: tune.candidates,
-            max_samples: tune.max_samples,
-            validate: tune.validate,
-            train: tune.train,
-        })
+        Some(self.tune.clone().into())
     }
 
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {

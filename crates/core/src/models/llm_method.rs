@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Tune;
 use super::problem::Problem;
 use super::stage::{PromptedLlm, Settings};
 use super::train::Train;
-use super::tune::Tune;
 use crate::config::Encoder;
 use crate::config::llm::Prompt;
 pub use crate::config::llm::ScoreBy;

@@ -62,7 +62,7 @@ pub use recformer::Recformer;
 pub use repeat::Repeat;
 pub use sasrec::Sasrec;
 pub use scores::Scores;
-pub use tallrec::Tallrec;
+pub use tallrec::{Tallrec, Tune, TuneForm};
 pub use text_similarity::TextSimilarity;
 pub use train::Train;
 pub use training::{ItemTexts, Training};

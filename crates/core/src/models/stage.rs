@@ -10,13 +10,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Model;
 use super::allmrec::{Align, ItemText};
 use super::ctrl::Contrast;
 use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
 use super::llm_srec::Represent;
 use super::sasrec::Sasrec;
-use super::tune::Tune;
+use super::{Model, Tune};
 use crate::config::dataset::Dataset;
 use crate::config::llm::{Llm, Prompt, SmallLlm, Words};
 use crate::config::protocol::{Candidates, Rules, Ties};

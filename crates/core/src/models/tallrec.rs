@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::llm_method::{Inference, LlmMethod, ProblemContext, StageContext, Validation};
+use super::llm_method::{
+    Inference, LlmMethod, Lora, OneItem, ProblemContext, StageContext, Targets, TrainingCandidates,
+    Validation,
+};
 use super::problem::Problem;
 use super::stage::{Settings, TrainTune, ValidationRanking};
-use super::tune::{Tune, TuneForm};
+use super::train::Train;
+use super::tune::LetterTune;
 use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
@@ -57,6 +61,62 @@ pub struct Tallrec {
     pub tune: Tune,
     /// How an answer is read in the form `title`.
     pub inference: Inference,
+}
+
+/// Fine-tuning with adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tune {
+    /// The question: for a title, as in the A-LLMRec paper, or for yes or no, as in TALLRec.
+    pub form: TuneForm,
+    /// The adapters.
+    pub lora: Lora,
+    /// Whether the loss includes the prompt's tokens.
+    pub train_on_inputs: bool,
+    /// Which items of a sequence are targets.
+    #[serde(default, skip_serializing_if = "Targets::is_last")]
+    pub targets: Targets,
+    /// How users with one training item are treated.
+    pub one_item: OneItem,
+    /// The candidates of a training prompt that lists them.
+    pub candidates: TrainingCandidates,
+    /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
+    /// within an epoch. A decaying learning rate reaches its end there.
+    pub max_samples: u64,
+    /// Validation while the adapters are trained.
+    pub validate: Validation,
+    /// Epochs, batch size, optimizer.
+    pub train: Train,
+}
+
+/// The question in a prompt of a tuned language model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TuneForm {
+    /// Which of the candidates' titles comes next.
+    Title,
+    /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
+    YesNo,
+    /// Which letter the next item has in the list of candidates. This is the form of LlamaRec, a
+    /// separate kind of model.
+    #[schemars(skip)]
+    Letter,
+}
+
+impl From<LetterTune> for Tune {
+    fn from(tune: LetterTune) -> Tune {
+        Tune {
+            form: TuneForm::Letter,
+            lora: tune.lora,
+            train_on_inputs: false,
+            targets: tune.targets,
+            one_item: tune.one_item,
+            candidates: tune.candidates,
+            max_samples: tune.max_samples,
+            validate: tune.validate,
+            train: tune.train,
+        }
+    }
 }
 
 impl LlmMethod for Tallrec {

@@ -10,22 +10,17 @@ use super::train::Train;
 /// The letters that name candidates, in the order of their list.
 pub const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Fine-tuning with adapters.
+/// Fine-tuning with adapters on the letter of the next item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Tune {
-    /// The question: for a title, as in the A-LLMRec paper, or for yes or no, as in TALLRec.
-    pub form: TuneForm,
+pub struct LetterTune {
     /// The adapters.
     pub lora: Lora,
-    /// Whether the loss includes the prompt's tokens.
-    pub train_on_inputs: bool,
     /// Which items of a sequence are targets.
-    #[serde(default, skip_serializing_if = "Targets::is_last")]
     pub targets: Targets,
     /// How users with one training item are treated.
     pub one_item: OneItem,
-    /// The candidates of a training prompt that lists them.
+    /// The candidates of a training prompt.
     pub candidates: TrainingCandidates,
     /// Maximum number of prompts to train on, over all epochs; 0: no limit. Training may then end
     /// within an epoch. A decaying learning rate reaches its end there.
@@ -34,20 +29,6 @@ pub struct Tune {
     pub validate: Validation,
     /// Epochs, batch size, optimizer.
     pub train: Train,
-}
-
-/// The question in a prompt of a tuned language model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TuneForm {
-    /// Which of the candidates' titles comes next.
-    Title,
-    /// Whether the user likes one item. Candidates are ranked by the likelihood of `Yes`.
-    YesNo,
-    /// Which letter the next item has in the list of candidates. This is the form of LlamaRec, a
-    /// separate kind of model.
-    #[schemars(skip)]
-    Letter,
 }
 
 impl Lora {

@@ -15,8 +15,8 @@ use allround_core::config::protocol::Ties;
 use allround_core::data::candidates::in_prompt;
 use allround_core::data::scores::Scored;
 use allround_core::data::{Answer, CandidateLists, Likes, Prepared, Ranks, Scores};
+use allround_core::models::TuneForm;
 use allround_core::models::llm_method::Inference;
-use allround_core::models::tune::TuneForm;
 use tch::Tensor;
 
 pub use self::letters::letter_logits;

@@ -19,7 +19,7 @@
 //! - the language model is not quantised to 4 bits.
 
 use allround_core::data::Prepared;
-use allround_core::models::tune::TuneForm;
+use allround_core::models::TuneForm;
 use allround_core::seed::{Stream, stream};
 use allround_core::stage::TrainTune;
 use tch::Tensor;

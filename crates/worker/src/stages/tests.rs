@@ -28,7 +28,7 @@ use allround_core::models::llm_method::{
     Accept, Drawn, Exclude, Inference, ItemEmbedding, Lora, OneItem, Project, ProjectionStart,
     ScoreBy, Targets, TrainingCandidates,
 };
-use allround_core::models::tune::{Tune, TuneForm};
+use allround_core::models::{Tune, TuneForm};
 use allround_core::stage::{
     Compute, EncodeText, Evaluate, GenreRule, Job, LlmRanking, PromptedLlm, Ranking, Settings,
     Stage, TrainAlign, TrainBackbone, TrainProject, TrainTune,

@@ -2,8 +2,8 @@
 
 use allround_core::data::Prepared;
 use allround_core::event::Event;
+use allround_core::models::TuneForm;
 use allround_core::models::allmrec::UserOrder;
-use allround_core::models::tune::TuneForm;
 use allround_core::seed::{Stream, foreign};
 use allround_core::stage::Job;
 use allround_core::stage::TrainTune;

@@ -8,8 +8,8 @@ use allround_core::data::{
 };
 use allround_core::event::{Event, Progress};
 use allround_core::metric::Metric;
+use allround_core::models::TuneForm;
 use allround_core::models::llm_method::Validation;
-use allround_core::models::tune::TuneForm;
 use allround_core::stage::ValidationRanking;
 
 use super::evaluate::scored;

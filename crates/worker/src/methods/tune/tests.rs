@@ -7,7 +7,7 @@ use allround_core::event::Event;
 use allround_core::models::llm_method::{
     Drawn, Inference, ItemEmbedding, Lora, OneItem, ScoreBy, Targets,
 };
-use allround_core::models::tune::{Tune, TuneForm};
+use allround_core::models::{Tune, TuneForm};
 use allround_core::stage::PromptedLlm;
 use allround_core::text::{Titles, Vectors};
 use tch::{Device, Kind};
