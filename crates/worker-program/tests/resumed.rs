@@ -86,7 +86,7 @@ history = 4
 [model.letters.llamarec]
 llm = "small"
 tune.targets = "last"
-tune.train = { epochs = 4, batch_size = 8, lr = 1e-3 }
+tune.train = { epochs = 16, batch_size = 8, lr = 1e-3 }
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
