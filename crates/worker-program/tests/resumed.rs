@@ -86,7 +86,7 @@ history = 4
 [model.letters.llamarec]
 llm = "small"
 tune.targets = "last"
-tune.train = { epochs = 16, batch_size = 8, lr = 1e-3 }
+tune.train = { epochs = 4, batch_size = 8, lr = 1e-3 }
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
@@ -215,8 +215,8 @@ fn letters_are_trained_from_where_a_run_was_killed() {
     assert!(killed.is_some());
     kill(&mut child);
     let last = folder.finish();
-    let first = last.iter().find_map(|line| epoch(line));
-    assert!(first.is_some_and(|(stage, number)| stage == "tune" && number > 1));
+    let continues = |line: &String| line.contains("tune: continues after ");
+    assert!(last.iter().any(continues), "{last:#?}");
     assert_eq!(folder.metrics(), whole.metrics());
     assert_eq!(folder.cells(), whole.cells());
     assert_eq!(folder.epochs(), whole.epochs());
