@@ -244,3 +244,35 @@ fn a_plan_estimates_time_and_disk_space_from_stages_in_the_store() {
     assert!(done.all(|row| row["seconds"].is_empty()));
     assert!(!text("plan spec.toml").contains("estimate"));
 }
+
+#[test]
+fn an_estimate_follows_stages_of_other_experiments_with_the_same_kind_of_model() {
+    let desk = desk(SPEC);
+    desk.run("run spec.toml -q --seed 1");
+    // Ten times the epochs of another experiment on other data.
+    let other = SPEC
+        .replace("users = 60", "users = 70")
+        .replace("epochs = 2", "epochs = 20");
+    desk.put("other.toml", &other.replace("\"small\"", "\"other\""));
+    let csv = |line: &str| {
+        let text = String::from_utf8(desk.run(line).stdout).unwrap();
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows: Vec<BTreeMap<String, String>> =
+            reader.deserialize().map(Result::unwrap).collect();
+        rows.into_iter()
+            .find(|row| row["kind"] == "backbone")
+            .unwrap()
+    };
+    let near = csv("plan spec.toml --estimate --format csv --seed 2");
+    let far = csv("plan other.toml --estimate --format csv --seed 2");
+    assert_eq!(far["basis"], "other experiments", "{far:?}");
+    let seconds = |row: &BTreeMap<String, String>| row["seconds"].parse::<f64>().unwrap();
+    assert!(seconds(&far) > 5.0 * seconds(&near), "{near:?} {far:?}");
+    // An artefact without its stage, as earlier versions made them, says only its kind.
+    let kinds = desk.path().join(".allround/artefacts/backbone");
+    for artefact in std::fs::read_dir(kinds).unwrap() {
+        std::fs::remove_file(artefact.unwrap().path().join("stage.json")).unwrap();
+    }
+    let far = csv("plan other.toml --estimate --format csv --seed 2");
+    assert_eq!(far["basis"], "all in the store", "{far:?}");
+}

@@ -68,12 +68,12 @@ def children_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-def run_experiment(program, text, folder):
+def run_experiment(program, text, folder, jobs=1):
     """Runs an experiment given as text; its results folder and the processor seconds of the whole run."""
     folder = pathlib.Path(folder)
     spec = folder / "speed.toml"
     spec.write_text(text)
-    command = [program, "run", spec, "--quiet", "--store", folder / "store", "--out", folder / "results"]
+    command = [program, "run", spec, "--quiet", "--store", folder / "store", "--out", folder / "results", "-j", str(jobs)]
     before = children_seconds()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "results/speed", children_seconds() - before

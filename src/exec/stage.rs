@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::process::{self, End, Launch, Server, Verdict};
 use super::{Options, Outcome, StageEvent, Stop, history};
 use crate::plan::{Job, Node, NodeId};
-use crate::store::{Claim, EVENTS, Presence, Store};
+use crate::store::{Claim, EVENTS, Presence, STAGE, Store};
 use allround_core::event::{Counted, Event, Failure, PROTOCOL, Started};
 use allround_core::fs::{self, FsError};
 use allround_core::program::Program;
@@ -193,6 +193,8 @@ impl Task<'_> {
                 for event in &events {
                     history::append(&claim.output().join(EVENTS), event)?;
                 }
+                let stage = serde_json::to_vec_pretty(&node.stage).expect("a stage is plain data");
+                fs::write_atomic(&claim.output().join(STAGE), &stage)?;
                 let made_by = output.program.unwrap_or_default();
                 let kind = node.stage.settings.kind().as_str();
                 claim.publish(self.store, kind, &node.key, &made_by)?;

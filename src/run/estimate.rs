@@ -1,16 +1,17 @@
 //! Estimates of time and disk space before a run, from stages that the store has.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::planned::Planned;
 use crate::exec::history;
 use crate::plan::{Node, NodeId};
-use crate::store::{EVENTS, Manifest, Presence, Store};
+use crate::store::{EVENTS, Manifest, Presence, STAGE, Store};
 use allround_core::event::Event;
 use allround_core::fs::{self, FsError};
-use allround_core::stage::{Ranking, Settings};
+use allround_core::stage::{Ranking, Settings, Stage};
 
 /// Most artefacts of one kind that are read for an estimate.
 const MOST: usize = 200;
@@ -35,6 +36,8 @@ pub enum Basis {
     Model,
     /// Stages of this experiment with the same kind of model on other data, by their epochs.
     OtherData,
+    /// Stages of the store with the same kind of model and the same language model, by their epochs.
+    Alike,
     /// All stages of this kind in the store.
     Store,
 }
@@ -46,6 +49,7 @@ impl Basis {
             Basis::Seeds => "other seeds",
             Basis::Model => "same kind of model",
             Basis::OtherData => "other data",
+            Basis::Alike => "other experiments",
             Basis::Store => "all in the store",
         }
     }
@@ -81,7 +85,8 @@ struct Known {
     of_settings: HashMap<String, Vec<Cost>>,
     of_model: HashMap<String, Vec<Cost>>,
     of_kind_of_model: HashMap<String, Vec<Cost>>,
-    of_kind: HashMap<&'static str, Vec<Cost>>,
+    /// Stages of the store by kind, each with its kind of model where the artefact says it.
+    of_kind: HashMap<&'static str, Vec<(Option<String>, Cost)>>,
 }
 
 /// Estimates the stages of a plan that the store does not have. `jobs` is the number of stages that
@@ -99,7 +104,7 @@ pub fn estimates(planned: &Planned, store: &Store, jobs: usize) -> Result<Estima
     let mut known = Known::default();
     for (node, _) in nodes.iter().zip(&is_there).filter(|(_, there)| **there) {
         let kind = node.stage.settings.kind().as_str();
-        if let Some(cost) = cost(&store.folder(kind, &node.key), node) {
+        if let Some(cost) = cost(&store.folder(kind, &node.key), Some(&node.stage)) {
             known.add(node, cost);
         }
     }
@@ -131,15 +136,8 @@ pub fn estimates(planned: &Planned, store: &Store, jobs: usize) -> Result<Estima
     Ok(found)
 }
 
-/// What the artefact in `folder` took; `None` if it is damaged.
-fn cost(folder: &std::path::Path, node: &Node) -> Option<Cost> {
-    let mut cost = artefact_cost(folder)?;
-    cost.epochs = epochs(&settings(node)).unwrap_or(0.0);
-    Some(cost)
-}
-
-/// The same without epochs.
-fn artefact_cost(folder: &std::path::Path) -> Option<Cost> {
+/// What the artefact in `folder` took; `None` if it is damaged. `stage` made it.
+fn cost(folder: &Path, stage: Option<&Stage>) -> Option<Cost> {
     let manifest = Manifest::load(folder).ok()?;
     let events = history::read(&folder.join(EVENTS)).ok()?;
     let seconds = events.iter().map(|event| match event {
@@ -149,12 +147,34 @@ fn artefact_cost(folder: &std::path::Path) -> Option<Cost> {
     Some(Cost {
         seconds: seconds.sum(),
         bytes: manifest.files.iter().map(|file| file.size as f64).sum(),
-        epochs: 0.0,
+        epochs: stage
+            .and_then(|stage| epochs(&settings(stage)))
+            .unwrap_or(0.0),
     })
 }
 
-fn settings(node: &Node) -> Value {
-    serde_json::to_value(&node.stage.settings).expect("settings are JSON")
+/// What a stage of another experiment took, with its kind of model.
+fn other_cost(folder: &Path) -> Option<(Option<String>, Cost)> {
+    let text = fs::read_text(&folder.join(STAGE)).ok();
+    let stage: Option<Stage> = text.and_then(|text| serde_json::from_slice(&text).ok());
+    let cost = cost(folder, stage.as_ref())?;
+    Some((stage.as_ref().map(kind_of_model), cost))
+}
+
+fn settings(stage: &Stage) -> Value {
+    serde_json::to_value(&stage.settings).expect("settings are JSON")
+}
+
+/// The language model that a stage reads: how long it takes depends on it most of all.
+fn language_model(settings: &Value) -> Option<&Value> {
+    match settings {
+        Value::Object(fields) => {
+            let own = fields.get("llm");
+            own.or_else(|| fields.values().find_map(language_model))
+        }
+        Value::Array(items) => items.iter().find_map(language_model),
+        _ => None,
+    }
 }
 
 /// The epochs of a stage that trains.
@@ -181,10 +201,10 @@ fn without_seeds(settings: &mut Value) {
     }
 }
 
-/// The kind of a stage with the kind of its model or ranking.
-fn kind_of_model(node: &Node) -> String {
-    let kind = node.stage.settings.kind();
-    let of = match &node.stage.settings {
+/// The kind of a stage with the kind of its model or ranking, and its language model.
+fn kind_of_model(stage: &Stage) -> String {
+    let kind = stage.settings.kind();
+    let of = match &stage.settings {
         Settings::Backbone(training) => training.model.kind(),
         Settings::Evaluate(evaluate) => match evaluate.ranking {
             Ranking::Cf => "cf",
@@ -206,7 +226,9 @@ fn kind_of_model(node: &Node) -> String {
         | Settings::Tune(_)
         | Settings::Represent(_) => "",
     };
-    format!("{kind} {of} {:?}", node.stage.compute)
+    let settings = settings(stage);
+    let llm = language_model(&settings).unwrap_or(&Value::Null);
+    format!("{kind} {of} {llm} {:?}", stage.compute)
 }
 
 /// The data that a stage reads.
@@ -216,14 +238,14 @@ fn data(node: &Node) -> String {
 }
 
 fn settings_key(node: &Node) -> String {
-    let mut settings = settings(node);
+    let mut settings = settings(&node.stage);
     without_seeds(&mut settings);
     format!("{settings} {:?} {}", node.stage.compute, data(node))
 }
 
 impl Known {
     fn add(&mut self, node: &Node, cost: Cost) {
-        let model = kind_of_model(node);
+        let model = kind_of_model(&node.stage);
         let of_data = format!("{model} {}", data(node));
         self.of_settings
             .entry(settings_key(node))
@@ -234,9 +256,9 @@ impl Known {
     }
 
     fn estimate(&mut self, node: &Node, store: &Store) -> Result<Option<Estimate>, FsError> {
-        let model = kind_of_model(node);
+        let model = kind_of_model(&node.stage);
         let of_data = format!("{model} {}", data(node));
-        let epochs = epochs(&settings(node)).unwrap_or(0.0);
+        let epochs = epochs(&settings(&node.stage)).unwrap_or(0.0);
         let near = [
             (Basis::Seeds, self.of_settings.get(&settings_key(node))),
             (Basis::Model, self.of_model.get(&of_data)),
@@ -251,12 +273,19 @@ impl Known {
         if !self.of_kind.contains_key(kind) {
             let folder = store.root().join("artefacts").join(kind);
             let all = fs::list(&folder)?;
-            let costs = all.iter().take(MOST).filter_map(|it| artefact_cost(it));
+            let costs = all.iter().take(MOST).filter_map(|it| other_cost(it));
             self.of_kind.insert(kind, costs.collect());
         }
-        let costs = &self.of_kind[kind];
-        let estimate = mean(costs, 0.0, Basis::Store);
-        Ok((!costs.is_empty()).then_some(estimate))
+        let all = &self.of_kind[kind];
+        let is_alike = |other: &Option<String>| other.as_ref() == Some(&model);
+        let alike = all.iter().filter(|(other, _)| is_alike(other));
+        let alike: Vec<Cost> = alike.map(|(_, cost)| *cost).collect();
+        if !alike.is_empty() {
+            return Ok(Some(mean(&alike, epochs, Basis::Alike)));
+        }
+        let all: Vec<Cost> = all.iter().map(|(_, cost)| *cost).collect();
+        let estimate = mean(&all, 0.0, Basis::Store);
+        Ok((!all.is_empty()).then_some(estimate))
     }
 }
 

@@ -38,6 +38,9 @@ pub const MANIFEST: &str = "manifest.json";
 /// Name of the events file inside an artefact folder and a work folder.
 pub const EVENTS: &str = "events.jsonl";
 
+/// Name of the file inside an artefact folder that says which stage made it.
+pub const STAGE: &str = "stage.json";
+
 /// A store of artefacts.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -22,6 +22,7 @@ use crate::nn::embedding::{self, indices};
 use crate::nn::linear::{Linear, Norm, Start};
 use crate::nn::longformer::{Longformer, Packed, Sequence};
 use crate::nn::parameters;
+use crate::torch_ext::product;
 use crate::train::BoxError;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::index;
@@ -189,13 +190,13 @@ impl LmHead {
     /// [M, D] -> [M, V].
     pub fn forward(&self, states: &Tensor) -> Tensor {
         let x = self.norm.forward(&self.dense.forward(states).gelu("none"));
-        x.linear(&self.decoder, Some(&self.bias))
+        product::linear(&x, &self.decoder, Some(&self.bias))
     }
 }
 
 /// Cross-entropy of each row's own column of cosines [B, B], divided by `temperature`.
 pub fn contrast(histories: &Tensor, items: &Tensor, temperature: f64) -> Tensor {
-    let logits = unit(histories).mm(&unit(items).tr()) / temperature;
+    let logits = product::mm(&unit(histories), &unit(items).tr()) / temperature;
     let right = Tensor::arange(logits.size()[0], (Kind::Int64, logits.device()));
     logits.cross_entropy_loss::<Tensor>(&right, None, Reduction::Mean, -100, 0.0)
 }

@@ -26,6 +26,7 @@ use super::sequences::{Pool, Sequences, Target, user_states};
 use crate::models::{Backbone, weights};
 use crate::nn::embedding::{self, indices};
 use crate::nn::{Parameters, parameters};
+use crate::torch_ext::product;
 use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
@@ -166,7 +167,7 @@ fn unit(x: &Tensor) -> Tensor {
 /// Cross-entropy of dot products of users [N, R] with items [I, R]. `compared` [N, 1 + K] are
 /// places among the items, the target first.
 fn recommendation(users: &Tensor, items: &Tensor, compared: &Tensor) -> Tensor {
-    let logits = users.mm(&items.tr()).gather(1, compared, false);
+    let logits = product::mm(users, &items.tr()).gather(1, compared, false);
     let targets = Tensor::zeros([users.size()[0]], (Kind::Int64, users.device()));
     logits.cross_entropy_for_logits(&targets)
 }

@@ -260,3 +260,5 @@ pub fn loaded(
 
 #[cfg(test)]
 pub(crate) mod behaviour;
+#[cfg(test)]
+mod operations;

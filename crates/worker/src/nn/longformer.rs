@@ -17,6 +17,7 @@ use super::embedding;
 use super::noise::dropout;
 use super::packed_texts::{Group, PackedTexts};
 use super::parameters::{self, Parameters};
+use crate::torch_ext::product;
 
 /// Rows may lack this share of their group's longest row.
 const SLACK: f64 = 0.25;
@@ -136,7 +137,7 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        product::linear(x, &self.weight, Some(&self.bias))
     }
 }
 
@@ -180,7 +181,7 @@ impl Maps {
     fn forward(&self, x: &Tensor) -> Tensor {
         let weight = Tensor::cat(&self.0.each_ref().map(|map| &map.weight), 0);
         let bias = Tensor::cat(&self.0.each_ref().map(|map| &map.bias), 0);
-        x.linear(&weight, Some(&bias))
+        product::linear(x, &weight, Some(&bias))
     }
 }
 
@@ -251,8 +252,8 @@ impl Layer {
         let states = group.table(part); // [b, L, D]
         let query = query.forward(&states.select(1, 0)) / (head_width as f64).sqrt();
         let query = query.view([-1, heads, head_width]).transpose(0, 1); // [H, b, D / H]
-        let query = query.bmm(&by_head(&key.weight)).transpose(0, 1); // [b, H, D]
-        let scores = query.bmm(&states.transpose(1, 2)); // [b, H, L]
+        let query = product::bmm(&query, &by_head(&key.weight)).transpose(0, 1); // [b, H, D]
+        let scores = product::bmm(&query, &states.transpose(1, 2)); // [b, H, L]
         let scores = match &group.ragged {
             Some(ragged) => {
                 let padding = ragged.mask.squeeze_dim(1).logical_not();
@@ -261,11 +262,11 @@ impl Layer {
             None => scores,
         };
         let weights = dropout(&scores.softmax(-1, None), self.shape.dropout, train);
-        let read = weights.bmm(&states).transpose(0, 1); // [H, b, D]
+        let read = product::bmm(&weights, &states).transpose(0, 1); // [H, b, D]
         let sums = weights
             .sum_dim_intlist(-1, true, Kind::Float)
             .transpose(0, 1); // [H, b, 1]
-        let read = read.bmm(&by_head(&value.weight).transpose(1, 2))
+        let read = product::bmm(&read, &by_head(&value.weight).transpose(1, 2))
             + sums * value.bias.view([heads, 1, head_width]); // [H, b, D / H]
         read.transpose(0, 1).reshape([-1, self.shape.width])
     }

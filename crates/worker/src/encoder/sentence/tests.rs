@@ -50,6 +50,19 @@ fn tiny_encoders_give_the_vectors_of_sentence_transformers() {
 }
 
 #[test]
+fn counted_operations_are_those_of_pytorchs_counter() {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/flops.json")).unwrap();
+    let encoder = tiny("bert");
+    // A text that is cut to 16 tokens.
+    assert_eq!(encoder.pieces(&TEXTS[4..5])[0].len(), 16);
+    let before = crate::torch_ext::product::counted();
+    drop(encoder.encode(&TEXTS[4..5], false));
+    let found = crate::torch_ext::product::counted() - before;
+    assert_eq!(found, all["bert"].as_u64().unwrap());
+}
+
+#[test]
 fn gradients_are_those_of_transformers() {
     for name in ["bert", "distilbert"] {
         let encoder = tiny(name);

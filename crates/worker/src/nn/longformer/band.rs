@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::Shape;
 use crate::nn::noise::dropout;
 use crate::nn::packed_texts::Group;
+use crate::torch_ext::product;
 
 /// Rows of up to this many half windows compute all pairs of tokens and mask those outside the
 /// band. Longer rows are cut into blocks, which only see their neighbours. On a CPU, blocks were
@@ -114,14 +115,16 @@ fn block_mask(group: &Group, half: i64, count: i64, device: Device) -> Tensor {
 /// Softmax attention, with dropout of its weights.
 fn attend(parts: &[Heads; 3], mask: Option<&Tensor>, dropped: f64) -> Heads {
     let [query, key, value] = parts;
+    let (rows, heads, queries, width) = query.size4().expect("queries are [b, H, L, D / H]");
+    let pairs = rows * queries * key.size()[2];
+    product::attention(pairs as usize, heads * width, parts.each_ref());
     if dropped == 0.0 || query.device() != Device::Cpu {
         return Tensor::scaled_dot_product_attention(
             query, key, value, mask, dropped, false, None, false,
         );
     }
     // LibTorch's own attention with dropout spends half its time on draws.
-    let width = query.size()[3] as f64;
-    let scores = (query / width.sqrt()).matmul(&key.transpose(2, 3));
+    let scores = (query / (width as f64).sqrt()).matmul(&key.transpose(2, 3));
     let scores = match mask {
         Some(mask) => scores.masked_fill(&mask.logical_not(), f64::NEG_INFINITY),
         None => scores,

@@ -106,3 +106,16 @@ fn dropout_gives_every_weight_but_one_bias_a_finite_gradient() {
         }
     }
 }
+
+#[test]
+fn counted_operations_are_those_of_pytorchs_counter() {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/flops.json")).unwrap();
+    let (_parameters, net) = network(8);
+    let sequence = sequence(12);
+    let packed = Packed::new(&[&sequence], Device::Cpu);
+    let before = product::counted();
+    tch::no_grad(|| drop(net.all(&packed, false)));
+    let found = product::counted() - before;
+    assert_eq!(found, all["longformer"].as_u64().unwrap());
+}
