@@ -103,6 +103,9 @@ fn the_best_trial_on_validation_is_measured_like_any_model() {
     let report = desk.read("results/small/report.html");
     assert!(report.contains("Best settings of every search"));
     assert!(report.contains("tuned on toys: 6 trials"), "{report}");
+    // Of the two tables, only that of validation is biased.
+    let bias = "Validation chose the settings of tuned";
+    assert_eq!(report.matches(bias).count(), 1, "{report}");
     let check = desk.run("report --check results/small");
     assert_eq!(check.status.code(), Some(0), "{}", err(&check));
     let (again, kinds) = started(&desk, "run spec.toml");

@@ -36,7 +36,7 @@ pub enum Basis {
     Model,
     /// Stages of this experiment with the same kind of model on other data, by their epochs.
     OtherData,
-    /// Stages of the store with the same kind of model and the same language model, by their epochs.
+    /// Stages of the store with the same kind of model and language model, by their epochs.
     Alike,
     /// All stages of this kind in the store.
     Store,

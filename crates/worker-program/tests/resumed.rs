@@ -86,7 +86,46 @@ history = 4
 [model.letters.llamarec]
 llm = "small"
 tune.targets = "last"
-tune.train = { epochs = 4, batch_size = 8, lr = 1e-3 }
+tune.train = { epochs = 8, batch_size = 8, lr = 1e-3 }
+"#;
+
+/// CF models that train a text encoder, and a RECFORMER that starts from one.
+const TEXTS: &str = r#"
+spec_version = 1
+name = "resumed"
+seeds = [1]
+
+[dataset.toys.source.synthetic]
+users = 60
+items = 60
+
+[protocol.strict]
+metrics = ["hit@1", "ndcg@5"]
+
+[encoder.bert.pretrained]
+folder = "ROOT/crates/worker/tests/fixtures/recformer/bert"
+
+[model.morec.morec]
+preset = "upstream"
+encoder = "bert"
+hidden_units = 16
+train.epochs = 40
+train.stop.fixed = {}
+
+[model.ctrl.ctrl]
+preset = "published_code"
+encoder = "bert"
+contrast.train.epochs = 40
+train.epochs = 1
+
+[model.recformer.recformer]
+start = "encoder"
+encoder = "bert"
+attributes = ["title"]
+max_tokens = 40
+pretrain.train.epochs = 40
+finetune.train.epochs = 4
+finetune.train.stop.early = { every = 1 }
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
@@ -205,21 +244,39 @@ fn every_stage_that_trains_goes_on_where_it_was_killed() {
     }
 }
 
-#[test]
-fn letters_are_trained_from_where_a_run_was_killed() {
-    let whole = Folder::of(LETTERS);
+/// Kills a run in the second epoch of each of `stages`, and compares what the last one leaves with
+/// what a whole run of `spec` leaves.
+fn goes_on(spec: &str, stages: &[&str]) {
+    let whole = Folder::of(spec);
     whole.finish();
-    let folder = Folder::of(LETTERS);
-    let mut child = folder.start();
-    let killed = said(&mut child).find(|line| epoch(line) == Some(("tune", 2)));
-    assert!(killed.is_some());
-    kill(&mut child);
+    let folder = Folder::of(spec);
+    let continues = |line: &String| line.contains(": continues after ");
+    for (at, stage) in stages.iter().enumerate() {
+        let mut child = folder.start();
+        let mut lines = said(&mut child);
+        let is_it = |line: &String| epoch(line) == Some((stage, 2));
+        let before: Vec<String> = lines.by_ref().take_while(|line| !is_it(line)).collect();
+        kill(&mut child);
+        assert!(
+            at == 0 || before.iter().any(continues),
+            "{stage}: {before:#?}"
+        );
+    }
     let last = folder.finish();
-    let continues = |line: &String| line.contains("tune: continues after ");
     assert!(last.iter().any(continues), "{last:#?}");
     assert_eq!(folder.metrics(), whole.metrics());
     assert_eq!(folder.cells(), whole.cells());
     assert_eq!(folder.epochs(), whole.epochs());
+}
+
+#[test]
+fn letters_are_trained_from_where_a_run_was_killed() {
+    goes_on(LETTERS, &["tune"]);
+}
+
+#[test]
+fn text_encoders_are_trained_from_where_a_run_was_killed() {
+    goes_on(TEXTS, &["contrast", "backbone", "pretrain"]);
 }
 
 #[test]

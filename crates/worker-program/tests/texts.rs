@@ -33,6 +33,8 @@ metrics = ["hit@1", "ndcg@10"]
 width = 64
 [encoder.bert.pretrained]
 folder = "FIXTURES/morec/bert"
+[encoder.letters.pretrained]
+folder = "FIXTURES/recformer/bert"
 
 [encoder.longformer.pretrained]
 folder = "FIXTURES/recformer/longformer"
@@ -68,6 +70,14 @@ max_tokens = 100
 pretrain.train.epochs = 1
 finetune.train.epochs = 2
 finetune.train.stop.early = { every = 1 }
+[model.from_encoder.recformer]
+start = "encoder"
+encoder = "letters"
+attributes = ["title"]
+max_tokens = 40
+pretrain.train.epochs = 1
+finetune.train.epochs = 1
+finetune.train.stop.fixed = {}
 [model.from_weights.recformer]
 start = "weights"
 encoder = "longformer"
@@ -106,6 +116,7 @@ fn models_of_texts_are_trained_and_measured_on_their_own_and_on_another_domain()
         "ctrl",
         "published",
         "recformer",
+        "from_encoder",
         "from_weights",
     ] {
         for scenario in ["overall", "cross"] {

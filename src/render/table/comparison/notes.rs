@@ -4,6 +4,7 @@ use super::{Seeds, View, measured_users};
 use crate::analysis::FEWEST_STARRED;
 use crate::analysis::summary::State;
 use crate::experiment::config::outputs::{Axis, Shown};
+use crate::render::style;
 use allround_core::data::Part;
 
 /// What the marks of a comparison mean, where letters can be bold and underlined.
@@ -20,6 +21,7 @@ impl View<'_> {
         }
         notes.extend(self.stars(baseline));
         notes.extend(self.method(baseline));
+        notes.extend(self.chosen());
         notes.extend(self.table.coverage.absence());
         let mut summaries = self.table.rows.iter().flat_map(|row| &row.summaries);
         if summaries.any(|summary| summary.state == State::Partial) {
@@ -53,6 +55,22 @@ impl View<'_> {
             ));
         }
         notes
+    }
+
+    /// Which rows are of settings that were chosen by the users of this table.
+    fn chosen(&self) -> Option<String> {
+        let searches = &self.context.results.spec.search;
+        let rows = self.table.rows.iter();
+        let chosen = rows.filter(|row| searches.contains_key(&row.name));
+        let labels = chosen.map(|row| self.context.label(Axis::Model, &row.name).to_owned());
+        let labels: Vec<String> = labels.collect();
+        let is_biased = self.table.part == Part::Valid && !labels.is_empty();
+        is_biased.then(|| {
+            format!(
+                "Validation chose the settings of {}, so these numbers are too high; those of the test are not.",
+                style::list(&labels)
+            )
+        })
     }
 
     /// How intervals and tests were computed. A paper's table shows no intervals, and its note on
