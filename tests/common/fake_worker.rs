@@ -219,7 +219,7 @@ fn epochs(job: &Job) -> u32 {
         Settings::Align(settings) => settings.align.train.epochs,
         Settings::Project(settings) => settings.project.train.epochs,
         Settings::Tune(settings) => settings.tune.train.epochs,
-        Settings::Represent(settings) => settings.represent.train.epochs,
+        Settings::Represent(settings) => settings.represent.training().train.epochs,
         _ => 0,
     }
 }

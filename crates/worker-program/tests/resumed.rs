@@ -128,6 +128,38 @@ finetune.train.epochs = 4
 finetune.train.stop.early = { every = 1 }
 "#;
 
+/// A CF model's items in a language model with adapters, and a head over the catalogue.
+const HEAD: &str = r#"
+spec_version = 1
+name = "resumed"
+seeds = [1]
+
+[dataset.toys.source.synthetic]
+users = 40
+items = 60
+
+[protocol.strict]
+candidates.full = {}
+metrics = ["hit@1", "ndcg@5"]
+
+[llm.small.pretrained]
+folder = "ROOT/assets/small-lm"
+
+[prompt.default]
+history = 4
+
+[model.sasrec.sasrec]
+hidden_units = 16
+train.epochs = 5
+
+[model.head.e4srec]
+backbone = "sasrec"
+llm = "small"
+represent.lora.targets = ["fc1", "fc2"]
+represent.targets = "last"
+represent.train = { epochs = 8, batch_size = 8, lr = 1e-3 }
+"#;
+
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.
 const STAGES: [&str; 6] = [
     "pretrain-lm",
@@ -272,6 +304,11 @@ fn goes_on(spec: &str, stages: &[&str]) {
 #[test]
 fn letters_are_trained_from_where_a_run_was_killed() {
     goes_on(LETTERS, &["tune"]);
+}
+
+#[test]
+fn a_head_over_the_catalogue_is_trained_from_where_a_run_was_killed() {
+    goes_on(HEAD, &["represent"]);
 }
 
 #[test]

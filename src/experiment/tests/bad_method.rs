@@ -79,6 +79,9 @@ fn vectors_can_rank_every_item_and_prompts_cannot() {
     let names = "backbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\n";
     let vectors = format!("{full}[model.srec.llm_srec]\n{names}");
     assert_eq!(faults_of(&vectors, &[]), Vec::<String>::new());
+    let targets = "represent.lora.targets = [\"fc1\"]\n";
+    let head = format!("{full}[model.head.e4srec]\n{names}{targets}");
+    assert_eq!(faults_of(&head, &[]), Vec::<String>::new());
     let prompts = format!("{full}[model.mlp.mlp_llm]\n{names}");
     assert!(faults_of(&prompts, &[])[0].contains("a prompt cannot list them all"));
 }
@@ -92,6 +95,19 @@ const CASES: &[Case] = &[
             "39:22: padding has no title, so it has no vector to be a target with | expected `skip` or `empty_history` | write `one_item = \"skip\"`",
             "40:52: `token_budget` splits steps, and the users of a step are compared with one another | has no effect | remove `token_budget`, or lower `batch_size`",
             "41:24: `uniformity` compares the users of a batch, and `batch_size` is 1 | has no effect | raise `train.batch_size`, or write `uniformity = 0`",
+        ],
+    },
+    Case {
+        what: "a head over the catalogue with padding as target, and adapters of no module and of modules of Llama",
+        old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\n",
+        new: "[model.mlp.e4srec]\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\nrepresent.one_item = \"padding\"\nrepresent.lora.targets = [\"fc1\", \"up_proj\"]\nrepresent.validate = { every = 9, candidates.full = {} }\nrepresent.train.stop.early = {}\n[model.none.e4srec]\nbackbone = \"naive\"\nllm = \"little\"\nprompt = \"plain\"\nrepresent.lora.targets = []\n",
+        faults: &[
+            "39:22: padding is not in the catalogue, so it has no score to be a target with | expected `skip` or `empty_history` | write `one_item = \"skip\"`",
+            "40:34: language model `little` has no module `up_proj` | expected a module of its blocks | the modules are `q_proj`, `k_proj`, `v_proj`, `out_proj`, `fc1`, `fc2`",
+            "41:53: a language model ranks lists of candidates | expected `uniform` or `popularity` | for example `candidates.uniform = { n = 19 }`",
+            "42:17: `stop` counts epochs of CF models, and this is a stage of an LLM method | expected `stop.fixed = {}` | remove `stop`; `project.validate` and `tune.validate` validate by samples",
+            "44:12: `naive` is of kind `popularity`, which has no vector for a user | expected the name of a trained CF model | the CF models are `sasrec`",
+            "47:26: `lora.targets` is empty, so nothing would be trained | expected at least one module | for example `targets = [\"q_proj\", \"v_proj\"]`",
         ],
     },
     Case {

@@ -64,6 +64,10 @@ llm = "small"
 [model.srec.llm_srec]
 backbone = "sasrec"
 llm = "small"
+[model.e4srec.e4srec]
+backbone = "sasrec"
+llm = "small"
+represent.lora.targets = ["fc1", "fc2"]
 
 [variant]
 text = { of = "allmrec", set = { item = "text" } }
@@ -219,7 +223,7 @@ fn letters_are_trained_by_the_stage_of_adapters_and_need_no_cf_model() {
 #[test]
 fn a_cell_lists_its_trained_stages_and_its_cf_model() {
     let plan = plan_of(SPEC, &[]);
-    let table: [(&str, &[&str], &str, &[&str]); 6] = [
+    let table: [(&str, &[&str], &str, &[&str]); 7] = [
         ("sasrec", &["backbone"], "sasrec", &["backbone"]),
         (
             "allmrec",
@@ -237,6 +241,12 @@ fn a_cell_lists_its_trained_stages_and_its_cf_model() {
         ("tallrec", &["tune"], "", &["llm", "tune"]),
         (
             "srec",
+            &["backbone", "represent"],
+            "sasrec",
+            &["backbone", "llm", "represent"],
+        ),
+        (
+            "e4srec",
             &["backbone", "represent"],
             "sasrec",
             &["backbone", "llm", "represent"],

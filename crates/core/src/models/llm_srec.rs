@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::llm_method::{
-    Inference, ItemEmbedding, LlmMethod, OneItem, ProblemContext, StageContext, Targets,
-    Validation, Vectors,
+    Inference, ItemEmbedding, LlmMethod, OneItem, ProblemContext, StageContext, Validation, Vectors,
 };
 use super::problem::Problem;
+use super::represent::{Represent, Representation};
 use super::stage::{Settings, TrainRepresent, ValidationRanking};
-use super::train::{OutOfMemory, Train};
+use super::train::OutOfMemory;
 use super::{Group, Hue, Kind};
 
 /// The kind, with its defaults and presets.
@@ -59,41 +59,6 @@ pub struct LlmSrec {
     pub represent: Represent,
 }
 
-/// Training of user and item vectors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Represent {
-    /// Width of the vectors.
-    #[schemars(range(min = 1, max = 8192))]
-    pub width: usize,
-    /// Width of the hidden layer between a state of the language model and a vector.
-    #[schemars(range(min = 1, max = 65536))]
-    pub hidden_units: usize,
-    /// Items that a target is compared with, drawn uniformly from those that the user does not
-    /// know. Each different item of a batch is one forward pass.
-    #[schemars(range(min = 1, max = 255))]
-    pub negatives: usize,
-    /// Weight of the distance between the vector of a user and the CF model's state, both projected
-    /// to unit length; 0 leaves it out.
-    #[schemars(range(min = 0.0))]
-    pub distillation: f64,
-    /// Weight of the uniformity of these unit vectors; 0 leaves it out. It is the mean of
-    /// exp(-2 d²) over the pairs of a batch, with d their distance, for both kinds of vectors.
-    #[schemars(range(min = 0.0))]
-    pub uniformity: f64,
-    /// Which items of a sequence are targets.
-    pub targets: Targets,
-    /// How users with one training item are treated.
-    pub one_item: OneItem,
-    /// Maximum number of targets to train on, over all epochs; 0: no limit. Training may then end
-    /// within an epoch. A decaying learning rate reaches its end there.
-    pub max_samples: u64,
-    /// Validation while the vectors are trained.
-    pub validate: Validation,
-    /// Epochs, batch size, optimizer. A step is not split: its users are compared with one another.
-    pub train: Train,
-}
-
 impl LlmMethod for LlmSrec {
     fn llm(&self) -> &str {
         &self.llm
@@ -131,7 +96,7 @@ impl LlmMethod for LlmSrec {
         vec![Settings::Represent(TrainRepresent {
             llm: context.llm.clone(),
             ranking: ValidationRanking::of(&self.represent.validate, None, context),
-            represent: self.represent.clone(),
+            represent: Representation::Frozen(self.represent.clone()),
             token_budget: context.token_budget,
             seed: context.seed,
         })]

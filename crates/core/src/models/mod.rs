@@ -7,10 +7,12 @@
 pub mod allmrec;
 pub mod bert4rec;
 pub mod ctrl;
+pub mod e4srec;
 pub mod fusion;
 pub mod gru4rec;
 pub mod hstu;
 mod hue;
+mod kind;
 pub mod llamarec;
 pub mod llm_method;
 pub mod llm_only;
@@ -24,6 +26,7 @@ pub mod popularity;
 pub mod problem;
 pub mod recformer;
 pub mod repeat;
+pub mod represent;
 pub mod sasrec;
 pub mod scores;
 pub mod stage;
@@ -43,10 +46,12 @@ use crate::config::Encoder;
 pub use allmrec::Allmrec;
 pub use bert4rec::Bert4rec;
 pub use ctrl::Ctrl;
+pub use e4srec::E4srec;
 pub use fusion::Fusion;
 pub use gru4rec::Gru4rec;
 pub use hstu::Hstu;
 pub use hue::Hue;
+pub use kind::{Group, Kind};
 pub use llamarec::Llamarec;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
@@ -116,39 +121,12 @@ pub enum Model {
     /// User and item vectors of a frozen language model that reads a CF model's items (Kim et al.
     /// 2025).
     LlmSrec(LlmSrec),
-}
-
-/// Groups of model kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// A CF model trained by gradient descent.
-    Trained,
-    /// A CF model that counts interactions.
-    Counting,
-    /// Scores or ranked lists that another program wrote.
-    External,
-    /// A model that trains and counts nothing: it compares texts, or combines other models.
-    Untrained,
-    /// A method that queries a language model.
-    LlmMethod,
-}
-
-/// A kind of model.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// The kind's name in the experiment file.
-    pub name: &'static str,
-    /// The group that it belongs to.
-    pub group: Group,
-    /// Colour of its marks in figures; `None` for a kind that covers many methods. Two kinds may
-    /// have the same: in one experiment the second gets another.
-    pub hue: Option<Hue>,
-    /// Its defaults (`[default.model.NAME]`) and presets (`[preset.PRESET.NAME]`), as TOML.
-    pub defaults: &'static str,
+    /// A tuned language model that reads a CF model's items and scores all (Li et al. 2023).
+    E4srec(E4srec),
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 21] = [
+pub const KINDS: [Kind; 22] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -170,6 +148,7 @@ pub const KINDS: [Kind; 21] = [
     tallrec::KIND,
     llamarec::KIND,
     llm_srec::KIND,
+    e4srec::KIND,
 ];
 
 /// The CF models. The worker implements each of them.
@@ -289,6 +268,7 @@ impl Model {
             Model::Tallrec(_) => tallrec::KIND.name,
             Model::Llamarec(_) => llamarec::KIND.name,
             Model::LlmSrec(_) => llm_srec::KIND.name,
+            Model::E4srec(_) => e4srec::KIND.name,
         }
     }
 
@@ -315,7 +295,8 @@ impl Model {
             | Model::MlpLlm(_)
             | Model::Tallrec(_)
             | Model::Llamarec(_)
-            | Model::LlmSrec(_) => None,
+            | Model::LlmSrec(_)
+            | Model::E4srec(_) => None,
         }
     }
 
@@ -346,6 +327,7 @@ impl Model {
             Model::Tallrec(method) => Some(method),
             Model::Llamarec(method) => Some(method),
             Model::LlmSrec(method) => Some(method),
+            Model::E4srec(method) => Some(method),
             Model::Sasrec(_)
             | Model::Gru4rec(_)
             | Model::Nextitnet(_)
@@ -457,7 +439,8 @@ impl Model {
             | Model::MlpLlm(_)
             | Model::Tallrec(_)
             | Model::Llamarec(_)
-            | Model::LlmSrec(_) => return self,
+            | Model::LlmSrec(_)
+            | Model::E4srec(_) => return self,
         };
         files.into_iter().for_each(|file| *file = None);
         self

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::allmrec::{Align, ItemText};
 use super::ctrl::Contrast;
 use super::llm_method::{Inference, ItemEmbedding, Project, ScoreBy, StageContext, Validation};
-use super::llm_srec::Represent;
+use super::represent::Representation;
 use super::sasrec::Sasrec;
 use super::{Model, Tune};
 use crate::config::dataset::Dataset;
@@ -89,7 +89,7 @@ pub enum Settings {
     Project(TrainProject),
     /// Trains adapters of a language model (TALLRec, LlamaRec).
     Tune(TrainTune),
-    /// Trains vectors of users and items (LLM-SRec).
+    /// Trains vectors of users and items (LLM-SRec, E4SRec).
     Represent(TrainRepresent),
     /// Ranks the targets of measured users.
     Evaluate(Evaluate),
@@ -377,8 +377,8 @@ pub struct TrainTune {
 pub struct TrainRepresent {
     /// The language model, and the numbers of its prompt.
     pub llm: PromptedLlm,
-    /// Losses and training.
-    pub represent: Represent,
+    /// What is trained, and how.
+    pub represent: Representation,
     /// How validation ranks; `None` without validation.
     pub ranking: Option<ValidationRanking>,
     /// Maximum number of prompt tokens in a forward pass without gradients.

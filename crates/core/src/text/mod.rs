@@ -7,6 +7,7 @@ pub mod letters;
 pub mod pair;
 pub mod prompt;
 pub mod representation;
+pub mod sequence;
 pub mod titles;
 
 pub use answer::{Audit, audit};

@@ -4,6 +4,7 @@
 //! (the paper's d'). W is the width of text vectors or of a language model's inputs.
 
 pub mod align;
+pub mod catalogue;
 pub mod contrast;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;

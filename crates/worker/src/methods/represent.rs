@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 
 use allround_core::data::Prepared;
-use allround_core::models::llm_srec::Represent;
+use allround_core::models::represent::Represent;
 use allround_core::seed::{Stream, stream};
 use tch::{Device, Kind, Reduction, Tensor};
 
@@ -31,7 +31,7 @@ use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::{EpochSeed, index};
-pub use vectors::{Encoded, VectorTable, Vectors, ranked_items};
+pub use vectors::{Encoded, Represents, VectorTable, Vectors, ranked_items};
 
 /// This stage's number among random streams.
 pub const STAGE: u64 = 7;
@@ -127,13 +127,25 @@ impl Representer {
         self.parameters.named()
     }
 
-    /// Vectors [B, R] of B prompts, which end in the trained input vector.
-    pub fn vectors(
+    /// Unit vectors [N, R] of states [N, D] of the CF model; `None` where nothing is compared with
+    /// them.
+    fn cf_vectors(&self, states: &Tensor) -> Option<Tensor> {
+        let head = self.cf_head.as_ref()?;
+        Some(unit(&head.forward(states)))
+    }
+}
+
+impl Represents for Representer {
+    fn user_prompt(
         &self,
-        prompted_lm: &PromptedLm,
-        prompts: &[impl AsRef<[Slot]>],
-        side: Side,
-    ) -> Tensor {
+        encoder: &PromptEncoder,
+        history: &[u32],
+    ) -> Result<Vec<Slot>, PromptedLmError> {
+        encoder.user_representation(history)
+    }
+
+    /// The prompts end in the trained input vector.
+    fn vectors(&self, prompted_lm: &PromptedLm, prompts: &[Vec<Slot>], side: Side) -> Tensor {
         let (token, head) = match side {
             Side::User => (&self.user_token, &self.user_head),
             Side::Item => (&self.item_token, &self.item_head),
@@ -144,17 +156,10 @@ impl Representer {
             self.item_projection
                 .forward(&embedding::rows(&self.table, &items))
         });
-        let ends = prompts.iter().map(|prompt| prompt.as_ref().len());
+        let ends = prompts.iter().map(Vec::len);
         let ends: Vec<_> = ends.map(|end| end - 1..end).collect();
         let states = prompted_lm.lm().hidden(&rows, &ends);
         head.forward(&states.to_kind(Kind::Float))
-    }
-
-    /// Unit vectors [N, R] of states [N, D] of the CF model; `None` where nothing is compared with
-    /// them.
-    fn cf_vectors(&self, states: &Tensor) -> Option<Tensor> {
-        let head = self.cf_head.as_ref()?;
-        Some(unit(&head.forward(states)))
     }
 }
 
@@ -202,7 +207,7 @@ impl RepresentBatch {
 }
 
 /// What training reads.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The data set.
     pub prepared: &'a Prepared,

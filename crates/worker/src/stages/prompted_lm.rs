@@ -68,7 +68,7 @@ pub(super) fn open(
     match needs {
         ContextNeeds::YesNo => drop(prompted_lm.encoder.yes_and_no()?),
         ContextNeeds::Letters(count) => drop(prompted_lm.encoder.letters(count)?),
-        ContextNeeds::List { .. } | ContextNeeds::Representation => {}
+        ContextNeeds::List { .. } | ContextNeeds::Representation | ContextNeeds::Sequence => {}
     }
     Ok(prompted_lm)
 }

@@ -19,7 +19,7 @@ use crate::eval;
 use crate::methods::project::Projections;
 use crate::methods::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError};
 use crate::methods::rank::{LlmRanker, RankedUsers, Reading};
-use crate::methods::represent::{Representer, VectorTable, Vectors, ranked_items};
+use crate::methods::represent::{Represents, VectorTable, Vectors, ranked_items};
 use crate::models::Backbone;
 use crate::torch_ext::memory;
 
@@ -161,10 +161,24 @@ impl<'a> LlmValidation<'a> {
         Ok(metrics?.0)
     }
 
-    /// The metrics of vectors as they are. `rows` is the data set with a row for each item.
+    /// The metrics of vectors as they are, without dropout. `rows` is the data set with a row for
+    /// each item.
     pub(super) fn of_vectors(
         &self,
-        representer: &Representer,
+        representer: &dyn Represents,
+        rows: &Prepared,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<BTreeMap<Metric, f64>, StageError> {
+        let lm = self.inputs.prompted_lm.lm();
+        lm.set_train(false);
+        let metrics = self.ranked_vectors(representer, rows, observe);
+        lm.set_train(true);
+        metrics
+    }
+
+    fn ranked_vectors(
+        &self,
+        representer: &dyn Represents,
         rows: &Prepared,
         observe: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Metric, f64>, StageError> {

@@ -15,6 +15,7 @@ use allround_core::config::llm::{FinalBlank, Prompt};
 use allround_core::data::Prepared;
 use allround_core::event::{Counted, Event};
 use allround_core::text::representation;
+use allround_core::text::sequence::of_sequence;
 use allround_core::text::{
     Piece, Titles, Vectors, answer_of, render, render_letters, render_yes_no,
 };
@@ -81,6 +82,8 @@ pub enum ContextNeeds {
     Letters(usize),
     /// LLM-SRec's prompt of one item, without an answer.
     Representation,
+    /// E4SRec's prompt, which has neither titles nor an answer.
+    Sequence,
 }
 
 /// Where a text is in its prompt.
@@ -132,7 +135,11 @@ impl PromptEncoder {
             tokenizer: Arc::clone(&loaded.tokenizer),
             eos: loaded.ends[0],
             positions: loaded.lm.config().positions as usize,
-            titles: loaded.titles(&prepared.items, prompt.title_tokens),
+            titles: if needs == ContextNeeds::Sequence {
+                Titles::new(&[])
+            } else {
+                loaded.titles(&prepared.items, prompt.title_tokens)
+            },
             prompt: prompt.clone(),
             vectors,
             turn: loaded.turn.clone(),
@@ -183,7 +190,7 @@ impl PromptEncoder {
         longest.sort_unstable_by(|a, b| b.cmp(a));
         longest.truncate(match needs {
             ContextNeeds::List { candidates, .. } | ContextNeeds::Letters(candidates) => candidates,
-            ContextNeeds::YesNo | ContextNeeds::Representation => 1,
+            ContextNeeds::YesNo | ContextNeeds::Representation | ContextNeeds::Sequence => 1,
         });
         let Some(&(most, _)) = longest.first() else {
             return;
@@ -219,6 +226,7 @@ impl PromptEncoder {
             ContextNeeds::YesNo => (render_yes_no(&self.prompt, &[], items[0], titles), 1),
             ContextNeeds::Letters(_) => (render_letters(&self.prompt, &[], items, titles), 1),
             ContextNeeds::Representation => (representation::of_item(items[0], titles), 0),
+            ContextNeeds::Sequence => (of_sequence(&[]), 0),
             ContextNeeds::List { answer, .. } => {
                 let title = self.ended(&self.named(titles, items[0])).len();
                 let prompt = render(&self.prompt, self.vectors, &[], items, titles);

@@ -1,6 +1,8 @@
-//! LLM-SRec's prompts, up to the trained vector at their end.
+//! Prompts whose last state becomes a vector. Those of LLM-SRec end in a trained vector, those of
+//! E4SRec in text.
 
 use allround_core::text::representation::{of_item, of_user};
+use allround_core::text::sequence::of_sequence;
 
 use super::{PromptEncoder, PromptedLmError, Slot};
 
@@ -22,6 +24,15 @@ impl PromptEncoder {
     pub fn item_representation(&self, item: u32) -> Result<Vec<Slot>, PromptedLmError> {
         let slots = self.fitting(&[], 0, |_| of_item(item, self.titles()))?;
         Ok(through_vector(slots))
+    }
+
+    /// E4SRec's prompt of a user with this history. The oldest items are left out where it is too
+    /// long, and such prompts are counted.
+    ///
+    /// # Errors
+    /// When it is too long without any history.
+    pub fn sequence(&self, history: &[u32]) -> Result<Vec<Slot>, PromptedLmError> {
+        self.fitting(history, 0, of_sequence)
     }
 }
 

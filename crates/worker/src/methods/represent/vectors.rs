@@ -1,22 +1,46 @@
 //! Vectors of a data set: all items once, and the users that are measured.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 use allround_core::data::{CandidateLists, Prepared};
 use tch::{Device, Kind, Tensor};
 
-use super::{Representer, Side};
+use super::Side;
 use crate::data::Histories;
 use crate::methods::prompted_lm::{PromptEncoder, PromptedLm, PromptedLmError, Slot, parts};
 use crate::models::Scorer;
 use crate::nn::embedding::{self, indices};
 
+/// Trained networks that give users and items vectors.
+pub trait Represents: fmt::Debug {
+    /// The prompt of a user with this history (items 1 to V, oldest first).
+    ///
+    /// # Errors
+    /// When it is too long without any history.
+    fn user_prompt(
+        &self,
+        encoder: &PromptEncoder,
+        history: &[u32],
+    ) -> Result<Vec<Slot>, PromptedLmError>;
+
+    /// Vectors [B, R] of B prompts. Those of items are computed only without
+    /// [`Represents::item_vectors`].
+    fn vectors(&self, prompted_lm: &PromptedLm, prompts: &[Vec<Slot>], side: Side) -> Tensor;
+
+    /// Vectors [V + 1, R] of all items by number, where these are weights; `None` where each is
+    /// computed of a prompt.
+    fn item_vectors(&self) -> Option<Tensor> {
+        None
+    }
+}
+
 /// What computes vectors without gradients.
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors<'a> {
     /// The trained networks.
-    pub representer: &'a Representer,
-    /// The frozen language model.
+    pub representer: &'a dyn Represents,
+    /// The language model.
     pub prompted_lm: &'a PromptedLm,
     /// What tokenizes its prompts, and counts those that are shortened.
     pub encoder: &'a PromptEncoder,
@@ -34,8 +58,8 @@ pub struct Encoded {
 }
 
 impl Vectors<'_> {
-    /// Vectors [V + 1, R] by item number. Items that are not in `items` have zeros; these are
-    /// ascending. `done` gets the number of computed items after every pass.
+    /// Vectors [V + 1, R] by item number. Where they are computed, items that are not in `items`
+    /// have zeros; these are ascending. `done` gets the number of computed items after every pass.
     ///
     /// # Errors
     /// When a prompt is too long.
@@ -45,6 +69,9 @@ impl Vectors<'_> {
         items: &[u32],
         done: &mut dyn FnMut(usize),
     ) -> Result<Encoded, PromptedLmError> {
+        if let Some(rows) = self.representer.item_vectors() {
+            return Ok(Encoded { rows, tokens: 0 });
+        }
         let prompts = items.iter();
         let prompts = prompts.map(|&item| self.encoder.item_representation(item));
         let prompts: Vec<Vec<Slot>> = prompts.collect::<Result<_, _>>()?;
@@ -72,7 +99,7 @@ impl Vectors<'_> {
     ) -> Result<Encoded, PromptedLmError> {
         let prompts = lists.users.iter().map(|&user| {
             let history = prepared.history(user as usize, lists.part);
-            let prompt = self.encoder.user_representation(&history);
+            let prompt = self.representer.user_prompt(self.encoder, &history);
             prompt.map_err(|error| error.of_user(prepared, user))
         });
         let prompts: Vec<Vec<Slot>> = prompts.collect::<Result<_, _>>()?;
