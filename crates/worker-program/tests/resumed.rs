@@ -69,7 +69,7 @@ name = "resumed"
 seeds = [1]
 
 [dataset.toys.source.synthetic]
-users = 40
+users = 24
 items = 60
 
 [protocol.strict]
@@ -86,7 +86,7 @@ history = 4
 [model.letters.llamarec]
 llm = "small"
 tune.targets = "last"
-tune.train = { epochs = 8, batch_size = 8, lr = 1e-3 }
+tune.train = { epochs = 5, batch_size = 8, lr = 1e-3 }
 "#;
 
 /// CF models that train a text encoder, and a RECFORMER that starts from one.
@@ -135,7 +135,7 @@ name = "resumed"
 seeds = [1]
 
 [dataset.toys.source.synthetic]
-users = 40
+users = 24
 items = 60
 
 [protocol.strict]
@@ -157,7 +157,7 @@ backbone = "sasrec"
 llm = "small"
 represent.lora.targets = ["fc1", "fc2"]
 represent.targets = "last"
-represent.train = { epochs = 8, batch_size = 8, lr = 1e-3 }
+represent.train = { epochs = 5, batch_size = 8, lr = 1e-3 }
 "#;
 
 /// Stages in the order of their turn, one run for each, killed when the stage has told an epoch.

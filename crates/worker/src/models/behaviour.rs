@@ -7,6 +7,7 @@ use super::*;
 use crate::nn::embedding;
 use crate::nn::loss::Negatives;
 use crate::testing;
+use crate::torch_ext::product;
 
 /// Rows of the tests' nets: those of the data set that the tests of methods share.
 pub(crate) const SIZES: Sizes = Sizes {
@@ -388,4 +389,41 @@ fn the_loss_of_last_positions_is_that_of_their_states_alone() {
         let difference = (found - expected).double_value(&[]);
         assert!(difference.abs() < 1e-5, "{}: {difference}", model.kind());
     }
+}
+
+/// Operations of a step of the net `name`, as a multiple of those that PyTorch's own counter finds,
+/// which `tests/fixtures/flops.py` wrote. One sequence of eight items, each with a negative.
+fn operations(name: &str) -> f64 {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/flops.json")).unwrap();
+    let loss = serde_json::to_value(Loss::Bce { negatives: 1 }).unwrap();
+    let model = testing::with(&testing::model(name), &[("loss", loss)]);
+    let sizes = Sizes { users: 1, items: 9 };
+    let net = build(&model, sizes, Device::Cpu).unwrap();
+    let batch = TrainingBatch {
+        users: vec![0],
+        offsets: vec![0, 8],
+        inputs: (1..=8).collect(),
+        targets: (2..=9).collect(),
+        negatives: vec![1; 8],
+        noise: 1,
+        ..TrainingBatch::default()
+    };
+    let before = product::counted();
+    drop(net.loss(&batch));
+    (product::counted() - before) as f64 / all[name].as_f64().unwrap()
+}
+
+#[test]
+fn a_step_has_the_operations_that_pytorch_counts() {
+    for name in ["ncf", "nextitnet"] {
+        assert!(
+            (operations(name) - 1.0).abs() < 1e-9,
+            "{name}: {}",
+            operations(name)
+        );
+    }
+    // Attention has one more key, of padding.
+    let hstu = operations("hstu");
+    assert!((1.0..1.05).contains(&hstu), "{hstu}");
 }

@@ -260,5 +260,3 @@ pub fn loaded(
 
 #[cfg(test)]
 pub(crate) mod behaviour;
-#[cfg(test)]
-mod operations;
