@@ -12,7 +12,7 @@ struct Sample {
     most: usize,
 }
 
-const SAMPLES: [Sample; 13] = [
+const SAMPLES: [Sample; 14] = [
     Sample {
         what: "a CF model (NextItNet)",
         words: &["nextitnet", "Nextitnet"],
@@ -31,6 +31,11 @@ const SAMPLES: [Sample; 13] = [
     Sample {
         what: "an LLM method in the stage of another one (LlamaRec)",
         words: &["llamarec", "Llamarec"],
+        most: 2,
+    },
+    Sample {
+        what: "an LLM method in the stage of another one (LLaRA)",
+        words: &["llara::", "Llara"],
         most: 2,
     },
     Sample {

@@ -22,6 +22,8 @@ pub enum Stream {
     Dropout,
     /// Items that a training example hides.
     Masks,
+    /// Which training steps read vectors.
+    Curriculum,
     /// Candidate lists of the evaluation.
     Candidates,
     /// Order of titles and other draws in prompts.
@@ -46,6 +48,7 @@ impl Stream {
             Stream::Negatives => "negatives",
             Stream::Dropout => "dropout",
             Stream::Masks => "masks",
+            Stream::Curriculum => "curriculum",
             Stream::Candidates => "candidates",
             Stream::Prompt => "prompt",
             Stream::Histories => "histories",

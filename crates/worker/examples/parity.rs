@@ -397,6 +397,7 @@ fn stage_two(device: Device) -> Result<[Pair; 2], String> {
             user: true,
             lm: 64,
             hidden_layers: 1,
+            layer_norm: true,
         };
         let table = vectors(ITEMS as i64 + 1, 128, device);
         let net = Projections::new(shape, Some(table), ItemEmbedding::Joint, device);

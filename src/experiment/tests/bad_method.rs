@@ -111,6 +111,15 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        what: "LLaRA with adapters of another family, and with a ranking loss",
+        old: "[model.mlp.mlp_llm]\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"plain\"\n",
+        new: "[model.mlp.llara]\npreset = \"paper\"\nbackbone = \"sasrec\"\nllm = \"little\"\nprompt = \"bare\"\ninference.score.by = \"gain\"\nproject.adapters.lora.targets = [\"q_proj\", \"up_proj\"]\nproject.ranking_loss = { negatives = 7, temperature = 1 }\n[prompt.bare]\nlist = false\n",
+        faults: &[
+            "41:44: language model `little` has no module `up_proj` | expected a module of its blocks | the modules are `q_proj`, `k_proj`, `v_proj`, `out_proj`, `fc1`, `fc2`",
+            "42:24: the ranking loss compares with titles that a frozen language model has read, and `adapters` train it | expected no adapters with it | remove `ranking_loss`, or `project.adapters`",
+        ],
+    },
+    Case {
         what: "a validation that ranks every item",
         old: "prompt = \"plain\"\ninference.score = {}\n",
         new: "prompt = \"plain\"\ninference.score = {}\nproject.validate = { every = 100, candidates.full = {} }\n",

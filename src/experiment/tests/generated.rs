@@ -80,7 +80,7 @@ fn every_preset_gives_a_whole_model() {
         for preset in format::FORMAT.presets("model", kind) {
             let names = match kind {
                 "allmrec" => "backbone = \"cf\"\nencoder = \"e\"\nllm = \"l\"\n",
-                "mlp_llm" | "llm_srec" | "e4srec" => "backbone = \"cf\"\nllm = \"l\"\n",
+                "mlp_llm" | "llara" | "llm_srec" | "e4srec" => "backbone = \"cf\"\nllm = \"l\"\n",
                 "morec" | "ctrl" | "recformer" => "encoder = \"e\"\n",
                 "llm_only" | "tallrec" | "llamarec" => "llm = \"l\"\n",
                 _ => "",

@@ -260,7 +260,7 @@ impl LlmMethod for Allmrec {
 
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
         let mut found = self.align.train.problems_of_llm_stage("align.train");
-        found.extend(self.project.problems(&self.inference, context));
+        found.extend(self.project.problems(&self.llm, &self.inference, context));
         if self.align.train_encoder && matches!(context.encoder, Some(Encoder::Hashed(_))) {
             let message = format!(
                 "encoder `{}` is `hashed`, which has nothing to train",

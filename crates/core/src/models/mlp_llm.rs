@@ -84,6 +84,6 @@ impl LlmMethod for MlpLlm {
     }
 
     fn problems(&self, context: &ProblemContext<'_>) -> Vec<Problem> {
-        self.project.problems(&self.inference, context)
+        self.project.problems(&self.llm, &self.inference, context)
     }
 }

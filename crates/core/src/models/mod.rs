@@ -14,6 +14,7 @@ pub mod hstu;
 mod hue;
 mod kind;
 pub mod llamarec;
+pub mod llara;
 pub mod llm_method;
 pub mod llm_only;
 pub mod llm_srec;
@@ -24,6 +25,7 @@ pub mod ncf;
 pub mod nextitnet;
 pub mod popularity;
 pub mod problem;
+pub mod project;
 pub mod recformer;
 pub mod repeat;
 pub mod represent;
@@ -53,6 +55,7 @@ pub use hstu::Hstu;
 pub use hue::Hue;
 pub use kind::{Group, Kind};
 pub use llamarec::Llamarec;
+pub use llara::Llara;
 pub use llm_method::LlmMethod;
 pub use llm_only::LlmOnly;
 pub use llm_srec::LlmSrec;
@@ -114,6 +117,9 @@ pub enum Model {
     LlmOnly(LlmOnly),
     /// A CF model's vectors, projected into a frozen language model.
     MlpLlm(MlpLlm),
+    /// Titles with a CF model's projected vectors, read by a tuned language model (Liao et al.
+    /// 2024).
+    Llara(Llara),
     /// A language model with LoRA adapters (Bao et al. 2023).
     Tallrec(Tallrec),
     /// A tuned language model that answers with the letter of a candidate (Yue et al. 2023).
@@ -126,7 +132,7 @@ pub enum Model {
 }
 
 /// Every kind of model.
-pub const KINDS: [Kind; 22] = [
+pub const KINDS: [Kind; 23] = [
     sasrec::KIND,
     gru4rec::KIND,
     nextitnet::KIND,
@@ -145,6 +151,7 @@ pub const KINDS: [Kind; 22] = [
     allmrec::KIND,
     llm_only::KIND,
     mlp_llm::KIND,
+    llara::KIND,
     tallrec::KIND,
     llamarec::KIND,
     llm_srec::KIND,
@@ -265,6 +272,7 @@ impl Model {
             Model::Allmrec(_) => allmrec::KIND.name,
             Model::LlmOnly(_) => llm_only::KIND.name,
             Model::MlpLlm(_) => mlp_llm::KIND.name,
+            Model::Llara(_) => llara::KIND.name,
             Model::Tallrec(_) => tallrec::KIND.name,
             Model::Llamarec(_) => llamarec::KIND.name,
             Model::LlmSrec(_) => llm_srec::KIND.name,
@@ -293,6 +301,7 @@ impl Model {
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
+            | Model::Llara(_)
             | Model::Tallrec(_)
             | Model::Llamarec(_)
             | Model::LlmSrec(_)
@@ -324,6 +333,7 @@ impl Model {
             Model::Allmrec(method) => Some(method),
             Model::LlmOnly(method) => Some(method),
             Model::MlpLlm(method) => Some(method),
+            Model::Llara(method) => Some(method),
             Model::Tallrec(method) => Some(method),
             Model::Llamarec(method) => Some(method),
             Model::LlmSrec(method) => Some(method),
@@ -437,6 +447,7 @@ impl Model {
             | Model::Allmrec(_)
             | Model::LlmOnly(_)
             | Model::MlpLlm(_)
+            | Model::Llara(_)
             | Model::Tallrec(_)
             | Model::Llamarec(_)
             | Model::LlmSrec(_)

@@ -257,6 +257,8 @@ pub enum Decay {
     Linear,
     /// Along half a cosine to a tenth of the peak.
     Cosine,
+    /// Along half a cosine to a hundredth of the peak, as in LLaRA's code.
+    CosineToHundredth,
     /// By 5 % after every tenth of an epoch, as in LLM-SRec's code.
     Stepwise,
 }

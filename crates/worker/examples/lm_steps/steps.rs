@@ -96,6 +96,7 @@ impl Steps {
             user: true,
             lm: lm.width(),
             hidden_layers: 1,
+            layer_norm: true,
         };
         let projections = Projections::new(shape, Some(table), ItemEmbedding::Joint, device);
         let adam = OptimizerConfig::Adam {

@@ -16,13 +16,15 @@ pub struct MlpShape {
     pub layers: usize,
     /// Width of what it gives.
     pub outputs: i64,
+    /// Whether hidden layers have a norm.
+    pub norm: bool,
 }
 
-/// Hidden layers (linear, norm, activation) and a linear layer. Upstream has one hidden layer; its
-/// names count all parts.
+/// Hidden layers (linear, norm where there is one, activation) and a linear layer. Upstream has one
+/// hidden layer; its names count all parts.
 #[derive(Debug)]
 pub struct Mlp {
-    hidden: Vec<(Linear, Norm)>,
+    hidden: Vec<(Linear, Option<Norm>)>,
     leaky: bool,
     last: Linear,
 }
@@ -36,11 +38,10 @@ impl Mlp {
         let mut hidden = Vec::with_capacity(shape.layers);
         for _ in 0..shape.layers {
             let layer = format!("{name}.{part}");
-            hidden.push((
-                Linear::new(parameters, &layer, width, shape.hidden, start),
-                Norm::new(parameters, &format!("{name}.{}", part + 1), shape.hidden),
-            ));
-            (width, part) = (shape.hidden, part + 3);
+            let linear = Linear::new(parameters, &layer, width, shape.hidden, start);
+            let norm = || Norm::new(parameters, &format!("{name}.{}", part + 1), shape.hidden);
+            hidden.push((linear, shape.norm.then(norm)));
+            (width, part) = (shape.hidden, part + if shape.norm { 3 } else { 2 });
         }
         let layer = format!("{name}.{part}");
         Self {
@@ -59,11 +60,14 @@ impl Mlp {
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let mut x = x.shallow_clone();
         for (linear, norm) in &self.hidden {
-            let normed = norm.forward(&linear.forward(&x));
+            let mapped = linear.forward(&x);
+            let mapped = norm
+                .as_ref()
+                .map_or(mapped.shallow_clone(), |it| it.forward(&mapped));
             x = if self.leaky {
-                normed.leaky_relu()
+                mapped.leaky_relu()
             } else {
-                normed.gelu("none")
+                mapped.gelu("none")
             };
         }
         self.last.forward(&x)

@@ -1,11 +1,17 @@
-//! A-LLMRec's stage 2 and MLP-LLM: projections of users and items into the input space of a frozen
-//! language model.
+//! A-LLMRec's stage 2, MLP-LLM and LLaRA: projections of users and items into the input space of a
+//! language model. It is frozen, or has adapters that are trained with them.
 //!
 //! Paper: Kim et al. 2024, equations 7 and 8. Upstream: `A_llmrec_model.pre_train_phase2` at
 //! ghdtjr/A-LLMRec e216bbc, whose names the weights keep (`log_emb_proj`, `item_emb_proj`).
 //! Settings choose what the paper leaves open. One is users with one training item: upstream trains
 //! them to answer "No Title". Another is whether the target may be drawn again among its
 //! candidates. Deviation: padding's vector is zero.
+//!
+//! LLaRA. Paper: Liao et al. 2024 (arXiv 2312.02445). Upstream: ljy0ustc/LLaRA at 9733f73.
+//! Deviations:
+//! - the word in place of a vector is one of the vocabulary, and its embedding is frozen;
+//! - the share of steps that read vectors rises over all steps of a training; upstream divides by
+//!   the number of its data loader's processes.
 //!
 //! Letters: N examples, D width of the CF model, J width of item codes, W width of the language
 //! model's inputs.
@@ -15,6 +21,7 @@ use allround_core::event::Event;
 use allround_core::models::llm_method::{ItemEmbedding, Project};
 use tch::{Device, Kind, Tensor};
 
+mod curriculum;
 mod ranking;
 
 use super::mlp::{Mlp, MlpShape};
@@ -30,6 +37,7 @@ use crate::train::BoxError;
 use crate::train::limit::SampleLimit;
 use crate::train::task::{Loss, Source, Steps, Task};
 use crate::train::trainer::EpochSeed;
+use curriculum::Rising;
 use ranking::Ranking;
 
 /// This stage's number among random streams.
@@ -58,6 +66,8 @@ pub struct Shape {
     pub lm: i64,
     /// Hidden layers of each projection.
     pub hidden_layers: usize,
+    /// Whether these have a norm.
+    pub layer_norm: bool,
 }
 
 impl Shape {
@@ -68,6 +78,7 @@ impl Shape {
             hidden: self.lm,
             layers: self.hidden_layers,
             outputs: self.lm,
+            norm: self.layer_norm,
         }
     }
 }
@@ -241,6 +252,7 @@ struct ProjectExamples<'a> {
     ranks: bool,
     seed: u64,
     limit: SampleLimit,
+    curriculum: Option<Rising>,
 }
 
 impl ProjectExamples<'_> {
@@ -253,7 +265,12 @@ impl ProjectExamples<'_> {
         }
     }
 
-    fn example(&self, example: &RankingExample) -> Result<ProjectExample, PromptedLmError> {
+    /// `word` is in place of vectors.
+    fn example(
+        &self,
+        example: &RankingExample,
+        word: Option<u32>,
+    ) -> Result<ProjectExample, PromptedLmError> {
         let (target, prepared) = (example.target, self.ranking.prepared);
         let item = target.item(prepared);
         let answer = self.encoder.answer(item);
@@ -269,7 +286,12 @@ impl ProjectExamples<'_> {
         let longest = titles.chain([answer.len()]).max().unwrap_or_default();
         let history = target.history(prepared);
         let prompt = self.encoder.prompt(history, &example.candidates, longest);
-        let prompt = prompt.map_err(|error| error.of_user(prepared, target.user))?;
+        let mut prompt = prompt.map_err(|error| error.of_user(prepared, target.user))?;
+        if let Some(word) = word {
+            let vectors = prompt.iter_mut();
+            let vectors = vectors.filter(|slot| !matches!(slot, Slot::Token(_)));
+            vectors.for_each(|slot| *slot = Slot::Token(word));
+        }
         Ok(ProjectExample {
             target,
             prompt: EncodedPrompt { prompt, answer },
@@ -283,15 +305,23 @@ impl Source for ProjectExamples<'_> {
 
     fn steps(&self, epoch: u32) -> Result<Steps<'_, ProjectExample>, BoxError> {
         let mut steps = self.ranking.steps(self.draw(epoch))?;
+        let whole = steps.len();
         self.limit.cut(epoch, &mut steps);
-        let example = |step: Vec<RankingExample>| {
+        let words = match &self.curriculum {
+            Some(rising) => {
+                let all = self.in_all(rising.epochs);
+                rising.words(self.draw(epoch), whole, all, steps.len())
+            }
+            None => vec![None; steps.len()],
+        };
+        let example = |(step, word): (Vec<RankingExample>, Option<u32>)| {
             step.iter()
-                .map(|example| Ok(self.example(example)?))
+                .map(|example| Ok(self.example(example, word)?))
                 .collect()
         };
         Ok(Steps {
             count: steps.len(),
-            made: Box::new(steps.into_iter().map(example)),
+            made: Box::new(steps.into_iter().zip(words).map(example)),
         })
     }
 
@@ -366,6 +396,7 @@ impl<'a> ProjectTask<'a> {
                 settings.max_samples,
                 inputs.sequences.count(inputs.prepared),
             ),
+            curriculum: Rising::of(settings, prompted_lm),
         };
         Self {
             settings,
@@ -385,7 +416,12 @@ impl Task for ProjectTask<'_> {
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
-        self.projections.weights()
+        let adapters = self.inputs.prompted_lm.lm().trained();
+        self.projections
+            .weights()
+            .into_iter()
+            .chain(adapters)
+            .collect()
     }
 
     fn params(&self) -> u64 {

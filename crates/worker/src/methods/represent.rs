@@ -93,6 +93,7 @@ impl Representer {
             hidden,
             layers: 1,
             outputs,
+            norm: true,
         };
         let items = shape(table.size()[1], lm, lm);
         let head = shape(lm, settings.hidden_units as i64, width);

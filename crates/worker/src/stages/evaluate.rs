@@ -426,9 +426,10 @@ fn projected(
         return Ok(None);
     };
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
+    let project = prompted_lm::project_of(folder)?;
     let inputs = ProjectionInputs {
         settings: &settings.llm,
-        hidden_layers: prompted_lm::hidden_layers(folder)?,
+        project: &project,
         prepared,
         backbone: backbone.as_ref(),
         prompted_lm,

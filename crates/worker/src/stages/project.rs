@@ -1,4 +1,4 @@
-//! `project`: A-LLMRec's stage 2, and the training of MLP-LLM.
+//! `project`: A-LLMRec's stage 2, and the training of MLP-LLM and LLaRA.
 
 use allround_core::data::Prepared;
 use allround_core::event::Event;
@@ -29,7 +29,7 @@ pub(super) fn run(
     let prepared = artefact::with_rows(need(job, "backbone")?, prepared)?;
     let backbone = artefact::load_backbone(need(job, "backbone")?, device)?;
     let needs = prompted_lm::training_needs(&settings.llm, &settings.project.validate);
-    let prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
+    let mut prompted_lm = prompted_lm::open(job, &settings.llm, &prepared, needs, device)?;
     let rule = TargetRule {
         targets: settings.project.targets,
         one_item: settings.project.one_item,
@@ -38,9 +38,13 @@ pub(super) fn run(
     let sequences = Sequences::of(&prepared, rule);
     sequences.report("project", observe);
     tch::manual_seed(foreign(settings.seed, Stream::Init, STAGE));
+    if let Some(adapters) = &settings.project.adapters {
+        prompted_lm.loaded.lm.add_lora(&adapters.lora)?;
+        prompted_lm.loaded.lm.set_train(true);
+    }
     let inputs = ProjectionInputs {
         settings: &settings.llm,
-        hidden_layers: settings.project.hidden_layers,
+        project: &settings.project,
         prepared: &prepared,
         backbone: backbone.as_ref(),
         prompted_lm: &prompted_lm,
@@ -95,7 +99,8 @@ pub(super) fn run(
         observe(Event::Phase(phase));
     }
     prompted_lm.encoder.report(observe);
-    let saved = task.projections.saved();
+    let mut saved = task.projections.saved();
+    saved.extend(prompted_lm.lm().trained());
     weights::write(&job.output.join(artefact::WEIGHTS), &saved)?;
     let text = serde_json::to_vec_pretty(settings).expect("settings are plain data");
     Ok(allround_core::fs::write_atomic(

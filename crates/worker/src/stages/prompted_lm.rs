@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use allround_core::data::Prepared;
-use allround_core::models::llm_method::{ItemEmbedding, Validation};
+use allround_core::models::llm_method::{ItemEmbedding, Lora, Project, Validation};
 use allround_core::stage::Job;
 use allround_core::stage::{LlmRanking, PromptedLlm, TrainProject};
 use allround_core::text::Vectors;
@@ -77,8 +77,8 @@ pub(super) fn open(
 pub(super) struct ProjectionInputs<'a> {
     /// Prompt, and which vectors it has.
     pub(super) settings: &'a PromptedLlm,
-    /// Hidden layers of each projection.
-    pub(super) hidden_layers: usize,
+    /// Depth and form of the projections.
+    pub(super) project: &'a Project,
     /// The data set.
     pub(super) prepared: &'a Prepared,
     /// The frozen CF model.
@@ -120,13 +120,14 @@ pub(super) fn projections(
         states: backbone.width(),
         user: settings.user,
         lm: inputs.prompted_lm.lm().width(),
-        hidden_layers: inputs.hidden_layers,
+        hidden_layers: inputs.project.hidden_layers,
+        layer_norm: inputs.project.layer_norm,
     };
     Ok(Projections::new(shape, table, settings.item, device))
 }
 
-/// Hidden layers of the projections that `project` left in `folder`.
-pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
+/// Settings of the projections that `project` left in `folder`.
+pub(super) fn project_of(folder: &Path) -> Result<Project, StageError> {
     let path = folder.join(artefact::DESCRIPTION);
     let text = allround_core::fs::read_to_string(&path)?;
     let settings: TrainProject = serde_json::from_str(&text).map_err(|error| {
@@ -135,19 +136,34 @@ pub(super) fn hidden_layers(folder: &Path) -> Result<usize, StageError> {
             path.display()
         ))
     })?;
-    Ok(settings.project.hidden_layers)
+    Ok(settings.project)
 }
 
-/// Puts the trained adapters of `tune` into the reader's language model.
+/// Puts the trained adapters of `tune`, or of `project`, into the reader's language model.
 pub(super) fn adapt(
     job: &Job,
     settings: &LlmRanking,
     prompted_lm: &mut PromptedLm,
 ) -> Result<(), StageError> {
-    let Some(tune) = &settings.tuned else {
+    if let Some(tune) = &settings.tuned {
+        return fill_adapters(prompted_lm, &tune.lora, need(job, "tune")?);
+    }
+    let Some(folder) = job.needs.get("project") else {
         return Ok(());
     };
-    prompted_lm.loaded.lm.add_lora(&tune.lora)?;
-    let trained = weights::read_tensors(&need(job, "tune")?.join(artefact::WEIGHTS))?;
+    match project_of(folder)?.adapters {
+        Some(adapters) => fill_adapters(prompted_lm, &adapters.lora, folder),
+        None => Ok(()),
+    }
+}
+
+/// Adds the adapters whose weights are in `folder`.
+fn fill_adapters(
+    prompted_lm: &mut PromptedLm,
+    lora: &Lora,
+    folder: &Path,
+) -> Result<(), StageError> {
+    prompted_lm.loaded.lm.add_lora(lora)?;
+    let trained = weights::read_tensors(&folder.join(artefact::WEIGHTS))?;
     Ok(weights::fill(&prompted_lm.loaded.lm.trained(), &trained)?)
 }

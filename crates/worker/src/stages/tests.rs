@@ -196,6 +196,8 @@ fn project(user: bool, item: ItemEmbedding) -> Settings {
             max_samples: 0,
             validate: unvalidated(),
             hidden_layers: 1,
+            layer_norm: true,
+            adapters: None,
             start: ProjectionStart::TokenScale,
             backbone_dropout: true,
             train: training(3, 2),

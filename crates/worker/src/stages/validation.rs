@@ -136,16 +136,22 @@ impl<'a> LlmValidation<'a> {
         Ok(Event::Reference { metrics })
     }
 
-    /// The metrics of a frozen language model with projections as they are.
+    /// The metrics of a language model with projections and adapters as they are.
     pub(super) fn of_projections(
         &mut self,
         backbone: &dyn Backbone,
         projections: &Projections,
         observe: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Metric, f64>, StageError> {
+        let lm = self.inputs.prompted_lm.lm();
+        let is_tuned = !lm.trained().is_empty();
+        lm.set_train(false);
         let known = self.likelihoods.take();
-        let (metrics, known) = self.metrics(Some((backbone, projections)), known, observe)?;
-        self.likelihoods = Some(known);
+        let found = self.metrics(Some((backbone, projections)), known, observe);
+        lm.set_train(is_tuned);
+        let (metrics, known) = found?;
+        // With adapters, likelihoods are others after every step.
+        self.likelihoods = (!is_tuned).then_some(known);
         Ok(metrics)
     }
 

@@ -22,8 +22,14 @@ pub(super) fn learning_rate(train: &Train, done: u64, all: u64) -> f64 {
             // A step that begins a tenth is in it, whatever the division has rounded.
             lr * 0.95_f64.powf((tenths + 1e-9).floor())
         }
-        Decay::Cosine => lr * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * share).cos())),
+        Decay::Cosine => lr * cosine(0.1, share),
+        Decay::CosineToHundredth => lr * cosine(0.01, share),
     }
+}
+
+/// Half a cosine from 1 to `end`, after a share of its way.
+fn cosine(end: f64, share: f64) -> f64 {
+    end + 0.5 * (1.0 - end) * (1.0 + (std::f64::consts::PI * share).cos())
 }
 
 #[cfg(test)]

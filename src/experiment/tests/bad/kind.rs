@@ -57,7 +57,7 @@ kind = "popularity""#,
         old: "[model.naive.popularity]",
         new: "[model.naive]",
         faults: &[
-            "22:1: `model.naive` has no kind | expected one of `allmrec`, `bert4rec`, `ctrl`, `e4srec`, `fusion`, `gru4rec`, `hstu`, `llamarec`, `llm_only`, `llm_srec`, `markov`, `mlp_llm`, `morec`, `ncf`, `nextitnet`, `popularity`, `recformer`, `repeat`, `sasrec`, `scores`, `tallrec` or `text_similarity` | name the table after its kind, such as `[model.naive.allmrec]`",
+            "22:1: `model.naive` has no kind | expected one of `allmrec`, `bert4rec`, `ctrl`, `e4srec`, `fusion`, `gru4rec`, `hstu`, `llamarec`, `llara`, `llm_only`, `llm_srec`, `markov`, `mlp_llm`, `morec`, `ncf`, `nextitnet`, `popularity`, `recformer`, `repeat`, `sasrec`, `scores`, `tallrec` or `text_similarity` | name the table after its kind, such as `[model.naive.allmrec]`",
         ],
     },
     Case {

@@ -11,6 +11,7 @@ use crate::train::checkpoint::checkpoints;
 use crate::train::trainer;
 use crate::train::trainer::tests::{assert_cut_like_whole, drawn};
 
+mod llara;
 mod nets;
 mod ranking;
 
@@ -22,7 +23,9 @@ fn settings(targets: Targets) -> Project {
         max_samples: 0,
         validate: unvalidated(),
         ranking_loss: None,
+        adapters: None,
         hidden_layers: 1,
+        layer_norm: true,
         start: ProjectionStart::Xavier,
         backbone_dropout: false,
         train: training(12, 4),
@@ -102,6 +105,7 @@ fn projections(user: bool, hidden_layers: usize, item: ItemEmbedding) -> Project
         user,
         lm: 16,
         hidden_layers,
+        layer_norm: true,
     };
     Projections::new(shape, Some(table), item, Device::Cpu)
 }

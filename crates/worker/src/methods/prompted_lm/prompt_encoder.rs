@@ -119,6 +119,12 @@ pub struct PromptEncoder {
 }
 
 impl PromptEncoder {
+    /// The token that is in place of a vector where none is read: the first of `*`.
+    pub fn word(&self) -> u32 {
+        let tokens = self.tokenizer.encode("*");
+        tokens.first().copied().unwrap_or(self.eos)
+    }
+
     /// An encoder of `prepared`'s titles, which are cut to the `title_tokens` of `prompt`.
     ///
     /// The positions must hold a prompt of the data set's longest titles, without history, and its

@@ -2,7 +2,7 @@
 
 use allround_core::metric::Metric;
 use allround_core::models::Model;
-use allround_core::models::llm_method::Validation;
+use allround_core::models::llm_method::{Adapters, Curriculum, Validation};
 use allround_core::models::recformer::ItemTable;
 use allround_core::models::train::Stop;
 use allround_core::stage::ValidationRanking;
@@ -61,6 +61,55 @@ fn a_killed_stage_ends_with_the_same_bytes() {
         };
     });
     is_resumed_exactly(&desk, "random-trained", &settings, &needs);
+}
+
+#[test]
+fn adapters_beside_projections_are_resumed_and_read_by_the_evaluation() {
+    let desk = Desk::new();
+    desk.save_lm();
+    let Settings::Project(mut settings) = project(false, ItemEmbedding::Joint) else {
+        unreachable!("project gives its own settings")
+    };
+    settings.project.layer_norm = false;
+    settings.project.adapters = Some(Adapters {
+        lora: Lora {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.3,
+            targets: vec!["q_proj".to_owned()],
+        },
+        curriculum: Curriculum::Linear,
+    });
+    let settings = Settings::Project(settings);
+    let needs = ["prepared", "backbone", "llm"];
+    is_resumed_exactly(&desk, "hybrid", &settings, &needs);
+    // Dropout is off in validation, and on after it.
+    let validated = validated(settings, Some(SCORE));
+    is_validated_exactly(&desk, "hybrid-validated", &validated, &needs);
+    let names: Vec<String> = weights_of(&desk.folder("hybrid-whole"))
+        .into_keys()
+        .collect();
+    assert!(
+        names.iter().any(|name| name.ends_with("lora_B.weight")),
+        "{names:?}"
+    );
+    let ranks = |project: &str| {
+        let name = format!("{project}-ranks");
+        let needs = ["prepared", "candidates", "backbone", "llm", project];
+        let prompted = reading(false, ItemEmbedding::Joint);
+        desk.run(&name, evaluate(prompted, SCORE, None), &needs);
+        desk.ranks(&name)
+    };
+    assert_eq!(ranks("project=hybrid-whole").len(), 4);
+    // The evaluation reads the adapters: without them in the file it cannot be done.
+    let file = desk.folder("hybrid-whole").join(artefact::WEIGHTS);
+    let mut kept = weights_of(&desk.folder("hybrid-whole"));
+    kept.retain(|name, _| !name.contains("lora"));
+    crate::models::weights::write(&file, &kept.into_iter().collect::<Vec<_>>()).unwrap();
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        ranks("project=hybrid-whole")
+    }));
+    assert!(refused.is_err());
 }
 
 #[test]
