@@ -283,6 +283,10 @@ impl Known {
         if !alike.is_empty() {
             return Ok(Some(mean(&alike, epochs, Basis::Alike)));
         }
+        // Language models differ by a factor of a thousand.
+        if language_model(&settings(&node.stage)).is_some() {
+            return Ok(None);
+        }
         let all: Vec<Cost> = all.iter().map(|(_, cost)| *cost).collect();
         let estimate = mean(&all, 0.0, Basis::Store);
         Ok((!all.is_empty()).then_some(estimate))
