@@ -9,7 +9,7 @@
 //!
 //! LLaRA. Paper: Liao et al. 2024 (arXiv 2312.02445). Upstream: ljy0ustc/LLaRA at 9733f73.
 //! Deviations:
-//! - the word in place of a vector is one of the vocabulary, and its embedding is frozen;
+//! - the placeholder in place of a vector is one of the vocabulary, and its embedding is frozen;
 //! - the share of steps that read vectors rises over all steps of a training; upstream divides by
 //!   the number of its data loader's processes.
 //!
@@ -265,11 +265,11 @@ impl ProjectExamples<'_> {
         }
     }
 
-    /// `word` is in place of vectors.
+    /// `placeholder` is in place of vectors.
     fn example(
         &self,
         example: &RankingExample,
-        word: Option<u32>,
+        placeholder: Option<u32>,
     ) -> Result<ProjectExample, PromptedLmError> {
         let (target, prepared) = (example.target, self.ranking.prepared);
         let item = target.item(prepared);
@@ -287,10 +287,10 @@ impl ProjectExamples<'_> {
         let history = target.history(prepared);
         let prompt = self.encoder.prompt(history, &example.candidates, longest);
         let mut prompt = prompt.map_err(|error| error.of_user(prepared, target.user))?;
-        if let Some(word) = word {
+        if let Some(placeholder) = placeholder {
             let vectors = prompt.iter_mut();
             let vectors = vectors.filter(|slot| !matches!(slot, Slot::Token(_)));
-            vectors.for_each(|slot| *slot = Slot::Token(word));
+            vectors.for_each(|slot| *slot = Slot::Token(placeholder));
         }
         Ok(ProjectExample {
             target,
@@ -307,21 +307,21 @@ impl Source for ProjectExamples<'_> {
         let mut steps = self.ranking.steps(self.draw(epoch))?;
         let whole = steps.len();
         self.limit.cut(epoch, &mut steps);
-        let words = match &self.curriculum {
+        let placeholders = match &self.curriculum {
             Some(rising) => {
                 let all = self.in_all(rising.epochs);
-                rising.words(self.draw(epoch), whole, all, steps.len())
+                rising.placeholders(self.draw(epoch), whole, all, steps.len())
             }
             None => vec![None; steps.len()],
         };
-        let example = |(step, word): (Vec<RankingExample>, Option<u32>)| {
+        let example = |(step, placeholder): (Vec<RankingExample>, Option<u32>)| {
             step.iter()
-                .map(|example| Ok(self.example(example, word)?))
+                .map(|example| Ok(self.example(example, placeholder)?))
                 .collect()
         };
         Ok(Steps {
             count: steps.len(),
-            made: Box::new(steps.into_iter().zip(words).map(example)),
+            made: Box::new(steps.into_iter().zip(placeholders).map(example)),
         })
     }
 

@@ -7,13 +7,14 @@ use rand::RngExt;
 use crate::methods::prompted_lm::PromptedLm;
 use crate::train::trainer::{self, EpochSeed};
 
-/// A share of steps with vectors that rises from 0 to 1; in the others a word is in their place.
+/// A share of steps with vectors that rises from 0 to 1. In the others a placeholder is in their
+/// place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rising {
     /// Epochs of the training.
     pub(super) epochs: u32,
-    /// The word's token.
-    word: u32,
+    /// The placeholder's token.
+    placeholder: u32,
 }
 
 impl Rising {
@@ -22,15 +23,15 @@ impl Rising {
         let adapters = settings.adapters.as_ref()?;
         (adapters.curriculum == Curriculum::Linear).then(|| Self {
             epochs: settings.train.epochs,
-            word: prompted_lm.encoder.word(),
+            placeholder: prompted_lm.encoder.placeholder(),
         })
     }
 
-    /// The word of each of the `count` steps of an epoch, `None` where a step reads vectors.
+    /// The placeholder of each of the `count` steps of an epoch, `None` where a step reads vectors.
     ///
     /// `whole` is the number of steps of an epoch that no limit shortens, and `all` that of all
     /// epochs, where a limit shortens them.
-    pub(super) fn words(
+    pub(super) fn placeholders(
         &self,
         draw: EpochSeed,
         whole: usize,
@@ -43,7 +44,7 @@ impl Rising {
         let mut random = stream(draw.seed, Stream::Curriculum, index);
         let steps = before..before + count as u64;
         steps
-            .map(|step| (random.random::<f64>() >= step as f64 / all).then_some(self.word))
+            .map(|step| (random.random::<f64>() >= step as f64 / all).then_some(self.placeholder))
             .collect()
     }
 }
@@ -54,18 +55,29 @@ mod tests {
 
     #[test]
     fn the_share_of_steps_with_vectors_rises_over_all_epochs() {
-        let rising = Rising { epochs: 2, word: 5 };
+        let rising = Rising {
+            epochs: 2,
+            placeholder: 5,
+        };
         let with_vectors = |epoch, all, count| {
             let draw = EpochSeed {
                 seed: 3,
                 stage: 2,
                 epoch,
             };
-            let words = rising.words(draw, 4000, all, count);
-            assert!(words.iter().flatten().all(|&word| word == 5));
-            let quarters = words.chunks(count / 2);
+            let placeholders = rising.placeholders(draw, 4000, all, count);
+            assert!(
+                placeholders
+                    .iter()
+                    .flatten()
+                    .all(|&placeholder| placeholder == 5)
+            );
+            let quarters = placeholders.chunks(count / 2);
             let share = |part: &[Option<u32>]| {
-                part.iter().filter(|word| word.is_none()).count() as f64 / part.len() as f64
+                part.iter()
+                    .filter(|placeholder| placeholder.is_none())
+                    .count() as f64
+                    / part.len() as f64
             };
             quarters.map(share).collect::<Vec<_>>()
         };
@@ -88,7 +100,7 @@ mod tests {
                 stage: 2,
                 epoch,
             };
-            rising.words(draw, 4000, None, 4000)
+            rising.placeholders(draw, 4000, None, 4000)
         };
         assert_eq!(step(1), step(1));
         assert_eq!(step(1)[0], Some(5), "the first step reads no vectors");

@@ -120,7 +120,7 @@ pub struct PromptEncoder {
 
 impl PromptEncoder {
     /// The token that is in place of a vector where none is read: the first of `*`.
-    pub fn word(&self) -> u32 {
+    pub fn placeholder(&self) -> u32 {
         let tokens = self.tokenizer.encode("*");
         tokens.first().copied().unwrap_or(self.eos)
     }
